@@ -1,0 +1,1 @@
+//! Whole disks: chain, union, compare, make, apply, convert, digest.

@@ -1,0 +1,1 @@
+//! The vocabulary of imgdelta: units, extents, images, writers, sources, errors and drivers.

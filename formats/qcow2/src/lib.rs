@@ -1,0 +1,1 @@
+//! qcow2 images, versions 2 and 3.

@@ -1,0 +1,1 @@
+//! The one list of drivers: probe, open, find a parent under a policy, create.

@@ -1,0 +1,1 @@
+//! VHD images: fixed, dynamic, differencing.

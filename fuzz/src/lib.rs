@@ -1,0 +1,1 @@
+//! Fuzz targets as plain functions that know the right answer.
