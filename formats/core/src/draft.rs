@@ -1,0 +1,261 @@
+//! Outputs that appear whole or not at all: written beside their place under a temporary name, synced, renamed, folder synced.
+//!
+//! Nothing else in the project renames. A full disk, a kill or a pulled stick leaves no file that looks finished.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::{FileTypeExt, MetadataExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use crate::{Error, FileSink, Kind, Result, Sink};
+
+/// A file in the making. Dropped before [`commit`](Draft::commit), it leaves nothing behind.
+#[derive(Debug)]
+pub struct Draft {
+    sink: Arc<FileSink>,
+    place: PathBuf,
+    /// `None` for a device, which is written in place.
+    temporary: Option<PathBuf>,
+    replaces: bool,
+}
+
+/// Whether what already stands in an output's place may be replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// It may not.
+    Keep,
+    /// It may.
+    Replace,
+}
+
+impl Draft {
+    /// Starts a file that will stand at `place`; or opens the block device there.
+    ///
+    /// # Errors
+    /// Usage, if something stands there that may not be replaced; Host, if the host cannot.
+    pub fn create(place: &Path, existing: Existing) -> Result<Self> {
+        Self::check_place(place, existing)?;
+        if fs::metadata(place).is_ok_and(|metadata| metadata.file_type().is_block_device()) {
+            let file = File::options()
+                .write(true)
+                .open(place)
+                .map_err(|cause| Error::host("cannot open", cause).in_file(place))?;
+            let sink = Arc::new(FileSink::new(file, place, true));
+            return Ok(Self {
+                sink,
+                place: place.to_owned(),
+                temporary: None,
+                replaces: true,
+            });
+        }
+        let (temporary, file) = Self::create_beside(place)?;
+        let sink = Arc::new(FileSink::new(file, place, false));
+        Ok(Self {
+            sink,
+            place: place.to_owned(),
+            temporary: Some(temporary),
+            replaces: existing == Existing::Replace,
+        })
+    }
+
+    /// Refuses a place where something stands that may not be replaced, before any work is done.
+    ///
+    /// # Errors
+    /// Usage, if so.
+    pub fn check_place(place: &Path, existing: Existing) -> Result<()> {
+        let Ok(metadata) = fs::symlink_metadata(place) else {
+            return Ok(());
+        };
+        if metadata.is_dir() {
+            return Err(Error::new(Kind::Usage, "is a folder, not a file")
+                .with_code("exists")
+                .in_file(place));
+        }
+        if existing == Existing::Replace {
+            return Ok(());
+        }
+        let what = if metadata.file_type().is_block_device() {
+            "is a block device"
+        } else {
+            "already exists"
+        };
+        Err(Error::new(Kind::Usage, what)
+            .with_code("exists")
+            .in_file(place)
+            .with_hint("use --force to replace it, or -o with another name"))
+    }
+
+    fn create_beside(place: &Path) -> Result<(PathBuf, File)> {
+        let name = place
+            .file_name()
+            .ok_or_else(|| Error::new(Kind::Usage, "is not the name of a file").in_file(place))?
+            .to_string_lossy();
+        // Two runs may make the same file at once: the loser must not write into the winner's draft.
+        for attempt in 0..100_u32 {
+            let suffix = if attempt == 0 {
+                String::new()
+            } else {
+                format!("-{attempt}")
+            };
+            let temporary = place.with_file_name(format!(".{name}.imgdelta-tmp{suffix}"));
+            match File::options()
+                .read(true)
+                .write(true)
+                .create_new(true)
+                .open(&temporary)
+            {
+                Ok(file) => {
+                    lock(&file);
+                    return Ok((temporary, file));
+                }
+                Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
+                    if let Some(file) = take_over(&temporary) {
+                        return Ok((temporary, file));
+                    }
+                }
+                Err(cause) => return Err(Error::host("cannot create", cause).in_file(place)),
+            }
+        }
+        Err(Error::new(Kind::Busy, "is being written by many other runs").in_file(place))
+    }
+
+    /// Where to write to.
+    #[must_use]
+    pub fn sink(&self) -> Arc<dyn Sink> {
+        Arc::clone(&self.sink) as Arc<dyn Sink>
+    }
+
+    /// Where it will stand.
+    #[must_use]
+    pub fn place(&self) -> &Path {
+        &self.place
+    }
+
+    /// Where its bytes stand until then: to be read back before it is committed.
+    #[must_use]
+    pub fn written_at(&self) -> &Path {
+        self.temporary.as_deref().unwrap_or(&self.place)
+    }
+
+    /// Makes it durable and gives it its name.
+    ///
+    /// # Errors
+    /// Host, if the host cannot; Usage, if something took the place meanwhile.
+    pub fn commit(mut self) -> Result<()> {
+        self.sink.sync()?;
+        let Some(temporary) = self.temporary.clone() else {
+            return Ok(());
+        };
+        if !self.replaces && fs::symlink_metadata(&self.place).is_ok() {
+            return Err(
+                Error::new(Kind::Usage, "appeared while it was being written")
+                    .with_code("exists")
+                    .in_file(&self.place),
+            );
+        }
+        fs::rename(&temporary, &self.place)
+            .map_err(|cause| Error::host("cannot rename into place", cause).in_file(&self.place))?;
+        self.temporary = None;
+        sync_folder(&self.place)
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if let Some(temporary) = &self.temporary {
+            let _ = fs::remove_file(temporary);
+        }
+    }
+}
+
+/// Marks a draft as being written: a lock ends with its process, whatever ends that.
+fn lock(file: &File) {
+    let _ = file.try_lock();
+}
+
+/// The draft of a run that was killed is nobody's: it is emptied and used.
+fn take_over(temporary: &Path) -> Option<File> {
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .open(temporary)
+        .ok()?;
+    file.try_lock().ok()?;
+    let (ours, there) = (file.metadata().ok()?, fs::symlink_metadata(temporary).ok()?);
+    if (ours.dev(), ours.ino()) != (there.dev(), there.ino())
+        || !there.is_file()
+        || there.nlink() != 1
+    {
+        return None;
+    }
+    file.set_len(0).ok()?;
+    Some(file)
+}
+
+fn sync_folder(place: &Path) -> Result<()> {
+    let folder = match place.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let opened = File::open(folder)
+        .map_err(|cause| Error::host("cannot open the folder", cause).in_file(folder))?;
+    match opened.sync_all() {
+        // Some network and FUSE file systems know no sync of a folder.
+        Err(cause) if cause.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        Err(cause) => Err(Error::host("cannot sync the folder", cause).in_file(folder)),
+        Ok(()) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::FileOffset;
+
+    #[test]
+    fn a_dropped_draft_leaves_nothing() -> Result<()> {
+        let folder = tempfile::tempdir().expect("a place");
+        let place = folder.path().join("child.vhd");
+        let draft = Draft::create(&place, Existing::Keep)?;
+        draft.sink().write_at(FileOffset(0), b"half")?;
+        drop(draft);
+        assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_committed_draft_stands_in_its_place_and_is_not_replaced_unasked() -> Result<()> {
+        let folder = tempfile::tempdir().expect("a place");
+        let place = folder.path().join("child.vhd");
+        let draft = Draft::create(&place, Existing::Keep)?;
+        draft.sink().write_at(FileOffset(0), b"whole")?;
+        draft.commit()?;
+        assert_eq!(fs::read(&place).expect("it is there"), b"whole");
+        assert_eq!(
+            Draft::create(&place, Existing::Keep)
+                .expect_err("it exists")
+                .kind(),
+            Kind::Usage
+        );
+        drop(Draft::create(&place, Existing::Replace)?);
+        assert_eq!(fs::read(&place).expect("it is still there"), b"whole");
+        Ok(())
+    }
+
+    #[test]
+    fn the_draft_of_a_dead_run_is_taken_over() -> Result<()> {
+        let folder = tempfile::tempdir().expect("a place");
+        let place = folder.path().join("x.qcow2");
+        fs::write(folder.path().join(".x.qcow2.imgdelta-tmp"), b"old half").expect("room");
+        let draft = Draft::create(&place, Existing::Keep)?;
+        draft.sink().write_at(FileOffset(0), b"new")?;
+        let other = Draft::create(&place, Existing::Keep)?;
+        assert_ne!(draft.written_at(), other.written_at());
+        draft.commit()?;
+        assert_eq!(fs::read(&place).expect("it is there"), b"new");
+        Ok(())
+    }
+}

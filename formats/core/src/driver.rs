@@ -1,0 +1,306 @@
+//! A format is a table: how to recognise, open, create, check and relink its images.
+
+use std::{fmt, sync::Arc};
+
+use crate::{
+    Bytes, Error, FileOffset, Identity, Image, ImageWriter, Options, ParentLink, Result, Sink,
+    Source, read_vec,
+};
+
+/// The formats that the project knows or will know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs, reason = "their names are their meaning")]
+pub enum Format {
+    Raw,
+    Vhd,
+    Vhdx,
+    Vmdk,
+    Vdi,
+    Qcow2,
+}
+
+impl Format {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Raw,
+        Self::Vhd,
+        Self::Vhdx,
+        Self::Vmdk,
+        Self::Vdi,
+        Self::Qcow2,
+    ];
+
+    /// Its name, as users type it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::Vhd => "vhd",
+            Self::Vhdx => "vhdx",
+            Self::Vmdk => "vmdk",
+            Self::Vdi => "vdi",
+            Self::Qcow2 => "qcow2",
+        }
+    }
+
+    /// The format of that name; `vpc` is what qemu calls VHD.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        if name.eq_ignore_ascii_case("vpc") {
+            return Some(Self::Vhd);
+        }
+        Self::ALL
+            .into_iter()
+            .find(|format| format.name().eq_ignore_ascii_case(name))
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Whether a file is of a format.
+#[derive(Debug)]
+pub enum Claim {
+    /// It is not.
+    No,
+    /// It is.
+    Yes,
+    /// It is, but damaged: opening it will say how. Never raw.
+    Damaged,
+}
+
+/// The two ends of a file: all that a probe may look at.
+#[derive(Clone, Debug)]
+pub struct Peek {
+    head: Vec<u8>,
+    tail: Vec<u8>,
+    len: Bytes,
+}
+
+impl Peek {
+    /// How many bytes of either end a probe sees.
+    pub const REACH: Bytes = Bytes::kib(4);
+
+    /// Looks at both ends of `source`.
+    ///
+    /// # Errors
+    /// Host, if the host cannot read.
+    pub fn of(source: &dyn Source) -> Result<Self> {
+        let len = source.len();
+        let reach = len.min(Self::REACH);
+        let head = read_vec(source, FileOffset::ZERO, reach)?;
+        let tail = read_vec(source, FileOffset(len.0.saturating_sub(reach.0)), reach)?;
+        Ok(Self { head, tail, len })
+    }
+
+    /// How long the file is.
+    #[must_use]
+    pub const fn len(&self) -> Bytes {
+        self.len
+    }
+
+    /// Whether the file is empty.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len.0 == 0
+    }
+
+    /// `N` bytes at `at` from the start, if the file is that long and `at` is within reach.
+    #[must_use]
+    pub fn head<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
+        self.head.get(at..at.checked_add(N)?)?.try_into().ok()
+    }
+
+    /// `N` bytes of which the first lies `back` bytes before the end, if the file is that long and `back` is within reach.
+    #[must_use]
+    pub fn tail<const N: usize>(&self, back: usize) -> Option<[u8; N]> {
+        let start = self.tail.len().checked_sub(back)?;
+        self.tail.get(start..start.checked_add(N)?)?.try_into().ok()
+    }
+}
+
+/// Opens the other files that an image is made of (extents, an external data file), under the reference policy.
+/// A format hands over the text that the image records and never opens a path itself.
+pub trait Companions: Send + Sync {
+    /// The file that the image calls `name`.
+    ///
+    /// # Errors
+    /// Reference, if the policy refuses it; Chain, if it is not there.
+    fn open(&self, name: &str) -> Result<Arc<dyn Source>>;
+}
+
+/// No other files: for images in memory, and for `info --refs`, which opens nothing.
+#[derive(Debug)]
+pub struct NoCompanions;
+
+impl Companions for NoCompanions {
+    fn open(&self, name: &str) -> Result<Arc<dyn Source>> {
+        Err(Error::new(
+            crate::Kind::Reference,
+            format!("names the file '{name}', which is not opened here"),
+        )
+        .with_code("reference"))
+    }
+}
+
+/// What is needed to open an image.
+pub struct Open<'a> {
+    /// The image's file.
+    pub source: Arc<dyn Source>,
+    /// How its other files are found.
+    pub companions: &'a dyn Companions,
+    /// `--input-option`.
+    pub options: Options,
+    /// `--snapshot`: the internal snapshot to read instead of the active disk, by name or id.
+    pub snapshot: Option<String>,
+}
+
+/// What a new image is to be.
+pub struct Create<'a> {
+    /// Where its files go.
+    pub outputs: &'a dyn Outputs,
+    /// The size of its disk.
+    pub size: Bytes,
+    /// `--option`.
+    pub options: Options,
+    /// Its parent, if it is a child.
+    pub parent: Option<NewParent>,
+}
+
+/// The parent that a child is to name.
+#[derive(Clone, Debug, Default)]
+pub struct NewParent {
+    /// Its format.
+    pub format: Option<Format>,
+    /// The size of its disk.
+    pub size: Bytes,
+    /// Its path from the child's folder, with `/` between; `None` if there is no way.
+    pub relative: Option<String>,
+    /// Its absolute path, with `/` between.
+    pub absolute: String,
+    /// What it is called in its format.
+    pub identity: Option<Identity>,
+    /// The facts that a child of the same format copies, in the format's own spelling (VHD: `geometry`).
+    pub details: Vec<(&'static str, String)>,
+}
+
+/// Makes the files of a new image: the first under the name that the user gave, others beside it.
+pub trait Outputs: Send + Sync {
+    /// The file that carries the user's name.
+    ///
+    /// # Errors
+    /// Host, if the host cannot make it.
+    fn main(&self) -> Result<Arc<dyn Sink>>;
+
+    /// Another file that goes with it, called `name`, in the same folder.
+    ///
+    /// # Errors
+    /// Usage, if something stands there; Host, if the host cannot make it.
+    fn other(&self, name: &str) -> Result<Arc<dyn Sink>>;
+}
+
+/// One output and no other: in memory, or a pipe.
+#[derive(Debug)]
+pub struct OneOutput(pub Arc<dyn Sink>);
+
+impl Outputs for OneOutput {
+    fn main(&self) -> Result<Arc<dyn Sink>> {
+        Ok(Arc::clone(&self.0))
+    }
+
+    fn other(&self, name: &str) -> Result<Arc<dyn Sink>> {
+        Err(Error::new(
+            crate::Kind::Usage,
+            format!("there is no place for the second file '{name}'"),
+        ))
+    }
+}
+
+/// What a child demands of its parent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChildRule {
+    /// Whether the parent must be of the child's own format.
+    pub same_format: bool,
+    /// Whether the parent's disk must have the child's size.
+    pub same_size: bool,
+}
+
+/// Bytes to be written over a copy of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Patch {
+    /// Where.
+    pub at: FileOffset,
+    /// What.
+    pub bytes: Vec<u8>,
+}
+
+/// What `check` found.
+#[derive(Debug, Default)]
+pub struct CheckReport {
+    /// Rules that are broken; content is or may become wrong.
+    pub faults: Vec<Error>,
+    /// What is not as it should be but harms no content: leaks, a missing copy.
+    pub notes: Vec<String>,
+    /// Counts for the report, in order: `clusters`, `leaked`.
+    pub counts: Vec<(&'static str, u64)>,
+}
+
+impl CheckReport {
+    /// Most faults that a report lists; the rest is counted.
+    pub const LIMIT: usize = 1000;
+
+    /// Notes a broken rule, up to [`LIMIT`](Self::LIMIT).
+    pub fn fault(&mut self, fault: impl Into<Error>) {
+        if self.faults.len() < Self::LIMIT {
+            self.faults.push(fault.into());
+        }
+    }
+}
+
+/// A format.
+pub struct Driver {
+    /// Which.
+    pub format: Format,
+    /// Extensions of its files, without dot, in lower case; the first is for new files.
+    pub extensions: &'static [&'static str],
+    /// Extensions that promise this format: a file that carries one and is not of the format is damaged.
+    pub promises: &'static [&'static str],
+    /// Names of its `--option`s, for help.
+    pub create_options: &'static [&'static str],
+    /// Names of its `--input-option`s, for help.
+    pub open_options: &'static [&'static str],
+    /// Whether it can be written to a pipe.
+    pub streams: bool,
+    /// Whether a file is of the format. A claim needs more than a magic where there is more.
+    pub probe: fn(&Peek) -> Claim,
+    /// Opens an image.
+    pub open: fn(Open<'_>) -> Result<Arc<dyn Image>>,
+    /// Starts a new image.
+    pub create: fn(Create<'_>) -> Result<Box<dyn ImageWriter>>,
+    /// Looks for faults, in the whole image but not in its parents. An image that cannot be opened is an error.
+    pub check: fn(Open<'_>) -> Result<CheckReport>,
+    /// What its children demand; `None` if it has none.
+    pub child: Option<ChildRule>,
+    /// How to make a child name another parent: what to write over a copy of it.
+    pub relink: Option<fn(&Arc<dyn Source>, &NewParent) -> Result<Vec<Patch>>>,
+    /// Reads the parent link alone, without opening any other file: for `info --refs`. All other references come with it.
+    pub references: fn(&Arc<dyn Source>) -> Result<References>,
+}
+
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Driver({})", self.format)
+    }
+}
+
+/// What an image names outside itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct References {
+    /// Its parent.
+    pub parent: Option<ParentLink>,
+    /// Its other files, as it spells them.
+    pub companions: Vec<String>,
+}

@@ -1,0 +1,127 @@
+//! One open layer: what it is, what it says, whom it names as its parent. It never opens its parent.
+
+use std::{fmt, sync::Arc};
+
+use crate::{Bytes, Extent, Format, Result, Source, VirtOffset};
+
+/// One open layer.
+///
+/// An implementation promises:
+/// - [`extent_at`](Image::extent_at) covers the disk without gap or overlap: the extent returned starts at the address asked
+///   for, is not empty and does not pass [`Facts::size`]. It may be shorter than the run really is.
+/// - [`read_data`](Image::read_data) may be called by many threads at once.
+/// - No method panics, whatever the file holds, and what the file does not hold is an error, never a guess.
+///
+/// Its caller promises to ask only for addresses below [`Facts::size`], and to read only runs that
+/// [`extent_at`](Image::extent_at) called [`Data`](crate::State::Data) or [`Packed`](crate::State::Packed).
+pub trait Image: fmt::Debug + Send + Sync {
+    /// What was learnt when it was opened. It does not change.
+    fn facts(&self) -> &Facts;
+
+    /// Whom it names as its parent; `None`: absent runs are zero.
+    fn parent(&self) -> Option<&ParentLink> {
+        None
+    }
+
+    /// The run from `at` on, as long as is known without further I/O.
+    ///
+    /// # Errors
+    /// Corrupt, if the image's tables are; Host, if the host cannot read.
+    fn extent_at(&self, at: VirtOffset) -> Result<Extent>;
+
+    /// Fills `buf` with this layer's own bytes from `at` on. All of it must lie in runs that hold data.
+    ///
+    /// # Errors
+    /// Corrupt, if the bytes are not there or do not unpack; Host, if the host cannot read.
+    fn read_data(&self, at: VirtOffset, buf: &mut [u8]) -> Result<()>;
+}
+
+/// What is known of an image once it is open.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// Its format.
+    pub format: Format,
+    /// Which kind of that format, in the format's own word: `dynamic`, `v3`.
+    pub variant: String,
+    /// The size of the disk.
+    pub size: Bytes,
+    /// The unit in which it allocates; `None` where it does not.
+    pub block_size: Option<Bytes>,
+    /// The finest unit in which it can differ from its parent; `None` if it can have no parent.
+    pub grain: Option<Bytes>,
+    /// The sector size that the guest sees.
+    pub logical_sector: Bytes,
+    /// What a child would have to name as its parent; `None` in formats that have no such thing.
+    pub identity: Option<Identity>,
+    /// Its files: the image itself first, then extents and external data files.
+    pub files: Vec<Arc<dyn Source>>,
+    /// What the user should know though it reads: a recovered footer, a dirty bit.
+    pub notes: Vec<String>,
+    /// What else its headers say, in order, for `info`: names in the specification's spelling, values as text.
+    pub details: Vec<(&'static str, String)>,
+    /// The disks that stand in it beside the active one: internal snapshots.
+    pub snapshots: Vec<Snapshot>,
+}
+
+/// A disk that stands in an image beside the active one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The number that the format gives it.
+    pub id: String,
+    /// The name that the user gave it.
+    pub name: String,
+    /// The size of its disk.
+    pub size: Bytes,
+    /// When it was taken, in seconds since 1970.
+    pub taken: u64,
+}
+
+/// A parent's identity in its format's terms: VHD unique id, VHDX data write GUID, VMDK CID, VDI UUIDs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// What kind it is, as people call it: `unique id`.
+    pub kind: &'static str,
+    /// Its value as text, in the one spelling that the format's crate uses.
+    pub value: String,
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind, self.value)
+    }
+}
+
+/// How a child names its parent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ParentLink {
+    /// The parent's format, where the child records it or its own format implies it.
+    pub format: Option<Format>,
+    /// Where it may be, best first. A hint is text from the image: nothing opens it but the reference policy.
+    pub hints: Vec<Hint>,
+    /// Which identities the parent may have; empty where the format records none.
+    pub identities: Vec<Identity>,
+}
+
+/// A path as an image records it. It is never opened before the reference policy has seen it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hint {
+    /// Which field it stands in: `W2ru`, `backing file`.
+    pub field: &'static str,
+    /// How it is meant.
+    pub kind: HintKind,
+    /// The text, decoded but not changed.
+    pub text: String,
+}
+
+/// How a recorded path is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HintKind {
+    /// A path of this kind of system: relative to the image's folder, or absolute.
+    Path,
+    /// A Windows path: backslashes, drive letters, UNC.
+    WindowsPath,
+    /// A `file:` URL.
+    FileUrl,
+    /// Only a name, or a path of which only the name is of use.
+    Name,
+}

@@ -1,0 +1,284 @@
+//! Files to write to: by address, by any thread. What is written becomes a file only through a [`Draft`](crate::Draft).
+
+use std::{
+    fmt,
+    fs::File,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use rustix::fs::{FallocateFlags, OFlags, fallocate, fcntl_getfl, fcntl_setfl};
+
+use crate::{Bytes, Error, FileOffset, Result};
+
+/// Where the host's direct writes must start and end, in file and memory.
+pub const DIRECT_UNIT: usize = 4096;
+
+/// Bytes that can be written at any address, by any thread.
+pub trait Sink: fmt::Debug + Send + Sync {
+    /// Writes all of `bytes` at `at`. What lies between the writes reads as zero.
+    ///
+    /// # Errors
+    /// Host, if the host cannot write.
+    fn write_at(&self, at: FileOffset, bytes: &[u8]) -> Result<()>;
+
+    /// Says that `len` bytes from `at` on will soon be written, so that the host can make room once instead of at each write.
+    /// Never an error: a host that cannot reserve finds out when it writes.
+    fn reserve(&self, at: FileOffset, len: Bytes) {
+        let _ = (at, len);
+    }
+
+    /// Sets the file's length: cuts what lies beyond, or grows with zeros.
+    ///
+    /// # Errors
+    /// Host, if the host cannot.
+    fn set_len(&self, len: Bytes) -> Result<()>;
+
+    /// Returns when all that was written is durable.
+    ///
+    /// # Errors
+    /// Host, if the host cannot promise it.
+    fn sync(&self) -> Result<()>;
+
+    /// Whether bytes must come in order of address, as on a pipe.
+    fn is_in_order(&self) -> bool {
+        false
+    }
+
+    /// Whether old bytes stand where nothing is written, as on a device: zeros must then be written too.
+    fn is_stale(&self) -> bool {
+        false
+    }
+}
+
+/// A regular file or a block device, open for writing.
+///
+/// Large aligned pieces go past the page cache where the host can do that: durable bytes are then written once, not twice,
+/// and several threads do not wait for one lock. All others go through it.
+#[derive(Debug)]
+pub struct FileSink {
+    buffered: File,
+    direct: Option<File>,
+    path: PathBuf,
+    is_stale: bool,
+}
+
+impl FileSink {
+    /// Takes a file that is open for writing. `is_stale`: see [`Sink::is_stale`].
+    #[must_use]
+    pub fn new(file: File, path: &Path, is_stale: bool) -> Self {
+        let direct = Self::reopen_direct(&file);
+        Self {
+            buffered: file,
+            direct,
+            path: path.to_owned(),
+            is_stale,
+        }
+    }
+
+    /// The same file once more, past the page cache. A host that has no such thing is no error.
+    fn reopen_direct(file: &File) -> Option<File> {
+        use std::os::fd::AsRawFd;
+        let name = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let direct = File::options().write(true).open(name).ok()?;
+        let flags = fcntl_getfl(&direct).ok()?;
+        fcntl_setfl(&direct, flags | OFlags::DIRECT).ok()?;
+        Some(direct)
+    }
+
+    fn is_direct(at: FileOffset, bytes: &[u8]) -> bool {
+        bytes.len() >= 64 << 10
+            && bytes.len().is_multiple_of(DIRECT_UNIT)
+            && at.is_aligned(Bytes::from(DIRECT_UNIT))
+            && bytes.as_ptr().addr().is_multiple_of(DIRECT_UNIT)
+    }
+}
+
+impl Sink for FileSink {
+    fn write_at(&self, at: FileOffset, bytes: &[u8]) -> Result<()> {
+        if let Some(direct) = &self.direct
+            && Self::is_direct(at, bytes)
+        {
+            match direct.write_all_at(bytes, at.0) {
+                Ok(()) => return Ok(()),
+                // EINVAL: this file system wants another alignment. The page cache takes anything.
+                Err(cause) if cause.kind() == std::io::ErrorKind::InvalidInput => {}
+                Err(cause) => {
+                    return Err(Error::host("cannot write", cause)
+                        .at(at)
+                        .in_file(&self.path));
+                }
+            }
+        }
+        self.buffered.write_all_at(bytes, at.0).map_err(|cause| {
+            Error::host("cannot write", cause)
+                .at(at)
+                .in_file(&self.path)
+        })
+    }
+
+    fn reserve(&self, at: FileOffset, len: Bytes) {
+        if self.direct.is_some() && !self.is_stale {
+            let _ = fallocate(&self.buffered, FallocateFlags::empty(), at.0, len.0);
+        }
+    }
+
+    fn set_len(&self, len: Bytes) -> Result<()> {
+        if self.is_stale {
+            return Ok(());
+        }
+        self.buffered
+            .set_len(len.0)
+            .map_err(|cause| Error::host("cannot set the length", cause).in_file(&self.path))
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.buffered
+            .sync_all()
+            .map_err(|cause| Error::host("cannot sync", cause).in_file(&self.path))
+    }
+
+    fn is_stale(&self) -> bool {
+        self.is_stale
+    }
+}
+
+/// Bytes in memory, for tests and small parts.
+#[derive(Debug, Default)]
+pub struct MemSink(Mutex<Vec<u8>>);
+
+impl MemSink {
+    /// What has been written so far.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+impl Sink for MemSink {
+    fn write_at(&self, at: FileOffset, bytes: &[u8]) -> Result<()> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = Bytes(at.0).in_memory();
+        let end = at.saturating_add(bytes.len());
+        if all.len() < end {
+            all.resize(end, 0);
+        }
+        if let Some(place) = all.get_mut(at..end) {
+            place.copy_from_slice(bytes);
+        }
+        Ok(())
+    }
+
+    fn set_len(&self, len: Bytes) -> Result<()> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .resize(len.in_memory(), 0);
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A pipe: bytes go out in order of address, gaps as zeros.
+#[derive(Debug)]
+pub struct PipeSink<W> {
+    pipe: Mutex<W>,
+    at: AtomicU64,
+}
+
+impl<W: std::io::Write + Send + fmt::Debug> PipeSink<W> {
+    /// Writes to `pipe`.
+    pub const fn new(pipe: W) -> Self {
+        Self {
+            pipe: Mutex::new(pipe),
+            at: AtomicU64::new(0),
+        }
+    }
+
+    fn fill_to(&self, pipe: &mut W, at: u64) -> Result<()> {
+        const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+        let mut now = self.at.load(Ordering::Relaxed);
+        while now < at {
+            let part = ZEROS
+                .get(..Bytes(at - now).in_memory().min(ZEROS.len()))
+                .unwrap_or(&ZEROS);
+            pipe.write_all(part)
+                .map_err(|cause| Error::host("cannot write", cause))?;
+            now = now.saturating_add(part.len() as u64);
+        }
+        self.at.store(now, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+impl<W: std::io::Write + Send + fmt::Debug> Sink for PipeSink<W> {
+    fn write_at(&self, at: FileOffset, bytes: &[u8]) -> Result<()> {
+        let mut pipe = self.pipe.lock().unwrap_or_else(PoisonError::into_inner);
+        self.fill_to(&mut pipe, at.0)?;
+        pipe.write_all(bytes)
+            .map_err(|cause| Error::host("cannot write", cause))?;
+        self.at
+            .store(at.0.saturating_add(bytes.len() as u64), Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn set_len(&self, len: Bytes) -> Result<()> {
+        let mut pipe = self.pipe.lock().unwrap_or_else(PoisonError::into_inner);
+        self.fill_to(&mut pipe, len.0)
+    }
+
+    fn sync(&self) -> Result<()> {
+        let mut pipe = self.pipe.lock().unwrap_or_else(PoisonError::into_inner);
+        pipe.flush()
+            .map_err(|cause| Error::host("cannot write", cause))
+    }
+
+    fn is_in_order(&self) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_fills_gaps_with_zeros() -> Result<()> {
+        let sink = PipeSink::new(Vec::new());
+        sink.write_at(FileOffset(3), b"abc")?;
+        sink.set_len(Bytes(8))?;
+        assert_eq!(*sink.pipe.lock().expect("not poisoned"), b"\0\0\0abc\0\0");
+        Ok(())
+    }
+
+    #[test]
+    fn direct_and_buffered_writes_meet_in_one_file() -> Result<()> {
+        let place = tempfile::tempdir().expect("a place");
+        let path = place.path().join("out");
+        let file = File::create(&path).expect("room");
+        let sink = FileSink::new(file, &path, false);
+        let mut room = vec![5_u8; (64 << 10) + DIRECT_UNIT];
+        let skip = room.as_ptr().align_offset(DIRECT_UNIT);
+        let piece = &mut room[skip..skip + (64 << 10)];
+        sink.reserve(FileOffset(0), Bytes::mib(1));
+        sink.write_at(FileOffset(64 << 10), piece)?;
+        sink.write_at(FileOffset(100), b"head")?;
+        sink.set_len(Bytes(128 << 10))?;
+        sink.sync()?;
+        let bytes = std::fs::read(&path).expect("it is there");
+        assert_eq!(bytes.len(), 128 << 10);
+        assert_eq!(&bytes[100..104], b"head");
+        assert!(bytes[64 << 10..].iter().all(|byte| *byte == 5));
+        Ok(())
+    }
+}

@@ -1,0 +1,351 @@
+//! Files to read from: by address, with no cursor, so that one image serves every thread with no lock.
+//!
+//! Files and bytes in memory alike: every parser runs without a file system. Nothing here writes.
+
+use std::{
+    fmt,
+    fs::File,
+    io,
+    os::unix::fs::{FileExt, FileTypeExt, MetadataExt},
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::{SeekFrom, seek};
+
+use crate::{Bytes, Error, FileOffset, Kind, Result};
+
+/// Which file on the host this is, and in which version: what tells a changed file from an unchanged one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Stamp {
+    /// The device that holds it.
+    pub device: u64,
+    /// Its inode there.
+    pub inode: u64,
+    /// Its length in bytes.
+    pub len: u64,
+    /// Last change of its content, in nanoseconds since 1970.
+    pub modified: i128,
+    /// Last change of its content or its attributes, in nanoseconds since 1970.
+    pub changed: i128,
+    /// Whether it is a block device, whose times say nothing.
+    pub is_device: bool,
+}
+
+impl Stamp {
+    fn of(metadata: &std::fs::Metadata, len: u64) -> Self {
+        let nanos =
+            |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            len,
+            modified: nanos(metadata.mtime(), metadata.mtime_nsec()),
+            changed: nanos(metadata.ctime(), metadata.ctime_nsec()),
+            is_device: metadata.file_type().is_block_device(),
+        }
+    }
+
+    /// The file at `path`, links followed, without opening it; `None` if there is none.
+    #[must_use]
+    pub fn at(path: &Path) -> Option<Self> {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some(Self::of(&metadata, metadata.len()))
+    }
+
+    /// Whether both are the same file, in whatever version.
+    #[must_use]
+    pub fn is_same_file(&self, other: &Self) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
+}
+
+/// Whether the host stores bytes for a run of a file, and how far that goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// False: a hole, which reads as zero.
+    pub is_data: bool,
+    /// The first address of which this may no longer be true.
+    pub end: FileOffset,
+}
+
+/// Bytes that can be read at any address, by any thread.
+pub trait Source: fmt::Debug + Send + Sync {
+    /// How many bytes there are.
+    fn len(&self) -> Bytes;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == Bytes::ZERO
+    }
+
+    /// Fills `buf` with the bytes from `at` on.
+    ///
+    /// # Errors
+    /// Corrupt, if the file ends before that; Host, if the host cannot read.
+    fn read_at(&self, at: FileOffset, buf: &mut [u8]) -> Result<()>;
+
+    /// Whether the host stores bytes at `at`. A source that cannot tell says data to the end.
+    ///
+    /// # Errors
+    /// Host, if the host cannot tell.
+    fn stored_at(&self, at: FileOffset) -> Result<Stored> {
+        let _ = at;
+        Ok(Stored {
+            is_data: true,
+            end: FileOffset(self.len().0),
+        })
+    }
+
+    /// Which file this is on the host, as it is now; `None` for bytes in memory.
+    ///
+    /// # Errors
+    /// Host, if the host cannot tell.
+    fn stamp(&self) -> Result<Option<Stamp>> {
+        Ok(None)
+    }
+
+    /// The file's name, for messages.
+    fn path(&self) -> Option<&Path> {
+        None
+    }
+
+    /// Fills `buf` as far as the file goes, the rest with zeros: for tables whose tail the format lets a file leave out.
+    ///
+    /// # Errors
+    /// Host, if the host cannot read.
+    fn read_padded_at(&self, at: FileOffset, buf: &mut [u8]) -> Result<()> {
+        let there = self.len().0.saturating_sub(at.0).min(buf.len() as u64);
+        let (head, tail) = buf.split_at_mut(Bytes(there).in_memory().min(buf.len()));
+        tail.fill(0);
+        if head.is_empty() {
+            Ok(())
+        } else {
+            self.read_at(at, head)
+        }
+    }
+}
+
+/// Reads `N` bytes at `at`.
+///
+/// # Errors
+/// As [`Source::read_at`].
+pub fn read_array<const N: usize>(source: &dyn Source, at: FileOffset) -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    source.read_at(at, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// Reads `len` bytes at `at` as one piece. `len` must have met a limit, and meets the file's length here before memory is taken.
+///
+/// # Errors
+/// As [`Source::read_at`].
+pub fn read_vec(source: &dyn Source, at: FileOffset, len: Bytes) -> Result<Vec<u8>> {
+    let end = at
+        .checked_add(len)
+        .ok_or_else(|| past_the_end(source, at, len))?;
+    if end.0 > source.len().0 {
+        return Err(past_the_end(source, at, len));
+    }
+    let mut bytes = vec![0; len.in_memory()];
+    source.read_at(at, &mut bytes)?;
+    Ok(bytes)
+}
+
+fn past_the_end(source: &dyn Source, at: FileOffset, len: Bytes) -> Error {
+    let end = u128::from(at.0) + u128::from(len.0);
+    let error = Error::new(
+        Kind::Corrupt,
+        format!(
+            "the file ends at {}, {}..{end} is needed",
+            source.len().0,
+            at.0
+        ),
+    )
+    .with_code("truncated")
+    .at(at);
+    match source.path() {
+        Some(path) => error.in_file(path),
+        None => error,
+    }
+}
+
+/// A regular file or a block device.
+#[derive(Debug)]
+pub struct FileSource {
+    file: File,
+    path: PathBuf,
+    len: u64,
+}
+
+impl FileSource {
+    /// Opens `path` for reading.
+    ///
+    /// # Errors
+    /// Host, if the host cannot open it or it is neither a regular file nor a block device (a FIFO would wait for ever).
+    pub fn open(path: &Path) -> Result<Self> {
+        use std::os::unix::fs::OpenOptionsExt;
+        let not_waiting = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+        let file = File::options()
+            .read(true)
+            .custom_flags(not_waiting)
+            .open(path)
+            .map_err(|cause| Error::host("cannot open", cause).in_file(path))?;
+        Self::of(file, path)
+    }
+
+    /// Takes an open file.
+    ///
+    /// # Errors
+    /// As [`FileSource::open`].
+    pub fn of(file: File, path: &Path) -> Result<Self> {
+        let metadata = file
+            .metadata()
+            .map_err(|cause| Error::host("cannot look at", cause).in_file(path))?;
+        let kind = metadata.file_type();
+        let len = if kind.is_file() {
+            metadata.len()
+        } else if kind.is_block_device() {
+            seek(&file, SeekFrom::End(0))
+                .map_err(|cause| Error::host("cannot measure", cause.into()).in_file(path))?
+        } else {
+            return Err(Error::new(Kind::Host, "not a regular file or block device")
+                .with_code("not_a_file")
+                .in_file(path));
+        };
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+            len,
+        })
+    }
+}
+
+impl Source for FileSource {
+    fn len(&self) -> Bytes {
+        Bytes(self.len)
+    }
+
+    fn read_at(&self, at: FileOffset, buf: &mut [u8]) -> Result<()> {
+        self.file
+            .read_exact_at(buf, at.0)
+            .map_err(|cause| match cause.kind() {
+                io::ErrorKind::UnexpectedEof => past_the_end(self, at, Bytes::from(buf.len())),
+                _ => Error::host("cannot read", cause).at(at).in_file(&self.path),
+            })
+    }
+
+    fn stored_at(&self, at: FileOffset) -> Result<Stored> {
+        let end = FileOffset(self.len);
+        match seek(&self.file, SeekFrom::Data(at.0)) {
+            Ok(data) if data > at.0 => Ok(Stored {
+                is_data: false,
+                end: FileOffset(data.min(self.len)),
+            }),
+            Ok(_) => {
+                let hole = seek(&self.file, SeekFrom::Hole(at.0)).unwrap_or(self.len);
+                Ok(Stored {
+                    is_data: true,
+                    end: FileOffset(hole.min(self.len)),
+                })
+            }
+            // ENXIO: no data from here to the end.
+            Err(rustix::io::Errno::NXIO) => Ok(Stored {
+                is_data: false,
+                end,
+            }),
+            // Devices and some file systems know no holes.
+            Err(_) => Ok(Stored { is_data: true, end }),
+        }
+    }
+
+    fn stamp(&self) -> Result<Option<Stamp>> {
+        let metadata = self
+            .file
+            .metadata()
+            .map_err(|cause| Error::host("cannot look at", cause).in_file(&self.path))?;
+        let len = if metadata.file_type().is_file() {
+            metadata.len()
+        } else {
+            self.len
+        };
+        Ok(Some(Stamp::of(&metadata, len)))
+    }
+
+    fn path(&self) -> Option<&Path> {
+        Some(&self.path)
+    }
+}
+
+/// Bytes in memory: for tests, fuzzing and small parts of other sources.
+#[derive(Clone)]
+pub struct MemSource(pub Vec<u8>);
+
+impl fmt::Debug for MemSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MemSource({} bytes)", self.0.len())
+    }
+}
+
+impl Source for MemSource {
+    fn len(&self) -> Bytes {
+        Bytes::from(self.0.len())
+    }
+
+    fn read_at(&self, at: FileOffset, buf: &mut [u8]) -> Result<()> {
+        let bytes = usize::try_from(at.0)
+            .ok()
+            .and_then(|at| self.0.get(at..at.checked_add(buf.len())?))
+            .ok_or_else(|| past_the_end(self, at, Bytes::from(buf.len())))?;
+        buf.copy_from_slice(bytes);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_read_past_the_end_says_where_the_file_ends() {
+        let source = MemSource(vec![7; 100]);
+        let error = source
+            .read_at(FileOffset(90), &mut [0; 20])
+            .expect_err("it ends at 100");
+        assert_eq!(error.kind(), Kind::Corrupt);
+        assert_eq!(
+            error.to_string(),
+            "the file ends at 100, 90..110 is needed (offset 90)"
+        );
+        assert!(read_vec(&source, FileOffset(u64::MAX), Bytes(2)).is_err());
+    }
+
+    #[test]
+    fn a_padded_read_fills_up_with_zeros() -> Result<()> {
+        let source = MemSource(vec![7; 100]);
+        let mut buf = [1; 20];
+        source.read_padded_at(FileOffset(90), &mut buf)?;
+        assert_eq!(buf[..10], [7; 10]);
+        assert_eq!(buf[10..], [0; 10]);
+        source.read_padded_at(FileOffset(5000), &mut buf)?;
+        assert_eq!(buf, [0; 20]);
+        Ok(())
+    }
+
+    #[test]
+    fn holes_of_a_file_are_seen() -> Result<()> {
+        let mut file = tempfile::NamedTempFile::new().expect("a place for a file");
+        io::Write::write_all(&mut file, &[9; 4096]).expect("room");
+        file.as_file().set_len(1 << 20).expect("room");
+        let source = FileSource::open(file.path())?;
+        let head = source.stored_at(FileOffset(0))?;
+        assert!(head.is_data);
+        assert_eq!(source.stamp()?.map(|stamp| stamp.len), Some(1 << 20));
+        Ok(())
+    }
+
+    #[test]
+    fn a_folder_is_not_an_image() {
+        let error = FileSource::open(Path::new("/")).expect_err("it is a folder");
+        assert_eq!(error.kind(), Kind::Host);
+    }
+}

@@ -1,0 +1,123 @@
+//! Tables in a file, read in pages as they are needed: memory stays small however large a table is and however long a chain.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use crate::{Bytes, FileOffset, Result, Source};
+
+/// Bytes in a page.
+pub const PAGE: usize = 4096;
+
+/// Pages kept for one table: 256 KiB. A chain of 256 layers keeps 64 MiB.
+const KEPT: usize = 64;
+
+/// A part of a file that is read in pages, the last used ones kept.
+pub struct PagedTable {
+    source: Arc<dyn Source>,
+    pages: Mutex<Pages>,
+}
+
+#[derive(Default)]
+struct Pages {
+    kept: HashMap<u64, (u64, Arc<[u8]>)>,
+    clock: u64,
+}
+
+impl fmt::Debug for PagedTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PagedTable({:?})", self.source)
+    }
+}
+
+impl PagedTable {
+    /// The tables of `source`.
+    #[must_use]
+    pub fn new(source: Arc<dyn Source>) -> Self {
+        Self {
+            source,
+            pages: Mutex::default(),
+        }
+    }
+
+    /// The page that holds address `at`, and where in it `at` is. The file's last page is as short as the file; beyond it there is
+    /// an empty one.
+    ///
+    /// # Errors
+    /// Host, if the host cannot read.
+    pub fn page(&self, at: FileOffset) -> Result<(Arc<[u8]>, usize)> {
+        let number = at.0 / PAGE as u64;
+        let inside = Bytes(at.0 % PAGE as u64).in_memory();
+        if let Some(page) = self.kept(number) {
+            return Ok((page, inside));
+        }
+        let start = FileOffset(number * PAGE as u64);
+        let len = self.source.len().0.saturating_sub(start.0).min(PAGE as u64);
+        let mut page = vec![0; Bytes(len).in_memory()];
+        self.source.read_at(start, &mut page)?;
+        let page: Arc<[u8]> = page.into();
+        self.keep(number, &page);
+        Ok((page, inside))
+    }
+
+    /// `N` bytes at `at`; `at` must be a multiple of `N`, and `N` a power of two, so that they lie in one page.
+    ///
+    /// # Errors
+    /// Corrupt, if the file ends before that; Host, if the host cannot read.
+    pub fn entry<const N: usize>(&self, at: FileOffset) -> Result<[u8; N]> {
+        let (page, inside) = self.page(at)?;
+        match page
+            .get(inside..inside.saturating_add(N))
+            .and_then(|bytes| bytes.try_into().ok())
+        {
+            Some(bytes) => Ok(bytes),
+            None => crate::read_array(&*self.source, at),
+        }
+    }
+
+    fn kept(&self, number: u64) -> Option<Arc<[u8]>> {
+        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        pages.clock = pages.clock.wrapping_add(1);
+        let now = pages.clock;
+        let (used, page) = pages.kept.get_mut(&number)?;
+        *used = now;
+        Some(Arc::clone(page))
+    }
+
+    fn keep(&self, number: u64, page: &Arc<[u8]>) {
+        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        if pages.kept.len() >= KEPT {
+            // A quarter goes at once, so that this is rare.
+            let mut ages: Vec<u64> = pages.kept.values().map(|(used, _)| *used).collect();
+            ages.sort_unstable();
+            let limit = ages.get(KEPT / 4).copied().unwrap_or_default();
+            pages.kept.retain(|_, (used, _)| *used > limit);
+        }
+        let now = pages.clock;
+        pages.kept.insert(number, (now, Arc::clone(page)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MemSource;
+
+    #[test]
+    fn entries_are_read_across_a_file_larger_than_what_is_kept() -> Result<()> {
+        let bytes: Vec<u8> = (0..300_000_u32).flat_map(u32::to_be_bytes).collect();
+        let table = PagedTable::new(Arc::new(MemSource(bytes)));
+        for number in (0..300_000_u32)
+            .step_by(977)
+            .chain((0..300_000).rev().step_by(1009))
+        {
+            let entry = table.entry::<4>(FileOffset(u64::from(number) * 4))?;
+            assert_eq!(u32::from_be_bytes(entry), number);
+        }
+        assert!(table.entry::<4>(FileOffset(1_200_000)).is_err());
+        assert!(table.pages.lock().expect("not poisoned").kept.len() <= KEPT);
+        Ok(())
+    }
+}
