@@ -260,6 +260,9 @@ impl CheckReport {
     }
 }
 
+/// Takes a child's file and its new parent.
+pub type Relink = fn(&Arc<dyn Source>, &NewParent) -> Result<Vec<Patch>>;
+
 /// A format.
 pub struct Driver {
     /// Which.
@@ -285,7 +288,7 @@ pub struct Driver {
     /// What its children demand; `None` if it has none.
     pub child: Option<ChildRule>,
     /// How to make a child name another parent: what to write over a copy of it.
-    pub relink: Option<fn(&Arc<dyn Source>, &NewParent) -> Result<Vec<Patch>>>,
+    pub relink: Option<Relink>,
     /// Reads the parent link alone, without opening any other file: for `info --refs`. All other references come with it.
     pub references: fn(&Arc<dyn Source>) -> Result<References>,
 }

@@ -35,7 +35,7 @@ pub mod writer;
 pub use draft::{Draft, Existing};
 pub use driver::{
     CheckReport, ChildRule, Claim, Companions, Create, Driver, Format, NewParent, NoCompanions,
-    OneOutput, Open, Outputs, Patch, Peek, References,
+    OneOutput, Open, Outputs, Patch, Peek, References, Relink,
 };
 pub use error::{Error, Fault, Kind, Place, Result};
 pub use extent::{Extent, State};

@@ -206,7 +206,7 @@ impl<W: std::io::Write + Send + fmt::Debug> PipeSink<W> {
     }
 
     fn fill_to(&self, pipe: &mut W, at: u64) -> Result<()> {
-        const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+        static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
         let mut now = self.at.load(Ordering::Relaxed);
         while now < at {
             let part = ZEROS
