@@ -1,0 +1,130 @@
+#!/usr/bin/env bash
+# Makes the disk images that the benchmarks work on; what is there already is kept.
+#   make.sh WORK_FOLDER [base|small|apt|copy|vhd|sparse|chain|related|random|all]...
+# Needs mke2fs, debugfs, openssl, python3, qemu-img and qemu-io; neither root nor a mount; 20 GiB of disk.
+# Every choice is seeded; file contents come from this machine's $SOURCE (/usr).
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+[ $# -ge 1 ] || { sed -n '2,5s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+work=$1
+shift
+mkdir -p "$work"
+cd "$work"
+source=${SOURCE:-/usr}
+export PATH=$PATH:/usr/sbin:/sbin
+export E2FSPROGS_FAKE_TIME=1700000000
+uuid=11111111-2222-3333-4444-555555555555
+gib=$((1 << 30))
+
+# 8 GiB of ext4 with about 3 GiB of real files, no partition table.
+make_base() {
+  [ -f base.raw ] && [ -d tree ] && return
+  rm -rf tree tree.part base.part
+  python3 "$here/pick_tree.py" "$source" tree.part 3000
+  mv tree.part tree
+  truncate -s 8G base.part
+  mke2fs -q -F -t ext4 -b 4096 -U "$uuid" -E hash_seed="$uuid",lazy_itable_init=0,lazy_journal_init=0 -d tree base.part
+  mv base.part base.raw
+}
+
+# 5 % of the base's allocated 64 KiB blocks rewritten in place.
+make_small() {
+  make_base
+  [ -f small.raw ] && return
+  cp --sparse=always base.raw small.part
+  python3 "$here/rewrite_blocks.py" small.part 1 0.05 65536
+  mv small.part small.raw
+}
+
+# The base after a package upgrade: 300 MiB of files removed, rewritten with shifted content, added.
+make_apt() {
+  make_base
+  [ -f apt.raw ] && return
+  cp --sparse=always base.raw apt.part
+  rm -rf new
+  mkdir new
+  python3 "$here/upgrade_files.py" tree new 2 300 >apt.debugfs
+  debugfs -w -f apt.debugfs apt.part >apt.log 2>&1
+  rm -rf new apt.debugfs
+  mv apt.part apt.raw
+}
+
+# The base's twin in another file, and the base as qcow2.
+make_copy() {
+  make_base
+  [ -f copy.raw ] || { cp --reflink=never --sparse=always base.raw copy.part && mv copy.part copy.raw; }
+  [ -f base.qcow2 ] || { qemu-img convert -f raw -O qcow2 base.raw qcow2.part && mv qcow2.part base.qcow2; }
+}
+
+# Base and target as dynamic VHDs of exactly their size.
+make_vhd() {
+  make_small
+  local name
+  for name in base small; do
+    [ -f "$name.vhd" ] && continue
+    qemu-img convert -f raw -O vpc -o force_size=on "$name.raw" vhd.part
+    mv vhd.part "$name.vhd"
+  done
+}
+
+make_sparse() {
+  [ -f sparse2.raw ] && return
+  python3 "$here/sparse_pair.py" sparse1.part sparse2.part 3
+  mv sparse1.part sparse1.raw
+  mv sparse2.part sparse2.raw
+}
+
+# The base and 20 qcow2 overlays with 100 MiB written in each.
+make_chain() {
+  make_base
+  [ -f chain/20.qcow2 ] && return
+  rm -rf chain.part
+  mkdir chain.part
+  qemu-img convert -f raw -O qcow2 base.raw chain.part/00.qcow2
+  local number below=00 name
+  for number in $(seq 1 20); do
+    name=$(printf %02d "$number")
+    overlay "chain.part/$name.qcow2" "$below.qcow2" $((100 + number)) $((8 * gib))
+    below=$name
+  done
+  rm -rf chain
+  mv chain.part chain
+}
+
+# An overlay with 100 MiB written, over 1 TiB with 2 GiB of data.
+make_related() {
+  make_sparse
+  [ -f related/target.qcow2 ] && return
+  rm -rf related.part
+  mkdir related.part
+  qemu-img convert -f raw -O qcow2 sparse1.raw related.part/base.qcow2
+  overlay related.part/target.qcow2 base.qcow2 777 $((1024 * gib))
+  rm -rf related
+  mv related.part related
+}
+
+# overlay FILE BACKING SEED BYTES
+overlay() {
+  qemu-img create -q -f qcow2 -F qcow2 -b "$2" "$1"
+  python3 "$here/overlay_writes.py" "$3" "$4" | qemu-io -f qcow2 "$1" >/dev/null
+}
+
+# Nothing in common: two times 2 GiB of pseudo-random bytes.
+make_random() {
+  local number
+  for number in 1 2; do
+    [ -f "rand$number.raw" ] && continue
+    # head ends the endless stream: openssl then dies of the broken pipe, as it should.
+    { openssl enc -aes-128-ctr -nosalt -K "$(printf %032x $((10 + number)))" -iv 0 </dev/zero 2>/dev/null || true; } |
+      head -c 2G >random.part
+    mv random.part "rand$number.raw"
+  done
+}
+
+for kind in "${@:-all}"; do
+  case $kind in
+    all) for kind in small apt copy vhd sparse chain related random; do "make_$kind"; done ;;
+    base | small | apt | copy | vhd | sparse | chain | related | random) "make_$kind" ;;
+    *) echo "make.sh: no workload is called $kind" >&2; exit 2 ;;
+  esac
+done
