@@ -1,1 +1,49 @@
-//! Whole disks: chain, union, compare, make, apply, convert, digest.
+//! The engine: whole disks. It sees layers through `imgdelta-core`'s traits and knows no format.
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`chain`] | layers, top first, whose union is a disk |
+//! | [`make`] | what of a target differs from a base, as a child |
+//! | [`copy`] | a disk as one whole image: `convert`, `apply` |
+//! | [`apply`] | base and child as a full image, both proven |
+//! | [`compare`] | are two disks equal, and where are they not |
+//! | [`digest`], [`tree`], [`prove`] | content ids |
+//! | [`layer`] | what proves a child's own layer |
+//! | [`manifest`] | the file beside a child |
+//! | [`remembered`] | leaf digests kept between runs |
+//! | [`work`], [`watch`] | threads, counters, and the word to stop |
+//!
+//! Inside, `walk` cuts disks into pieces of work, `ordered` does them on all cores with their serial parts in order, and
+//! `emit` hands units to a writer.
+
+pub mod apply;
+mod buffer;
+pub mod chain;
+pub mod compare;
+pub mod copy;
+pub mod digest;
+mod emit;
+pub mod layer;
+pub mod make;
+pub mod manifest;
+mod ordered;
+pub mod prove;
+pub mod remembered;
+pub mod tree;
+mod walk;
+pub mod watch;
+pub mod work;
+
+pub use apply::Apply;
+pub use chain::{Chain, Layer, Origin};
+pub use compare::{Compare, Difference};
+pub use copy::{Copied, Copy};
+pub use digest::{plain_sha256, prove, prove_or_recall};
+pub use layer::layer_digest;
+pub use make::{Made, Make};
+pub use manifest::{LayerDigest, Manifest};
+pub use prove::Proof;
+pub use remembered::Memory;
+pub use tree::{ContentId, Digest, WINDOW};
+pub use watch::Watch;
+pub use work::Work;

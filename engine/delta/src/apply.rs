@@ -1,0 +1,94 @@
+//! `apply`: base and child together as a full image, the base proven before the first write, the result before it gets its name.
+
+use imgdelta_core::{Bytes, Error, ImageWriter, Kind, Result};
+
+use crate::{
+    chain::Chain,
+    copy::{Copied, Copy},
+    digest::prove_or_recall,
+    manifest::Manifest,
+    remembered::Memory,
+    work::Work,
+};
+
+/// How a child is to be applied.
+#[derive(Clone, Copy, Debug)]
+pub struct Apply<'a> {
+    /// The base, alone.
+    pub base: &'a Chain,
+    /// The child over the base.
+    pub disk: &'a Chain,
+    /// What the child's maker promised; `None` if the user does without.
+    pub manifest: Option<&'a Manifest>,
+    /// Where leaf digests are remembered.
+    pub memory: &'a Memory,
+    /// Threads, counters, time.
+    pub work: Work<'a>,
+}
+
+impl Apply<'_> {
+    /// Makes sure that the base is the one that the child was made from; true if its digests were remembered.
+    ///
+    /// # Errors
+    /// Chain, if it is another one; those of the base's layers; Interrupted.
+    pub fn prove_base(&self) -> Result<bool> {
+        let Some(manifest) = self.manifest else {
+            return Ok(false);
+        };
+        let needed = manifest.base.proof()?;
+        if needed.size != self.base.size()
+            && self.base.size().0.next_multiple_of(512) != needed.size.0.next_multiple_of(512)
+        {
+            return Err(
+                Error::new(Kind::Chain, "base image does not match this child")
+                    .with_code("base_mismatch")
+                    .with_detail(format!(
+                        "needed {} bytes, given {} bytes",
+                        needed.size.0,
+                        self.base.size().0
+                    )),
+            );
+        }
+        // A format that counts in sectors holds a disk of odd length rounded up: it is the same disk.
+        let base = self.base.resized(needed.size);
+        let (found, remembered) = prove_or_recall(&base, self.memory, self.work)?;
+        needed.require(&found)?;
+        Ok(remembered)
+    }
+
+    /// The size of the disk that comes out.
+    #[must_use]
+    pub fn result_size(&self) -> Bytes {
+        self.manifest
+            .map_or(self.disk.size(), |manifest| Bytes(manifest.result.size))
+    }
+
+    /// Writes the image and proves it. It is complete, but neither durable nor in its place.
+    ///
+    /// # Errors
+    /// Digest, if it is not what the manifest promises; those of [`Copy::run`].
+    pub fn run(&self, writer: Box<dyn ImageWriter>) -> Result<Copied> {
+        let disk = self.disk.resized(self.result_size());
+        let none = Memory::none();
+        let copy = Copy {
+            disk: &disk,
+            proves: self.manifest.is_some(),
+            memory: &none,
+            work: self.work,
+        };
+        let copied = copy.run(writer)?;
+        if let (Some(manifest), Some(proof)) = (self.manifest, &copied.proof) {
+            let promised = manifest.result_id()?;
+            if promised != proof.id {
+                return Err(Error::new(
+                    Kind::Digest,
+                    "the result is not what the manifest promises; the child is damaged",
+                )
+                .with_code("result_mismatch")
+                .with_detail(format!("promised {promised}"))
+                .with_detail(format!("found    {}", proof.id)));
+            }
+        }
+        Ok(copied)
+    }
+}

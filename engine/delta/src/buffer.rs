@@ -1,0 +1,66 @@
+//! Memory whose start is a multiple of the host's direct-write unit, so that large pieces can go past the page cache.
+
+use imgdelta_core::{Bytes, DIRECT_UNIT};
+
+/// A buffer of fixed length, aligned to [`DIRECT_UNIT`].
+#[derive(Debug)]
+pub(crate) struct Aligned {
+    room: Vec<u8>,
+    skip: usize,
+    len: usize,
+}
+
+impl Aligned {
+    /// `len` zero bytes.
+    pub(crate) fn zeroed(len: Bytes) -> Self {
+        let len = len.in_memory();
+        let room = vec![0; len.saturating_add(DIRECT_UNIT)];
+        let skip = room.as_ptr().align_offset(DIRECT_UNIT).min(DIRECT_UNIT);
+        Self { room, skip, len }
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.room
+            .get(self.skip..self.skip + self.len)
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        self.room
+            .get_mut(self.skip..self.skip + self.len)
+            .unwrap_or_default()
+    }
+}
+
+/// Whether all of `bytes` are zero. A comparison with zeros is what the compiler turns into the fastest loop.
+pub(crate) fn is_zero(bytes: &[u8]) -> bool {
+    static ZEROS: [u8; 4096] = [0; 4096];
+    bytes
+        .chunks(ZEROS.len())
+        .all(|chunk| ZEROS.get(..chunk.len()) == Some(chunk))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffers_start_where_direct_writes_may() {
+        for len in [1, 4096, 1 << 20] {
+            let buffer = Aligned::zeroed(Bytes(len));
+            assert_eq!(buffer.bytes().len() as u64, len);
+            assert!(buffer.bytes().as_ptr().addr().is_multiple_of(DIRECT_UNIT));
+        }
+    }
+
+    #[test]
+    fn one_set_bit_is_found_anywhere() {
+        let mut bytes = vec![0; 10_001];
+        assert!(is_zero(&bytes));
+        for at in [0, 4095, 4096, 8191, 10_000] {
+            bytes[at] = 1;
+            assert!(!is_zero(&bytes), "{at}");
+            bytes[at] = 0;
+        }
+    }
+}

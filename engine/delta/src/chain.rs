@@ -1,0 +1,319 @@
+//! Layers, top first, whose union is a disk.
+//!
+//! A chain knows no format: it asks each layer in turn, and what no layer says is zero. Below a layer that is smaller than the
+//! disk, what lies beyond that layer's end is hidden, as every hypervisor does it.
+
+use std::sync::Arc;
+
+use imgdelta_core::{Bytes, Error, Extent, Image, Kind, Result, Stamp, State, VirtOffset};
+
+/// One layer of a chain.
+#[derive(Clone, Debug)]
+pub struct Layer {
+    /// The open image.
+    pub image: Arc<dyn Image>,
+    /// Which view of the image this is, where one file has several: a snapshot, a size rule.
+    pub view: String,
+    /// The version of each of its files when it was opened; empty for images in memory.
+    stamps: Vec<Stamp>,
+}
+
+impl Layer {
+    /// A layer from an open image.
+    ///
+    /// # Errors
+    /// Host, if the host cannot say which files these are.
+    pub fn new(image: Arc<dyn Image>, view: impl Into<String>) -> Result<Self> {
+        let mut stamps = Vec::new();
+        for file in &image.facts().files {
+            stamps.extend(file.stamp()?);
+        }
+        Ok(Self {
+            image,
+            view: view.into(),
+            stamps,
+        })
+    }
+
+    /// The version of each of its files when it was opened.
+    #[must_use]
+    pub fn stamps(&self) -> &[Stamp] {
+        &self.stamps
+    }
+
+    /// Whether both are the same view of the same files: the same image in memory, or the same files on the host.
+    fn is_same(&self, other: &Self) -> bool {
+        if Arc::ptr_eq(&self.image, &other.image) {
+            return true;
+        }
+        let same_files = self.stamps.len() == other.stamps.len()
+            && self
+                .stamps
+                .iter()
+                .zip(&other.stamps)
+                .all(|(one, two)| one == two);
+        same_files && !self.stamps.is_empty() && self.view == other.view
+    }
+}
+
+/// Where a run of a disk comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It is zero, and no layer needs to be read.
+    Zero,
+    /// The layer of that number, the top one being 0, has it.
+    Layer(usize),
+    /// It is somewhere below the layers that were asked.
+    Below,
+}
+
+/// A run of a disk with one origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Where it starts.
+    pub at: VirtOffset,
+    /// How long it is; never nothing.
+    pub len: Bytes,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// What that layer says of it.
+    pub state: State,
+}
+
+/// Layers, top first.
+#[derive(Clone, Debug)]
+pub struct Chain {
+    layers: Vec<Layer>,
+    size: Bytes,
+    /// How far each layer is seen from above: the least size of all layers down to it.
+    seen: Vec<Bytes>,
+}
+
+impl Chain {
+    /// The disk that `layers` make, as large as the top one.
+    ///
+    /// # Errors
+    /// Usage, if there is no layer.
+    pub fn new(layers: Vec<Layer>) -> Result<Self> {
+        let size = layers
+            .first()
+            .map(|top| top.image.facts().size)
+            .ok_or_else(|| Error::new(Kind::Usage, "a chain needs a layer"))?;
+        Ok(Self::sized(layers, size))
+    }
+
+    fn sized(layers: Vec<Layer>, size: Bytes) -> Self {
+        let mut least = size;
+        let seen = layers
+            .iter()
+            .map(|layer| {
+                least = least.min(layer.image.facts().size);
+                least
+            })
+            .collect();
+        Self { layers, size, seen }
+    }
+
+    /// The same layers as a disk of another size: cut, or grown with zeros. For images whose format could only hold a rounded size.
+    #[must_use]
+    pub fn resized(&self, size: Bytes) -> Self {
+        Self::sized(self.layers.clone(), size)
+    }
+
+    /// One layer and those of `below`.
+    ///
+    /// # Errors
+    /// Never now; the signature keeps room for it.
+    pub fn over(top: Layer, below: &Self) -> Result<Self> {
+        let mut layers = vec![top];
+        layers.extend(below.layers.iter().cloned());
+        Self::new(layers)
+    }
+
+    /// The size of the disk.
+    #[must_use]
+    pub const fn size(&self) -> Bytes {
+        self.size
+    }
+
+    /// The layers, top first.
+    #[must_use]
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// The largest block of all layers: reading less of a packed block unpacks it more than once.
+    #[must_use]
+    pub fn block_size(&self) -> Bytes {
+        self.layers
+            .iter()
+            .filter_map(|layer| layer.image.facts().block_size)
+            .max()
+            .unwrap_or(Bytes::ZERO)
+    }
+
+    /// From which layer on both chains are the same: its number in each. `None` if they have nothing in common.
+    #[must_use]
+    pub fn shared_with(&self, other: &Self) -> Option<(usize, usize)> {
+        let common = self
+            .layers
+            .iter()
+            .rev()
+            .zip(other.layers.iter().rev())
+            .take_while(|(one, two)| one.is_same(two))
+            .count();
+        (common > 0).then(|| (self.layers.len() - common, other.layers.len() - common))
+    }
+
+    /// The run from `at` on, as long as is known without further I/O. Layers from `floor` on are not asked.
+    ///
+    /// # Errors
+    /// Corrupt or Host, if a layer cannot say.
+    pub fn run_above(&self, at: VirtOffset, floor: usize) -> Result<Run> {
+        let mut len = Bytes(self.size.0.saturating_sub(at.0));
+        for (number, (layer, seen)) in self.layers.iter().zip(&self.seen).enumerate().take(floor) {
+            if at.0 >= seen.0 {
+                return Ok(Run {
+                    at,
+                    len,
+                    origin: Origin::Zero,
+                    state: State::Zero,
+                });
+            }
+            let extent = layer.image.extent_at(at)?;
+            len = len.min(extent.len).min(Bytes(seen.0 - at.0));
+            match extent.state {
+                State::Absent => {}
+                State::Zero => {
+                    return Ok(Run {
+                        at,
+                        len,
+                        origin: Origin::Zero,
+                        state: State::Zero,
+                    });
+                }
+                state => {
+                    return Ok(Run {
+                        at,
+                        len,
+                        origin: Origin::Layer(number),
+                        state,
+                    });
+                }
+            }
+        }
+        match self.seen.get(floor) {
+            Some(seen) if at.0 < seen.0 => Ok(Run {
+                at,
+                len: len.min(Bytes(seen.0 - at.0)),
+                origin: Origin::Below,
+                state: State::Absent,
+            }),
+            Some(_) => Ok(Run {
+                at,
+                len,
+                origin: Origin::Zero,
+                state: State::Zero,
+            }),
+            None => Ok(Run {
+                at,
+                len,
+                origin: Origin::Zero,
+                state: State::Absent,
+            }),
+        }
+    }
+
+    /// The run from `at` on: from which layer, and what that one says.
+    ///
+    /// # Errors
+    /// As [`run_above`](Self::run_above).
+    pub fn run_at(&self, at: VirtOffset) -> Result<Run> {
+        self.run_above(at, self.layers.len())
+    }
+
+    /// The run from `at` on as an extent of the disk.
+    ///
+    /// # Errors
+    /// As [`run_above`](Self::run_above).
+    pub fn extent_at(&self, at: VirtOffset) -> Result<(Origin, Extent)> {
+        let run = self.run_at(at)?;
+        Ok((
+            run.origin,
+            Extent {
+                at,
+                len: run.len,
+                state: run.state,
+            },
+        ))
+    }
+
+    /// Fills `buf` from a run that has this origin.
+    ///
+    /// # Errors
+    /// Corrupt or Host, if the layer cannot be read.
+    pub fn read_run(&self, origin: Origin, at: VirtOffset, buf: &mut [u8]) -> Result<()> {
+        match origin {
+            Origin::Zero => {
+                buf.fill(0);
+                Ok(())
+            }
+            Origin::Layer(number) => match self.layers.get(number) {
+                Some(layer) => layer.image.read_data(at, buf),
+                None => Err(Error::new(
+                    Kind::Usage,
+                    format!("the chain has no layer {number}"),
+                )),
+            },
+            Origin::Below => self.read_at(at, buf),
+        }
+    }
+
+    /// Fills `buf` with the disk's bytes from `at` on; beyond its end they are zero.
+    ///
+    /// # Errors
+    /// Corrupt or Host, if a layer cannot be read.
+    pub fn read_at(&self, at: VirtOffset, mut buf: &mut [u8]) -> Result<()> {
+        let mut at = at;
+        while !buf.is_empty() {
+            if at.0 >= self.size.0 {
+                buf.fill(0);
+                return Ok(());
+            }
+            let run = self.run_at(at)?;
+            let (now, rest) = buf.split_at_mut(run.len.in_memory().min(buf.len()));
+            self.read_run(run.origin, at, now)?;
+            at = at.saturating_add(Bytes::from(now.len()));
+            buf = rest;
+        }
+        Ok(())
+    }
+
+    /// Makes sure that no file of the chain has changed since it was opened.
+    ///
+    /// # Errors
+    /// Host, if one has: what was read of it is worth nothing.
+    pub fn prove_unchanged(&self) -> Result<()> {
+        for layer in &self.layers {
+            let mut before = layer.stamps.iter();
+            for file in &layer.image.facts().files {
+                let Some(now) = file.stamp()? else { continue };
+                let same = before
+                    .next()
+                    .is_some_and(|before| now.is_device || *before == now);
+                if !same {
+                    let error = Error::new(
+                        Kind::Host,
+                        "changed while it was read; the result is discarded",
+                    )
+                    .with_code("input_changed");
+                    return Err(match file.path() {
+                        Some(path) => error.in_file(path),
+                        None => error,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}

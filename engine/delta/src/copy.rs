@@ -1,0 +1,213 @@
+//! `convert` and `apply`: a disk, whatever its chain, as one whole image.
+
+use imgdelta_core::{Bytes, Grain, ImageWriter, Result, Seal, Shape};
+
+use crate::{
+    buffer::is_zero,
+    chain::Chain,
+    emit::{Emitter, Seed},
+    ordered::{self, Line},
+    prove::{Proof, Prover},
+    remembered::Memory,
+    tree::{Digest, WINDOW},
+    walk::{Known, Manner, Segment, Side, Walker, read_spans, windows},
+    work::{self, Work},
+};
+
+/// How a disk is to be copied.
+#[derive(Clone, Copy, Debug)]
+pub struct Copy<'a> {
+    /// The disk. It may be smaller than the writer's: the rest is zero.
+    pub disk: &'a Chain,
+    /// Whether its content id is worked out in the same pass.
+    pub proves: bool,
+    /// Where its leaf digests are then remembered.
+    pub memory: &'a Memory,
+    /// Threads, counters, time.
+    pub work: Work<'a>,
+}
+
+/// A disk that was copied.
+#[derive(Clone, Debug)]
+pub struct Copied {
+    /// What proves it; `None` if it was not asked for.
+    pub proof: Option<Proof>,
+    /// How many bytes were written besides tables.
+    pub written: Bytes,
+}
+
+impl Copy<'_> {
+    /// Writes the image. It is complete, but neither durable nor in its place.
+    ///
+    /// # Errors
+    /// Those of the chain and of the writer; Host, if an input changed meanwhile; Interrupted.
+    pub fn run(&self, writer: Box<dyn ImageWriter>) -> Result<Copied> {
+        let shape = writer.shape();
+        let step = work::step(shape.unit, self.disk.block_size());
+        let manner = Manner {
+            step,
+            skips_zero: !shape.wants_zeros,
+            skips_same: false,
+            longest_same: Bytes::ZERO,
+        };
+        let keeping = if self.proves {
+            self.memory.keep(self.disk)
+        } else {
+            None
+        };
+        let end = self.disk.size().max(if shape.wants_zeros {
+            shape.size
+        } else {
+            Bytes::ZERO
+        });
+        let serial = Serial {
+            walker: Walker::new(None, self.disk, end, manner),
+            prover: Prover::new(self.disk.size(), keeping),
+            seed: Seed::new(shape.size),
+            writer,
+            written: Bytes::ZERO,
+        };
+        self.work.watch.begin(end);
+        let desks = self.work.desks(|| Emitter::new(&*serial.writer, step));
+        let serial = ordered::run(&Copier { copy: self, shape }, desks, serial)?;
+        self.disk.prove_unchanged()?;
+        let seed = self.work.seed(serial.seed.finish());
+        serial.writer.finish(&Seal {
+            seed,
+            time: self.work.time,
+        })?;
+        let proof = self.proves.then(|| serial.prover.finish(true));
+        Ok(Copied {
+            proof,
+            written: serial.written,
+        })
+    }
+}
+
+struct Serial<'a> {
+    walker: Walker<'a>,
+    prover: Prover,
+    seed: Seed,
+    writer: Box<dyn ImageWriter>,
+    written: Bytes,
+}
+
+struct Copier<'a> {
+    copy: &'a Copy<'a>,
+    shape: Shape,
+}
+
+struct Piece {
+    segment: Segment,
+    leaves: Vec<Digest>,
+    units: u64,
+}
+
+impl<'a> Line for Copier<'a> {
+    type Piece = Piece;
+    type Desk = Emitter;
+    type Serial = Serial<'a>;
+
+    fn next(&self, serial: &mut Self::Serial) -> Result<Option<Piece>> {
+        self.copy.work.watch.go_on()?;
+        Ok(serial.walker.segment()?.map(|segment| Piece {
+            segment,
+            leaves: Vec::new(),
+            units: 0,
+        }))
+    }
+
+    fn work(&self, emitter: &mut Emitter, piece: &mut Piece) -> Result<()> {
+        let Segment { at, len, known, .. } = piece.segment;
+        if known == Known::Zero {
+            return Ok(());
+        }
+        let there = len.min(Bytes(self.shape.size.0.saturating_sub(at.0)));
+        // The writer may round the disk's size up: the rest of the last unit is zero.
+        let last = at.0.saturating_add(len.0) >= self.copy.disk.size().0;
+        let child_len = if last {
+            Bytes(self.shape.size.0.saturating_sub(at.0)).min(len.round_up(self.shape.unit))
+        } else {
+            there
+        };
+        emitter.begin_full(child_len);
+        let bytes = emitter
+            .data_mut()
+            .get_mut(..child_len.max(len).in_memory())
+            .unwrap_or_default();
+        read_spans(
+            self.copy.disk,
+            &piece.segment.spans,
+            Side::Target,
+            at,
+            bytes,
+        )?;
+        if self.copy.proves {
+            let size = self.copy.disk.size();
+            let leaf = |(number, window): (u64, &[u8])| Prover::leaf_of(size, number, window);
+            piece.leaves = windows(at, len)
+                .zip(emitter.data().chunks(WINDOW.in_memory()))
+                .map(leaf)
+                .collect();
+        }
+        self.mark(emitter, child_len);
+        emitter.pack(at, child_len)?;
+        piece.units = emitter.units();
+        Ok(())
+    }
+
+    fn turn(
+        &self,
+        emitter: &mut Emitter,
+        piece: &mut Piece,
+        serial: &mut Self::Serial,
+    ) -> Result<()> {
+        let mut written = Bytes::ZERO;
+        if piece.segment.known == Known::Zero {
+            let range = windows(piece.segment.at, piece.segment.len);
+            serial.prover.zeros(range.end - range.start);
+        } else {
+            written = emitter.place(piece.segment.at, &mut *serial.writer, &mut serial.seed)?;
+            piece
+                .leaves
+                .iter()
+                .for_each(|leaf| serial.prover.leaf(leaf));
+        }
+        serial.written = Bytes(serial.written.0.saturating_add(written.0));
+        self.copy.work.watch.advance(piece.segment.len, written);
+        Ok(())
+    }
+
+    fn after(&self, emitter: &mut Emitter, piece: Piece) -> Result<()> {
+        if piece.units > 0 {
+            emitter.write()
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Copier<'_> {
+    /// What is zero need not be stored, unless old bytes would show through.
+    fn mark(&self, emitter: &mut Emitter, len: Bytes) {
+        let Shape {
+            grain, wants_zeros, ..
+        } = self.shape;
+        let states: Vec<Grain> = emitter
+            .data()
+            .get(..len.in_memory())
+            .unwrap_or_default()
+            .chunks(grain.in_memory().max(1))
+            .map(|bytes| {
+                if wants_zeros || !is_zero(bytes) {
+                    Grain::Data
+                } else {
+                    Grain::Absent
+                }
+            })
+            .collect();
+        for (place, state) in emitter.grains_mut().iter_mut().zip(states) {
+            *place = state;
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! `digest`: a disk's content id, from bytes read or from memory; and the plain SHA-256 of its bytes.
+
+use imgdelta_core::{Bytes, Result, VirtOffset};
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    buffer::Aligned,
+    chain::Chain,
+    ordered::{self, Line},
+    prove::{Proof, Prover},
+    remembered::{Memory, windows_of},
+    tree::{Digest, WINDOW},
+    walk::{Known, Manner, Segment, Side, Walker, read_spans, spans_of, windows},
+    work::{self, Work},
+};
+
+/// Reads the disk and works out what proves it; its leaves are then remembered.
+///
+/// # Errors
+/// Those of the chain; Host, if an input changed meanwhile; Interrupted.
+pub fn prove(disk: &Chain, memory: &Memory, work: Work<'_>) -> Result<Proof> {
+    let step = work::step(WINDOW, disk.block_size());
+    let manner = Manner {
+        step,
+        skips_zero: true,
+        skips_same: false,
+        longest_same: Bytes::ZERO,
+    };
+    let serial = Serial {
+        walker: Walker::new(None, disk, disk.size(), manner),
+        prover: Prover::new(disk.size(), memory.keep(disk)),
+    };
+    work.watch.begin(disk.size());
+    let desks = work.desks(|| Aligned::zeroed(WINDOW));
+    let serial = ordered::run(&Hasher { disk, work }, desks, serial)?;
+    disk.prove_unchanged()?;
+    Ok(serial.prover.finish(true))
+}
+
+/// What proves the disk, from memory if it is remembered; true if it was.
+///
+/// # Errors
+/// As [`prove`].
+pub fn prove_or_recall(disk: &Chain, memory: &Memory, work: Work<'_>) -> Result<(Proof, bool)> {
+    match recall(disk, memory) {
+        Some(proof) => Ok((proof, true)),
+        None => Ok((prove(disk, memory, work)?, false)),
+    }
+}
+
+/// What is remembered of the disk, worked out from its leaves; `None` if it is not what it should be.
+fn recall(disk: &Chain, memory: &Memory) -> Option<Proof> {
+    const PORTION: u64 = 4096;
+    let mut recalled = memory.recall(disk)?;
+    let mut prover = Prover::new(disk.size(), None);
+    let mut left = windows_of(disk.size());
+    while left > 0 {
+        let now = left.min(PORTION);
+        recalled.take(now)?.iter().for_each(|run| prover.run(run));
+        left -= now;
+    }
+    let proof = prover.finish(true);
+    (proof.id == recalled.id()).then_some(proof)
+}
+
+/// The SHA-256 of the disk's bytes, for comparison with published checksums.
+///
+/// # Errors
+/// As [`prove`].
+pub fn plain_sha256(disk: &Chain, work: Work<'_>) -> Result<Digest> {
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; work::step(WINDOW, disk.block_size()).in_memory()];
+    let mut at = VirtOffset::ZERO;
+    work.watch.begin(disk.size());
+    while at.0 < disk.size().0 {
+        work.watch.go_on()?;
+        let len = Bytes(disk.size().0 - at.0).min(Bytes::from(buffer.len()));
+        let part = buffer.get_mut(..len.in_memory()).unwrap_or_default();
+        disk.read_at(at, part)?;
+        hash.update(&*part);
+        work.watch.advance(len, Bytes::ZERO);
+        at = at.saturating_add(len);
+    }
+    disk.prove_unchanged()?;
+    Ok(Digest(hash.finalize().into()))
+}
+
+struct Serial<'a> {
+    walker: Walker<'a>,
+    prover: Prover,
+}
+
+struct Hasher<'a> {
+    disk: &'a Chain,
+    work: Work<'a>,
+}
+
+struct Piece {
+    segment: Segment,
+    leaves: Vec<Digest>,
+}
+
+impl<'a> Line for Hasher<'a> {
+    type Piece = Piece;
+    type Desk = Aligned;
+    type Serial = Serial<'a>;
+
+    fn next(&self, serial: &mut Self::Serial) -> Result<Option<Piece>> {
+        self.work.watch.go_on()?;
+        Ok(serial.walker.segment()?.map(|segment| Piece {
+            segment,
+            leaves: Vec::new(),
+        }))
+    }
+
+    fn work(&self, buffer: &mut Aligned, piece: &mut Piece) -> Result<()> {
+        if piece.segment.known == Known::Zero {
+            return Ok(());
+        }
+        let end = piece.segment.at.saturating_add(piece.segment.len);
+        for number in windows(piece.segment.at, piece.segment.len) {
+            let at = VirtOffset(number.saturating_mul(WINDOW.0));
+            let len = WINDOW.min(end.since(at));
+            let bytes = buffer
+                .bytes_mut()
+                .get_mut(..len.in_memory())
+                .unwrap_or_default();
+            read_spans(
+                self.disk,
+                spans_of(&piece.segment.spans, at, len),
+                Side::Target,
+                at,
+                bytes,
+            )?;
+            piece.leaves.push(Digest::leaf(bytes));
+        }
+        Ok(())
+    }
+
+    fn turn(&self, _: &mut Aligned, piece: &mut Piece, serial: &mut Self::Serial) -> Result<()> {
+        if piece.segment.known == Known::Zero {
+            let range = windows(piece.segment.at, piece.segment.len);
+            serial.prover.zeros(range.end - range.start);
+        }
+        piece
+            .leaves
+            .iter()
+            .for_each(|leaf| serial.prover.leaf(leaf));
+        self.work.watch.advance(piece.segment.len, Bytes::ZERO);
+        Ok(())
+    }
+
+    fn after(&self, _: &mut Aligned, _: Piece) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,315 @@
+//! Hands a stretch of the disk to a writer: packs its units, has them placed, writes their bytes.
+//!
+//! Packing and writing are any thread's work; placing is done in order.
+
+use imgdelta_core::{
+    Bytes, FileOffset, Grain, ImageWriter, Packed, Packer, Placed, Result, Shape, Unit, VirtOffset,
+};
+use sha2::{Digest as _, Sha256};
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::buffer::Aligned;
+
+/// One thread's stretch of the disk on its way to a writer.
+pub(crate) struct Emitter {
+    shape: Shape,
+    packer: Box<dyn Packer>,
+    /// The disk's bytes; grains that are not data are zero.
+    data: Aligned,
+    /// What each grain of the stretch is.
+    grains: Vec<Grain>,
+    /// Whether `data` holds anything but zero.
+    is_dirty: bool,
+    /// What packers made smaller, one after another.
+    small: Vec<u8>,
+    /// The stretch's units that are to be placed.
+    units: Vec<Ready>,
+    /// What is to be written, in order.
+    writes: Vec<Write>,
+}
+
+/// A unit that waits to be placed.
+struct Ready {
+    /// Where it starts in the stretch.
+    skip: usize,
+    len: usize,
+    packed: Packed,
+    /// Where its bytes start in `small`, and how many there are.
+    small: (usize, usize),
+    /// What its bytes add to the seed.
+    hash: u128,
+}
+
+/// Bytes that have their place.
+struct Write {
+    placed: Placed,
+    /// Where they stand in the stretch, or in `small`.
+    skip: usize,
+    len: usize,
+    is_small: bool,
+}
+
+/// What ids are made of, gathered in order from what is placed.
+pub(crate) struct Seed(Sha256);
+
+impl Seed {
+    pub(crate) fn new(size: Bytes) -> Self {
+        Self(
+            Sha256::new()
+                .chain_update(b"imgdelta seed 1")
+                .chain_update(size.0.to_le_bytes()),
+        )
+    }
+
+    pub(crate) fn finish(self) -> [u8; 32] {
+        self.0.finalize().into()
+    }
+}
+
+impl Emitter {
+    /// For stretches of at most `step` bytes.
+    pub(crate) fn new(writer: &dyn ImageWriter, step: Bytes) -> Self {
+        let shape = writer.shape();
+        Self {
+            shape,
+            packer: writer.packer(),
+            data: Aligned::zeroed(step),
+            grains: Vec::new(),
+            is_dirty: false,
+            small: Vec::new(),
+            units: Vec::new(),
+            writes: Vec::new(),
+        }
+    }
+
+    /// Starts a stretch of `len` bytes: zero and absent.
+    pub(crate) fn begin(&mut self, len: Bytes) {
+        if self.is_dirty {
+            self.data.bytes_mut().fill(0);
+            self.is_dirty = false;
+        }
+        self.reset(len);
+    }
+
+    /// Starts a stretch of `len` bytes that will all be filled in: what stands in the buffer stays.
+    pub(crate) fn begin_full(&mut self, len: Bytes) {
+        self.is_dirty = true;
+        self.reset(len);
+    }
+
+    fn reset(&mut self, len: Bytes) {
+        self.small.clear();
+        self.units.clear();
+        self.writes.clear();
+        self.grains.clear();
+        let grains = Bytes(len.pieces(self.shape.grain)).in_memory();
+        self.grains.resize(grains, Grain::Absent);
+    }
+
+    /// The stretch's bytes, to be filled in.
+    pub(crate) fn data_mut(&mut self) -> &mut [u8] {
+        self.is_dirty = true;
+        self.data.bytes_mut()
+    }
+
+    /// The stretch's bytes.
+    pub(crate) fn data(&self) -> &[u8] {
+        self.data.bytes()
+    }
+
+    /// What each grain is.
+    pub(crate) fn grains(&self) -> &[Grain] {
+        &self.grains
+    }
+
+    /// What each grain is, to be filled in.
+    pub(crate) fn grains_mut(&mut self) -> &mut [Grain] {
+        &mut self.grains
+    }
+
+    /// Packs every unit of the stretch `[at, at + len)` that says anything.
+    pub(crate) fn pack(&mut self, at: VirtOffset, len: Bytes) -> Result<()> {
+        let (unit, grain) = (
+            self.shape.unit.in_memory().max(1),
+            self.shape.grain.in_memory().max(1),
+        );
+        let bytes = self.data.bytes().get(..len.in_memory()).unwrap_or_default();
+        let per_unit = (unit / grain).max(1);
+        for (number, (bytes, grains)) in bytes
+            .chunks(unit)
+            .zip(self.grains.chunks(per_unit))
+            .enumerate()
+        {
+            if grains.iter().all(|grain| *grain == Grain::Absent) {
+                continue;
+            }
+            let skip = number * unit;
+            let start = self.small.len();
+            let mut out = Vec::new();
+            let one = Unit {
+                at: at.saturating_add(Bytes::from(skip)),
+                bytes,
+                grains,
+            };
+            let packed = self.packer.pack(&one, &mut out)?;
+            self.small.append(&mut out);
+            let hash = if self.shape.has_ids {
+                xxh3_128(bytes)
+            } else {
+                0
+            };
+            let small = (start, self.small.len() - start);
+            self.units.push(Ready {
+                skip,
+                len: bytes.len(),
+                packed,
+                small,
+                hash,
+            });
+        }
+        Ok(())
+    }
+
+    /// How many units of the stretch are to be placed.
+    pub(crate) fn units(&self) -> u64 {
+        self.units.len() as u64
+    }
+
+    /// Has the units placed, in order; returns how many bytes are to be written.
+    pub(crate) fn place(
+        &mut self,
+        at: VirtOffset,
+        writer: &mut dyn ImageWriter,
+        seed: &mut Seed,
+    ) -> Result<Bytes> {
+        let per_unit = (self.shape.unit.0 / self.shape.grain.0.max(1)).max(1);
+        let mut total = 0;
+        for ready in &self.units {
+            let bytes = self
+                .data
+                .bytes()
+                .get(ready.skip..ready.skip + ready.len)
+                .unwrap_or_default();
+            let first = Bytes(ready.skip as u64 / self.shape.grain.0.max(1)).in_memory();
+            let last = first
+                .saturating_add(Bytes(per_unit).in_memory())
+                .min(self.grains.len());
+            let unit = Unit {
+                at: at.saturating_add(Bytes::from(ready.skip)),
+                bytes,
+                grains: self.grains.get(first..last).unwrap_or_default(),
+            };
+            if self.shape.has_ids {
+                seed.0.update(unit.at.0.to_le_bytes());
+                seed.0.update(ready.hash.to_le_bytes());
+            }
+            let is_small = ready.packed == Packed::Small;
+            let (skip, len) = if is_small {
+                ready.small
+            } else {
+                (ready.skip, ready.len)
+            };
+            if let Some(placed) = writer.place(&unit, &ready.packed, Bytes::from(len))? {
+                total += len as u64;
+                if placed.sink.is_in_order() {
+                    placed
+                        .sink
+                        .write_at(placed.at, self.bytes_of(skip, len, is_small))?;
+                } else {
+                    self.writes.push(Write {
+                        placed,
+                        skip,
+                        len,
+                        is_small,
+                    });
+                }
+            }
+        }
+        Ok(Bytes(total))
+    }
+
+    fn bytes_of(&self, skip: usize, len: usize, is_small: bool) -> &[u8] {
+        let from = if is_small {
+            self.small.as_slice()
+        } else {
+            self.data.bytes()
+        };
+        from.get(skip..skip.saturating_add(len)).unwrap_or_default()
+    }
+
+    /// Writes what has been placed: neighbours in memory and file as one piece, and of units with gaps only what is data.
+    pub(crate) fn write(&mut self) -> Result<()> {
+        let mut writes = std::mem::take(&mut self.writes).into_iter().peekable();
+        while let Some(mut write) = writes.next() {
+            while let Some(next) = writes.next_if(|next| write.goes_on_with(next)) {
+                write.len += next.len;
+                write.placed.padding = next.placed.padding;
+            }
+            self.write_one(&write)?;
+        }
+        Ok(())
+    }
+
+    fn write_one(&self, write: &Write) -> Result<()> {
+        let Write {
+            placed,
+            skip,
+            len,
+            is_small,
+        } = write;
+        let bytes = self.bytes_of(*skip, *len, *is_small);
+        if *is_small || placed.sink.is_stale() || self.shape.grain == self.shape.unit {
+            placed.sink.write_at(placed.at, bytes)?;
+        } else {
+            self.write_data_runs(placed, *skip, bytes)?;
+        }
+        if placed.sink.is_stale() && placed.padding > Bytes::ZERO {
+            let zeros = vec![0; placed.padding.in_memory()];
+            placed
+                .sink
+                .write_at(placed.at.saturating_add(Bytes::from(bytes.len())), &zeros)?;
+        }
+        Ok(())
+    }
+
+    /// A new file reads as zero where nothing is written: the grains between the data need not be.
+    fn write_data_runs(&self, placed: &Placed, skip: usize, bytes: &[u8]) -> Result<()> {
+        let grain = self.shape.grain.in_memory().max(1);
+        let mut start = None;
+        let count = bytes.len().div_ceil(grain);
+        for number in 0..=count {
+            let is_data =
+                number < count && self.grains.get(skip / grain + number) == Some(&Grain::Data);
+            match (start, is_data) {
+                (None, true) => start = Some(number * grain),
+                (Some(from), false) => {
+                    let run = bytes
+                        .get(from..(number * grain).min(bytes.len()))
+                        .unwrap_or_default();
+                    placed
+                        .sink
+                        .write_at(FileOffset(placed.at.0.saturating_add(from as u64)), run)?;
+                    start = None;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Write {
+    /// Whether `next` lies right behind this, in memory and in the same file.
+    fn goes_on_with(&self, next: &Self) -> bool {
+        let end = self
+            .placed
+            .at
+            .saturating_add(Bytes::from(self.len))
+            .saturating_add(self.placed.padding);
+        self.is_small == next.is_small
+            && self.placed.padding == Bytes::ZERO
+            && self.skip + self.len == next.skip
+            && end == next.placed.at
+            && std::sync::Arc::ptr_eq(&self.placed.sink, &next.placed.sink)
+    }
+}

@@ -1,0 +1,38 @@
+//! What every run needs to know: how many threads, who watches, which time to record.
+
+use imgdelta_core::Bytes;
+
+use crate::watch::Watch;
+
+/// How a run is to be done.
+#[derive(Clone, Copy, Debug)]
+pub struct Work<'a> {
+    /// How many threads; none counts as one.
+    pub threads: usize,
+    /// Who watches, and may stop it.
+    pub watch: &'a Watch,
+    /// The time to record in images, in seconds since 1970.
+    pub time: Option<u64>,
+    /// What ids are made of instead of the content, if the user wants new ones.
+    pub new_ids: Option<[u8; 32]>,
+}
+
+impl Work<'_> {
+    /// What ids are made of.
+    pub(crate) fn seed(&self, of_content: [u8; 32]) -> [u8; 32] {
+        self.new_ids.unwrap_or(of_content)
+    }
+
+    /// One thing a thread.
+    pub(crate) fn desks<D>(&self, desk: impl FnMut() -> D) -> Vec<D> {
+        std::iter::repeat_with(desk)
+            .take(self.threads.max(1))
+            .collect()
+    }
+}
+
+/// The length of a piece of work for a writer of such units, and readers of such blocks.
+pub(crate) fn step(unit: Bytes, block: Bytes) -> Bytes {
+    const LARGEST: Bytes = Bytes::mib(4);
+    Bytes::mib(1).max(unit).max(block.min(LARGEST))
+}

@@ -1,0 +1,226 @@
+//! Layers in memory, sector by sector: the model that the engine is held against.
+
+use std::sync::{Arc, Mutex};
+
+use imgdelta_core::{
+    Bytes, Extent, Facts, FileOffset, Format, Grain, Image, ImageWriter, MemSink, Packed, Packer,
+    Placed, PlainPacker, Result, Seal, Shape, Sink, State, Unit, VirtOffset,
+};
+use imgdelta_delta::{Chain, Layer};
+
+/// What a layer says of a sector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Cell {
+    Absent,
+    Zero,
+    Data([u8; 512]),
+}
+
+/// A layer in memory. Its last sector may be cut by the disk's end.
+#[derive(Debug)]
+pub(crate) struct MemImage {
+    facts: Facts,
+    cells: Vec<Cell>,
+}
+
+impl MemImage {
+    pub(crate) fn new(size: u64, cells: Vec<Cell>) -> Self {
+        assert_eq!(cells.len() as u64, size.div_ceil(512));
+        let facts = Facts {
+            format: Format::Raw,
+            variant: "memory".to_owned(),
+            size: Bytes(size),
+            block_size: Some(Bytes(4096)),
+            grain: Some(Bytes(512)),
+            logical_sector: Bytes(512),
+            identity: None,
+            files: Vec::new(),
+            notes: Vec::new(),
+            details: Vec::new(),
+            snapshots: Vec::new(),
+        };
+        Self { facts, cells }
+    }
+
+    fn state(&self, sector: usize) -> State {
+        match &self.cells[sector] {
+            Cell::Absent => State::Absent,
+            Cell::Zero => State::Zero,
+            Cell::Data(_) => State::Data {
+                file: 0,
+                at: FileOffset(sector as u64 * 512),
+            },
+        }
+    }
+}
+
+impl Image for MemImage {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn extent_at(&self, at: VirtOffset) -> Result<Extent> {
+        assert!(
+            at.0 < self.facts.size.0,
+            "the engine asks only for what is on the disk"
+        );
+        let first = (at.0 / 512) as usize;
+        let grain = Grain::from(self.state(first));
+        let last = (first..self.cells.len())
+            .find(|n| Grain::from(self.state(*n)) != grain)
+            .unwrap_or(self.cells.len());
+        let end = (last as u64 * 512).min(self.facts.size.0);
+        let whole = Extent {
+            at: VirtOffset(first as u64 * 512),
+            len: Bytes(end - first as u64 * 512),
+            state: self.state(first),
+        };
+        Ok(whole.part(at, Bytes(u64::MAX)))
+    }
+
+    fn read_data(&self, at: VirtOffset, buf: &mut [u8]) -> Result<()> {
+        for (number, byte) in buf.iter_mut().enumerate() {
+            let address = at.0 + number as u64;
+            match &self.cells[(address / 512) as usize] {
+                Cell::Data(bytes) => *byte = bytes[(address % 512) as usize],
+                other => panic!("the engine reads {other:?} at {address}"),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A chain of layers in memory, top first.
+pub(crate) fn chain(layers: &[Arc<MemImage>]) -> Chain {
+    let layers = layers
+        .iter()
+        .map(|image| Layer::new(Arc::clone(image) as Arc<dyn Image>, "").expect("no files"));
+    Chain::new(layers.collect()).expect("a layer")
+}
+
+/// What the disk holds, byte by byte, worked out without the engine.
+pub(crate) fn content(layers: &[Arc<MemImage>]) -> Vec<u8> {
+    let Some((top, below)) = layers.split_first() else {
+        return Vec::new();
+    };
+    let size = top.facts.size.0 as usize;
+    let mut bytes = content(below);
+    bytes.resize(size, 0);
+    for (number, cell) in top.cells.iter().enumerate() {
+        let range = number * 512..((number + 1) * 512).min(size);
+        match cell {
+            Cell::Absent => {}
+            Cell::Zero => bytes[range].fill(0),
+            Cell::Data(data) => {
+                let len = range.len();
+                bytes[range].copy_from_slice(&data[..len]);
+            }
+        }
+    }
+    bytes
+}
+
+/// Writes a layer into memory, and checks that the engine keeps its promises.
+pub(crate) struct MemWriter {
+    shape: Shape,
+    sink: Arc<MemSink>,
+    cells: Vec<Cell>,
+    last: Option<u64>,
+    out: Arc<Mutex<Option<MemImage>>>,
+}
+
+pub(crate) fn writer(shape: Shape) -> (Box<dyn ImageWriter>, Arc<Mutex<Option<MemImage>>>) {
+    let out = Arc::new(Mutex::new(None));
+    let cells = vec![Cell::Absent; shape.size.0.div_ceil(512) as usize];
+    let writer = MemWriter {
+        shape,
+        sink: Arc::default(),
+        cells,
+        last: None,
+        out: Arc::clone(&out),
+    };
+    (Box::new(writer), out)
+}
+
+impl ImageWriter for MemWriter {
+    fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    fn packer(&self) -> Box<dyn Packer> {
+        Box::new(PlainPacker)
+    }
+
+    fn place(&mut self, unit: &Unit<'_>, packed: &Packed, stored: Bytes) -> Result<Option<Placed>> {
+        assert!(
+            self.last.is_none_or(|last| last < unit.at.0),
+            "addresses only grow"
+        );
+        assert!(unit.at.is_aligned(self.shape.unit), "units are aligned");
+        let expected = self.shape.unit.0.min(self.shape.size.0 - unit.at.0);
+        assert_eq!(
+            unit.bytes.len() as u64,
+            expected,
+            "units are whole but for the disk's last"
+        );
+        assert_eq!(
+            unit.grains.len() as u64,
+            expected.div_ceil(self.shape.grain.0),
+            "every grain is told"
+        );
+        self.last = Some(unit.at.0);
+        for (grain, bytes) in unit
+            .grains
+            .iter()
+            .zip(unit.bytes.chunks(self.shape.grain.0 as usize))
+        {
+            assert!(
+                self.shape.marks_zero || *grain != Grain::Zero,
+                "no zero marks were promised"
+            );
+            assert!(
+                *grain == Grain::Data || bytes.iter().all(|byte| *byte == 0),
+                "grains that are not data are zero"
+            );
+        }
+        for (number, grain) in unit.grains.iter().enumerate() {
+            let first = (unit.at.0 + number as u64 * self.shape.grain.0) / 512;
+            let count = self.shape.grain.0 / 512;
+            for sector in first..(first + count).min(self.cells.len() as u64) {
+                self.cells[sector as usize] = match grain {
+                    Grain::Absent => Cell::Absent,
+                    Grain::Zero => Cell::Zero,
+                    Grain::Data => Cell::Data([0; 512]),
+                };
+            }
+        }
+        if *packed == Packed::Empty {
+            return Ok(None);
+        }
+        assert_eq!(stored.0, expected);
+        Ok(Some(Placed {
+            sink: Arc::clone(&self.sink) as Arc<dyn Sink>,
+            at: FileOffset(unit.at.0),
+            padding: Bytes::ZERO,
+        }))
+    }
+
+    fn finish(mut self: Box<Self>, _: &Seal) -> Result<()> {
+        let mut bytes = self.sink.bytes();
+        bytes.resize(self.cells.len() * 512, 0);
+        for (number, cell) in self.cells.iter_mut().enumerate() {
+            if let Cell::Data(data) = cell {
+                data.copy_from_slice(&bytes[number * 512..(number + 1) * 512]);
+            }
+        }
+        *self.out.lock().expect("not poisoned") =
+            Some(MemImage::new(self.shape.size.0, self.cells));
+        Ok(())
+    }
+}
+
+impl MemImage {
+    pub(crate) fn cells(&self) -> &[Cell] {
+        &self.cells
+    }
+}
