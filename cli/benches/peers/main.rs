@@ -102,7 +102,7 @@ fn measure(row: &Row, runs: usize, work: &Path) -> Line {
             let (Some(job), None) = (job, &side.fault) else {
                 continue;
             };
-            match ready.clone().and_then(|()| timed(job, work)) {
+            match ready.clone().and_then(|()| timed(row, job, work)) {
                 Ok(sample) => side.samples.push(sample),
                 Err(why) => side.fault = Some(why),
             }
@@ -118,23 +118,25 @@ fn measure(row: &Row, runs: usize, work: &Path) -> Line {
     }
 }
 
-/// Makes the disks that the row works on and reads them into the page cache.
+/// Makes the disks that the row works on.
 fn prepare(row: &Row, work: &Path) -> Result<(), String> {
-    let scripts = manifest_folder().join("benches/workloads");
-    let mut make = Command::new(scripts.join("make.sh"));
-    job::succeed(make.arg(work).args(row.workloads))?;
-    let mut warm = Command::new("python3");
-    job::succeed(
-        warm.arg(scripts.join("warm.py"))
-            .args(row.inputs.iter().map(|file| work.join(file))),
-    )
+    let mut make = Command::new(scripts().join("make.sh"));
+    job::succeed(make.arg(work).args(row.workloads))
 }
 
-fn timed(job: &Job, work: &Path) -> Result<job::Sample, String> {
+/// One run, with the inputs in the page cache and nothing left to write from earlier runs.
+fn timed(row: &Row, job: &Job, work: &Path) -> Result<job::Sample, String> {
     job.prepare()?;
-    // What earlier runs left unwritten is nobody's cost here.
     job::succeed(Command::new("sync").arg("--file-system").arg(work))?;
+    let mut warm = Command::new("python3");
+    warm.arg(scripts().join("warm.py"))
+        .args(row.inputs.iter().map(|file| work.join(file)));
+    job::succeed(&mut warm)?;
     job.run()
+}
+
+fn scripts() -> PathBuf {
+    manifest_folder().join("benches/workloads")
 }
 
 fn manifest_folder() -> &'static Path {
