@@ -6,6 +6,7 @@
 //! | [`make`] | what of a target differs from a base, as a child |
 //! | [`copy`] | a disk as one whole image: `convert`, `apply` |
 //! | [`apply`] | base and child as a full image, both proven |
+//! | [`attach`] | a child that names the local copy of its base |
 //! | [`compare`] | are two disks equal, and where are they not |
 //! | [`digest`], [`tree`], [`prove`] | content ids |
 //! | [`layer`] | what proves a child's own layer |
@@ -17,6 +18,7 @@
 //! `emit` hands units to a writer.
 
 pub mod apply;
+pub mod attach;
 mod buffer;
 pub mod chain;
 pub mod compare;

@@ -1,5 +1,11 @@
 //! Random chains against a byte-by-byte model: whatever the layers, sizes, grains and threads are, target = base + child.
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "the model says what it expects and knows its sizes"
+)]
+
 mod memory;
 
 use std::sync::Arc;
@@ -189,7 +195,7 @@ fn minimal(
     base: &[u8],
     target: &[u8],
     grain: usize,
-) -> std::result::Result<(), TestCaseError> {
+) -> Result<(), TestCaseError> {
     for (number, cells) in child.cells().chunks(grain / 512).enumerate() {
         let range = number * grain..(number + 1) * grain;
         let part = |bytes: &[u8]| {

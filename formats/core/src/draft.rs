@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::{Error, FileSink, Kind, Result, Sink};
+use crate::{Bytes, Error, FileOffset, FileSink, Kind, Result, Sink, Source};
 
 /// A file in the making. Dropped before [`commit`](Draft::commit), it leaves nothing behind.
 #[derive(Debug)]
@@ -122,6 +122,32 @@ impl Draft {
         Err(Error::new(Kind::Busy, "is being written by many other runs").in_file(place))
     }
 
+    /// Starts a new version of the file at `place`: the draft holds what `source`, the open file, holds now. The bytes are
+    /// shared with it where the file system can do that; holes stay holes.
+    ///
+    /// # Errors
+    /// As [`create`](Draft::create); Host, if the file cannot be read.
+    pub fn of_existing(place: &Path, source: &dyn Source) -> Result<Self> {
+        let (temporary, file) = Self::create_beside(place)?;
+        let original =
+            File::open(place).map_err(|cause| Error::host("cannot open", cause).in_file(place))?;
+        let is_shared = rustix::fs::ioctl_ficlone(&file, &original).is_ok();
+        let sink = Arc::new(FileSink::new(file, place, false));
+        let draft = Self {
+            sink,
+            place: place.to_owned(),
+            temporary: Some(temporary),
+            replaces: true,
+        };
+        if !is_shared {
+            copy_stored(source, &*draft.sink)?;
+        }
+        if let Ok(metadata) = original.metadata() {
+            let _ = fs::set_permissions(draft.written_at(), metadata.permissions());
+        }
+        Ok(draft)
+    }
+
     /// Where to write to.
     #[must_use]
     pub fn sink(&self) -> Arc<dyn Sink> {
@@ -171,6 +197,25 @@ impl Drop for Draft {
     }
 }
 
+/// Copies all that the host stores of `source`.
+fn copy_stored(source: &dyn Source, sink: &dyn Sink) -> Result<()> {
+    let mut buffer = vec![0; 1 << 20];
+    sink.set_len(source.len())?;
+    let mut at = FileOffset::ZERO;
+    while at.0 < source.len().0 {
+        let stored = source.stored_at(at)?;
+        while stored.is_data && at < stored.end {
+            let len = stored.end.since(at).in_memory().min(buffer.len());
+            let part = buffer.get_mut(..len).unwrap_or_default();
+            source.read_at(at, part)?;
+            sink.write_at(at, part)?;
+            at = at.saturating_add(Bytes::from(len));
+        }
+        at = at.max(stored.end);
+    }
+    Ok(())
+}
+
 /// Marks a draft as being written: a lock ends with its process, whatever ends that.
 fn lock(file: &File) {
     let _ = file.try_lock();
@@ -213,7 +258,6 @@ fn sync_folder(place: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::FileOffset;
 
     #[test]
     fn a_dropped_draft_leaves_nothing() -> Result<()> {
@@ -256,6 +300,28 @@ mod tests {
         assert_ne!(draft.written_at(), other.written_at());
         draft.commit()?;
         assert_eq!(fs::read(&place).expect("it is there"), b"new");
+        Ok(())
+    }
+
+    #[test]
+    fn a_new_version_starts_as_what_the_file_holds_and_keeps_its_holes() -> Result<()> {
+        use std::os::unix::fs::FileExt;
+        let folder = tempfile::tempdir().expect("a place");
+        let place = folder.path().join("child.vhd");
+        let file = File::create(&place).expect("room");
+        file.set_len(8 << 20).expect("room");
+        file.write_all_at(b"middle", 4 << 20).expect("room");
+        let source = crate::FileSource::open(&place)?;
+        let draft = Draft::of_existing(&place, &source)?;
+        draft.sink().write_at(FileOffset(4 << 20), b"MIDDLE")?;
+        draft.commit()?;
+        let bytes = fs::read(&place).expect("it is there");
+        assert_eq!(bytes.len(), 8 << 20);
+        assert_eq!(&bytes[4 << 20..(4 << 20) + 7], b"MIDDLE\0");
+        assert!(
+            fs::metadata(&place).expect("it is there").blocks() * 512 < 1 << 20,
+            "holes stay holes"
+        );
         Ok(())
     }
 }

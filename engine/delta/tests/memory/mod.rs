@@ -10,6 +10,7 @@ use imgdelta_delta::{Chain, Layer};
 
 /// What a layer says of a sector.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "the model is plain, not small")]
 pub(crate) enum Cell {
     Absent,
     Zero,
