@@ -18,10 +18,15 @@ pub(crate) enum Cell {
 }
 
 /// A layer in memory. Its last sector may be cut by the disk's end.
-#[derive(Debug)]
 pub(crate) struct MemImage {
     facts: Facts,
     cells: Vec<Cell>,
+}
+
+impl std::fmt::Debug for MemImage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "MemImage({} cells)", self.cells.len())
+    }
 }
 
 impl MemImage {

@@ -1,0 +1,243 @@
+//! Leaf digests kept between runs: they save work, never truth.
+
+#![allow(clippy::indexing_slicing, reason = "the test knows its sizes")]
+
+mod memory;
+
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use imgdelta_core::{
+    Bytes, Extent, Facts, FileOffset, FileSource, Format, Image, Kind, Result, Shape, Source,
+    State, VirtOffset,
+};
+use imgdelta_delta::{Chain, Layer, Made, Make, Memory, Watch, Work, digest, prove};
+use memory::{MemImage, writer};
+
+/// A file as a disk.
+#[derive(Debug)]
+struct FileImage {
+    facts: Facts,
+    file: Arc<dyn Source>,
+}
+
+impl Image for FileImage {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn extent_at(&self, at: VirtOffset) -> Result<Extent> {
+        let state = State::Data {
+            file: 0,
+            at: FileOffset(at.0),
+        };
+        Ok(Extent {
+            at,
+            len: Bytes(self.facts.size.0 - at.0),
+            state,
+        })
+    }
+
+    fn read_data(&self, at: VirtOffset, buf: &mut [u8]) -> Result<()> {
+        self.file.read_at(FileOffset(at.0), buf)
+    }
+}
+
+fn disk(path: &Path) -> Result<Chain> {
+    let file: Arc<dyn Source> = Arc::new(FileSource::open(path)?);
+    let facts = Facts {
+        format: Format::Raw,
+        variant: String::new(),
+        size: file.len(),
+        block_size: None,
+        grain: None,
+        logical_sector: Bytes(512),
+        identity: None,
+        files: vec![Arc::clone(&file)],
+        notes: Vec::new(),
+        details: Vec::new(),
+        snapshots: Vec::new(),
+    };
+    Chain::new(vec![Layer::new(Arc::new(FileImage { facts, file }), "")?])
+}
+
+const SIZE: usize = 3 << 20;
+
+fn make(base: &Chain, target: &Chain, memory: &Memory) -> Result<(Made, MemImage)> {
+    let watch = Watch::default();
+    let size = Bytes(SIZE as u64);
+    let shape = Shape {
+        size,
+        unit: Bytes::kib(64),
+        grain: Bytes(512),
+        marks_zero: true,
+        wants_zeros: false,
+        has_ids: false,
+    };
+    let (out, child) = writer(shape);
+    let work = Work {
+        threads: 2,
+        watch: &watch,
+        time: None,
+        new_ids: None,
+    };
+    let made = Make {
+        base,
+        target,
+        proves: true,
+        memory,
+        work,
+    }
+    .run(out)?;
+    let child = child
+        .lock()
+        .expect("not poisoned")
+        .take()
+        .expect("it was finished");
+    Ok((made, child))
+}
+
+struct Story {
+    _folder: tempfile::TempDir,
+    base: PathBuf,
+    target: PathBuf,
+    cache: PathBuf,
+}
+
+/// A base and a target in which a few sectors differ, old enough to be remembered.
+fn story() -> Story {
+    let folder = tempfile::tempdir().expect("a place");
+    let at = |name: &str| folder.path().join(name);
+    let base: Vec<u8> = (0..SIZE)
+        .map(|n| {
+            if n < SIZE / 2 {
+                (n / 512 % 251) as u8
+            } else {
+                0
+            }
+        })
+        .collect();
+    let mut target = base.clone();
+    target[70_000..70_100].fill(0xee);
+    target[2_500_000] = 1;
+    fs::write(at("base"), &base).expect("room");
+    fs::write(at("target"), &target).expect("room");
+    std::thread::sleep(Duration::from_millis(2200));
+    Story {
+        base: at("base"),
+        target: at("target"),
+        cache: at("cache"),
+        _folder: folder,
+    }
+}
+
+#[test]
+fn a_remembered_base_gives_the_same_child_and_the_same_proofs() -> Result<()> {
+    let story = story();
+    let memory = Memory::in_folder(story.cache.clone());
+    let (first, child) = make(&disk(&story.base)?, &disk(&story.target)?, &memory)?;
+    let (second, again) = make(&disk(&story.base)?, &disk(&story.target)?, &memory)?;
+    assert!(!first.remembered && second.remembered);
+    assert_eq!(
+        (&first.base, &first.target, &first.layer),
+        (&second.base, &second.target, &second.layer)
+    );
+    assert_eq!(child.cells(), again.cells());
+    let work = Work {
+        threads: 1,
+        watch: &Watch::default(),
+        time: None,
+        new_ids: None,
+    };
+    let (target, remembered) = digest::prove_or_recall(&disk(&story.target)?, &memory, work)?;
+    assert!(remembered, "the target is the next child's base");
+    assert_eq!(Some(target), first.target);
+    Ok(())
+}
+
+#[test]
+fn a_changed_file_is_not_the_one_that_was_remembered() -> Result<()> {
+    let story = story();
+    let memory = Memory::in_folder(story.cache.clone());
+    let work = Work {
+        threads: 1,
+        watch: &Watch::default(),
+        time: None,
+        new_ids: None,
+    };
+    prove(&disk(&story.base)?, &memory, work)?;
+    assert!(memory.recall(&disk(&story.base)?).is_some());
+    let mut file = fs::File::options()
+        .append(false)
+        .write(true)
+        .open(&story.base)
+        .expect("there");
+    file.write_all(b"x").expect("room");
+    drop(file);
+    assert!(
+        memory.recall(&disk(&story.base)?).is_none(),
+        "it changed within the last two seconds"
+    );
+    std::thread::sleep(Duration::from_millis(2200));
+    assert!(
+        memory.recall(&disk(&story.base)?).is_none(),
+        "its times are others"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_damaged_memory_is_refused_and_never_believed() -> Result<()> {
+    let story = story();
+    let memory = Memory::in_folder(story.cache.clone());
+    let work = Work {
+        threads: 1,
+        watch: &Watch::default(),
+        time: None,
+        new_ids: None,
+    };
+    let proof = prove(&disk(&story.base)?, &memory, work)?;
+    let entry = fs::read_dir(&story.cache)
+        .expect("made")
+        .flatten()
+        .next()
+        .expect("one entry")
+        .path();
+    let whole = fs::read(&entry).expect("readable");
+
+    let flip = |at: usize| {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 1;
+        fs::write(&entry, &flipped).expect("room");
+    };
+    // Behind magic, size and the run's head: the leaf of window 0, in which both disks are equal. Both are read, and it heals.
+    flip(40);
+    let (made, _) = make(&disk(&story.base)?, &disk(&story.target)?, &memory)?;
+    assert_eq!(made.base.as_ref(), Some(&proof));
+    // The leaf of window 1, in which they differ, is used: it does not make the id that was remembered.
+    flip(40 + 32);
+    let error =
+        make(&disk(&story.base)?, &disk(&story.target)?, &memory).expect_err("one leaf is another");
+    assert_eq!((error.kind(), error.code()), (Kind::Host, "cache_damaged"));
+    let (again, remembered) = digest::prove_or_recall(
+        &disk(&story.base)?,
+        &Memory::in_folder(story.cache.clone()),
+        work,
+    )?;
+    assert!(!remembered, "what does not make its own id is read again");
+    assert_eq!(again, proof);
+
+    for len in [0, 10, 24, 33, whole.len() - 1] {
+        fs::write(&entry, &whole[..len]).expect("room");
+        assert!(
+            memory.recall(&disk(&story.base)?).is_none(),
+            "{len} bytes are not whole"
+        );
+    }
+    Ok(())
+}
