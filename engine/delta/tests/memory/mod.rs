@@ -1,5 +1,7 @@
 //! Layers in memory, sector by sector: the model that the engine is held against.
 
+#![allow(dead_code, reason = "each test uses its part of the model")]
+
 use std::sync::{Arc, Mutex};
 
 use imgdelta_core::{
@@ -129,18 +131,33 @@ pub(crate) fn content(layers: &[Arc<MemImage>]) -> Vec<u8> {
 /// Writes a layer into memory, and checks that the engine keeps its promises.
 pub(crate) struct MemWriter {
     shape: Shape,
-    sink: Arc<MemSink>,
+    sink: Arc<dyn Sink>,
+    memory: Arc<MemSink>,
     cells: Vec<Cell>,
     last: Option<u64>,
     out: Arc<Mutex<Option<MemImage>>>,
 }
 
-pub(crate) fn writer(shape: Shape) -> (Box<dyn ImageWriter>, Arc<Mutex<Option<MemImage>>>) {
+/// What a writer leaves when it is finished.
+pub(crate) type Written = Arc<Mutex<Option<MemImage>>>;
+
+pub(crate) fn writer(shape: Shape) -> (Box<dyn ImageWriter>, Written) {
+    let memory = Arc::new(MemSink::default());
+    writer_through(shape, Arc::clone(&memory) as Arc<dyn Sink>, memory)
+}
+
+/// A writer whose bytes go through `sink` to `memory`.
+pub(crate) fn writer_through(
+    shape: Shape,
+    sink: Arc<dyn Sink>,
+    memory: Arc<MemSink>,
+) -> (Box<dyn ImageWriter>, Written) {
     let out = Arc::new(Mutex::new(None));
     let cells = vec![Cell::Absent; shape.size.0.div_ceil(512) as usize];
     let writer = MemWriter {
         shape,
-        sink: Arc::default(),
+        sink,
+        memory,
         cells,
         last: None,
         out: Arc::clone(&out),
@@ -205,14 +222,15 @@ impl ImageWriter for MemWriter {
         }
         assert_eq!(stored.0, expected);
         Ok(Some(Placed {
-            sink: Arc::clone(&self.sink) as Arc<dyn Sink>,
+            sink: Arc::clone(&self.sink),
             at: FileOffset(unit.at.0),
             padding: Bytes::ZERO,
         }))
     }
 
     fn finish(mut self: Box<Self>, _: &Seal) -> Result<()> {
-        let mut bytes = self.sink.bytes();
+        self.sink.sync()?;
+        let mut bytes = self.memory.bytes();
         bytes.resize(self.cells.len() * 512, 0);
         for (number, cell) in self.cells.iter_mut().enumerate() {
             if let Cell::Data(data) = cell {
