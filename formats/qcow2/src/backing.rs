@@ -1,0 +1,210 @@
+//! The backing file: how an image names its parent, and how it is made to name another.
+//!
+//! Nothing here opens one.
+
+use std::sync::Arc;
+
+use imgdelta_core::{
+    Bytes, Error, FileOffset, Format, Hint, HintKind, Kind, NewParent, ParentLink, Patch, Result,
+    Source,
+};
+
+use crate::{
+    extension::{self, Extension, data_of},
+    fault::Fault,
+    header::in_header,
+    layout::{
+        BACKING_NAME_LIMIT, CLUSTER_BITS, HEADER_V2, Header, HeaderV3, autoclear, extension as kind,
+    },
+    meta::Meta,
+};
+
+/// Longest name of a backing format, and NUL. [qemu]
+const BACKING_FORMAT_ROOM: usize = 16;
+
+/// What the header says of the backing file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Backing {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its format, as recorded.
+    pub(crate) format: Option<String>,
+}
+
+impl Backing {
+    /// As the house names it.
+    pub(crate) fn link(&self) -> Result<ParentLink> {
+        let format = match &self.format {
+            None => None,
+            Some(name) => Some(Format::of_name(name).ok_or_else(|| {
+                let found = name.clone();
+                Error::from(Fault::BackingFormat { found })
+                    .in_field("header extension", "backing file format name")
+            })?),
+        };
+        Ok(ParentLink {
+            format,
+            hints: vec![Hint {
+                field: "backing file",
+                kind: HintKind::Path,
+                text: self.name.clone(),
+            }],
+            identities: Vec::new(),
+        })
+    }
+}
+
+/// What qemu calls a format.
+pub(crate) const fn format_name(format: Format) -> &'static str {
+    match format {
+        Format::Vhd => "vpc",
+        other => other.name(),
+    }
+}
+
+/// How `parent` is written as a backing file's name: relative where there is a way.
+pub(crate) fn path_text(parent: &NewParent) -> Result<String> {
+    let text = match &parent.relative {
+        // Up to a colon, qemu takes a name for a protocol.
+        Some(relative)
+            if relative
+                .split('/')
+                .next()
+                .is_some_and(|first| first.contains(':')) =>
+        {
+            format!("./{relative}")
+        }
+        Some(relative) => relative.clone(),
+        None => parent.absolute.clone(),
+    };
+    if text.is_empty() || text.len() > BACKING_NAME_LIMIT as usize {
+        let message = format!(
+            "the backing file's name takes {} bytes, 1 to {BACKING_NAME_LIMIT} are required",
+            text.len()
+        );
+        return Err(Error::new(Kind::Unsupported, message).with_code("qcow2_backing_name"));
+    }
+    Ok(text)
+}
+
+/// What to write over a copy of `source` so that it names `parent`. Unknown extensions stay, in their order.
+pub(crate) fn relink(source: &Arc<dyn Source>, parent: &NewParent) -> Result<Vec<Patch>> {
+    let meta = Meta::read(&**source)?;
+    if meta.backing.is_none() {
+        let message = "it has no backing file, so it is not the child of anything";
+        return Err(Error::new(Kind::Usage, message).with_code("qcow2_not_a_child"));
+    }
+    let (start, cluster) = (
+        u64::from(meta.features.header_length),
+        meta.geometry.cluster(),
+    );
+    let mut area = extension::emit(&with_format(&meta.extensions, parent.format));
+    let name = path_text(parent)?;
+    let at = start.saturating_add(area.len() as u64);
+    area.extend_from_slice(name.as_bytes());
+    let end = start.saturating_add(area.len() as u64);
+    if end > cluster.0 {
+        let message = format!(
+            "header and backing file's name take {end} bytes, a cluster has {}",
+            cluster.0
+        );
+        return Err(Error::new(Kind::Unsupported, message).with_code("qcow2_backing_name"));
+    }
+    let old = (meta.header.backing_file_offset)
+        .saturating_add(u64::from(meta.header.backing_file_size))
+        .min(cluster.0);
+    area.resize(Bytes(old.max(end).saturating_sub(start)).in_memory(), 0);
+    let size = u32::try_from(name.len()).unwrap_or(u32::MAX);
+    let fields = [&at.to_be_bytes()[..], &size.to_be_bytes()].concat();
+    let mut patches = vec![
+        Patch {
+            at: FileOffset(Header::at("backing_file_offset")),
+            bytes: fields,
+        },
+        Patch {
+            at: FileOffset(start),
+            bytes: area,
+        },
+    ];
+    patches.extend(cleared(&meta));
+    Ok(patches)
+}
+
+/// The extensions with the recorded format of a new parent.
+fn with_format(all: &[Extension], format: Option<Format>) -> Vec<Extension> {
+    let mut all = all.to_vec();
+    let place = all.iter().position(|one| one.kind == kind::BACKING_FORMAT);
+    all.retain(|one| one.kind != kind::BACKING_FORMAT);
+    if let Some(format) = format {
+        let one = Extension {
+            kind: kind::BACKING_FORMAT,
+            data: format_name(format).as_bytes().to_vec(),
+        };
+        all.insert(place.unwrap_or(0).min(all.len()), one);
+    }
+    all
+}
+
+/// A writer must clear the autoclear bits that it does not know.
+fn cleared(meta: &Meta) -> Option<Patch> {
+    let found = meta.features.autoclear_features;
+    let kept = found & (autoclear::BITMAPS | autoclear::RAW_DATA_FILE);
+    (kept != found).then(|| Patch {
+        at: FileOffset(HEADER_V2 + HeaderV3::at("autoclear_features")),
+        bytes: kept.to_be_bytes().to_vec(),
+    })
+}
+
+/// The backing file's name and format.
+pub(crate) fn judge(
+    source: &dyn Source,
+    header: &Header,
+    extensions: &[Extension],
+) -> Result<Option<Backing>> {
+    let at = FileOffset(header.backing_file_offset);
+    if at == FileOffset::ZERO {
+        return Ok(None);
+    }
+    let cluster = 1_u64 << header.cluster_bits.min(*CLUSTER_BITS.end());
+    let found = header.backing_file_size;
+    let most = cluster
+        .saturating_sub(at.0)
+        .min(u64::from(BACKING_NAME_LIMIT));
+    if u64::from(found) > most {
+        let fault = Fault::BackingSize { found, most };
+        return Err(in_header(fault, "backing_file_size"));
+    }
+    let name = imgdelta_core::read_vec(source, at, Bytes(u64::from(found)))?;
+    if let Some(nul) = name.iter().position(|&byte| byte == 0) {
+        let fault = Fault::BackingNul { at: nul };
+        return Err(Error::from(fault).in_structure("backing file name").at(at));
+    }
+    if name.is_empty() {
+        return Ok(None);
+    }
+    let name = utf8("name of the backing file", &name)?.to_owned();
+    let format = judge_format(extensions)?;
+    Ok(Some(Backing { name, format }))
+}
+
+/// The recorded name of the backing file's format.
+fn judge_format(extensions: &[Extension]) -> Result<Option<String>> {
+    let Some(name) = data_of(extensions, kind::BACKING_FORMAT) else {
+        return Ok(None);
+    };
+    let found = name.len();
+    if found >= BACKING_FORMAT_ROOM {
+        let fault = Fault::BackingFormatSize { found };
+        return Err(Error::from(fault).in_field("header extension", "length"));
+    }
+    let name = utf8("name of the backing file's format", name)?;
+    Ok((!name.is_empty()).then(|| name.to_owned()))
+}
+
+/// Bytes as text.
+pub(crate) fn utf8<'a>(what: &'static str, bytes: &'a [u8]) -> Result<&'a str> {
+    std::str::from_utf8(bytes).map_err(|cause| {
+        let at = cause.valid_up_to();
+        Fault::NotUtf8 { what, at }.into()
+    })
+}

@@ -1,0 +1,291 @@
+//! Compressed clusters: raw deflate or Zstandard frames, unpacked into exactly one cluster, the last used ones kept.
+//!
+//! Where compressed data stand is decided in `cell`.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use flate2::{Decompress, FlushDecompress};
+use imgdelta_core::{Bytes, Error, FileOffset, Result, SECTOR, Source, VirtOffset};
+use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
+
+use crate::fault::Fault;
+
+/// How clusters are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compression {
+    /// Raw deflate.
+    Zlib,
+    /// Zstandard frames, one after the other.
+    Zstd,
+}
+
+impl Compression {
+    /// Its name, as qemu-img spells it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Zlib => "zlib",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
+/// Unpacked clusters kept for one image take at most this.
+const KEPT: Bytes = Bytes::mib(4);
+
+/// And are at most so many.
+const KEPT_CLUSTERS: usize = 8;
+
+/// Decompressors kept for the next read; each may have an input buffer of two clusters.
+const IDLE: usize = 4;
+
+/// A compressed cluster: whose it is, where its data are, and how far at most they go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Packed {
+    /// The guest address of the cluster, for messages.
+    pub(crate) guest: VirtOffset,
+    /// Where the data start.
+    pub(crate) host: FileOffset,
+    /// How far they go at most.
+    pub(crate) len: Bytes,
+}
+
+/// Unpacks the clusters of one image.
+pub(crate) struct Unpacker {
+    source: Arc<dyn Source>,
+    compression: Compression,
+    cluster: usize,
+    idle: Mutex<Vec<Worker>>,
+    kept: Mutex<Vec<Kept>>,
+}
+
+/// An unpacked cluster; the last used ones stand at the end.
+struct Kept {
+    /// What it was unpacked from.
+    host: FileOffset,
+    len: Bytes,
+    bytes: Arc<[u8]>,
+}
+
+/// A decompressor with its input buffer.
+struct Worker {
+    method: Method,
+    input: Vec<u8>,
+}
+
+/// The context of a decompressor.
+enum Method {
+    Zlib(Decompress),
+    Zstd(Decoder<'static>),
+}
+
+impl fmt::Debug for Unpacker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Unpacker({}, {:?})",
+            self.compression.name(),
+            self.source
+        )
+    }
+}
+
+impl Unpacker {
+    /// For clusters of `cluster` bytes in `source`.
+    pub(crate) fn new(source: Arc<dyn Source>, compression: Compression, cluster: Bytes) -> Self {
+        Self {
+            source,
+            compression,
+            cluster: cluster.in_memory(),
+            idle: Mutex::default(),
+            kept: Mutex::default(),
+        }
+    }
+
+    /// Fills `buf` with the bytes of `packed` from `inside` on.
+    pub(crate) fn read(&self, packed: Packed, inside: Bytes, buf: &mut [u8]) -> Result<()> {
+        if let Some(bytes) = self.recall(packed) {
+            return copy(&bytes, packed, inside, buf);
+        }
+        if buf.len() == self.cluster && inside == Bytes::ZERO {
+            return self.unpack(packed, buf);
+        }
+        let mut bytes = vec![0; self.cluster];
+        self.unpack(packed, &mut bytes)?;
+        let bytes: Arc<[u8]> = bytes.into();
+        copy(&bytes, packed, inside, buf)?;
+        self.keep(packed, bytes);
+        Ok(())
+    }
+
+    /// Unpacks all of `packed` into `cluster`.
+    pub(crate) fn unpack(&self, packed: Packed, cluster: &mut [u8]) -> Result<()> {
+        let end = self.source.len();
+        let past_end = Fault::CompressedPastEnd {
+            guest: packed.guest,
+            host: packed.host,
+            len: packed.len.0,
+            end: end.0,
+        };
+        let there = Bytes(end.0.saturating_sub(packed.host.0)).min(packed.len);
+        // The last sector may lie past the end of the file in part, never as a whole: it holds at least a byte.
+        if packed.len.0 - there.0 >= SECTOR {
+            return Err(Error::from(past_end).at(packed.host));
+        }
+        let idle = lock(&self.idle).pop();
+        let mut worker = match idle {
+            Some(worker) => worker,
+            None => Worker::new(self.compression)?,
+        };
+        worker.input.resize(there.in_memory(), 0);
+        self.source.read_at(packed.host, &mut worker.input)?;
+        let unpacked = worker.unpack(cluster);
+        let mut idle = lock(&self.idle);
+        if idle.len() < IDLE {
+            idle.push(worker);
+        }
+        drop(idle);
+        let fault = match unpacked {
+            Ok(Filled::Whole) => return Ok(()),
+            _ if there < packed.len => past_end,
+            Ok(Filled::Part(found)) => Fault::CompressedShort {
+                guest: packed.guest,
+                host: packed.host,
+                found,
+                required: cluster.len(),
+            },
+            Ok(Filled::Over) => Fault::CompressedLong {
+                guest: packed.guest,
+                host: packed.host,
+                required: cluster.len(),
+            },
+            Err(why) => Fault::CompressedGarbage {
+                guest: packed.guest,
+                host: packed.host,
+                why,
+            },
+        };
+        Err(Error::from(fault).at(packed.host))
+    }
+
+    /// The cluster, if it was unpacked lately.
+    fn recall(&self, packed: Packed) -> Option<Arc<[u8]>> {
+        let mut kept = lock(&self.kept);
+        let at = kept
+            .iter()
+            .position(|one| (one.host, one.len) == (packed.host, packed.len))?;
+        let one = kept.remove(at);
+        let bytes = Arc::clone(&one.bytes);
+        kept.push(one);
+        Some(bytes)
+    }
+
+    /// Keeps an unpacked cluster for the next read of a part of it.
+    fn keep(&self, packed: Packed, bytes: Arc<[u8]>) {
+        let most = (KEPT.in_memory() / self.cluster.max(1)).clamp(1, KEPT_CLUSTERS);
+        let mut kept = lock(&self.kept);
+        while kept.len() >= most {
+            kept.remove(0);
+        }
+        kept.push(Kept {
+            host: packed.host,
+            len: packed.len,
+            bytes,
+        });
+    }
+}
+
+/// How much of a cluster its data filled.
+enum Filled {
+    /// All of it.
+    Whole,
+    /// So many bytes.
+    Part(usize),
+    /// All of it, and there is more.
+    Over,
+}
+
+impl Worker {
+    /// A decompressor.
+    fn new(compression: Compression) -> Result<Self> {
+        let method = match compression {
+            Compression::Zlib => Method::Zlib(Decompress::new(false)),
+            Compression::Zstd => Method::Zstd(
+                Decoder::new().map_err(|cause| Error::host("cannot start zstd", cause))?,
+            ),
+        };
+        Ok(Self {
+            method,
+            input: Vec::new(),
+        })
+    }
+
+    /// Unpacks its input into `cluster`; says why, if it cannot.
+    fn unpack(&mut self, cluster: &mut [u8]) -> Result<Filled, String> {
+        match &mut self.method {
+            Method::Zlib(context) => inflate(context, &self.input, cluster),
+            Method::Zstd(context) => frames(context, &self.input, cluster),
+        }
+    }
+}
+
+/// Unpacks raw deflate. What is behind a full cluster is padding, or the start of the next one.
+fn inflate(context: &mut Decompress, input: &[u8], cluster: &mut [u8]) -> Result<Filled, String> {
+    context.reset(false);
+    context
+        .decompress(input, cluster, FlushDecompress::Finish)
+        .map_err(|cause| cause.to_string())?;
+    let filled = Bytes(context.total_out()).in_memory();
+    Ok(if filled < cluster.len() {
+        Filled::Part(filled)
+    } else {
+        Filled::Whole
+    })
+}
+
+/// Unpacks frame after frame until the cluster is full. A frame that goes on then is more than the cluster. [qemu does the same]
+fn frames(
+    context: &mut Decoder<'static>,
+    input: &[u8],
+    cluster: &mut [u8],
+) -> Result<Filled, String> {
+    context.reinit().map_err(|cause| cause.to_string())?;
+    let len = cluster.len();
+    let mut from = InBuffer::around(input);
+    let mut to = OutBuffer::around(cluster);
+    loop {
+        let before = (from.pos, to.pos());
+        let left = context
+            .run(&mut from, &mut to)
+            .map_err(|cause| cause.to_string())?;
+        if to.pos() == len {
+            return Ok(if left == 0 {
+                Filled::Whole
+            } else {
+                Filled::Over
+            });
+        }
+        if before == (from.pos, to.pos()) {
+            return Ok(Filled::Part(to.pos()));
+        }
+    }
+}
+
+/// Copies the part of an unpacked cluster that starts at `inside`.
+fn copy(bytes: &[u8], packed: Packed, inside: Bytes, buf: &mut [u8]) -> Result<()> {
+    let from = inside.in_memory();
+    let part = bytes
+        .get(from..from.saturating_add(buf.len()))
+        .ok_or(Fault::NoData {
+            guest: packed.guest,
+        })?;
+    buf.copy_from_slice(part);
+    Ok(())
+}
+
+/// A lock that a panic of another thread does not break: what it guards is whole between calls.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

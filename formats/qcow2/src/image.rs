@@ -1,0 +1,173 @@
+//! A qcow2 image as a layer.
+//!
+//! Its metadata are judged in `meta`, its map is in `table`, compressed clusters are unpacked in `compressed`.
+
+use std::sync::Arc;
+
+use imgdelta_core::{
+    Bytes, Extent, Facts, FileOffset, Image, Open, Options, ParentLink, References, Result, Source,
+    State, VirtOffset,
+};
+
+use crate::{
+    cell::Cell,
+    compressed::{Packed, Unpacker},
+    facts,
+    fault::Fault,
+    geometry::Geometry,
+    meta::Meta,
+    table::Table,
+};
+
+/// Names of the input options.
+pub(crate) const OPTIONS: &[&str] = &["dirty", "corrupt"];
+
+/// An open image.
+#[derive(Debug)]
+struct Qcow2 {
+    facts: Facts,
+    parent: Option<ParentLink>,
+    geometry: Geometry,
+    table: Table,
+    unpacker: Unpacker,
+}
+
+/// What the input options say.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Choices {
+    /// Nothing is said of the dirty bit.
+    pub(crate) ignores_dirty: bool,
+    /// The corrupt bit is no reason to refuse.
+    pub(crate) ignores_corrupt: bool,
+}
+
+impl Choices {
+    /// Takes them from `options`.
+    pub(crate) fn of(mut options: Options) -> Result<Self> {
+        let ignores_dirty = options.take_choice("dirty", &["note", "ignore"])? == "ignore";
+        let ignores_corrupt = options.take_choice("corrupt", &["refuse", "ignore"])? == "ignore";
+        options.finish("qcow2 input", OPTIONS)?;
+        Ok(Self {
+            ignores_dirty,
+            ignores_corrupt,
+        })
+    }
+}
+
+/// Opens an image, or a snapshot in it.
+pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
+    let choices = Choices::of(open.options)?;
+    let source = open.source;
+    let meta = Meta::read(&*source)?;
+    meta.refuse_unreadable()?;
+    if !choices.ignores_corrupt {
+        meta.refuse_corrupt()?;
+    }
+    let parent = meta.parent()?;
+    let mut reserved = meta.reserved();
+    let (l1, size) = match &open.snapshot {
+        None => (
+            FileOffset(meta.header.l1_table_offset),
+            Bytes(meta.header.size),
+        ),
+        Some(wanted) => {
+            let snapshot = meta.snapshots.find(wanted)?;
+            let l1 = snapshot.l1(meta.geometry, source.len())?;
+            reserved.add("L1 table of the snapshot", l1, snapshot.l1_len());
+            (l1, snapshot.size)
+        }
+    };
+    let mut files = vec![Arc::clone(&source)];
+    let mut data = (0, source.len());
+    if let Some(name) = meta.data_file()? {
+        let file = open.companions.open(name)?;
+        data = (1, file.len());
+        files.push(file);
+    }
+    let mut facts = facts::facts(&meta, size, files);
+    if choices.ignores_dirty {
+        facts
+            .notes
+            .retain(|note| !note.starts_with("the dirty bit"));
+    }
+    let geometry = meta.geometry;
+    Ok(Arc::new(Qcow2 {
+        facts,
+        parent,
+        geometry,
+        table: Table::new(Arc::clone(&source), geometry, reserved, (l1, size), data),
+        unpacker: Unpacker::new(source, meta.compression, geometry.cluster()),
+    }))
+}
+
+/// What an image names outside itself.
+pub(crate) fn references(source: &Arc<dyn Source>) -> Result<References> {
+    let meta = Meta::read(&**source)?;
+    Ok(References {
+        parent: meta.parent()?,
+        companions: meta.data_file()?.map(str::to_owned).into_iter().collect(),
+    })
+}
+
+impl Image for Qcow2 {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn parent(&self) -> Option<&ParentLink> {
+        self.parent.as_ref()
+    }
+
+    fn extent_at(&self, at: VirtOffset) -> Result<Extent> {
+        self.table.extent_at(at)
+    }
+
+    fn read_data(&self, at: VirtOffset, buf: &mut [u8]) -> Result<()> {
+        let (mut at, mut rest) = (at, buf);
+        while !rest.is_empty() {
+            let run = self.table.extent_within(at, Bytes::from(rest.len()))?;
+            let (now, later) = rest.split_at_mut(run.len.in_memory().min(rest.len()));
+            match run.state {
+                State::Data { file, at: host } => self.read_plain(at, (file, host), now)?,
+                State::Packed => self.read_packed(at, now)?,
+                State::Absent | State::Zero => return Err(Fault::NoData { guest: at }.into()),
+            }
+            at = run.end();
+            rest = later;
+        }
+        Ok(())
+    }
+}
+
+impl Qcow2 {
+    /// Fills `buf` with bytes that stand in one piece at `host`.
+    fn read_plain(
+        &self,
+        guest: VirtOffset,
+        (file, host): (u16, FileOffset),
+        buf: &mut [u8],
+    ) -> Result<()> {
+        let file = self.facts.files.get(usize::from(file));
+        file.ok_or(Fault::NoData { guest })?.read_at(host, buf)
+    }
+
+    /// Fills `buf` with bytes of compressed clusters, cluster by cluster.
+    fn read_packed(&self, at: VirtOffset, buf: &mut [u8]) -> Result<()> {
+        let cluster = self.geometry.cluster();
+        let (mut at, mut rest) = (at, buf);
+        while !rest.is_empty() {
+            let guest = at.align_down(cluster);
+            let inside = at.since(guest);
+            let len = Bytes(cluster.0 - inside.0).in_memory().min(rest.len());
+            let (now, later) = rest.split_at_mut(len);
+            let Cell::Packed(host, len) = self.table.cell_at(at)? else {
+                return Err(Fault::NoData { guest: at }.into());
+            };
+            let packed = Packed { guest, host, len };
+            self.unpacker.read(packed, inside, now)?;
+            at = at.saturating_add(Bytes::from(now.len()));
+            rest = later;
+        }
+        Ok(())
+    }
+}

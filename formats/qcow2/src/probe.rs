@@ -1,0 +1,34 @@
+//! Whether a file is a qcow2 image, by its first bytes.
+//!
+//! What is wrong with one that is damaged is said when it is opened.
+
+use imgdelta_core::{Claim, Peek};
+
+use crate::layout::{CLUSTER_BITS, HEADER_V3, Header, HeaderV3, MAGIC};
+
+/// Recognises qcow2 by its magic and a possible header. Version 1 is recognised too, to be refused by name.
+pub(crate) fn probe(peek: &Peek) -> Claim {
+    if peek.head::<4>(0) != Some(MAGIC) {
+        return Claim::No;
+    }
+    let version = peek.head::<4>(4).map(u32::from_be_bytes);
+    let possible = match version {
+        Some(1) => true,
+        Some(2) => has_cluster_size(peek),
+        Some(3) => has_cluster_size(peek) && has_length(peek),
+        _ => false,
+    };
+    if possible { Claim::Yes } else { Claim::Damaged }
+}
+
+/// Whether there is a header of version 2 with a possible cluster size.
+fn has_cluster_size(peek: &Peek) -> bool {
+    peek.head::<{ Header::SIZE }>(0)
+        .is_some_and(|bytes| CLUSTER_BITS.contains(&Header::parse(&bytes).cluster_bits))
+}
+
+/// Whether there is a header of version 3 with a possible length.
+fn has_length(peek: &Peek) -> bool {
+    peek.head::<{ HeaderV3::SIZE }>(Header::SIZE)
+        .is_some_and(|bytes| u64::from(HeaderV3::parse(&bytes).header_length) >= HEADER_V3)
+}

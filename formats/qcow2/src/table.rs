@@ -1,0 +1,255 @@
+//! Where a guest cluster is: the L1 table and its L2 tables, read in pages.
+//!
+//! Data are read in `image`; what an entry means is judged in `cell`.
+
+use std::sync::Arc;
+
+use imgdelta_core::{
+    Bytes, Error, Extent, FileOffset, PagedTable, Result, Source, State, VirtOffset, table::PAGE,
+};
+
+use crate::{
+    cell::{Cell, Piece},
+    fault::Fault,
+    geometry::{Geometry, Reserved},
+    layout::{L1Entry, L2Entry},
+};
+
+/// The map of one disk of an image: the active one, or a snapshot's.
+#[derive(Debug)]
+pub(crate) struct Table {
+    pages: PagedTable,
+    geometry: Geometry,
+    reserved: Reserved,
+    /// Where its L1 table is; it maps all of `size`, and lies inside the file.
+    l1: FileOffset,
+    /// The size of the disk.
+    size: Bytes,
+    /// How long the image's file is.
+    end: Bytes,
+    /// How long the file with plain data is, and its index among the image's files.
+    data_end: Bytes,
+    data_file: u16,
+}
+
+impl Table {
+    /// The map whose L1 table of `size / reach` entries is at `l1` of `source`; plain data are in `data_file` of `data_end` bytes.
+    pub(crate) fn new(
+        source: Arc<dyn Source>,
+        geometry: Geometry,
+        reserved: Reserved,
+        (l1, size): (FileOffset, Bytes),
+        (data_file, data_end): (u16, Bytes),
+    ) -> Self {
+        let end = source.len();
+        Self {
+            pages: PagedTable::new(source),
+            geometry,
+            reserved,
+            l1,
+            size,
+            end,
+            data_end,
+            data_file,
+        }
+    }
+
+    /// The run from `at` on, as far as one page of a table tells.
+    pub(crate) fn extent_at(&self, at: VirtOffset) -> Result<Extent> {
+        self.extent_within(at, Bytes(u64::MAX))
+    }
+
+    /// The run from `at` on, of which `most` bytes are of interest.
+    pub(crate) fn extent_within(&self, at: VirtOffset, most: Bytes) -> Result<Extent> {
+        let left = Bytes(self.size.0.saturating_sub(at.0)).min(most);
+        if left == Bytes::ZERO {
+            return Err(Fault::NoData { guest: at }.into());
+        }
+        let extent = match self.l2_at(at)? {
+            Some(l2) => self.run(l2, at, at.saturating_add(left))?,
+            None => self.silence(at)?,
+        };
+        Ok(extent.part(at, left))
+    }
+
+    /// The cluster that holds `at`.
+    pub(crate) fn cell_at(&self, at: VirtOffset) -> Result<Cell> {
+        let Some(l2) = self.l2_at(at)? else {
+            return Ok(Cell::Absent);
+        };
+        let place = self.entry_place(l2, at);
+        let (page, inside) = self.pages.page(place)?;
+        let guest = at.align_down(self.geometry.cluster());
+        self.cell(page.get(inside..).unwrap_or_default(), guest)
+            .map_err(|fault| in_l2(fault, place))
+    }
+
+    /// Where the L2 table is that maps `at`; `None`: nothing of its reach is allocated.
+    fn l2_at(&self, at: VirtOffset) -> Result<Option<FileOffset>> {
+        let place = self.l1_place(self.geometry.l1_index(at));
+        let entry = L1Entry(u64::from_be_bytes(self.pages.entry::<8>(place)?));
+        self.judge_l1(entry).map_err(|fault| {
+            Error::from(fault)
+                .in_field("L1 table", "L2 table offset")
+                .at(place)
+        })
+    }
+
+    /// The L2 table that an L1 entry names, judged.
+    fn judge_l1(&self, entry: L1Entry) -> Result<Option<FileOffset>, Fault> {
+        judge_l1(self.geometry, &self.reserved, entry, self.end)
+    }
+
+    /// Where entry `index` of the L1 table is.
+    fn l1_place(&self, index: u64) -> FileOffset {
+        self.l1
+            .saturating_add(Bytes(index.saturating_mul(L1Entry::SIZE)))
+    }
+
+    /// Where the entry of `at` in the L2 table at `l2` is.
+    fn entry_place(&self, l2: FileOffset, at: VirtOffset) -> FileOffset {
+        let index = self.geometry.l2_index(at);
+        l2.saturating_add(Bytes(index.saturating_mul(self.geometry.l2_entry())))
+    }
+
+    /// The run from `at` on where the L1 table has no L2 table: as far as its page has none.
+    fn silence(&self, at: VirtOffset) -> Result<Extent> {
+        let reach = self.geometry.reach();
+        let first = self.geometry.l1_index(at);
+        let entries = self.geometry.l1_entries(self.size).saturating_sub(first);
+        let (page, inside) = self.pages.page(self.l1_place(first))?;
+        let (rows, _) = page.get(inside..).unwrap_or_default().as_chunks::<8>();
+        let empty = rows
+            .iter()
+            .zip(0..entries)
+            .take_while(|(row, _)| **row == [0; 8])
+            .count() as u64;
+        // The first one may be an entry that has only the copied flag.
+        let end = first.saturating_add(empty.max(1)).saturating_mul(reach.0);
+        Ok(Extent {
+            at,
+            len: VirtOffset(end).since(at),
+            state: State::Absent,
+        })
+    }
+
+    /// The run from `at` on in the L2 table at `l2`, as far as its page tells and `stop` is not passed.
+    fn run(&self, l2: FileOffset, at: VirtOffset, stop: VirtOffset) -> Result<Extent> {
+        let cluster = self.geometry.cluster();
+        let width = Bytes(self.geometry.l2_entry()).in_memory();
+        let place = self.entry_place(l2, at);
+        let (page, inside) = self.pages.page(place)?;
+        let table_left = l2.saturating_add(cluster).since(place).in_memory();
+        let len = table_left.min(PAGE - inside);
+        let bytes = page
+            .get(inside..inside.saturating_add(len).min(page.len()))
+            .unwrap_or_default();
+        let mut run: Option<Extent> = None;
+        let mut next = at;
+        for entry in bytes.chunks_exact(width) {
+            let guest = next.align_down(cluster);
+            let end = guest.saturating_add(cluster);
+            while next < end && next < stop {
+                let piece = self
+                    .cell(entry, guest)
+                    .and_then(|cell| self.piece(cell, next));
+                let longer = match (run, piece) {
+                    (None, Err(fault)) => return Err(in_l2(fault, place)),
+                    (Some(_), Err(_)) => None,
+                    (None, Ok(piece)) => Some(piece),
+                    (Some(run), Ok(piece)) => run.joined(&piece),
+                };
+                match (longer, run) {
+                    (Some(longer), _) => {
+                        run = Some(longer);
+                        next = longer.end();
+                    }
+                    (None, Some(run)) => return Ok(run),
+                    (None, None) => break,
+                }
+            }
+        }
+        run.ok_or_else(|| {
+            let fault = Fault::NoData { guest: at };
+            in_l2(fault, place)
+        })
+    }
+
+    /// The entry at the start of `bytes`, as that of the cluster at `guest`.
+    fn cell(&self, bytes: &[u8], guest: VirtOffset) -> Result<Cell, Fault> {
+        let (entry, bitmap) = words(bytes);
+        Cell::judge(self.geometry, guest, entry, bitmap)
+    }
+
+    /// What `cell` is from `at` on, if the file goes that far.
+    fn piece(&self, cell: Cell, at: VirtOffset) -> Result<Extent, Fault> {
+        let inside = at.since(at.align_down(self.geometry.cluster()));
+        let (piece, len) = cell.piece(self.geometry, inside);
+        let state = match piece {
+            Piece::Absent => State::Absent,
+            Piece::Zero => State::Zero,
+            Piece::Packed => State::Packed,
+            Piece::Data(host) => {
+                // Of the disk's last cluster only what is on the disk needs to be there.
+                let len = len.min(Bytes(self.size.0.saturating_sub(at.0)));
+                data_reaches(at, host, len, self.data_end)?;
+                State::Data {
+                    file: self.data_file,
+                    at: host,
+                }
+            }
+        };
+        Ok(Extent { at, len, state })
+    }
+}
+
+/// The words of an L2 entry; the second is 0 where entries have one.
+pub(crate) fn words(entry: &[u8]) -> (L2Entry, u64) {
+    let (words, _) = entry.as_chunks::<8>();
+    let word = |index| words.get(index).copied().map_or(0, u64::from_be_bytes);
+    (L2Entry(word(0)), word(1))
+}
+
+/// The L2 table that an L1 entry names in a file of `end` bytes; `None` where it names none.
+pub(crate) fn judge_l1(
+    geometry: Geometry,
+    reserved: &Reserved,
+    entry: L1Entry,
+    end: Bytes,
+) -> Result<Option<FileOffset>, Fault> {
+    let bits = entry.reserved();
+    if bits != 0 {
+        let entry = entry.0;
+        return Err(Fault::L1Reserved { entry, bits });
+    }
+    let at = entry.table();
+    if at == FileOffset::ZERO {
+        return Ok(None);
+    }
+    geometry.place("an L2 table", at, geometry.cluster(), end)?;
+    reserved.refuse("an L2 table", at, geometry.cluster())?;
+    Ok(Some(at))
+}
+
+/// Refuses data of which the file does not hold all.
+pub(crate) fn data_reaches(
+    guest: VirtOffset,
+    host: FileOffset,
+    len: Bytes,
+    end: Bytes,
+) -> Result<(), Fault> {
+    if host.checked_add(len).is_some_and(|last| last.0 <= end.0) {
+        return Ok(());
+    }
+    Err(Fault::DataPastEnd {
+        guest,
+        host,
+        len,
+        end: end.0,
+    })
+}
+
+/// A fault of the L2 entry at `place`.
+pub(crate) fn in_l2(fault: Fault, place: FileOffset) -> Error {
+    Error::from(fault).in_field("L2 table", "entry").at(place)
+}
