@@ -1,0 +1,185 @@
+//! Compresses clusters, each by itself: raw deflate or one Zstandard frame.
+//!
+//! Whether and where the result is stored is decided elsewhere.
+
+use std::io;
+
+use flate2::{Compress, FlushCompress, Status};
+use imgdelta_core::{Error, Grain, Packed, Packer, PlainPacker, Result, Unit};
+use zstd::{bulk::Compressor, zstd_safe::compress_bound};
+
+use super::form::{Compression, Form};
+
+/// The window that qemu unpacks with.
+const WINDOW_BITS: u8 = 12;
+
+/// A packer for images of this form.
+pub(super) fn packer(form: &Form) -> Box<dyn Packer> {
+    let engine: Box<dyn Engine> = match form.compression {
+        Compression::None => return Box::new(PlainPacker),
+        Compression::Zlib(level) => Box::new(Deflate(Compress::new_with_window_bits(
+            flate2::Compression::new(level),
+            false,
+            WINDOW_BITS,
+        ))),
+        Compression::Zstd(level) => Box::new(Zstd {
+            level,
+            context: None,
+        }),
+    };
+    Box::new(ClusterPacker {
+        engine,
+        padded: vec![0; form.cluster().in_memory()],
+    })
+}
+
+/// A compressor with its context.
+trait Engine: Send {
+    /// Compresses `cluster` to `out`, which is empty; false if it did not become smaller.
+    fn compress(&mut self, cluster: &[u8], out: &mut Vec<u8>) -> io::Result<bool>;
+}
+
+/// Packs whole clusters.
+struct ClusterPacker {
+    /// How.
+    engine: Box<dyn Engine>,
+    /// Room for the disk's last cluster, which may be short but unpacks to a whole one.
+    padded: Vec<u8>,
+}
+
+impl Packer for ClusterPacker {
+    fn pack(&mut self, unit: &Unit<'_>, out: &mut Vec<u8>) -> Result<Packed> {
+        if !unit.grains.contains(&Grain::Data) {
+            return Ok(Packed::Empty);
+        }
+        // A compressed cluster hides all of the parent's: it has no subclusters.
+        if unit.grains.contains(&Grain::Absent) {
+            return Ok(Packed::Plain);
+        }
+        let is_smaller = self
+            .compress(unit.bytes, out)
+            .map_err(|cause| Error::host("cannot compress", cause))?;
+        if is_smaller && out.len() < unit.bytes.len() {
+            return Ok(Packed::Small);
+        }
+        out.clear();
+        Ok(Packed::Plain)
+    }
+}
+
+impl ClusterPacker {
+    /// Compresses a cluster, filled up with zeros if it is short.
+    fn compress(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> io::Result<bool> {
+        if bytes.len() >= self.padded.len() {
+            return self.engine.compress(bytes, out);
+        }
+        let (head, tail) = self.padded.split_at_mut(bytes.len());
+        head.copy_from_slice(bytes);
+        tail.fill(0);
+        self.engine.compress(&self.padded, out)
+    }
+}
+
+/// Raw deflate.
+struct Deflate(Compress);
+
+impl Engine for Deflate {
+    fn compress(&mut self, cluster: &[u8], out: &mut Vec<u8>) -> io::Result<bool> {
+        self.0.reset();
+        out.reserve(cluster.len());
+        // It stops where the room ends: what does not become smaller costs no more than that.
+        let status = self
+            .0
+            .compress_vec(cluster, out, FlushCompress::Finish)
+            .map_err(io::Error::other)?;
+        Ok(status == Status::StreamEnd)
+    }
+}
+
+/// Zstandard.
+struct Zstd {
+    /// 1 to 22.
+    level: i32,
+    /// Made when it is first needed, because that can fail.
+    context: Option<Compressor<'static>>,
+}
+
+impl Engine for Zstd {
+    fn compress(&mut self, cluster: &[u8], out: &mut Vec<u8>) -> io::Result<bool> {
+        let context = match &mut self.context {
+            Some(context) => context,
+            none => none.insert(Compressor::new(self.level)?),
+        };
+        out.reserve(compress_bound(cluster.len()));
+        context.compress_to_buffer(cluster, out)?;
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use imgdelta_core::{Options, VirtOffset};
+
+    use super::*;
+
+    fn pack(kind: &str, bytes: &[u8], grains: &[Grain]) -> Result<(Packed, Vec<u8>)> {
+        let option = format!("compression_type={kind}");
+        let form = Form::take(Options::parse(&[option.as_str(), "cluster_size=4K"])?)?;
+        let unit = Unit {
+            at: VirtOffset::ZERO,
+            bytes,
+            grains,
+        };
+        let mut out = Vec::new();
+        let mut packer = packer(&form);
+        packer.pack(&unit, &mut out)?;
+        // Once more: nothing of the first run may be left.
+        out.clear();
+        Ok((packer.pack(&unit, &mut out)?, out))
+    }
+
+    #[test]
+    fn text_becomes_smaller_and_a_short_cluster_unpacks_to_a_whole_one() -> Result<()> {
+        for len in [4096, 512] {
+            let bytes: Vec<u8> = b"all of it again ".repeat(len / 16);
+            let (packed, out) = pack("zlib", &bytes, &[Grain::Data])?;
+            assert_eq!(packed, Packed::Small);
+            let mut cluster = Vec::with_capacity(4096);
+            let status = flate2::Decompress::new_with_window_bits(false, WINDOW_BITS)
+                .decompress_vec(&out, &mut cluster, flate2::FlushDecompress::Finish)
+                .expect("it is deflate");
+            assert_eq!(status, Status::StreamEnd);
+            assert_eq!(cluster.len(), 4096);
+            assert!(cluster.starts_with(&bytes));
+
+            let (packed, out) = pack("zstd", &bytes, &[Grain::Data])?;
+            assert_eq!(packed, Packed::Small);
+            let cluster = zstd::bulk::decompress(&out, 4096).expect("it is a frame");
+            assert_eq!(cluster.len(), 4096);
+            assert!(cluster.starts_with(&bytes));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn noise_and_partly_silent_clusters_stay_as_they_are() -> Result<()> {
+        let mut state = 1_u64;
+        let noise: Vec<u8> = std::iter::repeat_with(|| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (state >> 56) as u8
+        })
+        .take(4096)
+        .collect();
+        for kind in ["zlib", "zstd", "none"] {
+            let (packed, out) = pack(kind, &noise, &[Grain::Data])?;
+            assert_eq!((packed, out.len()), (Packed::Plain, 0), "{kind}");
+            let grains = [Grain::Absent, Grain::Data];
+            assert_eq!(pack(kind, &[0; 4096], &grains)?.0, Packed::Plain, "{kind}");
+            let grains = [Grain::Absent, Grain::Zero];
+            assert_eq!(pack(kind, &[0; 4096], &grains)?.0, Packed::Empty, "{kind}");
+        }
+        Ok(())
+    }
+}
