@@ -11,7 +11,7 @@ use std::{
     },
 };
 
-use rustix::fs::{FallocateFlags, OFlags, fallocate, fcntl_getfl, fcntl_setfl};
+use rustix::fs::{FallocateFlags, OFlags, SeekFrom, fallocate, fcntl_getfl, fcntl_setfl, seek};
 
 use crate::{Bytes, Error, FileOffset, Result};
 
@@ -52,6 +52,11 @@ pub trait Sink: fmt::Debug + Send + Sync {
     /// Whether old bytes stand where nothing is written, as on a device: zeros must then be written too.
     fn is_stale(&self) -> bool {
         false
+    }
+
+    /// How many bytes fit, where that is fixed, as on a device.
+    fn capacity(&self) -> Option<Bytes> {
+        None
     }
 }
 
@@ -144,6 +149,13 @@ impl Sink for FileSink {
 
     fn is_stale(&self) -> bool {
         self.is_stale
+    }
+
+    fn capacity(&self) -> Option<Bytes> {
+        if !self.is_stale {
+            return None;
+        }
+        seek(&self.buffered, SeekFrom::End(0)).ok().map(Bytes)
     }
 }
 
