@@ -68,7 +68,9 @@ impl Copy<'_> {
             written: Bytes::ZERO,
         };
         self.work.watch.begin(end);
-        let desks = self.work.desks(|| Emitter::new(&*serial.writer, step));
+        let desks = self
+            .work
+            .waiting_desks(|| Emitter::new(&*serial.writer, step));
         let serial = ordered::run(&Copier { copy: self, shape }, desks, serial)?;
         self.disk.prove_unchanged()?;
         let seed = self.work.seed(serial.seed.finish());

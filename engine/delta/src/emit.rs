@@ -20,7 +20,9 @@ pub(crate) struct Emitter {
     grains: Vec<Grain>,
     /// Whether `data` holds anything but zero.
     is_dirty: bool,
-    /// What packers made smaller, one after another.
+    /// What the packer made of one unit.
+    out: Vec<u8>,
+    /// What it made smaller, one unit after another.
     small: Vec<u8>,
     /// The stretch's units that are to be placed.
     units: Vec<Ready>,
@@ -76,6 +78,7 @@ impl Emitter {
             data: Aligned::zeroed(step),
             grains: Vec::new(),
             is_dirty: false,
+            out: Vec::new(),
             small: Vec::new(),
             units: Vec::new(),
             writes: Vec::new(),
@@ -145,14 +148,14 @@ impl Emitter {
             }
             let skip = number * unit;
             let start = self.small.len();
-            let mut out = Vec::new();
+            self.out.clear();
             let one = Unit {
                 at: at.saturating_add(Bytes::from(skip)),
                 bytes,
                 grains,
             };
-            let packed = self.packer.pack(&one, &mut out)?;
-            self.small.append(&mut out);
+            let packed = self.packer.pack(&one, &mut self.out)?;
+            self.small.append(&mut self.out);
             let hash = if self.shape.has_ids {
                 xxh3_128(bytes)
             } else {
