@@ -8,10 +8,10 @@ use std::{
 };
 
 use flate2::{Decompress, FlushDecompress};
-use imgdelta_core::{Bytes, Error, FileOffset, Result, SECTOR, Source, VirtOffset};
+use imgdelta_core::{Bytes, Error, FileOffset, Result, Source, VirtOffset};
 use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
 
-use crate::fault::Fault;
+use crate::{fault::Fault, table::packed_reaches};
 
 /// How clusters are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,17 +123,9 @@ impl Unpacker {
     /// Unpacks all of `packed` into `cluster`.
     pub(crate) fn unpack(&self, packed: Packed, cluster: &mut [u8]) -> Result<()> {
         let end = self.source.len();
-        let past_end = Fault::CompressedPastEnd {
-            guest: packed.guest,
-            host: packed.host,
-            len: packed.len.0,
-            end: end.0,
-        };
+        packed_reaches(packed.guest, packed.host, packed.len, end)
+            .map_err(|fault| Error::from(fault).at(packed.host))?;
         let there = Bytes(end.0.saturating_sub(packed.host.0)).min(packed.len);
-        // The last sector may lie past the end of the file in part, never as a whole: it holds at least a byte.
-        if packed.len.0 - there.0 >= SECTOR {
-            return Err(Error::from(past_end).at(packed.host));
-        }
         let idle = lock(&self.idle).pop();
         let mut worker = match idle {
             Some(worker) => worker,
@@ -149,7 +141,12 @@ impl Unpacker {
         drop(idle);
         let fault = match unpacked {
             Ok(Filled::Whole) => return Ok(()),
-            _ if there < packed.len => past_end,
+            _ if there < packed.len => Fault::CompressedPastEnd {
+                guest: packed.guest,
+                host: packed.host,
+                len: packed.len.0,
+                end: end.0,
+            },
             Ok(Filled::Part(found)) => Fault::CompressedShort {
                 guest: packed.guest,
                 host: packed.host,

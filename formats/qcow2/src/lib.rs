@@ -1,3 +1,66 @@
 //! qcow2 images, versions 2 and 3.
+//!
+//! ```text
+//!         0 ┌──────────────────────────┐ first cluster
+//!           │ header                   │   72 bytes; version 3: 104 or more
+//!           │ header extensions        │   backing format, feature names, bitmaps, data file
+//!           │ backing file name        │
+//!           ├──────────────────────────┤ from here on clusters in any order, 512 B to 2 MiB each
+//!           │ refcount table           │──► refcount blocks ──► one number a host cluster
+//!           │ L1 table                 │──► L2 tables ──► an entry a guest cluster:
+//!           │                          │      nothing │ zeros │ host cluster │ compressed data
+//!           │ snapshot table           │──► an L1 table a snapshot, which shares L2 tables and data
+//!           │ bitmap directory         │──► a table a bitmap ──► bits
+//!           │ data clusters            │    or all of them in another file
+//!           └──────────────────────────┘
+//!
+//!   guest address   = L1 index │ L2 index │ offset in the cluster
+//!   L2 entry          8 bytes, or 16 with a bitmap of 32 subclusters (extended L2)
+//! ```
+//!
+//! One room each: `layout` the bytes, `header`, `backing`, `extension`, `snapshot`, `bitmap` and `meta` what they say, `geometry`
+//! and `cell` what is true of them, `table` where a guest cluster is, `compressed` and `image` its bytes, `refcount`, `walk`, `tally`
+//! and `check` whether all of it agrees, `write` how an image is made.
 
+mod backing;
+mod bitmap;
+mod cell;
+mod check;
+mod compressed;
+mod extension;
+mod facts;
+mod fault;
+mod geometry;
+mod header;
+mod image;
 pub mod layout;
+mod meta;
+mod probe;
+mod refcount;
+mod snapshot;
+mod table;
+mod tally;
+mod walk;
+mod write;
+
+use imgdelta_core::{ChildRule, Driver, Format};
+
+/// qcow2, as the registry knows it.
+pub static DRIVER: Driver = Driver {
+    format: Format::Qcow2,
+    extensions: &["qcow2", "qcow"],
+    promises: &["qcow2"],
+    create_options: write::OPTIONS,
+    open_options: image::OPTIONS,
+    streams: false,
+    probe: probe::probe,
+    open: image::open,
+    create: write::create,
+    check: check::check,
+    child: Some(ChildRule {
+        same_format: false,
+        same_size: false,
+    }),
+    relink: Some(backing::relink),
+    references: image::references,
+};

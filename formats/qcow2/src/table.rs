@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, Error, Extent, FileOffset, PagedTable, Result, Source, State, VirtOffset, table::PAGE,
+    Bytes, Error, Extent, FileOffset, PagedTable, Result, SECTOR, Source, State, VirtOffset,
+    table::PAGE,
 };
 
 use crate::{
@@ -246,6 +247,26 @@ pub(crate) fn data_reaches(
         host,
         len,
         end: end.0,
+    })
+}
+
+/// Refuses compressed data of which the last sector lies past the end of the file: in part it may, for it holds at least a byte.
+pub(crate) fn packed_reaches(
+    guest: VirtOffset,
+    host: FileOffset,
+    len: Bytes,
+    end: Bytes,
+) -> Result<(), Fault> {
+    let last = host.saturating_add(Bytes(len.0.saturating_sub(1)));
+    if last.align_down(Bytes(SECTOR)).0 < end.0 {
+        return Ok(());
+    }
+    let (len, end) = (len.0, end.0);
+    Err(Fault::CompressedPastEnd {
+        guest,
+        host,
+        len,
+        end,
     })
 }
 

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, CheckReport, Error, FileOffset, PagedTable, Result, SECTOR, Source, VirtOffset,
+    Bytes, CheckReport, Error, FileOffset, PagedTable, Result, Source, VirtOffset,
 };
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     layout::{BitmapEntry, L1Entry, L2Entry},
     meta::Meta,
     refcount::Refcounts,
-    table::{data_reaches, in_l2, judge_l1, words},
+    table::{data_reaches, in_l2, judge_l1, packed_reaches, words},
     tally::{Tally, Use},
 };
 
@@ -274,13 +274,7 @@ impl Walk<'_> {
         }
         let host = match cell {
             Cell::Packed(host, len) => {
-                if host.0.saturating_add(len.0 - SECTOR) >= end.0 {
-                    let fault = Fault::CompressedPastEnd {
-                        guest,
-                        host,
-                        len: len.0,
-                        end: end.0,
-                    };
+                if let Err(fault) = packed_reaches(guest, host, len, end) {
                     self.fault(in_l2(fault, place));
                 }
                 self.count(host, len, Use::Data);

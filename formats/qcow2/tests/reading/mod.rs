@@ -1,0 +1,112 @@
+//! Opens images for tests: from memory, with their companions beside them, through the driver as the registry does.
+//!
+//! No verdict is given here.
+
+// Each test program uses its part of this.
+#![allow(dead_code, reason = "not every test program needs every verb")]
+#![allow(clippy::indexing_slicing, reason = "a wrong test should stop")]
+
+use std::{collections::HashMap, path::Path, sync::Arc};
+
+use imgdelta_core::{
+    Bytes, Companions, Error, FileSource, Image, Kind, MemSource, Open, Options, Result, Source,
+    State, VirtOffset,
+};
+use imgdelta_qcow2::DRIVER;
+
+/// The files that lie beside an image.
+#[derive(Default)]
+pub(crate) struct Beside(HashMap<String, Arc<dyn Source>>);
+
+impl Beside {
+    /// These files.
+    pub(crate) fn of(files: impl IntoIterator<Item = (String, Vec<u8>)>) -> Self {
+        let source = |bytes| Arc::new(MemSource(bytes)) as Arc<dyn Source>;
+        Self(
+            files
+                .into_iter()
+                .map(|(name, bytes)| (name, source(bytes)))
+                .collect(),
+        )
+    }
+}
+
+impl Companions for Beside {
+    fn open(&self, name: &str) -> Result<Arc<dyn Source>> {
+        if name.contains(['/', ':']) {
+            return Err(Error::new(Kind::Reference, format!("'{name}' is refused")));
+        }
+        let file = self.0.get(name).map(Arc::clone);
+        file.ok_or_else(|| Error::new(Kind::Chain, format!("'{name}' is not there")))
+    }
+}
+
+/// The files in a folder.
+pub(crate) struct Folder<'a>(pub(crate) &'a Path);
+
+impl Companions for Folder<'_> {
+    fn open(&self, name: &str) -> Result<Arc<dyn Source>> {
+        Ok(Arc::new(FileSource::open(&self.0.join(name))?))
+    }
+}
+
+/// How to open `source`.
+pub(crate) fn how<'a>(source: Arc<dyn Source>, companions: &'a dyn Companions) -> Open<'a> {
+    Open {
+        source,
+        companions,
+        options: Options::default(),
+        snapshot: None,
+    }
+}
+
+/// Bytes in memory.
+pub(crate) fn memory(bytes: &[u8]) -> Arc<dyn Source> {
+    Arc::new(MemSource(bytes.to_vec()))
+}
+
+/// Opens an image in memory with nothing beside it.
+pub(crate) fn open(bytes: &[u8]) -> Result<Arc<dyn Image>> {
+    (DRIVER.open)(how(memory(bytes), &Beside::default()))
+}
+
+/// Opens an image in memory with an option.
+pub(crate) fn open_with(bytes: &[u8], option: &str) -> Result<Arc<dyn Image>> {
+    let beside = Beside::default();
+    let mut open = how(memory(bytes), &beside);
+    open.options = Options::parse(&[option])?;
+    (DRIVER.open)(open)
+}
+
+/// The whole layer, zero where it is silent.
+pub(crate) fn read_all(image: &dyn Image) -> Result<Vec<u8>> {
+    let mut disk = vec![0; image.facts().size.in_memory()];
+    let mut at = VirtOffset::ZERO;
+    while at.0 < image.facts().size.0 {
+        let extent = image.extent_at(at)?;
+        let range = Bytes(at.0).in_memory()..Bytes(extent.end().0).in_memory();
+        if extent.state.holds_data() {
+            image.read_data(at, &mut disk[range])?;
+        }
+        at = extent.end();
+    }
+    Ok(disk)
+}
+
+/// Looks at the whole disk without keeping it: the map, and the bytes of a piece at a time.
+pub(crate) fn walk(image: &dyn Image, mut see: impl FnMut(VirtOffset, &[u8], State)) -> Result<()> {
+    let mut piece = vec![0; 1 << 20];
+    let mut at = VirtOffset::ZERO;
+    while at.0 < image.facts().size.0 {
+        let extent = image.extent_at(at)?;
+        let len = extent.len.in_memory().min(piece.len());
+        let part = &mut piece[..len];
+        part.fill(0);
+        if extent.state.holds_data() {
+            image.read_data(at, part)?;
+        }
+        see(at, part, extent.state);
+        at = at.saturating_add(Bytes::from(len));
+    }
+    Ok(())
+}
