@@ -23,11 +23,20 @@ impl Work<'_> {
         self.new_ids.unwrap_or(of_content)
     }
 
-    /// One thing a thread.
+    /// One desk a thread: for work that computes.
     pub(crate) fn desks<D>(&self, desk: impl FnMut() -> D) -> Vec<D> {
         std::iter::repeat_with(desk)
             .take(self.threads.max(1))
             .collect()
+    }
+
+    /// For work that mostly waits for the disk: twice as many, so that some wait while others compute. One thread stays one.
+    pub(crate) fn waiting_desks<D>(&self, desk: impl FnMut() -> D) -> Vec<D> {
+        let count = match self.threads {
+            0 | 1 => 1,
+            many => many.saturating_mul(2),
+        };
+        std::iter::repeat_with(desk).take(count).collect()
     }
 }
 
