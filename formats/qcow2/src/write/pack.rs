@@ -35,8 +35,8 @@ pub(super) fn packer(form: &Form) -> Box<dyn Packer> {
 
 /// A compressor with its context.
 trait Engine: Send {
-    /// Compresses `cluster` to `out`, which is empty; false if it did not become smaller.
-    fn compress(&mut self, cluster: &[u8], out: &mut Vec<u8>) -> io::Result<bool>;
+    /// Compresses `cluster` to `out`, which is empty; what does not compress may become larger.
+    fn compress(&mut self, cluster: &[u8], out: &mut Vec<u8>) -> io::Result<()>;
 }
 
 /// Packs whole clusters.
@@ -56,10 +56,9 @@ impl Packer for ClusterPacker {
         if unit.grains.contains(&Grain::Absent) {
             return Ok(Packed::Plain);
         }
-        let is_smaller = self
-            .compress(unit.bytes, out)
+        self.compress(unit.bytes, out)
             .map_err(|cause| Error::host("cannot compress", cause))?;
-        if is_smaller && out.len() < unit.bytes.len() {
+        if out.len() < unit.bytes.len() {
             return Ok(Packed::Small);
         }
         out.clear();
@@ -69,7 +68,7 @@ impl Packer for ClusterPacker {
 
 impl ClusterPacker {
     /// Compresses a cluster, filled up with zeros if it is short.
-    fn compress(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> io::Result<bool> {
+    fn compress(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
         if bytes.len() >= self.padded.len() {
             return self.engine.compress(bytes, out);
         }
@@ -84,15 +83,20 @@ impl ClusterPacker {
 struct Deflate(Compress);
 
 impl Engine for Deflate {
-    fn compress(&mut self, cluster: &[u8], out: &mut Vec<u8>) -> io::Result<bool> {
+    fn compress(&mut self, cluster: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
         self.0.reset();
-        out.reserve(cluster.len());
-        // It stops where the room ends: what does not become smaller costs no more than that.
+        // Room for what does not become smaller too, as literals of nine bits: zlib-rs 0.6 loses room in its own buffer at each reset
+        // of a stream that did not end, until it panics.
+        out.reserve(cluster.len() + cluster.len() / 4 + 256);
         let status = self
             .0
             .compress_vec(cluster, out, FlushCompress::Finish)
             .map_err(io::Error::other)?;
-        Ok(status == Status::StreamEnd)
+        if status == Status::StreamEnd {
+            Ok(())
+        } else {
+            Err(io::Error::other("deflate has grown beyond its bound"))
+        }
     }
 }
 
@@ -105,14 +109,13 @@ struct Zstd {
 }
 
 impl Engine for Zstd {
-    fn compress(&mut self, cluster: &[u8], out: &mut Vec<u8>) -> io::Result<bool> {
+    fn compress(&mut self, cluster: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
         let context = match &mut self.context {
             Some(context) => context,
             none => none.insert(Compressor::new(self.level)?),
         };
         out.reserve(compress_bound(cluster.len()));
-        context.compress_to_buffer(cluster, out)?;
-        Ok(true)
+        context.compress_to_buffer(cluster, out).map(drop)
     }
 }
 
@@ -161,17 +164,47 @@ mod tests {
         Ok(())
     }
 
-    #[test]
-    fn noise_and_partly_silent_clusters_stay_as_they_are() -> Result<()> {
+    fn noise(len: usize) -> Vec<u8> {
         let mut state = 1_u64;
-        let noise: Vec<u8> = std::iter::repeat_with(|| {
+        std::iter::repeat_with(|| {
             state = state
                 .wrapping_mul(6_364_136_223_846_793_005)
                 .wrapping_add(1);
             (state >> 56) as u8
         })
-        .take(4096)
-        .collect();
+        .take(len)
+        .collect()
+    }
+
+    #[test]
+    fn any_amount_of_noise_in_clusters_of_any_size_leaves_a_packer_fit() -> Result<()> {
+        let noise = noise(2 << 20);
+        for (size, times) in [("512", 500), ("64K", 50), ("2M", 3)] {
+            for level in [1, 6, 9] {
+                let options = [
+                    "compression_type=zlib".to_owned(),
+                    format!("cluster_size={size}"),
+                    format!("compression_level={level}"),
+                ];
+                let form = Form::take(Options::parse(&options)?)?;
+                let mut packer = packer(&form);
+                let unit = Unit {
+                    at: VirtOffset::ZERO,
+                    bytes: &noise[..form.cluster().in_memory()],
+                    grains: &[Grain::Data],
+                };
+                for _ in 0..times {
+                    let mut out = Vec::new();
+                    assert_eq!(packer.pack(&unit, &mut out)?, Packed::Plain);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn noise_and_partly_silent_clusters_stay_as_they_are() -> Result<()> {
+        let noise = noise(4096);
         for kind in ["zlib", "zstd", "none"] {
             let (packed, out) = pack(kind, &noise, &[Grain::Data])?;
             assert_eq!((packed, out.len()), (Packed::Plain, 0), "{kind}");
