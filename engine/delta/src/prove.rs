@@ -51,15 +51,19 @@ pub(crate) struct Prover {
     size: Bytes,
     tree: Builder,
     keeping: Option<Keeping>,
+    /// Whole zero windows that have been taken but are not in the tree yet: long runs cost less than their windows one by one.
+    zeros: u64,
 }
 
 impl Prover {
     /// For a disk of `size` bytes; its leaves are also kept if there is a place for them.
     pub(crate) fn new(size: Bytes, keeping: Option<Keeping>) -> Self {
+        let tree = Builder::new(Some(Nodes::level_for(size)));
         Self {
             size,
-            tree: Builder::new(Some(Nodes::level_for(size))),
+            tree,
             keeping,
+            zeros: 0,
         }
     }
 
@@ -75,33 +79,47 @@ impl Prover {
         Digest::leaf(window.get(..len).unwrap_or(window))
     }
 
+    /// How many windows have been taken.
+    const fn taken(&self) -> u64 {
+        self.tree.leaves() + self.zeros
+    }
+
     /// The next window; one beyond the disk's end is not taken.
     pub(crate) fn leaf(&mut self, leaf: &Digest) {
-        if self.tree.leaves() < windows_of(self.size) {
-            self.tree.push(*leaf);
-            if let Some(keeping) = &mut self.keeping {
-                keeping.leaf(leaf);
-            }
+        if self.taken() >= windows_of(self.size) {
+            return;
+        }
+        if *leaf == Filler::zero().leaf() {
+            self.zeros += 1;
+            return;
+        }
+        self.flush_zeros();
+        self.tree.push(*leaf);
+        if let Some(keeping) = &mut self.keeping {
+            keeping.leaf(leaf);
         }
     }
 
     /// The next `count` windows, all zero; those beyond the disk's end are not taken.
     pub(crate) fn zeros(&mut self, count: u64) {
-        let from = self.tree.leaves();
+        let from = self.taken();
         let to = from.saturating_add(count).min(windows_of(self.size));
         let whole = to.min(self.size.0 / WINDOW.0).saturating_sub(from);
-        if whole > 0 {
-            self.tree.push_run(Filler::zero(), whole);
-            if let Some(keeping) = &mut self.keeping {
-                keeping.zeros(whole);
-            }
-        }
+        self.zeros += whole;
         if from.saturating_add(whole) < to {
-            let tail = self.size.0 % WINDOW.0;
+            let tail = Bytes(self.size.0 % WINDOW.0).in_memory();
             let zeros = [0; WINDOW.0 as usize];
-            self.leaf(&Digest::leaf(
-                zeros.get(..Bytes(tail).in_memory()).unwrap_or(&zeros),
-            ));
+            self.leaf(&Digest::leaf(zeros.get(..tail).unwrap_or(&zeros)));
+        }
+    }
+
+    fn flush_zeros(&mut self) {
+        let zeros = std::mem::take(&mut self.zeros);
+        if zeros > 0 {
+            self.tree.push_run(Filler::zero(), zeros);
+            if let Some(keeping) = &mut self.keeping {
+                keeping.zeros(zeros);
+            }
         }
     }
 
@@ -115,9 +133,12 @@ impl Prover {
 
     /// The proof; the leaves are remembered if `is_settled`.
     pub(crate) fn finish(mut self, is_settled: bool) -> Proof {
-        let missing = windows_of(self.size).saturating_sub(self.tree.leaves());
-        debug_assert_eq!(missing, 0, "every window of the disk has been taken");
-        self.zeros(missing);
+        self.flush_zeros();
+        debug_assert_eq!(
+            self.taken(),
+            windows_of(self.size),
+            "every window of the disk has been taken"
+        );
         let (root, nodes) = self.tree.finish();
         let id = ContentId::new(self.size, &root);
         if let Some(keeping) = self.keeping.filter(|_| is_settled) {

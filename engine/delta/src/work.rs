@@ -40,8 +40,9 @@ impl Work<'_> {
     }
 }
 
-/// The length of a piece of work for a writer of such units, and readers of such blocks.
+/// The length of a piece of work for a writer of such units, and readers of such blocks: a power of two.
 pub(crate) fn step(unit: Bytes, block: Bytes) -> Bytes {
     const LARGEST: Bytes = Bytes::mib(4);
-    Bytes::mib(1).max(unit).max(block.min(LARGEST))
+    let step = Bytes::mib(1).max(unit).max(block.min(LARGEST));
+    Bytes(step.0.next_power_of_two())
 }
