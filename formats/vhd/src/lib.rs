@@ -1,1 +1,63 @@
 //! VHD images: fixed, dynamic, differencing.
+//!
+//! ```text
+//! fixed          | the disk, byte for byte ................................... | footer |
+//!                0                                                             EOF-512
+//!
+//! dynamic        | footer | dynamic | BAT        | block | block | ......... | footer |
+//!                | (copy) | header  | u32/block  |       |       |           |        |
+//!                0        512       1536                                      EOF-512
+//!
+//! differencing   | footer | dynamic | BAT        | W2ru | W2ku | block | ... | footer |
+//!                | (copy) | header  |            | paths of the  |           |        |
+//!                |        | names   |            | parent        |           |        |
+//!
+//! a block        | bitmap    | data                                          |
+//!                | 1 bit a   | block_size bytes, whole even where            |
+//!                | sector    | the disk ends inside                          |
+//!                ^ the sector that the BAT's entry names; ffffffff: none
+//! ```
+//!
+//! All numbers are big-endian, only the paths in `W2ru` and `W2ku` are little-endian UTF-16. Footer and dynamic header carry a
+//! checksum, nothing else does. In a dynamic image a sector whose bit is not set is zero; in a differencing one it is the parent's.
+
+mod batmap;
+mod bitmap;
+mod check;
+mod facts;
+mod fault;
+mod footer;
+mod geometry;
+mod header;
+mod identity;
+mod image;
+pub mod layout;
+mod locator;
+mod meta;
+mod plan;
+mod relink;
+mod table;
+mod write;
+
+use imgdelta_core::{ChildRule, Driver, Format};
+
+/// VHD, as a table.
+pub static DRIVER: Driver = Driver {
+    format: Format::Vhd,
+    extensions: &["vhd", "avhd", "vud"],
+    promises: &["vhd", "avhd", "vud"],
+    create_options: plan::CREATE_OPTIONS,
+    open_options: meta::OPEN_OPTIONS,
+    // The tables in front are known last.
+    streams: false,
+    probe: footer::probe,
+    open: image::open,
+    create: write::create,
+    check: check::check,
+    child: Some(ChildRule {
+        same_format: true,
+        same_size: true,
+    }),
+    relink: Some(relink::relink),
+    references: image::references,
+};

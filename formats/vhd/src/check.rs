@@ -1,0 +1,129 @@
+//! Looks for what opening does not ask: both footers alike, what is reserved zero, and, in `blocks`, bitmaps true and no space lost.
+//! Parents are not looked at.
+
+mod blocks;
+
+use imgdelta_core::{Bytes, CheckReport, Error, Field, FileOffset, Open, Result, SECTOR};
+
+use crate::{
+    fault::Fault,
+    footer::Found,
+    layout::{DynamicHeader, Footer, NOWHERE},
+    meta::{Meta, Reading},
+};
+
+use blocks::Blocks;
+
+/// Checks an image.
+pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
+    let source = open.source;
+    let reading = Reading {
+        ignores_checksum: true,
+        ..Reading::take(open.options)?
+    };
+    let mut meta = Meta::read(&*source, reading)?;
+    meta.read_link(&*source)?;
+    let mut report = CheckReport::default();
+    check_footers(&meta.found, &mut report);
+    report.notes.append(&mut meta.notes.clone());
+    if let (Some(header), Some(tables)) = (&meta.header, meta.tables(source.len())) {
+        tables.judge(&*source, &meta.locators())?;
+        check_header(header, tables.header_at, &mut report);
+        Blocks::new(&source, &meta, header, tables, &mut report)?.check()?;
+    } else {
+        check_fixed(&meta, &mut report);
+    }
+    Ok(report)
+}
+
+/// Checksums, the copy, and what is reserved.
+fn check_footers(found: &Found, report: &mut CheckReport) {
+    let footer = &found.footer;
+    if found.is_unsound {
+        let fault = Fault::FooterChecksum {
+            found: footer.checksum,
+            computed: footer.computed_checksum(),
+        };
+        report.fault(
+            Error::from(fault)
+                .in_field("footer", "checksum")
+                .at(found.at),
+        );
+    }
+    if let Some(copy) = found.copy.as_ref().filter(|copy| *copy != footer) {
+        let fault = Fault::FootersDiffer {
+            field: first_difference(footer, copy),
+        };
+        report.fault(
+            Error::from(fault)
+                .in_structure("footer copy")
+                .at(FileOffset::ZERO),
+        );
+    }
+    if footer.reserved.iter().any(|byte| *byte != 0) {
+        report
+            .notes
+            .push("the footer's reserved bytes are not zero".into());
+    }
+    if footer.hidden != 0 {
+        report
+            .notes
+            .push("tapdisk hid the disk from users (byte 85 of the footer is set)".into());
+    }
+}
+
+/// The first field in which two footers differ.
+fn first_difference(one: &Footer, other: &Footer) -> &'static str {
+    let (one, other) = (one.emit(), other.emit());
+    let differs = |field: &&Field| {
+        let range = field.at..field.at + field.len;
+        one.get(range.clone()) != other.get(range)
+    };
+    Footer::FIELDS
+        .iter()
+        .find(differs)
+        .map_or("nothing", |field| field.name)
+}
+
+fn check_fixed(meta: &Meta, report: &mut CheckReport) {
+    if meta.footer().data_offset != NOWHERE {
+        report.notes.push(format!(
+            "data_offset is {:#x}, all ones are usual in a fixed image",
+            meta.footer().data_offset
+        ));
+    }
+    let spare = meta.found.at.0.saturating_sub(meta.size.0);
+    if spare > 0 {
+        report.notes.push(format!(
+            "{spare} bytes between the disk and the footer belong to nothing"
+        ));
+    }
+    report.counts.push(("sectors", meta.size.0 / SECTOR));
+}
+
+fn check_header(header: &DynamicHeader, at: FileOffset, report: &mut CheckReport) {
+    let computed = header.computed_checksum();
+    if header.checksum != computed {
+        let fault = Fault::HeaderChecksum {
+            found: header.checksum,
+            computed,
+        };
+        let at = at.saturating_add(Bytes(DynamicHeader::at("checksum")));
+        report.fault(
+            Error::from(fault)
+                .in_field("dynamic header", "checksum")
+                .at(at),
+        );
+    }
+    if header.data_offset != NOWHERE {
+        report.notes.push(format!(
+            "data_offset of the dynamic header is {:#x}, Microsoft's tools want all ones",
+            header.data_offset
+        ));
+    }
+    if header.reserved != 0 || header.reserved_tail.iter().any(|byte| *byte != 0) {
+        report
+            .notes
+            .push("the dynamic header's reserved bytes are not zero".into());
+    }
+}

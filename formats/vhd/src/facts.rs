@@ -1,0 +1,143 @@
+//! What `info` shows of an image: names in the specification's spelling, values as text. Nothing is judged here.
+
+use std::sync::Arc;
+
+use imgdelta_core::{Bytes, Facts, Format, SECTOR, Source};
+
+use crate::{
+    geometry::Geometry,
+    identity,
+    layout::{DynamicHeader, EPOCH, Footer},
+    locator,
+    meta::{self, Meta},
+};
+
+/// The facts of a judged image.
+pub(crate) fn of(meta: &Meta, source: &Arc<dyn Source>) -> Facts {
+    let footer = meta.footer();
+    let mut details = of_footer(footer);
+    if let Some(header) = &meta.header {
+        details.extend(of_header(header, meta.is_child()));
+    }
+    Facts {
+        format: Format::Vhd,
+        variant: meta::type_name(footer.disk_type).into(),
+        size: meta.size,
+        block_size: meta
+            .header
+            .as_ref()
+            .map(|header| Bytes(u64::from(header.block_size))),
+        grain: meta.header.as_ref().map(|_| Bytes(SECTOR)),
+        logical_sector: Bytes(SECTOR),
+        identity: Some(identity::identity(footer.unique_id)),
+        files: vec![Arc::clone(source)],
+        notes: meta.notes.clone(),
+        details,
+        snapshots: Vec::new(),
+    }
+}
+
+fn of_footer(footer: &Footer) -> Vec<(&'static str, String)> {
+    let version = footer.creator_version;
+    let mut details = vec![
+        ("creator_application", letters(footer.creator_application)),
+        (
+            "creator_version",
+            format!("{}.{}", version >> 16, version & 0xffff),
+        ),
+        ("creator_host_os", letters(footer.creator_host_os)),
+        ("time_stamp", moment(footer.time_stamp)),
+        ("original_size", footer.original_size.to_string()),
+        ("current_size", footer.current_size.to_string()),
+        ("geometry", Geometry::of(footer).to_string()),
+        ("unique_id", identity::text(footer.unique_id)),
+    ];
+    if footer.features != 2 {
+        details.push(("features", format!("{:#x}", footer.features)));
+    }
+    if footer.saved_state != 0 {
+        details.push(("saved_state", footer.saved_state.to_string()));
+    }
+    if footer.hidden != 0 {
+        details.push(("hidden", footer.hidden.to_string()));
+    }
+    details
+}
+
+fn of_header(header: &DynamicHeader, is_child: bool) -> Vec<(&'static str, String)> {
+    let mut details = vec![
+        ("table_offset", header.table_offset.to_string()),
+        ("max_table_entries", header.max_table_entries.to_string()),
+        ("block_size", header.block_size.to_string()),
+    ];
+    if is_child {
+        details.extend([
+            ("parent_unique_id", identity::text(header.parent_unique_id)),
+            ("parent_time_stamp", moment(header.parent_time_stamp)),
+            ("parent_unicode_name", locator::name(header)),
+        ]);
+        let codes = header
+            .parent_locators
+            .iter()
+            .map(|entry| entry.platform_code);
+        let codes: Vec<String> = codes.filter(|code| *code != [0; 4]).map(letters).collect();
+        details.push(("parent_locators", codes.join(", ")));
+    }
+    details
+}
+
+/// Four letters, without the blanks or NULs behind them.
+fn letters(code: [u8; 4]) -> String {
+    let text = code.escape_ascii().to_string();
+    text.trim_end_matches("\\x00").trim_end().into()
+}
+
+/// A time stamp as people read it; 0, as writers put it that keep no time, as that.
+fn moment(stamp: u32) -> String {
+    if stamp == 0 {
+        return "0".into();
+    }
+    let seconds = u64::from(stamp) + EPOCH;
+    let (days, rest) = (seconds / 86400, seconds % 86400);
+    let (year, month, day) = civil(days);
+    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+/// Year, month and day of a day counted from 1970-01-01, in years that start in March, so that the leap day comes last.
+const fn civil(days: u64) -> (u64, u64, u64) {
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
+    let year = year_of_era + era * 400 + (month <= 2) as u64;
+    (year, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_stamps_start_in_2000() {
+        assert_eq!(moment(1), "2000-01-01T00:00:01Z");
+        assert_eq!(moment(5_097_600), "2000-02-29T00:00:00Z");
+        assert_eq!(moment(757_382_400), "2024-01-01T00:00:00Z");
+        assert_eq!(moment(u32::MAX), "2136-02-07T06:28:15Z");
+    }
+
+    #[test]
+    fn creators_read_without_their_padding() {
+        assert_eq!(letters(*b"win "), "win");
+        assert_eq!(letters(*b"d2v\0"), "d2v");
+        assert_eq!(letters([0; 4]), "");
+    }
+}

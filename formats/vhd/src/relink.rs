@@ -1,0 +1,160 @@
+//! Makes a child name another parent: what is to be written over a copy of it. Its blocks stay as they are.
+
+use std::{ops::Range, sync::Arc};
+
+use imgdelta_core::{Bytes, Error, FileOffset, Kind, NewParent, Patch, Result, SECTOR, Source};
+
+use crate::{
+    layout::{DynamicHeader, ParentLocator},
+    locator,
+    meta::{Meta, Reading},
+    plan::Link,
+    table::Tables,
+    write::LOCATOR_ROOM,
+};
+
+/// The patches that make the child in `source` one of `parent`: header and locators. Paths that do not fit where the old ones stand go
+/// to the end of the file, where a new footer follows them.
+pub(crate) fn relink(source: &Arc<dyn Source>, parent: &NewParent) -> Result<Vec<Patch>> {
+    let meta = Meta::read(&**source, Reading::default())?;
+    let (Some(header), Some(tables), true) =
+        (&meta.header, meta.tables(source.len()), meta.is_child())
+    else {
+        let message = "is not a differencing VHD, which alone names a parent";
+        return Err(Error::new(Kind::Unsupported, message));
+    };
+    if meta.size != parent.size {
+        return Err(Error::new(
+            Kind::Chain,
+            format!(
+                "the child has {} bytes, the parent has {}",
+                meta.size.0, parent.size.0
+            ),
+        ));
+    }
+    let link = Link::to(parent)?;
+    let mut rooms = rooms(&**source, header, &tables)?;
+    let mut tail = Tail::at(&meta, source.len());
+    let mut entries = [const { ParentLocator::UNUSED }; 8];
+    let mut patches = Vec::new();
+    for (entry, (code, data)) in entries.iter_mut().zip(&link.locators) {
+        let room = match take_room(&mut rooms, Bytes::from(data.len())) {
+            Some(room) => room,
+            None => tail.take(Bytes::from(data.len())),
+        };
+        *entry = ParentLocator::holding(*code, data, room.start, room.end - room.start);
+        // What the old path leaves behind must not stay readable.
+        let mut bytes = data.clone();
+        bytes.resize(Bytes(room.end - room.start).in_memory(), 0);
+        patches.push(Patch {
+            at: FileOffset(room.start),
+            bytes,
+        });
+    }
+    if tail.is_used() {
+        patches.push(Patch {
+            at: FileOffset(tail.end),
+            bytes: meta.footer().emit().into(),
+        });
+    }
+    let named = DynamicHeader {
+        parent_unique_id: link.id,
+        parent_time_stamp: 0,
+        parent_unicode_name: link.name,
+        parent_locators: entries,
+        ..header.clone()
+    };
+    patches.push(Patch {
+        at: tables.header_at,
+        bytes: named.sealed().emit().into(),
+    });
+    Ok(patches)
+}
+
+/// The end of the file, where new locators go and the footer after them.
+struct Tail {
+    start: u64,
+    end: u64,
+}
+
+impl Tail {
+    fn at(meta: &Meta, len: Bytes) -> Self {
+        let start = Bytes(meta.found.data_end(len.0)).round_up(Bytes(SECTOR)).0;
+        Self { start, end: start }
+    }
+
+    fn take(&mut self, len: Bytes) -> Range<u64> {
+        let start = self.end;
+        self.end = start.saturating_add(len.max(LOCATOR_ROOM).round_up(LOCATOR_ROOM).0);
+        start..self.end
+    }
+
+    const fn is_used(&self) -> bool {
+        self.end > self.start
+    }
+}
+
+/// The smallest of `rooms` that holds `len` bytes.
+fn take_room(rooms: &mut Vec<Range<u64>>, len: Bytes) -> Option<Range<u64>> {
+    let fits = |room: &&Range<u64>| room.end - room.start >= len.0;
+    let best = rooms
+        .iter()
+        .filter(fits)
+        .min_by_key(|room| room.end - room.start)?
+        .clone();
+    rooms.retain(|room| *room != best);
+    Some(best)
+}
+
+/// The rooms that the old locators keep and that nothing else uses: `platform_data_space` is believed only as far as the next structure.
+fn rooms(source: &dyn Source, header: &DynamicHeader, tables: &Tables) -> Result<Vec<Range<u64>>> {
+    let used = header
+        .parent_locators
+        .iter()
+        .filter(|entry| entry.platform_code != [0; 4]);
+    let mut rooms: Vec<Range<u64>> = used
+        .map(|entry| {
+            let start = entry.platform_data_offset;
+            let room = locator::space(entry).max(u64::from(entry.platform_data_length));
+            start..start.saturating_add(room).min(tables.data_end)
+        })
+        .filter(|room| room.start < room.end && room.start.is_multiple_of(SECTOR))
+        .collect();
+    rooms.sort_by_key(|room| room.start);
+    let starts: Vec<u64> = rooms.iter().map(|room| room.start).collect();
+    let mut last = 0;
+    for (room, next) in rooms
+        .iter_mut()
+        .zip(starts.into_iter().skip(1).chain([u64::MAX]))
+    {
+        room.end = room.end.min(next);
+        // Two locators at one place share it: neither may have it.
+        if room.start < last {
+            room.end = room.start;
+        }
+        last = room.start.saturating_add(1);
+    }
+    for taken in tables.structures() {
+        cut(&mut rooms, &taken.0);
+    }
+    tables.each(source, 0..u64::from(tables.entries), |entry| {
+        let start = tables.range(entry.sector);
+        cut(&mut rooms, &start);
+        Ok(())
+    })?;
+    // Also a room that is exactly filled must end with its sector.
+    for room in &mut rooms {
+        room.end -= room.end.saturating_sub(room.start) % SECTOR;
+    }
+    rooms.retain(|room| room.start < room.end);
+    Ok(rooms)
+}
+
+/// Takes from each room what `taken` shares with it and what lies behind.
+fn cut(rooms: &mut [Range<u64>], taken: &Range<u64>) {
+    for room in rooms {
+        if room.start < taken.end && taken.start < room.end {
+            room.end = taken.start.max(room.start);
+        }
+    }
+}

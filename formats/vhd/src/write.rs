@@ -1,0 +1,127 @@
+//! Writes new images: the footer, which all have, and fixed ones. What they are to be is decided in `plan`; `sparse` writes the others.
+
+mod sparse;
+
+use std::sync::Arc;
+
+use imgdelta_core::{
+    Bytes, Create, Error, FileOffset, ImageWriter, Kind, Packed, Packer, Placed, PlainPacker,
+    Result, Seal, Shape, Sink, Unit,
+};
+
+use crate::{
+    identity,
+    layout::{EPOCH, FIXED, FOOTER_COOKIE, Footer, NOWHERE, VERSION},
+    plan::Plan,
+};
+
+pub(crate) use sparse::LOCATOR_ROOM;
+use sparse::Sparse;
+
+/// Where the dynamic header goes: behind the footer's copy.
+const HEADER_AT: u64 = 512;
+/// The unit of a fixed image, which has no blocks.
+const FIXED_UNIT: Bytes = Bytes::mib(1);
+/// The creator's version: Windows 10, which diskpart writes.
+const CREATOR_VERSION: u32 = 0x000a_0000;
+
+/// Starts a new image.
+pub(crate) fn create(create: Create<'_>) -> Result<Box<dyn ImageWriter>> {
+    let sink = create.outputs.main()?;
+    let plan = Plan::of(create)?;
+    if sink.is_stale() {
+        return Err(Error::new(
+            Kind::Unsupported,
+            "a VHD ends with its footer, and a device does not end where the image does",
+        )
+        .with_hint("write raw to a device, or VHD to a file"));
+    }
+    Ok(match plan.block_size {
+        None => Box::new(Fixed { plan, sink }),
+        Some(_) if sink.is_in_order() => {
+            let message = "a dynamic VHD cannot be written to a pipe: its tables stand in front";
+            return Err(Error::new(Kind::Unsupported, message));
+        }
+        Some(block_size) => Box::new(Sparse::start(plan, block_size, sink)),
+    })
+}
+
+/// The footer of a new image.
+fn footer(plan: &Plan, disk_type: u32, seal: &Seal) -> Footer {
+    let time = seal.time.unwrap_or_default().saturating_sub(EPOCH);
+    Footer {
+        cookie: FOOTER_COOKIE,
+        features: 2,
+        file_format_version: VERSION,
+        data_offset: if disk_type == FIXED {
+            NOWHERE
+        } else {
+            HEADER_AT
+        },
+        time_stamp: u32::try_from(time).unwrap_or(u32::MAX),
+        creator_application: plan.creator,
+        creator_version: CREATOR_VERSION,
+        creator_host_os: *b"Wi2k",
+        original_size: plan.size.0,
+        current_size: plan.size.0,
+        cylinders: plan.geometry.cylinders,
+        heads: plan.geometry.heads,
+        sectors_per_track: plan.geometry.sectors,
+        disk_type,
+        checksum: 0,
+        unique_id: identity::from_seed(&seal.seed),
+        saved_state: 0,
+        hidden: 0,
+        reserved: [0; 426],
+    }
+    .sealed()
+}
+
+/// A fixed image: the disk, then the footer.
+struct Fixed {
+    plan: Plan,
+    sink: Arc<dyn Sink>,
+}
+
+impl ImageWriter for Fixed {
+    fn shape(&self) -> Shape {
+        Shape {
+            size: self.plan.size,
+            unit: FIXED_UNIT,
+            grain: FIXED_UNIT,
+            marks_zero: false,
+            wants_zeros: false,
+            has_ids: true,
+        }
+    }
+
+    fn packer(&self) -> Box<dyn Packer> {
+        Box::new(PlainPacker)
+    }
+
+    fn place(
+        &mut self,
+        unit: &Unit<'_>,
+        packed: &Packed,
+        _stored: Bytes,
+    ) -> Result<Option<Placed>> {
+        if *packed == Packed::Empty {
+            return Ok(None);
+        }
+        Ok(Some(Placed {
+            sink: Arc::clone(&self.sink),
+            at: FileOffset(unit.at.0),
+            padding: Bytes::ZERO,
+        }))
+    }
+
+    fn finish(self: Box<Self>, seal: &Seal) -> Result<()> {
+        let end = self.plan.size;
+        if !self.sink.is_in_order() {
+            self.sink
+                .set_len(Bytes(end.0.saturating_add(Footer::SIZE as u64)))?;
+        }
+        let footer = footer(&self.plan, FIXED, seal);
+        self.sink.write_at(FileOffset(end.0), &footer.emit())
+    }
+}

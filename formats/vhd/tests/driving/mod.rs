@@ -1,0 +1,193 @@
+//! What the tests share: images in memory opened through the driver, whole disks read, new images written unit by unit.
+
+#![allow(
+    dead_code,
+    clippy::indexing_slicing,
+    reason = "not every test needs every verb"
+)]
+
+use std::sync::Arc;
+
+use imgdelta_core::{
+    Bytes, CheckReport, Companions, Create, Error, FileOffset, Grain, Image, MemSink, MemSource,
+    NewParent, NoCompanions, OneOutput, Open, Options, Packed, Result, SECTOR, Seal, Sink, Source,
+    State, Unit, VirtOffset,
+};
+use imgdelta_vhd::DRIVER;
+
+/// What a test ends with.
+pub(crate) type Tested = std::result::Result<(), Box<dyn std::error::Error>>;
+
+/// What is asked of the driver for `source`.
+pub(crate) fn how<'a>(
+    source: Arc<dyn Source>,
+    options: &[&str],
+    companions: &'a dyn Companions,
+) -> Result<Open<'a>> {
+    Ok(Open {
+        source,
+        companions,
+        options: Options::parse(options)?,
+        snapshot: None,
+    })
+}
+
+/// Bytes as a source.
+pub(crate) fn memory(bytes: Vec<u8>) -> Arc<dyn Source> {
+    Arc::new(MemSource(bytes))
+}
+
+/// Opens an image in memory.
+pub(crate) fn open(bytes: Vec<u8>, options: &[&str]) -> Result<Arc<dyn Image>> {
+    (DRIVER.open)(how(memory(bytes), options, &NoCompanions)?)
+}
+
+/// Checks an image in memory.
+pub(crate) fn check(bytes: Vec<u8>) -> Result<CheckReport> {
+    (DRIVER.check)(how(memory(bytes), &[], &NoCompanions)?)
+}
+
+/// Why an image in memory cannot be opened.
+///
+/// # Panics
+/// If it can.
+pub(crate) fn refusal(bytes: Vec<u8>) -> Error {
+    open(bytes, &[]).expect_err("it must be refused")
+}
+
+/// The layer's disk over `under`.
+pub(crate) fn read_over(image: &dyn Image, under: &[u8]) -> Result<Vec<u8>> {
+    let mut disk = vec![0; image.facts().size.in_memory()];
+    let mut at = VirtOffset::ZERO;
+    while at.0 < image.facts().size.0 {
+        let extent = image.extent_at(at)?;
+        let part = &mut disk[extent.at.0 as usize..extent.end().0 as usize];
+        match extent.state {
+            State::Zero => {}
+            State::Absent => {
+                for (byte, below) in part.iter_mut().zip(under.iter().skip(at.0 as usize)) {
+                    *byte = *below;
+                }
+            }
+            State::Data { .. } | State::Packed => image.read_data(at, part)?,
+        }
+        at = extent.end();
+    }
+    Ok(disk)
+}
+
+/// The whole disk of an image without a parent.
+pub(crate) fn read_all(image: &dyn Image) -> Result<Vec<u8>> {
+    read_over(image, &[])
+}
+
+/// What is written where the test asks for nothing else.
+pub(crate) const SEAL: Seal = Seal {
+    seed: [0x5a; 32],
+    time: None,
+};
+
+/// Writes `disk` as a new image, over `parent` whose disk is `below`: sectors that are the same there are absent.
+pub(crate) fn write(
+    disk: &[u8],
+    options: &[&str],
+    parent: Option<(NewParent, &[u8])>,
+) -> Result<Vec<u8>> {
+    let sink = Arc::new(MemSink::default());
+    let (parent, below) = match parent {
+        Some((parent, below)) => (Some(parent), Some(below)),
+        None => (None, None),
+    };
+    write_to(
+        &(Arc::clone(&sink) as Arc<dyn Sink>),
+        disk,
+        options,
+        parent,
+        below,
+    )?;
+    Ok(sink.bytes())
+}
+
+/// As [`write`], to any sink.
+pub(crate) fn write_to(
+    sink: &Arc<dyn Sink>,
+    disk: &[u8],
+    options: &[&str],
+    parent: Option<NewParent>,
+    below: Option<&[u8]>,
+) -> Result<()> {
+    let mut writer = (DRIVER.create)(Create {
+        outputs: &OneOutput(Arc::clone(sink)),
+        size: Bytes::from(disk.len()),
+        options: Options::parse(options)?,
+        parent,
+    })?;
+    let shape = writer.shape();
+    let mut whole = disk.to_vec();
+    whole.resize(shape.size.in_memory(), 0);
+    let mut packer = writer.packer();
+    let (unit_len, grain_len) = (shape.unit.in_memory(), shape.grain.in_memory());
+    for (number, piece) in whole.chunks(unit_len).enumerate() {
+        let at = number * unit_len;
+        let mut bytes = piece.to_vec();
+        let mut grains = Vec::new();
+        for (index, grain) in bytes.chunks_mut(grain_len).enumerate() {
+            let from = at + index * grain_len;
+            let same = match below {
+                Some(below) => grain == &below[from..from + grain.len()],
+                None => grain.iter().all(|byte| *byte == 0),
+            };
+            if same {
+                grain.fill(0);
+            }
+            grains.push(if same { Grain::Absent } else { Grain::Data });
+        }
+        let unit = Unit {
+            at: VirtOffset(at as u64),
+            bytes: &bytes,
+            grains: &grains,
+        };
+        let packed = packer.pack(&unit, &mut Vec::new())?;
+        assert_ne!(packed, Packed::Small);
+        if let Some(placed) = writer.place(&unit, &packed, Bytes::from(bytes.len()))? {
+            bytes.resize(bytes.len() + placed.padding.in_memory(), 0);
+            placed.sink.write_at(placed.at, &bytes)?;
+        }
+    }
+    writer.finish(&SEAL)
+}
+
+/// An image as the parent of a child that stands beside it.
+pub(crate) fn parent_of(image: &dyn Image, name: &str) -> NewParent {
+    NewParent {
+        format: Some(image.facts().format),
+        size: image.facts().size,
+        relative: Some(name.into()),
+        absolute: format!("/images/{name}"),
+        identity: image.facts().identity.clone(),
+        details: image.facts().details.clone(),
+    }
+}
+
+/// Reads a big-endian number of `N` bytes.
+pub(crate) fn number<const N: usize>(bytes: &[u8], at: usize) -> u64 {
+    bytes[at..at + N]
+        .iter()
+        .fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+}
+
+/// Writes the patches of a relink over a copy.
+pub(crate) fn patched(mut bytes: Vec<u8>, patches: &[imgdelta_core::Patch]) -> Vec<u8> {
+    for patch in patches {
+        let FileOffset(at) = patch.at;
+        let end = at as usize + patch.bytes.len();
+        if bytes.len() < end {
+            bytes.resize(end, 0);
+        }
+        bytes[at as usize..end].copy_from_slice(&patch.bytes);
+    }
+    bytes
+}
+
+/// Bytes in a sector, as an index.
+pub(crate) const S: usize = SECTOR as usize;

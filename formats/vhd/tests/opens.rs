@@ -1,0 +1,476 @@
+//! Images of every variant, built without this crate, read as their recipes say.
+
+#![allow(clippy::indexing_slicing, reason = "a wrong test should stop")]
+
+mod driving;
+
+use std::sync::Arc;
+
+use driving::{Tested, check, how, memory, open, read_all};
+use imgdelta_core::{
+    Bytes, Claim, Format, Hint, HintKind, NoCompanions, Peek, Source, State, VirtOffset,
+};
+use imgdelta_fixtures::{
+    Fill, Recipe, conform,
+    vhd::{
+        Batmap, Bitmaps, FooterCopy, Geometry, Locator, Order, Parent, Placement, Space, Tail,
+        VhdSpec,
+    },
+};
+use imgdelta_vhd::DRIVER;
+
+const BASE_ID: [u8; 16] = *b"imgdelta base 01";
+
+/// Opens the image of `spec`, holds it against its recipe; gives the notes and what a check found.
+fn conforms(name: &str, spec: &VhdSpec, under: Option<&[u8]>) -> (Vec<String>, Vec<String>) {
+    let bytes = spec.build();
+    let report = check(bytes.clone()).unwrap_or_else(|error| panic!("{name}: {error}"));
+    assert!(report.faults.is_empty(), "{name}: {:?}", report.faults);
+    let peek = Peek::of(&*memory(bytes.clone())).expect("memory can be read");
+    assert!(
+        matches!((DRIVER.probe)(&peek), Claim::Yes),
+        "{name} is claimed"
+    );
+    let image = open(bytes, &[]).unwrap_or_else(|error| panic!("{name}: {error}"));
+    conform(&image, &spec.recipe, under);
+    (image.facts().notes.clone(), report.notes)
+}
+
+fn silently(name: &str, spec: &VhdSpec, under: Option<&[u8]>) {
+    let (notes, found) = conforms(name, spec, under);
+    assert_eq!((notes, found), (vec![], vec![]), "{name}");
+}
+
+fn notes(name: &str, spec: &VhdSpec, wanted: &str) {
+    let (notes, _) = conforms(name, spec, None);
+    assert!(
+        notes.iter().any(|note| note.contains(wanted)),
+        "{name}: {notes:?}"
+    );
+}
+
+fn recipes() -> [Recipe; 4] {
+    [
+        Recipe::small(1 << 20),
+        Recipe::scatter(5 << 20, 96 << 10, 5),
+        Recipe::sectors((9 << 20) + 512, 6),
+        Recipe::empty(3 << 20),
+    ]
+}
+
+#[test]
+fn fixed_images_read() {
+    for recipe in recipes() {
+        silently("fixed", &VhdSpec::fixed(recipe.clone()), None);
+        let short_footer = VhdSpec {
+            short_footer: true,
+            ..VhdSpec::fixed(recipe)
+        };
+        silently("fixed, 511", &short_footer, None);
+    }
+}
+
+#[test]
+fn dynamic_images_of_every_block_size_read() {
+    for recipe in recipes() {
+        for block_size in [512, 4096, 64 << 10, 512 << 10, 2 << 20, 4 << 20, 16 << 20] {
+            let plain = VhdSpec::dynamic(recipe.clone(), block_size);
+            let name = format!("{} in blocks of {block_size}", recipe.size);
+            silently(&name, &plain, None);
+            let aligned = VhdSpec {
+                placement: Placement::DataAligned,
+                gap: 4096,
+                bat_padding: 0,
+                ..plain.clone()
+            };
+            silently(&name, &aligned, None);
+            let exact = VhdSpec {
+                bitmaps: Bitmaps::Exact,
+                order: Order::Descending,
+                short_footer: true,
+                ..plain.clone()
+            };
+            silently(&name, &exact, None);
+            let moved = VhdSpec {
+                order: Order::Shuffled(7),
+                header_offset: 1024,
+                bat_offset: Some(8192),
+                ..plain
+            };
+            silently(&name, &moved, None);
+        }
+    }
+}
+
+#[test]
+fn children_of_every_block_size_read_over_their_parent() {
+    let size = (6 << 20) + 1024;
+    let under = Recipe::scatter(size, 4096, 9).expected(None);
+    for block_size in [512, 4096, 512 << 10, 2 << 20, 8 << 20] {
+        for recipe in [
+            Recipe::sectors(size, 3),
+            Recipe::scatter(size, 1536, 4),
+            Recipe::empty(size),
+        ] {
+            let child = VhdSpec::differencing(recipe, block_size, BASE_ID, "base.vhd");
+            silently("child", &child, Some(&under));
+            let shuffled = VhdSpec {
+                order: Order::Shuffled(1),
+                placement: Placement::DataAligned,
+                ..child
+            };
+            silently("shuffled child", &shuffled, Some(&under));
+        }
+    }
+}
+
+#[test]
+fn a_lost_or_damaged_footer_is_replaced_by_its_copy() {
+    let spec = VhdSpec::dynamic(Recipe::small(1 << 20), 64 << 10);
+    let wanted = "footer at end missing or damaged; using the copy at the start";
+    for tail in [Tail::Missing, Tail::Damaged] {
+        notes(
+            "lost",
+            &VhdSpec {
+                tail,
+                ..spec.clone()
+            },
+            wanted,
+        );
+    }
+    let copy = FooterCopy::Missing;
+    notes(
+        "no copy",
+        &VhdSpec { copy, ..spec },
+        "footer copy at the start missing or damaged",
+    );
+}
+
+#[test]
+fn footers_that_disagree_are_settled_by_the_one_at_the_end() -> Tested {
+    let spec = VhdSpec {
+        copy: FooterCopy::OtherId([3; 16]),
+        ..VhdSpec::dynamic(Recipe::small(1 << 20), 64 << 10)
+    };
+    let image = open(spec.build(), &[])?;
+    assert_eq!(
+        image.facts().notes,
+        ["the two footers disagree; using the one at the end"]
+    );
+    let own = uuid_text(spec.unique_id);
+    assert_eq!(
+        image.facts().identity.as_ref().map(|id| id.value.clone()),
+        Some(own)
+    );
+    conform(&image, &spec.recipe, None);
+    Ok(())
+}
+
+fn uuid_text(id: [u8; 16]) -> String {
+    let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+    [
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..],
+    ]
+    .join("-")
+}
+
+#[test]
+fn images_of_tapdisk_read() {
+    let tap = VhdSpec {
+        creator: *b"tap\0",
+        creator_version: 0x0001_0003,
+        batmap: Some(Batmap {
+            key_hash: false,
+            version: 0x0001_0002,
+        }),
+        placement: Placement::DataAligned,
+        ..VhdSpec::dynamic(Recipe::scatter(4 << 20, 64 << 10, 2), 512 << 10)
+    };
+    silently("batmap", &tap, None);
+    let exact = VhdSpec {
+        bitmaps: Bitmaps::Exact,
+        ..tap
+    };
+    silently("batmap with exact bitmaps", &exact, None);
+}
+
+#[test]
+fn the_size_is_the_current_one_unless_the_geometry_is_asked_for() -> Tested {
+    for creator in [
+        b"vpc ", b"qemu", b"qem2", b"win ", b"d2v\0", b"tap\0", b"CTXS", b"wa\0\0", b"vbox",
+    ] {
+        let spec = VhdSpec {
+            creator: *creator,
+            creator_version: 0x0001_0003,
+            ..VhdSpec::fixed(Recipe::small(4 << 20))
+        };
+        let by_current = open(spec.build(), &[])?;
+        assert_eq!(by_current.facts().size, Bytes::mib(4));
+        let by_chs = open(spec.build(), &["size=chs"])?;
+        assert_eq!(by_chs.facts().size, Bytes(120 * 4 * 17 * 512));
+        let told = by_current
+            .facts()
+            .notes
+            .iter()
+            .any(|note| note.contains("geometry 120/4/17"));
+        assert_eq!(
+            told,
+            matches!(creator, b"vpc " | b"qemu"),
+            "{}",
+            creator.escape_ascii()
+        );
+    }
+    let huge = VhdSpec {
+        geometry: Some(Geometry::new(65535, 16, 255)),
+        ..VhdSpec::fixed(Recipe::small(1 << 20))
+    };
+    assert_eq!(
+        open(huge.build(), &["size=chs"])?.facts().size,
+        Bytes::mib(1)
+    );
+    Ok(())
+}
+
+#[test]
+fn wrong_checksums_are_read_past_on_request() -> Tested {
+    let mut bytes = VhdSpec::dynamic(Recipe::small(1 << 20), 64 << 10).build();
+    let end = bytes.len() - 512;
+    for at in [0, end] {
+        bytes[at + 64] ^= 1;
+    }
+    bytes[512 + 36] ^= 1;
+    assert!(open(bytes.clone(), &[]).is_err());
+    let image = open(bytes.clone(), &["checksum=ignore"])?;
+    assert_eq!(image.facts().notes.len(), 2);
+    conform(&image, &Recipe::small(1 << 20), None);
+    let codes: Vec<_> = check(bytes)?
+        .faults
+        .iter()
+        .map(|fault| fault.code())
+        .collect();
+    assert_eq!(codes, ["vhd_footer_checksum", "vhd_header_checksum"]);
+    Ok(())
+}
+
+#[test]
+fn unknown_options_and_snapshots_are_refused() -> Tested {
+    let bytes = VhdSpec::fixed(Recipe::small(1 << 20)).build();
+    assert!(open(bytes.clone(), &["size=odd"]).is_err());
+    assert!(open(bytes.clone(), &["snapshot=x"]).is_err());
+    let mut asked = how(memory(bytes), &[], &NoCompanions)?;
+    asked.snapshot = Some("x".into());
+    assert!((DRIVER.open)(asked).is_err());
+    Ok(())
+}
+
+#[test]
+fn a_parent_is_named_in_the_order_of_trust() -> Tested {
+    let spec = VhdSpec {
+        locators: vec![
+            Locator::mac_url("file://localhost/base.vhd"),
+            Locator::ansi_absolute("C:\\old\\base.vhd"),
+            Locator::absolute("C:\\images\\base.vhd").space(Space::Bytes(4096)),
+            Locator::mac_alias(),
+            Locator::ansi_relative("base-a.vhd"),
+            Locator::relative("base-u.vhd").space(Space::Sectors(2)),
+            Locator::new(b"Xxxx", vec![1; 7]),
+        ],
+        ..VhdSpec::differencing(Recipe::empty(1 << 20), 64 << 10, BASE_ID, "base.vhd")
+    };
+    let image = open(spec.build(), &[])?;
+    let link = image.parent().expect("it is a child");
+    let hint = |field, kind, text: &str| Hint {
+        field,
+        kind,
+        text: text.into(),
+    };
+    assert_eq!(
+        link.hints,
+        [
+            hint("W2ru", HintKind::WindowsPath, ".\\base-u.vhd"),
+            hint("Wi2r", HintKind::WindowsPath, ".\\base-a.vhd"),
+            hint("parent_unicode_name", HintKind::Name, "base.vhd"),
+            hint("W2ku", HintKind::WindowsPath, "C:\\images\\base.vhd"),
+            hint("Wi2k", HintKind::WindowsPath, "C:\\old\\base.vhd"),
+            hint("MacX", HintKind::FileUrl, "file://localhost/base.vhd"),
+        ]
+    );
+    assert_eq!(link.format, Some(Format::Vhd));
+    assert_eq!(link.identities.len(), 1);
+    assert_eq!(link.identities[0].value, uuid_text(BASE_ID));
+    let named = (DRIVER.references)(&memory(spec.build()))?;
+    assert_eq!(named.parent.as_ref(), Some(link));
+    Ok(())
+}
+
+#[test]
+fn a_parent_without_an_id_is_raw() -> Tested {
+    let spec = VhdSpec::differencing(Recipe::empty(1 << 20), 64 << 10, [0; 16], "base.img");
+    let image = open(spec.build(), &[])?;
+    let link = image.parent().expect("it is a child");
+    assert_eq!((link.format, link.identities.len()), (Some(Format::Raw), 0));
+    Ok(())
+}
+
+#[test]
+fn names_in_either_byte_order_and_flawed_texts_are_told() -> Tested {
+    let named = |parent: Parent, locators: Vec<Locator>| VhdSpec {
+        parent: Some(parent),
+        locators,
+        ..VhdSpec::differencing(Recipe::empty(1 << 20), 64 << 10, BASE_ID, "")
+    };
+    let little = Parent {
+        name_little_endian: true,
+        ..Parent::named(BASE_ID, "tap.vhd")
+    };
+    let image = open(named(little, vec![]).build(), &[])?;
+    assert_eq!(image.parent().expect("a child").hints[0].text, "tap.vhd");
+    let flawed = vec![
+        Locator::units(b"W2ru", &[0x2e, 0x5c, 0xd800, 0x61]),
+        Locator::units(b"W2ku", &[0x61, 0, 0x62]),
+        Locator::new(b"MacX", vec![0xff, 0xfe]),
+    ];
+    let image = open(
+        named(Parent::named(BASE_ID, "base.vhd"), flawed).build(),
+        &[],
+    )?;
+    let notes = &image.facts().notes;
+    for wanted in [
+        "W2ru has half of a surrogate pair",
+        "W2ku has a NUL in it",
+        "MacX is not UTF-8",
+    ] {
+        assert!(notes.iter().any(|note| note.contains(wanted)), "{notes:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn references_are_read_from_images_whose_blocks_are_broken() -> Tested {
+    let spec = VhdSpec::differencing(Recipe::sectors(1 << 20, 1), 64 << 10, BASE_ID, "base.vhd");
+    let mut bytes = spec.build();
+    // The BAT points nowhere, and no checksum holds.
+    bytes[1536..1540].copy_from_slice(&[0, 0, 0, 1]);
+    bytes[512 + 36] ^= 1;
+    assert!(open(bytes.clone(), &[]).is_err());
+    let link = (DRIVER.references)(&memory(bytes))?
+        .parent
+        .expect("it names one");
+    assert_eq!(link.hints[0].text, ".\\base.vhd");
+    let fixed = VhdSpec::fixed(Recipe::small(1 << 20)).build();
+    assert_eq!((DRIVER.references)(&memory(fixed))?.parent, None);
+    Ok(())
+}
+
+#[test]
+fn a_full_block_is_one_extent_and_silence_is_long() -> Tested {
+    let size = 64 << 20;
+    let recipe = Recipe::of(size, [(8 << 20, 2 << 20, Fill::Pattern(1))]);
+    let image = open(VhdSpec::dynamic(recipe, 2 << 20).build(), &[])?;
+    let head = image.extent_at(VirtOffset(0))?;
+    assert_eq!((head.len, head.state), (Bytes::mib(8), State::Absent));
+    let data = image.extent_at(VirtOffset(8 << 20))?;
+    assert_eq!(data.len, Bytes::mib(2));
+    assert!(data.state.holds_data());
+    assert_eq!(image.extent_at(data.end())?.end(), VirtOffset(size));
+    Ok(())
+}
+
+#[test]
+fn the_facts_say_what_the_headers_say() -> Tested {
+    let spec = VhdSpec {
+        timestamp: 757_382_400,
+        ..VhdSpec::differencing(Recipe::empty(4 << 20), 512 << 10, BASE_ID, "base.vhd")
+    };
+    let image = open(spec.build(), &[])?;
+    let facts = image.facts();
+    assert_eq!(facts.variant, "differencing");
+    assert_eq!(
+        (facts.block_size, facts.grain),
+        (Some(Bytes::kib(512)), Some(Bytes(512)))
+    );
+    let detail = |key: &str| {
+        facts
+            .details
+            .iter()
+            .find(|(name, _)| *name == key)
+            .map(|(_, text)| text.as_str())
+    };
+    assert_eq!(detail("geometry"), Some("120/4/17"));
+    assert_eq!(detail("creator_application"), Some("win"));
+    assert_eq!(detail("time_stamp"), Some("2024-01-01T00:00:00Z"));
+    assert_eq!(detail("parent_unicode_name"), Some("base.vhd"));
+    assert_eq!(detail("parent_locators"), Some("W2ru"));
+    let fixed = open(VhdSpec::fixed(Recipe::empty(1 << 20)).build(), &[])?;
+    assert_eq!(
+        (fixed.facts().block_size, fixed.facts().grain),
+        (None, None)
+    );
+    Ok(())
+}
+
+#[test]
+fn a_probe_claims_what_is_sound_and_knows_what_is_damaged() {
+    let claim = |bytes: Vec<u8>| {
+        let source: Arc<dyn Source> = memory(bytes);
+        (DRIVER.probe)(&Peek::of(&*source).expect("memory can be read"))
+    };
+    let dynamic = VhdSpec::dynamic(Recipe::small(1 << 20), 64 << 10).build();
+    let fixed = VhdSpec::fixed(Recipe::small(1 << 20)).build();
+    assert!(matches!(claim(vec![0; 4096]), Claim::No));
+    assert!(matches!(claim(vec![]), Claim::No));
+    assert!(matches!(claim(b"conectix".to_vec()), Claim::No));
+    assert!(matches!(
+        claim(dynamic[..dynamic.len() - 512].to_vec()),
+        Claim::Yes
+    ));
+    let mut damaged = fixed.clone();
+    *damaged.last_mut().expect("not empty") ^= 1;
+    assert!(matches!(claim(damaged), Claim::Damaged));
+    let poisoned = VhdSpec {
+        cookie: *b"v_poison",
+        ..VhdSpec::dynamic(Recipe::small(1 << 20), 64 << 10)
+    };
+    assert!(matches!(claim(poisoned.build()), Claim::Damaged));
+    // A footer of a fixed image at the start is the guest's, or the image lost its disk.
+    let only_start = [&fixed[1 << 20..], &[0; 4096]].concat();
+    assert!(matches!(claim(only_start), Claim::Damaged));
+}
+
+#[test]
+fn a_fixed_image_that_holds_an_image_is_itself() -> Tested {
+    let inner = VhdSpec::dynamic(Recipe::small(256 << 10), 64 << 10).build();
+    let footer = VhdSpec::fixed(Recipe::empty(inner.len() as u64)).build()[inner.len()..].to_vec();
+    let image = open([inner.clone(), footer].concat(), &[])?;
+    assert_eq!(image.facts().variant, "fixed");
+    assert!(image.facts().notes.is_empty());
+    assert_eq!(read_all(&*image)?, inner);
+    Ok(())
+}
+
+#[test]
+fn holes_of_a_fixed_image_on_disk_are_zero() -> Tested {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("sparse.vhd");
+    let recipe = Recipe::of(16 << 20, [(4 << 20, 1 << 20, Fill::Pattern(5))]);
+    let bytes = VhdSpec::fixed(recipe.clone()).build();
+    let file = std::fs::File::create(&path)?;
+    file.set_len(bytes.len() as u64)?;
+    for at in [4 << 20, (16 << 20) - 4096] {
+        let len = (1 << 20).min(bytes.len() - at);
+        std::os::unix::fs::FileExt::write_all_at(&file, &bytes[at..at + len], at as u64)?;
+    }
+    let source: Arc<dyn Source> = Arc::new(imgdelta_core::FileSource::open(&path)?);
+    let image = (DRIVER.open)(how(source, &[], &NoCompanions)?)?;
+    conform(&image, &recipe, None);
+    let head = image.extent_at(VirtOffset(0))?;
+    let data = image.extent_at(VirtOffset(4 << 20))?;
+    assert!(data.state.holds_data());
+    // Where the host has no holes all is data.
+    assert!(head.state == State::Zero || head.len == Bytes::mib(16));
+    Ok(())
+}
