@@ -1,0 +1,293 @@
+//! Starts new images: which format an output has, where it goes, what it must not be.
+//!
+//! The bytes are the driver's work, and the names of the files that of [`Drafts`].
+
+use std::{
+    fmt, fs,
+    os::unix::fs::FileTypeExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use imgdelta_core::{
+    Bytes, Create, Driver, Error, Existing, Format, ImageWriter, Kind, NewParent, OneOutput,
+    Options, Outputs, Result, Sink, Stamp,
+};
+
+use crate::{
+    DRIVERS,
+    drafts::Drafts,
+    probe::{Formats, extension, promised_foreign, unsupported},
+};
+
+/// What is to be written, and where.
+#[derive(Clone, Debug)]
+pub struct OutputSpec {
+    /// The image's file, or a block device.
+    pub path: PathBuf,
+    /// `--format`; without it the extension decides.
+    pub format: Option<Format>,
+    /// `--option`.
+    pub options: Options,
+    /// Whether what stands there may be replaced. A block device is only ever replaced.
+    pub existing: Existing,
+}
+
+/// An image in the making.
+pub struct Output {
+    /// Takes the disk.
+    pub writer: Box<dyn ImageWriter>,
+    /// Its files. They are to be committed when the writer has finished.
+    pub drafts: Drafts,
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Output")
+            .field("shape", &self.writer.shape())
+            .field("drafts", &self.drafts)
+            .finish()
+    }
+}
+
+/// The driver for an output: that of the format that is asked for, else that of its extension.
+///
+/// # Errors
+/// Unsupported, if that format has no driver; Usage, if neither says one.
+pub fn driver_for(spec: &OutputSpec) -> Result<&'static Driver> {
+    Formats(DRIVERS).driver_for(spec)
+}
+
+/// Starts an image whose disk has `size` bytes, a child if it has a parent.
+///
+/// # Errors
+/// As [`driver_for`]; Usage, if something stands there that may not be replaced; those of the driver.
+pub fn create(spec: &OutputSpec, size: Bytes, parent: Option<NewParent>) -> Result<Output> {
+    let driver = driver_for(spec)?;
+    check_place(&spec.path)?;
+    let drafts = Drafts::create(&spec.path, spec.existing)?;
+    let writer = start(driver, &drafts, spec, size, parent)?;
+    Ok(Output { writer, drafts })
+}
+
+/// Starts an image that goes to `pipe`. The path in `spec` names nothing but a format.
+///
+/// # Errors
+/// As [`driver_for`]; Unsupported, if the format is not written in order; those of the driver.
+pub fn create_stream(
+    pipe: Arc<dyn Sink>,
+    spec: &OutputSpec,
+    size: Bytes,
+) -> Result<Box<dyn ImageWriter>> {
+    let driver = driver_for(spec)?;
+    if !driver.streams {
+        return Err(Error::new(
+            Kind::Unsupported,
+            format!(
+                "{} cannot be written to a pipe: its parts are not written in order",
+                driver.format
+            ),
+        )
+        .with_code("not_a_stream")
+        .with_hint("write it to a file with -o FILE"));
+    }
+    start(driver, &OneOutput(pipe), spec, size, None)
+}
+
+/// Refuses an output that is one of the files that are read, whatever it is called: by another path, through a link, as another name
+/// of the same file.
+///
+/// # Errors
+/// Usage, if so.
+pub fn refuse_inputs(output: &Path, inputs: &[Stamp]) -> Result<()> {
+    let Some(output_stamp) = Stamp::at(output) else {
+        return Ok(());
+    };
+    if inputs.iter().any(|input| input.is_same_file(&output_stamp)) {
+        return Err(Error::new(
+            Kind::Usage,
+            "is read and is to be written: no input is ever changed",
+        )
+        .with_code("output_is_input")
+        .in_file(output)
+        .with_hint("choose another output, --force does not help"));
+    }
+    Ok(())
+}
+
+impl Formats {
+    /// As [`driver_for`].
+    fn driver_for(self, spec: &OutputSpec) -> Result<&'static Driver> {
+        if let Some(format) = spec.format {
+            return self.driver(format);
+        }
+        let extension = extension(&spec.path);
+        let wanted = extension.as_deref().unwrap_or_default();
+        let by_extension = self
+            .0
+            .iter()
+            .find(|driver| driver.extensions.contains(&wanted));
+        if let Some(driver) = by_extension {
+            return Ok(driver);
+        }
+        if let Some(foreign) = promised_foreign(wanted) {
+            return Err(unsupported(foreign.name).in_file(&spec.path));
+        }
+        let known: Vec<&str> = self.0.iter().map(|driver| driver.format.name()).collect();
+        Err(Error::new(Kind::Usage, "the name does not say a format")
+            .with_code("format_missing")
+            .in_file(&spec.path)
+            .with_hint(format!("say one with -f: {}", known.join(", "))))
+    }
+}
+
+/// A pipe or a terminal has no room for an image, and a rename would put a file in its place.
+fn check_place(place: &Path) -> Result<()> {
+    let Ok(metadata) = fs::metadata(place) else {
+        return Ok(());
+    };
+    let kind = metadata.file_type();
+    if kind.is_file() || kind.is_dir() || kind.is_block_device() {
+        return Ok(());
+    }
+    Err(
+        Error::new(Kind::Usage, "is not a regular file or block device")
+            .with_code("not_a_file")
+            .in_file(place),
+    )
+}
+
+/// Has the driver start.
+fn start(
+    driver: &Driver,
+    outputs: &dyn Outputs,
+    spec: &OutputSpec,
+    size: Bytes,
+    parent: Option<NewParent>,
+) -> Result<Box<dyn ImageWriter>> {
+    (driver.create)(Create {
+        outputs,
+        size,
+        options: spec.options.clone(),
+        parent,
+    })
+    .map_err(|error| error.in_file(&spec.path))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use imgdelta_core::{FileOffset, MemSink, Seal};
+
+    use super::*;
+
+    fn spec(path: impl Into<PathBuf>) -> OutputSpec {
+        OutputSpec {
+            path: path.into(),
+            format: None,
+            options: Options::default(),
+            existing: Existing::Keep,
+        }
+    }
+
+    #[test]
+    fn the_format_is_what_is_asked_for_else_what_the_extension_says() -> Result<()> {
+        for (name, format) in [
+            ("a.raw", Format::Raw),
+            ("a.IMG", Format::Raw),
+            ("a.vhd", Format::Vhd),
+            ("a.b.qcow2", Format::Qcow2),
+        ] {
+            assert_eq!(driver_for(&spec(name))?.format, format, "{name}");
+        }
+        let asked = OutputSpec {
+            format: Some(Format::Raw),
+            ..spec("a.vhd")
+        };
+        assert_eq!(driver_for(&asked)?.format, Format::Raw);
+        for name in ["a", "a.xyz", "raw", ".raw"] {
+            let error = driver_for(&spec(name)).expect_err("it says nothing");
+            assert_eq!(error.kind(), Kind::Usage, "{name}");
+            assert_eq!(error.hint(), Some("say one with -f: vhd, qcow2, raw"));
+        }
+        let error = driver_for(&spec("a.qed")).expect_err("there is no driver");
+        assert_eq!(error.kind(), Kind::Unsupported);
+        Ok(())
+    }
+
+    #[test]
+    fn an_image_has_its_name_when_it_is_committed_and_not_before() -> Result<()> {
+        let folder = tempfile::tempdir().expect("a place");
+        let path = folder.path().join("disk.raw");
+        let output = create(&spec(&path), Bytes(1000), None)?;
+        output.writer.finish(&Seal::default())?;
+        assert!(!path.exists());
+        output.drafts.commit()?;
+        assert_eq!(fs::read(&path).expect("it is there"), [0; 1000]);
+        let error = create(&spec(&path), Bytes(1000), None).expect_err("it exists");
+        assert_eq!(error.kind(), Kind::Usage);
+        Ok(())
+    }
+
+    #[test]
+    fn what_the_driver_refuses_leaves_nothing_and_names_the_output() {
+        let folder = tempfile::tempdir().expect("a place");
+        let path = folder.path().join("disk.raw");
+        let error = create(&spec(&path), Bytes(1000), Some(NewParent::default()))
+            .expect_err("raw has no children");
+        assert_eq!(error.place().file.as_deref(), Some(path.as_path()));
+        assert_eq!(fs::read_dir(folder.path()).expect("it is there").count(), 0);
+    }
+
+    #[test]
+    fn only_a_format_that_is_written_in_order_goes_through_a_pipe() -> Result<()> {
+        let sink = Arc::new(MemSink::default());
+        let writer = create_stream(sink.clone(), &spec("x.raw"), Bytes(700))?;
+        writer.finish(&Seal::default())?;
+        assert_eq!(sink.bytes().len(), 700);
+        sink.write_at(FileOffset::ZERO, b"untouched")?;
+        let error = create_stream(sink.clone(), &spec("x.vhd"), Bytes(700)).err();
+        let error = error.expect("a VHD has its tables in front");
+        assert_eq!(error.code(), "not_a_stream");
+        assert_eq!(&sink.bytes()[..9], b"untouched");
+        Ok(())
+    }
+
+    #[test]
+    fn an_output_that_is_an_input_is_refused_by_whatever_name() -> Result<()> {
+        let folder = tempfile::tempdir().expect("a place");
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("base.vhd"), "base").expect("room");
+        fs::write(at("other.vhd"), "other").expect("room");
+        fs::create_dir(at("deep")).expect("room");
+        symlink(at("base.vhd"), at("link.vhd")).expect("links");
+        fs::hard_link(at("base.vhd"), at("hard.vhd")).expect("links");
+        let inputs = [Stamp::at(&at("base.vhd")).expect("it is there")];
+        for name in ["base.vhd", "link.vhd", "hard.vhd", "deep/../base.vhd"] {
+            let error = refuse_inputs(&at(name), &inputs).expect_err("it is an input");
+            assert_eq!(error.kind(), Kind::Usage, "{name}");
+            assert_eq!(error.code(), "output_is_input", "{name}");
+        }
+        refuse_inputs(&at("other.vhd"), &inputs)?;
+        refuse_inputs(&at("new.vhd"), &inputs)
+    }
+
+    #[test]
+    fn no_file_is_renamed_over_a_pipe_or_a_terminal() {
+        let folder = tempfile::tempdir().expect("a place");
+        let link = folder.path().join("null.raw");
+        symlink("/dev/null", &link).expect("links");
+        let output = OutputSpec {
+            existing: Existing::Replace,
+            ..spec(&link)
+        };
+        let error = create(&output, Bytes(512), None).expect_err("it is no place for an image");
+        assert_eq!((error.kind(), error.code()), (Kind::Usage, "not_a_file"));
+        assert!(
+            fs::symlink_metadata(&link)
+                .expect("it is there")
+                .is_symlink()
+        );
+    }
+}

@@ -1,0 +1,181 @@
+//! The files of one new image, all in the making until all are whole.
+//!
+//! What makes one file appear whole or not at all is [`Draft`]; here stands what that means for several of them.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    path::{Component, Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use imgdelta_core::{Draft, Error, Existing, Kind, Outputs, Result, Sink};
+
+/// The files of one new image. Dropped before [`commit`](Drafts::commit), they leave nothing behind.
+#[derive(Debug)]
+pub struct Drafts {
+    /// The file that carries the user's name.
+    main: Draft,
+    /// Whether what stands in the others' places may be replaced.
+    existing: Existing,
+    /// The files beside it, in the order in which they were asked for.
+    others: Mutex<Vec<Draft>>,
+}
+
+impl Drafts {
+    /// Starts the file that will stand at `place`; or opens the block device there.
+    ///
+    /// # Errors
+    /// As [`Draft::create`].
+    pub(crate) fn create(place: &Path, existing: Existing) -> Result<Self> {
+        Ok(Self {
+            main: Draft::create(place, existing)?,
+            existing,
+            others: Mutex::default(),
+        })
+    }
+
+    /// Where the main file's bytes stand until it is committed: to be read back before.
+    #[must_use]
+    pub fn written_at(&self) -> &Path {
+        self.main.written_at()
+    }
+
+    /// Makes all files durable and gives them their names, the main one last: who finds it finds the others too.
+    ///
+    /// # Errors
+    /// As [`Draft::commit`]; the files that had their names already are gone then, since a part of an image is none.
+    pub fn commit(self) -> Result<()> {
+        let others = self
+            .others
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut placed: Vec<PathBuf> = Vec::new();
+        for draft in others.into_iter().chain([self.main]) {
+            let place = draft.place().to_owned();
+            if let Err(error) = draft.commit() {
+                for place in placed {
+                    let _ = fs::remove_file(place);
+                }
+                return Err(error);
+            }
+            placed.push(place);
+        }
+        Ok(())
+    }
+
+    /// The place of the file called `name` beside the main one.
+    fn beside(&self, name: &str) -> Result<PathBuf> {
+        let refused = |why: &str| {
+            let message = format!("the file '{}' {why}", name.escape_debug());
+            Error::new(Kind::Usage, message).in_file(self.main.place())
+        };
+        if self.main.written_at() == self.main.place() {
+            return Err(refused("cannot stand beside a device"));
+        }
+        let mut parts = Path::new(name).components();
+        match (parts.next(), parts.next()) {
+            (Some(Component::Normal(part)), None) if part == OsStr::new(name) => {
+                Ok(self.main.place().with_file_name(name))
+            }
+            _ => Err(refused("is to stand beside it, its name leads elsewhere")),
+        }
+    }
+}
+
+impl Outputs for Drafts {
+    fn main(&self) -> Result<Arc<dyn Sink>> {
+        Ok(self.main.sink())
+    }
+
+    fn other(&self, name: &str) -> Result<Arc<dyn Sink>> {
+        let place = self.beside(name)?;
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_taken = place == self.main.place() || others.iter().any(|one| one.place() == place);
+        if is_taken {
+            return Err(Error::new(Kind::Usage, "would be two files of one image")
+                .with_code("exists")
+                .in_file(&place));
+        }
+        let draft = Draft::create(&place, self.existing)?;
+        let sink = draft.sink();
+        others.push(draft);
+        Ok(sink)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use imgdelta_core::FileOffset;
+
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(folder)
+            .expect("it is there")
+            .map(|entry| {
+                entry
+                    .expect("it reads")
+                    .file_name()
+                    .to_string_lossy()
+                    .into_owned()
+            })
+            .collect();
+        names.sort();
+        names
+    }
+
+    fn two_files(folder: &Path, existing: Existing) -> Result<Drafts> {
+        let drafts = Drafts::create(&folder.join("disk.img"), existing)?;
+        drafts.main()?.write_at(FileOffset::ZERO, b"main")?;
+        drafts
+            .other("disk-1.img")?
+            .write_at(FileOffset::ZERO, b"other")?;
+        Ok(drafts)
+    }
+
+    #[test]
+    fn all_files_appear_together_or_none() -> Result<()> {
+        let folder = tempfile::tempdir().expect("a place");
+        drop(two_files(folder.path(), Existing::Keep)?);
+        assert!(names(folder.path()).is_empty());
+        let drafts = two_files(folder.path(), Existing::Keep)?;
+        let written = fs::read(drafts.written_at()).expect("it can be read back");
+        assert_eq!(written, b"main");
+        drafts.commit()?;
+        assert_eq!(names(folder.path()), ["disk-1.img", "disk.img"]);
+        Ok(())
+    }
+
+    #[test]
+    fn when_one_file_cannot_be_placed_none_stays() -> Result<()> {
+        let folder = tempfile::tempdir().expect("a place");
+        let drafts = two_files(folder.path(), Existing::Keep)?;
+        fs::write(folder.path().join("disk.img"), "somebody else's").expect("room");
+        let error = drafts.commit().expect_err("the main place is taken");
+        assert_eq!((error.kind(), error.code()), (Kind::Usage, "exists"));
+        assert_eq!(names(folder.path()), ["disk.img"]);
+        let there = fs::read(folder.path().join("disk.img")).expect("it is there");
+        assert_eq!(there, b"somebody else's");
+        Ok(())
+    }
+
+    #[test]
+    fn another_file_stands_beside_the_main_one_and_replaces_nothing_unasked() -> Result<()> {
+        let folder = tempfile::tempdir().expect("a place");
+        let drafts = Drafts::create(&folder.path().join("disk.img"), Existing::Keep)?;
+        for name in ["", ".", "..", "../up", "/etc/x", "a/b", "a/", "./a"] {
+            let error = drafts.other(name).expect_err("it leads elsewhere");
+            assert_eq!(error.kind(), Kind::Usage, "{name}");
+        }
+        drafts.other("a")?;
+        assert_eq!(drafts.other("a").expect_err("twice").code(), "exists");
+        assert_eq!(
+            drafts.other("disk.img").expect_err("twice").code(),
+            "exists"
+        );
+        fs::write(folder.path().join("b"), "old").expect("room");
+        assert_eq!(drafts.other("b").expect_err("it exists").code(), "exists");
+        Ok(())
+    }
+}

@@ -1,0 +1,71 @@
+//! Images that are recognised by name so that they are never taken for raw disks, though no driver reads them.
+//!
+//! A line goes when its driver comes: this list and [`DRIVERS`](crate::DRIVERS) never name the same format.
+
+use imgdelta_core::Peek;
+
+/// A format that is known only by its looks.
+#[derive(Debug)]
+pub(crate) struct Foreign {
+    /// What people call it.
+    pub(crate) name: &'static str,
+    /// Extensions that promise it, as [`Driver::promises`](imgdelta_core::Driver::promises).
+    pub(crate) promises: &'static [&'static str],
+    /// Whether a file looks like it. Its magic is enough: a damaged one is not raw either.
+    pub(crate) claims: fn(&Peek) -> bool,
+}
+
+/// All of them; magics as the formats' own sources write them. Bytes that only hint at a disk's content (ISO 9660, LUKS, a partition
+/// table) are no image format: such a file is raw.
+pub(crate) static FOREIGN: &[Foreign] = &[
+    Foreign {
+        name: "vhdx",
+        promises: &["vhdx", "avhdx"],
+        claims: |peek| begins(peek, b"vhdxfile"),
+    },
+    Foreign {
+        name: "vmdk",
+        promises: &["vmdk"],
+        claims: |peek| {
+            begins(peek, b"KDMV")
+                || begins(peek, b"COWD")
+                // The constant header of an ESXi seSparse extent.
+                || begins(peek, b"\xbe\xba\xfe\xca\0\0\0\0")
+                || begins(peek, b"# Disk Descriptor")
+        },
+    },
+    Foreign {
+        name: "vdi",
+        promises: &["vdi"],
+        claims: |peek| peek.head(0x40) == Some([0x7f, 0x10, 0xda, 0xbe]),
+    },
+    Foreign {
+        name: "qed",
+        promises: &["qed"],
+        claims: |peek| begins(peek, b"QED\0"),
+    },
+    Foreign {
+        name: "parallels",
+        promises: &["hds"],
+        claims: |peek| begins(peek, b"WithoutFreeSpace") || begins(peek, b"WithouFreSpacExt"),
+    },
+    // A read-write .dmg is a raw disk without a trailer, so that extension promises nothing.
+    Foreign {
+        name: "dmg",
+        promises: &[],
+        claims: |peek| {
+            let koly = b"koly\0\0\0\x04\0\0\x02\0";
+            peek.tail(512) == Some(*koly) || begins(peek, b"encrcdsa")
+        },
+    },
+    Foreign {
+        name: "sparseimage",
+        promises: &["sparseimage"],
+        claims: |peek| begins(peek, b"sprs"),
+    },
+];
+
+/// Whether the file begins with `magic`.
+fn begins<const N: usize>(peek: &Peek, magic: &[u8; N]) -> bool {
+    peek.head(0) == Some(*magic)
+}

@@ -1,0 +1,205 @@
+//! Opens an image, or a chain of them: each layer with the driver that is due to it, each parent under the policy.
+//!
+//! How a parent is chosen among what its child names stands in `parent`.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use imgdelta_core::{
+    CheckReport, Driver, Error, FileSource, Format, Image, Kind, Open, Options, Result, Source,
+    Stamp,
+};
+
+use crate::{DRIVERS, companions::Beside, parent::Finder, policy::Policy, probe::Formats};
+
+/// The most layers that a chain may have.
+pub const MOST_LAYERS: usize = 256;
+
+/// Which image to open, and how.
+#[derive(Clone, Debug, Default)]
+pub struct OpenSpec {
+    /// The image's file.
+    pub path: PathBuf,
+    /// `--input-format`, which always wins.
+    pub format: Option<Format>,
+    /// `--input-option`. Parents of the same format are opened with them too.
+    pub options: Options,
+    /// `--snapshot`, of the top image alone.
+    pub snapshot: Option<String>,
+    /// What may be opened beyond it.
+    pub policy: Policy,
+}
+
+impl OpenSpec {
+    /// The image at `path`, nothing said beyond that.
+    #[must_use]
+    pub fn of(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            ..Self::default()
+        }
+    }
+}
+
+/// An open image.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// Its layer.
+    pub image: Arc<dyn Image>,
+    /// Its format.
+    pub driver: &'static Driver,
+    /// Its file.
+    pub path: PathBuf,
+    /// Which file on the host that is, in which version.
+    pub stamp: Option<Stamp>,
+    /// How it was found, where that is not as its child recorded it, and how it does not fit, where it is read all the same.
+    pub notes: Vec<String>,
+}
+
+impl Opened {
+    /// All files that it is made of, as they are now: none of them may be an output.
+    ///
+    /// # Errors
+    /// Host, if the host cannot tell.
+    pub fn inputs(&self) -> Result<Vec<Stamp>> {
+        let mut stamps = Vec::new();
+        for file in &self.image.facts().files {
+            stamps.extend(file.stamp()?);
+        }
+        Ok(stamps)
+    }
+}
+
+/// Opens one layer; its parent is not looked for.
+///
+/// # Errors
+/// Host, if there is no such file; those of [`probe`](fn@crate::probe) and of the driver; Reference or Chain, if another file that the image
+/// is made of may not be opened or is missing.
+pub fn open_image(spec: &OpenSpec) -> Result<Opened> {
+    Formats(DRIVERS).open_image(spec)
+}
+
+/// Opens a chain, top first, down to the layer that names no parent.
+///
+/// # Errors
+/// As [`open_image`], for each layer, with the layer's own path. Chain, if a parent is missing, has another identity or leads back into
+/// the chain; Reference, if only unsafe paths name it or nobody says its format; Unsupported, if there are more than [`MOST_LAYERS`];
+/// Usage, if more `--parent`s are given than there are parents.
+pub fn open_chain(spec: &OpenSpec) -> Result<Vec<Opened>> {
+    Formats(DRIVERS).open_chain(spec)
+}
+
+/// Looks for faults in one image; its parent is not looked for.
+///
+/// # Errors
+/// As [`open_image`].
+pub fn check_image(spec: &OpenSpec) -> Result<CheckReport> {
+    Formats(DRIVERS).check_image(spec)
+}
+
+/// One layer that is about to be opened.
+#[derive(Debug)]
+pub(crate) struct Layer<'a> {
+    /// Its file, already open.
+    pub(crate) source: Arc<dyn Source>,
+    /// That file's path.
+    pub(crate) path: &'a Path,
+    /// Its format.
+    pub(crate) driver: &'static Driver,
+    /// Its options.
+    pub(crate) options: Options,
+    /// Which of its disks.
+    pub(crate) snapshot: Option<String>,
+}
+
+impl Formats {
+    /// As [`open_image`].
+    pub(crate) fn open_image(self, spec: &OpenSpec) -> Result<Opened> {
+        self.layer(spec)?.open(&spec.policy)
+    }
+
+    /// As [`open_chain`].
+    pub(crate) fn open_chain(self, spec: &OpenSpec) -> Result<Vec<Opened>> {
+        let mut chain = vec![self.open_image(spec)?];
+        while let Some(child) = chain.last()
+            && let Some(link) = child.image.parent()
+        {
+            if chain.len() >= MOST_LAYERS {
+                return Err(Error::new(
+                    Kind::Unsupported,
+                    format!("the chain has more than {MOST_LAYERS} layers"),
+                )
+                .with_code("chain_depth")
+                .in_file(&spec.path));
+            }
+            let parent = Finder::new(self, spec, &chain, child, link).find()?;
+            chain.push(parent);
+        }
+        match spec.policy.parent.get(chain.len().saturating_sub(1)) {
+            None => Ok(chain),
+            Some(extra) => {
+                let named = chain.last().map_or(spec.path.as_path(), |root| &root.path);
+                Err(Error::new(
+                    Kind::Usage,
+                    format!("has no parent, --parent says {}", extra.display()),
+                )
+                .with_code("no_parent")
+                .in_file(named))
+            }
+        }
+    }
+
+    /// As [`check_image`].
+    fn check_image(self, spec: &OpenSpec) -> Result<CheckReport> {
+        let layer = self.layer(spec)?;
+        let driver = layer.driver;
+        layer.hand_to(&spec.policy, driver.check)
+    }
+
+    /// The layer that the user names.
+    fn layer(self, spec: &OpenSpec) -> Result<Layer<'_>> {
+        let source: Arc<dyn Source> = Arc::new(FileSource::open(&spec.path)?);
+        let driver = self
+            .probe(&*source, &spec.path, spec.format)
+            .map_err(|error| error.in_file(&spec.path))?;
+        Ok(Layer {
+            source,
+            path: &spec.path,
+            driver,
+            options: spec.options.clone(),
+            snapshot: spec.snapshot.clone(),
+        })
+    }
+}
+
+impl Layer<'_> {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// Those of its driver, with its path.
+    pub(crate) fn open(self, policy: &Policy) -> Result<Opened> {
+        let (driver, path) = (self.driver, self.path.to_owned());
+        let stamp = self.source.stamp().map_err(|error| error.in_file(&path))?;
+        Ok(Opened {
+            image: self.hand_to(policy, driver.open)?,
+            driver,
+            path,
+            stamp,
+            notes: Vec::new(),
+        })
+    }
+
+    /// Hands it to one of its driver's functions.
+    fn hand_to<T>(self, policy: &Policy, act: impl FnOnce(Open<'_>) -> Result<T>) -> Result<T> {
+        let companions = Beside::new(self.path, &*self.source, policy);
+        act(Open {
+            source: self.source,
+            companions: &companions?,
+            options: self.options,
+            snapshot: self.snapshot,
+        })
+        .map_err(|error| error.in_file(self.path))
+    }
+}

@@ -1,0 +1,299 @@
+//! Which of the files that an image names may be looked at: a policy, never a reflex.
+//!
+//! Nothing here opens anything. What may be looked at is then opened by `beneath`, which makes sure that no symbolic link leads elsewhere.
+
+use std::{
+    fmt, fs,
+    path::{Component, Path, PathBuf},
+};
+
+use imgdelta_core::{Format, Hint, HintKind, ParentLink};
+
+use crate::hint::{Wish, read};
+
+/// What the user allows beyond the folder of the image.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    /// `--search`: more folders below which named files may lie.
+    pub search: Vec<PathBuf>,
+    /// `--parent`: the parents themselves, that of the top image first. They may lie anywhere and may be block devices.
+    pub parent: Vec<PathBuf>,
+    /// `--backing-format`: the format of parents whose format is not recorded.
+    pub backing_format: Option<Format>,
+}
+
+/// A place where a named file may be looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its path, for messages.
+    pub path: PathBuf,
+    /// The folder that must not be left.
+    pub root: PathBuf,
+    /// The path below that folder; it has no `..`.
+    pub inside: PathBuf,
+    /// Which field of the image led here.
+    pub field: &'static str,
+    /// Whether only the name is what was recorded, and the folder is not.
+    pub by_name: bool,
+}
+
+/// A recorded path that is not followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Which field of the image holds it.
+    pub field: &'static str,
+    /// The path, as recorded; what it may do to a terminal shows only in its `Display`.
+    pub text: String,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// `backing file '../x' leaves the image's folder`; nothing in it can draw on a terminal.
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            field,
+            text,
+            reason,
+        } = self;
+        write!(f, "{field} '{}' {reason}", text.escape_debug())
+    }
+}
+
+/// Why a recorded path is not followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    /// There is no name in it.
+    #[error("names no file")]
+    Empty,
+    /// It would draw on a terminal, or end where a C string ends.
+    #[error("holds a control character")]
+    Control,
+    /// `json:`, `nbd:`, `http:` and all others.
+    #[error("names a protocol, only files are followed")]
+    Protocol,
+    /// Not a `file:` URL that says where.
+    #[error("is not a well-formed file: URL")]
+    Url,
+    /// A URL of another host.
+    #[error("lies on another host")]
+    Host,
+    /// Absolute, and elsewhere.
+    #[error("is absolute and lies outside of the image's folder")]
+    Outside,
+    /// Relative, and elsewhere.
+    #[error("leaves the image's folder")]
+    Leaves,
+    /// A drive, a server or a device of Windows.
+    #[error("is a path of another machine, only its name is looked for")]
+    OtherMachine,
+    /// On the way stands a symbolic link that leads elsewhere.
+    #[error("is reached by a symbolic link that leaves the folder")]
+    Link,
+    /// A folder, a pipe, a device.
+    #[error("is not a regular file")]
+    NotRegular,
+}
+
+impl Policy {
+    /// Where the parent in `link`, named by `image`, may be looked for, best first; and which of its paths are not followed.
+    #[must_use]
+    pub fn candidates(&self, link: &ParentLink, image: &Path) -> (Vec<Candidate>, Vec<Refused>) {
+        let mut places = Places::new(image, self);
+        for hint in &link.hints {
+            places.add(hint);
+        }
+        (places.candidates, places.refused)
+    }
+}
+
+/// As [`Policy::candidates`].
+#[must_use]
+pub fn candidates(
+    link: &ParentLink,
+    image: &Path,
+    policy: &Policy,
+) -> (Vec<Candidate>, Vec<Refused>) {
+    policy.candidates(link, image)
+}
+
+/// The folder of `path`, which may be the one where we stand.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// A folder below which files may lie.
+#[derive(Debug)]
+struct Root {
+    /// As the user calls it.
+    folder: PathBuf,
+    /// Its absolute path, as it is called and as it is: a recorded path may use either.
+    absolute: Vec<PathBuf>,
+}
+
+impl Root {
+    fn new(folder: &Path) -> Self {
+        let called = std::path::absolute(folder).ok();
+        let real = fs::canonicalize(folder).ok();
+        Self {
+            folder: folder.to_owned(),
+            absolute: real.into_iter().chain(called).collect(),
+        }
+    }
+
+    /// The path of `absolute` below this folder.
+    fn inside(&self, absolute: &Path) -> Option<PathBuf> {
+        self.absolute
+            .iter()
+            .find_map(|root| absolute.strip_prefix(root).ok())
+            .filter(|inside| !inside.as_os_str().is_empty())
+            .map(Path::to_owned)
+    }
+
+    /// The absolute path that begins `up` folders above this one.
+    fn resolve(&self, up: usize, down: &Path) -> Option<PathBuf> {
+        let mut at = self.absolute.first()?.as_path();
+        for _ in 0..up {
+            // Above the root there is the root.
+            at = at.parent().unwrap_or(at);
+        }
+        Some(at.join(down))
+    }
+}
+
+/// What has been found so far of the places where a file may be.
+#[derive(Debug)]
+pub(crate) struct Places {
+    /// The folder of the image that names it.
+    home: Root,
+    /// The folders that the user adds.
+    search: Vec<Root>,
+    /// Where it may be looked for.
+    pub(crate) candidates: Vec<Candidate>,
+    /// What is not followed.
+    pub(crate) refused: Vec<Refused>,
+}
+
+impl Places {
+    /// No place yet.
+    pub(crate) fn new(image: &Path, policy: &Policy) -> Self {
+        Self {
+            home: Root::new(folder_of(image)),
+            search: policy
+                .search
+                .iter()
+                .map(|folder| Root::new(folder))
+                .collect(),
+            candidates: Vec::new(),
+            refused: Vec::new(),
+        }
+    }
+
+    /// Adds the places that `hint` leads to.
+    pub(crate) fn add(&mut self, hint: &Hint) {
+        match read(hint) {
+            Err(reason) => self.refuse(hint, reason),
+            Ok(Wish::Relative(way)) if way.up == 0 => {
+                self.push(hint, None, &way.down, false);
+                self.search_all(hint, &way.down, false);
+                self.search_name(hint, &way.down);
+            }
+            Ok(Wish::Relative(way)) => {
+                let there = self.home.resolve(way.up, &way.down);
+                if !there.is_some_and(|there| self.push_absolute(hint, &there)) {
+                    self.refuse(hint, Reason::Leaves);
+                }
+                self.search_name(hint, &way.down);
+            }
+            Ok(Wish::Absolute(path)) => {
+                if !self.push_absolute(hint, &path) {
+                    self.refuse(hint, Reason::Outside);
+                    // A path of this system may be a parent that has no identity: to take another file of that name would be a guess.
+                    if hint.kind != HintKind::Path
+                        && let Some(name) = path.file_name()
+                    {
+                        self.push(hint, None, Path::new(name), true);
+                    }
+                }
+                self.search_name(hint, &path);
+            }
+            Ok(Wish::Named(name, reason)) => {
+                if let Some(reason) = reason {
+                    self.refuse(hint, reason);
+                }
+                self.push(hint, None, &name, true);
+                self.search_all(hint, &name, true);
+            }
+        }
+    }
+
+    fn refuse(&mut self, hint: &Hint, reason: Reason) {
+        self.refused.push(Refused {
+            field: hint.field,
+            text: hint.text.clone(),
+            reason,
+        });
+    }
+
+    /// The absolute path, if it lies below one of the folders.
+    fn push_absolute(&mut self, hint: &Hint, path: &Path) -> bool {
+        let roots = std::iter::once(&self.home).chain(&self.search);
+        let found = roots.enumerate().find_map(|(number, root)| {
+            let inside = root.inside(path)?;
+            Some((number.checked_sub(1), inside))
+        });
+        match found {
+            Some((root, inside)) => {
+                self.push(hint, root, &inside, false);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn search_all(&mut self, hint: &Hint, inside: &Path, by_name: bool) {
+        for number in 0..self.search.len() {
+            self.push(hint, Some(number), inside, by_name);
+        }
+    }
+
+    fn search_name(&mut self, hint: &Hint, path: &Path) {
+        if let Some(name) = path.file_name() {
+            self.search_all(hint, Path::new(name), true);
+        }
+    }
+
+    /// Adds a place in the folder of the image (`None`) or in the added folder of that number, unless it is known.
+    fn push(&mut self, hint: &Hint, root: Option<usize>, inside: &Path, by_name: bool) {
+        let root = match root {
+            None => &self.home,
+            Some(number) => match self.search.get(number) {
+                Some(root) => root,
+                None => return,
+            },
+        };
+        debug_assert!(
+            inside
+                .components()
+                .all(|part| matches!(part, Component::Normal(_)))
+        );
+        let path = match root.folder.as_path() {
+            here if here == Path::new(".") => inside.to_owned(),
+            folder => folder.join(inside),
+        };
+        if self.candidates.iter().any(|known| known.path == path) {
+            return;
+        }
+        let root = root.folder.clone();
+        self.candidates.push(Candidate {
+            path,
+            root,
+            inside: inside.to_owned(),
+            field: hint.field,
+            by_name,
+        });
+    }
+}
