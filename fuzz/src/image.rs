@@ -1,0 +1,129 @@
+//! Any bytes as an image: whatever they are, opening ends in an error or in a disk that keeps the promises of `Image`.
+
+use std::sync::Arc;
+
+use imgdelta_core::{
+    Bytes, Companions, Driver, Format, Image, MemSource, NoCompanions, Open, Options, Peek, Result,
+    Source, VirtOffset,
+};
+use imgdelta_delta::Manifest;
+
+/// Most extents that are walked, and most bytes that are read: a small file may describe a large disk.
+const MOST_EXTENTS: usize = 4096;
+const MOST_READS: usize = 64;
+
+/// Any file that an image names is this one.
+#[derive(Debug)]
+struct Anything(Arc<dyn Source>);
+
+impl Companions for Anything {
+    fn open(&self, _: &str) -> Result<Arc<dyn Source>> {
+        Ok(Arc::clone(&self.0))
+    }
+}
+
+/// Opens, checks and walks `bytes` as an image of `format`, with checksums that count and with checksums that do not.
+pub(crate) fn open(format: Format, bytes: &[u8]) {
+    let Some(driver) = imgdelta_registry::DRIVERS
+        .iter()
+        .find(|driver| driver.format == format)
+    else {
+        panic!("no driver for {format}");
+    };
+    let source: Arc<dyn Source> = Arc::new(MemSource(bytes.to_vec()));
+    if let Ok(peek) = Peek::of(&*source) {
+        let _ = (driver.probe)(&peek);
+    }
+    let _ = (driver.references)(&source);
+    let _ = (driver.check)(request(&source, &NoCompanions, &[]));
+    let forgiving: Vec<String> = driver
+        .open_options
+        .iter()
+        .filter(|key| **key != "size")
+        .map(|key| format!("{key}=ignore"))
+        .collect();
+    let companion = Anything(Arc::clone(&source));
+    for options in [&[], forgiving.as_slice()] {
+        if let Ok(image) = (driver.open)(request(&source, &companion, options)) {
+            walk(driver, &*image);
+        }
+    }
+}
+
+fn request<'a>(
+    source: &Arc<dyn Source>,
+    companions: &'a dyn Companions,
+    options: &[String],
+) -> Open<'a> {
+    let Ok(options) = Options::parse(options) else {
+        panic!("{options:?} are options")
+    };
+    Open {
+        source: Arc::clone(source),
+        companions,
+        options,
+        snapshot: None,
+    }
+}
+
+/// The map covers the disk without gap or overlap, and what is called data can be read, or the failure is an error.
+fn walk(driver: &Driver, image: &dyn Image) {
+    let size = image.facts().size;
+    let mut at = VirtOffset::ZERO;
+    let mut reads = 0;
+    for _ in 0..MOST_EXTENTS {
+        if at.0 >= size.0 {
+            return;
+        }
+        let Ok(extent) = image.extent_at(at) else {
+            return;
+        };
+        assert_eq!(
+            extent.at, at,
+            "{driver:?}: an extent starts where it was asked for"
+        );
+        assert!(
+            extent.len > Bytes::ZERO,
+            "{driver:?}: an extent is not empty"
+        );
+        assert!(
+            extent.end().0 <= size.0,
+            "{driver:?}: an extent ends on the disk"
+        );
+        if extent.state.holds_data() && reads < MOST_READS {
+            reads += 1;
+            read_twice(driver, image, at, extent.len);
+        }
+        at = extent.end();
+    }
+}
+
+/// The same bytes come back whole and in parts.
+fn read_twice(driver: &Driver, image: &dyn Image, at: VirtOffset, len: Bytes) {
+    let len = len.min(Bytes::kib(160)).in_memory();
+    let (mut whole, mut parts) = (vec![0; len], vec![1; len]);
+    let (first, second) = parts.split_at_mut(len / 3);
+    let parts_read = image
+        .read_data(at, first)
+        .and_then(|()| image.read_data(at.saturating_add(Bytes::from(len / 3)), second));
+    if image.read_data(at, &mut whole).is_ok() && parts_read.is_ok() {
+        assert!(
+            whole == parts,
+            "{driver:?}: the same bytes whole and in parts at {at}"
+        );
+    }
+}
+
+/// Any bytes as a manifest: an error, or one that comes back the same.
+pub(crate) fn manifest(bytes: &[u8]) {
+    if let Ok(manifest) = Manifest::from_json(bytes) {
+        let Ok(json) = manifest.to_json() else {
+            panic!("a manifest that was read can be written")
+        };
+        assert_eq!(
+            Manifest::from_json(&json).ok(),
+            Some(manifest),
+            "it comes back the same"
+        );
+    }
+}

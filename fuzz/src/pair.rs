@@ -1,0 +1,274 @@
+//! Any bytes as two disks: written in a format, made into a child, read back, and held against the bytes themselves.
+
+use std::sync::Arc;
+
+use imgdelta_core::{
+    Bytes, Create, Driver, Format, Image, MemSink, MemSource, NewParent, NoCompanions, OneOutput,
+    Open, Options, Result, Sink, Source, VirtOffset,
+};
+use imgdelta_delta::{Chain, Copy, Layer, Make, Memory, Watch, Work};
+
+/// Takes one input apart.
+struct Feed<'a>(&'a [u8]);
+
+impl Feed<'_> {
+    fn byte(&mut self) -> u8 {
+        match self.0.split_first() {
+            Some((byte, rest)) => {
+                self.0 = rest;
+                *byte
+            }
+            None => 0,
+        }
+    }
+
+    fn pick<T: Copy_>(&mut self, choices: &[T]) -> T {
+        let number = usize::from(self.byte()) % choices.len();
+        choices
+            .get(number)
+            .copied()
+            .unwrap_or_else(|| panic!("there is a choice"))
+    }
+
+    /// Changes `disk` by what is left of the feed, up to `times`.
+    fn paint(&mut self, disk: &mut [u8], times: usize) {
+        for _ in 0..times {
+            if self.0.is_empty() || disk.is_empty() {
+                return;
+            }
+            let (high, low, kind, len) = (self.byte(), self.byte(), self.byte(), self.byte());
+            let at = (usize::from(high) << 8 | usize::from(low)) * disk.len() / 65536;
+            let len = (usize::from(len) + 1) << (kind >> 4);
+            let end = (at + len).min(disk.len());
+            let fill = if kind & 1 == 0 { 0 } else { kind ^ low };
+            if let Some(part) = disk.get_mut(at..end) {
+                part.fill(fill);
+            }
+        }
+    }
+}
+
+/// `Copy` the trait, beside `Copy` the run.
+trait Copy_: std::marker::Copy {}
+impl<T: std::marker::Copy> Copy_ for T {}
+
+/// Formats and options that are written.
+const FORMS: &[(Format, &str)] = &[
+    (Format::Raw, ""),
+    (Format::Vhd, ""),
+    (Format::Vhd, "block_size=512K"),
+    (Format::Vhd, "subformat=fixed"),
+    (Format::Qcow2, ""),
+    (Format::Qcow2, "cluster_size=512"),
+    (Format::Qcow2, "cluster_size=4K,compression_type=zlib"),
+    (Format::Qcow2, "cluster_size=128K,compression_type=zstd"),
+    (Format::Qcow2, "cluster_size=16K,extended_l2=on"),
+    (Format::Qcow2, "compat=0.10"),
+];
+
+/// Forms that a child can have.
+const CHILD_FORMS: &[(Format, &str)] = &[
+    (Format::Vhd, ""),
+    (Format::Vhd, "block_size=512K"),
+    (Format::Qcow2, ""),
+    (Format::Qcow2, "cluster_size=512"),
+    (Format::Qcow2, "cluster_size=2M"),
+    (Format::Qcow2, "cluster_size=16K,extended_l2=on"),
+    (
+        Format::Qcow2,
+        "cluster_size=64K,extended_l2=on,compression_type=zstd",
+    ),
+    (Format::Qcow2, "cluster_size=4K,compression_type=zlib"),
+    (Format::Qcow2, "compat=0.10"),
+];
+
+/// A disk, written in any form and read back, is the same.
+pub(crate) fn round_trip(bytes: &[u8]) {
+    let mut feed = Feed(bytes);
+    let form = feed.pick(FORMS);
+    let disk = first_disk(&mut feed);
+    let image = or_fail(write(form, &disk), "a disk is written and opens");
+    let found = or_fail(read(&chain_of(image)), "what was written reads");
+    assert!(
+        found.get(..disk.len()) == Some(&disk),
+        "{form:?}: write and read are the same"
+    );
+    assert!(
+        found.iter().skip(disk.len()).all(|byte| *byte == 0),
+        "{form:?}: what is rounded up is zero"
+    );
+}
+
+/// A child of any form over a base of any form is the target, for one thread and for three.
+pub(crate) fn chain(bytes: &[u8]) {
+    let mut feed = Feed(bytes);
+    let child_form = feed.pick(CHILD_FORMS);
+    let base_form = if child_form.0 == Format::Vhd {
+        (Format::Vhd, "block_size=512K")
+    } else {
+        feed.pick(FORMS)
+    };
+    let base = first_disk(&mut feed);
+    let mut target = base.clone();
+    if child_form.0 != Format::Vhd {
+        let len = usize::from(feed.byte()) * 4096 + usize::from(feed.byte());
+        target.resize(
+            target
+                .len()
+                .saturating_add(len)
+                .saturating_sub(400_000)
+                .max(1),
+            0,
+        );
+    }
+    feed.paint(&mut target, 24);
+    let base_image = or_fail(write(base_form, &base), "the base is written and opens");
+    let base_chain = chain_of(base_image);
+    let target_chain = chain_of(or_fail(
+        write((Format::Raw, ""), &target),
+        "the target is written and opens",
+    ));
+    let (one, three) = (
+        make(child_form, &base_chain, &target_chain, 1),
+        make(child_form, &base_chain, &target_chain, 3),
+    );
+    let (one, three) = (
+        or_fail(one, "the child is made"),
+        or_fail(three, "the child is made"),
+    );
+    assert!(one == three, "{child_form:?}: threads do not show");
+    let child = or_fail(open(child_form.0, one), "the child opens");
+    let layer = or_fail(Layer::new(child, ""), "a layer in memory");
+    let whole = or_fail(
+        Chain::over(layer, &base_chain).and_then(|chain| read(&chain)),
+        "the chain reads",
+    );
+    assert!(
+        whole.get(..target.len()) == Some(&target),
+        "{child_form:?} over {base_form:?}: target = base + child"
+    );
+}
+
+fn first_disk(feed: &mut Feed<'_>) -> Vec<u8> {
+    let sectors = usize::from(feed.byte()) << (feed.byte() % 5);
+    let mut disk = vec![0; (sectors + 1) * 512];
+    feed.paint(&mut disk, 24);
+    disk
+}
+
+fn or_fail<T>(result: Result<T>, what: &str) -> T {
+    result.unwrap_or_else(|error| panic!("{what}: {error}"))
+}
+
+fn driver(format: Format) -> &'static Driver {
+    let found = imgdelta_registry::DRIVERS
+        .iter()
+        .find(|driver| driver.format == format);
+    found.unwrap_or_else(|| panic!("no driver for {format}"))
+}
+
+fn options(text: &str) -> Result<Options> {
+    if text.is_empty() {
+        Ok(Options::default())
+    } else {
+        Options::parse(&[text])
+    }
+}
+
+fn open(format: Format, bytes: Vec<u8>) -> Result<Arc<dyn Image>> {
+    let source: Arc<dyn Source> = Arc::new(MemSource(bytes));
+    (driver(format).open)(Open {
+        source,
+        companions: &NoCompanions,
+        options: Options::default(),
+        snapshot: None,
+    })
+}
+
+fn chain_of(image: Arc<dyn Image>) -> Chain {
+    or_fail(
+        Layer::new(image, "").and_then(|layer| Chain::new(vec![layer])),
+        "a layer in memory",
+    )
+}
+
+/// `bytes` as an image of that form.
+fn write((format, text): (Format, &str), bytes: &[u8]) -> Result<Arc<dyn Image>> {
+    let raw = open(Format::Raw, bytes.to_vec())?;
+    let sink = Arc::new(MemSink::default());
+    let outputs = OneOutput(Arc::clone(&sink) as Arc<dyn Sink>);
+    let size = Bytes::from(bytes.len());
+    let writer = (driver(format).create)(Create {
+        outputs: &outputs,
+        size,
+        options: options(text)?,
+        parent: None,
+    })?;
+    let (memory, watch) = (Memory::none(), Watch::default());
+    let work = Work {
+        threads: 1,
+        watch: &watch,
+        time: None,
+        new_ids: None,
+    };
+    Copy {
+        disk: &chain_of(raw),
+        proves: false,
+        memory: &memory,
+        work,
+    }
+    .run(writer)?;
+    open(format, sink.bytes())
+}
+
+fn make(
+    (format, text): (Format, &str),
+    base: &Chain,
+    target: &Chain,
+    threads: usize,
+) -> Result<Vec<u8>> {
+    let facts = base
+        .layers()
+        .first()
+        .map(|layer| layer.image.facts().clone());
+    let facts = facts.unwrap_or_else(|| panic!("a chain has a layer"));
+    let parent = NewParent {
+        format: Some(facts.format),
+        size: base.size(),
+        relative: Some("base".to_owned()),
+        absolute: "/images/base".to_owned(),
+        identity: facts.identity,
+        details: facts.details,
+    };
+    let sink = Arc::new(MemSink::default());
+    let outputs = OneOutput(Arc::clone(&sink) as Arc<dyn Sink>);
+    let create = Create {
+        outputs: &outputs,
+        size: target.size(),
+        options: options(text)?,
+        parent: Some(parent),
+    };
+    let writer = (driver(format).create)(create)?;
+    let (memory, watch) = (Memory::none(), Watch::default());
+    let work = Work {
+        threads,
+        watch: &watch,
+        time: None,
+        new_ids: None,
+    };
+    Make {
+        base,
+        target,
+        proves: true,
+        memory: &memory,
+        work,
+    }
+    .run(writer)?;
+    Ok(sink.bytes())
+}
+
+fn read(chain: &Chain) -> Result<Vec<u8>> {
+    let mut bytes = vec![1; chain.size().in_memory()];
+    chain.read_at(VirtOffset::ZERO, &mut bytes)?;
+    Ok(bytes)
+}
