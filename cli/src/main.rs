@@ -1,2 +1,227 @@
-//! Differencing disks between two images, in the hypervisor's own format.
-fn main() {}
+//! The command: reads the line, does the job, tells the result, and ends with the right status.
+//!
+//! A line becomes [`args`] (typed), those a [`job`] (meant), that is done by [`commands`] (which return data), and [`report`]
+//! tells it. Nothing else prints, and nothing else ends the process.
+
+mod args;
+mod commands;
+mod errors;
+mod job;
+mod progress;
+mod report;
+mod signals;
+
+use std::{
+    ffi::OsString,
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+};
+
+use imgdelta_core::{Error, Kind, Result};
+use imgdelta_delta::Watch;
+
+use crate::{
+    args::{Command, Line},
+    commands::{Compared, Mapped, Outcome, Run},
+    errors::Failure,
+    job::{Goal, InfoDepth, Settings},
+    progress::Showing,
+    report::{Report, Text},
+    signals::Signals,
+};
+
+/// What was to be written, for the message of a run that failed.
+type Output = Option<PathBuf>;
+
+fn main() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    match args::read(&words) {
+        Ok(line) => run(line),
+        Err(error) => ExitCode::from(refuse(&error, &words)),
+    }
+}
+
+/// Does what a line says.
+fn run(line: Line) -> ExitCode {
+    let Line { general, command } = line;
+    let report = Report {
+        form: general.form(),
+        loudness: general.loudness(),
+        exact: general.exact(),
+        output_is_taken: false,
+    };
+    let watch = Arc::<Watch>::default();
+    let mut output = None;
+    let mut interrupted = Kind::Interrupted.exit();
+    let done = (|| {
+        let settings = Settings::of_process(general.wishes())?;
+        let signals = Signals::listen(Arc::clone(&watch))?;
+        let mut showing = Showing::start(settings.progress.value, report.loudness, &watch);
+        let run = Run {
+            settings: &settings,
+            watch: &watch,
+            signals: &signals,
+            showing: &showing,
+        };
+        let told = obey(command, &run, report, &mut output);
+        interrupted = signals.exit();
+        showing.stop();
+        told?()
+    })();
+    match done {
+        Ok(exit) => ExitCode::from(exit),
+        Err(error) if errors::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let exit = match error.kind() {
+                Kind::Interrupted => interrupted,
+                kind => kind.exit(),
+            };
+            let failure = Failure {
+                error: &error,
+                exit,
+                output: output.as_deref(),
+                percent: progress::percent(watch.done(), watch.total()),
+            };
+            let text = if report.form.is_json() {
+                failure.json()
+            } else {
+                failure.text()
+            };
+            complain(&text);
+            ExitCode::from(exit)
+        }
+    }
+}
+
+/// Tells a result once the progress bar is gone; gives the exit status.
+type Telling = Box<dyn FnOnce() -> Result<u8>>;
+
+/// Does a command's job.
+fn obey(
+    command: Command,
+    run: &Run<'_>,
+    report: Report,
+    output: &mut Output,
+) -> Result<Telling> {
+    let mut writes = |goal: &Goal| {
+        if !goal.dry_run && !job::is_stream(&goal.output.path) {
+            *output = Some(goal.output.path.clone());
+        }
+    };
+    match command {
+        Command::Make(typed) => {
+            let job = typed.job()?;
+            writes(&job.goal);
+            Ok(telling(report, commands::make(&job, run)?))
+        }
+        Command::Apply(typed) => {
+            let job = typed.job()?;
+            writes(&job.goal);
+            Ok(telling(report, commands::apply(&job, run)?))
+        }
+        Command::Attach(typed) => {
+            let job = typed.job()?;
+            if !job.dry_run {
+                *output = Some(job.pair.child.path.clone());
+            }
+            Ok(telling(report, commands::attach(&job, run)?))
+        }
+        Command::Convert(typed) => {
+            let job = typed.job()?;
+            writes(&job.goal);
+            let report = Report {
+                output_is_taken: job::is_stream(&job.goal.output.path),
+                ..report
+            };
+            Ok(telling(report, commands::convert(&job, run)?))
+        }
+        Command::Compare(typed) => compare(&typed.job(report.loudness < 0)?, run, report),
+        Command::Info(typed) => {
+            let job = typed.job()?;
+            if job.depth == InfoDepth::References {
+                Ok(telling(report, commands::references(&job, run)?))
+            } else {
+                Ok(telling(report, commands::info(&job, run)?))
+            }
+        }
+        Command::Map(typed) => map(&typed.job()?, run, report),
+        Command::Check(typed) => Ok(telling(report, commands::check(&typed.job()?, run)?)),
+        Command::Digest(typed) => Ok(telling(report, commands::digest(&typed.job()?, run)?)),
+        Command::Env => Ok(telling(report, commands::env(run.settings))),
+        Command::Version => Ok(telling(report, commands::version())),
+        Command::Completions(typed) => Ok(as_it_is(report, args::script(typed.shell))),
+        Command::Man => Ok(as_it_is(report, args::manual()?)),
+    }
+}
+
+/// `compare`, whose list is told while it is found.
+fn compare(job: &job::Compare, run: &Run<'_>, report: Report) -> Result<Telling> {
+    if !job.lists {
+        return Ok(telling(
+            report,
+            commands::compare(job, run, &mut |_| Ok(()))?,
+        ));
+    }
+    let mut rows = report.rows("differences");
+    let found = commands::compare(job, run, &mut |row| {
+        rows.row::<Compared, _>(&row).map_err(unwritten)
+    })?;
+    Ok(Box::new(move || {
+        rows.end(&found).map_err(unwritten)?;
+        Ok(found.exit())
+    }))
+}
+
+/// `map`, which is told while it is found.
+fn map(job: &job::Map, run: &Run<'_>, report: Report) -> Result<Telling> {
+    let mut rows = report.rows("extents");
+    let found = commands::map(job, run, &mut |row| {
+        rows.row::<Mapped, _>(&row).map_err(unwritten)
+    })?;
+    Ok(Box::new(move || {
+        rows.end(&found).map_err(unwritten)?;
+        Ok(found.exit())
+    }))
+}
+
+/// Will tell a result.
+fn telling<T: Outcome + Text + 'static>(report: Report, outcome: T) -> Telling {
+    Box::new(move || {
+        report.result(&outcome).map_err(unwritten)?;
+        Ok(outcome.exit())
+    })
+}
+
+/// Will write bytes as they are.
+fn as_it_is(report: Report, bytes: Vec<u8>) -> Telling {
+    Box::new(move || {
+        report.bytes(&bytes).map_err(unwritten)?;
+        Ok(0)
+    })
+}
+
+fn unwritten(cause: io::Error) -> Error {
+    Error::host("cannot write the result", cause)
+}
+
+/// Says why a line cannot be read, or shows the help that it asks for; gives the exit status.
+fn refuse(error: &clap::Error, words: &[OsString]) -> u8 {
+    if !error.use_stderr() {
+        // A reader that goes away has seen enough.
+        let _ = error.print();
+        return 0;
+    }
+    if args::wants_json(words) {
+        complain(&errors::usage_as_json(&error.render().to_string()));
+    } else {
+        let _ = error.print();
+    }
+    Kind::Usage.exit()
+}
+
+/// Writes to standard error; if even that fails, the exit status must do.
+fn complain(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}

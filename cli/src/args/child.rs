@@ -1,0 +1,156 @@
+//! `apply` and `attach` as they are typed: what is done with a child at the site.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use imgdelta_core::{Format, Options, Result};
+use imgdelta_registry::OpenSpec;
+
+use super::{
+    input::{self, Parents},
+    output::Output,
+};
+use crate::job::{self, Promise};
+
+/// A child and the base that it is to fit.
+#[derive(Debug, Args)]
+struct Pair {
+    /// The child.
+    #[arg(value_name = "CHILD", help_heading = "Input")]
+    child: PathBuf,
+    /// The local copy of its base; its parents are followed.
+    #[arg(short, long, value_name = "IMAGE", help_heading = "Input")]
+    base: PathBuf,
+    /// The manifest, where it is not CHILD.manifest.json.
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "by_identity",
+        help_heading = "Input"
+    )]
+    manifest: Option<PathBuf>,
+    /// Do without a manifest: only the identity that the child records is checked, the content is not.
+    #[arg(long, help_heading = "Input")]
+    by_identity: bool,
+    /// Take the child's format as given instead of looking.
+    #[arg(long, visible_alias = "input-format", value_name = "FMT", value_parser = input::format, help_heading = "Input")]
+    child_format: Option<Format>,
+    /// Take the base's format as given instead of looking.
+    #[arg(long, value_name = "FMT", value_parser = input::format, help_heading = "Input")]
+    base_format: Option<Format>,
+    /// What one format alone has, for both inputs, e.g. size=chs (repeatable).
+    #[arg(long, value_name = "KEY=VAL", help_heading = "Input")]
+    input_option: Vec<String>,
+    /// The same for the base alone.
+    #[arg(long, value_name = "KEY=VAL", help_heading = "Input")]
+    base_option: Vec<String>,
+    /// The same for the child alone.
+    #[arg(long, value_name = "KEY=VAL", help_heading = "Input")]
+    child_option: Vec<String>,
+    /// Take this internal snapshot of the base, by name or id.
+    #[arg(long, value_name = "NAME", help_heading = "Input")]
+    base_snapshot: Option<String>,
+    /// Where the parents of the base are.
+    #[command(flatten)]
+    parents: Parents,
+    /// Neither use nor keep digests of earlier runs.
+    #[arg(long, help_heading = "Performance")]
+    no_cache: bool,
+}
+
+impl Pair {
+    fn job(self) -> Result<job::Pair> {
+        let child_options: Options = input::both(&self.input_option, &self.child_option)?;
+        Ok(job::Pair {
+            child: OpenSpec {
+                path: self.child,
+                format: self.child_format,
+                options: child_options,
+                snapshot: None,
+                policy: self.parents.policy(Some(&[])),
+            },
+            base: OpenSpec {
+                path: self.base,
+                format: self.base_format,
+                options: input::both(&self.input_option, &self.base_option)?,
+                snapshot: self.base_snapshot,
+                policy: self.parents.policy(None),
+            },
+            promise: match (self.by_identity, self.manifest) {
+                (true, _) => Promise::Identity,
+                (false, Some(file)) => Promise::ManifestAt(file),
+                (false, None) => Promise::ManifestBeside,
+            },
+            remembers: !self.no_cache,
+        })
+    }
+}
+
+/// `apply`: base and child as a full image.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "\
+Example:
+  imgdelta apply november.vhd -b golden.vhd -o patched.vhd",
+    after_long_help = "\
+The base is proven before the first byte is written, the result before it gets its name. The base may be of any format, and a \
+chain; what the child itself records as its parent is not followed.
+
+Examples:
+  imgdelta apply november.vhd -b golden.vhd -o patched.vhd
+  imgdelta apply november.qcow2 -b golden.raw -o patched.raw
+  imgdelta apply november.vhd -b golden.vhd --by-identity -o patched.qcow2"
+)]
+pub(crate) struct Apply {
+    /// Child and base.
+    #[command(flatten)]
+    pair: Pair,
+    /// Image to write; its extension says the format.
+    #[arg(short, long, value_name = "IMAGE", help_heading = "Output")]
+    output: PathBuf,
+    /// Its form.
+    #[command(flatten)]
+    form: Output,
+}
+
+impl Apply {
+    /// What it means.
+    pub(crate) fn job(self) -> Result<job::Apply> {
+        Ok(job::Apply {
+            pair: self.pair.job()?,
+            goal: self.form.goal(self.output)?,
+        })
+    }
+}
+
+/// `attach`: a child that names the local copy of its base.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "\
+Example:
+  imgdelta attach november.vhd -b golden.vhd",
+    after_long_help = "\
+Only the fields in which the child names its parent change, and only in a copy that takes the child's name when it is whole.
+
+Examples:
+  imgdelta attach november.vhd -b golden.vhd
+  imgdelta attach november.qcow2 -b /srv/images/golden.qcow2 --no-cache"
+)]
+pub(crate) struct Attach {
+    /// Child and base.
+    #[command(flatten)]
+    pair: Pair,
+    /// Prove base and child; write nothing.
+    #[arg(short = 'n', long, help_heading = "Output")]
+    dry_run: bool,
+}
+
+impl Attach {
+    /// What it means.
+    pub(crate) fn job(self) -> Result<job::Attach> {
+        Ok(job::Attach {
+            pair: self.pair.job()?,
+            dry_run: self.dry_run,
+        })
+    }
+}

@@ -1,0 +1,117 @@
+//! `convert` and `compare` as they are typed: whole disks, whatever their chains.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use imgdelta_core::{Format, Result};
+
+use super::{
+    input::{self, Input},
+    output::Output,
+};
+use crate::job;
+
+/// `convert`: a disk, whatever its chain, as one whole image.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "\
+Example:
+  imgdelta convert golden.vhd -o golden.qcow2",
+    after_long_help = "\
+'-' as source is a raw disk on standard input; '-' as output writes to standard output, where the format can be streamed.
+
+Examples:
+  imgdelta convert golden.vhd -o golden.qcow2 --option compression_type=zstd
+  imgdelta convert golden.raw -o golden.vhd --option size=azure,subformat=fixed
+  imgdelta convert server.qcow2 --snapshot before-update -o server.raw
+  ssh host cat disk.raw | imgdelta convert - -o disk.qcow2"
+)]
+pub(crate) struct Convert {
+    /// Image to read, its parents included; '-' is a raw disk on standard input.
+    #[arg(value_name = "SOURCE", help_heading = "Input")]
+    source: PathBuf,
+    /// Take this internal snapshot, by name or id.
+    #[arg(long, value_name = "NAME", help_heading = "Input")]
+    snapshot: Option<String>,
+    /// How it is opened.
+    #[command(flatten)]
+    input: Input,
+    /// Image to write; its extension says the format; '-' is standard output.
+    #[arg(short, long, value_name = "IMAGE", help_heading = "Output")]
+    output: PathBuf,
+    /// Its form.
+    #[command(flatten)]
+    form: Output,
+}
+
+impl Convert {
+    /// What it means.
+    pub(crate) fn job(self) -> Result<job::Convert> {
+        Ok(job::Convert {
+            source: self.input.open(self.source, self.snapshot)?,
+            goal: self.form.goal(self.output)?,
+        })
+    }
+}
+
+/// `compare`: are two disks equal?
+#[derive(Debug, Args)]
+#[command(
+    after_help = "\
+Example:
+  imgdelta compare golden.vhd golden.qcow2",
+    after_long_help = "\
+Formats may differ: what counts are the bytes that a guest sees. With -q it stops at the first difference.
+
+Examples:
+  imgdelta compare golden.vhd golden.qcow2
+  imgdelta compare golden.raw patched.raw --list
+  imgdelta compare --ignore-size disk.raw disk.vhd"
+)]
+pub(crate) struct Compare {
+    /// One image, its parents included.
+    #[arg(value_name = "A", help_heading = "Input")]
+    one: PathBuf,
+    /// The other.
+    #[arg(value_name = "B", help_heading = "Input")]
+    other: PathBuf,
+    /// Take B's format as given; without it --input-format is for both.
+    #[arg(long, value_name = "FMT", value_parser = input::format, help_heading = "Input")]
+    other_format: Option<Format>,
+    /// Take this internal snapshot of A, by name or id.
+    #[arg(long, value_name = "NAME", help_heading = "Input")]
+    snapshot: Option<String>,
+    /// Take this internal snapshot of B, by name or id.
+    #[arg(long, value_name = "NAME", help_heading = "Input")]
+    other_snapshot: Option<String>,
+    /// Take FILE as B's parent, whatever it records (repeatable, nearest first).
+    #[arg(long, value_name = "FILE", help_heading = "Input")]
+    other_parent: Vec<PathBuf>,
+    /// How they are opened.
+    #[command(flatten)]
+    input: Input,
+    /// List every run of differing bytes: address and length.
+    #[arg(long, help_heading = "Output")]
+    list: bool,
+    /// Disks of different sizes are the same if the rest of the larger is zero.
+    #[arg(long, help_heading = "Output")]
+    ignore_size: bool,
+}
+
+impl Compare {
+    /// What it means; `stops_early` if nobody wants to know how much differs.
+    pub(crate) fn job(self, stops_early: bool) -> Result<job::Compare> {
+        Ok(job::Compare {
+            one: self.input.open(self.one, self.snapshot)?,
+            other: self.input.open_other(
+                self.other,
+                self.other_format,
+                &self.other_parent,
+                self.other_snapshot,
+            )?,
+            stops_early: stops_early && !self.list,
+            lists: self.list,
+            ignores_size: self.ignore_size,
+        })
+    }
+}

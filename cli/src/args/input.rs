@@ -1,0 +1,89 @@
+//! How inputs are opened: format, options, snapshot, and where the files that they name may be.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use imgdelta_core::{Format, Options, Result};
+use imgdelta_registry::{OpenSpec, Policy};
+
+/// One input and where its parents may be.
+#[derive(Debug, Args)]
+pub(crate) struct Input {
+    /// Take the input's format as given instead of looking: raw, vhd, qcow2.
+    #[arg(long, value_name = "FMT", value_parser = format, help_heading = "Input")]
+    input_format: Option<Format>,
+    /// What one format alone has, e.g. size=chs, checksum=ignore, dirty=ignore (repeatable).
+    #[arg(long, value_name = "KEY=VAL", help_heading = "Input")]
+    input_option: Vec<String>,
+    /// Where parents are.
+    #[command(flatten)]
+    parents: Parents,
+}
+
+/// Where the files that an image names may be.
+#[derive(Debug, Args)]
+pub(crate) struct Parents {
+    /// Look for files that an image names in DIR too (repeatable).
+    #[arg(long, value_name = "DIR", help_heading = "Input")]
+    search: Vec<PathBuf>,
+    /// Take FILE as the parent, whatever the image records (repeatable, nearest first).
+    #[arg(long, value_name = "FILE", help_heading = "Input")]
+    parent: Vec<PathBuf>,
+    /// The format of a backing file where the image does not record it.
+    #[arg(long, value_name = "FMT", value_parser = format, help_heading = "Input")]
+    backing_format: Option<Format>,
+}
+
+impl Parents {
+    /// As a policy, with the typed parents or others.
+    pub(crate) fn policy(&self, parent: Option<&[PathBuf]>) -> Policy {
+        Policy {
+            search: self.search.clone(),
+            parent: parent.unwrap_or(&self.parent).to_vec(),
+            backing_format: self.backing_format,
+        }
+    }
+}
+
+impl Input {
+    /// How `path` is to be opened.
+    pub(crate) fn open(&self, path: PathBuf, snapshot: Option<String>) -> Result<OpenSpec> {
+        Ok(OpenSpec {
+            path,
+            format: self.input_format,
+            options: Options::parse(&self.input_option)?,
+            snapshot,
+            policy: self.parents.policy(None),
+        })
+    }
+
+    /// How a second image, which has no parent of its own, is to be opened beside it.
+    pub(crate) fn open_other(
+        &self,
+        path: PathBuf,
+        format: Option<Format>,
+        parent: &[PathBuf],
+        snapshot: Option<String>,
+    ) -> Result<OpenSpec> {
+        Ok(OpenSpec {
+            path,
+            format: format.or(self.input_format),
+            options: Options::parse(&self.input_option)?,
+            snapshot,
+            policy: self.parents.policy(Some(parent)),
+        })
+    }
+}
+
+/// Options for one side: those for both, and its own.
+pub(crate) fn both(common: &[String], own: &[String]) -> Result<Options> {
+    Options::parse(&[common, own].concat())
+}
+
+/// The name of a format.
+pub(crate) fn format(name: &str) -> Result<Format, String> {
+    Format::of_name(name).ok_or_else(|| {
+        let known: Vec<&str> = Format::ALL.iter().map(|format| format.name()).collect();
+        format!("one of {} is required", known.join(", "))
+    })
+}

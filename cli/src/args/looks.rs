@@ -1,0 +1,173 @@
+//! `info`, `map`, `check` and `digest` as they are typed: one image is looked at.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use imgdelta_core::Result;
+
+use super::input::Input;
+use crate::job::{self, InfoDepth, MapDepth};
+
+/// `info`: what an image is.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "\
+Example:
+  imgdelta info golden.vhd",
+    after_long_help = "\
+Parents are not opened unless --chain asks for it.
+
+Examples:
+  imgdelta info golden.vhd
+  imgdelta info november.vhd --chain
+  imgdelta info suspect.qcow2 --refs --json"
+)]
+pub(crate) struct Info {
+    /// The image.
+    #[arg(value_name = "IMAGE", help_heading = "Input")]
+    image: PathBuf,
+    /// Open its parents too, and say what each is.
+    #[arg(long, conflicts_with = "refs", help_heading = "Output")]
+    chain: bool,
+    /// Only list the files that it names; none of them is opened.
+    #[arg(long, help_heading = "Output")]
+    refs: bool,
+    /// How it is opened.
+    #[command(flatten)]
+    input: Input,
+}
+
+impl Info {
+    /// What it means.
+    pub(crate) fn job(self) -> Result<job::Info> {
+        Ok(job::Info {
+            image: self.input.open(self.image, None)?,
+            depth: match (self.chain, self.refs) {
+                (_, true) => InfoDepth::References,
+                (true, _) => InfoDepth::Chain,
+                _ => InfoDepth::Image,
+            },
+        })
+    }
+}
+
+/// `map`: where an image's data is.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "\
+Example:
+  imgdelta map november.vhd --layer",
+    after_long_help = "\
+Each run of the disk is data, packed (compressed), zero, or absent (no layer says anything: it reads as zero). Depth 0 is the image \
+itself, 1 its parent. If a parent cannot be opened, the image's own layer is shown and that is said.
+
+Examples:
+  imgdelta map november.vhd
+  imgdelta map november.vhd --layer
+  imgdelta map huge.qcow2 --json=lines"
+)]
+pub(crate) struct Map {
+    /// The image.
+    #[arg(value_name = "IMAGE", help_heading = "Input")]
+    image: PathBuf,
+    /// Insist on the whole chain.
+    #[arg(long, conflicts_with = "layer", help_heading = "Output")]
+    chain: bool,
+    /// Show the image's own layer alone; its parents are not opened.
+    #[arg(long, help_heading = "Output")]
+    layer: bool,
+    /// Take this internal snapshot, by name or id.
+    #[arg(long, value_name = "NAME", help_heading = "Input")]
+    snapshot: Option<String>,
+    /// How it is opened.
+    #[command(flatten)]
+    input: Input,
+}
+
+impl Map {
+    /// What it means.
+    pub(crate) fn job(self) -> Result<job::Map> {
+        Ok(job::Map {
+            image: self.input.open(self.image, self.snapshot)?,
+            depth: match (self.chain, self.layer) {
+                (true, _) => MapDepth::Chain,
+                (_, true) => MapDepth::Layer,
+                _ => MapDepth::ChainIfThere,
+            },
+        })
+    }
+}
+
+/// `check`: is an image sound?
+#[derive(Debug, Args)]
+#[command(
+    after_help = "\
+Example:
+  imgdelta check golden.vhd",
+    after_long_help = "\
+Exit status 0: sound. 1: faults were found. 3: it cannot be opened at all. Its parents are not looked at.
+
+Examples:
+  imgdelta check golden.vhd
+  imgdelta check golden.qcow2 --json"
+)]
+pub(crate) struct Check {
+    /// The image.
+    #[arg(value_name = "IMAGE", help_heading = "Input")]
+    image: PathBuf,
+    /// How it is opened.
+    #[command(flatten)]
+    input: Input,
+}
+
+impl Check {
+    /// What it means.
+    pub(crate) fn job(self) -> Result<job::Check> {
+        Ok(job::Check {
+            image: self.input.open(self.image, None)?,
+        })
+    }
+}
+
+/// `digest`: the content id of a disk.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "\
+Example:
+  imgdelta digest golden.vhd",
+    after_long_help = "\
+The content id is the same whatever the format. Digests are remembered for files that do not change.
+
+Examples:
+  imgdelta digest golden.vhd
+  imgdelta digest golden.vhd --plain
+  imgdelta digest golden.vhd --no-cache"
+)]
+pub(crate) struct Digest {
+    /// The image, its parents included.
+    #[arg(value_name = "IMAGE", help_heading = "Input")]
+    image: PathBuf,
+    /// The SHA-256 of the disk's bytes, for comparison with published checksums.
+    #[arg(long, help_heading = "Output")]
+    plain: bool,
+    /// Take this internal snapshot, by name or id.
+    #[arg(long, value_name = "NAME", help_heading = "Input")]
+    snapshot: Option<String>,
+    /// How it is opened.
+    #[command(flatten)]
+    input: Input,
+    /// Neither use nor keep digests of earlier runs.
+    #[arg(long, help_heading = "Performance")]
+    no_cache: bool,
+}
+
+impl Digest {
+    /// What it means.
+    pub(crate) fn job(self) -> Result<job::Digest> {
+        Ok(job::Digest {
+            image: self.input.open(self.image, self.snapshot)?,
+            plain: self.plain,
+            remembers: !self.no_cache,
+        })
+    }
+}

@@ -1,0 +1,93 @@
+//! `make` as it is typed.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use imgdelta_core::{Format, Result};
+use imgdelta_registry::OpenSpec;
+
+use super::{input, input::Parents, output::Output};
+use crate::job;
+
+/// `make`: what of the target differs from the base, as a child of the base.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "\
+Example:
+  imgdelta make -b golden.vhd -t patched.vhd -o november.vhd",
+    after_long_help = "\
+The manifest, which proves base and result to 'apply' and 'attach', is written beside the child as CHILD.manifest.json.
+
+Examples:
+  imgdelta make -b golden.vhd -t patched.vhd -o november.vhd
+  imgdelta make -b golden.raw -t patched.raw -o november.qcow2 --option compression_type=zstd
+  imgdelta make -b golden.qcow2 -t golden.qcow2 --base-snapshot january -o since-january.qcow2"
+)]
+pub(crate) struct Make {
+    /// Image that the site already has; its parents are followed.
+    #[arg(short, long, value_name = "IMAGE", help_heading = "Input")]
+    base: PathBuf,
+    /// Image to be reproduced; its parents are followed.
+    #[arg(short, long, value_name = "IMAGE", help_heading = "Input")]
+    target: PathBuf,
+    /// Take the base's format as given instead of looking.
+    #[arg(long, value_name = "FMT", value_parser = input::format, help_heading = "Input")]
+    base_format: Option<Format>,
+    /// Take the target's format as given instead of looking.
+    #[arg(long, value_name = "FMT", value_parser = input::format, help_heading = "Input")]
+    target_format: Option<Format>,
+    /// What one format alone has, for both inputs, e.g. size=chs (repeatable).
+    #[arg(long, value_name = "KEY=VAL", help_heading = "Input")]
+    input_option: Vec<String>,
+    /// The same for the base alone.
+    #[arg(long, value_name = "KEY=VAL", help_heading = "Input")]
+    base_option: Vec<String>,
+    /// The same for the target alone.
+    #[arg(long, value_name = "KEY=VAL", help_heading = "Input")]
+    target_option: Vec<String>,
+    /// Take this internal snapshot of the target, by name or id.
+    #[arg(long, value_name = "NAME", help_heading = "Input")]
+    snapshot: Option<String>,
+    /// Take this internal snapshot of the base, by name or id.
+    #[arg(long, value_name = "NAME", help_heading = "Input")]
+    base_snapshot: Option<String>,
+    /// Where the parents of the base are.
+    #[command(flatten)]
+    parents: Parents,
+    /// Take FILE as the target's parent, whatever it records (repeatable, nearest first).
+    #[arg(long, value_name = "FILE", help_heading = "Input")]
+    target_parent: Vec<PathBuf>,
+    /// Child to write; its extension says the format, the manifest goes beside it.
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    output: PathBuf,
+    /// Its form.
+    #[command(flatten)]
+    form: Output,
+    /// Neither use nor keep digests of earlier runs.
+    #[arg(long, help_heading = "Performance")]
+    no_cache: bool,
+}
+
+impl Make {
+    /// What it means.
+    pub(crate) fn job(self) -> Result<job::Make> {
+        Ok(job::Make {
+            base: OpenSpec {
+                path: self.base,
+                format: self.base_format,
+                options: input::both(&self.input_option, &self.base_option)?,
+                snapshot: self.base_snapshot,
+                policy: self.parents.policy(None),
+            },
+            target: OpenSpec {
+                path: self.target,
+                format: self.target_format,
+                options: input::both(&self.input_option, &self.target_option)?,
+                snapshot: self.snapshot,
+                policy: self.parents.policy(Some(&self.target_parent)),
+            },
+            goal: self.form.goal(self.output)?,
+            remembers: !self.no_cache,
+        })
+    }
+}

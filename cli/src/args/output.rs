@@ -1,0 +1,55 @@
+//! How an output is made: format, options, whether it may replace something.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use imgdelta_core::{Existing, Format, Options, Result};
+use imgdelta_registry::OutputSpec;
+
+use super::input;
+use crate::job::{Goal, Ids};
+
+/// The form of an image that is written.
+#[derive(Debug, Args)]
+pub(crate) struct Output {
+    /// The output's format; without it the extension says it.
+    #[arg(short, long, value_name = "FMT", value_parser = input::format, help_heading = "Output")]
+    format: Option<Format>,
+    /// What one format alone has, e.g. block_size=512K, subformat=fixed, cluster_size=128K (repeatable).
+    #[arg(long, value_name = "KEY=VAL", help_heading = "Output")]
+    option: Vec<String>,
+    /// Replace an existing file.
+    #[arg(long, help_heading = "Output")]
+    force: bool,
+    /// Say what would come out and how large it would be; write nothing.
+    #[arg(short = 'n', long, help_heading = "Output")]
+    dry_run: bool,
+    /// Write random ids instead of ids made from the content: for two copies of one image side by side.
+    #[arg(long, help_heading = "Output")]
+    new_ids: bool,
+}
+
+impl Output {
+    /// What is to be written, and where.
+    pub(crate) fn goal(&self, path: PathBuf) -> Result<Goal> {
+        Ok(Goal {
+            output: OutputSpec {
+                path,
+                format: self.format,
+                options: Options::parse(&self.option)?,
+                existing: if self.force {
+                    Existing::Replace
+                } else {
+                    Existing::Keep
+                },
+            },
+            typed_options: self.option.join(","),
+            dry_run: self.dry_run,
+            ids: if self.new_ids {
+                Ids::Random
+            } else {
+                Ids::OfContent
+            },
+        })
+    }
+}

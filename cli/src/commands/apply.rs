@@ -1,0 +1,100 @@
+//! `apply`: base and child together as a full image, proven before the first write and before it gets its name.
+
+use imgdelta_core::Result;
+use imgdelta_delta as delta;
+use serde::Serialize;
+
+use super::{
+    Outcome, Run,
+    disk::Named,
+    pair::{Pair, ProvenBy},
+    writing::{self, Writing, format_of, shown},
+};
+use crate::job;
+
+/// An image that came out of base and child.
+#[derive(Debug, Serialize)]
+pub(crate) struct Applied {
+    /// Its path.
+    pub(crate) output: String,
+    /// Its format.
+    pub(crate) format: &'static str,
+    /// The size of its disk in bytes.
+    pub(crate) size: u64,
+    /// How long its file is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) file_size: Option<u64>,
+    /// Its content id, worked out from the bytes that were written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) content_id: Option<String>,
+    /// The child.
+    pub(crate) child: String,
+    /// The base.
+    pub(crate) base: Named,
+    /// What the result rests on.
+    pub(crate) proven_by: ProvenBy,
+    /// Whether the base's digests were remembered instead of read.
+    pub(crate) base_from_memory: bool,
+    /// Whether nothing was written.
+    pub(crate) dry_run: bool,
+    /// What the user should know.
+    pub(crate) notes: Vec<String>,
+}
+
+impl Outcome for Applied {
+    const SCHEMA: &'static str = "imgdelta/apply/1";
+
+    fn notes(&self) -> &[String] {
+        &self.notes
+    }
+}
+
+/// Writes base and child as a full image.
+pub(crate) fn apply(job: &job::Apply, run: &Run<'_>) -> Result<Applied> {
+    let goal = &job.goal;
+    job::refuse_stream(&goal.output.path, "the result of apply")?;
+    let format = format_of(goal)?;
+    let pair = Pair::open(&job.pair)?;
+    let memory = run.memory(job.pair.remembers);
+    let apply = delta::Apply {
+        base: &pair.base.chain,
+        disk: &pair.disk,
+        manifest: pair.manifest.as_ref(),
+        memory: &memory,
+        work: run.work(goal.ids)?,
+    };
+    let size = apply.result_size();
+    // A place that cannot be is refused before a long proof; nothing is begun there, since it may be a device.
+    writing::check_place(goal, &[&pair.child, &pair.base])?;
+    run.showing.phase(format!("prove {}", pair.base.path()));
+    let base_from_memory = apply
+        .prove_base()
+        .map_err(|error| pair.explain(error, &job.pair.child))?;
+
+    let writing = Writing::begin(goal, size, None, &[&pair.child, &pair.base])?;
+    let (writer, written) = writing.split();
+    run.showing
+        .phase(format!("apply {}", goal.output.path.display()));
+    let copied = apply
+        .run(writer)
+        .map_err(|error| error.in_file(&pair.child.top.path))?;
+    let file_size = written.file_size();
+    written.commit()?;
+    Ok(Applied {
+        output: shown(&goal.output.path),
+        format: format.name(),
+        size: size.0,
+        file_size,
+        content_id: copied.proof.map(|proof| proof.id.to_string()),
+        child: pair.child.path(),
+        base: pair.base.named(
+            pair.manifest
+                .as_ref()
+                .map(|manifest| manifest.base.content_id.clone()),
+        ),
+        proven_by: pair.proven_by(),
+        base_from_memory,
+        dry_run: goal.dry_run,
+        notes: pair.notes(),
+    })
+}

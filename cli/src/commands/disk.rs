@@ -1,0 +1,125 @@
+//! An open disk: a chain of layers with their files' names, as commands use it.
+
+use imgdelta_core::{Error, Facts, Kind, Result, Stamp};
+use imgdelta_delta::{Chain, Layer};
+use imgdelta_registry::{OpenSpec, Opened, open_chain, open_image};
+use serde::Serialize;
+
+/// An open disk.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    /// The layers as the engine sees them.
+    pub(crate) chain: Chain,
+    /// The image that was asked for.
+    pub(crate) top: Opened,
+    /// Its parents, nearest first.
+    pub(crate) parents: Vec<Opened>,
+}
+
+/// A disk as results name it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Named {
+    /// The image's path as it was given.
+    pub(crate) path: String,
+    /// Its format.
+    pub(crate) format: &'static str,
+    /// The size of its disk in bytes.
+    pub(crate) size: u64,
+    /// The disk's content id, where it was worked out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) content_id: Option<String>,
+}
+
+impl Disk {
+    /// Opens an image and all its parents.
+    pub(crate) fn open(spec: &OpenSpec) -> Result<Self> {
+        Self::of(open_chain(spec)?, &view(spec))
+    }
+
+    /// Opens an image; whom it names as its parent does not matter.
+    pub(crate) fn open_alone(spec: &OpenSpec) -> Result<Self> {
+        Self::of(vec![open_image(spec)?], &view(spec))
+    }
+
+    fn of(opened: Vec<Opened>, view: &str) -> Result<Self> {
+        let mut layers = Vec::new();
+        for one in &opened {
+            // Snapshots and options are asked of the top image; its parents are what they are.
+            let view = if layers.is_empty() { view } else { "" };
+            layers.push(Layer::new(one.image.clone(), view)?);
+        }
+        let chain = Chain::new(layers)?;
+        let mut opened = opened.into_iter();
+        let top = opened
+            .next()
+            .ok_or_else(|| Error::new(Kind::Chain, "there is no image"))?;
+        Ok(Self {
+            chain,
+            top,
+            parents: opened.collect(),
+        })
+    }
+
+    /// What is known of the image.
+    pub(crate) fn facts(&self) -> &Facts {
+        self.top.image.facts()
+    }
+
+    /// The image's path as it was given.
+    pub(crate) fn path(&self) -> String {
+        self.top.path.display().to_string()
+    }
+
+    /// The image's name without its folder.
+    pub(crate) fn name(&self) -> String {
+        let name = self.top.path.file_name().unwrap_or_default();
+        name.display().to_string()
+    }
+
+    /// As results name it.
+    pub(crate) fn named(&self, content_id: Option<String>) -> Named {
+        Named {
+            path: self.path(),
+            format: self.facts().format.name(),
+            size: self.chain.size().0,
+            content_id,
+        }
+    }
+
+    /// All images, the one that was asked for first.
+    pub(crate) fn images(&self) -> impl Iterator<Item = &Opened> {
+        std::iter::once(&self.top).chain(&self.parents)
+    }
+
+    /// The versions of all files of all layers.
+    pub(crate) fn stamps(&self) -> Vec<Stamp> {
+        let layers = self.chain.layers().iter();
+        layers
+            .flat_map(|layer| layer.stamps().iter().cloned())
+            .collect()
+    }
+
+    /// What its images want the user to know, each with the file that it is about.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        self.images().flat_map(notes_of).collect()
+    }
+}
+
+/// What an image wants the user to know, with the file that it is about.
+pub(crate) fn notes_of(opened: &Opened) -> Vec<String> {
+    let notes = &opened.image.facts().notes;
+    let path = opened.path.display();
+    notes.iter().map(|note| format!("{path}: {note}")).collect()
+}
+
+/// Which view of its file an image is: what was asked for beside its path. Remembered digests are found by it.
+fn view(spec: &OpenSpec) -> String {
+    let mut view = String::new();
+    if let Some(snapshot) = &spec.snapshot {
+        view = format!("snapshot {snapshot}");
+    }
+    if spec.options != imgdelta_core::Options::default() {
+        view = format!("{view} {:?}", spec.options);
+    }
+    view
+}

@@ -1,0 +1,196 @@
+//! A child and the base that it is to fit: what `apply` and `attach` prove before they write.
+
+use std::path::Path;
+
+use imgdelta_core::{Error, FileOffset, FileSource, Kind, Result, Source, read_vec};
+use imgdelta_delta::{Chain, Layer, Manifest, manifest};
+use imgdelta_registry::{OpenSpec, open_chain};
+use serde::Serialize;
+
+use super::disk::Disk;
+use crate::job::{self, Promise};
+
+/// What the result rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ProvenBy {
+    /// The content of base and child.
+    Content,
+    /// Only the identity that the child records of its parent.
+    Identity,
+}
+
+/// A child and its base, open.
+#[derive(Debug)]
+pub(crate) struct Pair {
+    /// The child's own layer.
+    pub(crate) child: Disk,
+    /// The base.
+    pub(crate) base: Disk,
+    /// The child over the base.
+    pub(crate) disk: Chain,
+    /// What proves them; `None` if only the identity was asked for.
+    pub(crate) manifest: Option<Manifest>,
+}
+
+impl Pair {
+    /// Opens both, and the manifest. With the identity alone, that is checked here.
+    pub(crate) fn open(job: &job::Pair) -> Result<Self> {
+        job::refuse_stream(&job.child.path, "a child")?;
+        job::refuse_stream(&job.base.path, "a base")?;
+        let child = Disk::open_alone(&job.child)?;
+        let manifest = match &job.promise {
+            Promise::ManifestBeside => Some(beside(&job.child.path)?),
+            Promise::ManifestAt(path) => Some(read(path)?),
+            Promise::Identity => None,
+        };
+        let base = Disk::open(&job.base)?;
+        if manifest.is_none() {
+            require_identity(&child, &base)?;
+        }
+        let layer = Layer::new(child.top.image.clone(), "")?;
+        let disk = Chain::over(layer, &base.chain)?;
+        Ok(Self {
+            child,
+            base,
+            disk,
+            manifest,
+        })
+    }
+
+    /// What the result rests on.
+    pub(crate) const fn proven_by(&self) -> ProvenBy {
+        match self.manifest {
+            Some(_) => ProvenBy::Content,
+            None => ProvenBy::Identity,
+        }
+    }
+
+    /// What both images want the user to know.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let mut notes = self.child.notes();
+        notes.extend(self.base.notes());
+        if self.manifest.is_none() {
+            notes.push(
+                "only the identity that the child records was checked, not the content".to_owned(),
+            );
+        }
+        notes
+    }
+
+    /// A refusal of the base, with what helps to find the right one.
+    pub(crate) fn explain(&self, error: Error, child: &OpenSpec) -> Error {
+        let error = error.in_file(&self.base.top.path);
+        if error.code() == "base_is_result" {
+            return error.with_hint(format!(
+                "{} is made already: it is this image",
+                self.manifest
+                    .as_ref()
+                    .map_or("the result", |manifest| manifest.result.name.as_str())
+            ));
+        }
+        if error.code() != "base_mismatch" {
+            return error;
+        }
+        let Some(manifest) = &self.manifest else {
+            return error;
+        };
+        let error = error.with_detail(format!(
+            "the child was made from {} ({})",
+            manifest.base.name, manifest.base.format
+        ));
+        match self.between(child) {
+            Some(nearer) => error.with_hint(format!(
+                "{} is the child of another child: give its parent, -b {nearer}",
+                self.child.path()
+            )),
+            None => error.with_hint("'imgdelta digest IMAGE' shows which image is the right one"),
+        }
+    }
+
+    /// The child's own parent, if the base that was given is further down its chain.
+    fn between(&self, child: &OpenSpec) -> Option<String> {
+        let chain = open_chain(child).ok()?;
+        let given = self.base.stamps();
+        let is_given = |path: &Path| {
+            imgdelta_core::Stamp::at(path)
+                .is_some_and(|stamp| given.iter().any(|one| one.is_same_file(&stamp)))
+        };
+        let parent = chain.get(1)?;
+        let deeper = chain.get(2..)?.iter().any(|one| is_given(&one.path));
+        (deeper && !is_given(&parent.path)).then(|| parent.path.display().to_string())
+    }
+}
+
+/// The manifest beside a child.
+fn beside(child: &Path) -> Result<Manifest> {
+    let path = manifest::place_of(child);
+    if !path.exists() {
+        return Err(Error::new(
+            Kind::Chain,
+            "has no manifest, so nothing can be proven",
+        )
+        .with_code("no_manifest")
+        .with_hint(format!(
+            "bring {} along, say where it is with --manifest, or check only the recorded identity with --by-identity",
+            path.file_name().unwrap_or_default().display()
+        ))
+        .in_file(child));
+    }
+    read(&path)
+}
+
+fn read(path: &Path) -> Result<Manifest> {
+    let read = || {
+        let file = FileSource::open(path)?;
+        if file.len() > manifest::LONGEST {
+            return Err(Error::new(
+                Kind::Unsupported,
+                format!(
+                    "manifest has {} bytes, at most {} are read",
+                    file.len().0,
+                    manifest::LONGEST.0
+                ),
+            ));
+        }
+        Manifest::from_json(&read_vec(&file, FileOffset::ZERO, file.len())?)
+    };
+    read().map_err(|error| error.in_file(path))
+}
+
+/// Makes sure that the child records the base's identity.
+fn require_identity(child: &Disk, base: &Disk) -> Result<()> {
+    let refused = |what: String| {
+        Error::new(Kind::Chain, what)
+            .with_code("identity")
+            .in_file(&child.top.path)
+    };
+    let link = child
+        .top
+        .image
+        .parent()
+        .ok_or_else(|| refused("is no child: it names no parent".to_owned()))?;
+    let nothing = |format: &str| {
+        refused(format!(
+            "{format} records no identity, so --by-identity can check nothing"
+        ))
+        .with_hint("bring the manifest along")
+    };
+    if link.identities.is_empty() {
+        return Err(nothing(child.facts().format.name()));
+    }
+    let found = base
+        .facts()
+        .identity
+        .as_ref()
+        .ok_or_else(|| nothing(base.facts().format.name()))?;
+    if link.identities.contains(found) {
+        return Ok(());
+    }
+    let wanted: Vec<String> = link.identities.iter().map(ToString::to_string).collect();
+    Err(
+        refused("the base's identity is not the one that the child records".to_owned())
+            .with_detail(format!("needed {}", wanted.join(" or ")))
+            .with_detail(format!("given  {found}")),
+    )
+}

@@ -1,0 +1,86 @@
+//! A disk from standard input: kept in a file without a name while it is read, since a disk is read out of order.
+
+use std::{
+    fs::File,
+    io::{self, IsTerminal, Read, Seek, SeekFrom, Write},
+    path::Path,
+    sync::Arc,
+};
+
+use imgdelta_core::{Error, FileSource, Format, Kind, NoCompanions, Open, Result, Source};
+use imgdelta_delta::{Chain, Layer};
+use imgdelta_registry::{DRIVERS, OpenSpec};
+
+use super::Run;
+
+/// What a disk from standard input is called.
+const NAME: &str = "standard input";
+
+/// Reads standard input to its end as a disk: raw, unless the format is given. What it names outside itself is not followed.
+pub(crate) fn open(spec: &OpenSpec, run: &Run<'_>) -> Result<Chain> {
+    if io::stdin().is_terminal() {
+        return Err(Error::new(
+            Kind::Usage,
+            "standard input is a terminal, and an image is not text",
+        ));
+    }
+    let format = spec.format.unwrap_or(Format::Raw);
+    let driver = DRIVERS
+        .iter()
+        .find(|driver| driver.format == format)
+        .ok_or_else(|| Error::new(Kind::Unsupported, format!("{format} is not supported")))?;
+    let file = keep(&run.settings.temporary.value, run)?;
+    let source: Arc<dyn Source> = Arc::new(FileSource::of(file, Path::new(NAME))?);
+    let image = (driver.open)(Open {
+        source,
+        companions: &NoCompanions,
+        options: spec.options.clone(),
+        snapshot: spec.snapshot.clone(),
+    })
+    .map_err(|error| error.in_file(Path::new(NAME)))?;
+    if image.parent().is_some() {
+        return Err(Error::new(
+            Kind::Reference,
+            "names a parent, and one from a stream is not followed",
+        )
+        .with_code("reference")
+        .with_hint("keep it as a file beside its parent")
+        .in_file(Path::new(NAME)));
+    }
+    Chain::new(vec![Layer::new(image, "")?])
+}
+
+/// Standard input as a file that has no name and is gone with its last user.
+fn keep(folder: &Path, run: &Run<'_>) -> Result<File> {
+    let failed = |cause| {
+        Error::host("cannot keep standard input", cause)
+            .in_file(folder)
+            .with_hint("IMGDELTA_TMPDIR says where it is kept")
+    };
+    let mut file = tempfile::tempfile_in(folder).map_err(failed)?;
+    run.showing.phase("read standard input");
+    // It may wait for ever, and leaves nothing behind.
+    run.signals.may_end_at_once(true);
+    let mut input = io::stdin().lock();
+    let mut buffer = vec![0; 1 << 20];
+    let mut len: u64 = 0;
+    loop {
+        let read = match input.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => continue,
+            Err(cause) => return Err(Error::host("cannot read standard input", cause)),
+        };
+        let bytes = buffer.get(..read).unwrap_or_default();
+        len = len.saturating_add(read as u64);
+        // What is zero is left out: a raw disk is mostly that.
+        if bytes.iter().all(|byte| *byte == 0) {
+            file.seek(SeekFrom::Start(len)).map_err(failed)?;
+        } else {
+            file.write_all(bytes).map_err(failed)?;
+        }
+    }
+    file.set_len(len).map_err(failed)?;
+    run.signals.may_end_at_once(false);
+    Ok(file)
+}

@@ -1,0 +1,205 @@
+//! Errors as they are shown: what failed, where, what was left untouched, what to do next. As text, or as JSON on standard error.
+
+use std::{io, path::Path};
+
+use imgdelta_core::{Error, Kind, Stamp};
+use serde::Serialize;
+
+use crate::report::clean;
+
+/// The schema of an error in JSON.
+const SCHEMA: &str = "imgdelta/error/1";
+
+/// An error and what is known beside it.
+#[derive(Debug)]
+pub(crate) struct Failure<'a> {
+    /// What went wrong.
+    pub(crate) error: &'a Error,
+    /// The exit status.
+    pub(crate) exit: u8,
+    /// What was to be written, if anything.
+    pub(crate) output: Option<&'a Path>,
+    /// How far an interrupted run had come, in percent.
+    pub(crate) percent: Option<u64>,
+}
+
+/// An error in JSON.
+#[derive(Serialize)]
+struct Envelope<'a> {
+    schema: &'static str,
+    /// Stable.
+    code: &'a str,
+    exit: u8,
+    /// Not stable.
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    structure: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset: Option<u64>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    details: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unchanged: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
+}
+
+/// Whether the reader of standard output has gone: that is no failure of ours.
+pub(crate) fn is_broken_pipe(error: &Error) -> bool {
+    std::error::Error::source(error)
+        .and_then(|cause| cause.downcast_ref::<io::Error>())
+        .is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// An error of the command line in JSON.
+pub(crate) fn usage_as_json(text: &str) -> String {
+    let message = text
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches("error: ");
+    let error = Error::new(Kind::Usage, message);
+    let failure = Failure {
+        error: &error,
+        exit: Kind::Usage.exit(),
+        output: None,
+        percent: None,
+    };
+    failure.json()
+}
+
+impl Failure<'_> {
+    /// As text: several lines.
+    pub(crate) fn text(&self) -> String {
+        if self.error.kind() == Kind::Interrupted {
+            return format!("{}\n", clean(&self.interruption()));
+        }
+        let mut lines = vec![format!("error: {}", self.error)];
+        for detail in self.error.details() {
+            lines.push(format!("  {detail}"));
+        }
+        lines.extend(self.aftermath());
+        if let Some(hint) = self.error.hint() {
+            lines.push(format!("hint: {hint}"));
+        }
+        lines
+            .iter()
+            .map(|line| format!("{}\n", clean(line)))
+            .collect()
+    }
+
+    /// As JSON: one line.
+    pub(crate) fn json(&self) -> String {
+        let place = self.error.place();
+        let message = if self.error.kind() == Kind::Interrupted {
+            self.interruption()
+        } else {
+            self.error.message().to_owned()
+        };
+        let envelope = Envelope {
+            schema: SCHEMA,
+            code: self.error.code(),
+            exit: self.exit,
+            message,
+            path: place.file.as_deref().map(|path| path.display().to_string()),
+            structure: place.structure,
+            field: place.field,
+            offset: place.offset.map(|offset| offset.0),
+            details: self.error.details(),
+            unchanged: self
+                .output
+                .filter(|output| !is_device(output))
+                .map(|output| output.display().to_string()),
+            hint: self.error.hint(),
+        };
+        serde_json::to_string(&envelope).map_or_else(|_| String::new(), |json| json + "\n")
+    }
+
+    /// What became of the output. Wrong use is found before anything begins, so there it goes without saying.
+    fn aftermath(&self) -> Option<String> {
+        let output = self
+            .output
+            .filter(|_| self.error.kind() != Kind::Usage)?;
+        Some(if is_device(output) {
+            format!(
+                "the device is written in part and holds no image: {}",
+                output.display()
+            )
+        } else {
+            format!("nothing was changed: {}", output.display())
+        })
+    }
+
+    fn interruption(&self) -> String {
+        let percent = self
+            .percent
+            .map(|percent| format!(" at {percent} %"))
+            .unwrap_or_default();
+        let after = match self.output {
+            Some(output) if is_device(output) => {
+                "the device is written in part and holds no image"
+            }
+            _ => "nothing was changed",
+        };
+        format!("cancelled{percent}; {after}")
+    }
+}
+
+/// Devices are written in place.
+fn is_device(output: &Path) -> bool {
+    Stamp::at(output).is_some_and(|stamp| stamp.is_device)
+}
+
+#[cfg(test)]
+mod tests {
+    use imgdelta_core::FileOffset;
+
+    use super::*;
+
+    fn failure<'a>(error: &'a Error, output: Option<&'a Path>) -> Failure<'a> {
+        Failure {
+            error,
+            exit: error.kind().exit(),
+            output,
+            percent: Some(61),
+        }
+    }
+
+    #[test]
+    fn an_error_ends_with_what_was_left_alone_and_what_to_do() {
+        let error = Error::new(Kind::Chain, "base image does not match this child")
+            .with_detail("needed a")
+            .with_hint("give the other one")
+            .in_file(Path::new("x.vhd"));
+        assert_eq!(
+            failure(&error, Some(Path::new("out.raw"))).text(),
+            "error: x.vhd: base image does not match this child\n  needed a\nnothing was changed: out.raw\nhint: give the other one\n"
+        );
+    }
+
+    #[test]
+    fn an_interrupted_run_says_how_far_it_was() {
+        let error = Error::interrupted();
+        assert_eq!(
+            failure(&error, None).text(),
+            "cancelled at 61 %; nothing was changed\n"
+        );
+    }
+
+    #[test]
+    fn the_same_in_json_has_numbers_for_programs() {
+        let error = Error::new(Kind::Corrupt, "checksum is 0x1, computed 0x2")
+            .with_code("vhd_footer_checksum")
+            .in_field("footer", "checksum")
+            .at(FileOffset(512));
+        assert_eq!(
+            failure(&error, None).json(),
+            "{\"schema\":\"imgdelta/error/1\",\"code\":\"vhd_footer_checksum\",\"exit\":3,\
+             \"message\":\"checksum is 0x1, computed 0x2\",\"structure\":\"footer\",\"field\":\"checksum\",\"offset\":512}\n"
+        );
+    }
+}

@@ -1,0 +1,189 @@
+//! What is to be done: every command as data, its formats named and its options parsed. It never sees clap, and does nothing.
+
+mod settings;
+
+use std::path::{Path, PathBuf};
+
+use imgdelta_core::{Error, Kind, Result};
+use imgdelta_registry::{OpenSpec, OutputSpec};
+
+pub(crate) use settings::{Origin, Progress, Setting, Settings, Wishes};
+
+/// Standard input or output, where a path is expected.
+pub(crate) const STREAM: &str = "-";
+
+/// Whether a path stands for standard input or output.
+pub(crate) fn is_stream(path: &Path) -> bool {
+    path.as_os_str() == STREAM
+}
+
+/// What ids in an output are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ids {
+    /// The content: the same input gives the same bytes.
+    OfContent,
+    /// Chance: two copies of one image can live side by side.
+    Random,
+}
+
+/// An image that is to be written.
+#[derive(Clone, Debug)]
+pub(crate) struct Goal {
+    /// Where, in which format, and whether it may replace something.
+    pub(crate) output: OutputSpec,
+    /// The format's options as they were typed, for messages.
+    pub(crate) typed_options: String,
+    /// Whether it is only worked out.
+    pub(crate) dry_run: bool,
+    /// What its ids are made of.
+    pub(crate) ids: Ids,
+}
+
+/// `make`.
+#[derive(Clone, Debug)]
+pub(crate) struct Make {
+    /// The image that the site has.
+    pub(crate) base: OpenSpec,
+    /// The image to be reproduced.
+    pub(crate) target: OpenSpec,
+    /// The child.
+    pub(crate) goal: Goal,
+    /// Whether digests are kept between runs.
+    pub(crate) remembers: bool,
+}
+
+/// What a child is proven by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Promise {
+    /// The manifest beside it.
+    ManifestBeside,
+    /// The manifest in this file.
+    ManifestAt(PathBuf),
+    /// Only the identity that it records of its parent.
+    Identity,
+}
+
+/// A child and the base that it is to fit.
+#[derive(Clone, Debug)]
+pub(crate) struct Pair {
+    /// The child; its own parent is not followed.
+    pub(crate) child: OpenSpec,
+    /// The local copy of its base.
+    pub(crate) base: OpenSpec,
+    /// What proves them.
+    pub(crate) promise: Promise,
+    /// Whether digests are kept between runs.
+    pub(crate) remembers: bool,
+}
+
+/// `apply`.
+#[derive(Clone, Debug)]
+pub(crate) struct Apply {
+    /// Child and base.
+    pub(crate) pair: Pair,
+    /// The full image.
+    pub(crate) goal: Goal,
+}
+
+/// `attach`.
+#[derive(Clone, Debug)]
+pub(crate) struct Attach {
+    /// Child and base.
+    pub(crate) pair: Pair,
+    /// Whether it is only proven.
+    pub(crate) dry_run: bool,
+}
+
+/// `convert`.
+#[derive(Clone, Debug)]
+pub(crate) struct Convert {
+    /// The disk to be read; standard input if its path says so.
+    pub(crate) source: OpenSpec,
+    /// The image; standard output if its path says so.
+    pub(crate) goal: Goal,
+}
+
+/// `compare`.
+#[derive(Clone, Debug)]
+pub(crate) struct Compare {
+    /// One disk.
+    pub(crate) one: OpenSpec,
+    /// The other.
+    pub(crate) other: OpenSpec,
+    /// Whether the first difference is enough.
+    pub(crate) stops_early: bool,
+    /// Whether every run of differing bytes is told.
+    pub(crate) lists: bool,
+    /// Whether a rest of zeros does not count.
+    pub(crate) ignores_size: bool,
+}
+
+/// How far `info` looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InfoDepth {
+    /// At the image alone.
+    Image,
+    /// At its parents too.
+    Chain,
+    /// Only at the names that it records.
+    References,
+}
+
+/// `info`.
+#[derive(Clone, Debug)]
+pub(crate) struct Info {
+    /// The image.
+    pub(crate) image: OpenSpec,
+    /// How far to look.
+    pub(crate) depth: InfoDepth,
+}
+
+/// Which layers `map` shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MapDepth {
+    /// All of them, if the parents are there.
+    ChainIfThere,
+    /// All of them, or it fails.
+    Chain,
+    /// The image's own.
+    Layer,
+}
+
+/// `map`.
+#[derive(Clone, Debug)]
+pub(crate) struct Map {
+    /// The image.
+    pub(crate) image: OpenSpec,
+    /// Which layers.
+    pub(crate) depth: MapDepth,
+}
+
+/// `check`.
+#[derive(Clone, Debug)]
+pub(crate) struct Check {
+    /// The image.
+    pub(crate) image: OpenSpec,
+}
+
+/// `digest`.
+#[derive(Clone, Debug)]
+pub(crate) struct Digest {
+    /// The disk.
+    pub(crate) image: OpenSpec,
+    /// Whether the plain SHA-256 is wanted instead of the content id.
+    pub(crate) plain: bool,
+    /// Whether digests are kept between runs.
+    pub(crate) remembers: bool,
+}
+
+/// Refuses standard input or output where only a file will do.
+pub(crate) fn refuse_stream(path: &Path, what: &str) -> Result<()> {
+    if is_stream(path) {
+        Err(
+            Error::new(Kind::Usage, format!("{what} cannot be '-': it must be a file"))
+                .with_hint("'imgdelta convert - -o FILE' keeps a stream as a file"),
+        )
+    } else {
+        Ok(())
+    }
+}

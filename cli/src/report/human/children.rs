@@ -1,0 +1,118 @@
+//! `make`, `apply` and `attach` as text.
+
+use std::io;
+
+use super::{Page, Text, percent};
+use crate::commands::{Applied, Attached, Made, ProvenBy};
+
+impl Text for Made {
+    const IS_SUMMARY: bool = true;
+
+    fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
+        let size = self
+            .file_size
+            .map(|size| page.size(size) + " ")
+            .unwrap_or_default();
+        page.line(format_args!(
+            "{}: {size}child, {} of {} blocks changed ({}), {} differ",
+            self.child,
+            self.blocks_changed,
+            self.blocks,
+            percent(self.blocks_changed, self.blocks),
+            page.size(self.bytes_changed)
+        ))?;
+        if page.is_loud() {
+            told(page, "base", &self.base.content_id)?;
+            told(page, "result", &self.target.content_id)?;
+            page.field("layer", &self.layer_digest)?;
+            if self.base_from_memory {
+                page.field("memory", "the base's digests are from memory")?;
+            }
+        }
+        if self.dry_run {
+            return page.line("nothing was written");
+        }
+        if let Some(folder) = &self.search {
+            page.line(format_args!(
+                "the base lies in another folder: --search {folder} opens the child by its link"
+            ))?;
+        }
+        page.line(format_args!(
+            "at the site: imgdelta attach {} -b {}",
+            self.child, self.base.path
+        ))
+    }
+}
+
+impl Text for Applied {
+    const IS_SUMMARY: bool = true;
+
+    fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
+        page.line(format_args!(
+            "{}: {} {} disk, {}",
+            self.output,
+            page.size(self.size),
+            self.format,
+            proven(self.proven_by)
+        ))?;
+        if page.is_loud() {
+            told(page, "base", &self.base.content_id)?;
+            told(page, "result", &self.content_id)?;
+        }
+        memory(page, self.base_from_memory)?;
+        nothing(page, self.dry_run)
+    }
+}
+
+impl Text for Attached {
+    const IS_SUMMARY: bool = true;
+
+    fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
+        page.line(format_args!(
+            "{}: child of {}, {}",
+            self.child,
+            self.base.path,
+            proven(self.proven_by)
+        ))?;
+        if page.is_loud() {
+            told(page, "base", &self.base.content_id)?;
+            told(page, "layer", &self.layer_digest)?;
+            told(page, "recorded", &self.recorded)?;
+        }
+        memory(page, self.base_from_memory)?;
+        if let Some(folder) = &self.search {
+            page.line(format_args!(
+                "the base lies in another folder: --search {folder} opens the child by its link"
+            ))?;
+        }
+        nothing(page, self.dry_run)
+    }
+}
+
+fn proven(by: ProvenBy) -> &'static str {
+    match by {
+        ProvenBy::Content => "proven",
+        ProvenBy::Identity => "not proven: only the recorded identity was checked",
+    }
+}
+
+fn told(page: &mut Page<'_>, name: &str, value: &Option<String>) -> io::Result<()> {
+    match value {
+        Some(value) => page.field(name, value),
+        None => Ok(()),
+    }
+}
+
+fn memory(page: &mut Page<'_>, remembered: bool) -> io::Result<()> {
+    if remembered {
+        page.line("the base was proven from memory; --no-cache reads it again")?;
+    }
+    Ok(())
+}
+
+fn nothing(page: &mut Page<'_>, dry_run: bool) -> io::Result<()> {
+    if dry_run {
+        page.line("nothing was written")?;
+    }
+    Ok(())
+}

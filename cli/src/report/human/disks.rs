@@ -1,0 +1,109 @@
+//! `convert`, `compare` and `digest` as text.
+
+use std::io;
+
+use super::{Page, Text};
+use crate::{
+    commands::{Compared, Converted, Differing, Digested},
+    report::Row,
+};
+
+impl Text for Converted {
+    const IS_SUMMARY: bool = true;
+
+    fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
+        let file = self
+            .file_size
+            .map(|size| format!(", a file of {}", page.size(size)))
+            .unwrap_or_default();
+        let layers = if self.layers > 1 {
+            format!(", {} layers in one", self.layers)
+        } else {
+            String::new()
+        };
+        page.line(format_args!(
+            "{}: {} {} disk{file}{layers}",
+            self.output,
+            page.size(self.size),
+            self.format
+        ))?;
+        if self.dry_run {
+            page.line("nothing was written")?;
+        }
+        Ok(())
+    }
+}
+
+impl Text for Compared {
+    const IS_SUMMARY: bool = true;
+
+    fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
+        if self.same {
+            return page.line(format_args!("same: {}", page.size(self.one.size)));
+        }
+        let sizes = format!("{} and {} bytes", self.one.size, self.other.size);
+        let Some(first) = self.first else {
+            return page.line(format_args!("different: only the sizes differ, {sizes}"));
+        };
+        let first = grouped(first);
+        match (self.blocks, self.bytes) {
+            (Some(blocks), Some(bytes)) => page.line(format_args!(
+                "different: {blocks} blocks of {} differ ({}), first at {first}",
+                page.size(self.block_size),
+                page.size(bytes)
+            ))?,
+            _ => page.line(format_args!("different: first at {first}"))?,
+        }
+        if self.sizes_differ {
+            page.line(format_args!("the sizes differ: {sizes}"))?;
+        }
+        Ok(())
+    }
+}
+
+impl Row for Differing {
+    const HEAD: &'static str = "start               length";
+
+    fn line(&self, page: &mut Page<'_>) -> io::Result<()> {
+        page.line(format_args!("{:<18}  {}", grouped(self.start), self.length))
+    }
+}
+
+impl Text for Digested {
+    const IS_SUMMARY: bool = false;
+
+    fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
+        page.line(format_args!("{}  {}", self.digest, self.path))?;
+        if page.is_loud() && self.from_memory {
+            page.line("from memory; --no-cache reads the disk again")?;
+        }
+        Ok(())
+    }
+}
+
+/// An address in hex, in groups of four digits.
+pub(super) fn grouped(address: u64) -> String {
+    let groups: Vec<String> = (0..4)
+        .rev()
+        .map(|group| address >> (16 * group))
+        .skip_while(|rest| *rest == 0)
+        .map(|rest| format!("{:04x}", rest & 0xffff))
+        .collect();
+    match groups.len() {
+        0 | 1 => format!("0x0000_{address:04x}"),
+        _ => format!("0x{}", groups.join("_")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_grouped() {
+        assert_eq!(grouped(0), "0x0000_0000");
+        assert_eq!(grouped(0x10_0000), "0x0010_0000");
+        assert_eq!(grouped(0x1_0000_0000), "0x0001_0000_0000");
+        assert_eq!(grouped(u64::MAX), "0xffff_ffff_ffff_ffff");
+    }
+}

@@ -1,0 +1,167 @@
+//! `info`, `map` and `check` as text.
+
+use std::io;
+
+use super::{Page, Text, disks::grouped, percent};
+use crate::{
+    commands::{Checked, Described, Link, Mapped, OneImage, References, Stretch},
+    report::Row,
+};
+
+impl Text for Described {
+    const IS_SUMMARY: bool = false;
+
+    fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
+        one(&self.image, page)?;
+        for parent in self.parents.iter().flatten() {
+            one(parent, page)?;
+        }
+        Ok(())
+    }
+}
+
+fn one(image: &OneImage, page: &mut Page<'_>) -> io::Result<()> {
+    let taken = image.on_disk.unwrap_or(image.file_size);
+    page.line(format_args!(
+        "{}   {}, {}, {} virtual, {} on disk ({})",
+        image.path,
+        image.format,
+        image.variant,
+        page.size(image.size),
+        page.size(taken),
+        percent(taken, image.size)
+    ))?;
+    if let Some(size) = image.block_size {
+        let grain = image
+            .grain
+            .map(|grain| format!(", differs from its parent in {}", page.size(grain)))
+            .unwrap_or_default();
+        page.field("blocks", format!("{}{grain}", page.size(size)))?;
+    }
+    page.field("sectors", image.sector)?;
+    match &image.parent {
+        Some(link) => parent(link, page)?,
+        None => page.field("parent", "none")?,
+    }
+    for file in &image.other_files {
+        page.field("file", file)?;
+    }
+    if let Some(identity) = &image.identity {
+        page.field("id", format!("{} ({})", identity.value, identity.kind))?;
+    }
+    for snapshot in &image.snapshots {
+        let size = page.size(snapshot.size);
+        page.field(
+            "snapshot",
+            format!("{} '{}', {size}", snapshot.id, snapshot.name),
+        )?;
+    }
+    for detail in &image.details {
+        page.field(detail.name, &detail.value)?;
+    }
+    Ok(())
+}
+
+/// All that an image says of its parent.
+fn parent(link: &Link, page: &mut Page<'_>) -> io::Result<()> {
+    let format = link
+        .format
+        .map(|format| format!(", {format}"))
+        .unwrap_or_default();
+    if link.paths.is_empty() {
+        page.field("parent", format!("no path{format}"))?;
+    }
+    for path in &link.paths {
+        page.field("parent", format!("{} ({}{format})", path.text, path.field))?;
+    }
+    for identity in &link.identities {
+        page.field(
+            "parent id",
+            format!("{} ({})", identity.value, identity.kind),
+        )?;
+    }
+    Ok(())
+}
+
+impl Text for References {
+    const IS_SUMMARY: bool = false;
+
+    fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
+        page.line(&self.path)?;
+        match &self.parent {
+            Some(link) => parent(link, page)?,
+            None => page.field("parent", "none")?,
+        }
+        for file in &self.files {
+            page.field("file", file)?;
+        }
+        Ok(())
+    }
+}
+
+impl Row for Stretch {
+    const HEAD: &'static str = "start               length          state   depth  offset";
+
+    fn line(&self, page: &mut Page<'_>) -> io::Result<()> {
+        let depth = self.depth.map_or("-".to_owned(), |depth| depth.to_string());
+        let line = format!(
+            "{:<18}  {:<14}  {:<6}  {depth:<5}  ",
+            grouped(self.start),
+            self.length,
+            self.state
+        );
+        match (self.offset, &self.file) {
+            (Some(offset), Some(file)) => {
+                page.line(format_args!("{line}{} in {file}", grouped(offset)))
+            }
+            _ => page.line(line.trim_end()),
+        }
+    }
+}
+
+impl Text for Mapped {
+    const IS_SUMMARY: bool = true;
+
+    fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
+        page.line(format_args!(
+            "{}: {} of {} are data ({}), layers: {}",
+            self.image.path,
+            page.size(self.data),
+            page.size(self.image.size),
+            percent(self.data, self.image.size),
+            self.layers
+        ))
+    }
+}
+
+impl Text for Checked {
+    const IS_SUMMARY: bool = true;
+
+    fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
+        for fault in &self.faults {
+            page.line(format_args!("fault: {}", fault.line))?;
+        }
+        if self.more {
+            page.line("there may be more faults than these")?;
+        }
+        let counts: Vec<String> = self
+            .counts
+            .iter()
+            .map(|count| format!("{} {}", count.count, count.name))
+            .collect();
+        let counts = if counts.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", counts.join(", "))
+        };
+        if self.sound {
+            page.line(format_args!("{}: sound{counts}", self.path))
+        } else {
+            page.line(format_args!(
+                "{}: {} faults{counts}",
+                self.path,
+                self.faults.len()
+            ))
+        }
+    }
+}
