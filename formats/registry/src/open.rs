@@ -91,11 +91,11 @@ pub fn open_chain(spec: &OpenSpec) -> Result<Vec<Opened>> {
     Formats(DRIVERS).open_chain(spec)
 }
 
-/// Looks for faults in one image, and says which format judged it; its parent is not looked for.
+/// Looks for faults in one image; its parent is not looked for.
 ///
 /// # Errors
 /// As [`open_image`].
-pub fn check_image(spec: &OpenSpec) -> Result<(&'static Driver, CheckReport)> {
+pub fn check_image(spec: &OpenSpec) -> Result<CheckReport> {
     Formats(DRIVERS).check_image(spec)
 }
 
@@ -152,10 +152,10 @@ impl Formats {
     }
 
     /// As [`check_image`].
-    fn check_image(self, spec: &OpenSpec) -> Result<(&'static Driver, CheckReport)> {
+    fn check_image(self, spec: &OpenSpec) -> Result<CheckReport> {
         let layer = self.layer(spec)?;
         let driver = layer.driver;
-        Ok((driver, layer.hand_to(&spec.policy, driver.check)?))
+        layer.hand_to(&spec.policy, driver.check)
     }
 
     /// The layer that the user names.
