@@ -71,8 +71,8 @@ pub(crate) fn read(
     if len < required || len > MAX_MAP || at.saturating_add(len).0 > end {
         let fault = Fault::BatmapOutside {
             at,
-            len,
-            required,
+            len: len.0,
+            required: required.0,
             end,
         };
         return Err(Error::from(fault)

@@ -2,7 +2,7 @@
 //!
 //! What is broken is decided where the value is read, never here.
 
-use imgdelta_core::{Bytes, FileOffset, Kind, VirtOffset};
+use imgdelta_core::{FileOffset, Kind, VirtOffset};
 
 /// A rule that a VHD file broke.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -165,8 +165,8 @@ pub(crate) enum Fault {
     )]
     BatmapOutside {
         at: FileOffset,
-        len: Bytes,
-        required: Bytes,
+        len: u64,
+        required: u64,
         end: u64,
     },
 }

@@ -102,9 +102,6 @@ pub(crate) fn find(source: &dyn Source, ignores_checksum: bool) -> Result<Found>
             "footer copy at the start missing or damaged; using the footer at the end".into(),
         );
     }
-    if chosen.is_hidden_tap() {
-        notes.push("the checksum leaves out the byte by which tapdisk hid the disk".into());
-    }
     Ok(Found {
         footer: chosen.footer.clone(),
         spot: chosen.spot,
@@ -153,10 +150,6 @@ impl Candidate {
     /// The one at the start is a copy, which fixed images do not have: there it is the guest's.
     fn may_count(&self) -> bool {
         self.spot != Spot::Start || self.footer.disk_type != FIXED
-    }
-
-    fn is_hidden_tap(&self) -> bool {
-        self.look == Look::Sound && self.footer.checksum != self.footer.computed_checksum()
     }
 }
 

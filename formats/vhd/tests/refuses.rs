@@ -1,6 +1,10 @@
 //! Every rule that a VHD can break, broken: one row a rule, and a rule without a row fails. Then every malformed image of the fixtures.
 
-#![allow(clippy::indexing_slicing, reason = "a wrong test should stop")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a wrong test should stop"
+)]
 
 mod driving;
 

@@ -13,7 +13,11 @@ use imgdelta_core::{
     NewParent, NoCompanions, OneOutput, Open, Options, Packed, Result, SECTOR, Seal, Sink, Source,
     State, Unit, VirtOffset,
 };
-use imgdelta_vhd::DRIVER;
+use imgdelta_fixtures::Recipe;
+use imgdelta_vhd::{
+    DRIVER,
+    layout::{DynamicHeader, Footer},
+};
 
 /// What a test ends with.
 pub(crate) type Tested = std::result::Result<(), Box<dyn std::error::Error>>;
@@ -81,11 +85,15 @@ pub(crate) fn read_all(image: &dyn Image) -> Result<Vec<u8>> {
     read_over(image, &[])
 }
 
-/// What is written where the test asks for nothing else.
-pub(crate) const SEAL: Seal = Seal {
-    seed: [0x5a; 32],
-    time: None,
-};
+/// What an image is sealed with: a seed that follows from its disk, as the engine gives it.
+fn seal_of(disk: &[u8], is_child: bool) -> Seal {
+    let mut seed = [u8::from(is_child); 32];
+    for (at, byte) in disk.iter().enumerate() {
+        let place = &mut seed[at % 31 + 1];
+        *place = place.rotate_left(1) ^ byte;
+    }
+    Seal { seed, time: None }
+}
 
 /// Writes `disk` as a new image, over `parent` whose disk is `below`: sectors that are the same there are absent.
 pub(crate) fn write(
@@ -154,7 +162,7 @@ pub(crate) fn write_to(
             placed.sink.write_at(placed.at, &bytes)?;
         }
     }
-    writer.finish(&SEAL)
+    writer.finish(&seal_of(disk, below.is_some()))
 }
 
 /// An image as the parent of a child that stands beside it.
@@ -191,3 +199,33 @@ pub(crate) fn patched(mut bytes: Vec<u8>, patches: &[imgdelta_core::Patch]) -> V
 
 /// Bytes in a sector, as an index.
 pub(crate) const S: usize = SECTOR as usize;
+
+/// The footer at the end of an image.
+pub(crate) fn footer_of(bytes: &[u8]) -> Footer {
+    Footer::parse(bytes[bytes.len() - S..].try_into().expect("512 bytes"))
+}
+
+/// The dynamic header of an image of ours.
+pub(crate) fn header_of(bytes: &[u8]) -> DynamicHeader {
+    DynamicHeader::parse(bytes[512..1536].try_into().expect("1024 bytes"))
+}
+
+/// A base, and the content of a target that differs from it in lone sectors and across blocks.
+pub(crate) struct Pair {
+    pub(crate) base: Arc<dyn Image>,
+    pub(crate) base_bytes: Vec<u8>,
+    pub(crate) below: Vec<u8>,
+    pub(crate) target: Vec<u8>,
+}
+
+/// A pair of the size of `over`, by which the target differs.
+pub(crate) fn pair(over: &Recipe, block_size: u32) -> Result<Pair> {
+    let below = Recipe::scatter(over.size, 4096, 11).expected(None);
+    let base_bytes = write(&below, &[&format!("block_size={block_size}")], None)?;
+    Ok(Pair {
+        base: open(base_bytes.clone(), &[])?,
+        base_bytes,
+        target: over.expected(Some(&below)),
+        below,
+    })
+}
