@@ -18,7 +18,7 @@ use imgdelta_core::{
 };
 
 use self::{form::Form, header::Head, space::Space, tables::Tables};
-use crate::layout::{L1Entry, L2Entry, SUBCLUSTERS, Subclusters};
+use crate::layout::{L1Entry, L2Entry, Subclusters};
 
 pub(crate) use self::form::OPTIONS;
 
@@ -215,19 +215,19 @@ impl Writer {
 
     /// What the subclusters of a unit are: each a grain, or all of them one.
     fn subclusters(&self, unit: &Unit<'_>) -> Subclusters {
-        let mut subclusters = Subclusters::default();
         if !self.form.extended_l2 {
-            return subclusters;
+            return Subclusters::default();
         }
         let each = if self.has_parent { 1 } else { u32::MAX };
-        for (grain, place) in unit.grains.iter().zip(0..SUBCLUSTERS) {
-            let bits = each << place;
-            match grain {
-                Grain::Absent => {}
-                Grain::Zero => subclusters.zero |= bits,
-                Grain::Data => subclusters.allocated |= bits,
-            }
+        let those = |wanted: Grain| {
+            let bits = (0..u32::BITS).zip(unit.grains);
+            bits.fold(0, |all, (place, grain)| {
+                all | ((each * u32::from(*grain == wanted)) << place)
+            })
+        };
+        Subclusters {
+            allocated: those(Grain::Data),
+            zero: those(Grain::Zero),
         }
-        subclusters
     }
 }

@@ -2,12 +2,16 @@
 //!
 //! It is judged when the image is begun, so that no work is done for an image whose parent it cannot name, and written last.
 
-use imgdelta_core::{Bytes, Error, Format, Kind, NewParent, Result};
+use imgdelta_core::{Bytes, Error, Kind, NewParent, Result};
 
 use super::{form::Form, space::Ends};
-use crate::layout::{
-    BACKING_NAME_LIMIT, CRYPT_NONE, ExtensionHeader, FeatureName, HEADER_V3_NOW, Header,
-    HeaderCompression, HeaderV3, MAGIC, autoclear, extension, incompatible,
+use crate::{
+    backing::{format_name, path_text},
+    extension::{self, Extension},
+    layout::{
+        CRYPT_NONE, FeatureName, HEADER_V3_NOW, Header, HeaderCompression, HeaderV3, MAGIC,
+        autoclear, extension as kind, incompatible,
+    },
 };
 
 /// Names of feature bits: kind, bit, name; as qemu writes them.
@@ -41,37 +45,22 @@ impl Head {
     /// # Errors
     /// Usage, if the parent's format is not known; Unsupported, if the first cluster has no room for its name.
     pub(super) fn new(form: &Form, size: Bytes, parent: Option<&NewParent>) -> Result<Self> {
-        let backing = parent.map(backing_name).transpose()?.unwrap_or_default();
+        let backing = parent.map(path_text).transpose()?.unwrap_or_default();
         let more = (form.version >= 3).then(|| version_3(form));
-        let fixed = Header::SIZE
+        let start = Header::SIZE
             + more
                 .as_ref()
                 .map_or(0, |_| HeaderV3::SIZE + HeaderCompression::SIZE);
-        let room = form.cluster().in_memory().saturating_sub(fixed);
-        let names = extension_bytes(extension::FEATURE_NAMES, &feature_names());
-        let mut extensions = Vec::new();
-        if let Some(parent) = parent {
-            let name = format_name(parent)?;
-            extensions = extension_bytes(extension::BACKING_FORMAT, name.as_bytes());
-        }
-        if let Some(file) = &form.data_file {
-            let name = extension_bytes(extension::DATA_FILE, file.name.as_bytes());
-            extensions.extend(name);
-        }
-        let end = extension_bytes(extension::END, &[]);
-        let needed = extensions.len() + end.len() + backing.len();
+        let room = form.cluster().in_memory().saturating_sub(start);
+        let extensions = extensions(form, parent, room.saturating_sub(backing.len()))?;
+        let needed = extensions.len() + backing.len();
         if needed > room {
             return Err(no_room(form, needed, room));
         }
-        // qemu leaves the table out too where clusters are too small for it.
-        if more.is_some() && needed + names.len() <= room {
-            extensions.extend(names);
-        }
-        extensions.extend(end);
         let backing_at = if backing.is_empty() {
             0
         } else {
-            (fixed + extensions.len()) as u64
+            (start + extensions.len()) as u64
         };
         let header = Header {
             magic: MAGIC,
@@ -154,57 +143,38 @@ fn version_3(form: &Form) -> (HeaderV3, HeaderCompression) {
     (more, compression)
 }
 
-/// How a child names its parent: from its own folder if there is a way.
-fn backing_name(parent: &NewParent) -> Result<String> {
-    let relative = parent.relative.as_ref().filter(|path| !path.is_empty());
-    let mut name = relative.unwrap_or(&parent.absolute).clone();
-    // qemu takes what stands before a colon for a protocol, unless a slash comes first.
-    let first = name.find([':', '/']);
-    if first.is_some_and(|at| name.get(at..=at) == Some(":")) {
-        name.insert_str(0, "./");
+/// Header extensions, end mark included, in the order in which qemu writes them. What must be there may take more than `room`.
+fn extensions(form: &Form, parent: Option<&NewParent>, room: usize) -> Result<Vec<u8>> {
+    let mut all = Vec::new();
+    let mut add = |kind, data: &[u8]| {
+        let data = data.to_vec();
+        all.push(Extension { kind, data });
+    };
+    if let Some(parent) = parent {
+        // Whoever opened a child without it would have to guess, and a guest can write a header that guides the guess.
+        let format = parent.format.ok_or_else(|| {
+            Error::new(
+                Kind::Usage,
+                "the parent's format is not known, and a qcow2 child must record it",
+            )
+        })?;
+        add(kind::BACKING_FORMAT, format_name(format).as_bytes());
     }
-    if name.is_empty() || name.contains('\0') {
-        return Err(Error::new(
-            Kind::Usage,
-            format!("the parent's path '{}' is no path", name.escape_debug()),
-        ));
+    if let Some(file) = &form.data_file {
+        add(kind::DATA_FILE, file.name.as_bytes());
     }
-    let limit = Bytes(u64::from(BACKING_NAME_LIMIT));
-    if Bytes::from(name.len()) > limit {
-        return Err(Error::new(
-            Kind::Unsupported,
-            format!(
-                "the parent's path has {} bytes, qcow2 has room for {}",
-                name.len(),
-                limit.0
-            ),
-        )
-        .with_code("qcow2_backing_name_too_long")
-        .with_hint("put the child nearer to its base"));
+    let required = extension::emit(&all);
+    if form.version < 3 {
+        return Ok(required);
     }
-    Ok(name)
-}
-
-/// What qemu calls the parent's format.
-fn format_name(parent: &NewParent) -> Result<&'static str> {
-    match parent.format {
-        Some(Format::Vhd) => Ok("vpc"),
-        Some(format) => Ok(format.name()),
-        // Whoever opened such a child would have to guess, and a guest can write a header that guides the guess.
-        None => Err(Error::new(
-            Kind::Usage,
-            "the parent's format is not known, and a qcow2 child must record it",
-        )),
-    }
-}
-
-/// A header extension.
-fn extension_bytes(kind: u32, data: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
-    let mut bytes = ExtensionHeader { kind, length }.emit().to_vec();
-    bytes.extend_from_slice(data);
-    bytes.resize(bytes.len().next_multiple_of(8), 0);
-    bytes
+    let data = feature_names();
+    all.push(Extension {
+        kind: kind::FEATURE_NAMES,
+        data,
+    });
+    let named = extension::emit(&all);
+    // qemu leaves the names out too where clusters are too small for them.
+    Ok(if named.len() <= room { named } else { required })
 }
 
 /// The feature name table.
@@ -240,7 +210,7 @@ fn no_room(form: &Form, needed: usize, room: usize) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use imgdelta_core::{FileOffset, Options};
+    use imgdelta_core::{FileOffset, Format, Options};
 
     use super::*;
 
@@ -331,22 +301,24 @@ mod tests {
 
     #[test]
     fn a_name_with_a_colon_is_no_protocol() -> Result<()> {
-        assert_eq!(backing_name(&parent("c:base.qcow2"))?, "./c:base.qcow2");
-        assert_eq!(backing_name(&parent("../c:base"))?, "../c:base");
-        assert_eq!(backing_name(&parent(""))?, "/base/q.qcow2");
+        let bytes = Head::new(&form(&[])?, Bytes::mib(1), Some(&parent("c:q")))?.emit(&ENDS);
+        assert_eq!(&bytes[0x210..0x216], b"./c:q\0");
         Ok(())
     }
 
     #[test]
-    fn a_parent_that_cannot_be_named_is_refused() {
-        let long = "x".repeat(1024);
-        let error = backing_name(&parent(&long)).expect_err("one byte too many");
+    fn a_parent_that_cannot_be_named_is_refused() -> Result<()> {
+        let form = form(&[])?;
+        let head = |parent: &NewParent| Head::new(&form, Bytes::mib(1), Some(parent));
+        let error = head(&parent(&"x".repeat(1024))).expect_err("one byte too many");
         assert_eq!(error.kind(), Kind::Unsupported);
-        assert!(backing_name(&parent("a\0b")).is_err());
+        head(&parent(&"x".repeat(1023)))?;
         let unknown = NewParent {
             format: None,
             ..parent("q.raw")
         };
-        assert!(format_name(&unknown).is_err());
+        let error = head(&unknown).expect_err("whoever opens it would have to guess");
+        assert_eq!(error.kind(), Kind::Usage);
+        Ok(())
     }
 }

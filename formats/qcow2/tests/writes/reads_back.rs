@@ -122,6 +122,17 @@ fn our_reader_sees_each_grain_as_the_writer_was_told() -> Outcome {
 }
 
 #[test]
+fn a_disk_of_no_bytes_opens() -> Outcome {
+    let bench = Bench::in_folder(tempfile::tempdir()?);
+    let path = bench.write("image.qcow2", &Job::whole(&Recipe::empty(0), &[]))?;
+    let image = (DRIVER.open)(opening(&path, &NoCompanions)?)?;
+    assert_eq!(image.facts().size.0, 0);
+    let report = (DRIVER.check)(opening(&path, &NoCompanions)?)?;
+    assert!(report.faults.is_empty() && report.notes.is_empty());
+    Ok(())
+}
+
+#[test]
 fn an_image_without_parent_is_silent_where_it_is_zero() -> Outcome {
     let folder = tempfile::tempdir()?;
     let bench = Bench::in_folder(folder);
