@@ -7,7 +7,11 @@
 mod reading;
 
 use imgdelta_core::{CheckReport, Result};
-use imgdelta_fixtures::broken::{Case, Class, Expect, qcow2_cases};
+use imgdelta_fixtures::{
+    Recipe,
+    broken::{Case, Class, Expect, qcow2_cases},
+    qcow2::{Compression, Qcow2Spec, Snapshot},
+};
 use imgdelta_qcow2::DRIVER;
 use reading::{Beside, how, memory, read_all, walk};
 
@@ -78,6 +82,56 @@ fn a_check_calls_nothing_sound_that_cannot_be_read() {
             let found = check(case);
             let is_sound = found.as_ref().is_ok_and(|report| report.faults.is_empty());
             assert!(!is_sound, "{}: {found:?}", case.name);
+        }
+    }
+}
+
+#[test]
+fn no_flipped_bytes_make_it_panic_or_hang() {
+    let recipe = Recipe::scatter(256 << 10, 4096, 3);
+    let start = Qcow2Spec::new(recipe.clone(), 9);
+    let specs = [
+        Qcow2Spec {
+            compression: Some(Compression::deflate()),
+            snapshots: vec![Snapshot::new("1", "one", recipe.clone())],
+            ..start.clone()
+        },
+        Qcow2Spec {
+            compression: Some(Compression::zstd(2)),
+            ..start
+        },
+        Qcow2Spec {
+            extended_l2: true,
+            ..Qcow2Spec::new(recipe, 14)
+        },
+    ];
+    let mut state = 1_u64;
+    let mut next = |most: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % most
+    };
+    for spec in specs {
+        let image = spec.build();
+        for round in 0..400 {
+            let mut bytes = image.clone();
+            for _ in 0..=next(4) {
+                // Half of the flips meet the header.
+                let reach = if round % 2 == 0 { 112 } else { bytes.len() };
+                let at = next(reach);
+                bytes[at] ^= 1 << next(8);
+            }
+            if round % 7 == 0 {
+                bytes.truncate(next(image.len()));
+            }
+            let beside = Beside::default();
+            if let Ok(image) = (DRIVER.open)(how(memory(&bytes), &beside))
+                && image.facts().size.0 < 1 << 30
+            {
+                let _ = walk(&*image, |_, _, _| ());
+            }
+            let _ = (DRIVER.check)(how(memory(&bytes), &beside));
         }
     }
 }

@@ -6,14 +6,14 @@ mod reading;
 
 use std::{error::Error, path::Path, process::Command, sync::Arc};
 
-use imgdelta_core::{Bytes, CheckReport, FileOffset, FileSource, Result as Outcome, Source};
+use imgdelta_core::{Bytes, CheckReport, FileSource, Result as Outcome};
 use imgdelta_fixtures::{
     Fill, Recipe,
     peers::{self, Peer},
     qcow2::{Bitmap, Built, Compression, Qcow2Spec, Snapshot},
 };
 use imgdelta_qcow2::DRIVER;
-use reading::{Beside, Folder, how, memory};
+use reading::{Beside, Folder, how, long, memory};
 
 /// What qemu-img counts: corruptions, leaks.
 fn qemu_counts(path: &Path) -> Result<(u64, u64), Box<dyn Error>> {
@@ -193,39 +193,6 @@ fn stale_refcounts_of_a_dirty_image_are_a_note() -> Outcome<()> {
         report.notes
     );
     Ok(())
-}
-
-/// A small image as the start of a very long file.
-#[derive(Debug)]
-struct Long(Vec<u8>, u64);
-
-impl Source for Long {
-    fn len(&self) -> Bytes {
-        Bytes(self.1)
-    }
-
-    fn read_at(&self, at: FileOffset, buf: &mut [u8]) -> Outcome<()> {
-        for (byte, place) in buf.iter_mut().zip(Bytes(at.0).in_memory()..) {
-            *byte = self.0.get(place).copied().unwrap_or_default();
-        }
-        Ok(())
-    }
-}
-
-/// An image of 512-byte clusters in a file of `len` bytes, its data clusters at these places.
-fn long(len: u64, places: &[u64]) -> Long {
-    let recipe = Recipe::of(
-        32 << 10,
-        (0..places.len() as u64).map(|n| (n * 512, 512, Fill::Text)),
-    );
-    let built = Qcow2Spec::new(recipe, 9).build_files();
-    let mut bytes = built.image;
-    let table = Bytes(built.layout.l2[0]).in_memory();
-    for (place, number) in places.iter().zip(0..) {
-        let entry = table + 8 * number;
-        bytes[entry..entry + 8].copy_from_slice(&(1 << 63 | place).to_be_bytes());
-    }
-    Long(bytes, len)
 }
 
 #[test]

@@ -9,9 +9,10 @@
 use std::{collections::HashMap, path::Path, sync::Arc};
 
 use imgdelta_core::{
-    Bytes, Companions, Error, FileSource, Image, Kind, MemSource, Open, Options, Result, Source,
-    State, VirtOffset,
+    Bytes, Companions, Error, FileOffset, FileSource, Image, Kind, MemSource, Open, Options,
+    Result, Source, State, VirtOffset,
 };
+use imgdelta_fixtures::{Fill, Recipe, qcow2::Qcow2Spec};
 use imgdelta_qcow2::DRIVER;
 
 /// The files that lie beside an image.
@@ -109,4 +110,37 @@ pub(crate) fn walk(image: &dyn Image, mut see: impl FnMut(VirtOffset, &[u8], Sta
         at = at.saturating_add(Bytes::from(len));
     }
     Ok(())
+}
+
+/// A small image as the start of a very long file.
+#[derive(Debug)]
+pub(crate) struct Long(Vec<u8>, u64);
+
+impl Source for Long {
+    fn len(&self) -> Bytes {
+        Bytes(self.1)
+    }
+
+    fn read_at(&self, at: FileOffset, buf: &mut [u8]) -> Result<()> {
+        for (byte, place) in buf.iter_mut().zip(Bytes(at.0).in_memory()..) {
+            *byte = self.0.get(place).copied().unwrap_or_default();
+        }
+        Ok(())
+    }
+}
+
+/// An image of 512-byte clusters in a file of `len` bytes, its data clusters at these places.
+pub(crate) fn long(len: u64, places: &[u64]) -> Long {
+    let recipe = Recipe::of(
+        512 << 10,
+        (0..places.len() as u64).map(|n| (n * 512, 512, Fill::Text)),
+    );
+    let built = Qcow2Spec::new(recipe, 9).build_files();
+    let mut bytes = built.image;
+    for (place, number) in places.iter().zip(0..) {
+        let table = Bytes(built.layout.l2[number / 64]).in_memory();
+        let entry = table + 8 * (number % 64);
+        bytes[entry..entry + 8].copy_from_slice(&(1 << 63 | place).to_be_bytes());
+    }
+    Long(bytes, len)
 }
