@@ -30,11 +30,12 @@ impl Work<'_> {
             .collect()
     }
 
-    /// For work that mostly waits for the disk: twice as many, so that some wait while others compute. One thread stays one.
+    /// For work that mostly waits for the disk: four times as many, so that the disk always has several pieces to write while others are
+    /// read. One thread stays one.
     pub(crate) fn waiting_desks<D>(&self, desk: impl FnMut() -> D) -> Vec<D> {
         let count = match self.threads {
             0 | 1 => 1,
-            many => many.saturating_mul(2),
+            many => many.saturating_mul(4),
         };
         std::iter::repeat_with(desk).take(count).collect()
     }

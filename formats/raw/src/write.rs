@@ -40,6 +40,10 @@ pub(crate) fn create(create: Create<'_>) -> Result<Box<dyn ImageWriter>> {
         )
         .with_code("device_too_small"));
     }
+    // A file that has its length is not extended by each write: ext4 then lets several threads write at once.
+    if !sink.is_in_order() {
+        sink.set_len(create.size)?;
+    }
     Ok(Box::new(RawWriter {
         sink,
         size: create.size,

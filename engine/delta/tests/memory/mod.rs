@@ -1,7 +1,11 @@
 //! Layers in memory, sector by sector: the model that the engine is held against.
 
 #![allow(dead_code, reason = "each test uses its part of the model")]
-#![allow(clippy::indexing_slicing, clippy::panic, reason = "the model knows its sizes and says what it expects")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "the model knows its sizes and says what it expects"
+)]
 
 use std::sync::{Arc, Mutex};
 
