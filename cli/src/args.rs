@@ -82,10 +82,6 @@ pub(crate) struct Line {
 
 /// A command and what it was given.
 #[derive(Debug, Subcommand)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one, and it lives as long as the program"
-)]
 pub(crate) enum Command {
     /// Write what of TARGET differs from BASE as a child of BASE.
     Make(Make),

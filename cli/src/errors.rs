@@ -121,9 +121,7 @@ impl Failure<'_> {
 
     /// What became of the output. Wrong use is found before anything begins, so there it goes without saying.
     fn aftermath(&self) -> Option<String> {
-        let output = self
-            .output
-            .filter(|_| self.error.kind() != Kind::Usage)?;
+        let output = self.output.filter(|_| self.error.kind() != Kind::Usage)?;
         Some(if is_device(output) {
             format!(
                 "the device is written in part and holds no image: {}",
@@ -140,9 +138,7 @@ impl Failure<'_> {
             .map(|percent| format!(" at {percent} %"))
             .unwrap_or_default();
         let after = match self.output {
-            Some(output) if is_device(output) => {
-                "the device is written in part and holds no image"
-            }
+            Some(output) if is_device(output) => "the device is written in part and holds no image",
             _ => "nothing was changed",
         };
         format!("cancelled{percent}; {after}")

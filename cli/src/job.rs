@@ -179,10 +179,11 @@ pub(crate) struct Digest {
 /// Refuses standard input or output where only a file will do.
 pub(crate) fn refuse_stream(path: &Path, what: &str) -> Result<()> {
     if is_stream(path) {
-        Err(
-            Error::new(Kind::Usage, format!("{what} cannot be '-': it must be a file"))
-                .with_hint("'imgdelta convert - -o FILE' keeps a stream as a file"),
+        Err(Error::new(
+            Kind::Usage,
+            format!("{what} cannot be '-': it must be a file"),
         )
+        .with_hint("'imgdelta convert - -o FILE' keeps a stream as a file"))
     } else {
         Ok(())
     }

@@ -99,12 +99,7 @@ fn run(line: Line) -> ExitCode {
 type Telling = Box<dyn FnOnce() -> Result<u8>>;
 
 /// Does a command's job.
-fn obey(
-    command: Command,
-    run: &Run<'_>,
-    report: Report,
-    output: &mut Output,
-) -> Result<Telling> {
+fn obey(command: Command, run: &Run<'_>, report: Report, output: &mut Output) -> Result<Telling> {
     let mut writes = |goal: &Goal| {
         if !goal.dry_run && !job::is_stream(&goal.output.path) {
             *output = Some(goal.output.path.clone());

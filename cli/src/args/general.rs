@@ -26,12 +26,7 @@ pub(crate) struct General {
     #[arg(long, global = true, help_heading = "General")]
     bytes: bool,
     /// Show how far it is; auto: on a terminal [default: auto] [env: IMGDELTA_PROGRESS=].
-    #[arg(
-        long,
-        global = true,
-        value_name = "WHEN",
-        help_heading = "General"
-    )]
+    #[arg(long, global = true, value_name = "WHEN", help_heading = "General")]
     progress: Option<ProgressWhen>,
     /// Work with N threads [default: all cores] [env: IMGDELTA_THREADS=].
     #[arg(

@@ -1,7 +1,7 @@
 //! `check`: is an image sound?
 
-use imgdelta_core::{CheckReport, Error, Result};
-use imgdelta_registry::check_image;
+use imgdelta_core::{CheckReport, Error, FileSource, Result};
+use imgdelta_registry::{check_image, probe};
 use serde::Serialize;
 
 use super::{Outcome, Run, writing::shown};
@@ -72,12 +72,14 @@ impl Outcome for Checked {
 pub(crate) fn check(job: &job::Check, run: &Run<'_>) -> Result<Checked> {
     job::refuse_stream(&job.image.path, "an image to be checked")?;
     run.signals.may_end_at_once(true);
-    let (driver, report) = check_image(&job.image)?;
+    let spec = &job.image;
+    let driver = probe(&FileSource::open(&spec.path)?, &spec.path, spec.format)
+        .map_err(|error| error.in_file(&spec.path))?;
     let CheckReport {
         faults,
         notes,
         counts,
-    } = report;
+    } = check_image(spec)?;
     Ok(Checked {
         path: shown(&job.image.path),
         format: driver.format.name(),

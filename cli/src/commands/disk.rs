@@ -1,6 +1,6 @@
 //! An open disk: a chain of layers with their files' names, as commands use it.
 
-use imgdelta_core::{Error, Facts, Kind, Result, Stamp};
+use imgdelta_core::{Error, Facts, Kind, Options, Result, Stamp};
 use imgdelta_delta::{Chain, Layer};
 use imgdelta_registry::{OpenSpec, Opened, open_chain, open_image};
 use serde::Serialize;
@@ -33,20 +33,21 @@ pub(crate) struct Named {
 impl Disk {
     /// Opens an image and all its parents.
     pub(crate) fn open(spec: &OpenSpec) -> Result<Self> {
-        Self::of(open_chain(spec)?, &view(spec))
+        Self::of(open_chain(spec)?, spec)
     }
 
     /// Opens an image; whom it names as its parent does not matter.
     pub(crate) fn open_alone(spec: &OpenSpec) -> Result<Self> {
-        Self::of(vec![open_image(spec)?], &view(spec))
+        Self::of(vec![open_image(spec)?], spec)
     }
 
-    fn of(opened: Vec<Opened>, view: &str) -> Result<Self> {
+    fn of(opened: Vec<Opened>, spec: &OpenSpec) -> Result<Self> {
         let mut layers = Vec::new();
         for one in &opened {
-            // Snapshots and options are asked of the top image; its parents are what they are.
-            let view = if layers.is_empty() { view } else { "" };
-            layers.push(Layer::new(one.image.clone(), view)?);
+            layers.push(Layer::new(
+                one.image.clone(),
+                view(spec, layers.is_empty()),
+            )?);
         }
         let chain = Chain::new(layers)?;
         let mut opened = opened.into_iter();
@@ -107,18 +108,24 @@ impl Disk {
 
 /// What an image wants the user to know, with the file that it is about.
 pub(crate) fn notes_of(opened: &Opened) -> Vec<String> {
-    let notes = &opened.image.facts().notes;
     let path = opened.path.display();
-    notes.iter().map(|note| format!("{path}: {note}")).collect()
+    let facts = opened.image.facts();
+    opened
+        .notes
+        .iter()
+        .chain(&facts.notes)
+        .map(|note| format!("{path}: {note}"))
+        .collect()
 }
 
-/// Which view of its file an image is: what was asked for beside its path. Remembered digests are found by it.
-fn view(spec: &OpenSpec) -> String {
+/// Which view of its file a layer is: what was asked for beside its path. Remembered digests are found by it.
+/// Options are asked of all layers, a snapshot of the top one alone.
+fn view(spec: &OpenSpec, is_top: bool) -> String {
     let mut view = String::new();
-    if let Some(snapshot) = &spec.snapshot {
+    if let Some(snapshot) = spec.snapshot.as_ref().filter(|_| is_top) {
         view = format!("snapshot {snapshot}");
     }
-    if spec.options != imgdelta_core::Options::default() {
+    if spec.options != Options::default() {
         view = format!("{view} {:?}", spec.options);
     }
     view

@@ -10,10 +10,10 @@ use std::{
 };
 
 use imgdelta_core::{
-    Bytes, Create, Draft, Error, Existing, FileOffset, Format, ImageWriter, Kind, NewParent, OneOutput,
+    Bytes, Create, Draft, Error, Existing, FileOffset, Format, ImageWriter, Kind, NewParent,
     Outputs, PipeSink, Result, Sink,
 };
-use imgdelta_registry::{Drafts, create, driver_for, refuse_inputs};
+use imgdelta_registry::{Drafts, create, create_stream, driver_for, refuse_inputs};
 
 use super::disk::Disk;
 use crate::job::{self, Goal};
@@ -57,7 +57,7 @@ impl Writing {
         inputs: &[&Disk],
     ) -> Result<Self> {
         if job::is_stream(&goal.output.path) {
-            return Self::begin_stream(goal, size, parent);
+            return Self::begin_stream(goal, size);
         }
         check_place(goal, inputs)?;
         if goal.dry_run {
@@ -70,18 +70,7 @@ impl Writing {
         })
     }
 
-    fn begin_stream(goal: &Goal, size: Bytes, parent: Option<NewParent>) -> Result<Self> {
-        let driver = driver_for(&goal.output)?;
-        if !driver.streams {
-            return Err(Error::new(
-                Kind::Unsupported,
-                format!(
-                    "{} cannot be written to a pipe: its parts are not written in order",
-                    driver.format
-                ),
-            )
-            .with_hint("write it to a file with -o FILE"));
-        }
+    fn begin_stream(goal: &Goal, size: Bytes) -> Result<Self> {
         if io::stdout().is_terminal() && goal.output.existing == Existing::Keep {
             return Err(Error::new(
                 Kind::Usage,
@@ -90,14 +79,8 @@ impl Writing {
             .with_hint("use -o FILE, or a pipe, or --force"));
         }
         let sink: Arc<dyn Sink> = Arc::new(PipeSink::new(io::stdout()));
-        let writer = (driver.create)(Create {
-            outputs: &OneOutput(sink),
-            size,
-            options: goal.output.options.clone(),
-            parent,
-        })?;
         Ok(Self {
-            writer,
+            writer: create_stream(sink, &goal.output, size)?,
             place: Place::Stream,
         })
     }
@@ -150,7 +133,11 @@ impl Written {
     /// Makes everything durable and gives it its name.
     pub(crate) fn commit(self) -> Result<()> {
         match self.0 {
-            Place::Files(drafts) => drafts.commit(),
+            Place::Files(drafts) => {
+                // Before the first file gets its name, all that can fail has been done.
+                drafts.main()?.sync()?;
+                drafts.commit()
+            }
             Place::Stream | Place::Nowhere(_) => Ok(()),
         }
     }

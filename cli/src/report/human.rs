@@ -73,7 +73,10 @@ pub(super) fn percent(part: u64, whole: u64) -> String {
 /// Text without what a terminal would obey: names and paths come from images, and those from strangers.
 pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     // Also the marks that turn the direction of writing, with which one name passes for another.
-    let is_bad = |c: char| c.is_control() || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let is_bad = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
     if text.chars().any(is_bad) {
         text.chars()
             .map(|c| {
