@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Builds imgdelta and does its main job on images that the repository makes: golden image, patched image, child, attach, proof.
+#   ./story [FOLDER]      works in FOLDER (default target/story), which is emptied first
+set -euo pipefail
+cd "$(dirname "$0")"
+folder=${1:-target/story}
+cargo build --quiet --release -p imgdelta
+cargo build --quiet --release -p imgdelta-fixtures --bin fixture
+bin=$PWD/target/release
+rm -rf "$folder"
+mkdir -p "$folder"/{hq,stick,site}
+"$bin/fixture" golden "$folder/hq" >/dev/null
+# The site got its copy of the golden image long ago; by now it has another name.
+cp "$folder/hq/golden.vhd" "$folder/site/Golden Disk.vhd"
+cd "$folder"
+export PATH=$bin:$PATH
+# The story is the same whatever was remembered before.
+export IMGDELTA_CACHE=$PWD/cache
+
+run() { # shows a command and what it prints
+  printf '$'; printf ' %q' "$@"; printf '\n'
+  "$@"
+}
+
+echo "# at headquarters: the difference between the golden image and the patched one, as a child VHD"
+run imgdelta make -b hq/golden.vhd -t hq/patched.vhd -o stick/november.vhd
+run ls -s --block-size=K hq/patched.vhd stick
+echo
+echo "# at the site: the child is linked to the local copy of the golden image, which is proven first"
+run cp stick/november.vhd stick/november.vhd.manifest.json site
+run imgdelta attach site/november.vhd -b "site/Golden Disk.vhd"
+run imgdelta info site/november.vhd
+echo
+echo "# the child over its base is the patched image, bit for bit"
+run imgdelta compare site/november.vhd hq/patched.vhd
+run imgdelta digest site/november.vhd
+run imgdelta digest hq/patched.vhd
+echo
+echo "# or as a full image, in any format"
+run imgdelta apply site/november.vhd -b "site/Golden Disk.vhd" -o site/full.qcow2
+run imgdelta compare site/full.qcow2 hq/patched.vhd
+echo
+echo "# the wrong base is refused before anything is written"
+if run imgdelta apply site/november.vhd -b hq/patched.vhd -o site/wrong.qcow2; then
+  echo "error: a wrong base was taken" >&2
+  exit 1
+fi
