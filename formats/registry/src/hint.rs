@@ -40,6 +40,10 @@ pub(crate) fn read(hint: &Hint) -> Result<Wish, Reason> {
     if text.chars().any(char::is_control) {
         return Err(Reason::Control);
     }
+    // Formats decode what they can; a name that is right in all but one letter is another name.
+    if text.contains(char::REPLACEMENT_CHARACTER) {
+        return Err(Reason::Text);
+    }
     match hint.kind {
         HintKind::Path => unix(text),
         HintKind::WindowsPath => windows(text),
@@ -185,6 +189,7 @@ mod tests {
         for text in ["json:{}", "nbd://h/x", "file:/etc/x", "fat:rw:/etc", "c:x"] {
             assert_eq!(read(text), Err(Reason::Protocol), "{text}");
         }
+        assert_eq!(read("b\u{fffd}se"), Err(Reason::Text));
         for text in ["", ".", "..", "a/..", "/", "//"] {
             assert_eq!(read(text), Err(Reason::Empty), "{text}");
         }

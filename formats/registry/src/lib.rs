@@ -12,7 +12,7 @@
 //! | [`link`] | how a child is to name its base |
 //!
 //! Inside, `hint` reads recorded paths, `beneath` opens them without leaving a folder, `parent` chooses among them, `companions` does the
-//! same for a format's other files, and `foreign` knows what nobody here can read.
+//! same for a format's other files, `named` has every error say its file, and `foreign` knows what nobody here can read.
 
 mod beneath;
 mod companions;
@@ -21,6 +21,7 @@ mod drafts;
 mod foreign;
 mod hint;
 pub mod link;
+mod named;
 pub mod open;
 mod parent;
 pub mod policy;

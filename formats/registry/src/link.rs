@@ -82,7 +82,10 @@ fn text(path: &Path, shown: &Path) -> Result<String> {
         .in_file(shown)
         .with_hint("rename the base")
     };
-    let text = path.to_str().ok_or_else(|| refused("is not UTF-8"))?;
+    let text = path
+        .to_str()
+        .filter(|text| !text.contains(char::REPLACEMENT_CHARACTER))
+        .ok_or_else(|| refused("is not UTF-8"))?;
     if text.chars().any(char::is_control) {
         return Err(refused("holds a control character"));
     }

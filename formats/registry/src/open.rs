@@ -12,7 +12,9 @@ use imgdelta_core::{
     Stamp,
 };
 
-use crate::{DRIVERS, companions::Beside, parent::Finder, policy::Policy, probe::Formats};
+use crate::{
+    DRIVERS, companions::Beside, named::Named, parent::Finder, policy::Policy, probe::Formats,
+};
 
 /// The most layers that a chain may have.
 pub const MOST_LAYERS: usize = 256;
@@ -182,8 +184,12 @@ impl Layer<'_> {
     pub(crate) fn open(self, policy: &Policy) -> Result<Opened> {
         let (driver, path) = (self.driver, self.path.to_owned());
         let stamp = self.source.stamp().map_err(|error| error.in_file(&path))?;
+        let image = self.hand_to(policy, driver.open)?;
         Ok(Opened {
-            image: self.hand_to(policy, driver.open)?,
+            image: Arc::new(Named {
+                image,
+                path: path.clone(),
+            }),
             driver,
             path,
             stamp,

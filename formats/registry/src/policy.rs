@@ -69,6 +69,9 @@ pub enum Reason {
     /// It would draw on a terminal, or end where a C string ends.
     #[error("holds a control character")]
     Control,
+    /// Bytes that are no text: what they were decoded to is not what they say.
+    #[error("is not well-formed text")]
+    Text,
     /// `json:`, `nbd:`, `http:` and all others.
     #[error("names a protocol, only files are followed")]
     Protocol,

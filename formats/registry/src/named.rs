@@ -1,0 +1,43 @@
+//! A layer whose errors name its file: what goes wrong long after opening, in a table or in a compressed block, is told with the path too.
+//!
+//! Nothing of what the layer says is changed.
+
+use std::{path::PathBuf, sync::Arc};
+
+use imgdelta_core::{Error, Extent, Facts, Image, ParentLink, Result, VirtOffset};
+
+/// A layer and the path of its file.
+#[derive(Debug)]
+pub(crate) struct Named {
+    /// The layer.
+    pub(crate) image: Arc<dyn Image>,
+    /// Its file, unless an error knows better: data may stand in another one.
+    pub(crate) path: PathBuf,
+}
+
+impl Named {
+    /// The error with the path.
+    fn named(&self, error: Error) -> Error {
+        error.in_file(&self.path)
+    }
+}
+
+impl Image for Named {
+    fn facts(&self) -> &Facts {
+        self.image.facts()
+    }
+
+    fn parent(&self) -> Option<&ParentLink> {
+        self.image.parent()
+    }
+
+    fn extent_at(&self, at: VirtOffset) -> Result<Extent> {
+        self.image.extent_at(at).map_err(|error| self.named(error))
+    }
+
+    fn read_data(&self, at: VirtOffset, buf: &mut [u8]) -> Result<()> {
+        self.image
+            .read_data(at, buf)
+            .map_err(|error| self.named(error))
+    }
+}

@@ -1,0 +1,188 @@
+//! Which format a file is taken for.
+
+use std::path::{Path, PathBuf};
+
+use imgdelta_core::{Format, Kind, MemSource, Result};
+use imgdelta_fixtures::{
+    Recipe,
+    qcow2::Qcow2Spec,
+    vhd::{VhdSpec, seal_footer},
+};
+use imgdelta_registry::{DRIVERS, OpenSpec, open_image, probe};
+
+use crate::place::Place;
+
+/// What becomes of `bytes` under `name`: the format, or the exit status and the stable word.
+fn verdict(name: &str, bytes: &[u8]) -> Result<Format, (u8, &'static str)> {
+    probe(&MemSource(bytes.to_vec()), Path::new(name), None)
+        .map(|driver| driver.format)
+        .map_err(|error| (error.kind().exit(), error.code()))
+}
+
+/// 64 KiB of a guest that wrote `bytes` at `at`.
+fn guest(at: usize, bytes: &[u8]) -> Vec<u8> {
+    let mut disk = Recipe::small(1 << 16).expected(None);
+    disk[at..at + bytes.len()].copy_from_slice(bytes);
+    disk
+}
+
+fn qcow2() -> Vec<u8> {
+    Qcow2Spec::new(Recipe::small(1 << 16), 16).build()
+}
+
+#[test]
+fn bytes_say_the_format_and_names_only_whether_that_is_expected() {
+    let plain = guest(0, b"");
+    let fixed = VhdSpec::fixed(Recipe::small(1 << 16)).build();
+    let dynamic = VhdSpec::dynamic(Recipe::small(1 << 16), 1 << 16).build();
+    for name in [
+        "x",
+        "x.img",
+        "x.bin",
+        "x.dd",
+        "x.raw",
+        "x.RAW",
+        "x.iso",
+        "x.qcow2.001",
+        ".vhd",
+    ] {
+        assert_eq!(verdict(name, &plain), Ok(Format::Raw), "{name}");
+    }
+    for name in ["x", "x.img", "x.iso", "x.vhd", "x.VHD"] {
+        assert_eq!(verdict(name, &fixed), Ok(Format::Vhd), "{name}");
+        assert_eq!(verdict(name, &dynamic), Ok(Format::Vhd), "{name}");
+    }
+    for name in ["x", "x.img", "x.qcow2", "x.qcow"] {
+        assert_eq!(verdict(name, &qcow2()), Ok(Format::Qcow2), "{name}");
+    }
+    for name in ["x.vhd", "x.qcow2", "x.vhdx", "x.vmdk", "x.vdi", "x.qed"] {
+        assert_eq!(verdict(name, &plain), Err((3, "magic")), "{name}");
+    }
+    assert_eq!(verdict("x.vhd", b""), Err((3, "magic")));
+    assert_eq!(verdict("x.img", b""), Ok(Format::Raw));
+}
+
+#[test]
+fn where_name_and_bytes_or_two_formats_disagree_nobody_guesses() {
+    let ambiguous = Err((3, "ambiguous"));
+    let fixed = VhdSpec::fixed(Recipe::small(1 << 16)).build();
+    assert_eq!(verdict("x.raw", &qcow2()), ambiguous);
+    assert_eq!(verdict("x.raw", &fixed), ambiguous);
+    assert_eq!(verdict("x.raw", &guest(0, b"vhdxfile")), ambiguous);
+    assert_eq!(verdict("x.vhd", &qcow2()), ambiguous);
+    assert_eq!(verdict("x.vmdk", &qcow2()), ambiguous);
+    // A guest of a fixed VHD wrote a qcow2 header: the policy of the one is not to be got by the other.
+    let mut both = fixed.clone();
+    let header = qcow2();
+    both[..4096].copy_from_slice(&header[..4096]);
+    assert_eq!(verdict("x", &both), ambiguous);
+    assert_eq!(verdict("x.vhd", &both), ambiguous);
+    // Nor does a damaged footer make it a qcow2.
+    let footer = both.len() - 512;
+    both[footer + 100] ^= 1;
+    assert_eq!(verdict("x", &both), ambiguous);
+    // A foreign magic and a footer are two as well.
+    let mut foreign = fixed;
+    foreign[..4].copy_from_slice(b"KDMV");
+    assert_eq!(verdict("x", &foreign), ambiguous);
+}
+
+#[test]
+fn what_is_damaged_is_never_raw() {
+    let mut torn = qcow2();
+    torn[4..8].copy_from_slice(&9_u32.to_be_bytes());
+    assert_eq!(verdict("x.img", &torn), Ok(Format::Qcow2));
+    let mut fixed = VhdSpec::fixed(Recipe::small(1 << 16)).build();
+    let footer = fixed.len() - 512;
+    fixed[footer + 64] ^= 1;
+    assert_eq!(verdict("x.img", &fixed), Ok(Format::Vhd));
+    seal_footer(&mut fixed[footer..]);
+    assert_eq!(verdict("x.img", &fixed), Ok(Format::Vhd));
+}
+
+#[test]
+fn formats_without_a_driver_are_known_by_name_and_never_raw() {
+    let unsupported = Err((4, "format_unsupported"));
+    let text = b"# Disk DescriptorFile\nversion=1\ncreateType=\"monolithicFlat\"\n";
+    let magics: [(usize, &[u8]); 10] = [
+        (0, b"vhdxfile"),
+        (0, b"KDMV\x01\0\0\0"),
+        (0, b"COWD\x01\0\0\0"),
+        (0, b"\xbe\xba\xfe\xca\0\0\0\0"),
+        (0, text),
+        (0x40, b"\x7f\x10\xda\xbe\x01\0\x01\0"),
+        (0, b"QED\0"),
+        (0, b"WithoutFreeSpace\x02\0\0\0"),
+        (0, b"WithouFreSpacExt\x02\0\0\0"),
+        (0, b"encrcdsa"),
+    ];
+    for (at, magic) in magics {
+        for name in ["x", "x.img", "x.unknown"] {
+            assert_eq!(verdict(name, &guest(at, magic)), unsupported, "{magic:?}");
+        }
+        assert_eq!(verdict("x.raw", &guest(at, magic)), Err((3, "ambiguous")));
+    }
+    let koly = guest((1 << 16) - 512, b"koly\0\0\0\x04\0\0\x02\0");
+    assert_eq!(verdict("x.dmg", &koly), unsupported);
+    // A read-write .dmg is raw.
+    assert_eq!(verdict("x.dmg", &guest(0, b"")), Ok(Format::Raw));
+    // qcow version 1 is known to the driver, which refuses it by name.
+    let place = Place::new();
+    let old = place.put("old.img", &guest(0, b"QFI\xfb\0\0\0\x01"));
+    let error = open_image(&OpenSpec::of(old)).expect_err("version 1");
+    assert_eq!(error.kind(), Kind::Unsupported);
+}
+
+#[test]
+fn what_the_user_says_wins_over_everything() -> Result<()> {
+    let place = Place::new();
+    let as_raw = |path: PathBuf| OpenSpec {
+        format: Some(Format::Raw),
+        ..OpenSpec::of(path)
+    };
+    for (name, bytes) in [
+        ("a.raw", qcow2()),
+        ("b.vhdx", guest(0, b"vhdxfile")),
+        ("c.qcow2", guest(0, b"")),
+    ] {
+        let path = place.put(name, &bytes);
+        let opened = open_image(&as_raw(path))?;
+        assert_eq!(opened.driver.format, Format::Raw);
+        assert_eq!(opened.image.facts().size.0, bytes.len() as u64);
+    }
+    let not_there = OpenSpec {
+        format: Some(Format::Vhdx),
+        ..OpenSpec::of(place.at("b.vhdx"))
+    };
+    let error = open_image(&not_there).expect_err("it has no driver");
+    assert_eq!(error.kind(), Kind::Unsupported);
+    Ok(())
+}
+
+#[test]
+fn every_format_of_the_list_is_there_once_and_raw_is_last() {
+    let mut formats: Vec<Format> = DRIVERS.iter().map(|driver| driver.format).collect();
+    assert_eq!(formats.last(), Some(&Format::Raw));
+    formats.sort();
+    formats.dedup();
+    assert_eq!(formats.len(), DRIVERS.len());
+    for driver in DRIVERS {
+        assert!(
+            !driver.extensions.is_empty(),
+            "{driver:?} has no extension for new files"
+        );
+    }
+}
+
+#[test]
+fn a_pipe_or_a_folder_is_no_image_and_nothing_waits_for_it() {
+    let place = Place::new();
+    place.pipe("pipe");
+    for path in [place.at("pipe"), place.at(""), PathBuf::from("/dev/null")] {
+        let error = open_image(&OpenSpec::of(path)).expect_err("it is no image");
+        assert_eq!((error.kind(), error.code()), (Kind::Host, "not_a_file"));
+    }
+    let error = open_image(&OpenSpec::of(place.at("none"))).expect_err("nothing is there");
+    assert_eq!(error.kind(), Kind::Host);
+    assert_eq!(error.place().file, Some(place.at("none")));
+}
