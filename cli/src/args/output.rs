@@ -7,7 +7,7 @@ use imgdelta_core::{Existing, Format, Options, Result};
 use imgdelta_registry::OutputSpec;
 
 use super::input;
-use crate::job::{Goal, Ids};
+use crate::job::{Goal, Ids, is_stream};
 
 /// The form of an image that is written.
 #[derive(Debug, Args)]
@@ -30,12 +30,13 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// What is to be written, and where.
+    /// What is to be written, and where. A stream is raw unless said otherwise, as standard input is.
     pub(crate) fn goal(&self, path: PathBuf) -> Result<Goal> {
+        let stream = is_stream(&path).then_some(Format::Raw);
         Ok(Goal {
             output: OutputSpec {
                 path,
-                format: self.format,
+                format: self.format.or(stream),
                 options: Options::parse(&self.option)?,
                 existing: if self.force {
                     Existing::Replace

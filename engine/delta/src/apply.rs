@@ -1,6 +1,6 @@
 //! `apply`: base and child together as a full image, the base proven before the first write, the result before it gets its name.
 
-use imgdelta_core::{Bytes, Error, ImageWriter, Kind, Result};
+use imgdelta_core::{Bytes, Error, ImageWriter, Kind, Result, SECTOR};
 
 use crate::{
     chain::Chain,
@@ -36,9 +36,8 @@ impl Apply<'_> {
             return Ok(false);
         };
         let needed = manifest.base.proof()?;
-        if needed.size != self.base.size()
-            && self.base.size().0.next_multiple_of(512) != needed.size.0.next_multiple_of(512)
-        {
+        if !is_same_size(needed.size, self.base.size()) {
+            self.refuse_result(manifest)?;
             return Err(
                 Error::new(Kind::Chain, "base image does not match this child")
                     .with_code("base_mismatch")
@@ -52,8 +51,24 @@ impl Apply<'_> {
         // A format that counts in sectors holds a disk of odd length rounded up: it is the same disk.
         let base = self.base.resized(needed.size);
         let (found, remembered) = prove_or_recall(&base, self.memory, self.work)?;
+        if found.id != needed.id && found.id == manifest.result_id()? {
+            return Err(is_result());
+        }
         needed.require(&found)?;
         Ok(remembered)
+    }
+
+    /// Refuses a base that is not of the base's size but is what would come out: a mistake of its own, and a likely one.
+    fn refuse_result(&self, manifest: &Manifest) -> Result<()> {
+        let size = Bytes(manifest.result.size);
+        if !is_same_size(size, self.base.size()) {
+            return Ok(());
+        }
+        let (found, _) = prove_or_recall(&self.base.resized(size), self.memory, self.work)?;
+        if found.id == manifest.result_id()? {
+            return Err(is_result());
+        }
+        Ok(())
     }
 
     /// The size of the disk that comes out.
@@ -91,4 +106,18 @@ impl Apply<'_> {
         }
         Ok(copied)
     }
+}
+
+/// Whether a disk of one size can be held as one of the other: formats that count in sectors round up.
+fn is_same_size(one: Bytes, other: Bytes) -> bool {
+    let sectors = |size: Bytes| size.pieces(Bytes(SECTOR));
+    sectors(one) == sectors(other)
+}
+
+fn is_result() -> Error {
+    Error::new(
+        Kind::Chain,
+        "this is the target of this child, not its base",
+    )
+    .with_code("base_is_result")
 }

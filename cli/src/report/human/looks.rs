@@ -56,8 +56,10 @@ fn one(image: &OneImage, page: &mut Page<'_>) -> io::Result<()> {
             format!("{} '{}', {size}", snapshot.id, snapshot.name),
         )?;
     }
+    let width = image.details.iter().map(|detail| detail.name.len()).max();
     for detail in &image.details {
-        page.field(detail.name, &detail.value)?;
+        let width = width.unwrap_or_default();
+        page.line(format_args!("  {:<width$} {}", detail.name, detail.value))?;
     }
     Ok(())
 }
