@@ -1,7 +1,7 @@
 //! `map`: where an image's data is, run by run.
 
 use imgdelta_core::{Bytes, FileOffset, Kind, Result, State, VirtOffset};
-use imgdelta_delta::Origin;
+use imgdelta_delta::{Cursor, Origin};
 use serde::Serialize;
 
 use super::{
@@ -64,8 +64,9 @@ pub(crate) fn map(
     let mut data = 0_u64;
     let mut at = VirtOffset::ZERO;
     let mut pending: Option<Piece> = None;
+    let mut cursor = Cursor::over(&disk.chain);
     while at.0 < disk.chain.size().0 {
-        let found = disk.chain.run_at(at)?;
+        let found = cursor.run_at(at)?;
         let piece = Piece {
             at,
             len: found.len,

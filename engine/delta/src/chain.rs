@@ -170,57 +170,43 @@ impl Chain {
     /// # Errors
     /// Corrupt or Host, if a layer cannot say.
     pub fn run_above(&self, at: VirtOffset, floor: usize) -> Result<Run> {
+        self.run_asking(at, floor, |_, layer| layer.image.extent_at(at))
+    }
+
+    /// The run from `at` on, each layer above `floor` being asked through `ask`, by its number, until one says something.
+    fn run_asking(
+        &self,
+        at: VirtOffset,
+        floor: usize,
+        mut ask: impl FnMut(usize, &Layer) -> Result<Extent>,
+    ) -> Result<Run> {
         let mut len = Bytes(self.size.0.saturating_sub(at.0));
+        let run = |len, origin, state| {
+            Ok(Run {
+                at,
+                len,
+                origin,
+                state,
+            })
+        };
         for (number, (layer, seen)) in self.layers.iter().zip(&self.seen).enumerate().take(floor) {
             if at.0 >= seen.0 {
-                return Ok(Run {
-                    at,
-                    len,
-                    origin: Origin::Zero,
-                    state: State::Zero,
-                });
+                return run(len, Origin::Zero, State::Zero);
             }
-            let extent = layer.image.extent_at(at)?;
+            let extent = ask(number, layer)?;
             len = len.min(extent.len).min(Bytes(seen.0 - at.0));
             match extent.state {
                 State::Absent => {}
-                State::Zero => {
-                    return Ok(Run {
-                        at,
-                        len,
-                        origin: Origin::Zero,
-                        state: State::Zero,
-                    });
-                }
-                state => {
-                    return Ok(Run {
-                        at,
-                        len,
-                        origin: Origin::Layer(number),
-                        state,
-                    });
-                }
+                State::Zero => return run(len, Origin::Zero, State::Zero),
+                state => return run(len, Origin::Layer(number), state),
             }
         }
         match self.seen.get(floor) {
-            Some(seen) if at.0 < seen.0 => Ok(Run {
-                at,
-                len: len.min(Bytes(seen.0 - at.0)),
-                origin: Origin::Below,
-                state: State::Absent,
-            }),
-            Some(_) => Ok(Run {
-                at,
-                len,
-                origin: Origin::Zero,
-                state: State::Zero,
-            }),
-            None => Ok(Run {
-                at,
-                len,
-                origin: Origin::Zero,
-                state: State::Absent,
-            }),
+            Some(seen) if at.0 < seen.0 => {
+                run(len.min(Bytes(seen.0 - at.0)), Origin::Below, State::Absent)
+            }
+            Some(_) => run(len, Origin::Zero, State::Zero),
+            None => run(len, Origin::Zero, State::Absent),
         }
     }
 
@@ -315,5 +301,60 @@ impl Chain {
             }
         }
         Ok(())
+    }
+}
+
+/// Goes over a chain in order of address and remembers what each layer said last: in a deep chain most layers are silent for
+/// long runs, and are then asked once a run instead of once a block.
+#[derive(Debug)]
+pub struct Cursor<'a> {
+    chain: &'a Chain,
+    /// What each layer said last.
+    said: Vec<Option<Extent>>,
+}
+
+impl<'a> Cursor<'a> {
+    /// Over `chain`.
+    #[must_use]
+    pub fn over(chain: &'a Chain) -> Self {
+        Self {
+            chain,
+            said: vec![None; chain.layers.len()],
+        }
+    }
+
+    /// The size of the disk.
+    #[must_use]
+    pub const fn size(&self) -> Bytes {
+        self.chain.size()
+    }
+
+    /// As [`Chain::run_above`].
+    ///
+    /// # Errors
+    /// As [`Chain::run_above`].
+    pub fn run_above(&mut self, at: VirtOffset, floor: usize) -> Result<Run> {
+        let said = &mut self.said;
+        self.chain.run_asking(at, floor, |number, layer| {
+            match said.get(number) {
+                Some(Some(last)) if last.at <= at && at < last.end() => {
+                    return Ok(last.part(at, last.len));
+                }
+                _ => {}
+            }
+            let extent = layer.image.extent_at(at)?;
+            if let Some(place) = said.get_mut(number) {
+                *place = Some(extent);
+            }
+            Ok(extent)
+        })
+    }
+
+    /// As [`Chain::run_at`].
+    ///
+    /// # Errors
+    /// As [`Chain::run_above`].
+    pub fn run_at(&mut self, at: VirtOffset) -> Result<Run> {
+        self.run_above(at, self.chain.layers.len())
     }
 }

@@ -37,7 +37,7 @@ pub mod watch;
 pub mod work;
 
 pub use apply::Apply;
-pub use chain::{Chain, Layer, Origin};
+pub use chain::{Chain, Cursor, Layer, Origin};
 pub use compare::{Compare, Difference};
 pub use copy::{Copied, Copy};
 pub use digest::{plain_sha256, prove, prove_or_recall};

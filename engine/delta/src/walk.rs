@@ -3,10 +3,10 @@
 //! What the tables alone decide is never read: where both sides are zero, and where both take a run from the same layer, they are
 //! equal.
 
-use imgdelta_core::{Bytes, Result, VirtOffset};
+use imgdelta_core::{Bytes, Result, State, VirtOffset};
 
 use crate::{
-    chain::{Chain, Origin, Run},
+    chain::{Chain, Cursor, Origin, Run},
     tree::WINDOW,
 };
 
@@ -66,8 +66,8 @@ pub(crate) struct Manner {
 /// Goes over the disk, or the two.
 #[derive(Debug)]
 pub(crate) struct Walker<'a> {
-    base: Option<&'a Chain>,
-    target: &'a Chain,
+    base: Option<Cursor<'a>>,
+    target: Cursor<'a>,
     /// From which layer on base and target are the same.
     shared: Option<(usize, usize)>,
     manner: Manner,
@@ -87,8 +87,8 @@ impl<'a> Walker<'a> {
     ) -> Self {
         let shared = base.and_then(|base| base.shared_with(target));
         Self {
-            base,
-            target,
+            base: base.map(Cursor::over),
+            target: Cursor::over(target),
             shared,
             manner,
             at: VirtOffset::ZERO,
@@ -201,11 +201,18 @@ impl<'a> Walker<'a> {
         Ok(Some(span))
     }
 
-    fn look(&self) -> Result<Span> {
+    fn look(&mut self) -> Result<Span> {
         let at = self.at;
-        let target = self.run_of(self.target, self.shared.map(|(_, target)| target))?;
-        let base = match self.base {
-            Some(base) => self.run_of(base, self.shared.map(|(base, _)| base))?,
+        // Of a shared part only needs to be known that it is the same, where that can be passed over.
+        let floor = self.shared.filter(|_| self.manner.skips_same);
+        let target = run_of(
+            &mut self.target,
+            at,
+            self.end,
+            floor.map(|(_, target)| target),
+        )?;
+        let base = match &mut self.base {
+            Some(base) => run_of(base, at, self.end, floor.map(|(base, _)| base))?,
             None => Run {
                 origin: Origin::Zero,
                 ..target
@@ -234,22 +241,26 @@ impl<'a> Walker<'a> {
             base >= from_base && target >= from_target && base - from_base == target - from_target
         })
     }
+}
 
-    /// The run at the present address; beyond the disk's end it is zero.
-    fn run_of(&self, chain: &Chain, shared: Option<usize>) -> Result<Run> {
-        if self.at.0 >= chain.size().0 {
-            let len = self.end.since(self.at);
-            return Ok(Run {
-                at: self.at,
-                len,
-                origin: Origin::Zero,
-                state: imgdelta_core::State::Zero,
-            });
-        }
-        match shared {
-            Some(floor) if self.manner.skips_same => chain.run_above(self.at, floor),
-            _ => chain.run_at(self.at),
-        }
+/// The run of a disk at `at`, of layers above `floor` if there is one; beyond the disk's end it is zero up to `end`.
+fn run_of(
+    disk: &mut Cursor<'_>,
+    at: VirtOffset,
+    end: VirtOffset,
+    floor: Option<usize>,
+) -> Result<Run> {
+    if at.0 >= disk.size().0 {
+        return Ok(Run {
+            at,
+            len: end.since(at),
+            origin: Origin::Zero,
+            state: State::Zero,
+        });
+    }
+    match floor {
+        Some(floor) => disk.run_above(at, floor),
+        None => disk.run_at(at),
     }
 }
 
