@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::{Bytes, Error, FileOffset, FileSink, Kind, Result, Sink, Source};
+use crate::{Bytes, Error, FileOffset, FileSink, Kind, Result, Sink, Source, renamed::Renamed};
 
 /// A file in the making. Dropped before [`commit`](Draft::commit), it leaves nothing behind.
 #[derive(Debug)]
@@ -169,23 +169,55 @@ impl Draft {
     /// Makes it durable and gives it its name.
     ///
     /// # Errors
-    /// Host, if the host cannot; Usage, if something took the place meanwhile.
-    pub fn commit(mut self) -> Result<()> {
-        self.sink.sync()?;
+    /// As [`commit_all`](Draft::commit_all).
+    pub fn commit(self) -> Result<()> {
+        Self::commit_all([self])
+    }
+
+    /// Makes several durable and gives them their names, in this order.
+    ///
+    /// # Errors
+    /// Host, if the host cannot; Usage, if something took a place meanwhile. What stood in the places stands there again then,
+    /// as far as the host still lets us.
+    pub fn commit_all(drafts: impl IntoIterator<Item = Self>) -> Result<()> {
+        let drafts: Vec<Self> = drafts.into_iter().collect();
+        for draft in &drafts {
+            draft.sink.sync()?;
+        }
+        let mut renamed = Vec::new();
+        let done = drafts.into_iter().try_for_each(|draft| {
+            renamed.extend(draft.take_place()?);
+            Ok(())
+        });
+        let done = done.and_then(|()| {
+            renamed
+                .iter()
+                .try_for_each(|renamed: &Renamed| renamed.sync_folder())
+        });
+        if done.is_err() {
+            renamed.iter().rev().for_each(Renamed::undo);
+        }
+        done
+    }
+
+    /// Gives it its name; `None` for a device, which has it already.
+    fn take_place(mut self) -> Result<Option<Renamed>> {
         let Some(temporary) = self.temporary.clone() else {
-            return Ok(());
+            return Ok(None);
         };
-        if !self.replaces && fs::symlink_metadata(&self.place).is_ok() {
+        let is_taken = fs::symlink_metadata(&self.place).is_ok();
+        if !self.replaces && is_taken {
             return Err(
                 Error::new(Kind::Usage, "appeared while it was being written")
                     .with_code("exists")
                     .in_file(&self.place),
             );
         }
+        let renamed = Renamed::over(&self.place, &temporary, is_taken);
         fs::rename(&temporary, &self.place)
             .map_err(|cause| Error::host("cannot rename into place", cause).in_file(&self.place))?;
         self.temporary = None;
-        sync_folder(&self.place)
+        Ok(Some(renamed))
     }
 }
 
@@ -240,21 +272,6 @@ fn take_over(temporary: &Path) -> Option<File> {
     Some(file)
 }
 
-fn sync_folder(place: &Path) -> Result<()> {
-    let folder = match place.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let opened = File::open(folder)
-        .map_err(|cause| Error::host("cannot open the folder", cause).in_file(folder))?;
-    match opened.sync_all() {
-        // Some network and FUSE file systems know no sync of a folder.
-        Err(cause) if cause.kind() == io::ErrorKind::InvalidInput => Ok(()),
-        Err(cause) => Err(Error::host("cannot sync the folder", cause).in_file(folder)),
-        Ok(()) => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -286,6 +303,25 @@ mod tests {
         );
         drop(Draft::create(&place, Existing::Replace)?);
         assert_eq!(fs::read(&place).expect("it is still there"), b"whole");
+        Ok(())
+    }
+
+    #[test]
+    fn when_one_of_several_cannot_have_its_place_all_is_as_it_was() -> Result<()> {
+        let folder = tempfile::tempdir().expect("a place");
+        let at = |name| folder.path().join(name);
+        fs::write(at("old"), "old").expect("room");
+        let drafts = [
+            Draft::create(&at("new"), Existing::Keep)?,
+            Draft::create(&at("old"), Existing::Replace)?,
+            Draft::create(&at("taken"), Existing::Keep)?,
+        ];
+        fs::write(at("taken"), "somebody else's").expect("room");
+        let error = Draft::commit_all(drafts).expect_err("one place is taken");
+        assert_eq!((error.kind(), error.code()), (Kind::Usage, "exists"));
+        assert_eq!(fs::read(at("old")).expect("it is there"), b"old");
+        let names = fs::read_dir(folder.path()).expect("readable");
+        assert_eq!(names.count(), 2, "old and taken");
         Ok(())
     }
 

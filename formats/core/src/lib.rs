@@ -26,6 +26,7 @@ pub mod extent;
 pub mod image;
 pub mod options;
 pub mod record;
+mod renamed;
 pub mod sink;
 pub mod source;
 pub mod table;

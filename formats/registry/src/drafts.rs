@@ -4,7 +4,6 @@
 
 use std::{
     ffi::OsStr,
-    fs,
     path::{Component, Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -44,24 +43,13 @@ impl Drafts {
     /// Makes all files durable and gives them their names, the main one last: who finds it finds the others too.
     ///
     /// # Errors
-    /// As [`Draft::commit`]; the files that had their names already are gone then, since a part of an image is none.
+    /// As [`Draft::commit_all`]: all is as it was before, since a part of an image is none.
     pub fn commit(self) -> Result<()> {
         let others = self
             .others
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
-        let mut placed: Vec<PathBuf> = Vec::new();
-        for draft in others.into_iter().chain([self.main]) {
-            let place = draft.place().to_owned();
-            if let Err(error) = draft.commit() {
-                for place in placed {
-                    let _ = fs::remove_file(place);
-                }
-                return Err(error);
-            }
-            placed.push(place);
-        }
-        Ok(())
+        Draft::commit_all(others.into_iter().chain([self.main]))
     }
 
     /// The place of the file called `name` beside the main one.
@@ -106,6 +94,8 @@ impl Outputs for Drafts {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use imgdelta_core::FileOffset;
 
     use super::*;
