@@ -16,7 +16,7 @@ mod stream;
 mod version;
 mod writing;
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use imgdelta_core::{Error, Result};
 use imgdelta_delta::{Memory, Watch, Work};
@@ -68,6 +68,8 @@ pub(crate) struct Run<'a> {
     pub(crate) signals: &'a Signals,
     /// Shows how far it is.
     pub(crate) showing: &'a Showing,
+    /// Whether writing has begun.
+    pub(crate) begun: &'a AtomicBool,
 }
 
 impl Run<'_> {

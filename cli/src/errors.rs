@@ -1,6 +1,9 @@
 //! Errors as they are shown: what failed, where, what was left untouched, what to do next. As text, or as JSON on standard error.
 
-use std::{io, path::Path};
+use std::{
+    io::{self, Write},
+    path::Path,
+};
 
 use imgdelta_core::{Error, Kind, Stamp};
 use serde::Serialize;
@@ -19,6 +22,8 @@ pub(crate) struct Failure<'a> {
     pub(crate) exit: u8,
     /// What was to be written, if anything.
     pub(crate) output: Option<&'a Path>,
+    /// Whether writing had begun, which matters to a device.
+    pub(crate) begun: bool,
     /// How far an interrupted run had come, in percent.
     pub(crate) percent: Option<u64>,
 }
@@ -67,14 +72,20 @@ pub(crate) fn usage_as_json(text: &str) -> String {
         error: &error,
         exit: Kind::Usage.exit(),
         output: None,
+        begun: false,
         percent: None,
     };
     failure.json()
 }
 
 impl Failure<'_> {
+    /// Writes it to standard error, for programs or for people.
+    pub(crate) fn tell(&self, as_json: bool) {
+        complain(&if as_json { self.json() } else { self.text() });
+    }
+
     /// As text: several lines.
-    pub(crate) fn text(&self) -> String {
+    fn text(&self) -> String {
         if self.error.kind() == Kind::Interrupted {
             return format!("{}\n", clean(&self.interruption()));
         }
@@ -93,7 +104,7 @@ impl Failure<'_> {
     }
 
     /// As JSON: one line.
-    pub(crate) fn json(&self) -> String {
+    fn json(&self) -> String {
         let place = self.error.place();
         let message = if self.error.kind() == Kind::Interrupted {
             self.interruption()
@@ -112,7 +123,7 @@ impl Failure<'_> {
             details: self.error.details(),
             unchanged: self
                 .output
-                .filter(|output| !is_device(output))
+                .filter(|output| !self.is_spoilt(output))
                 .map(|output| output.display().to_string()),
             hint: self.error.hint(),
         };
@@ -122,7 +133,7 @@ impl Failure<'_> {
     /// What became of the output. Wrong use is found before anything begins, so there it goes without saying.
     fn aftermath(&self) -> Option<String> {
         let output = self.output.filter(|_| self.error.kind() != Kind::Usage)?;
-        Some(if is_device(output) {
+        Some(if self.is_spoilt(output) {
             format!(
                 "the device is written in part and holds no image: {}",
                 output.display()
@@ -138,16 +149,23 @@ impl Failure<'_> {
             .map(|percent| format!(" at {percent} %"))
             .unwrap_or_default();
         let after = match self.output {
-            Some(output) if is_device(output) => "the device is written in part and holds no image",
+            Some(output) if self.is_spoilt(output) => {
+                "the device is written in part and holds no image"
+            }
             _ => "nothing was changed",
         };
         format!("cancelled{percent}; {after}")
     }
+
+    /// Whether the output is neither what it was nor what it should be: devices are written in place.
+    fn is_spoilt(&self, output: &Path) -> bool {
+        self.begun && Stamp::at(output).is_some_and(|stamp| stamp.is_device)
+    }
 }
 
-/// Devices are written in place.
-fn is_device(output: &Path) -> bool {
-    Stamp::at(output).is_some_and(|stamp| stamp.is_device)
+/// Writes to standard error. If even that fails, the exit status must do.
+pub(crate) fn complain(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
 #[cfg(test)]
@@ -161,6 +179,7 @@ mod tests {
             error,
             exit: error.kind().exit(),
             output,
+            begun: true,
             percent: Some(61),
         }
     }

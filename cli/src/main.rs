@@ -13,10 +13,13 @@ mod signals;
 
 use std::{
     ffi::OsString,
-    io::{self, Write},
+    io,
     path::PathBuf,
     process::ExitCode,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use imgdelta_core::{Error, Kind, Result};
@@ -32,9 +35,6 @@ use crate::{
     signals::Signals,
 };
 
-/// What was to be written, for the message of a run that failed.
-type Output = Option<PathBuf>;
-
 fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
     match args::read(&words) {
@@ -45,53 +45,80 @@ fn main() -> ExitCode {
 
 /// Does what a line says.
 fn run(line: Line) -> ExitCode {
-    let Line { general, command } = line;
     let report = Report {
-        form: general.form(),
-        loudness: general.loudness(),
-        exact: general.exact(),
+        form: line.general.form(),
+        loudness: line.general.loudness(),
+        exact: line.general.exact(),
         output_is_taken: false,
     };
-    let watch = Arc::<Watch>::default();
-    let mut output = None;
-    let mut interrupted = Kind::Interrupted.exit();
-    let done = (|| {
-        let settings = Settings::of_process(general.wishes())?;
-        let signals = Signals::listen(Arc::clone(&watch))?;
-        let mut showing = Showing::start(settings.progress.value, report.loudness, &watch);
-        let run = Run {
-            settings: &settings,
-            watch: &watch,
-            signals: &signals,
-            showing: &showing,
-        };
-        let told = obey(command, &run, report, &mut output);
-        interrupted = signals.exit();
-        showing.stop();
-        told?()
-    })();
-    match done {
+    let mut known = Known::default();
+    match attempt(line, report, &mut known) {
         Ok(exit) => ExitCode::from(exit),
         Err(error) if errors::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let exit = match error.kind() {
-                Kind::Interrupted => interrupted,
+                Kind::Interrupted => known.interrupted,
                 kind => kind.exit(),
             };
             let failure = Failure {
                 error: &error,
                 exit,
-                output: output.as_deref(),
-                percent: progress::percent(watch.done(), watch.total()),
+                output: known.output.as_deref(),
+                begun: known.begun.load(Ordering::Relaxed),
+                percent: progress::percent(known.watch.done(), known.watch.total()),
             };
-            let text = if report.form.is_json() {
-                failure.json()
-            } else {
-                failure.text()
-            };
-            complain(&text);
+            failure.tell(report.form.is_json());
             ExitCode::from(exit)
         }
+    }
+}
+
+/// What is known of a run when it fails.
+#[derive(Debug, Default)]
+struct Known {
+    /// How far it has come.
+    watch: Arc<Watch>,
+    /// Whether writing has begun.
+    begun: AtomicBool,
+    /// What was to be written.
+    output: Option<PathBuf>,
+    /// The exit status if it was stopped.
+    interrupted: u8,
+}
+
+/// Does what a line says, and tells the result; gives the exit status.
+fn attempt(line: Line, report: Report, known: &mut Known) -> Result<u8> {
+    let Line { general, command } = line;
+    let settings = Settings::of_process(general.wishes())?;
+    let signals = Signals::listen(Arc::clone(&known.watch), last_words(report))?;
+    let mut showing = Showing::start(settings.progress.value, report.loudness, &known.watch);
+    let run = Run {
+        settings: &settings,
+        watch: &known.watch,
+        signals: &signals,
+        showing: &showing,
+        begun: &known.begun,
+    };
+    let told = obey(command, &run, report, &mut known.output);
+    known.interrupted = signals.exit();
+    showing.stop();
+    let tell = told?;
+    // What was to be written stands in its place: a result that cannot be told changes nothing about that.
+    known.output = None;
+    tell()
+}
+
+/// What is said when there is no time to end a run in order.
+fn last_words(report: Report) -> impl Fn(u8) + Send {
+    move |exit| {
+        let failure = Failure {
+            error: &Error::interrupted(),
+            exit,
+            output: None,
+            begun: false,
+            percent: None,
+        };
+        failure.tell(report.form.is_json());
     }
 }
 
@@ -99,7 +126,12 @@ fn run(line: Line) -> ExitCode {
 type Telling = Box<dyn FnOnce() -> Result<u8>>;
 
 /// Does a command's job.
-fn obey(command: Command, run: &Run<'_>, report: Report, output: &mut Output) -> Result<Telling> {
+fn obey(
+    command: Command,
+    run: &Run<'_>,
+    report: Report,
+    output: &mut Option<PathBuf>,
+) -> Result<Telling> {
     let mut writes = |goal: &Goal| {
         if !goal.dry_run && !job::is_stream(&goal.output.path) {
             *output = Some(goal.output.path.clone());
@@ -209,14 +241,9 @@ fn refuse(error: &clap::Error, words: &[OsString]) -> u8 {
         return 0;
     }
     if args::wants_json(words) {
-        complain(&errors::usage_as_json(&error.render().to_string()));
+        errors::complain(&errors::usage_as_json(&error.render().to_string()));
     } else {
         let _ = error.print();
     }
     Kind::Usage.exit()
-}
-
-/// Writes to standard error; if even that fails, the exit status must do.
-fn complain(text: &str) {
-    let _ = io::stderr().lock().write_all(text.as_bytes());
 }

@@ -30,11 +30,14 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Listens from now on.
+    /// Listens from now on. If the process is ended at once, `last_words` are said, given the exit status.
     ///
     /// # Errors
     /// Host, if the host does not let it.
-    pub(crate) fn listen(watch: Arc<Watch>) -> Result<Self> {
+    pub(crate) fn listen(
+        watch: Arc<Watch>,
+        last_words: impl Fn(u8) + Send + 'static,
+    ) -> Result<Self> {
         let failed = |cause| Error::host("cannot listen to signals", cause);
         // Beyond the host's limit for files a write then fails, with a message, instead of killing the process.
         signal_hook::flag::register(SIGXFSZ, Arc::default()).map_err(failed)?;
@@ -50,6 +53,7 @@ impl Signals {
                 watch.stop();
                 // Who asks twice does not want to wait; the draft of a dead run is taken over by the next one.
                 if again || here.may_end.load(Ordering::Relaxed) {
+                    last_words(here.exit());
                     std::process::exit(here.exit().into());
                 }
             }

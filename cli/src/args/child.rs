@@ -33,22 +33,42 @@ struct Pair {
     #[arg(long, help_heading = "Input")]
     by_identity: bool,
     /// Take the child's format as given instead of looking.
-    #[arg(long, visible_alias = "input-format", value_name = "FMT", value_parser = input::format, help_heading = "Input")]
+    #[arg(long, visible_alias = "input-format", value_name = "FMT", value_parser = input::format, help_heading = "Input", hide_short_help = true)]
     child_format: Option<Format>,
     /// Take the base's format as given instead of looking.
     #[arg(long, value_name = "FMT", value_parser = input::format, help_heading = "Input")]
     base_format: Option<Format>,
     /// What one format alone has, for both inputs, e.g. size=chs (repeatable).
-    #[arg(long, value_name = "KEY=VAL", help_heading = "Input")]
+    #[arg(
+        long,
+        value_name = "KEY=VAL",
+        help_heading = "Input",
+        hide_short_help = true
+    )]
     input_option: Vec<String>,
     /// The same for the base alone.
-    #[arg(long, value_name = "KEY=VAL", help_heading = "Input")]
+    #[arg(
+        long,
+        value_name = "KEY=VAL",
+        help_heading = "Input",
+        hide_short_help = true
+    )]
     base_option: Vec<String>,
     /// The same for the child alone.
-    #[arg(long, value_name = "KEY=VAL", help_heading = "Input")]
+    #[arg(
+        long,
+        value_name = "KEY=VAL",
+        help_heading = "Input",
+        hide_short_help = true
+    )]
     child_option: Vec<String>,
     /// Take this internal snapshot of the base, by name or id.
-    #[arg(long, value_name = "NAME", help_heading = "Input")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        help_heading = "Input",
+        hide_short_help = true
+    )]
     base_snapshot: Option<String>,
     /// Where the parents of the base are.
     #[command(flatten)]

@@ -82,10 +82,20 @@ pub(crate) struct Compare {
     #[arg(long, value_name = "NAME", help_heading = "Input")]
     snapshot: Option<String>,
     /// Take this internal snapshot of B, by name or id.
-    #[arg(long, value_name = "NAME", help_heading = "Input")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        help_heading = "Input",
+        hide_short_help = true
+    )]
     other_snapshot: Option<String>,
     /// Take FILE as B's parent, whatever it records (repeatable, nearest first).
-    #[arg(long, value_name = "FILE", help_heading = "Input")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Input",
+        hide_short_help = true
+    )]
     other_parent: Vec<PathBuf>,
     /// How they are opened.
     #[command(flatten)]

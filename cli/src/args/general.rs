@@ -23,10 +23,16 @@ pub(crate) struct General {
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "General")]
     verbose: u8,
     /// Show sizes as exact numbers of bytes.
-    #[arg(long, global = true, help_heading = "General")]
+    #[arg(long, global = true, help_heading = "General", hide_short_help = true)]
     bytes: bool,
     /// Show how far it is; auto: on a terminal [default: auto] [env: IMGDELTA_PROGRESS=].
-    #[arg(long, global = true, value_name = "WHEN", help_heading = "General")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        help_heading = "General",
+        hide_short_help = true
+    )]
     progress: Option<ProgressWhen>,
     /// Work with N threads [default: all cores] [env: IMGDELTA_THREADS=].
     #[arg(

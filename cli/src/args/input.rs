@@ -13,7 +13,12 @@ pub(crate) struct Input {
     #[arg(long, value_name = "FMT", value_parser = format, help_heading = "Input")]
     input_format: Option<Format>,
     /// What one format alone has, e.g. size=chs, checksum=ignore, dirty=ignore (repeatable).
-    #[arg(long, value_name = "KEY=VAL", help_heading = "Input")]
+    #[arg(
+        long,
+        value_name = "KEY=VAL",
+        help_heading = "Input",
+        hide_short_help = true
+    )]
     input_option: Vec<String>,
     /// Where parents are.
     #[command(flatten)]
@@ -27,10 +32,15 @@ pub(crate) struct Parents {
     #[arg(long, value_name = "DIR", help_heading = "Input")]
     search: Vec<PathBuf>,
     /// Take FILE as the parent, whatever the image records (repeatable, nearest first).
-    #[arg(long, value_name = "FILE", help_heading = "Input")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Input",
+        hide_short_help = true
+    )]
     parent: Vec<PathBuf>,
     /// The format of a backing file where the image does not record it.
-    #[arg(long, value_name = "FMT", value_parser = format, help_heading = "Input")]
+    #[arg(long, value_name = "FMT", value_parser = format, help_heading = "Input", hide_short_help = true)]
     backing_format: Option<Format>,
 }
 

@@ -40,10 +40,20 @@ pub(crate) struct Make {
     #[arg(long, value_name = "KEY=VAL", help_heading = "Input")]
     input_option: Vec<String>,
     /// The same for the base alone.
-    #[arg(long, value_name = "KEY=VAL", help_heading = "Input")]
+    #[arg(
+        long,
+        value_name = "KEY=VAL",
+        help_heading = "Input",
+        hide_short_help = true
+    )]
     base_option: Vec<String>,
     /// The same for the target alone.
-    #[arg(long, value_name = "KEY=VAL", help_heading = "Input")]
+    #[arg(
+        long,
+        value_name = "KEY=VAL",
+        help_heading = "Input",
+        hide_short_help = true
+    )]
     target_option: Vec<String>,
     /// Take this internal snapshot of the target, by name or id.
     #[arg(long, value_name = "NAME", help_heading = "Input")]
@@ -55,7 +65,12 @@ pub(crate) struct Make {
     #[command(flatten)]
     parents: Parents,
     /// Take FILE as the target's parent, whatever it records (repeatable, nearest first).
-    #[arg(long, value_name = "FILE", help_heading = "Input")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Input",
+        hide_short_help = true
+    )]
     target_parent: Vec<PathBuf>,
     /// Child to write; its extension says the format, the manifest goes beside it.
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]

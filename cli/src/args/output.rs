@@ -25,7 +25,7 @@ pub(crate) struct Output {
     #[arg(short = 'n', long, help_heading = "Output")]
     dry_run: bool,
     /// Write random ids instead of ids made from the content: for two copies of one image side by side.
-    #[arg(long, help_heading = "Output")]
+    #[arg(long, help_heading = "Output", hide_short_help = true)]
     new_ids: bool,
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     Outcome, Run,
     disk::Named,
-    pair::{Pair, ProvenBy},
+    pair::{Pair, ProvenBy, distrust},
     writing::{self, Writing, format_of, shown},
 };
 use crate::job;
@@ -71,13 +71,13 @@ pub(crate) fn apply(job: &job::Apply, run: &Run<'_>) -> Result<Applied> {
         .prove_base()
         .map_err(|error| pair.explain(error, &job.pair.child))?;
 
-    let writing = Writing::begin(goal, size, None, &[&pair.child, &pair.base])?;
+    let writing = Writing::begin(goal, size, None, &[&pair.child, &pair.base], run)?;
     let (writer, written) = writing.split();
     run.showing
         .phase(format!("apply {}", goal.output.path.display()));
     let copied = apply
         .run(writer)
-        .map_err(|error| error.in_file(&pair.child.top.path))?;
+        .map_err(|error| distrust(error.in_file(&pair.child.top.path)))?;
     let file_size = written.file_size();
     written.commit()?;
     Ok(Applied {

@@ -9,7 +9,7 @@ use super::{
     Outcome, Run,
     disk::Named,
     make::require_format,
-    pair::{Pair, ProvenBy},
+    pair::{Pair, ProvenBy, distrust},
     writing::shown,
 };
 use crate::job::{self, Ids};
@@ -99,7 +99,7 @@ pub(crate) fn attach(job: &job::Attach, run: &Run<'_>) -> Result<Attached> {
     if let Some(manifest) = &pair.manifest {
         run.showing.phase(format!("prove {}", pair.child.path()));
         engine::prove_layer(&*pair.child.top.image, manifest, work)
-            .map_err(|error| error.in_file(&spec.child.path))?;
+            .map_err(|error| distrust(error.in_file(&spec.child.path)))?;
     }
 
     let parent = new_parent(&pair.base.top, &spec.child.path)?;

@@ -87,7 +87,7 @@ pub(crate) fn convert(job: &job::Convert, run: &Run<'_>) -> Result<Converted> {
         Source::File(Disk::open(&job.source)?)
     };
     let chain = source.chain();
-    let writing = Writing::begin(goal, chain.size(), None, &source.inputs())?;
+    let writing = Writing::begin(goal, chain.size(), None, &source.inputs(), run)?;
     let size = writing.writer.shape().size;
     if size < chain.size() {
         return Err(Error::new(
@@ -139,7 +139,7 @@ fn notes(source: &Source, goal: &Goal, format: &str, size: Bytes) -> Vec<String>
         let others = disk.facts().snapshots.len();
         if others > 0 {
             notes.push(format!(
-                "{}: {others} internal snapshots are left out; --snapshot NAME converts one",
+                "{}: internal snapshots left out: {others}; --snapshot NAME converts one",
                 disk.path()
             ));
         }

@@ -74,7 +74,13 @@ pub(crate) fn make(job: &job::Make, run: &Run<'_>) -> Result<Made> {
     require_fit(driver, rule, &base, target.chain.size(), goal)?;
 
     let parent = new_parent(&base.top, &goal.output.path)?;
-    let writing = Writing::begin(goal, target.chain.size(), Some(parent), &[&base, &target])?;
+    let writing = Writing::begin(
+        goal,
+        target.chain.size(),
+        Some(parent),
+        &[&base, &target],
+        run,
+    )?;
     let size = writing.writer.shape().size;
     let (writer, written) = writing.split();
     let place = manifest::place_of(&goal.output.path);
@@ -106,7 +112,7 @@ fn child_rule(driver: &Driver, goal: &Goal) -> Result<ChildRule> {
         )
         .with_code("no_children")
         .with_hint(format!(
-            "{} have: use -f or another extension",
+            "differencing disks exist in {}: choose one with -f or another extension",
             formats(|driver| driver.child.is_some())
         ))
         .in_file(&goal.output.path)

@@ -82,11 +82,12 @@ impl Pair {
     pub(crate) fn explain(&self, error: Error, child: &OpenSpec) -> Error {
         let error = error.in_file(&self.base.top.path);
         if error.code() == "base_is_result" {
+            let wanted = self
+                .manifest
+                .as_ref()
+                .map_or("its base", |manifest| manifest.base.name.as_str());
             return error.with_hint(format!(
-                "{} is made already: it is this image",
-                self.manifest
-                    .as_ref()
-                    .map_or("the result", |manifest| manifest.result.name.as_str())
+                "-b wants the image that the child was made from, {wanted}; what comes out is here already"
             ));
         }
         if error.code() != "base_mismatch" {
@@ -119,6 +120,15 @@ impl Pair {
         let parent = chain.get(1)?;
         let deeper = chain.get(2..)?.iter().any(|one| is_given(&one.path));
         (deeper && !is_given(&parent.path)).then(|| parent.path.display().to_string())
+    }
+}
+
+/// A child that is not what was promised, with what helps.
+pub(crate) fn distrust(error: Error) -> Error {
+    if error.kind() == Kind::Digest {
+        error.with_hint("copy child and manifest once more from where they were made")
+    } else {
+        error
     }
 }
 

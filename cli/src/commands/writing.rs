@@ -15,7 +15,7 @@ use imgdelta_core::{
 };
 use imgdelta_registry::{Drafts, create, create_stream, driver_for, refuse_inputs};
 
-use super::disk::Disk;
+use super::{Run, disk::Disk};
 use crate::job::{self, Goal};
 
 /// Where an image goes.
@@ -55,6 +55,7 @@ impl Writing {
         size: Bytes,
         parent: Option<NewParent>,
         inputs: &[&Disk],
+        run: &Run<'_>,
     ) -> Result<Self> {
         if job::is_stream(&goal.output.path) {
             return Self::begin_stream(goal, size);
@@ -63,6 +64,7 @@ impl Writing {
         if goal.dry_run {
             return Self::begin_nowhere(goal, size, parent);
         }
+        run.begun.store(true, Ordering::Relaxed);
         let output = create(&goal.output, size, parent)?;
         Ok(Self {
             writer: output.writer,

@@ -1,0 +1,15 @@
+//! The command as users meet it: a folder, a line, what it said, how it ended, what it left.
+//!
+//! What the formats and the engine do right is their own tests' matter; here it is that the command asks them for the right thing.
+
+// A wrong fixture should stop the test at the place where it is made, loudly.
+#![allow(clippy::panic, clippy::indexing_slicing)]
+
+mod disks;
+mod json;
+mod lines;
+mod peers;
+mod place;
+mod refuses;
+mod same;
+mod survives;
