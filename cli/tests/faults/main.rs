@@ -1,0 +1,24 @@
+//! The command while the host fails: at every call that changes a file, at random times, by signal, by limit, by a second run.
+//!
+//! Whatever happens, an output is whole or not there, what stood there before stands there still, and exit status 0 means
+//! done. Nothing here feeds it damaged images: that is `hostile`. `IMGDELTA_FAULTS=all` tries every call instead of a sample.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "the tests know their files, and a wrong one should stop them where it is made"
+)]
+
+mod kills;
+mod limits;
+mod races;
+mod scene;
+mod shim;
+mod signals;
+mod sweep;
+#[path = "../watched/mod.rs"]
+mod watched;
+
+/// What a test returns.
+type Outcome = Result<(), Box<dyn std::error::Error>>;

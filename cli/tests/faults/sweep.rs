@@ -1,0 +1,246 @@
+//! Every call that changes a file goes wrong once, in every way: the output is whole, or all is as it was before.
+//!
+//! Two states more are allowed, since no host renames two files at once: a process that dies between two renames, and a
+//! device that fails for good there, leave the new manifest without the new child. Such a pair must be refused.
+
+use std::{fs, io};
+
+use crate::{
+    Outcome,
+    scene::{Files, Scene, base, image, shown, target, without_drafts},
+    shim::{Fault, Shim},
+    watched::{self, Ended},
+};
+
+/// Points that a scene is given unless all are asked for.
+const SAMPLE: usize = 48;
+
+/// Files of these names and contents.
+fn files<const N: usize>(all: [(&str, Vec<u8>); N]) -> Files {
+    all.map(|(name, bytes)| (name.to_owned(), bytes)).into()
+}
+
+/// Sweeps one scene.
+fn sweep(scene: io::Result<Scene>) -> Outcome {
+    let Some(shim) = Shim::find() else {
+        return Ok(());
+    };
+    let scene = scene?.rehearse()?;
+    let calls = calls(&scene, shim)?;
+    assert!(calls.len() > 3, "{}: only {calls:?}", scene.name);
+    let points: Vec<(usize, Fault)> = (1..=calls.len())
+        .flat_map(|at| Fault::ALL.map(|fault| (at, fault)))
+        .collect();
+    let all = std::env::var_os("IMGDELTA_FAULTS").is_some_and(|say| say == "all");
+    let step = if all { 1 } else { stride(points.len()) };
+    let tail = points.len().saturating_sub(6 * Fault::ALL.len());
+    let mut failed = 0;
+    for (number, (at, fault)) in points.iter().enumerate() {
+        // The last calls give the output its name: none of them is left to chance.
+        if number % step == 0 || number >= tail {
+            failed += usize::from(point(&scene, shim, *at, *fault, &calls)?);
+        }
+    }
+    assert!(
+        failed > 12,
+        "{}: only {failed} points had an effect",
+        scene.name
+    );
+    Ok(())
+}
+
+/// Which step leads through about as many points as the sample has; odd and no multiple of three, so that every fault has its turn.
+fn stride(points: usize) -> usize {
+    let least = points.div_ceil(SAMPLE);
+    (least..)
+        .find(|step| step % 2 == 1 && step % 3 != 0)
+        .unwrap()
+}
+
+/// The names of the calls that an undisturbed run makes.
+fn calls(scene: &Scene, shim: Shim) -> io::Result<Vec<String>> {
+    scene.reset()?;
+    let log = scene.aside().join("calls");
+    let mut command = scene.command();
+    shim.counts(&mut command, &scene.listened(), &log);
+    let ended = watched::run(command)?;
+    assert_eq!(ended.code, Some(0), "{}: {ended}", scene.name);
+    Ok(fs::read_to_string(log)?
+        .lines()
+        .map(str::to_owned)
+        .collect())
+}
+
+/// One run with one fault, and one more without. Says whether the fault was felt.
+fn point(scene: &Scene, shim: Shim, at: usize, fault: Fault, calls: &[String]) -> io::Result<bool> {
+    let call = calls.get(at - 1).map_or("", String::as_str);
+    let why = format!(
+        "{}: {fault:?} at call {at} of {}, about {call}",
+        scene.name,
+        calls.len()
+    );
+    scene.reset()?;
+    let mut command = scene.command();
+    shim.fails(&mut command, &scene.listened(), at, fault);
+    let ended = watched::run(command)?;
+    // Who is not let delete a draft has to leave it.
+    let found = match call {
+        "unlink" => without_drafts(scene.files()?),
+        _ => scene.files()?,
+    };
+    let must_be = |wanted: &Files| {
+        let (wanted_files, found_files) = (shown(wanted), shown(&found));
+        assert!(
+            found == *wanted,
+            "{why}: {wanted_files} wanted, {found_files} found: {ended}"
+        );
+    };
+    match ended.code {
+        Some(0) => must_be(&scene.after),
+        Some(8) => {
+            assert!(!fault.is_death(), "{why}: {ended}");
+            assert!(ended.said.contains("nothing was changed"), "{why}: {ended}");
+            if fault.lasts() && !scene.before.is_empty() {
+                assert_eq!(
+                    scene.files()?,
+                    without_drafts(scene.files()?),
+                    "{why}: {ended}"
+                );
+                must_be_mixed_at_most(scene, &why, &ended)?;
+            } else {
+                must_be(&scene.before);
+            }
+        }
+        None if fault.is_death() => must_be_mixed_at_most(scene, &why, &ended)?,
+        _ => panic!("{why}: {ended}"),
+    }
+    scene.must_succeed_now(&why)?;
+    Ok(ended.code != Some(0))
+}
+
+/// Requires old files, or new ones; or the new manifest and not yet the new child, which `apply` must then refuse.
+fn must_be_mixed_at_most(scene: &Scene, why: &str, ended: &Ended) -> io::Result<()> {
+    let found = without_drafts(scene.files()?);
+    if found == scene.before || found == scene.after {
+        return Ok(());
+    }
+    let mut mixed = scene.before.clone();
+    let manifests = scene
+        .after
+        .iter()
+        .filter(|(name, _)| name.ends_with(".manifest.json"));
+    mixed.extend(manifests.map(|(name, bytes)| (name.clone(), bytes.clone())));
+    assert!(found == mixed, "{why}: {} found: {ended}", shown(&found));
+    let Some(child) = found.keys().find(|name| !name.ends_with(".json")) else {
+        return Ok(());
+    };
+    let base = scene.input(if child.ends_with(".vhd") {
+        "base.vhd"
+    } else {
+        "base.raw"
+    });
+    let applied = scene.aside().join("applied.raw");
+    let (child, base) = (scene.out().join(child), base);
+    let mut command = watched::imgdelta(&["apply", "--no-cache"]);
+    command
+        .arg(child)
+        .arg("-b")
+        .arg(base)
+        .arg("-o")
+        .arg(&applied);
+    let refused = watched::run(command)?;
+    assert!(
+        matches!(refused.code, Some(5 | 6)),
+        "{why}: not refused: {refused}"
+    );
+    assert!(!applied.exists(), "{why}");
+    Ok(())
+}
+
+#[test]
+fn a_conversion_to_qcow2_is_whole_or_not_there() -> Outcome {
+    let args = "convert IN/target.raw -o OUT/disk.qcow2";
+    sweep(Scene::of("convert to qcow2", args, Files::new()))
+}
+
+#[test]
+fn a_conversion_to_vhd_is_whole_or_not_there() -> Outcome {
+    let args = "convert IN/target.raw -o OUT/disk.vhd";
+    sweep(Scene::of("convert to vhd", args, Files::new()))
+}
+
+#[test]
+fn a_conversion_to_raw_is_whole_or_not_there() -> Outcome {
+    let args = "convert IN/target.qcow2 -o OUT/disk.raw";
+    sweep(Scene::of("convert to raw", args, Files::new()))
+}
+
+#[test]
+fn a_conversion_over_a_good_image_leaves_the_old_one_or_the_new_one() -> Outcome {
+    let args = "convert IN/target.raw --force -o OUT/disk.qcow2";
+    let before = files([("disk.qcow2", image("disk.qcow2", base()))]);
+    sweep(Scene::of("convert over qcow2", args, before))
+}
+
+#[test]
+fn a_qcow2_child_and_its_manifest_are_both_whole_or_both_not_there() -> Outcome {
+    let args = "make --no-cache -b IN/base.raw -t IN/target.raw -o OUT/child.qcow2";
+    sweep(Scene::of("make qcow2", args, Files::new()))
+}
+
+#[test]
+fn a_vhd_child_and_its_manifest_are_both_whole_or_both_not_there() -> Outcome {
+    let args = "make --no-cache -b IN/base.vhd -t IN/target.qcow2 -o OUT/child.vhd";
+    sweep(Scene::of("make vhd", args, Files::new()))
+}
+
+#[test]
+fn a_child_made_over_another_leaves_the_old_pair_or_the_new_pair() -> Outcome {
+    let old = "make --no-cache -b IN/base.vhd -t IN/base.raw -o OUT/child.vhd";
+    let old = Scene::of("make the old pair", old, Files::new())?.rehearse()?;
+    let args = "make --no-cache --force -b IN/base.vhd -t IN/target.raw -o OUT/child.vhd";
+    sweep(Scene::of("make over vhd", args, old.after))
+}
+
+#[test]
+fn an_applied_child_is_whole_or_not_there() -> Outcome {
+    let args = "apply --no-cache IN/child.vhd -b IN/base.vhd -o OUT/disk.qcow2";
+    let scene = Scene::of("apply", args, Files::new())?;
+    scene.prepare("make --no-cache -b IN/base.vhd -t IN/target.vhd -o IN/child.vhd")?;
+    sweep(Ok(scene))
+}
+
+/// Sweeps `attach` for a child of this name over a base of that one.
+fn attach(name: &'static str, child: &str, base: &str) -> Outcome {
+    let made = format!("make --no-cache -b IN/{base} -t IN/target.raw -o OUT/{child}");
+    let made = Scene::of("make the child", &made, Files::new())?.rehearse()?;
+    let args = format!("attach --no-cache OUT/{child} -b IN/moved-{base}");
+    let scene = Scene::of(name, &args, made.after)?;
+    fs::copy(scene.input(base), scene.input(&format!("moved-{base}")))?;
+    sweep(Ok(scene))
+}
+
+#[test]
+fn an_attached_vhd_is_the_old_child_or_the_attached_one() -> Outcome {
+    attach("attach vhd", "child.vhd", "base.vhd")
+}
+
+#[test]
+fn an_attached_qcow2_is_the_old_child_or_the_attached_one() -> Outcome {
+    attach("attach qcow2", "child.qcow2", "base.qcow2")
+}
+
+#[test]
+fn what_is_swept_is_right_when_nothing_fails() -> Outcome {
+    for name in ["disk.qcow2", "disk.vhd", "disk.raw"] {
+        let args = format!("convert IN/target.vhd -o OUT/{name}");
+        let scene = Scene::of("convert", &args, Files::new())?.rehearse()?;
+        let back = scene.aside().join("back.raw");
+        let mut command = watched::imgdelta(&["convert"]);
+        command.arg(scene.out().join(name)).arg("-o").arg(&back);
+        let ended = watched::run(command)?;
+        assert_eq!(ended.code, Some(0), "{name}: {ended}");
+        assert!(fs::read(back)? == target().expected(None), "{name}");
+    }
+    Ok(())
+}
