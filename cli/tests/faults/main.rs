@@ -1,7 +1,7 @@
 //! The command while the host fails: at every call that changes a file, at random times, by signal, by limit, by a second run.
 //!
 //! Whatever happens, an output is whole or not there, what stood there before stands there still, and exit status 0 means
-//! done. Nothing here feeds it damaged images: that is `hostile`. `IMGDELTA_FAULTS=all` tries every call instead of a sample.
+//! done. Nothing here feeds it damaged images: that is `hostile`.
 
 #![allow(
     clippy::unwrap_used,

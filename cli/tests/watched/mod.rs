@@ -113,9 +113,12 @@ impl Running {
     }
 }
 
-/// The most memory that a process has held so far, in bytes; 0 once it is gone.
+/// The most memory that the command has held so far, in bytes; 0 while its process is still a copy of ours, and once it is gone.
 fn held(status: &str) -> u64 {
     let text = fs::read_to_string(status).unwrap_or_default();
+    if !text.starts_with("Name:\timgdelta\n") {
+        return 0;
+    }
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
     kib.unwrap_or(0) << 10

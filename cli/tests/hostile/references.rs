@@ -1,0 +1,268 @@
+//! Images that name what is not theirs: a canary outside their folder. It is never opened, and nothing of it is told.
+
+use std::{fs, io, os::unix::fs::symlink};
+
+use imgdelta_fixtures::{
+    Fill, Recipe,
+    qcow2::{Backing, DataFile, Qcow2Spec},
+    vhd::{Locator, Parent, VhdSpec},
+};
+
+use crate::{Outcome, place::Place, traced};
+
+/// What the canary sings. Its name is no secret: images name it, and messages repeat that.
+const SONG: &[u8] = b"only the host may read this";
+/// The canary VHD's unique id, which the images know.
+const ID: [u8; 16] = *b"canary canary ca";
+/// The disk's size in bytes.
+const SIZE: u64 = 1 << 20;
+
+/// The canary's disk.
+fn secret() -> Recipe {
+    Recipe::of(
+        SIZE,
+        [
+            (4096, 4096, Fill::Bytes(SONG)),
+            (SIZE - 512, 512, Fill::Bytes(SONG)),
+        ],
+    )
+}
+
+/// A folder with a canary, and beside it one for images, in which links lead to the canary.
+fn trap() -> io::Result<Place> {
+    let place = Place::empty()?;
+    place.put("canary/secret.raw", &secret().expected(None))?;
+    let vhd = VhdSpec {
+        unique_id: ID,
+        ..VhdSpec::dynamic(secret(), 64 << 10)
+    };
+    place.put("canary/secret.vhd", &vhd.build())?;
+    fs::create_dir(place.path("images"))?;
+    symlink("../canary", place.path("images/folder"))?;
+    symlink("../canary/secret.raw", place.path("images/link.raw"))?;
+    symlink(
+        place.path("canary/secret.vhd"),
+        place.path("images/link.vhd"),
+    )?;
+    Ok(place)
+}
+
+/// A qcow2 over `name`, which is said to be raw.
+fn over(name: &str) -> Vec<u8> {
+    let backing = Backing {
+        name: name.into(),
+        format: Some("raw".into()),
+    };
+    let recipe = Recipe::of(SIZE, [(128 << 10, 64 << 10, Fill::Pattern(1))]);
+    Qcow2Spec {
+        backing: Some(backing),
+        ..Qcow2Spec::new(recipe, 16)
+    }
+    .build()
+}
+
+/// A qcow2 whose data are in `name`.
+fn beside(name: &str) -> Vec<u8> {
+    Qcow2Spec {
+        data_file: Some(DataFile {
+            name: Some(name.into()),
+            raw: true,
+        }),
+        ..Qcow2Spec::new(Recipe::of(SIZE, [(0, SIZE, Fill::Pattern(1))]), 16)
+    }
+    .build()
+}
+
+/// A child VHD that says only this of where its parent is.
+fn child(locator: Locator) -> Vec<u8> {
+    let recipe = Recipe::of(SIZE, [(64 << 10, 512, Fill::Pattern(1))]);
+    VhdSpec {
+        parent: Some(Parent::named(ID, "")),
+        locators: vec![locator],
+        ..VhdSpec::differencing(recipe, 64 << 10, ID, "")
+    }
+    .build()
+}
+
+/// Every command that would read through a reference refuses to; those that only look tell nothing.
+fn is_not_followed(place: &Place, image: &str, why: &str) -> io::Result<()> {
+    let reads = [
+        format!("convert {image} -o out.raw"),
+        format!("digest {image}"),
+        format!("compare {image} {image}"),
+        format!("info --chain {image}"),
+        format!("make -b {image} -t canary/secret.raw -o child.qcow2 --target-format qcow2"),
+        format!("make -b images/own.raw -t {image} -o child.qcow2"),
+    ];
+    let looks = ["info", "info --refs", "info --json", "check", "map --layer"]
+        .map(|look| format!("{look} {image}"));
+    place.put("images/own.raw", &[0; 4096])?;
+    let before = place.files()?;
+    for (line, must_refuse) in reads
+        .iter()
+        .map(|line| (line, true))
+        .chain(looks.iter().map(|line| (line, false)))
+    {
+        let why = format!("{why}: {line}");
+        let ended = if line.starts_with("convert") || line.contains("--refs") {
+            traced::run(place, line, "canary")?
+        } else {
+            place.run(line, &why)?
+        };
+        assert!(!must_refuse || ended.code == Some(7), "{why}: {ended}");
+        assert!(matches!(ended.code, Some(0 | 1 | 7)), "{why}: {ended}");
+        let song = String::from_utf8_lossy(SONG);
+        assert!(
+            !ended.said.contains(&*song),
+            "{why}: the canary sings: {ended}"
+        );
+        assert!(place.files()? == before, "{why}: files changed: {ended}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_backing_file_outside_the_folder_is_never_opened() -> Outcome {
+    let place = trap()?;
+    let canary = place.path("canary/secret.raw").display().to_string();
+    let names = [
+        canary.clone(),
+        "../canary/secret.raw".to_owned(),
+        "./x/../../canary/secret.raw".to_owned(),
+        "folder/secret.raw".to_owned(),
+        "link.raw".to_owned(),
+        "/proc/self/cwd/canary/secret.raw".to_owned(),
+        format!("/proc/self/root{canary}"),
+        format!("file:{canary}"),
+        format!("file://{canary}"),
+        format!("raw:{canary}"),
+        "json:{\"driver\":\"raw\",\"file\":{\"driver\":\"file\",\"filename\":\"../canary/secret.raw\"}}".to_owned(),
+        format!("json:{{\"file.filename\":\"{canary}\"}}"),
+        "nbd+unix:///?socket=../canary/secret.raw".to_owned(),
+    ];
+    for name in names {
+        place.put("images/disk.qcow2", &over(&name))?;
+        is_not_followed(&place, "images/disk.qcow2", &name)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_data_file_outside_the_folder_is_never_opened() -> Outcome {
+    let place = trap()?;
+    let canary = place.path("canary/secret.raw").display().to_string();
+    for name in [
+        &canary,
+        "../canary/secret.raw",
+        "folder/secret.raw",
+        "link.raw",
+    ] {
+        place.put("images/disk.qcow2", &beside(name))?;
+        is_not_followed(&place, "images/disk.qcow2", name)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_parent_outside_the_folder_is_never_opened() -> Outcome {
+    let place = trap()?;
+    let canary = place.path("canary/secret.vhd").display().to_string();
+    let locators = [
+        Locator::utf16(b"W2ru", "..\\canary\\secret.vhd"),
+        Locator::utf16(b"W2ru", ".\\x\\..\\..\\canary\\secret.vhd"),
+        Locator::utf16(b"W2ru", ".\\folder\\secret.vhd"),
+        Locator::utf16(b"W2ru", ".\\link.vhd"),
+        Locator::absolute(&canary),
+        Locator::ansi_absolute(&canary),
+        Locator::new(b"Wi2r", b"..\\canary\\secret.vhd".to_vec()),
+        Locator::mac_url(&format!("file://{canary}")),
+        Locator::mac_url(&format!("file://localhost{canary}")),
+        Locator::mac_url(&format!("file:///x/%2e%2e{canary}")),
+    ];
+    for locator in locators {
+        let why = format!("{locator:?}");
+        place.put("images/disk.vhd", &child(locator))?;
+        is_not_followed(&place, "images/disk.vhd", &why)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_reference_of_a_parent_is_followed_no_further_than_its_childs() -> Outcome {
+    let place = trap()?;
+    let middle = Backing {
+        name: "middle.qcow2".into(),
+        format: Some("qcow2".into()),
+    };
+    let top = Qcow2Spec {
+        backing: Some(middle),
+        ..Qcow2Spec::new(Recipe::empty(SIZE), 16)
+    };
+    place.put("images/disk.qcow2", &top.build())?;
+    place.put("images/middle.qcow2", &over("../canary/secret.raw"))?;
+    is_not_followed(&place, "images/disk.qcow2", "through a parent")?;
+    Ok(())
+}
+
+#[test]
+fn a_raw_disk_whose_guest_wrote_a_qcow2_header_leads_nowhere() -> Outcome {
+    let place = trap()?;
+    let disk = over(&place.path("canary/secret.raw").display().to_string());
+    place.put("images/disk.raw", &disk)?;
+    place.changes_nothing("convert images/disk.raw -o out.raw", 3, "a polyglot")?;
+    let line = "convert images/disk.raw --input-format raw -o out.raw";
+    let ended = traced::run(&place, line, "canary")?;
+    assert_eq!(ended.code, Some(0), "{ended}");
+    assert!(fs::read(place.path("out.raw"))? == disk, "raw is raw");
+    // A name that promises nothing: the header decides, and its reference is refused as any other's.
+    place.put("images/disk.img", &disk)?;
+    is_not_followed(&place, "images/disk.img", "a polyglot")?;
+    Ok(())
+}
+
+#[test]
+fn the_same_canary_sings_for_whoever_names_it_on_the_command_line() -> Outcome {
+    let place = trap()?;
+    place.put("images/disk.qcow2", &over("../canary/secret.raw"))?;
+    place.put("images/disk.vhd", &child(Locator::relative("secret.vhd")))?;
+    for line in [
+        "convert images/disk.qcow2 --parent canary/secret.raw -o qcow2.raw",
+        "convert images/disk.vhd --parent canary/secret.vhd -o vhd.raw",
+        "convert images/disk.vhd --search canary -o found.raw",
+    ] {
+        let ended = place.run(line, "asked for")?;
+        assert_eq!(ended.code, Some(0), "{line}: {ended}");
+    }
+    for out in ["qcow2.raw", "vhd.raw", "found.raw"] {
+        let read = fs::read(place.path(out))?;
+        assert!(
+            read[4096..].starts_with(SONG),
+            "{out}: the trap is not armed"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn a_pipe_in_the_place_of_an_image_is_refused_and_not_waited_for() -> Outcome {
+    let place = Place::empty()?;
+    place.put("own.raw", &[1; 4096])?;
+    place.put("target.raw", &[2; 4096])?;
+    let made = place.run("make -b own.raw -t target.raw -o child.qcow2", "prepare")?;
+    assert_eq!(made.code, Some(0), "{made}");
+    for pipe in ["pipe", "pipe.raw", "pipe.vhd", "pipe.qcow2"] {
+        place.put_pipe(pipe)?;
+        for line in [
+            format!("info {pipe}"),
+            format!("convert {pipe} -o out.raw"),
+            format!("compare own.raw {pipe}"),
+            format!("make -b {pipe} -t target.raw -o other.qcow2"),
+            format!("make -b own.raw -t {pipe} -o other.qcow2"),
+            format!("apply child.qcow2 -b {pipe} -o out.raw"),
+            format!("attach child.qcow2 -b {pipe}"),
+        ] {
+            place.changes_nothing(&line, 8, pipe)?;
+        }
+    }
+    Ok(())
+}
