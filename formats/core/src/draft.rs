@@ -3,7 +3,7 @@
 //! Nothing else in the project renames. A full disk, a kill or a pulled stick leaves no file that looks finished.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io,
     os::unix::fs::{FileTypeExt, MetadataExt},
     path::{Path, PathBuf},
@@ -108,8 +108,11 @@ impl Draft {
                 .open(&temporary)
             {
                 Ok(file) => {
-                    lock(&file);
-                    return Ok((temporary, file));
+                    // Until it was locked, another run may have taken it for a dead one's.
+                    let is_locked = !matches!(file.try_lock(), Err(TryLockError::WouldBlock));
+                    if is_locked && is_at(&file, &temporary) {
+                        return Ok((temporary, file));
+                    }
                 }
                 Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
                     if let Some(file) = take_over(&temporary) {
@@ -248,12 +251,7 @@ fn copy_stored(source: &dyn Source, sink: &dyn Sink) -> Result<()> {
     Ok(())
 }
 
-/// Marks a draft as being written: a lock ends with its process, whatever ends that.
-fn lock(file: &File) {
-    let _ = file.try_lock();
-}
-
-/// The draft of a run that was killed is nobody's: it is emptied and used.
+/// The draft of a run that was killed is nobody's: it is emptied and used. A lock ends with its process, whatever ends that.
 fn take_over(temporary: &Path) -> Option<File> {
     let file = File::options()
         .read(true)
@@ -261,15 +259,23 @@ fn take_over(temporary: &Path) -> Option<File> {
         .open(temporary)
         .ok()?;
     file.try_lock().ok()?;
-    let (ours, there) = (file.metadata().ok()?, fs::symlink_metadata(temporary).ok()?);
-    if (ours.dev(), ours.ino()) != (there.dev(), there.ino())
-        || !there.is_file()
-        || there.nlink() != 1
-    {
+    if !is_at(&file, temporary) {
         return None;
     }
     file.set_len(0).ok()?;
     Some(file)
+}
+
+/// Whether an open draft still has its name, and no other one: whoever finished it has renamed it.
+fn is_at(file: &File, temporary: &Path) -> bool {
+    match (file.metadata(), fs::symlink_metadata(temporary)) {
+        (Ok(ours), Ok(there)) => {
+            (ours.dev(), ours.ino()) == (there.dev(), there.ino())
+                && there.is_file()
+                && there.nlink() == 1
+        }
+        _ => false,
+    }
 }
 
 #[cfg(test)]
