@@ -10,6 +10,7 @@
     reason = "the tests know their files, and a wrong one should stop them where it is made"
 )]
 
+mod cache;
 mod kills;
 mod limits;
 mod races;

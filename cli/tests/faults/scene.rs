@@ -100,6 +100,12 @@ impl Scene {
         Ok(scene)
     }
 
+    /// The same files under another command.
+    pub(crate) fn again_as(self, args: &str) -> Self {
+        let args = self.spelled(args);
+        Self { args, ..self }
+    }
+
     /// Words with the two folders in their places.
     fn spelled(&self, args: &str) -> Vec<String> {
         let inputs = self.folder.path().join("inputs").display().to_string();

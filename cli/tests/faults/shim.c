@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -223,6 +224,14 @@ SET_LENGTH(ftruncate64)
     }
 RESERVE(fallocate)
 RESERVE(fallocate64)
+
+/* A lock changes no file, but what another run does before it and after it differs. */
+int flock(int file, int operation)
+{
+    REAL(int, "flock", int, int);
+    WHOLE(count_file("lock", file))
+    return real(file, operation);
+}
 
 int rename(const char *from, const char *to)
 {
