@@ -77,7 +77,8 @@ impl Sparse {
         let bitmap = bitmap_len(self.block_size);
         let data = Bytes(self.end.saturating_add(bitmap.0)).round_up(ALIGNMENT);
         self.end = data.0.saturating_add(self.block_size.0);
-        if self.end > self.reserved {
+        // Of a child's blocks most stays unwritten: room that nothing fills would only travel as zeros.
+        if self.plan.parent.is_none() && self.end > self.reserved {
             let len = RESERVE.max(Bytes(self.end - self.reserved));
             self.sink.reserve(FileOffset(self.reserved), len);
             self.reserved = self.reserved.saturating_add(len.0);
