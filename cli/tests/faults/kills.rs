@@ -1,6 +1,9 @@
 //! The command killed at random times over something good: the old one stands there, or the new one.
 
-use std::{thread, time::Instant};
+use std::{
+    io, thread,
+    time::{Duration, Instant},
+};
 
 use crate::{
     Outcome,
@@ -14,10 +17,9 @@ const ROUNDS: u32 = 50;
 /// Kills a scene at random times between its start and a little after its end.
 fn kill_often(scene: Scene, seed: u64) -> Outcome {
     let scene = scene.rehearse()?;
-    scene.reset()?;
-    let started = Instant::now();
-    watched::run(scene.command())?;
-    let whole = started.elapsed();
+    let whole = [time(&scene)?, time(&scene)?, time(&scene)?]
+        .into_iter()
+        .fold(Duration::MAX, Duration::min);
     let mut state = seed;
     let mut killed = 0;
     for round in 0..ROUNDS {
@@ -46,6 +48,14 @@ fn kill_often(scene: Scene, seed: u64) -> Outcome {
         "only {killed} runs were killed in time"
     );
     Ok(())
+}
+
+/// How long it takes undisturbed.
+fn time(scene: &Scene) -> io::Result<Duration> {
+    scene.reset()?;
+    let started = Instant::now();
+    watched::run(scene.command())?;
+    Ok(started.elapsed())
 }
 
 /// From 0 up to 1.

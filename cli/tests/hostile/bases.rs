@@ -103,7 +103,7 @@ fn a_base_that_changed_by_any_byte_is_refused() -> Outcome {
     for (child, base) in [("qcow2", "base.raw"), ("vhd", "base.vhd")] {
         let place = site(child, base.trim_start_matches("base."))?;
         let whole = fs::read(place.path(base))?;
-        // Where the disk's data stand in the file, and where they end: the first and the last data sector are among them.
+        // Before this a VHD has its header and tables, which are proven by other means.
         let data = if child == "vhd" { 4096 } else { 0 };
         let mut state = 7_u64;
         for _ in 0..40 {

@@ -12,7 +12,7 @@ const STAMP: &str = "vhd-31-parent-stamp-wrong";
 /// Asks all commands about all of these images.
 fn ask(cases: Vec<Case>) -> Outcome {
     assert!(cases.len() > 10);
-    for case in &cases {
+    for case in cases {
         let place = Place::empty()?;
         for (name, bytes) in &case.files {
             place.put(name, bytes)?;
@@ -23,8 +23,8 @@ fn ask(cases: Vec<Case>) -> Outcome {
             }
         }
         let (image, _) = &case.files[0];
-        convert(&place, case, image)?;
-        look(&place, case, image)?;
+        convert(&place, &case, image)?;
+        look(&place, &case, image)?;
     }
     Ok(())
 }
