@@ -1,0 +1,74 @@
+//! Block devices as input and output: the one output that is written in place.
+
+use std::process::Command;
+
+use imgdelta_fixtures::golden;
+
+use crate::place::Place;
+
+/// A loop device over a file; it goes with the value.
+struct Loop(String);
+
+impl Loop {
+    /// `None`, said loudly, where the machine lends none.
+    fn over(place: &Place, file: &str) -> Option<Self> {
+        let out = Command::new("losetup")
+            .args(["-f", "--show"])
+            .arg(place.path(file))
+            .output();
+        match out {
+            Ok(out) if out.status.success() => {
+                Some(Self(String::from_utf8_lossy(&out.stdout).trim().to_owned()))
+            }
+            _ => {
+                eprintln!("skipped: no loop device");
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        let _ = Command::new("losetup").args(["-d", &self.0]).status();
+    }
+}
+
+#[test]
+fn a_device_is_written_only_when_told_and_old_bytes_do_not_show_through() {
+    let place = Place::golden();
+    let size = golden::SIZE as usize;
+    place.write("disk", &vec![0xee; size]);
+    let Some(device) = Loop::over(&place, "disk") else {
+        return;
+    };
+    let name = &device.0;
+    let said = place.refused(&format!("convert patched.qcow2 -f raw -o {name}"), 2);
+    assert!(said.contains("is a block device"), "{said}");
+    assert!(
+        place.read("disk").iter().all(|byte| *byte == 0xee),
+        "nothing was written unasked"
+    );
+    place.ok(&format!("convert patched.qcow2 -f raw -o {name} --force"));
+    assert!(
+        place.read("disk") == golden::patched_bytes(),
+        "zeros are written too"
+    );
+    place.ok(&format!("compare {name} patched.raw"));
+    place.ok(&format!("make -b golden.raw -t {name} -o fromdevice.qcow2"));
+    place.ok("compare fromdevice.qcow2 patched.raw");
+}
+
+#[test]
+fn a_device_that_is_too_small_is_refused_before_a_byte_is_written() {
+    let place = Place::golden();
+    place.write("disk", &vec![0xee; 1 << 20]);
+    let Some(device) = Loop::over(&place, "disk") else {
+        return;
+    };
+    place.refused(
+        &format!("convert patched.qcow2 -f raw -o {} --force", device.0),
+        8,
+    );
+    assert!(place.read("disk").iter().all(|byte| *byte == 0xee));
+}
