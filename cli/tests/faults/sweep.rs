@@ -58,7 +58,7 @@ fn calls(scene: &Scene, shim: Shim) -> io::Result<Vec<String>> {
     read_lines(&log)
 }
 
-/// One run with one fault, and one more without. Says whether the fault was felt.
+/// One run with one fault, and one more without where the first one left something. Says whether the fault was felt.
 fn point(scene: &Scene, shim: Shim, at: usize, fault: Fault) -> io::Result<bool> {
     scene.reset()?;
     let mut command = scene.command();
@@ -74,7 +74,10 @@ fn point(scene: &Scene, shim: Shim, at: usize, fault: Fault) -> io::Result<bool>
         assert_ne!(ended.code, Some(0), "{why}: not noticed");
     }
     judge(scene, &ended, &why, call, fault)?;
-    scene.must_succeed_now(&why)?;
+    // Where all is as it was before, the run that follows is the one that was rehearsed.
+    if fault.is_death() || scene.files()? != scene.before {
+        scene.must_succeed_now(&why)?;
+    }
     Ok(ended.code != Some(0))
 }
 
