@@ -43,7 +43,8 @@ impl Copy<'_> {
     /// Those of the chain and of the writer; Host, if an input changed meanwhile; Interrupted.
     pub fn run(&self, writer: Box<dyn ImageWriter>) -> Result<Copied> {
         let shape = writer.shape();
-        let step = work::step(shape.unit, self.disk.block_size());
+        let least = self.work.waiting_step();
+        let step = work::step(shape.unit.max(least), self.disk.block_size());
         let manner = Manner {
             step,
             skips_zero: !shape.wants_zeros,

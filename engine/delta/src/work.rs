@@ -30,14 +30,24 @@ impl Work<'_> {
             .collect()
     }
 
-    /// For work that mostly waits for the disk: four times as many, so that the disk always has several pieces to write while others are
-    /// read. One thread stays one.
+    /// For work that mostly waits for the disk: four times as many, so that the disk always has several pieces to write while
+    /// others are read. One thread stays one, and beyond 16 desks there are no more than threads.
     pub(crate) fn waiting_desks<D>(&self, desk: impl FnMut() -> D) -> Vec<D> {
         let count = match self.threads {
             0 | 1 => 1,
-            many => many.saturating_mul(4),
+            many => many.saturating_mul(4).min(many.max(16)),
         };
         std::iter::repeat_with(desk).take(count).collect()
+    }
+
+    /// The least length of a piece for such work: the longer a write, the less each costs the file system, as long as all
+    /// desks together stay small.
+    pub(crate) const fn waiting_step(&self) -> Bytes {
+        if self.threads <= 16 {
+            Bytes::mib(4)
+        } else {
+            Bytes::mib(1)
+        }
     }
 }
 

@@ -50,16 +50,16 @@ impl Sink for Failing {
 }
 
 fn image(seed: u8) -> Arc<MemImage> {
-    let cells = (0..8192_u64).map(|n| match n % 61 {
+    let cells = (0..40_960_u64).map(|n| match n % 61 {
         0..40 => Cell::Data([(n / 61) as u8 ^ seed; 512]),
         _ => Cell::Zero,
     });
-    Arc::new(MemImage::new(4 << 20, cells.collect()))
+    Arc::new(MemImage::new(20 << 20, cells.collect()))
 }
 
 fn shape() -> Shape {
     Shape {
-        size: Bytes::mib(4),
+        size: Bytes::mib(20),
         unit: Bytes::kib(64),
         grain: Bytes::kib(64),
         marks_zero: true,
