@@ -4,21 +4,22 @@
 //! both sides is hashed once. Where the base's leaves are remembered, windows of the target that have the same leaf need no
 //! look at the base at all.
 
-use imgdelta_core::{
-    Bytes, Error, Grain, ImageWriter, Kind, Result, SECTOR, Seal, Shape, VirtOffset,
-};
+mod stretch;
+
+use imgdelta_core::{Bytes, Error, ImageWriter, Kind, Result, Seal, Shape};
 use sha2::{Digest as _, Sha256};
 
+use self::stretch::Stretch;
 use crate::{
-    buffer::{Aligned, is_zero},
+    buffer::Aligned,
     chain::Chain,
     emit::{Emitter, Seed},
-    layer::{self, LayerProver},
+    layer::LayerProver,
     ordered::{self, Line},
     prove::{Proof, Prover},
     remembered::{LeafRun, Memory, Recalled, windows_of},
-    tree::{ContentId, Digest, Filler, WINDOW},
-    walk::{Known, Manner, Segment, Side, Walker, read_spans, spans_of, windows},
+    tree::{ContentId, Digest, WINDOW},
+    walk::{Known, Manner, Segment, Walker, windows},
     work::{self, Work},
 };
 
@@ -331,238 +332,4 @@ fn damaged_memory() -> Error {
     Error::new(Kind::Host, "what was remembered of the base is damaged")
         .with_code("cache_damaged")
         .with_hint("use --no-cache")
-}
-
-/// A stretch of both disks while it is looked at.
-struct Stretch<'a, 'b> {
-    differ: &'b Differ<'a>,
-    desk: &'b mut Desk,
-    piece: &'b mut Piece,
-}
-
-impl Stretch<'_, '_> {
-    fn look(&mut self) -> Result<()> {
-        let Segment { at, len, .. } = self.piece.segment;
-        let child_len = len.min(Bytes(self.differ.shape.size.0.saturating_sub(at.0)));
-        self.desk.emitter.begin(child_len);
-        let mut leaves = self
-            .piece
-            .leaves
-            .iter()
-            .flat_map(LeafRun::iter)
-            .collect::<Vec<_>>()
-            .into_iter();
-        for number in windows(at, len) {
-            let found = self.window(number, leaves.next())?;
-            self.piece.windows.push(found);
-        }
-        self.complete_large_grains(at, child_len)?;
-        if self.piece.changed == Bytes::ZERO {
-            return Ok(());
-        }
-        if self.differ.make.proves {
-            self.prove_layer(at, child_len);
-        }
-        self.desk.emitter.pack(at, child_len)?;
-        self.piece.units = self.desk.emitter.units();
-        Ok(())
-    }
-
-    /// Looks at one window: are both sides equal there, what are its leaves, and which grains does the child need?
-    fn window(&mut self, number: u64, remembered: Option<Digest>) -> Result<Found> {
-        let make = self.differ.make;
-        let at = VirtOffset(number.saturating_mul(WINDOW.0));
-        let len = WINDOW.min(
-            self.piece
-                .segment
-                .at
-                .saturating_add(self.piece.segment.len)
-                .since(at),
-        );
-        let (base_size, target_size) = (make.base.size(), make.target.size());
-        let is_alike =
-            Prover::window_len(base_size, number) == Prover::window_len(target_size, number);
-        let spans = spans_of(&self.piece.segment.spans, at, len);
-        let is_equal = spans.iter().all(|span| span.known != Known::Nothing);
-        if is_equal
-            && (!make.proves || (is_alike && spans.iter().all(|span| span.known == Known::Zero)))
-        {
-            let leaf = if make.proves {
-                zero_leaf(target_size, number)
-            } else {
-                Digest::default()
-            };
-            return Ok(Found::equal(leaf));
-        }
-        if is_equal
-            && is_alike
-            && let Some(leaf) = remembered
-        {
-            return Ok(Found::equal(leaf));
-        }
-        let window = len.in_memory();
-        let target = self
-            .desk
-            .target
-            .bytes_mut()
-            .get_mut(..window)
-            .unwrap_or_default();
-        read_spans(make.target, spans, Side::Target, at, target)?;
-        let target_leaf = if make.proves {
-            Prover::leaf_of(target_size, number, target)
-        } else {
-            Digest::default()
-        };
-        if is_alike && (is_equal || (make.proves && remembered == Some(target_leaf))) {
-            return Ok(Found::equal(target_leaf));
-        }
-        let base = self
-            .desk
-            .base
-            .bytes_mut()
-            .get_mut(..window)
-            .unwrap_or_default();
-        read_spans(make.base, spans, Side::Base, at, base)?;
-        if is_alike && base == target {
-            return Ok(Found::equal(target_leaf));
-        }
-        let base_leaf = match remembered {
-            Some(leaf) => leaf,
-            None if make.proves => Prover::leaf_of(base_size, number, base),
-            None => Digest::default(),
-        };
-        self.mark(at, window);
-        Ok(Found {
-            base: base_leaf,
-            target: target_leaf,
-            layer: None,
-        })
-    }
-
-    /// Marks the grains that differ in the window at `at`, and takes their bytes over.
-    fn mark(&mut self, at: VirtOffset, window: usize) {
-        let Shape {
-            grain,
-            marks_zero,
-            size,
-            ..
-        } = self.differ.shape;
-        let skip = at.since(self.piece.segment.at).in_memory();
-        let there = window.min(Bytes(size.0.saturating_sub(at.0)).in_memory());
-        let base = self.desk.base.bytes().get(..there).unwrap_or_default();
-        let target = self.desk.target.bytes().get(..there).unwrap_or_default();
-        let grain = grain.in_memory();
-        let piece = grain.min(WINDOW.in_memory());
-        for (number, (base, target)) in base.chunks(piece).zip(target.chunks(piece)).enumerate() {
-            if base == target {
-                continue;
-            }
-            let from = skip + number * piece;
-            let is_zero = grain <= WINDOW.in_memory() && marks_zero && is_zero(target);
-            let state = if is_zero { Grain::Zero } else { Grain::Data };
-            if let Some(place) = self.desk.emitter.grains_mut().get_mut(from / grain) {
-                *place = state;
-            }
-            self.piece.changed = Bytes(self.piece.changed.0 + target.len() as u64);
-            if state == Grain::Data
-                && let Some(place) = self
-                    .desk
-                    .emitter
-                    .data_mut()
-                    .get_mut(from..from + target.len())
-            {
-                place.copy_from_slice(target);
-            }
-        }
-    }
-
-    /// A grain larger than a window is data as a whole when any of its windows is: the others are read too.
-    fn complete_large_grains(&mut self, at: VirtOffset, child_len: Bytes) -> Result<()> {
-        let Shape {
-            grain, marks_zero, ..
-        } = self.differ.shape;
-        if grain <= WINDOW {
-            return Ok(());
-        }
-        for number in 0..self.desk.emitter.grains().len() {
-            if self.desk.emitter.grains().get(number) != Some(&Grain::Data) {
-                continue;
-            }
-            let from = Bytes((number as u64).saturating_mul(grain.0));
-            let to = Bytes(from.0.saturating_add(grain.0)).min(child_len);
-            let start = at.saturating_add(from);
-            let Some(bytes) = self
-                .desk
-                .emitter
-                .data_mut()
-                .get_mut(from.in_memory()..to.in_memory())
-            else {
-                continue;
-            };
-            read_spans(
-                self.differ.make.target,
-                &self.piece.segment.spans,
-                Side::Target,
-                start,
-                bytes,
-            )?;
-            if marks_zero
-                && is_zero(bytes)
-                && let Some(place) = self.desk.emitter.grains_mut().get_mut(number)
-            {
-                *place = Grain::Zero;
-            }
-        }
-        Ok(())
-    }
-
-    /// The leaves of the child's own layer, for the windows of which it says something.
-    fn prove_layer(&mut self, at: VirtOffset, child_len: Bytes) {
-        let grain = self.differ.shape.grain.0;
-        let first = at.0 / WINDOW.0;
-        for (number, found) in (first..).zip(&mut self.piece.windows) {
-            let skip = number.saturating_mul(WINDOW.0) - at.0;
-            let count = LayerProver::sectors_of(self.differ.shape.size, number);
-            let sectors: Vec<Grain> = (0..count as u64)
-                .map(|sector| Bytes((skip + sector * SECTOR) / grain).in_memory())
-                .map(|grain| {
-                    self.desk
-                        .emitter
-                        .grains()
-                        .get(grain)
-                        .copied()
-                        .unwrap_or(Grain::Absent)
-                })
-                .collect();
-            if sectors.iter().any(|sector| *sector != Grain::Absent) {
-                let to = (skip + WINDOW.0).min(child_len.0);
-                let bytes = self
-                    .desk
-                    .emitter
-                    .data()
-                    .get(Bytes(skip).in_memory()..Bytes(to).in_memory())
-                    .unwrap_or_default();
-                found.layer = Some(layer::leaf(&sectors, bytes));
-            }
-        }
-    }
-}
-
-impl Found {
-    const fn equal(leaf: Digest) -> Self {
-        Self {
-            base: leaf,
-            target: leaf,
-            layer: None,
-        }
-    }
-}
-
-/// The leaf of a window that is zero.
-fn zero_leaf(size: Bytes, number: u64) -> Digest {
-    if Prover::window_len(size, number) == WINDOW {
-        Filler::zero().leaf()
-    } else {
-        Prover::leaf_of(size, number, &[0; WINDOW.0 as usize])
-    }
 }
