@@ -203,6 +203,7 @@ fn write((format, text): (Format, &str), bytes: &[u8]) -> Result<Arc<dyn Image>>
         size,
         options: options(text)?,
         parent: None,
+        seed: None,
     })?;
     let (memory, watch) = (Memory::none(), Watch::default());
     let work = Work {
@@ -247,6 +248,7 @@ fn make(
         size: target.size(),
         options: options(text)?,
         parent: Some(parent),
+        seed: None,
     };
     let writer = (driver(format).create)(create)?;
     let (memory, watch) = (Memory::none(), Watch::default());

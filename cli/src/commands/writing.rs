@@ -95,6 +95,7 @@ impl Writing {
             size,
             options: goal.output.options.clone(),
             parent,
+            seed: None,
         })
         .map_err(|error| error.in_file(&goal.output.path))?;
         Ok(Self {

@@ -58,6 +58,7 @@ fn disk(path: &Path) -> Result<Chain> {
         grain: None,
         logical_sector: Bytes(512),
         identity: None,
+        aliases: Vec::new(),
         files: vec![Arc::clone(&file)],
         notes: Vec::new(),
         details: Vec::new(),

@@ -168,6 +168,9 @@ pub struct Create<'a> {
     pub options: Options,
     /// Its parent, if it is a child.
     pub parent: Option<NewParent>,
+    /// What ids are made of, where it is known before the first byte: a format that has to write its ids first, to a pipe, needs it.
+    /// What [`Seal::seed`](crate::Seal::seed) will say.
+    pub seed: Option<[u8; 32]>,
 }
 
 /// The parent that a child is to name.
@@ -200,6 +203,24 @@ pub trait Outputs: Send + Sync {
     /// # Errors
     /// Usage, if something stands there; Host, if the host cannot make it.
     fn other(&self, name: &str) -> Result<Arc<dyn Sink>>;
+
+    /// What the main file will be called, without its folder; `None` where it has no name.
+    fn name(&self) -> Option<String> {
+        None
+    }
+
+    /// Whether another file may be called `name`: nothing stands there, and nobody has asked for it yet. An image of several
+    /// files takes fresh names for all but the main one, so that what it replaces stays whole until it is.
+    fn is_free(&self, name: &str) -> bool {
+        let _ = name;
+        true
+    }
+
+    /// Whether what stands in the main file's place may be replaced. Where it may not, fresh names are no help: other files
+    /// that stand in the way are an error.
+    fn replaces(&self) -> bool {
+        false
+    }
 }
 
 /// One output and no other: in memory, or a pipe.
@@ -226,6 +247,9 @@ pub struct ChildRule {
     pub same_format: bool,
     /// Whether the parent's disk must have the child's size.
     pub same_size: bool,
+    /// Whether a parent is looked for by its identity among all images of a folder when no hint leads to it: where a
+    /// changed parent has another identity (VMDK, VDI), so that what is found is the one that the child was made over.
+    pub searched: bool,
 }
 
 /// Bytes to be written over a copy of an image.

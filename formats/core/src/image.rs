@@ -53,6 +53,8 @@ pub struct Facts {
     pub logical_sector: Bytes,
     /// What a child would have to name as its parent; `None` in formats that have no such thing.
     pub identity: Option<Identity>,
+    /// What a child may name as well, where formats know more than one: the UUID that VirtualBox gives a VMDK beside its CID.
+    pub aliases: Vec<Identity>,
     /// Its files: the image itself first, then extents and external data files.
     pub files: Vec<Arc<dyn Source>>,
     /// What the user should know though it reads: a recovered footer, a dirty bit.
@@ -61,6 +63,14 @@ pub struct Facts {
     pub details: Vec<(&'static str, String)>,
     /// The disks that stand in it beside the active one: internal snapshots.
     pub snapshots: Vec<Snapshot>,
+}
+
+impl Facts {
+    /// Whether a child that names its parent so means this image.
+    #[must_use]
+    pub fn is_called(&self, wanted: &Identity) -> bool {
+        self.identity.as_ref() == Some(wanted) || self.aliases.contains(wanted)
+    }
 }
 
 /// A disk that stands in an image beside the active one.

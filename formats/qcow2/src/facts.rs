@@ -25,6 +25,7 @@ pub(crate) fn facts(meta: &Meta, size: Bytes, files: Vec<Arc<dyn Source>>) -> Fa
         grain: Some(meta.geometry.grain()),
         logical_sector: Bytes(SECTOR),
         identity: None,
+        aliases: Vec::new(),
         files,
         notes: notes(meta),
         details: details(meta),

@@ -60,6 +60,7 @@ pub static DRIVER: Driver = Driver {
     child: Some(ChildRule {
         same_format: false,
         same_size: false,
+        searched: false,
     }),
     relink: Some(backing::relink),
     references: image::references,

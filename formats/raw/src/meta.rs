@@ -19,6 +19,7 @@ pub(crate) fn facts(source: Arc<dyn Source>) -> Result<Facts> {
         grain: None,
         logical_sector: Bytes(SECTOR),
         identity: None,
+        aliases: Vec::new(),
         files: vec![source],
         notes: odd_size(size).into_iter().collect(),
         details: Vec::new(),

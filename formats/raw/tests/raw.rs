@@ -46,6 +46,7 @@ fn request(sink: &Arc<dyn Sink>, size: u64, act: impl FnOnce(Create<'_>)) {
         size: Bytes(size),
         options: Options::default(),
         parent: None,
+        seed: None,
     });
 }
 

@@ -63,7 +63,7 @@ impl Companions for Beside<'_> {
     fn open(&self, name: &str) -> Result<Arc<dyn Source>> {
         let mut places = Places::new(&self.image, self.policy);
         places.add(&Hint {
-            field: "data file",
+            field: "file",
             kind: HintKind::Path,
             text: name.to_owned(),
         });
@@ -105,7 +105,7 @@ impl Beside<'_> {
         };
         let mut error = Error::new(
             kind,
-            format!("its data file '{}' {verdict}", name.escape_debug()),
+            format!("its file '{}' {verdict}", name.escape_debug()),
         )
         .with_code(code)
         .in_file(&self.image)

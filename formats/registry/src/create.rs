@@ -170,6 +170,7 @@ fn start(
         size,
         options: spec.options.clone(),
         parent,
+        seed: None,
     })
     .map_err(|error| error.in_file(&spec.path))
 }

@@ -90,6 +90,24 @@ impl Outputs for Drafts {
         others.push(draft);
         Ok(sink)
     }
+
+    fn name(&self) -> Option<String> {
+        let name = self.main.place().file_name()?;
+        Some(name.to_str()?.to_owned())
+    }
+
+    fn is_free(&self, name: &str) -> bool {
+        let Ok(place) = self.beside(name) else {
+            return false;
+        };
+        let others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_taken = place == self.main.place() || others.iter().any(|one| one.place() == place);
+        !is_taken && std::fs::symlink_metadata(&place).is_err()
+    }
+
+    fn replaces(&self) -> bool {
+        self.existing == Existing::Replace
+    }
 }
 
 #[cfg(test)]
@@ -134,6 +152,26 @@ mod tests {
         assert_eq!(written, b"main");
         drafts.commit()?;
         assert_eq!(names(folder.path()), ["disk-1.img", "disk.img"]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_name_is_free_where_nothing_stands_and_nothing_will() -> Result<()> {
+        let folder = tempfile::tempdir().expect("a place");
+        let drafts = Drafts::create(&folder.path().join("disk.vmdk"), Existing::Replace)?;
+        assert_eq!(drafts.name().as_deref(), Some("disk.vmdk"));
+        assert!(drafts.replaces());
+        fs::write(folder.path().join("old"), "").expect("room");
+        drafts.other("begun")?;
+        for (name, is_free) in [
+            ("new", true),
+            ("old", false),
+            ("begun", false),
+            ("disk.vmdk", false),
+            ("../up", false),
+        ] {
+            assert_eq!(drafts.is_free(name), is_free, "{name}");
+        }
         Ok(())
     }
 

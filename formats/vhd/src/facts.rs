@@ -30,6 +30,7 @@ pub(crate) fn of(meta: &Meta, source: &Arc<dyn Source>) -> Facts {
         grain: meta.header.as_ref().map(|_| Bytes(SECTOR)),
         logical_sector: Bytes(SECTOR),
         identity: Some(identity::identity(footer.unique_id)),
+        aliases: Vec::new(),
         files: vec![Arc::clone(source)],
         notes: meta.notes.clone(),
         details,

@@ -57,6 +57,7 @@ pub static DRIVER: Driver = Driver {
     child: Some(ChildRule {
         same_format: true,
         same_size: true,
+        searched: false,
     }),
     relink: Some(relink::relink),
     references: image::references,

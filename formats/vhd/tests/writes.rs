@@ -251,6 +251,7 @@ fn what_cannot_be_written_is_refused_before_anything_is() {
             size,
             options: Options::parse(options).expect("well formed"),
             parent,
+            seed: None,
         });
         match refused {
             Ok(_) => panic!("{size} {options:?} is not refused"),
@@ -395,6 +396,7 @@ fn the_same_disk_gets_the_same_bytes_and_the_time_that_was_asked_for() -> Tested
             size: Bytes::mib(1),
             options: Options::default(),
             parent: None,
+            seed: None,
         })?;
         writer.finish(&imgdelta_core::Seal {
             time,

@@ -47,6 +47,7 @@ impl MemImage {
             grain: Some(Bytes(512)),
             logical_sector: Bytes(512),
             identity: None,
+            aliases: Vec::new(),
             files: Vec::new(),
             notes: Vec::new(),
             details: Vec::new(),

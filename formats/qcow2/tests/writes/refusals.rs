@@ -18,6 +18,7 @@ fn refused(options: &[&str], size: u64, sink: Arc<dyn Sink>) -> Result<Error> {
         size: Bytes(size),
         options: Options::parse(options)?,
         parent: None,
+        seed: None,
     };
     Ok((DRIVER.create)(create)
         .err()
@@ -87,6 +88,7 @@ fn units_out_of_order_or_off_the_disk_are_refused() -> Outcome {
         size: Bytes::mib(1),
         options: Options::default(),
         parent: None,
+        seed: None,
     })?;
     let bytes = vec![1; 65536];
     let mut place = |at| {

@@ -57,6 +57,7 @@ impl<'a> Job<'a> {
             size: Bytes(self.recipe.size),
             options: Options::parse(self.options)?,
             parent: self.parent.clone(),
+            seed: None,
         })?;
         let shape = writer.shape();
         let mut packer = writer.packer();

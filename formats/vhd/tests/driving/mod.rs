@@ -129,6 +129,7 @@ pub(crate) fn write_to(
         size: Bytes::from(disk.len()),
         options: Options::parse(options)?,
         parent,
+        seed: None,
     })?;
     let shape = writer.shape();
     let mut whole = disk.to_vec();

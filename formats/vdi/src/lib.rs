@@ -1,0 +1,1 @@
+//! VDI images: dynamic, fixed, differencing, undo.

@@ -1,0 +1,1 @@
+//! VMDK images: hosted sparse, flat, split, streamOptimized, COWD, seSparse.
