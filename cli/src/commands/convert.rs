@@ -87,7 +87,17 @@ pub(crate) fn convert(job: &job::Convert, run: &Run<'_>) -> Result<Converted> {
         Source::File(Disk::open(&job.source)?)
     };
     let chain = source.chain();
-    let writing = Writing::begin(goal, chain.size(), None, &source.inputs(), run)?;
+    let copy = Copy {
+        disk: chain,
+        proves: false,
+        memory: &Memory::none(),
+        work: run.work(goal.ids)?,
+    };
+    let writing = if job::is_stream(&goal.output.path) && !goal.dry_run {
+        Writing::begin_stream(goal, &copy, run)?
+    } else {
+        Writing::begin(goal, chain.size(), None, &source.inputs(), run)?
+    };
     let size = writing.writer.shape().size;
     if size < chain.size() {
         return Err(Error::new(
@@ -103,13 +113,7 @@ pub(crate) fn convert(job: &job::Convert, run: &Run<'_>) -> Result<Converted> {
     let (writer, written) = writing.split();
     run.showing
         .phase(format!("convert {}", goal.output.path.display()));
-    let copied = Copy {
-        disk: chain,
-        proves: false,
-        memory: &Memory::none(),
-        work: run.work(goal.ids)?,
-    }
-    .run(writer)?;
+    let copied = copy.run(writer)?;
     let file_size = written.file_size();
     written.commit()?;
     let facts_of = |chain: &Chain| {

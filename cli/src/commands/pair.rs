@@ -194,7 +194,11 @@ fn require_identity(child: &Disk, base: &Disk) -> Result<()> {
         .identity
         .as_ref()
         .ok_or_else(|| nothing(base.facts().format.name()))?;
-    if link.identities.contains(found) {
+    if link
+        .identities
+        .iter()
+        .any(|wanted| base.facts().is_called(wanted))
+    {
         return Ok(());
     }
     let wanted: Vec<String> = link.identities.iter().map(ToString::to_string).collect();

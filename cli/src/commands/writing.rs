@@ -13,10 +13,11 @@ use imgdelta_core::{
     Bytes, Create, Draft, Error, Existing, FileOffset, Format, ImageWriter, Kind, NewParent,
     Outputs, PipeSink, Result, Sink,
 };
+use imgdelta_delta::Copy;
 use imgdelta_registry::{Drafts, create, create_stream, driver_for, refuse_inputs};
 
 use super::{Run, disk::Disk};
-use crate::job::{self, Goal};
+use crate::job::Goal;
 
 /// Where an image goes.
 #[derive(Debug)]
@@ -57,9 +58,6 @@ impl Writing {
         inputs: &[&Disk],
         run: &Run<'_>,
     ) -> Result<Self> {
-        if job::is_stream(&goal.output.path) {
-            return Self::begin_stream(goal, size);
-        }
         check_place(goal, inputs)?;
         if goal.dry_run {
             return Self::begin_nowhere(goal, size, parent);
@@ -72,7 +70,9 @@ impl Writing {
         })
     }
 
-    fn begin_stream(goal: &Goal, size: Bytes) -> Result<Self> {
+    /// Starts the image that `copy` will write to standard output. If it has ids, which stand in front there, the disk is read
+    /// once more for them.
+    pub(crate) fn begin_stream(goal: &Goal, copy: &Copy<'_>, run: &Run<'_>) -> Result<Self> {
         if io::stdout().is_terminal() && goal.output.existing == Existing::Keep {
             return Err(Error::new(
                 Kind::Usage,
@@ -80,9 +80,17 @@ impl Writing {
             )
             .with_hint("use -o FILE, or a pipe, or --force"));
         }
+        let size = copy.disk.size();
+        let shape = Self::begin_nowhere(goal, size, None)?.writer.shape();
+        let seed = if shape.has_ids {
+            run.showing.phase("read the disk for its ids");
+            Some(copy.seed(shape)?)
+        } else {
+            None
+        };
         let sink: Arc<dyn Sink> = Arc::new(PipeSink::new(io::stdout()));
         Ok(Self {
-            writer: create_stream(sink, &goal.output, size)?,
+            writer: create_stream(sink, &goal.output, size, seed)?,
             place: Place::Stream,
         })
     }

@@ -15,7 +15,7 @@
 //! | [`work`], [`watch`] | threads, counters, and the word to stop |
 //!
 //! Inside, `walk` cuts disks into pieces of work, `ordered` does them on all cores with their serial parts in order, and
-//! `emit` hands units to a writer.
+//! `emit` hands units to a writer; `seed` says beforehand what ids will be made of.
 
 pub mod apply;
 pub mod attach;
@@ -31,6 +31,7 @@ pub mod manifest;
 mod ordered;
 pub mod prove;
 pub mod remembered;
+mod seed;
 pub mod tree;
 mod walk;
 pub mod watch;

@@ -66,11 +66,12 @@ pub fn create(spec: &OutputSpec, size: Bytes, parent: Option<NewParent>) -> Resu
     let driver = driver_for(spec)?;
     check_place(&spec.path)?;
     let drafts = Drafts::create(&spec.path, spec.existing)?;
-    let writer = start(driver, &drafts, spec, size, parent)?;
+    let writer = start(driver, &drafts, spec, size, parent, None)?;
     Ok(Output { writer, drafts })
 }
 
-/// Starts an image that goes to `pipe`. The path in `spec` names nothing but a format.
+/// Starts an image that goes to `pipe`. The path in `spec` names nothing but a format; `seed` is what ids are made of, see
+/// [`Create::seed`].
 ///
 /// # Errors
 /// As [`driver_for`]; Unsupported, if the format is not written in order; those of the driver.
@@ -78,6 +79,7 @@ pub fn create_stream(
     pipe: Arc<dyn Sink>,
     spec: &OutputSpec,
     size: Bytes,
+    seed: Option<[u8; 32]>,
 ) -> Result<Box<dyn ImageWriter>> {
     let driver = driver_for(spec)?;
     if !driver.streams {
@@ -91,7 +93,7 @@ pub fn create_stream(
         .with_code("not_a_stream")
         .with_hint("write it to a file with -o FILE"));
     }
-    start(driver, &OneOutput(pipe), spec, size, None)
+    start(driver, &OneOutput(pipe), spec, size, None, seed)
 }
 
 /// Refuses an output that is one of the files that are read, whatever it is called: by another path, through a link, as another name
@@ -164,13 +166,14 @@ fn start(
     spec: &OutputSpec,
     size: Bytes,
     parent: Option<NewParent>,
+    seed: Option<[u8; 32]>,
 ) -> Result<Box<dyn ImageWriter>> {
     (driver.create)(Create {
         outputs,
         size,
         options: spec.options.clone(),
         parent,
-        seed: None,
+        seed,
     })
     .map_err(|error| error.in_file(&spec.path))
 }
@@ -244,11 +247,11 @@ mod tests {
     #[test]
     fn only_a_format_that_is_written_in_order_goes_through_a_pipe() -> Result<()> {
         let sink = Arc::new(MemSink::default());
-        let writer = create_stream(sink.clone(), &spec("x.raw"), Bytes(700))?;
+        let writer = create_stream(sink.clone(), &spec("x.raw"), Bytes(700), None)?;
         writer.finish(&Seal::default())?;
         assert_eq!(sink.bytes().len(), 700);
         sink.write_at(FileOffset::ZERO, b"untouched")?;
-        let error = create_stream(sink.clone(), &spec("x.vhd"), Bytes(700)).err();
+        let error = create_stream(sink.clone(), &spec("x.vhd"), Bytes(700), None).err();
         let error = error.expect("a VHD has its tables in front");
         assert_eq!(error.code(), "not_a_stream");
         assert_eq!(&sink.bytes()[..9], b"untouched");

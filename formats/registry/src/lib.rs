@@ -11,8 +11,8 @@
 //! | [`create`](mod@create) | new images, which appear whole or not at all |
 //! | [`link`] | how a child is to name its base |
 //!
-//! Inside, `hint` reads recorded paths, `beneath` opens them without leaving a folder, `parent` chooses among them, `companions` does the
-//! same for a format's other files, `named` has every error say its file, and `foreign` knows what nobody here can read.
+//! Inside, `hint` reads recorded paths, `beneath` opens them without leaving a folder, `parent` chooses among them, `search` finds
+//! more by identity, `companions` does the same for a format's other files, `named` has every error say its file, and `foreign` knows what nobody here can read.
 
 mod beneath;
 mod companions;
@@ -27,6 +27,7 @@ mod parent;
 pub mod policy;
 pub mod probe;
 pub mod references;
+mod search;
 
 use imgdelta_core::Driver;
 

@@ -1,6 +1,8 @@
 //! Finds the parent of a layer: looks where the policy allows, takes the first image that is the one the child was made over.
 //!
-//! A candidate that does not fit is passed over and remembered, so that the error can say of each what was wrong with it.
+//! A candidate that does not fit is passed over and remembered, so that the error can say of each what was wrong with it: see `missing`.
+
+mod missing;
 
 use std::{io, path::Path, path::PathBuf, sync::Arc};
 
@@ -13,6 +15,7 @@ use crate::{
     open::{Layer, OpenSpec, Opened},
     policy::{Candidate, Refused},
     probe::Formats,
+    search::{self, Searched},
 };
 
 /// The search for one parent.
@@ -46,6 +49,8 @@ struct Passed {
     host: Option<Error>,
     /// It is not there.
     looked: Vec<(PathBuf, io::Error)>,
+    /// Folders in which no image is the parent.
+    searched: Vec<Searched>,
 }
 
 impl<'a> Finder<'a> {
@@ -94,7 +99,45 @@ impl<'a> Finder<'a> {
                 Err(miss) => self.pass(candidate, miss),
             }
         }
-        Err(self.error())
+        match self.search()? {
+            Some(parent) => Ok(parent),
+            None => Err(self.error()),
+        }
+    }
+
+    /// Looks for it by its identity alone, where the format's children are found so.
+    fn search(&mut self) -> Result<Option<Opened>> {
+        let is_searched = self.child.driver.child.is_some_and(|rule| rule.searched);
+        if !is_searched || self.link.identities.is_empty() {
+            return Ok(None);
+        }
+        let driver = self.driver()?;
+        let (child, spec) = (self.child, self.spec);
+        let mut fitting: Vec<Opened> = Vec::new();
+        // What is wrong with an image that nobody named is of no interest.
+        let passed = std::mem::take(&mut self.passed);
+        let searched = search::images(&child.path, &spec.policy, driver, |found| {
+            if let Some(parent) = self.accept(found.source, &found.path, driver) {
+                let is_new = fitting.iter().all(|known| !is_same_file(known, &parent));
+                if is_new {
+                    fitting.push(parent);
+                }
+            }
+        });
+        self.passed = Passed { searched, ..passed };
+        let Some(mut parent) = fitting.pop() else {
+            return Ok(None);
+        };
+        if fitting.is_empty() {
+            parent.notes.push(format!(
+                "found by its identity as {}: {} leads to no parent by a path",
+                parent.path.display(),
+                self.child.path.display()
+            ));
+            return Ok(Some(parent));
+        }
+        fitting.push(parent);
+        Err(self.ambiguous(&fitting))
     }
 
     /// The parent's format: what is recorded, else what the user says. Its bytes are never asked: if the parent is raw, its guest writes
@@ -142,18 +185,14 @@ impl<'a> Finder<'a> {
 
     /// The parent, if it is the right one. Identity comes first: a child may bear the name of its parent.
     fn fitting(&mut self, mut parent: Opened) -> Option<Opened> {
-        let identity = &parent.image.facts().identity;
+        let facts = parent.image.facts();
         let wanted = &self.link.identities;
-        let fits = wanted.is_empty() || identity.as_ref().is_some_and(|own| wanted.contains(own));
-        if !fits {
-            self.passed.others.push((parent.path, identity.clone()));
+        if !wanted.is_empty() && !wanted.iter().any(|wanted| facts.is_called(wanted)) {
+            let identity = facts.identity.clone();
+            self.passed.others.push((parent.path, identity));
             return None;
         }
-        let is_known = |known: &Opened| match (&known.stamp, &parent.stamp) {
-            (Some(known), Some(parent)) => known.is_same_file(parent),
-            _ => false,
-        };
-        if self.chain.iter().any(is_known) {
+        if self.chain.iter().any(|known| is_same_file(known, &parent)) {
             self.passed.looping.get_or_insert(parent.path);
             return None;
         }
@@ -217,95 +256,10 @@ impl<'a> Finder<'a> {
     }
 }
 
-impl Finder<'_> {
-    /// Why there is no parent: the most telling of what was wrong with the candidates.
-    fn error(self) -> Error {
-        let child = self.child.path.clone();
-        let loops = self.passed.looping.as_ref().map(|path| self.looping(path));
-        let other = self.other_identity();
-        let Passed {
-            failed,
-            refused,
-            host,
-            looked,
-            ..
-        } = self.passed;
-        if let Some(error) = failed.or(loops) {
-            return error;
-        }
-        let mut error = match other {
-            Some(other) => other,
-            None if !refused.is_empty() => Error::new(
-                Kind::Reference,
-                "names its parent by a path that is not followed",
-            )
-            .with_code("reference_refused"),
-            None => match host {
-                Some(error) => return error,
-                None if looked.is_empty() => {
-                    Error::new(Kind::Chain, "does not say where its parent is")
-                        .with_code("parent_missing")
-                }
-                None => {
-                    Error::new(Kind::Chain, "its parent is missing").with_code("parent_missing")
-                }
-            },
-        };
-        for one in &refused {
-            error = error.with_detail(one.to_string());
-        }
-        for (path, cause) in &looked {
-            error = error.with_detail(format!("looked for {}: {cause}", path.display()));
-        }
-        error.in_file(&child).with_hint(
-            "--search DIR adds a folder in which it may lie, --parent FILE names the parent itself",
-        )
-    }
-
-    /// `parent chain loops: a -> b -> a`.
-    fn looping(&self, again: &Path) -> Error {
-        let name = |path: &Path| match path.file_name() {
-            Some(name) => name.to_string_lossy().into_owned(),
-            None => path.display().to_string(),
-        };
-        let mut names: Vec<String> = self.chain.iter().map(|one| name(&one.path)).collect();
-        names.push(name(again));
-        Error::new(
-            Kind::Chain,
-            format!("parent chain loops: {}", names.join(" -> ")),
-        )
-        .with_code("parent_loop")
-        .in_file(&self.spec.path)
-    }
-
-    /// Files were found, and they are not the parent.
-    fn other_identity(&self) -> Option<Error> {
-        let (path, own) = self.passed.others.first()?;
-        let own = match own {
-            Some(own) => own.to_string(),
-            None => "no identity".to_owned(),
-        };
-        let wanted: Vec<String> = self
-            .link
-            .identities
-            .iter()
-            .map(Identity::to_string)
-            .collect();
-        let mut error = Error::new(
-            Kind::Chain,
-            format!(
-                "{} is not its parent: it has {own}, {} is required",
-                path.display(),
-                wanted.join(" or ")
-            ),
-        )
-        .with_code("parent_identity");
-        for (path, own) in self.passed.others.iter().skip(1) {
-            let own = own
-                .as_ref()
-                .map_or("no identity".to_owned(), Identity::to_string);
-            error = error.with_detail(format!("{} has {own}", path.display()));
-        }
-        Some(error)
+/// Whether both are one file, by whatever names.
+fn is_same_file(one: &Opened, other: &Opened) -> bool {
+    match (&one.stamp, &other.stamp) {
+        (Some(one), Some(other)) => one.is_same_file(other),
+        _ => false,
     }
 }

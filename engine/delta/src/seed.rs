@@ -1,0 +1,63 @@
+//! What ids will be made of, before anything is written: for formats whose ids stand in front of all data, on the way to a pipe.
+//!
+//! It costs a reading of the disk. What a writer learns at its end is the same, see [`Seal::seed`].
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use imgdelta_core::{
+    Bytes, ImageWriter, Packed, Packer, Placed, PlainPacker, Result, Seal, Shape, Unit,
+};
+
+use crate::copy::Copy;
+
+impl Copy<'_> {
+    /// What [`Seal::seed`] will say to a writer of that shape.
+    ///
+    /// # Errors
+    /// Those of the chain; Host, if an input changed meanwhile; Interrupted.
+    pub fn seed(&self, shape: Shape) -> Result<[u8; 32]> {
+        if let Some(seed) = self.work.new_ids {
+            return Ok(seed);
+        }
+        let seed = Arc::new(Mutex::default());
+        let copy = Copy {
+            proves: false,
+            ..*self
+        };
+        copy.run(Box::new(Listener {
+            shape,
+            seed: Arc::clone(&seed),
+        }))?;
+        Ok(*seed.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A writer that writes nothing and keeps the seed.
+struct Listener {
+    shape: Shape,
+    seed: Arc<Mutex<[u8; 32]>>,
+}
+
+impl ImageWriter for Listener {
+    fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    fn packer(&self) -> Box<dyn Packer> {
+        Box::new(PlainPacker)
+    }
+
+    fn place(
+        &mut self,
+        _unit: &Unit<'_>,
+        _packed: &Packed,
+        _stored: Bytes,
+    ) -> Result<Option<Placed>> {
+        Ok(None)
+    }
+
+    fn finish(self: Box<Self>, seal: &Seal) -> Result<()> {
+        *self.seed.lock().unwrap_or_else(PoisonError::into_inner) = seal.seed;
+        Ok(())
+    }
+}

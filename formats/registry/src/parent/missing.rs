@@ -1,0 +1,135 @@
+//! What to say when no parent was found, or more than one: the most telling of what was wrong with the candidates.
+//!
+//! Nothing is looked for here.
+
+use std::path::Path;
+
+use imgdelta_core::{Error, Identity, Kind};
+
+use super::{Finder, Passed};
+use crate::open::Opened;
+
+impl Finder<'_> {
+    /// Why there is no parent: the most telling of what was wrong with the candidates.
+    pub(super) fn error(self) -> Error {
+        let child = self.child.path.clone();
+        let loops = self.passed.looping.as_ref().map(|path| self.looping(path));
+        let other = self.other_identity();
+        let wanted = self.wanted();
+        let Passed {
+            failed,
+            refused,
+            host,
+            looked,
+            searched,
+            ..
+        } = self.passed;
+        if let Some(error) = failed.or(loops) {
+            return error;
+        }
+        let mut error = match other {
+            Some(other) => other,
+            None if !refused.is_empty() => Error::new(
+                Kind::Reference,
+                "names its parent by a path that is not followed",
+            )
+            .with_code("reference_refused"),
+            None => match host {
+                Some(error) => return error,
+                None if looked.is_empty() && searched.is_empty() => {
+                    Error::new(Kind::Chain, "does not say where its parent is")
+                        .with_code("parent_missing")
+                }
+                None if searched.is_empty() => {
+                    Error::new(Kind::Chain, "its parent is missing").with_code("parent_missing")
+                }
+                None => Error::new(Kind::Chain, format!("its parent is missing: {wanted}"))
+                    .with_code("parent_missing"),
+            },
+        };
+        for one in &refused {
+            error = error.with_detail(one.to_string());
+        }
+        for (path, cause) in &looked {
+            error = error.with_detail(format!("looked for {}: {cause}", path.display()));
+        }
+        for one in &searched {
+            error = error.with_detail(one.to_string());
+        }
+        error.in_file(&child).with_hint(
+            "--search DIR adds a folder in which it may lie, --parent FILE names the parent itself",
+        )
+    }
+
+    /// The identity that the parent must have.
+    fn wanted(&self) -> String {
+        let wanted: Vec<String> = self
+            .link
+            .identities
+            .iter()
+            .map(Identity::to_string)
+            .collect();
+        wanted.join(" or ")
+    }
+
+    /// `parent chain loops: a -> b -> a`.
+    fn looping(&self, again: &Path) -> Error {
+        let name = |path: &Path| match path.file_name() {
+            Some(name) => name.to_string_lossy().into_owned(),
+            None => path.display().to_string(),
+        };
+        let mut names: Vec<String> = self.chain.iter().map(|one| name(&one.path)).collect();
+        names.push(name(again));
+        Error::new(
+            Kind::Chain,
+            format!("parent chain loops: {}", names.join(" -> ")),
+        )
+        .with_code("parent_loop")
+        .in_file(&self.spec.path)
+    }
+
+    /// Files were found, and they are not the parent.
+    fn other_identity(&self) -> Option<Error> {
+        let (path, own) = self.passed.others.first()?;
+        let own = match own {
+            Some(own) => own.to_string(),
+            None => "no identity".to_owned(),
+        };
+        let mut error = Error::new(
+            Kind::Chain,
+            format!(
+                "{} is not its parent: it has {own}, {} is required",
+                path.display(),
+                self.wanted()
+            ),
+        )
+        .with_code("parent_identity");
+        for (path, own) in self.passed.others.iter().skip(1) {
+            let own = own
+                .as_ref()
+                .map_or("no identity".to_owned(), Identity::to_string);
+            error = error.with_detail(format!("{} has {own}", path.display()));
+        }
+        Some(error)
+    }
+
+    /// Several images are the parent, by their identity.
+    pub(super) fn ambiguous(&self, fitting: &[Opened]) -> Error {
+        let error = Error::new(
+            Kind::Chain,
+            format!(
+                "{} images have the identity of its parent, {}",
+                fitting.len(),
+                self.wanted()
+            ),
+        )
+        .with_code("parent_ambiguous");
+        fitting
+            .iter()
+            .fold(error, |error, one| {
+                error.with_detail(one.path.display().to_string())
+            })
+            .with_hint("say with --parent FILE which one it is")
+            .in_file(&self.child.path)
+    }
+}

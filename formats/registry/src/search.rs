@@ -1,0 +1,105 @@
+//! Looks for a parent among all images of a folder, by identity alone: for children that record no path, or one that leads nowhere.
+//!
+//! Only formats whose identity changes with the content are searched so, see [`ChildRule::searched`](imgdelta_core::ChildRule). Which
+//! image then is the parent is decided in `parent`.
+
+use std::{
+    fmt,
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
+
+use imgdelta_core::{Claim, Driver, FileSource, Peek};
+
+use crate::{
+    beneath,
+    policy::{Policy, folder_of},
+};
+
+/// The most entries of one folder that are looked at.
+pub(crate) const MOST_ENTRIES: usize = 10_000;
+
+/// A folder that was looked through.
+#[derive(Debug)]
+pub(crate) struct Searched {
+    /// As the user calls it.
+    pub(crate) folder: PathBuf,
+    /// Why it could not be listed, or how many images of the format stand there.
+    pub(crate) images: io::Result<usize>,
+}
+
+impl fmt::Display for Searched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let folder = self.folder.display();
+        match &self.images {
+            Err(cause) => write!(f, "looked through {folder}: {cause}"),
+            Ok(count) => write!(
+                f,
+                "looked through {folder}: images of the format there: {count}"
+            ),
+        }
+    }
+}
+
+/// An image that may be the parent.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// Its path, for messages.
+    pub(crate) path: PathBuf,
+    /// The image's file, open.
+    pub(crate) source: FileSource,
+}
+
+/// The images of `driver`'s format in the folder of `image` and in those that the user adds, each folder in order of name. `look`
+/// takes each of them; folders below are not entered.
+pub(crate) fn images(
+    image: &Path,
+    policy: &Policy,
+    driver: &Driver,
+    mut look: impl FnMut(Found),
+) -> Vec<Searched> {
+    let folders =
+        std::iter::once(folder_of(image)).chain(policy.search.iter().map(PathBuf::as_path));
+    let mut searched: Vec<Searched> = Vec::new();
+    for folder in folders {
+        if searched.iter().any(|known| known.folder == folder) {
+            continue;
+        }
+        let images = names(folder).map(|names| {
+            let images = names
+                .iter()
+                .filter_map(|name| of_format(folder, name, driver));
+            images.map(&mut look).count()
+        });
+        searched.push(Searched {
+            folder: folder.to_owned(),
+            images,
+        });
+    }
+    searched
+}
+
+/// The names in `folder`, sorted: the order in which a host lists them is no order.
+fn names(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut names = fs::read_dir(folder)?
+        .take(MOST_ENTRIES)
+        .map(|entry| Ok(PathBuf::from(entry?.file_name())))
+        .collect::<io::Result<Vec<_>>>()?;
+    names.sort();
+    Ok(names)
+}
+
+/// The file called `name`, if its bytes are an image of the format. What cannot be opened or read is no candidate.
+fn of_format(folder: &Path, name: &Path, driver: &Driver) -> Option<Found> {
+    let file: File = beneath::open(folder, name).ok()?;
+    let path = match folder {
+        here if here == Path::new(".") => name.to_owned(),
+        folder => folder.join(name),
+    };
+    let source = FileSource::of(file, &path).ok()?;
+    match (driver.probe)(&Peek::of(&source).ok()?) {
+        Claim::Yes => Some(Found { path, source }),
+        Claim::No | Claim::Damaged => None,
+    }
+}
