@@ -58,8 +58,8 @@ impl Job {
     }
 
     /// Names what those leave.
-    pub(crate) fn scratch(mut self, bench: &Bench<'_>, names: &[&str]) -> Self {
-        self.scratch = names.iter().map(|name| bench.out(name)).collect();
+    pub(crate) fn scratch<N: AsRef<str>>(mut self, bench: &Bench<'_>, names: &[N]) -> Self {
+        self.scratch = names.iter().map(|name| bench.out(name.as_ref())).collect();
         self
     }
 

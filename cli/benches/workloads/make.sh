@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes the disk images that the benchmarks work on; what is there already is kept.
-#   make.sh WORK_FOLDER [base|small|apt|copy|vhd|sparse|chain|related|random|all]...
-# Needs mke2fs, debugfs, openssl, python3, qemu-img and qemu-io; neither root nor a mount; 20 GiB of disk.
+#   make.sh WORK_FOLDER [base|small|apt|copy|vhd|head|sparse|chain|related|random|all]...
+# Needs mke2fs, debugfs, openssl, python3, qemu-img and qemu-io; neither root nor a mount; 30 GiB of disk.
 # Every choice is seeded; file contents come from this machine's $SOURCE (/usr).
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -67,6 +67,27 @@ make_vhd() {
   done
 }
 
+# The first GiB of the base in each variant of VMDK and as VDI, and that of the target as the children's targets.
+make_head() {
+  make_small
+  local name
+  for name in base small; do
+    [ -f "head-$name.raw" ] || { head -c 1G "$name.raw" >head.part && mv head.part "head-$name.raw"; }
+    head_as "$name" vmdk vmdk subformat=monolithicSparse
+    head_as "$name" vdi vdi static=off
+  done
+  head_as base split.vmdk vmdk subformat=twoGbMaxExtentSparse
+  head_as base flat.vmdk vmdk subformat=monolithicFlat
+  head_as base stream.vmdk vmdk subformat=streamOptimized
+}
+
+# head_as NAME SUFFIX FORMAT OPTION; a descriptor names its extents, so no file may be renamed: a mark says that all are whole
+head_as() {
+  [ -f "head-$1.$2.whole" ] && return
+  qemu-img convert -f raw -O "$3" -o "$4" "head-$1.raw" "head-$1.$2"
+  touch "head-$1.$2.whole"
+}
+
 make_sparse() {
   [ -f sparse2.raw ] && return
   python3 "$here/sparse_pair.py" sparse1.part sparse2.part 3
@@ -123,8 +144,8 @@ make_random() {
 
 for kind in "${@:-all}"; do
   case $kind in
-    all) for kind in small apt copy vhd sparse chain related random; do "make_$kind"; done ;;
-    base | small | apt | copy | vhd | sparse | chain | related | random) "make_$kind" ;;
+    all) for kind in small apt copy vhd head sparse chain related random; do "make_$kind"; done ;;
+    base | small | apt | copy | vhd | head | sparse | chain | related | random) "make_$kind" ;;
     *) echo "make.sh: no workload is called $kind" >&2; exit 2 ;;
   esac
 done
