@@ -51,6 +51,9 @@ pub(crate) struct OneImage {
     /// What a child would call it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) identity: Option<Identity>,
+    /// What a child of another program would call it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) aliases: Vec<Identity>,
     /// Whom it names as its parent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) parent: Option<Link>,
@@ -189,6 +192,7 @@ fn describe(opened: &Opened) -> OneImage {
         grain: facts.grain.map(|grain| grain.0),
         sector: facts.logical_sector.0,
         identity: facts.identity.as_ref().map(identity),
+        aliases: facts.aliases.iter().map(identity).collect(),
         parent: opened.image.parent().map(link),
         other_files: files
             .skip(1)

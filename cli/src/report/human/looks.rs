@@ -46,7 +46,7 @@ fn one(image: &OneImage, page: &mut Page<'_>) -> io::Result<()> {
     for file in &image.other_files {
         page.field("file", file)?;
     }
-    if let Some(identity) = &image.identity {
+    for identity in image.identity.iter().chain(&image.aliases) {
         page.field("id", format!("{} ({})", identity.value, identity.kind))?;
     }
     for snapshot in &image.snapshots {
