@@ -79,7 +79,8 @@ pub(crate) fn apply(job: &job::Apply, run: &Run<'_>) -> Result<Applied> {
         .run(writer)
         .map_err(|error| distrust(error.in_file(&pair.child.top.path)))?;
     let file_size = written.file_size();
-    written.commit()?;
+    let mut notes = pair.notes();
+    notes.extend(written.commit()?);
     Ok(Applied {
         output: shown(&goal.output.path),
         format: format.name(),
@@ -95,6 +96,6 @@ pub(crate) fn apply(job: &job::Apply, run: &Run<'_>) -> Result<Applied> {
         proven_by: pair.proven_by(),
         base_from_memory,
         dry_run: goal.dry_run,
-        notes: pair.notes(),
+        notes,
     })
 }

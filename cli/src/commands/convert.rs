@@ -115,7 +115,8 @@ pub(crate) fn convert(job: &job::Convert, run: &Run<'_>) -> Result<Converted> {
         .phase(format!("convert {}", goal.output.path.display()));
     let copied = copy.run(writer)?;
     let file_size = written.file_size();
-    written.commit()?;
+    let mut notes = notes(&source, goal, format.name(), size);
+    notes.extend(written.commit()?);
     let facts_of = |chain: &Chain| {
         let top = chain.layers().first();
         top.map_or("raw", |layer| layer.image.facts().format.name())
@@ -131,7 +132,7 @@ pub(crate) fn convert(job: &job::Convert, run: &Run<'_>) -> Result<Converted> {
         file_size,
         written: copied.written.0,
         dry_run: goal.dry_run,
-        notes: notes(&source, goal, format.name(), size),
+        notes,
     })
 }
 

@@ -98,8 +98,8 @@ pub(crate) fn make(job: &job::Make, run: &Run<'_>) -> Result<Made> {
     .run(writer)?;
     let manifest = describe(goal, size, &base, &target, &made)?;
     sink.write_at(FileOffset::ZERO, &manifest.to_json()?)?;
-    let outcome = tell(job, &base, &target, &made, &manifest, &written);
-    written.commit()?;
+    let mut outcome = tell(job, &base, &target, &made, &manifest, &written);
+    outcome.notes.extend(written.commit()?);
     Ok(outcome)
 }
 

@@ -2,9 +2,9 @@
 
 use std::{
     io::{self, IsTerminal},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -14,7 +14,9 @@ use imgdelta_core::{
     Outputs, PipeSink, Result, Sink,
 };
 use imgdelta_delta::Copy;
-use imgdelta_registry::{Drafts, create, create_stream, driver_for, refuse_inputs};
+use imgdelta_registry::{
+    Drafts, OpenSpec, create, create_stream, driver_for, open_image, refuse_inputs,
+};
 
 use super::{Run, disk::Disk};
 use crate::job::Goal;
@@ -27,7 +29,7 @@ enum Place {
     /// To standard output.
     Stream,
     /// Nowhere.
-    Nowhere(Arc<Measure>),
+    Nowhere(Arc<Nowhere>),
 }
 
 /// An image on its way.
@@ -35,6 +37,8 @@ pub(crate) struct Writing {
     /// Takes the disk.
     pub(crate) writer: Box<dyn ImageWriter>,
     place: Place,
+    /// The files beside the image that will be replaced: those of the new one have other names.
+    replaced: Vec<PathBuf>,
 }
 
 /// The format that a goal's image will have.
@@ -63,10 +67,12 @@ impl Writing {
             return Self::begin_nowhere(goal, size, parent);
         }
         run.begun.store(true, Ordering::Relaxed);
+        let replaced = others_of(&goal.output.path);
         let output = create(&goal.output, size, parent)?;
         Ok(Self {
             writer: output.writer,
             place: Place::Files(output.drafts),
+            replaced,
         })
     }
 
@@ -92,14 +98,15 @@ impl Writing {
         Ok(Self {
             writer: create_stream(sink, &goal.output, size, seed)?,
             place: Place::Stream,
+            replaced: Vec::new(),
         })
     }
 
     fn begin_nowhere(goal: &Goal, size: Bytes, parent: Option<NewParent>) -> Result<Self> {
         let driver = driver_for(&goal.output)?;
-        let measure = Arc::new(Measure::default());
+        let nowhere = Arc::new(Nowhere::default());
         let writer = (driver.create)(Create {
-            outputs: &Nowhere(Arc::clone(&measure)),
+            outputs: &*nowhere,
             size,
             options: goal.output.options.clone(),
             parent,
@@ -108,49 +115,66 @@ impl Writing {
         .map_err(|error| error.in_file(&goal.output.path))?;
         Ok(Self {
             writer,
-            place: Place::Nowhere(measure),
+            place: Place::Nowhere(nowhere),
+            replaced: Vec::new(),
         })
     }
 
     /// Hands over the writer; what is left knows what became of it.
     pub(crate) fn split(self) -> (Box<dyn ImageWriter>, Written) {
-        (self.writer, Written(self.place))
+        let written = Written {
+            place: self.place,
+            beside: Mutex::default(),
+            replaced: self.replaced,
+        };
+        (self.writer, written)
     }
 }
 
 /// An image that has been written, but has no name yet.
-pub(crate) struct Written(Place);
+pub(crate) struct Written {
+    place: Place,
+    /// The names of the files that go with the image and are not its own.
+    beside: Mutex<Vec<String>>,
+    replaced: Vec<PathBuf>,
+}
 
 impl Written {
     /// Starts another file beside the image's, that gets its name with it.
     pub(crate) fn beside(&self, name: &str) -> Result<Arc<dyn Sink>> {
-        match &self.0 {
+        let mut beside = self.beside.lock().unwrap_or_else(PoisonError::into_inner);
+        beside.push(name.to_owned());
+        match &self.place {
             Place::Files(drafts) => drafts.other(name),
             Place::Stream | Place::Nowhere(_) => Ok(Arc::<Measure>::default()),
         }
     }
 
-    /// How long the image's file is, if it is one.
+    /// How long the image's files are, if it has any.
     pub(crate) fn file_size(&self) -> Option<u64> {
-        match &self.0 {
-            Place::Files(drafts) => std::fs::metadata(drafts.written_at())
-                .ok()
-                .map(|file| file.len()),
-            Place::Nowhere(measure) => Some(measure.0.load(Ordering::Relaxed)),
+        let beside = self.beside.lock().unwrap_or_else(PoisonError::into_inner);
+        match &self.place {
+            Place::Files(drafts) => drafts.len_without(&beside).ok().map(|len| len.0),
+            Place::Nowhere(nowhere) => Some(nowhere.len()),
             Place::Stream => None,
         }
     }
 
-    /// Makes everything durable and gives it its name.
-    pub(crate) fn commit(self) -> Result<()> {
-        match self.0 {
-            Place::Files(drafts) => {
-                // Before the first file gets its name, all that can fail has been done.
-                drafts.main()?.sync()?;
-                drafts.commit()
-            }
-            Place::Stream | Place::Nowhere(_) => Ok(()),
-        }
+    /// Makes everything durable and gives it its name; what the user should know then.
+    pub(crate) fn commit(self) -> Result<Vec<String>> {
+        let Place::Files(drafts) = self.place else {
+            return Ok(Vec::new());
+        };
+        // Before the first file gets its name, all that can fail has been done.
+        drafts.main()?.sync()?;
+        drafts.commit()?;
+        let left = self.replaced.iter().map(|file| {
+            format!(
+                "{} belonged to the image that was replaced; the new one does not use it",
+                file.display()
+            )
+        });
+        Ok(left.collect())
     }
 }
 
@@ -175,17 +199,49 @@ impl Sink for Measure {
     }
 }
 
-/// Outputs of which only the first is measured.
-struct Nowhere(Arc<Measure>);
+/// Outputs that are only measured.
+#[derive(Debug, Default)]
+struct Nowhere {
+    main: Arc<Measure>,
+    others: Mutex<Vec<Arc<Measure>>>,
+}
+
+impl Nowhere {
+    /// How long all would be together.
+    fn len(&self) -> u64 {
+        let others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = others.iter().chain([&self.main]);
+        all.fold(0, |sum, one| {
+            sum.saturating_add(one.0.load(Ordering::Relaxed))
+        })
+    }
+}
 
 impl Outputs for Nowhere {
     fn main(&self) -> Result<Arc<dyn Sink>> {
-        Ok(Arc::clone(&self.0) as Arc<dyn Sink>)
+        Ok(Arc::clone(&self.main) as Arc<dyn Sink>)
     }
 
     fn other(&self, _name: &str) -> Result<Arc<dyn Sink>> {
-        Ok(Arc::<Measure>::default())
+        let other = Arc::<Measure>::default();
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        others.push(Arc::clone(&other));
+        Ok(other)
     }
+}
+
+/// The files beside the first of the image at `path`, if there is one that opens.
+fn others_of(path: &Path) -> Vec<PathBuf> {
+    if !path.is_file() {
+        return Vec::new();
+    }
+    let Ok(image) = open_image(&OpenSpec::of(path)) else {
+        return Vec::new();
+    };
+    let files = image.image.facts().files.iter().skip(1);
+    files
+        .filter_map(|file| file.path().map(Path::to_owned))
+        .collect()
 }
 
 /// A path as results name it.

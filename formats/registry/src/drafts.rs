@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use imgdelta_core::{Draft, Error, Existing, Kind, Outputs, Result, Sink};
+use imgdelta_core::{Bytes, Draft, Error, Existing, Kind, Outputs, Result, Sink};
 
 /// The files of one new image. Dropped before [`commit`](Drafts::commit), they leave nothing behind.
 #[derive(Debug)]
@@ -38,6 +38,24 @@ impl Drafts {
     #[must_use]
     pub fn written_at(&self) -> &Path {
         self.main.written_at()
+    }
+
+    /// How long all files are together, but for those called as in `except`: they are not the image's own.
+    ///
+    /// # Errors
+    /// Host, if the host cannot tell.
+    pub fn len_without(&self, except: &[String]) -> Result<Bytes> {
+        let others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_own = |draft: &&Draft| {
+            let name = draft.place().file_name();
+            !except.iter().any(|other| name == Some(OsStr::new(other)))
+        };
+        let mut own = others.iter().filter(is_own).chain([&self.main]);
+        own.try_fold(Bytes::ZERO, |sum, draft| {
+            let file = std::fs::metadata(draft.written_at())
+                .map_err(|cause| Error::host("cannot look at", cause).in_file(draft.place()))?;
+            Ok(Bytes(sum.0.saturating_add(file.len())))
+        })
     }
 
     /// Makes all files durable and gives them their names, the main one last: who finds it finds the others too.
@@ -150,6 +168,8 @@ mod tests {
         let drafts = two_files(folder.path(), Existing::Keep)?;
         let written = fs::read(drafts.written_at()).expect("it can be read back");
         assert_eq!(written, b"main");
+        assert_eq!(drafts.len_without(&[])?, Bytes(9));
+        assert_eq!(drafts.len_without(&["disk-1.img".into()])?, Bytes(4));
         drafts.commit()?;
         assert_eq!(names(folder.path()), ["disk-1.img", "disk.img"]);
         Ok(())
