@@ -35,11 +35,6 @@ pub(crate) static FOREIGN: &[Foreign] = &[
         },
     },
     Foreign {
-        name: "vdi",
-        promises: &["vdi"],
-        claims: |peek| peek.head(0x40) == Some([0x7f, 0x10, 0xda, 0xbe]),
-    },
-    Foreign {
         name: "qed",
         promises: &["qed"],
         claims: |peek| begins(peek, b"QED\0"),

@@ -43,5 +43,6 @@ pub use references::references;
 pub static DRIVERS: &[&Driver] = &[
     &imgdelta_vhd::DRIVER,
     &imgdelta_qcow2::DRIVER,
+    &imgdelta_vdi::DRIVER,
     &imgdelta_raw::DRIVER,
 ];

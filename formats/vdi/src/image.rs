@@ -1,0 +1,116 @@
+//! The layer that a VDI holds: opened, mapped, read. Its parent is named and never opened.
+
+use std::sync::Arc;
+
+use imgdelta_core::{
+    Bytes, Error, Extent, Facts, Image, Kind, Open, PagedTable, ParentLink, References, Result,
+    Source, State, VirtOffset,
+};
+
+use crate::{
+    facts,
+    fault::Fault,
+    meta::Meta,
+    table::{Entry, Map},
+};
+
+/// The names of the options that reading knows: none.
+pub(crate) const OPTIONS: &[&str] = &[];
+
+/// An open VDI.
+#[derive(Debug)]
+struct Vdi {
+    facts: Facts,
+    parent: Option<ParentLink>,
+    source: Arc<dyn Source>,
+    map: Map,
+    pages: PagedTable,
+}
+
+/// Opens an image.
+pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
+    open.options.finish("vdi", OPTIONS)?;
+    if let Some(name) = open.snapshot {
+        let message = format!("VDI has no internal snapshots, '{name}' was asked for");
+        return Err(Error::new(Kind::Unsupported, message));
+    }
+    let source = open.source;
+    let mut meta = Meta::read(&*source)?;
+    let map = Map::of(&meta);
+    if let Some(index) = map.judge_all(&*source)?
+        && index >= meta.header.blocks_allocated
+    {
+        meta.notes.push(format!(
+            "cBlocksAllocated is {}, but block index {index} is used: a crash came between map and counter",
+            meta.header.blocks_allocated
+        ));
+    }
+    Ok(Arc::new(Vdi {
+        facts: facts::of(&meta, &source),
+        parent: meta.link(),
+        pages: PagedTable::new(Arc::clone(&source)),
+        source,
+        map,
+    }))
+}
+
+/// The parent link alone. The map is not looked at.
+pub(crate) fn references(source: &Arc<dyn Source>) -> Result<References> {
+    Ok(Meta::read(&**source)?.references())
+}
+
+impl Image for Vdi {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn parent(&self) -> Option<&ParentLink> {
+        self.parent.as_ref()
+    }
+
+    fn extent_at(&self, at: VirtOffset) -> Result<Extent> {
+        let left = Bytes(self.map.size.0.saturating_sub(at.0));
+        let (block, inside) = self.map.split(at.0);
+        let entry = self.map.entry(&self.pages, block)?;
+        let blocks = self.map.run(&self.pages, block, entry)?;
+        let len = self.map.block_size.0.saturating_mul(blocks);
+        let state = match entry {
+            Entry::Free => State::Absent,
+            Entry::Zero => State::Zero,
+            Entry::Index(index) => State::Data {
+                file: 0,
+                at: self.map.data_at(index).saturating_add(Bytes(inside)),
+            },
+        };
+        Ok(Extent {
+            at,
+            len: Bytes(len.saturating_sub(inside)).min(left),
+            state,
+        })
+    }
+
+    fn read_data(&self, at: VirtOffset, buf: &mut [u8]) -> Result<()> {
+        let mut at = at;
+        let mut rest = buf;
+        while !rest.is_empty() {
+            let (block, inside) = self.map.split(at.0);
+            let entry = if block < self.map.blocks() {
+                self.map.entry(&self.pages, block)?
+            } else {
+                Entry::Free
+            };
+            let Entry::Index(index) = entry else {
+                return Err(Fault::NotStored { block, at }.into());
+            };
+            let blocks = self.map.run(&self.pages, block, entry)?;
+            let run = self.map.block_size.0.saturating_mul(blocks);
+            let len = Bytes(run.saturating_sub(inside)).in_memory();
+            let (part, later) = rest.split_at_mut(len.min(rest.len()));
+            let place = self.map.data_at(index).saturating_add(Bytes(inside));
+            self.source.read_at(place, part)?;
+            at = at.saturating_add(Bytes::from(part.len()));
+            rest = later;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,30 @@
+//! Makes a child name another parent: what is to be written over a copy of it. Its map and its blocks stay as they are.
+
+use std::sync::Arc;
+
+use imgdelta_core::{Error, Kind, NewParent, Patch, Result, Source};
+
+use crate::{fault::Fault, meta::Meta, plan::parent_uuids};
+
+/// The patches that make the child in `source` one of `parent`: both UUIDs of the parent.
+pub(crate) fn relink(source: &Arc<dyn Source>, parent: &NewParent) -> Result<Vec<Patch>> {
+    let meta = Meta::read(&**source)?;
+    if !meta.is_child() {
+        let variant = meta.variant();
+        let fault = Error::from(Fault::NoParent { variant });
+        return Err(Error::new(Kind::Unsupported, fault.message().to_owned()));
+    }
+    let (linkage, modify) = parent_uuids(parent)?;
+    let mut patches = vec![Patch {
+        at: meta.field_at("uuid_linkage"),
+        bytes: linkage.into(),
+    }];
+    // Version 0.2 has no field for the parent's state.
+    if !meta.is_old {
+        patches.push(Patch {
+            at: meta.field_at("uuid_parent_modify"),
+            bytes: modify.into(),
+        });
+    }
+    Ok(patches)
+}
