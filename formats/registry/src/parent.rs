@@ -129,11 +129,13 @@ impl<'a> Finder<'a> {
             return Ok(None);
         };
         if fitting.is_empty() {
-            parent.notes.push(format!(
-                "found by its identity as {}: {} leads to no parent by a path",
-                parent.path.display(),
-                self.child.path.display()
-            ));
+            if !self.link.hints.is_empty() {
+                parent.notes.push(format!(
+                    "found by its identity as {}: the path in {} does not lead to it",
+                    parent.path.display(),
+                    self.child.path.display()
+                ));
+            }
             return Ok(Some(parent));
         }
         fitting.push(parent);

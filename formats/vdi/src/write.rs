@@ -22,7 +22,9 @@ const ALIGNMENT: Bytes = Bytes::mib(1);
 /// Below this a run of zeros is written, above it is left out: the file is new, and what is not written in it is zero.
 const LEAST_HOLE: Bytes = Bytes::kib(4);
 /// How much of the file the host is asked to make room for at once.
-const RESERVE: Bytes = Bytes::mib(64);
+const RESERVE: Bytes = Bytes::mib(32);
+/// After how many full blocks in a row.
+const ROW: u32 = 4;
 
 /// Starts a new image.
 pub(crate) fn create(create: Create<'_>) -> Result<Box<dyn ImageWriter>> {
@@ -57,6 +59,8 @@ struct Writer {
     allocated: u32,
     /// How far the host was asked to make room.
     reserved: FileOffset,
+    /// How many blocks in a row were full of data.
+    dense: u32,
 }
 
 impl Writer {
@@ -81,6 +85,7 @@ impl Writer {
             data_at,
             allocated: 0,
             reserved: data_at,
+            dense: 0,
         }
     }
 
@@ -115,18 +120,21 @@ impl Writer {
         };
         *entry = index;
         self.allocated = self.allocated.saturating_add(1);
-        let at = self.block_at(index);
-        self.reserve(at.saturating_add(self.plan.block_size));
-        Ok(at)
+        Ok(self.block_at(index))
     }
 
-    /// Has the host make room ahead. Of a child's blocks and of a sparse disk's much stays unwritten: room that nothing fills would only
-    /// travel as zeros, so only blocks that stand close together are helped.
-    fn reserve(&mut self, end: FileOffset) {
-        if self.plan.parent.is_some() || self.plan.is_fixed() {
-            return;
-        }
-        if end > self.reserved {
+    /// Has the host make room ahead of a block at `at`, once some in a row were full: of the blocks of a sparse disk most stays
+    /// unwritten, and room that nothing fills is lost.
+    fn reserve(&mut self, at: FileOffset, unit: &Unit<'_>) {
+        let is_full = unit.grains.iter().all(|grain| *grain == Grain::Data);
+        self.dense = if is_full {
+            self.dense.saturating_add(1)
+        } else {
+            0
+        };
+        let end = at.saturating_add(self.plan.block_size);
+        self.reserved = self.reserved.max(at);
+        if self.dense >= ROW && end > self.reserved {
             let len = RESERVE.max(end.since(self.reserved));
             self.sink.reserve(self.reserved, len);
             self.reserved = self.reserved.saturating_add(len);
@@ -228,8 +236,10 @@ impl ImageWriter for Writer {
             self.place_nothing(block, unit);
             return Ok(None);
         }
+        let at = self.allocate(block)?;
+        self.reserve(at, unit);
         Ok(Some(Placed {
-            at: self.allocate(block)?,
+            at,
             sink: Arc::clone(&self.sink),
             padding: Bytes(self.plan.block_size.0.saturating_sub(stored.0)),
         }))
