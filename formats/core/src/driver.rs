@@ -108,6 +108,12 @@ impl Peek {
         self.len.0 == 0
     }
 
+    /// The first bytes, at most [`REACH`](Self::REACH): for formats that begin with text.
+    #[must_use]
+    pub fn start(&self) -> &[u8] {
+        &self.head
+    }
+
     /// `N` bytes at `at` from the start, if the file is that long and `at` is within reach.
     #[must_use]
     pub fn head<const N: usize>(&self, at: usize) -> Option<[u8; N]> {

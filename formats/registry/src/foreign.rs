@@ -24,17 +24,6 @@ pub(crate) static FOREIGN: &[Foreign] = &[
         claims: |peek| begins(peek, b"vhdxfile"),
     },
     Foreign {
-        name: "vmdk",
-        promises: &["vmdk"],
-        claims: |peek| {
-            begins(peek, b"KDMV")
-                || begins(peek, b"COWD")
-                // The constant header of an ESXi seSparse extent.
-                || begins(peek, b"\xbe\xba\xfe\xca\0\0\0\0")
-                || begins(peek, b"# Disk Descriptor")
-        },
-    },
-    Foreign {
         name: "qed",
         promises: &["qed"],
         claims: |peek| begins(peek, b"QED\0"),

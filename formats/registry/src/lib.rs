@@ -43,6 +43,7 @@ pub use references::references;
 pub static DRIVERS: &[&Driver] = &[
     &imgdelta_vhd::DRIVER,
     &imgdelta_qcow2::DRIVER,
+    &imgdelta_vmdk::DRIVER,
     &imgdelta_vdi::DRIVER,
     &imgdelta_raw::DRIVER,
 ];

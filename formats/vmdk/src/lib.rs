@@ -1,1 +1,69 @@
-//! VMDK images: hosted sparse, flat, split, streamOptimized, COWD, seSparse.
+//! VMDK images: hosted sparse, flat, split, streamOptimized, ESX's COWD and seSparse, each as a whole disk or as a child.
+//!
+//! ```text
+//! a disk         descriptor (text) ──► extent │ extent │ extent ...     one behind the other
+//!                in a file of its own,           each FLAT, SPARSE, VMFS, VMFSSPARSE, SESPARSE or ZERO
+//!                or inside its only extent
+//!
+//! SPARSE         0        1            21                                            overhead
+//!                | header | descriptor | redundant directory, | directory, | grains, 64 KiB each,
+//!                |        | or nothing | its grain tables     | its tables | in any order
+//!
+//!                directory ──► table of 512 entries ──► a grain each: sector │ 0 absent │ 1 zeros
+//!
+//! stream         | header | descriptor | marker+grain | marker+grain | ... | table | ... | directory | footer | end |
+//!                each grain a zlib stream, each table behind its grains, the footer says where the directory is
+//! ```
+//!
+//! All integers are little-endian, places are sectors of 512 bytes, nothing carries a checksum. A child names its parent by its
+//! content id (CID), which a changed parent changes, and by a path; VirtualBox uses UUIDs in the descriptor's data base.
+//!
+//! One room each: `layout` the bytes, `front` the start of a file, `descriptor` its text, `encoding` names in it, `link` how images are
+//! called, `disk` the extents and who opens them, `piece` an extent, `sparse`, `cowd`, `sesparse` those with grains, `table` where a grain
+//! is, `grain` what a packed one holds, `shared` whether two are in one place, `image` the layer, `plan`, `text` and `write` new images,
+//! `relink` another parent. Sources: [TN] VMware's "Virtual Disk Format 5.0"; what qemu and VirtualBox do.
+
+mod cowd;
+mod descriptor;
+mod disk;
+mod encoding;
+mod facts;
+mod fault;
+mod front;
+mod grain;
+mod image;
+pub mod layout;
+mod link;
+mod piece;
+mod plan;
+mod relink;
+mod sesparse;
+mod shared;
+mod sparse;
+mod table;
+mod text;
+mod write;
+
+use imgdelta_core::{ChildRule, Driver, Format};
+
+/// VMDK, as a table.
+pub static DRIVER: Driver = Driver {
+    format: Format::Vmdk,
+    extensions: &["vmdk"],
+    promises: &["vmdk"],
+    create_options: plan::CREATE_OPTIONS,
+    open_options: image::OPTIONS,
+    // streamOptimized does; the others refuse.
+    streams: true,
+    probe: front::probe,
+    open: image::open,
+    create: write::create,
+    check: image::check,
+    child: Some(ChildRule {
+        same_format: true,
+        same_size: true,
+        searched: true,
+    }),
+    relink: Some(relink::relink),
+    references: image::references,
+};

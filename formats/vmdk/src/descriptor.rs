@@ -1,0 +1,293 @@
+//! The descriptor: text that says what a disk is made of. A grammar, and a writer that keeps every line it does not change.
+//!
+//! ```text
+//! # Disk DescriptorFile
+//! version=1
+//! CID=0fd37a37                          header: key=value
+//! parentCID=ffffffff
+//! createType="twoGbMaxExtentSparse"
+//!
+//! # Extent description
+//! RW 4192256 SPARSE "disk-s001.vmdk"    access, sectors, type, file, where in it
+//!
+//! # The Disk Data Base
+//! #DDB
+//! ddb.adapterType = "ide"               data base: ddb.key = "value"
+//! ```
+//!
+//! Lines end with LF or CRLF, keys know no case, spaces may stand around `=`, values may have quotes. What the values mean is judged
+//! in `meta` and `link`; one line is read in `line`.
+
+mod line;
+
+use imgdelta_core::Bytes;
+
+use crate::{encoding, fault::Fault};
+
+pub(crate) use line::{Access, ExtentLine, ExtentType, Statement};
+
+/// The longest descriptor that is read, as in qemu.
+pub(crate) const LONGEST: Bytes = Bytes::mib(1);
+/// The most extents of a disk.
+pub(crate) const MOST_EXTENTS: usize = 1024;
+/// What the first line says.
+const TITLE: &[u8] = b"# disk descriptorfile";
+
+/// A descriptor as it was read: all its lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Descriptor {
+    lines: Vec<Line>,
+}
+
+/// One line and how it ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Line {
+    text: Vec<u8>,
+    end: &'static str,
+}
+
+/// Whether a file's first bytes are those of a descriptor. Comments and blank lines may stand in front of the title.
+pub(crate) fn is_descriptor(head: &[u8]) -> bool {
+    let lines = head.split(|byte| *byte == b'\n');
+    lines
+        .map(|line| line.trim_ascii().to_ascii_lowercase())
+        .take_while(|line| line.is_empty() || line.starts_with(b"#"))
+        .any(|line| line == TITLE)
+}
+
+impl Descriptor {
+    /// Reads a descriptor. What follows the first NUL is the padding of an embedded one and must be NUL too.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Fault> {
+        let end = bytes.iter().position(|byte| *byte == 0);
+        let (text, padding) = bytes.split_at(end.unwrap_or(bytes.len()));
+        if let Some(at) = padding.iter().position(|byte| *byte != 0) {
+            return Err(Fault::TextBehindNul {
+                at: text.len().saturating_add(at),
+            });
+        }
+        if !is_descriptor(text) {
+            return Err(Fault::NoTitle);
+        }
+        let lines = text.split_inclusive(|byte| *byte == b'\n').map(|line| {
+            let ends = ["\r\n", "\n"];
+            let end = ends.iter().find(|end| line.ends_with(end.as_bytes()));
+            let end = end.copied().unwrap_or_default();
+            let text = line.get(..line.len() - end.len()).unwrap_or_default();
+            Line {
+                text: text.to_owned(),
+                end,
+            }
+        });
+        let descriptor = Self {
+            lines: lines.collect(),
+        };
+        descriptor.judge()?;
+        Ok(descriptor)
+    }
+
+    /// The text, every line as it was read or set.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let lines = self.lines.iter();
+        lines
+            .flat_map(|line| line.text.iter().copied().chain(line.end.bytes()))
+            .collect()
+    }
+
+    /// The value of a header key, without quotes.
+    pub(crate) fn header(&self, key: &str) -> Option<&[u8]> {
+        self.pairs()
+            .find(|(found, _)| found.eq_ignore_ascii_case(key.as_bytes()))
+            .map(|(_, value)| value)
+    }
+
+    /// The value of a key of the data base, `ddb.` left out.
+    pub(crate) fn ddb(&self, key: &str) -> Option<&[u8]> {
+        self.header(&format!("ddb.{key}"))
+    }
+
+    /// As [`Descriptor::header`], as text; nothing where it is not ASCII.
+    pub(crate) fn header_text(&self, key: &str) -> Option<&str> {
+        std::str::from_utf8(self.header(key)?).ok()
+    }
+
+    /// As [`Descriptor::ddb`], as text.
+    pub(crate) fn ddb_text(&self, key: &str) -> Option<&str> {
+        std::str::from_utf8(self.ddb(key)?).ok()
+    }
+
+    /// The extents, in order.
+    pub(crate) fn extents(&self) -> Result<Vec<ExtentLine>, Fault> {
+        let mut extents = Vec::new();
+        for line in &self.lines {
+            if let Statement::Extent(extent) = Statement::of(&line.text)? {
+                extents.push(extent);
+            }
+        }
+        Ok(extents)
+    }
+
+    /// A name in it as text.
+    pub(crate) fn decode(&self, name: &[u8]) -> Result<String, Fault> {
+        encoding::decode(name, self.header("encoding"))
+    }
+
+    /// Gives a header key another value, or a place behind `after` if it has none yet.
+    pub(crate) fn set_header(&mut self, key: &str, value: &str, after: &str) -> Result<(), Fault> {
+        let needs_quotes = !matches!(key, "CID" | "parentCID");
+        let value =
+            encoding::encode(value, self.header("encoding")).ok_or_else(|| Fault::Name {
+                found: value.to_owned(),
+                encoding: "the descriptor's encoding",
+            })?;
+        let value = if needs_quotes {
+            [b"\"", value.as_slice(), b"\""].concat()
+        } else {
+            value
+        };
+        self.set(key, &[key.as_bytes(), b"=", &value].concat(), after);
+        Ok(())
+    }
+
+    /// Gives a key of the data base another value, or a place at the end if it has none yet.
+    pub(crate) fn set_ddb(&mut self, key: &str, value: &str) {
+        let key = format!("ddb.{key}");
+        let text = format!("{key} = \"{value}\"");
+        self.set(&key, text.as_bytes(), "");
+    }
+
+    fn set(&mut self, key: &str, text: &[u8], after: &str) {
+        if let Some(line) = self.place(key).and_then(|at| self.lines.get_mut(at)) {
+            line.text = text.to_owned();
+            return;
+        }
+        let end = self.lines.first().map_or("\n", |line| line.end);
+        let end = if end.is_empty() { "\n" } else { end };
+        let at = self.place(after).map(|at| at + 1);
+        let at = at.unwrap_or(self.lines.len()).min(self.lines.len());
+        if let Some(before) = at.checked_sub(1).and_then(|at| self.lines.get_mut(at))
+            && before.end.is_empty()
+        {
+            before.end = end;
+        }
+        let line = Line {
+            text: text.to_owned(),
+            end,
+        };
+        self.lines.insert(at, line);
+    }
+
+    /// The line of a key.
+    fn place(&self, key: &str) -> Option<usize> {
+        self.lines.iter().position(|line| {
+            matches!(Statement::of(&line.text), Ok(Statement::Pair { key: found, .. })
+                if found.eq_ignore_ascii_case(key.as_bytes()))
+        })
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let statements = self.lines.iter().map(|line| Statement::of(&line.text));
+        statements.filter_map(|statement| match statement {
+            Ok(Statement::Pair { key, value }) => Some((key, value)),
+            _ => None,
+        })
+    }
+
+    /// Lines that cannot be read, and keys that would mean two things.
+    fn judge(&self) -> Result<(), Fault> {
+        const ONCE: [&str; 6] = [
+            "version",
+            "encoding",
+            "CID",
+            "parentCID",
+            "createType",
+            "parentFileNameHint",
+        ];
+        let mut extents = 0_usize;
+        for line in &self.lines {
+            if let Statement::Extent(_) = Statement::of(&line.text)? {
+                extents += 1;
+                if extents > MOST_EXTENTS {
+                    return Err(Fault::TooManyExtents { most: MOST_EXTENTS });
+                }
+            }
+        }
+        for key in ONCE {
+            let is_it = |(found, _): &(&[u8], &[u8])| found.eq_ignore_ascii_case(key.as_bytes());
+            if self.pairs().filter(is_it).nth(1).is_some() {
+                return Err(Fault::Twice { key });
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TEXT: &str = "# Disk DescriptorFile\r\nversion=1 \r\nCID=fd37a37\r\nparentCID=ffffffff\r\ncreateType=\"custom\"\r\n\r\n\
+        # what nobody knows\r\nstrange line\r\nRW 2048 FLAT \"a b-flat.vmdk\" 128\r\nrdonly 8 ZERO\r\n#DDB\r\nDDB.AdapterType = \"ide\"";
+
+    #[test]
+    fn every_line_is_kept_and_keys_know_no_case() -> Result<(), Fault> {
+        let descriptor = Descriptor::parse(TEXT.as_bytes())?;
+        assert_eq!(descriptor.to_bytes(), TEXT.as_bytes());
+        assert_eq!(descriptor.header_text("cid"), Some("fd37a37"));
+        assert_eq!(descriptor.header_text("createtype"), Some("custom"));
+        assert_eq!(descriptor.header_text("version"), Some("1"));
+        assert_eq!(descriptor.ddb_text("adapterType"), Some("ide"));
+        let extents = descriptor.extents()?;
+        assert_eq!(extents.len(), 2);
+        assert_eq!(extents[0].file.as_deref(), Some(&b"a b-flat.vmdk"[..]));
+        assert_eq!(extents[0].offset, Some(128));
+        assert_eq!(extents[1].access, Access::ReadOnly);
+        Ok(())
+    }
+
+    #[test]
+    fn a_key_that_is_set_changes_its_own_line_only() -> Result<(), Fault> {
+        let mut descriptor = Descriptor::parse(TEXT.as_bytes())?;
+        descriptor.set_header("parentCID", "0fd37a37", "CID")?;
+        descriptor.set_header("parentFileNameHint", "base.vmdk", "createType")?;
+        descriptor.set_ddb("uuid.image", "x");
+        let text = String::from_utf8(descriptor.to_bytes()).expect("it was ASCII");
+        let expected = TEXT
+            .replace("parentCID=ffffffff", "parentCID=0fd37a37")
+            .replace(
+                "\"custom\"\r\n",
+                "\"custom\"\r\nparentFileNameHint=\"base.vmdk\"\r\n",
+            )
+            + "\r\nddb.uuid.image = \"x\"\r\n";
+        assert_eq!(text, expected);
+        Ok(())
+    }
+
+    #[test]
+    fn padding_is_nul_and_nothing_else() {
+        let padded = [TEXT.as_bytes(), &[0; 100]].concat();
+        assert!(Descriptor::parse(&padded).is_ok());
+        let hidden = [TEXT.as_bytes(), b"\0CID=0"].concat();
+        assert!(matches!(
+            Descriptor::parse(&hidden),
+            Err(Fault::TextBehindNul { .. })
+        ));
+        assert_eq!(Descriptor::parse(b"version=1\n"), Err(Fault::NoTitle));
+        let twice = format!("{TEXT}\r\nCID=1\r\n");
+        assert_eq!(
+            Descriptor::parse(twice.as_bytes()),
+            Err(Fault::Twice { key: "CID" })
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_read_is_written_as_it_was(tail in "[ -~\r\n\t=\"#]{0,200}") {
+            let text = format!("# Disk DescriptorFile\n{tail}");
+            if let Ok(descriptor) = Descriptor::parse(text.as_bytes()) {
+                prop_assert_eq!(descriptor.to_bytes(), text.as_bytes());
+            }
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! Every rule that a VMDK can break, one variant each, with the value found and the value required.
+//!
+//! What is broken is decided where the value is read, never here.
+
+use imgdelta_core::{FileOffset, Kind, VirtOffset};
+
+/// A rule that a VMDK broke.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Fault {
+    // The descriptor.
+    /// The text is longer than any descriptor.
+    #[error("the descriptor has {found} bytes, at most {most} are read")]
+    DescriptorTooLong { found: u64, most: u64 },
+    /// The text does not begin as descriptors do.
+    #[error("the descriptor's title is missing, '# Disk DescriptorFile' is required")]
+    NoTitle,
+    /// Something stands behind the end of the text.
+    #[error("bytes stand behind a NUL at {at} of the descriptor, where its text ends")]
+    TextBehindNul { at: usize },
+    /// A key that means one thing is there twice.
+    #[error("the descriptor says {key} twice, once is required")]
+    Twice { key: &'static str },
+    /// A version of the text that nobody knows.
+    #[error("descriptor version is '{found}', 1 to 4 is required")]
+    DescriptorVersion { found: String },
+    /// Nothing says what kind of disk it is.
+    #[error("the descriptor has no createType, which is required")]
+    NoCreateType,
+    /// A kind of disk that nobody here knows.
+    #[error("createType '{found}' is not supported")]
+    CreateType { found: String },
+    /// A disk that is a device of its host.
+    #[error("createType '{found}' stands for a raw device, which is not opened")]
+    RawDevice { found: String },
+    /// A line that begins like an extent.
+    #[error(
+        "extent line '{found}' cannot be read, ACCESS SECTORS TYPE \"file\" OFFSET is required"
+    )]
+    ExtentLine { found: String },
+    /// No extent at all.
+    #[error("the descriptor names no extent, at least one is required")]
+    NoExtents,
+    /// More extents than anybody needs.
+    #[error("the descriptor names more than {most} extents")]
+    TooManyExtents { most: usize },
+    /// An embedded descriptor with several extents.
+    #[error("the embedded descriptor names {found} extents, its own file alone is required")]
+    EmbeddedExtents { found: usize },
+    /// An extent without a sector.
+    #[error("extent {number} has 0 sectors, at least 1 is required")]
+    EmptyExtent { number: usize },
+    /// More sectors than there can be.
+    #[error("the extents have {found} sectors, at most {most} are supported")]
+    DiskTooLarge { found: u128, most: u64 },
+    /// An extent that must not be read.
+    #[error("extent {number} is NOACCESS, so the disk cannot be read")]
+    NoAccess { number: usize },
+    /// An extent that is a device of its host.
+    #[error("extent {number} is a raw device, which is not opened")]
+    DeviceExtent { number: usize },
+    /// A snapshot that an array keeps.
+    #[error("isNativeSnapshot is 'yes': the data are in the storage array")]
+    NativeSnapshot,
+    /// An id that is no number.
+    #[error("{key} is '{found}', 1 to 8 hexadecimal digits are required")]
+    Cid { key: &'static str, found: String },
+    /// A path to a parent and the word that there is none.
+    #[error("names the parent file '{hint}', but parentCID ffffffff says that it has none")]
+    HintWithoutParent { hint: String },
+    /// An encoding that nobody knows.
+    #[error("encoding '{found}' is not known, and a name is not ASCII")]
+    Encoding { found: String },
+    /// A name that is not text in its encoding.
+    #[error("the name '{found}' is not {encoding}")]
+    Name {
+        found: String,
+        encoding: &'static str,
+    },
+    /// A flat extent shorter than the disk needs.
+    #[error("flat extent '{name}' holds {held} bytes, {needed} are needed")]
+    FlatTooShort {
+        name: String,
+        held: u64,
+        needed: u128,
+    },
+
+    // Headers.
+    /// The file ends in its header.
+    #[error("the file ends at {end}, the header takes {needed} bytes")]
+    HeaderCut { end: u64, needed: u64 },
+    /// Another magic than the extent's type has.
+    #[error("the extent begins with {found:#010x}, {required:#010x} is required")]
+    Magic { found: u64, required: u64 },
+    /// A version that nobody knows.
+    #[error("{structure} version is {found:#x}, {required} is required")]
+    Version {
+        structure: &'static str,
+        found: u64,
+        required: &'static str,
+    },
+    /// Line ends were changed: it was sent as text.
+    #[error(
+        "the newline test reads {found}, '\\n \\r\\n' is required: the file was transferred as text"
+    )]
+    Newlines { found: String },
+    /// A grain size that cannot be.
+    #[error("grain size is {found} sectors, a power of two of {least} to {most} is required")]
+    GrainSize { found: u64, least: u64, most: u64 },
+    /// Grain tables of another size.
+    #[error("a grain table has {found} entries, {required} are required")]
+    TableEntries { found: u64, required: u64 },
+    /// A capacity that cannot be.
+    #[error("capacity is {found} sectors, 1 to {most} is required")]
+    Capacity { found: u64, most: u64 },
+    /// The descriptor says more than the header.
+    #[error("the extent line says {line} sectors, the header has {capacity}")]
+    Sectors { line: u64, capacity: u64 },
+    /// A descriptor that is not where it is said to be.
+    #[error("the descriptor takes sectors {at} to {end}, the file has {file}")]
+    DescriptorPlace { at: u64, end: u64, file: u64 },
+    /// A compression that nobody knows.
+    #[error("compression algorithm is {found}, 1 (deflate) is required")]
+    Algorithm { found: u16 },
+    /// A grain directory that is not in the file.
+    #[error(
+        "{directory} of {entries} entries at sector {at} ends past the end of the file at {end}"
+    )]
+    DirectoryPlace {
+        directory: &'static str,
+        entries: u64,
+        at: u64,
+        end: u64,
+    },
+    /// A grain directory that does not cover the extent.
+    #[error("the grain directory has {found} entries, {required} are required")]
+    DirectoryEntries { found: u64, required: u64 },
+    /// A stream without its end.
+    #[error("stream footer not found - file truncated?")]
+    NoFooter,
+    /// A footer that does not fit its header.
+    #[error("the footer's {field} is {found:#x}, the header's is {required:#x}")]
+    Footer {
+        field: &'static str,
+        found: u64,
+        required: u64,
+    },
+    /// A footer that sends on to a footer.
+    #[error("the footer does not say where the grain directory is")]
+    FooterWithoutDirectory,
+    /// A field that must be as it always is.
+    #[error("{field} is {found:#x}, {required:#x} is required")]
+    SeField {
+        field: &'static str,
+        found: u64,
+        required: u64,
+    },
+    /// An extent that was not closed.
+    #[error("the journal must be replayed (replay_journal is {found}), which only ESXi does")]
+    Journal { found: u64 },
+
+    // Tables and grains.
+    /// A grain table outside.
+    #[error("grain table {table} is at {at}, inside the file's {first}..{end} is required")]
+    TablePlace {
+        table: u64,
+        at: FileOffset,
+        first: u64,
+        end: u64,
+    },
+    /// A grain directory entry that cannot be.
+    #[error(
+        "grain directory entry {table} is {found:#x}, 0 or 0x10000000 in its upper half is required"
+    )]
+    SeDirectory { table: u64, found: u64 },
+    /// A grain table entry that cannot be.
+    #[error("grain {grain} has the entry {found:#x}, whose kind is not known")]
+    SeEntry { grain: u64, found: u64 },
+    /// A grain outside.
+    #[error(
+        "grain {grain} is at sector {sector}, which is in front of the grains at sector {first}"
+    )]
+    GrainInMetadata { grain: u64, sector: u64, first: u64 },
+    /// A grain that the file does not hold.
+    #[error(
+        "grain {grain} at sector {sector} ends at {grain_end}, beyond the end of the file at {end}"
+    )]
+    GrainPastEnd {
+        grain: u64,
+        sector: u64,
+        grain_end: u64,
+        end: u64,
+    },
+    /// Another grain's data.
+    #[error("grain marker says sector {found}, the table says {required}")]
+    MarkerAddress { found: u64, required: u64 },
+    /// More data than a grain can have.
+    #[error("the data of grain {grain} have {found} bytes, 1 to {most} is required")]
+    MarkerSize { grain: u64, found: u64, most: u64 },
+    /// Data that unpack to less than a grain.
+    #[error("grain {grain} unpacks to {found} bytes, {required} are required")]
+    GrainShort {
+        grain: u64,
+        found: usize,
+        required: usize,
+    },
+    /// Data that unpack to more than a grain.
+    #[error("grain {grain} unpacks to more than its {required} bytes")]
+    GrainLong { grain: u64, required: usize },
+    /// Data that do not unpack.
+    #[error("the data of grain {grain} do not unpack: {why}")]
+    GrainGarbage { grain: u64, why: String },
+    /// Something in a stream that cannot be there.
+    #[error("marker has type {found}, 0 to 4 is required")]
+    MarkerKind { found: u32 },
+    /// A stream that goes back.
+    #[error(
+        "the grain for sector {found} comes after that for sector {before}, or beyond the disk"
+    )]
+    MarkerOrder { found: u64, before: u64 },
+    /// Bytes were asked for that the image does not hold.
+    #[error("the grain at {at} is not stored, so it cannot be read")]
+    NotStored { at: VirtOffset },
+
+    // Found by `check`.
+    /// Both directories say different things.
+    #[error("grain {grain} is {found} by the grain directory, {redundant} by the redundant one")]
+    CopiesDiffer {
+        grain: u64,
+        found: String,
+        redundant: String,
+    },
+    /// Two grains in one place.
+    #[error("grains {first} and {second} share sector {sector}")]
+    Shared {
+        first: u64,
+        second: u64,
+        sector: u64,
+    },
+    /// The descriptor says less than the header.
+    #[error("the extent line says {line} sectors, the header has {capacity}")]
+    SectorsDiffer { line: u64, capacity: u64 },
+    /// A stream that just stops.
+    #[error("the stream has no end marker behind its footer")]
+    NoEnd,
+}
+
+impl imgdelta_core::Fault for Fault {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::DescriptorVersion { .. }
+            | Self::CreateType { .. }
+            | Self::RawDevice { .. }
+            | Self::NoAccess { .. }
+            | Self::DeviceExtent { .. }
+            | Self::NativeSnapshot
+            | Self::Encoding { .. }
+            | Self::Version { .. }
+            | Self::Algorithm { .. }
+            | Self::Journal { .. } => Kind::Unsupported,
+            Self::HintWithoutParent { .. } => Kind::Chain,
+            _ => Kind::Corrupt,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::DescriptorTooLong { .. } => "vmdk_descriptor_too_long",
+            Self::NoTitle => "vmdk_no_title",
+            Self::TextBehindNul { .. } => "vmdk_text_behind_nul",
+            Self::Twice { .. } => "vmdk_twice",
+            Self::DescriptorVersion { .. } => "vmdk_descriptor_version",
+            Self::NoCreateType => "vmdk_no_create_type",
+            Self::CreateType { .. } => "vmdk_create_type",
+            Self::RawDevice { .. } => "vmdk_raw_device",
+            Self::ExtentLine { .. } => "vmdk_extent_line",
+            Self::NoExtents => "vmdk_no_extents",
+            Self::TooManyExtents { .. } => "vmdk_too_many_extents",
+            Self::EmbeddedExtents { .. } => "vmdk_embedded_extents",
+            Self::EmptyExtent { .. } => "vmdk_empty_extent",
+            Self::DiskTooLarge { .. } => "vmdk_disk_too_large",
+            Self::NoAccess { .. } => "vmdk_no_access",
+            Self::DeviceExtent { .. } => "vmdk_device_extent",
+            Self::NativeSnapshot => "vmdk_native_snapshot",
+            Self::Cid { .. } => "vmdk_cid",
+            Self::HintWithoutParent { .. } => "vmdk_hint_without_parent",
+            Self::Encoding { .. } => "vmdk_encoding",
+            Self::Name { .. } => "vmdk_name",
+            Self::FlatTooShort { .. } => "vmdk_flat_too_short",
+            Self::HeaderCut { .. } => "vmdk_header_cut",
+            Self::Magic { .. } => "vmdk_magic",
+            Self::Version { .. } => "vmdk_version",
+            Self::Newlines { .. } => "vmdk_newlines",
+            Self::GrainSize { .. } => "vmdk_grain_size",
+            Self::TableEntries { .. } => "vmdk_table_entries",
+            Self::Capacity { .. } => "vmdk_capacity",
+            Self::Sectors { .. } => "vmdk_sectors",
+            Self::DescriptorPlace { .. } => "vmdk_descriptor_place",
+            Self::Algorithm { .. } => "vmdk_algorithm",
+            Self::DirectoryPlace { .. } => "vmdk_directory_place",
+            Self::DirectoryEntries { .. } => "vmdk_directory_entries",
+            Self::NoFooter => "vmdk_no_footer",
+            Self::Footer { .. } => "vmdk_footer",
+            Self::FooterWithoutDirectory => "vmdk_footer_without_directory",
+            Self::SeField { .. } => "vmdk_se_field",
+            Self::Journal { .. } => "vmdk_journal",
+            Self::TablePlace { .. } => "vmdk_table_place",
+            Self::SeDirectory { .. } => "vmdk_se_directory",
+            Self::SeEntry { .. } => "vmdk_se_entry",
+            Self::GrainInMetadata { .. } => "vmdk_grain_in_metadata",
+            Self::GrainPastEnd { .. } => "vmdk_grain_past_end",
+            Self::MarkerAddress { .. } => "vmdk_marker_address",
+            Self::MarkerSize { .. } => "vmdk_marker_size",
+            Self::GrainShort { .. } => "vmdk_grain_short",
+            Self::GrainLong { .. } => "vmdk_grain_long",
+            Self::GrainGarbage { .. } => "vmdk_grain_garbage",
+            Self::MarkerKind { .. } => "vmdk_marker_kind",
+            Self::MarkerOrder { .. } => "vmdk_marker_order",
+            Self::NotStored { .. } => "vmdk_not_stored",
+            Self::CopiesDiffer { .. } => "vmdk_copies_differ",
+            Self::Shared { .. } => "vmdk_shared",
+            Self::SectorsDiffer { .. } => "vmdk_sectors_differ",
+            Self::NoEnd => "vmdk_no_end",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoFooter => Some(
+                "--input-option footer=scan reads what is there, grain by grain: the rest is zero"
+                    .into(),
+            ),
+            Self::Journal { .. } => Some("let ESXi open and close the disk, then copy it".into()),
+            _ => None,
+        }
+    }
+}

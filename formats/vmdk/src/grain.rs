@@ -1,0 +1,283 @@
+//! Compressed grains: a marker, then a zlib stream, unpacked into exactly one grain, the last used ones kept.
+//!
+//! [TN] says RFC 1951; VMware, VirtualBox and qemu all write RFC 1950. Where grains stand is decided in `table`.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use flate2::{Decompress, FlushDecompress, Status};
+use imgdelta_core::{Bytes, Error, FileOffset, Result, SECTOR, Source, read_vec};
+
+use crate::{fault::Fault, layout::Marker};
+
+/// What stands in front of a grain's data: the marker up to its type, which is the data's beginning.
+pub(crate) const PREFIX: usize = 12;
+
+/// Unpacked grains kept for one extent take at most this.
+const KEPT: Bytes = Bytes::mib(4);
+/// And are at most so many.
+const KEPT_GRAINS: usize = 8;
+/// Decompressors kept for the next read.
+const IDLE: usize = 16;
+/// How many bytes of packed grains are read at once.
+const BATCH: u64 = 1 << 20;
+
+/// A packed grain: its number and its sector.
+pub(crate) type Place = (u64, u64);
+
+/// Unpacks the grains of one extent.
+pub(crate) struct Unpacker {
+    source: Arc<dyn Source>,
+    /// Bytes of a grain.
+    grain: usize,
+    /// Bytes of the extent: of its last grain only those are needed.
+    size: Bytes,
+    idle: Mutex<Vec<Decompress>>,
+    kept: Mutex<Vec<(Place, Arc<[u8]>)>>,
+}
+
+impl fmt::Debug for Unpacker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Unpacker({:?})", self.source)
+    }
+}
+
+impl Unpacker {
+    /// For grains of `grain` bytes in `source`, of an extent of `size`.
+    pub(crate) fn new(source: Arc<dyn Source>, grain: Bytes, size: Bytes) -> Self {
+        Self {
+            source,
+            grain: grain.in_memory(),
+            size,
+            idle: Mutex::default(),
+            kept: Mutex::default(),
+        }
+    }
+
+    /// Most bytes of data that a grain may have: what cannot be compressed becomes a little larger.
+    fn most(&self) -> u64 {
+        (self.grain as u64).saturating_mul(2).saturating_add(1024)
+    }
+
+    /// Fills `buf` with a part of one grain, from byte `inside` on.
+    pub(crate) fn read_part(&self, place: Place, inside: usize, buf: &mut [u8]) -> Result<()> {
+        let bytes = match self.recall(place) {
+            Some(bytes) => bytes,
+            None => {
+                let mut bytes = vec![0; self.grain];
+                self.read_one(place, &mut bytes)?;
+                let bytes: Arc<[u8]> = bytes.into();
+                self.keep(place, &bytes);
+                bytes
+            }
+        };
+        if let Some(part) = bytes.get(inside..inside.saturating_add(buf.len())) {
+            buf.copy_from_slice(part);
+        }
+        Ok(())
+    }
+
+    /// Fills `buf` with whole grains. Those that stand close together are read at once.
+    pub(crate) fn read_whole(&self, places: &[Place], buf: &mut [u8]) -> Result<()> {
+        let mut places = places;
+        let mut buf = buf;
+        while !places.is_empty() {
+            let count = self.batch(places);
+            let (now, later) = places.split_at(count);
+            let (part, rest) = buf.split_at_mut(count.saturating_mul(self.grain).min(buf.len()));
+            self.read_batch(now, part)?;
+            (places, buf) = (later, rest);
+        }
+        Ok(())
+    }
+
+    /// How many of the places follow one another closely; at least 1.
+    fn batch(&self, places: &[Place]) -> usize {
+        let first = places.first().map_or(0, |place| place.1);
+        let mut last = first;
+        let close = places.iter().take_while(|(_, sector)| {
+            let gap = sector.checked_sub(last).unwrap_or(u64::MAX);
+            last = *sector;
+            gap.saturating_mul(SECTOR) <= self.most()
+                && (sector - first).saturating_mul(SECTOR) <= BATCH
+        });
+        close.count().max(1)
+    }
+
+    fn read_batch(&self, places: &[Place], buf: &mut [u8]) -> Result<()> {
+        let (Some((_, first)), Some((_, last))) = (places.first(), places.last()) else {
+            return Ok(());
+        };
+        let start = FileOffset(first.saturating_mul(SECTOR));
+        // The last one is seldom larger than a grain; if it is, it is read again.
+        let end = last
+            .saturating_mul(SECTOR)
+            .saturating_add((self.grain + PREFIX) as u64)
+            .min(self.source.len().0);
+        let bytes = read_vec(&*self.source, start, Bytes(end.saturating_sub(start.0)))?;
+        for (place, into) in places.iter().zip(buf.chunks_mut(self.grain)) {
+            let skip = Bytes((place.1 - first).saturating_mul(SECTOR)).in_memory();
+            let there = bytes.get(skip..).unwrap_or_default();
+            match self.data_of(*place, there)? {
+                Some(data) => self.unpack(*place, data, into)?,
+                None => self.read_one(*place, into)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads and unpacks one grain.
+    fn read_one(&self, place: Place, into: &mut [u8]) -> Result<()> {
+        let start = place.1.saturating_mul(SECTOR);
+        let left = self.source.len().0.saturating_sub(start);
+        let len = left.min(self.most().saturating_add(PREFIX as u64));
+        let bytes = read_vec(&*self.source, FileOffset(start), Bytes(len))?;
+        match self.data_of(place, &bytes)? {
+            Some(data) => self.unpack(place, data, into),
+            None => Err(self.at(
+                place,
+                Fault::GrainPastEnd {
+                    grain: place.0,
+                    sector: place.1,
+                    grain_end: self.end_of(place, &bytes),
+                    end: self.source.len().0,
+                },
+            )),
+        }
+    }
+
+    /// The data of a grain among `bytes`, which begin with its marker; `None` if they end too early.
+    fn data_of<'a>(&self, place: Place, bytes: &'a [u8]) -> Result<Option<&'a [u8]>> {
+        let Some(marker) = bytes
+            .get(..Marker::SIZE)
+            .and_then(|head| head.try_into().ok())
+        else {
+            return Ok(None);
+        };
+        let marker = Marker::parse(marker);
+        let required = place.0.saturating_mul(self.grain as u64 / SECTOR);
+        if marker.value != required {
+            let found = marker.value;
+            return Err(self.at(place, Fault::MarkerAddress { found, required }));
+        }
+        let (found, most) = (u64::from(marker.size), self.most());
+        if found == 0 || found > most {
+            let fault = Fault::MarkerSize {
+                grain: place.0,
+                found,
+                most,
+            };
+            return Err(self.at(place, fault));
+        }
+        let end = PREFIX.saturating_add(Bytes(found).in_memory());
+        Ok(bytes.get(PREFIX..end))
+    }
+
+    /// Where the data of a grain should end.
+    fn end_of(&self, place: Place, bytes: &[u8]) -> u64 {
+        let size = bytes.get(8..PREFIX).and_then(|size| size.try_into().ok());
+        let size = u64::from(size.map_or(0, u32::from_le_bytes));
+        place
+            .1
+            .saturating_mul(SECTOR)
+            .saturating_add(PREFIX as u64)
+            .saturating_add(size)
+    }
+
+    fn unpack(&self, place: Place, data: &[u8], into: &mut [u8]) -> Result<()> {
+        let idle = lock(&self.idle).pop();
+        let mut context = idle.unwrap_or_else(|| Decompress::new(true));
+        let unpacked = self.inflate(&mut context, place.0, data, into);
+        let mut idle = lock(&self.idle);
+        if idle.len() < IDLE {
+            idle.push(context);
+        }
+        drop(idle);
+        unpacked.map_err(|fault| self.at(place, fault))
+    }
+
+    fn inflate(
+        &self,
+        context: &mut Decompress,
+        grain: u64,
+        data: &[u8],
+        into: &mut [u8],
+    ) -> Result<(), Fault> {
+        context.reset(true);
+        let garbage = |why: String| Fault::GrainGarbage { grain, why };
+        let status = context
+            .decompress(data, into, FlushDecompress::Finish)
+            .map_err(|cause| garbage(cause.to_string()))?;
+        let found = Bytes(context.total_out()).in_memory();
+        let required = self.needed(grain);
+        if found < required {
+            return Err(Fault::GrainShort {
+                grain,
+                found,
+                required,
+            });
+        }
+        // The rest of the disk's last grain belongs to nobody.
+        if let Some(rest) = into.get_mut(found..) {
+            rest.fill(0);
+        }
+        if status == Status::StreamEnd {
+            return Ok(());
+        }
+        let read = Bytes(context.total_in()).in_memory();
+        let rest = data.get(read..).unwrap_or_default();
+        let mut more = [0];
+        let status = context
+            .decompress(rest, &mut more, FlushDecompress::Finish)
+            .map_err(|cause| garbage(cause.to_string()))?;
+        if Bytes(context.total_out()).in_memory() > found {
+            let required = self.grain;
+            return Err(Fault::GrainLong { grain, required });
+        }
+        if status == Status::StreamEnd {
+            Ok(())
+        } else {
+            Err(garbage("the stream does not end".into()))
+        }
+    }
+
+    /// The bytes of a grain that the disk has.
+    fn needed(&self, grain: u64) -> usize {
+        let start = grain.saturating_mul(self.grain as u64);
+        let left = Bytes(self.size.0.saturating_sub(start)).in_memory();
+        left.min(self.grain)
+    }
+
+    fn at(&self, place: Place, fault: Fault) -> Error {
+        Error::from(fault)
+            .in_structure("compressed grain")
+            .at(FileOffset(place.1.saturating_mul(SECTOR)))
+    }
+
+    /// The grain, if it was unpacked lately.
+    fn recall(&self, place: Place) -> Option<Arc<[u8]>> {
+        let mut kept = lock(&self.kept);
+        let at = kept.iter().position(|(one, _)| *one == place)?;
+        let one = kept.remove(at);
+        let bytes = Arc::clone(&one.1);
+        kept.push(one);
+        Some(bytes)
+    }
+
+    /// Keeps an unpacked grain for the next read of a part of it.
+    fn keep(&self, place: Place, bytes: &Arc<[u8]>) {
+        let most = (KEPT.in_memory() / self.grain.max(1)).clamp(1, KEPT_GRAINS);
+        let mut kept = lock(&self.kept);
+        while kept.len() >= most {
+            kept.remove(0);
+        }
+        kept.push((place, Arc::clone(bytes)));
+    }
+}
+
+/// A lock that a panic of another thread does not break: what it guards is whole between calls.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,137 @@
+//! The layer that a VMDK holds: opened, mapped, read. Its parent is named and never opened.
+
+use std::sync::Arc;
+
+use imgdelta_core::{
+    Bytes, CheckReport, Error, Extent, Facts, Image, Kind, Open, ParentLink, References, Result,
+    Source, VirtOffset,
+};
+
+use crate::{
+    disk::{self, Disk, companions, reading},
+    facts,
+    fault::Fault,
+    front::Front,
+    link,
+    piece::Piece,
+};
+
+/// An open VMDK.
+#[derive(Debug)]
+struct Vmdk {
+    disk: Disk,
+    facts: Facts,
+    parent: Option<ParentLink>,
+}
+
+/// Opens an image.
+pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
+    Ok(Arc::new(Vmdk::read(open)?))
+}
+
+/// Looks for faults in all extents.
+pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
+    let image = Vmdk::read(open)?;
+    let mut report = CheckReport::default();
+    report.notes.extend(image.facts.notes.iter().cloned());
+    for (_, piece) in &image.disk.pieces {
+        piece.check(&mut report)?;
+    }
+    report.counts = summed(&report.counts);
+    Ok(report)
+}
+
+/// The parent link and the names of the extents' files. Nothing else is opened.
+pub(crate) fn references(source: &Arc<dyn Source>) -> Result<References> {
+    let front = Front::read(source)?;
+    let in_descriptor = |fault: Fault| Error::from(fault).in_structure("descriptor");
+    let parent = match &front.descriptor {
+        Some(descriptor) => link::parent(descriptor).map_err(in_descriptor)?,
+        None => None,
+    };
+    Ok(References {
+        parent,
+        companions: companions(&front).map_err(in_descriptor)?,
+    })
+}
+
+/// The counts of several extents, added up by name.
+fn summed(counts: &[(&'static str, u64)]) -> Vec<(&'static str, u64)> {
+    let mut sums: Vec<(&'static str, u64)> = Vec::new();
+    for (name, count) in counts {
+        match sums.iter_mut().find(|(known, _)| known == name) {
+            Some((_, sum)) => *sum = sum.saturating_add(*count),
+            None => sums.push((name, *count)),
+        }
+    }
+    sums
+}
+
+impl Vmdk {
+    fn read(open: Open<'_>) -> Result<Self> {
+        let reading = reading(open.options)?;
+        if let Some(name) = open.snapshot {
+            let message = format!("VMDK has no internal snapshots, '{name}' was asked for");
+            return Err(Error::new(Kind::Unsupported, message));
+        }
+        let disk = Disk::open(&open.source, open.companions, reading)?;
+        let parent = match &disk.descriptor {
+            Some(descriptor) => link::parent(descriptor)
+                .map_err(|fault| Error::from(fault).in_structure("descriptor"))?,
+            None => None,
+        };
+        let facts = facts::of(&disk)?;
+        Ok(Self {
+            disk,
+            facts,
+            parent,
+        })
+    }
+
+    /// The extent that holds byte `at` of the disk: its start and itself.
+    fn piece(&self, at: VirtOffset) -> Result<(u64, &dyn Piece)> {
+        let after = self
+            .disk
+            .pieces
+            .partition_point(|(start, _)| *start <= at.0);
+        let piece = after.checked_sub(1).and_then(|at| self.disk.pieces.get(at));
+        match piece {
+            Some((start, piece)) if at < VirtOffset(self.disk.size.0) => Ok((*start, &**piece)),
+            _ => Err(Fault::NotStored { at }.into()),
+        }
+    }
+}
+
+impl Image for Vmdk {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn parent(&self) -> Option<&ParentLink> {
+        self.parent.as_ref()
+    }
+
+    fn extent_at(&self, at: VirtOffset) -> Result<Extent> {
+        let (start, piece) = self.piece(at)?;
+        let (len, state) = piece.run(at.0.saturating_sub(start))?;
+        Ok(Extent { at, len, state })
+    }
+
+    fn read_data(&self, at: VirtOffset, buf: &mut [u8]) -> Result<()> {
+        let mut at = at;
+        let mut rest = buf;
+        while !rest.is_empty() {
+            let (start, piece) = self.piece(at)?;
+            let inside = at.0.saturating_sub(start);
+            let left = Bytes(piece.size().0.saturating_sub(inside)).in_memory();
+            let (part, later) = rest.split_at_mut(left.min(rest.len()));
+            piece.read_data(inside, part)?;
+            at = at.saturating_add(Bytes::from(part.len()));
+            rest = later;
+        }
+        Ok(())
+    }
+}
+
+/// The names of the options that reading knows.
+pub(crate) const OPTIONS: &[&str] = disk::OPTIONS;

@@ -1,0 +1,122 @@
+//! What a disk is made of: extents, each addressed from its own start. Flat ones and zeros stand here, the others in rooms of their own.
+
+use std::{fmt, sync::Arc};
+
+use imgdelta_core::{Bytes, CheckReport, Error, FileOffset, Result, SECTOR, Source, State};
+
+use crate::fault::Fault;
+
+/// One extent of a disk.
+pub(crate) trait Piece: fmt::Debug + Send + Sync {
+    /// How much of the disk it is.
+    fn size(&self) -> Bytes;
+
+    /// The run from byte `at` on: how long it is, not beyond the extent, and what it is.
+    fn run(&self, at: u64) -> Result<(Bytes, State)>;
+
+    /// Fills `buf` with the bytes from `at` on, all of which must be stored.
+    fn read_data(&self, at: u64, buf: &mut [u8]) -> Result<()>;
+
+    /// The unit in which it allocates; `None` where it does not.
+    fn grain(&self) -> Option<Bytes> {
+        None
+    }
+
+    /// What the user should know.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What its header says, for `info`.
+    fn details(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
+    /// Looks for what opening does not ask.
+    fn check(&self, report: &mut CheckReport) -> Result<()> {
+        let _ = report;
+        Ok(())
+    }
+}
+
+/// A file of an image: its place among [`Facts::files`](imgdelta_core::Facts::files).
+#[derive(Clone, Debug)]
+pub(crate) struct File {
+    /// The file.
+    pub(crate) source: Arc<dyn Source>,
+    /// Its number.
+    pub(crate) number: u16,
+}
+
+/// The bytes of the disk as they are.
+#[derive(Debug)]
+pub(crate) struct Flat {
+    file: File,
+    start: FileOffset,
+    size: Bytes,
+}
+
+impl Flat {
+    /// `sectors` of `file` from sector `offset` on.
+    pub(crate) fn open(file: File, name: &str, offset: u64, sectors: u64) -> Result<Self> {
+        let sector = u128::from(SECTOR);
+        let needed = (u128::from(offset) + u128::from(sectors)) * sector;
+        let held = file.source.len().0;
+        if u128::from(held) < needed {
+            let name = name.escape_debug().to_string();
+            return Err(Error::from(Fault::FlatTooShort { name, held, needed }));
+        }
+        Ok(Self {
+            file,
+            start: FileOffset(offset.saturating_mul(SECTOR)),
+            size: Bytes(sectors.saturating_mul(SECTOR)),
+        })
+    }
+}
+
+impl Piece for Flat {
+    fn size(&self) -> Bytes {
+        self.size
+    }
+
+    /// What the host does not store is zero.
+    fn run(&self, at: u64) -> Result<(Bytes, State)> {
+        let left = Bytes(self.size.0.saturating_sub(at));
+        let place = self.start.saturating_add(Bytes(at));
+        let stored = self.file.source.stored_at(place)?;
+        let len = stored.end.since(place).min(left);
+        let data = State::Data {
+            file: self.file.number,
+            at: place,
+        };
+        if len == Bytes::ZERO {
+            return Ok((left, data));
+        }
+        Ok((len, if stored.is_data { data } else { State::Zero }))
+    }
+
+    fn read_data(&self, at: u64, buf: &mut [u8]) -> Result<()> {
+        self.file
+            .source
+            .read_at(self.start.saturating_add(Bytes(at)), buf)
+    }
+}
+
+/// Zeros without a file.
+#[derive(Debug)]
+pub(crate) struct Zeros(pub(crate) Bytes);
+
+impl Piece for Zeros {
+    fn size(&self) -> Bytes {
+        self.0
+    }
+
+    fn run(&self, at: u64) -> Result<(Bytes, State)> {
+        Ok((Bytes(self.0.0.saturating_sub(at)), State::Zero))
+    }
+
+    fn read_data(&self, at: u64, _buf: &mut [u8]) -> Result<()> {
+        let at = imgdelta_core::VirtOffset(at);
+        Err(Fault::NotStored { at }.into())
+    }
+}

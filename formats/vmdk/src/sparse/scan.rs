@@ -1,0 +1,94 @@
+//! A stream that lost its end, gone through marker by marker. Only where the user asks for it: what is missing reads as zero.
+
+use std::sync::Arc;
+
+use imgdelta_core::{Bytes, Error, FileOffset, Result, SECTOR, Source, read_array};
+
+use crate::{
+    fault::Fault,
+    grain::PREFIX,
+    layout::{END_OF_STREAM, GRAIN_DIRECTORY, GRAIN_TABLE, Marker, SparseHeader},
+    table::Cell,
+};
+
+/// The grains of a stream by number, with their sectors: 16 bytes for at least 512 of the file.
+#[derive(Debug)]
+pub(super) struct Scanned(Vec<(u64, u64)>);
+
+impl Scanned {
+    /// What the stream has of a grain.
+    pub(super) fn cell(&self, grain: u64) -> Cell {
+        match self.0.binary_search_by_key(&grain, |one| one.0) {
+            Ok(at) => self.0.get(at).map_or(Cell::Absent, |one| Cell::At(one.1)),
+            Err(_) => Cell::Absent,
+        }
+    }
+
+    /// How many grains from `grain` on are there, or are not.
+    pub(super) fn run(&self, grain: u64, first: Cell) -> u64 {
+        match self.0.binary_search_by_key(&grain, |one| one.0) {
+            Err(next) => self.0.get(next).map_or(u64::MAX, |one| one.0 - grain),
+            Ok(at) if matches!(first, Cell::At(_)) => {
+                let there = self.0.get(at..).unwrap_or_default();
+                let numbers = grain..;
+                let run = there
+                    .iter()
+                    .zip(numbers)
+                    .take_while(|(one, number)| one.0 == *number);
+                (run.count() as u64).max(1)
+            }
+            Ok(_) => 1,
+        }
+    }
+
+    /// All of them.
+    pub(super) fn each(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.0.iter().copied()
+    }
+}
+
+/// Follows the markers up to the end of the stream or of the file. Grains come in order; a grain that the file cuts is left out.
+pub(super) fn scan(
+    source: &Arc<dyn Source>,
+    header: &SparseHeader,
+    size: Bytes,
+) -> Result<Scanned> {
+    let end = source.len().0;
+    let mut at = header.overhead.max(1).saturating_mul(SECTOR);
+    let mut grains: Vec<(u64, u64)> = Vec::new();
+    while at.saturating_add(Marker::SIZE as u64) <= end {
+        let marker = Marker::parse(&read_array(&**source, FileOffset(at))?);
+        let in_stream = |fault: Fault| Error::from(fault).in_structure("stream").at(FileOffset(at));
+        let len = if marker.size > 0 {
+            let before = grains.last().map_or(0, |one| one.0 * header.grain_size);
+            let (number, rest) = (
+                marker.value / header.grain_size,
+                marker.value % header.grain_size,
+            );
+            let goes_back = grains.last().is_some_and(|one| one.0 >= number);
+            let is_beyond = marker.value.saturating_mul(SECTOR) >= size.0;
+            if rest != 0 || goes_back || is_beyond {
+                let found = marker.value;
+                return Err(in_stream(Fault::MarkerOrder { found, before }));
+            }
+            let len = u64::from(marker.size).saturating_add(PREFIX as u64);
+            if at.saturating_add(len) > end {
+                break;
+            }
+            grains.push((number, at / SECTOR));
+            len
+        } else {
+            match marker.kind {
+                END_OF_STREAM => break,
+                GRAIN_TABLE | GRAIN_DIRECTORY => {
+                    marker.value.saturating_mul(SECTOR).saturating_add(SECTOR)
+                }
+                // A footer, or what VirtualBox and open-vmdk put in between.
+                3 | 4 => 2 * SECTOR,
+                found => return Err(in_stream(Fault::MarkerKind { found })),
+            }
+        };
+        at = Bytes(at.saturating_add(len)).round_up(Bytes(SECTOR)).0;
+    }
+    Ok(Scanned(grains))
+}

@@ -1,0 +1,44 @@
+//! Writes new images. What they are to be is decided in `plan`, what their descriptors say in `text`; `sparse`, `flat` and `stream` write one
+//! kind each.
+
+mod flat;
+mod sparse;
+mod stream;
+
+use imgdelta_core::{Create, Error, ImageWriter, Kind, Result};
+
+use crate::plan::{Plan, Subformat};
+
+/// Starts a new image.
+pub(crate) fn create(create: Create<'_>) -> Result<Box<dyn ImageWriter>> {
+    let (outputs, seed) = (create.outputs, create.seed);
+    let main = outputs.main()?;
+    let plan = Plan::of(create)?;
+    if main.is_stale() {
+        return Err(Error::new(
+            Kind::Unsupported,
+            "a VMDK is a file: on a device old bytes would show in what it does not write",
+        )
+        .with_hint("write raw to a device, or VMDK to a file"));
+    }
+    if main.is_in_order() && plan.subformat != Subformat::Stream {
+        return Err(Error::new(
+            Kind::Unsupported,
+            format!(
+                "a {} VMDK cannot be written to a pipe: its tables are known last",
+                plan.subformat.name()
+            ),
+        )
+        .with_code("not_a_stream")
+        .with_hint("--option subformat=streamOptimized is made for that"));
+    }
+    Ok(match plan.subformat {
+        Subformat::Stream => Box::new(stream::Writer::start(plan, main, seed)?),
+        Subformat::Flat | Subformat::SplitFlat => {
+            Box::new(flat::Writer::start(plan, main, outputs)?)
+        }
+        Subformat::Sparse | Subformat::SplitSparse => {
+            Box::new(sparse::Writer::start(plan, main, outputs)?)
+        }
+    })
+}

@@ -1,0 +1,87 @@
+//! Flat images, whole or split: the bytes of the disk, and a descriptor that comes last.
+
+use std::sync::Arc;
+
+use imgdelta_core::{
+    Bytes, FileOffset, ImageWriter, Outputs, Packed, Packer, Placed, PlainPacker, Result, Seal,
+    Shape, Sink, Unit,
+};
+
+use crate::{
+    plan::{Plan, SPLIT},
+    text::{Ids, text},
+};
+
+/// The unit in which bytes come.
+const UNIT: Bytes = Bytes::mib(1);
+
+/// A flat image in the making.
+pub(super) struct Writer {
+    plan: Plan,
+    main: Arc<dyn Sink>,
+    extents: Vec<Arc<dyn Sink>>,
+}
+
+impl Writer {
+    /// Makes the files; each has its length at once, so that writes do not extend it.
+    pub(super) fn start(plan: Plan, main: Arc<dyn Sink>, outputs: &dyn Outputs) -> Result<Self> {
+        let mut extents = Vec::new();
+        for (number, size) in plan.extents().into_iter().enumerate() {
+            let sink = outputs.other(&plan.extent_name(number))?;
+            sink.set_len(size)?;
+            extents.push(sink);
+        }
+        Ok(Self {
+            plan,
+            main,
+            extents,
+        })
+    }
+}
+
+impl ImageWriter for Writer {
+    fn shape(&self) -> Shape {
+        Shape {
+            size: self.plan.size,
+            unit: UNIT,
+            grain: UNIT,
+            marks_zero: false,
+            wants_zeros: false,
+            has_ids: true,
+        }
+    }
+
+    fn packer(&self) -> Box<dyn Packer> {
+        Box::new(PlainPacker)
+    }
+
+    fn place(
+        &mut self,
+        unit: &Unit<'_>,
+        packed: &Packed,
+        _stored: Bytes,
+    ) -> Result<Option<Placed>> {
+        if *packed == Packed::Empty {
+            return Ok(None);
+        }
+        // An extent of a split disk is a whole number of units.
+        let number = if self.plan.subformat.is_split() {
+            unit.at.0 / SPLIT.0
+        } else {
+            0
+        };
+        let start = number.saturating_mul(SPLIT.0);
+        let sink = self.extents.get(Bytes(number).in_memory());
+        Ok(sink.map(|sink| Placed {
+            sink: Arc::clone(sink),
+            at: FileOffset(unit.at.0.saturating_sub(start)),
+            padding: Bytes::ZERO,
+        }))
+    }
+
+    fn finish(self: Box<Self>, seal: &Seal) -> Result<()> {
+        let text = text(&self.plan, &Ids::from_seed(&seal.seed));
+        self.main.set_len(Bytes::from(text.len()))?;
+        self.main.write_at(FileOffset::ZERO, text.as_bytes())
+    }
+}

@@ -1,0 +1,244 @@
+//! Streams: every grain compressed behind its marker, tables behind their grains, the footer at the end. Nothing is written twice or out of
+//! order, so a pipe takes it as well as a file.
+
+use std::sync::Arc;
+
+use flate2::{Compress, Compression, FlushCompress, Status};
+use imgdelta_core::{
+    Bytes, Error, FileOffset, Grain, ImageWriter, Kind, Packed, Packer, Placed, Result, SECTOR,
+    Seal, Shape, Sink, Unit,
+};
+
+use super::sparse::{DESCRIPTOR_SECTORS, GRAIN, GRAIN_SECTORS, blank_header, embedded};
+use crate::{
+    layout::{
+        AT_END, COMPRESSED, DEFLATE, END_OF_STREAM, FOOTER, GRAIN_DIRECTORY, GRAIN_TABLE, MARKERS,
+        Marker, NEWLINE_TEST, SparseHeader, TABLE_ENTRIES,
+    },
+    plan::Plan,
+    text::{Ids, text},
+};
+
+/// How hard grains are pressed: zlib's usual level, that of qemu too.
+const LEVEL: u32 = 6;
+/// What stands in front of a grain's data.
+const PREFIX: usize = crate::grain::PREFIX;
+
+/// A stream in the making.
+pub(super) struct Writer {
+    plan: Plan,
+    sink: Arc<dyn Sink>,
+    /// The sector where the stream goes on.
+    next: u64,
+    /// The table that is filled, and its entries.
+    table: u64,
+    entries: Vec<u8>,
+    has_entries: bool,
+    /// Where each table stands; 0: nowhere.
+    directory: Vec<u32>,
+}
+
+impl Writer {
+    /// Starts a stream. On a pipe its head goes out at once, so `seed` must be known.
+    pub(super) fn start(plan: Plan, sink: Arc<dyn Sink>, seed: Option<[u8; 32]>) -> Result<Self> {
+        let tables = plan.size.pieces(GRAIN).div_ceil(u64::from(TABLE_ENTRIES));
+        let writer = Self {
+            sink,
+            next: GRAIN_SECTORS,
+            table: 0,
+            entries: vec![0; (TABLE_ENTRIES * 4) as usize],
+            has_entries: false,
+            directory: vec![0; Bytes(tables).in_memory()],
+            plan,
+        };
+        if writer.sink.is_in_order() {
+            let seed = seed.ok_or_else(|| {
+                Error::new(
+                    Kind::Usage,
+                    "a stream to a pipe begins with its ids, which must be known then",
+                )
+            })?;
+            writer.write_head(&seed)?;
+        }
+        Ok(writer)
+    }
+
+    fn header(&self) -> SparseHeader {
+        SparseHeader {
+            version: 3,
+            flags: NEWLINE_TEST | COMPRESSED | MARKERS,
+            descriptor_offset: 1,
+            descriptor_size: DESCRIPTOR_SECTORS,
+            gd_offset: AT_END,
+            overhead: GRAIN_SECTORS,
+            compress_algorithm: DEFLATE,
+            ..blank_header(self.plan.size)
+        }
+    }
+
+    fn write_head(&self, seed: &[u8; 32]) -> Result<()> {
+        let descriptor = embedded(&text(&self.plan, &Ids::from_seed(seed)))?;
+        self.sink
+            .write_at(FileOffset::ZERO, &self.header().emit())?;
+        self.sink.write_at(FileOffset(SECTOR), &descriptor)
+    }
+
+    /// Writes a marker and what follows it; returns the sector of the latter.
+    fn write_marked(&mut self, kind: u32, bytes: &[u8]) -> Result<u64> {
+        let sectors = Bytes::from(bytes.len()).pieces(Bytes(SECTOR));
+        let marker = Marker {
+            value: sectors,
+            size: 0,
+            kind,
+        };
+        let mut out = marker.emit().to_vec();
+        out.resize(Bytes(SECTOR).in_memory(), 0);
+        out.extend_from_slice(bytes);
+        out.resize(Bytes((sectors + 1) * SECTOR).in_memory(), 0);
+        self.sink
+            .write_at(FileOffset(self.next.saturating_mul(SECTOR)), &out)?;
+        let at = self.next + 1;
+        self.next = at + sectors;
+        Ok(at)
+    }
+
+    /// Writes the table that is filled, behind its grains.
+    fn write_table(&mut self) -> Result<()> {
+        if !self.has_entries {
+            return Ok(());
+        }
+        let blank = vec![0; self.entries.len()];
+        let entries = std::mem::replace(&mut self.entries, blank);
+        self.has_entries = false;
+        let sector = sector_of(self.write_marked(GRAIN_TABLE, &entries)?)?;
+        if let Some(place) = self.directory.get_mut(Bytes(self.table).in_memory()) {
+            *place = sector;
+        }
+        Ok(())
+    }
+
+    /// Gives the grain of a unit its entry.
+    fn take(&mut self, unit: &Unit<'_>, stored: Bytes) -> Result<FileOffset> {
+        let grain = unit.at.0 / GRAIN.0;
+        let table = grain / u64::from(TABLE_ENTRIES);
+        if table != self.table {
+            self.write_table()?;
+            self.table = table;
+        }
+        let sector = sector_of(self.next)?;
+        let at = Bytes(grain % u64::from(TABLE_ENTRIES) * 4).in_memory();
+        if let Some(place) = self.entries.get_mut(at..at.saturating_add(4)) {
+            place.copy_from_slice(&sector.to_le_bytes());
+            self.has_entries = true;
+        }
+        self.next = self.next.saturating_add(stored.pieces(Bytes(SECTOR)));
+        Ok(FileOffset(u64::from(sector) * SECTOR))
+    }
+}
+
+/// A sector as tables have it.
+fn sector_of(sector: u64) -> Result<u32> {
+    u32::try_from(sector).map_err(|_| {
+        Error::new(
+            Kind::Unsupported,
+            "the stream grows past 2 TiB, which a grain table cannot address",
+        )
+        .with_code("vmdk_file_too_large")
+    })
+}
+
+impl ImageWriter for Writer {
+    fn shape(&self) -> Shape {
+        Shape {
+            size: self.plan.size,
+            unit: GRAIN,
+            grain: GRAIN,
+            marks_zero: false,
+            wants_zeros: false,
+            has_ids: true,
+        }
+    }
+
+    fn packer(&self) -> Box<dyn Packer> {
+        Box::new(GrainPacker {
+            context: Compress::new(Compression::new(LEVEL), true),
+            padded: Vec::new(),
+        })
+    }
+
+    fn place(&mut self, unit: &Unit<'_>, packed: &Packed, stored: Bytes) -> Result<Option<Placed>> {
+        if *packed == Packed::Empty {
+            return Ok(None);
+        }
+        Ok(Some(Placed {
+            at: self.take(unit, stored)?,
+            sink: Arc::clone(&self.sink),
+            padding: Bytes::ZERO,
+        }))
+    }
+
+    fn finish(mut self: Box<Self>, seal: &Seal) -> Result<()> {
+        self.write_table()?;
+        let entries: Vec<u8> = self
+            .directory
+            .iter()
+            .flat_map(|sector| sector.to_le_bytes())
+            .collect();
+        let gd_offset = self.write_marked(GRAIN_DIRECTORY, &entries)?;
+        let footer = SparseHeader {
+            gd_offset,
+            ..self.header()
+        };
+        self.write_marked(FOOTER, &footer.emit())?;
+        self.write_marked(END_OF_STREAM, &[])?;
+        self.sink.set_len(Bytes(self.next.saturating_mul(SECTOR)))?;
+        if self.sink.is_in_order() {
+            return Ok(());
+        }
+        self.write_head(&seal.seed)
+    }
+}
+
+/// Packs grains: marker, zlib stream, zeros up to a sector.
+struct GrainPacker {
+    context: Compress,
+    /// Room for the disk's last grain, which unpacks to a whole one.
+    padded: Vec<u8>,
+}
+
+impl Packer for GrainPacker {
+    fn pack(&mut self, unit: &Unit<'_>, out: &mut Vec<u8>) -> Result<Packed> {
+        if !unit.grains.contains(&Grain::Data) {
+            return Ok(Packed::Empty);
+        }
+        let grain = if unit.bytes.len() < GRAIN.in_memory() {
+            self.padded.clear();
+            self.padded.extend_from_slice(unit.bytes);
+            self.padded.resize(GRAIN.in_memory(), 0);
+            self.padded.as_slice()
+        } else {
+            unit.bytes
+        };
+        self.context.reset();
+        out.resize(PREFIX, 0);
+        // Room for what does not become smaller too: see qcow2's packer.
+        out.reserve(grain.len() + grain.len() / 4 + 256);
+        let status = self.context.compress_vec(grain, out, FlushCompress::Finish);
+        let is_whole = matches!(status, Ok(Status::StreamEnd));
+        let size = u32::try_from(out.len().saturating_sub(PREFIX)).ok();
+        let Some(size) = size.filter(|_| is_whole) else {
+            let cause = std::io::Error::other("deflate has grown beyond its bound");
+            return Err(Error::host("cannot compress", cause));
+        };
+        let marker = Marker {
+            value: unit.at.0 / SECTOR,
+            size,
+            kind: 0,
+        };
+        for (place, byte) in out.iter_mut().zip(marker.emit()).take(PREFIX) {
+            *place = byte;
+        }
+        out.resize(out.len().next_multiple_of(Bytes(SECTOR).in_memory()), 0);
+        Ok(Packed::Small)
+    }
+}
