@@ -18,4 +18,49 @@
 //! All numbers are little-endian. Headers, region tables and log entries carry a CRC-32C, nothing else does. Of the two headers the one
 //! with the greater sequence number counts; while its log GUID is not zero, the log holds pages that the file does not have yet.
 
+mod bitmap;
+mod check;
+mod facts;
+mod fault;
+mod header;
+mod identity;
+mod image;
 pub mod layout;
+mod locator;
+mod log;
+mod meta;
+mod metadata;
+mod region;
+mod table;
+
+use imgdelta_core::{ChildRule, Create, Driver, Error, Format, ImageWriter, Kind, Result};
+
+/// VHDX, as a table.
+pub static DRIVER: Driver = Driver {
+    format: Format::Vhdx,
+    extensions: &["vhdx", "avhdx"],
+    promises: &["vhdx", "avhdx"],
+    create_options: &[],
+    open_options: meta::OPEN_OPTIONS,
+    // The tables in front are known last.
+    streams: false,
+    probe: header::probe,
+    open: image::open,
+    create,
+    check: check::check,
+    child: Some(ChildRule {
+        same_format: true,
+        same_size: false,
+        searched: true,
+    }),
+    relink: None,
+    references: meta::references,
+};
+
+/// Until there is a writer.
+fn create(_: Create<'_>) -> Result<Box<dyn ImageWriter>> {
+    Err(Error::new(
+        Kind::Unsupported,
+        "VHDX images are read, not written",
+    ))
+}

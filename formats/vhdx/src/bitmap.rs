@@ -1,0 +1,49 @@
+//! Sector bitmaps: one bit a sector, the first sector in the lowest bit. Where a bitmap stands is the BAT's matter.
+
+/// How many bits from `first` on are like it, up to `limit` bits from the start of `bitmap`, and what they are. The bits that `bitmap`
+/// does not have count as another kind.
+pub(crate) fn run(bitmap: &[u8], first: usize, limit: usize) -> (bool, usize) {
+    let bit = |at: usize| bitmap.get(at / 8).map(|byte| byte & (1 << (at % 8)) != 0);
+    let Some(is_set) = bit(first) else {
+        return (false, 0);
+    };
+    let whole = if is_set { 0xff } else { 0x00 };
+    let mut at = first + 1;
+    while at < limit {
+        if at.is_multiple_of(8) && at + 8 <= limit && bitmap.get(at / 8) == Some(&whole) {
+            at += 8;
+        } else if bit(at) == Some(is_set) {
+            at += 1;
+        } else {
+            break;
+        }
+    }
+    (is_set, at.min(limit) - first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_start_at_the_lowest_bit() {
+        assert_eq!(run(&[0x01, 0], 0, 16), (true, 1));
+        let bitmap = [0x40, 0x80, 0x00, 0xff, 0x00];
+        let (mut at, mut set) = (0, Vec::new());
+        while at < 40 {
+            let (is_set, len) = run(&bitmap, at, 40);
+            if is_set {
+                set.push((at, len));
+            }
+            at += len;
+        }
+        assert_eq!(set, [(6, 1), (15, 1), (24, 8)]);
+    }
+
+    #[test]
+    fn a_run_ends_at_its_limit_and_where_the_bitmap_ends() {
+        assert_eq!(run(&[0xff; 64], 3, 100), (true, 97));
+        assert_eq!(run(&[0xff; 2], 3, 100), (true, 13));
+        assert_eq!(run(&[], 0, 8), (false, 0));
+    }
+}

@@ -1,0 +1,180 @@
+//! The two headers: how the file is told, and which header counts. What the log holds is read in `log`.
+
+use imgdelta_core::{Bytes, Claim, Error, FileOffset, Peek, Result, Source, read_array};
+
+use crate::{
+    fault::Fault,
+    layout::{
+        FILE_SIGNATURE, FileId, HEADER_AT, HEADER_SIGNATURE, Header, LOG_VERSION, MIB, NO_GUID,
+        VERSION,
+    },
+};
+
+/// The largest log: openvmm draws the same line.
+pub(crate) const MAX_LOG: u32 = 1 << 30;
+
+/// The headers of a file.
+#[derive(Clone, Debug)]
+pub(crate) struct Headers {
+    /// The one that counts.
+    pub(crate) current: Header,
+    /// Which that is: 0 or 1.
+    pub(crate) slot: usize,
+    /// The other one; `None` if it is damaged.
+    pub(crate) other: Option<Header>,
+    /// What is wrong with the other one, if something is.
+    pub(crate) flaw: Option<String>,
+}
+
+/// Whether a file is a VHDX. The headers are out of a probe's reach.
+pub(crate) fn probe(peek: &Peek) -> Claim {
+    match peek.head::<8>(0) {
+        Some(FILE_SIGNATURE) if peek.len().0 < MIB => Claim::Damaged,
+        Some(FILE_SIGNATURE) => Claim::Yes,
+        _ => Claim::No,
+    }
+}
+
+/// Who made the file, as it says.
+///
+/// # Errors
+/// Corrupt, if it is no VHDX.
+pub(crate) fn creator(source: &dyn Source) -> Result<String> {
+    let mut bytes = [0; FileId::SIZE];
+    source.read_padded_at(FileOffset::ZERO, &mut bytes)?;
+    let id = FileId::parse(&bytes);
+    if id.signature != FILE_SIGNATURE {
+        let found = id.signature.escape_ascii().to_string();
+        return Err(Error::from(Fault::Signature { found })
+            .in_field("file type identifier", "signature")
+            .at(FileOffset::ZERO));
+    }
+    let (units, _) = id.creator.as_chunks::<2>();
+    let units = units
+        .iter()
+        .map(|unit| u16::from_le_bytes(*unit))
+        .take_while(|unit| *unit != 0);
+    Ok(char::decode_utf16(units)
+        .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
+        .collect())
+}
+
+/// Reads both headers and chooses: of two that are whole the one with the greater sequence number.
+///
+/// # Errors
+/// Corrupt, if none is whole or none is the newer.
+pub(crate) fn read(source: &dyn Source) -> Result<Headers> {
+    let [first, second] = HEADER_AT.map(|at| read_one(source, FileOffset(at)));
+    match (first?, second?) {
+        (Ok(first), Ok(second)) => choose(first, second),
+        (Ok(current), Err(flaw)) => Ok(alone(current, 0, &flaw)),
+        (Err(flaw), Ok(current)) => Ok(alone(current, 1, &flaw)),
+        (Err(first), Err(second)) => Err(Error::from(Fault::NoHeader { first, second })
+            .in_field("header", "checksum")
+            .at(FileOffset(
+                HEADER_AT.iter().copied().min().unwrap_or_default(),
+            ))),
+    }
+}
+
+/// One header, or what is wrong with it.
+fn read_one(source: &dyn Source, at: FileOffset) -> Result<Result<Header, String>> {
+    if at.0.saturating_add(Header::SIZE as u64) > source.len().0 {
+        return Ok(Err(format!("the file ends at {}", source.len().0)));
+    }
+    let header = Header::parse(&read_array(source, at)?);
+    if header.signature != HEADER_SIGNATURE {
+        let found = header.signature.escape_ascii();
+        return Ok(Err(format!("signature is '{found}', 'head' is required")));
+    }
+    let computed = header.computed_checksum();
+    if header.checksum != computed {
+        let found = header.checksum;
+        return Ok(Err(format!(
+            "checksum is {found:#010x}, computed {computed:#010x}"
+        )));
+    }
+    Ok(Ok(header))
+}
+
+fn alone(current: Header, slot: usize, flaw: &str) -> Headers {
+    let other = 2 - slot;
+    Headers {
+        current,
+        slot,
+        other: None,
+        flaw: Some(format!("header {other} is damaged: {flaw}")),
+    }
+}
+
+/// Two that are the same, number and all, are one: disk2vhd writes such files.
+fn choose(first: Header, second: Header) -> Result<Headers> {
+    let (current, other, slot) = match first.sequence_number.cmp(&second.sequence_number) {
+        std::cmp::Ordering::Less => (second, first, 1),
+        std::cmp::Ordering::Equal if first != second => {
+            let sequence = first.sequence_number;
+            return Err(in_header(
+                Fault::HeadersDiffer { sequence },
+                "sequence_number",
+                0,
+            ));
+        }
+        _ => (first, second, 0),
+    };
+    Ok(Headers {
+        current,
+        slot,
+        other: Some(other),
+        flaw: None,
+    })
+}
+
+/// Places a fault in the header of `slot`.
+pub(crate) fn in_header(fault: Fault, field: &'static str, slot: usize) -> Error {
+    let at = HEADER_AT.get(slot).copied().unwrap_or_default();
+    Error::from(fault)
+        .in_field("header", field)
+        .at(FileOffset(at).saturating_add(Bytes(Header::at(field))))
+}
+
+impl Headers {
+    /// Whether the log holds what the file does not have yet.
+    pub(crate) fn has_log(&self) -> bool {
+        self.current.log_guid != NO_GUID
+    }
+
+    /// The bytes of the file that the log takes.
+    pub(crate) fn log(&self) -> std::ops::Range<u64> {
+        let start = self.current.log_offset;
+        start..start.saturating_add(u64::from(self.current.log_length))
+    }
+
+    /// Judges what the header that counts says, in a file of `end` bytes. `replays`: the log is to be read.
+    pub(crate) fn judge(&self, end: u64, replays: bool) -> Result<()> {
+        let header = &self.current;
+        let (at, length) = (FileOffset(header.log_offset), header.log_length);
+        let (fault, field) = if header.version != VERSION {
+            let found = header.version;
+            (Fault::Version { found }, "version")
+        } else if replays && self.has_log() && header.log_version != LOG_VERSION {
+            let found = header.log_version;
+            (Fault::LogVersion { found }, "log_version")
+        } else if !u64::from(length).is_multiple_of(MIB) || length == 0 && replays && self.has_log()
+        {
+            (Fault::LogLength { found: length }, "log_length")
+        } else if length == 0 {
+            return Ok(());
+        } else if length > MAX_LOG {
+            let (found, most) = (length, MAX_LOG);
+            (Fault::LogTooLong { found, most }, "log_length")
+        } else if !at.is_aligned(Bytes(MIB)) || at.0 < MIB {
+            (Fault::LogPlace { found: at }, "log_offset")
+        } else if self.log().end > end {
+            let len = u64::from(length);
+            (Fault::LogPastEnd { at, len, end }, "log_offset")
+        } else {
+            return Ok(());
+        };
+        Err(in_header(fault, field, self.slot))
+    }
+}

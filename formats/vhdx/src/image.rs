@@ -1,0 +1,150 @@
+//! The layer that a VHDX holds: opened, mapped, read. Its parent is named and never opened.
+
+use std::sync::Arc;
+
+use imgdelta_core::{
+    Bytes, Error, Extent, Facts, FileOffset, Image, Kind, Open, PagedTable, ParentLink, Result,
+    Source, State, VirtOffset,
+};
+
+use crate::{
+    bitmap, facts,
+    fault::Fault,
+    layout::BatEntry,
+    meta::{Meta, Reading},
+    table::{Slot, Tables, state_of},
+};
+
+/// An open VHDX.
+#[derive(Debug)]
+struct Vhdx {
+    facts: Facts,
+    parent: Option<ParentLink>,
+    /// The file, its log replayed.
+    source: Arc<dyn Source>,
+    tables: Tables,
+    bat: PagedTable,
+    bitmaps: PagedTable,
+}
+
+/// Opens an image.
+pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
+    let reading = Reading::take(open.options)?;
+    if let Some(name) = open.snapshot {
+        let message = format!("VHDX has no internal snapshots, '{name}' was asked for");
+        return Err(Error::new(Kind::Unsupported, message));
+    }
+    let mut meta = Meta::read(&open.source, reading)?;
+    meta.judge_blocks()?;
+    Ok(Arc::new(Vhdx {
+        facts: facts::of(&meta),
+        parent: meta.link.take(),
+        tables: meta.tables(),
+        bat: PagedTable::new(Arc::clone(&meta.source)),
+        bitmaps: PagedTable::new(Arc::clone(&meta.source)),
+        source: meta.source,
+    }))
+}
+
+impl Vhdx {
+    /// The entry of `block`, which may lie past the end if the caller broke its promise.
+    fn entry(&self, block: u64) -> Result<BatEntry> {
+        if block < self.tables.shape.blocks {
+            self.tables.entry(&self.bat, Slot::Block(block))
+        } else {
+            Ok(BatEntry(0))
+        }
+    }
+
+    /// The run from byte `inside` of a partially present block on, as far as the page of its bitmap shows.
+    fn partial_run(&self, block: u64, entry: BatEntry, inside: u64) -> Result<(Bytes, State)> {
+        let tables = &self.tables;
+        let (chunk, place) = (block / tables.shape.ratio, block % tables.shape.ratio);
+        let bitmap_entry = tables.entry(&self.bat, Slot::Bitmap(chunk))?;
+        let missing = || {
+            let index = tables.shape.block_index(block);
+            tables.in_bat(Fault::BitmapMissing { block }, index)
+        };
+        if bitmap_entry.state() != BatEntry::FULLY_PRESENT {
+            return Err(missing());
+        }
+        let sectors = tables.block_size.0 / tables.sector;
+        let first = inside / tables.sector;
+        let bit = place * sectors + first;
+        let byte = FileOffset(bitmap_entry.at()).saturating_add(Bytes(bit / 8));
+        let (page, skip) = self.bitmaps.page(byte)?;
+        let bits = page.get(skip..).unwrap_or_default();
+        let (bit, limit) = (bit % 8, sectors - first + bit % 8);
+        let (is_set, run) = bitmap::run(bits, Bytes(bit).in_memory(), Bytes(limit).in_memory());
+        if run == 0 {
+            return Err(missing());
+        }
+        let end = (first + run as u64) * tables.sector;
+        let at = FileOffset(entry.at()).saturating_add(Bytes(inside));
+        let state = if is_set {
+            State::Data { file: 0, at }
+        } else {
+            State::Absent
+        };
+        Ok((Bytes(end.saturating_sub(inside)), state))
+    }
+}
+
+impl Image for Vhdx {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn parent(&self) -> Option<&ParentLink> {
+        self.parent.as_ref()
+    }
+
+    fn extent_at(&self, at: VirtOffset) -> Result<Extent> {
+        let tables = &self.tables;
+        let left = Bytes(tables.size.0.saturating_sub(at.0));
+        let (block, inside) = tables.split(at);
+        let entry = self.entry(block)?;
+        let (len, state) = match (state_of(entry), entry.state()) {
+            (Some(state), _) => {
+                let blocks = tables.run(&self.bat, block, state)?;
+                let len = tables.block_size.0.saturating_mul(blocks);
+                (
+                    Bytes(len.saturating_sub(inside)),
+                    state.moved(Bytes(inside)),
+                )
+            }
+            (None, BatEntry::PARTIALLY_PRESENT) => self.partial_run(block, entry, inside)?,
+            (None, state) => {
+                let index = tables.shape.block_index(block);
+                return Err(tables.in_bat(Fault::BlockState { block, state }, index));
+            }
+        };
+        Ok(Extent {
+            at,
+            len: len.min(left),
+            state,
+        })
+    }
+
+    fn read_data(&self, at: VirtOffset, buf: &mut [u8]) -> Result<()> {
+        let mut at = at;
+        let mut rest = buf;
+        while !rest.is_empty() {
+            let (block, inside) = self.tables.split(at);
+            let entry = self.entry(block)?;
+            if !matches!(
+                entry.state(),
+                BatEntry::FULLY_PRESENT | BatEntry::PARTIALLY_PRESENT
+            ) {
+                return Err(Fault::NotStored { block, at }.into());
+            }
+            let len = Bytes(self.tables.block_size.0.saturating_sub(inside)).in_memory();
+            let (part, later) = rest.split_at_mut(len.min(rest.len()));
+            let place = FileOffset(entry.at()).saturating_add(Bytes(inside));
+            self.source.read_at(place, part)?;
+            at = at.saturating_add(Bytes::from(part.len()));
+            rest = later;
+        }
+        Ok(())
+    }
+}

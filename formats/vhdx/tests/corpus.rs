@@ -1,0 +1,113 @@
+//! Images of real tools, where the corpus is: each reads as its manifest says, and a log is replayed as qemu-img replays it.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a wrong test should stop"
+)]
+
+mod reading;
+
+use std::{path::Path, sync::Arc};
+
+use imgdelta_core::Image;
+use imgdelta_fixtures::peers::{self, Peer};
+use imgdelta_vhdx::DRIVER;
+use reading::{Tested, check_file, digest, file, open_file};
+
+/// An image and the parents that its links lead to, which stand beside it.
+fn chain(path: &Path) -> Result<Vec<Arc<dyn Image>>, Box<dyn std::error::Error>> {
+    let top = open_file(path)?;
+    let mut chain = vec![top];
+    while let Some(link) = chain.last().and_then(|image| image.parent()).cloned() {
+        let references = (DRIVER.references)(&file(path)?)?;
+        if chain.len() == 1 {
+            assert_eq!(
+                references.parent.as_ref(),
+                Some(&link),
+                "{}",
+                path.display()
+            );
+        }
+        let hint = link.hints.first().ok_or("no path")?;
+        let name = hint.text.rsplit('\\').next().unwrap_or_default();
+        let parent = path.with_file_name(name);
+        if !parent.is_file() {
+            return Err(format!("no {name}").into());
+        }
+        let parent = open_file(&parent)?;
+        let is_meant = link
+            .identities
+            .iter()
+            .any(|one| parent.facts().is_called(one));
+        assert!(is_meant, "{}: {link:?}", path.display());
+        chain.push(parent);
+    }
+    Ok(chain)
+}
+
+#[test]
+fn every_vhdx_of_the_corpus_reads_as_its_manifest_says() -> Tested {
+    let Some(corpus) = peers::corpus() else {
+        return Ok(());
+    };
+    let mut read = 0;
+    for row in corpus.of("vhdx") {
+        let Some(size) = row.virtual_size else {
+            let error = open_file(&row.file).expect_err(&row.rel);
+            assert_eq!(error.code(), "vhdx_no_header", "{}: {error}", row.rel);
+            continue;
+        };
+        let top = open_file(&row.file).map_err(|error| format!("{}: {error}", row.rel))?;
+        assert_eq!(top.facts().size.0, size, "{}", row.rel);
+        let is_dirty = row.variant.contains("DIRTY LOG");
+        let is_told = top
+            .facts()
+            .notes
+            .iter()
+            .any(|note| note.contains("replayed"));
+        assert_eq!(is_dirty, is_told, "{}: {:?}", row.rel, top.facts().notes);
+        let report = check_file(&row.file)?;
+        assert!(report.faults.is_empty(), "{}: {:?}", row.rel, report.faults);
+        if let Some(sum) = &row.content_sha256 {
+            let chain = chain(&row.file).map_err(|error| format!("{}: {error}", row.rel))?;
+            assert_eq!(&digest(&chain)?, sum, "{}", row.rel);
+        }
+        read += 1;
+    }
+    assert!(read >= 14, "{read} images of the manifest were read");
+    Ok(())
+}
+
+#[test]
+fn a_dirty_image_reads_as_it_does_once_qemu_img_has_replayed_its_log() -> Tested {
+    let (Some(corpus), Some(_)) = (peers::corpus(), peers::find(Peer::QemuImg)) else {
+        return Ok(());
+    };
+    let mut read = 0;
+    let dirty = |row: &&peers::Row| row.variant.contains("DIRTY LOG");
+    for row in corpus.of("vhdx").filter(dirty) {
+        let folder = tempfile::tempdir()?;
+        let copy = folder.path().join("copy.vhdx");
+        std::fs::copy(&row.file, &copy)?;
+        let replay = ["check", "-r", "all", copy.to_str().unwrap_or_default()];
+        if let Err(error) = peers::qemu_img(&replay) {
+            // It opens no children.
+            assert!(row.variant.contains("differencing"), "{}: {error}", row.rel);
+            continue;
+        }
+        let clean = open_file(&copy)?;
+        assert!(
+            clean
+                .facts()
+                .notes
+                .iter()
+                .all(|note| !note.contains("replayed"))
+        );
+        let dirty = open_file(&row.file)?;
+        assert_eq!(digest(&[dirty])?, digest(&[clean])?, "{}", row.rel);
+        read += 1;
+    }
+    assert!(read >= 1, "{read} images with a log were read");
+    Ok(())
+}
