@@ -3,8 +3,11 @@
 #![allow(
     dead_code,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "not every test needs every verb"
 )]
+
+pub(crate) mod built;
 
 use std::{path::Path, sync::Arc};
 
