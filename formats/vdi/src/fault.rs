@@ -27,9 +27,9 @@ pub(crate) enum Fault {
     /// Sectors of another size.
     #[error("sector size is {found}, 512 is required")]
     SectorSize { found: u32 },
-    /// A disk without a byte.
-    #[error("cbDisk is 0, at least one sector is required")]
-    NoDisk,
+    /// A disk without a byte, though the map has blocks for one.
+    #[error("cbDisk is 0, the map has {blocks} blocks for it")]
+    NoDisk { blocks: u32 },
     /// A block size that cannot be.
     #[error("cbBlock is {found}, a power of two of at least 512 is required (1 MiB is usual)")]
     BlockSize { found: u32 },
@@ -97,7 +97,7 @@ pub(crate) enum Fault {
 impl imgdelta_core::Fault for Fault {
     fn kind(&self) -> Kind {
         match self {
-            Self::Version { .. } => Kind::Unsupported,
+            Self::Version { .. } | Self::ImageType { .. } => Kind::Unsupported,
             Self::NoParent { .. } | Self::Parent { .. } => Kind::Chain,
             _ => Kind::Corrupt,
         }
@@ -111,7 +111,7 @@ impl imgdelta_core::Fault for Fault {
             Self::HeaderSize { .. } => "vdi_header_size",
             Self::ImageType { .. } => "vdi_image_type",
             Self::SectorSize { .. } => "vdi_sector_size",
-            Self::NoDisk => "vdi_no_disk",
+            Self::NoDisk { .. } => "vdi_no_disk",
             Self::BlockSize { .. } => "vdi_block_size",
             Self::BlockExtra { .. } => "vdi_block_extra",
             Self::DiskPastMap { .. } => "vdi_disk_past_map",

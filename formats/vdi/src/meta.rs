@@ -163,8 +163,10 @@ impl Meta {
             let found = header.block_extra;
             return Err(self.in_header(Fault::BlockExtra { found }, "cbBlockExtra", "block_extra"));
         }
-        if header.disk_size == 0 {
-            return Err(self.in_header(Fault::NoDisk, "cbDisk", "disk_size"));
+        // qemu makes empty disks.
+        if header.disk_size == 0 && header.blocks > 0 {
+            let blocks = header.blocks;
+            return Err(self.in_header(Fault::NoDisk { blocks }, "cbDisk", "disk_size"));
         }
         let (found, blocks) = (header.disk_size, header.blocks);
         let held = u64::from(blocks).saturating_mul(self.block_size().0);
@@ -220,6 +222,9 @@ impl Meta {
 
     fn note(&mut self) {
         let header = &self.header;
+        if header.disk_size == 0 {
+            self.notes.push("the disk is empty".into());
+        }
         if self.size.0 != header.disk_size {
             self.notes.push(format!(
                 "cbDisk is {}, no whole number of sectors: read as {}, as qemu does (VirtualBox rounds down)",

@@ -256,7 +256,11 @@ impl imgdelta_core::Fault for Fault {
             | Self::Encoding { .. }
             | Self::Version { .. }
             | Self::Algorithm { .. }
-            | Self::Journal { .. } => Kind::Unsupported,
+            | Self::Journal { .. }
+            | Self::DescriptorTooLong { .. }
+            | Self::TooManyExtents { .. }
+            | Self::DiskTooLarge { .. } => Kind::Unsupported,
+            Self::Capacity { found, .. } if *found > 0 => Kind::Unsupported,
             Self::HintWithoutParent { .. } => Kind::Chain,
             _ => Kind::Corrupt,
         }

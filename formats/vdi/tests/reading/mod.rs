@@ -1,0 +1,130 @@
+//! What the tests share: images in memory, whole disks read, new images written unit by unit.
+
+#![allow(
+    dead_code,
+    clippy::indexing_slicing,
+    reason = "not every test needs every verb"
+)]
+
+use std::sync::Arc;
+
+use imgdelta_core::{
+    Bytes, CheckReport, Create, Grain, Image, MemSink, MemSource, NewParent, NoCompanions,
+    OneOutput, Open, Options, Packed, Result, Seal, Sink, State, Unit, VirtOffset,
+};
+use imgdelta_vdi::DRIVER;
+
+fn how(bytes: &[u8]) -> Open<'static> {
+    Open {
+        source: Arc::new(MemSource(bytes.to_vec())),
+        companions: &NoCompanions,
+        options: Options::default(),
+        snapshot: None,
+    }
+}
+
+/// Opens an image in memory.
+pub(crate) fn open(bytes: &[u8]) -> Result<Arc<dyn Image>> {
+    (DRIVER.open)(how(bytes))
+}
+
+/// Checks an image in memory.
+pub(crate) fn check(bytes: &[u8]) -> Result<CheckReport> {
+    (DRIVER.check)(how(bytes))
+}
+
+/// The layer's disk over `under`.
+pub(crate) fn read_over(image: &dyn Image, under: &[u8]) -> Result<Vec<u8>> {
+    let mut disk = vec![0; image.facts().size.in_memory()];
+    let mut at = VirtOffset::ZERO;
+    while at.0 < image.facts().size.0 {
+        let extent = image.extent_at(at)?;
+        let part = &mut disk[extent.at.0 as usize..extent.end().0 as usize];
+        match extent.state {
+            State::Zero => {}
+            State::Absent => {
+                for (byte, below) in part.iter_mut().zip(under.iter().skip(at.0 as usize)) {
+                    *byte = *below;
+                }
+            }
+            State::Data { .. } | State::Packed => image.read_data(at, part)?,
+        }
+        at = extent.end();
+    }
+    Ok(disk)
+}
+
+/// Writes `disk` as a new image, over a parent whose disk is `below`: grains that are the same there are absent, those that are zero are said
+/// to be.
+pub(crate) fn write(
+    disk: &[u8],
+    options: &[&str],
+    parent: Option<(NewParent, &[u8])>,
+) -> Result<Vec<u8>> {
+    let sink = Arc::new(MemSink::default());
+    let (parent, below) = parent.unzip();
+    let mut writer = (DRIVER.create)(Create {
+        outputs: &OneOutput(Arc::clone(&sink) as Arc<dyn Sink>),
+        size: Bytes::from(disk.len()),
+        options: Options::parse(options)?,
+        parent,
+        seed: None,
+    })?;
+    let shape = writer.shape();
+    let mut whole = disk.to_vec();
+    whole.resize(shape.size.in_memory(), 0);
+    let mut packer = writer.packer();
+    let (unit, grain_len) = (shape.unit.in_memory(), shape.grain.in_memory());
+    for (number, piece) in whole.chunks(unit).enumerate() {
+        let at = number * unit;
+        let state = |index: usize, bytes: &[u8]| {
+            let from = at + index * grain_len;
+            let is_zero = bytes.iter().all(|byte| *byte == 0);
+            let here = below.map(|below| {
+                let mut here = below.get(from..).unwrap_or_default().to_vec();
+                here.resize(bytes.len(), 0);
+                here
+            });
+            match here {
+                Some(here) if here == bytes => Grain::Absent,
+                Some(_) if is_zero => Grain::Zero,
+                None if is_zero => Grain::Absent,
+                _ => Grain::Data,
+            }
+        };
+        let grains: Vec<Grain> = piece
+            .chunks(grain_len)
+            .enumerate()
+            .map(|(index, bytes)| state(index, bytes))
+            .collect();
+        let unit = Unit {
+            at: VirtOffset(at as u64),
+            bytes: piece,
+            grains: &grains,
+        };
+        let packed = packer.pack(&unit, &mut Vec::new())?;
+        assert_ne!(packed, Packed::Small);
+        if let Some(placed) = writer.place(&unit, &packed, Bytes::from(piece.len()))? {
+            placed.sink.write_at(placed.at, piece)?;
+        }
+    }
+    let mut seed = [u8::from(below.is_some()); 32];
+    for (at, byte) in disk.iter().enumerate() {
+        let place = &mut seed[at % 31 + 1];
+        *place = place.rotate_left(1) ^ byte;
+    }
+    writer.finish(&Seal { seed, time: None })?;
+    Ok(sink.bytes())
+}
+
+/// An image as the parent of a child that stands beside it.
+pub(crate) fn parent_of(image: &dyn Image) -> NewParent {
+    NewParent {
+        format: Some(image.facts().format),
+        size: image.facts().size,
+        relative: Some("base.vdi".into()),
+        absolute: "/images/base.vdi".into(),
+        identity: image.facts().identity.clone(),
+        details: image.facts().details.clone(),
+    }
+}
