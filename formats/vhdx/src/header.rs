@@ -1,5 +1,7 @@
 //! The two headers: how the file is told, and which header counts. What the log holds is read in `log`.
 
+use std::ops::Range;
+
 use imgdelta_core::{Bytes, Claim, Error, FileOffset, Peek, Result, Source, read_array};
 
 use crate::{
@@ -143,10 +145,14 @@ impl Headers {
         self.current.log_guid != NO_GUID
     }
 
-    /// The bytes of the file that the log takes.
-    pub(crate) fn log(&self) -> std::ops::Range<u64> {
-        let start = self.current.log_offset;
-        start..start.saturating_add(u64::from(self.current.log_length))
+    /// The bytes of the file that the log takes; a log without length stands nowhere.
+    pub(crate) fn log(&self) -> Range<u64> {
+        let (start, len) = (self.current.log_offset, self.current.log_length);
+        if len == 0 {
+            0..0
+        } else {
+            start..start.saturating_add(u64::from(len))
+        }
     }
 
     /// Judges what the header that counts says, in a file of `end` bytes. `replays`: the log is to be read.

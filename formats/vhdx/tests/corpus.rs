@@ -13,7 +13,7 @@ use std::{path::Path, sync::Arc};
 use imgdelta_core::Image;
 use imgdelta_fixtures::peers::{self, Peer};
 use imgdelta_vhdx::DRIVER;
-use reading::{Tested, check_file, digest, file, open_file};
+use reading::{Tested, check_file, digest, file, open_file, read_all};
 
 /// An image and the parents that its links lead to, which stand beside it.
 fn chain(path: &Path) -> Result<Vec<Arc<dyn Image>>, Box<dyn std::error::Error>> {
@@ -109,5 +109,36 @@ fn a_dirty_image_reads_as_it_does_once_qemu_img_has_replayed_its_log() -> Tested
         read += 1;
     }
     assert!(read >= 1, "{read} images with a log were read");
+    Ok(())
+}
+
+#[test]
+fn children_of_windows_read_as_libvhdi_and_dissect_read_them() -> Tested {
+    let (Some(corpus), Some(_), Some(_)) = (
+        peers::corpus(),
+        peers::find(Peer::Libyal),
+        peers::find(Peer::Dissect),
+    ) else {
+        return Ok(());
+    };
+    let mut read = 0;
+    // Neither replays a log, and of some the parent is not there.
+    let is_whole = |row: &&peers::Row| {
+        row.variant.contains("differencing")
+            && !row.variant.contains("DIRTY LOG")
+            && row.content_sha256.is_some()
+    };
+    for row in corpus.of("vhdx").filter(is_whole) {
+        let chain = chain(&row.file)?;
+        let disk = read_all(&chain)?;
+        let (_, parent) = row.variant.split_once("parent ").ok_or("no parent")?;
+        let parents = [row.file.with_file_name(parent)];
+        let found = peers::libyal("vhdx", &row.file, &parents)?;
+        assert!(found == disk, "{}: libvhdi reads another disk", row.rel);
+        let found = peers::dissect("vhdx", &row.file, &[])?;
+        assert!(found == disk, "{}: dissect reads another disk", row.rel);
+        read += 1;
+    }
+    assert!(read >= 2, "{read} children were read");
     Ok(())
 }

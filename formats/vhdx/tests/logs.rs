@@ -8,10 +8,14 @@
 
 mod reading;
 
+use std::path::Path;
+
 use imgdelta_core::{Result, State, VirtOffset};
+use imgdelta_fixtures::peers::{self, Peer};
 use reading::{
+    Tested,
     built::{BAT, Built, Entry, LOG, LOG_GUID, M, Write, child, dynamic, page},
-    open, open_with, read_all, refusal,
+    open, open_file, open_with, read_all, refusal,
 };
 
 /// The same image after its log was replayed in place by plain writes, and closed.
@@ -272,4 +276,99 @@ fn no_byte_of_a_log_makes_trouble() {
             drop(open(bytes));
         }
     }
+}
+
+/// Reads the image at `path`, lets qemu-img replay its log in place, and reads it again.
+fn reads_as_qemu_replays(path: &Path) -> Tested {
+    let name = path.to_str().ok_or("a name")?;
+    let dirty = open_file(path)?;
+    assert!(
+        dirty
+            .facts()
+            .notes
+            .iter()
+            .any(|note| note.contains("replayed"))
+    );
+    let before = read_all(&[dirty])?;
+    peers::qemu_img(&["check", "-q", "-r", "all", name])?;
+    let clean = open_file(path)?;
+    assert!(clean.facts().notes.is_empty(), "{:?}", clean.facts().notes);
+    assert!(before == read_all(&[clean])?, "{name}");
+    Ok(())
+}
+
+#[test]
+fn qemu_replays_a_drawn_log_alike() -> Tested {
+    if peers::find(Peer::QemuImg).is_none() {
+        return Ok(());
+    }
+    let folder = tempfile::tempdir()?;
+    for (round, at) in [0, 4096, M - 4096, M - 8192, M - 65536]
+        .into_iter()
+        .enumerate()
+    {
+        let writes: Vec<Vec<Write>> = (0..5)
+            .map(|entry| {
+                (0..1 + entry * 25)
+                    .map(|number| match (number + entry + round) % 4 {
+                        0 => Write::Zero((4 * M + number * 8192) as u64, 12288),
+                        _ => page(4 * M + number * 4096, (number + entry * 50 + round) as u8),
+                    })
+                    .collect()
+            })
+            .collect();
+        let (bytes, _) = sequence(writes, at, round % 3, 6 * M);
+        let path = folder.path().join(format!("{round}.vhdx"));
+        std::fs::write(&path, dynamic().log(at, &bytes).0)?;
+        reads_as_qemu_replays(&path)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn the_log_that_qemu_wrote_is_replayed_as_qemu_replays_it() -> Tested {
+    if peers::find(Peer::QemuImg).is_none() {
+        return Ok(());
+    }
+    for (options, writes) in [
+        (
+            "block_size=1M",
+            &["write -P 1 0 1M", "write -P 2 7M 3M"][..],
+        ),
+        (
+            "block_size=2M,log_size=2M",
+            &["write -P 3 12M 512", "write -P 4 1M 4K"],
+        ),
+        ("subformat=fixed,block_size=1M", &["write -P 5 19M 64K"]),
+    ] {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("a.vhdx");
+        let name = path.to_str().ok_or("a name")?;
+        peers::qemu_img(&["create", "-q", "-f", "vhdx", "-o", options, name, "20M"])?;
+        peers::qemu_io(&path, "vhdx", writes)?;
+        let bytes = std::fs::read(&path)?;
+        // The last entry that it wrote is still there: say that it counts, and take back what it wrote into the BAT.
+        let entry = (LOG..3 * M)
+            .step_by(4096)
+            .filter(|at| bytes[*at..].starts_with(b"loge"))
+            .max_by_key(|at| {
+                bytes[at + 16..at + 24]
+                    .iter()
+                    .rev()
+                    .copied()
+                    .collect::<Vec<_>>()
+            })
+            .ok_or("qemu wrote no log")?;
+        let bat = bytes[entry + 64..]
+            .first_chunk::<32>()
+            .ok_or("no descriptor")?;
+        let place = u64::from_le_bytes(*bat[16..].first_chunk().ok_or("no place")?) as usize;
+        let guid = bytes[entry + 32..entry + 48].to_vec();
+        let dirty = Built(bytes)
+            .header("log_guid", &guid)
+            .put(place, &[0; 4096]);
+        std::fs::write(&path, dirty.0)?;
+        reads_as_qemu_replays(&path)?;
+    }
+    Ok(())
 }

@@ -180,6 +180,15 @@ fn the_newer_header_counts_and_a_damaged_one_is_told() -> Result<()> {
 }
 
 #[test]
+fn a_log_without_length_stands_nowhere() -> Result<()> {
+    let built = dynamic()
+        .header("log_length", &[0; 4])
+        .header("log_offset", &(5_u64 << 19).to_le_bytes());
+    assert_eq!(open(built.0)?.facts().notes, [""; 0]);
+    Ok(())
+}
+
+#[test]
 fn one_region_table_is_enough() -> Result<()> {
     for table in [192 << 10, 256 << 10] {
         let image = open(dynamic().put(table + 20, &[1]).0)?;
@@ -394,5 +403,27 @@ fn a_file_that_qemu_filled_reads_in_any_order() -> Tested {
     image.read_data(VirtOffset(M as u64 * 7 - 33), &mut buf)?;
     assert!(buf == disk[7 * M - 33..][..buf.len()]);
     assert_eq!(file(&path)?.len(), image.facts().files[0].len());
+    Ok(())
+}
+
+#[test]
+fn a_bat_that_is_full_of_zeros_opens_fast() -> Tested {
+    if peers::find(Peer::QemuImg).is_none() {
+        return Ok(());
+    }
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("a.vhdx");
+    of_qemu(&path, "64T", "block_size=32M", &["write -P 1 33T 1M"])?;
+    let start = Instant::now();
+    let image = open_file(&path)?;
+    let opened = start.elapsed();
+    assert!(opened.as_millis() < 400, "opened in {opened:?}");
+    let mut at = VirtOffset::ZERO;
+    while at.0 < image.facts().size.0 {
+        at = image.extent_at(at)?.end();
+    }
+    let mapped = start.elapsed();
+    assert!(mapped.as_millis() < 2000, "mapped in {mapped:?}");
+    println!("opened in {opened:?}, mapped in {mapped:?}");
     Ok(())
 }
