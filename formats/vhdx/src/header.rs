@@ -71,11 +71,9 @@ pub(crate) fn read(source: &dyn Source) -> Result<Headers> {
         (Ok(first), Ok(second)) => choose(first, second),
         (Ok(current), Err(flaw)) => Ok(alone(current, 0, &flaw)),
         (Err(flaw), Ok(current)) => Ok(alone(current, 1, &flaw)),
-        (Err(first), Err(second)) => Err(Error::from(Fault::NoHeader { first, second })
-            .in_field("header", "checksum")
-            .at(FileOffset(
-                HEADER_AT.iter().copied().min().unwrap_or_default(),
-            ))),
+        (Err(first), Err(second)) => {
+            Err(in_header(Fault::NoHeader { first, second }, "checksum", 0))
+        }
     }
 }
 

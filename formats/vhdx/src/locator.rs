@@ -34,52 +34,17 @@ impl Locator {
     /// # Errors
     /// Corrupt or Unsupported, if what it says cannot be.
     pub(crate) fn read(item: &[u8], at: FileOffset) -> Result<Self> {
-        let Some((head, rest)) = item.split_first_chunk::<{ LocatorHead::SIZE }>() else {
-            let (found, required) = (item.len() as u64, LocatorHead::SIZE as u64);
-            return Err(placed(
-                Fault::LocatorShort { found, required },
-                "key_value_count",
-                at,
-                0,
-            ));
-        };
-        let head = LocatorHead::parse(head);
-        if head.locator_type != LOCATOR_TYPE {
-            let found = identity::text(head.locator_type);
-            return Err(placed(Fault::LocatorType { found }, "locator_type", at, 0));
-        }
-        let count = head.key_value_count;
-        let required = LocatorHead::SIZE as u64 + u64::from(count) * LocatorEntry::SIZE as u64;
-        let (found, most) = (item.len() as u64, MAX_KEYS);
-        let fault = if count > most {
-            let found = count;
-            Some(Fault::LocatorTooMany { found, most })
-        } else {
-            (found < required).then_some(Fault::LocatorShort { found, required })
-        };
-        if let Some(fault) = fault {
-            let field = LocatorHead::at("key_value_count");
-            return Err(placed(fault, "key_value_count", at, field));
-        }
-        let entries = rest
-            .chunks_exact(LocatorEntry::SIZE)
-            .take(usize::from(count))
-            .map(<LocatorEntry as Wire<LittleEndian>>::take);
+        let entries = entries(item, at)?;
+        let from =
+            LocatorHead::SIZE.saturating_add(entries.len().saturating_mul(LocatorEntry::SIZE));
+        let text = |number, place, len| text(item, from as u64, number, place, len);
         let mut pairs: Vec<(String, String)> = Vec::new();
-        for (number, entry) in entries.enumerate() {
+        for (number, entry) in entries.iter().enumerate() {
             let skipped =
                 LocatorHead::SIZE.saturating_add(number.saturating_mul(LocatorEntry::SIZE));
             let fail = |fault| placed(fault, "entry", at, skipped as u64);
-            let key = text(item, required, number, entry.key_offset, entry.key_length);
-            let key = key.map_err(fail)?;
-            let value = text(
-                item,
-                required,
-                number,
-                entry.value_offset,
-                entry.value_length,
-            );
-            let value = value.map_err(fail)?;
+            let key = text(number, entry.key_offset, entry.key_length).map_err(fail)?;
+            let value = text(number, entry.value_offset, entry.value_length).map_err(fail)?;
             if pairs.iter().any(|(known, _)| *known == key) {
                 return Err(fail(Fault::LocatorTwice { key }));
             }
@@ -124,6 +89,44 @@ impl Locator {
             identities: identities.into_iter().map(identity::identity).collect(),
         })
     }
+}
+
+/// Where the keys and values of an item are, which stands at `at`.
+fn entries(item: &[u8], at: FileOffset) -> Result<Vec<LocatorEntry>> {
+    let found = item.len() as u64;
+    let fail = |fault, field| placed(fault, field, at, LocatorHead::at(field));
+    let Some((head, rest)) = item.split_first_chunk::<{ LocatorHead::SIZE }>() else {
+        let required = LocatorHead::SIZE as u64;
+        return Err(fail(
+            Fault::LocatorShort { found, required },
+            "locator_type",
+        ));
+    };
+    let head = LocatorHead::parse(head);
+    if head.locator_type != LOCATOR_TYPE {
+        let found = identity::text(head.locator_type);
+        return Err(fail(Fault::LocatorType { found }, "locator_type"));
+    }
+    let count = head.key_value_count;
+    if count > MAX_KEYS {
+        let (found, most) = (count, MAX_KEYS);
+        return Err(fail(
+            Fault::LocatorTooMany { found, most },
+            "key_value_count",
+        ));
+    }
+    let required = LocatorHead::SIZE as u64 + u64::from(count) * LocatorEntry::SIZE as u64;
+    if found < required {
+        return Err(fail(
+            Fault::LocatorShort { found, required },
+            "key_value_count",
+        ));
+    }
+    Ok(rest
+        .chunks_exact(LocatorEntry::SIZE)
+        .take(usize::from(count))
+        .map(<LocatorEntry as Wire<LittleEndian>>::take)
+        .collect())
 }
 
 fn linkage(key: &'static str, found: &str) -> Result<[u8; 16], Fault> {

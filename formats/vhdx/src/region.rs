@@ -46,35 +46,26 @@ struct Table {
     rest: Vec<u8>,
 }
 
+/// The table that counts.
+struct Chosen {
+    /// It.
+    table: Table,
+    /// What is wrong with the other one, if something is.
+    flaw: Option<String>,
+    /// Whether the other one is whole and not the same.
+    differ: bool,
+}
+
 /// Reads the first table that is whole, and judges it. `log` is where the log stands, `end` how long the file is.
 ///
 /// # Errors
 /// Corrupt or Unsupported, if there is none or what it says cannot be.
 pub(crate) fn read(source: &dyn Source, log: &Range<u64>) -> Result<Regions> {
-    let [first, second] = REGION_AT.map(|at| read_one(source, at));
-    let (table, flaw, differ) = match (first?, second?) {
-        (Ok(first), Ok(second)) => {
-            let differ = (&first.head, &first.rest) != (&second.head, &second.rest);
-            (first, None, differ)
-        }
-        (Ok(table), Err(flaw)) => (
-            table,
-            Some(format!("region table 2 is damaged: {flaw}")),
-            false,
-        ),
-        (Err(flaw), Ok(table)) => (
-            table,
-            Some(format!("region table 1 is damaged: {flaw}")),
-            false,
-        ),
-        (Err(first), Err(second)) => {
-            return Err(Error::from(Fault::NoRegionTable { first, second })
-                .in_field("region table", "checksum")
-                .at(FileOffset(
-                    REGION_AT.iter().copied().min().unwrap_or_default(),
-                )));
-        }
-    };
+    let Chosen {
+        table,
+        flaw,
+        differ,
+    } = choose(source)?;
     let entries = entries_of(&table)?;
     for number in 0..entries.len() {
         judge(&entries, number, log, source.len().0)
@@ -95,6 +86,31 @@ pub(crate) fn read(source: &dyn Source, log: &Range<u64>) -> Result<Regions> {
         flaw,
         differ,
     })
+}
+
+/// Reads both tables: the first that is whole counts.
+fn choose(source: &dyn Source) -> Result<Chosen> {
+    let [first, second] = REGION_AT.map(|at| read_one(source, at));
+    let alone = |table, number, flaw| Chosen {
+        table,
+        flaw: Some(format!("region table {number} is damaged: {flaw}")),
+        differ: false,
+    };
+    match (first?, second?) {
+        (Ok(first), Ok(second)) => Ok(Chosen {
+            differ: (&first.head, &first.rest) != (&second.head, &second.rest),
+            table: first,
+            flaw: None,
+        }),
+        (Ok(table), Err(flaw)) => Ok(alone(table, 2, flaw)),
+        (Err(flaw), Ok(table)) => Ok(alone(table, 1, flaw)),
+        (Err(first), Err(second)) => {
+            let [at, _] = REGION_AT;
+            Err(Error::from(Fault::NoRegionTable { first, second })
+                .in_field("region table", "checksum")
+                .at(FileOffset(at)))
+        }
+    }
 }
 
 /// One table, or what is wrong with it.

@@ -79,12 +79,10 @@ impl Ring<'_> {
     /// The entry at `at`, if one is there and it is whole.
     fn entry(&self, at: u64) -> Result<Option<Found>> {
         let mut page = self.page(at)?;
-        let Some(head) = page.first_chunk().map(LogEntry::parse) else {
+        let head = page.first_chunk().map(LogEntry::parse);
+        let Some(head) = head.filter(|head| self.is_sound(head)) else {
             return Ok(None);
         };
-        if !self.is_sound(&head) {
-            return Ok(None);
-        }
         let (pages, first_data) = (
             u64::from(head.entry_length) / PAGE,
             descriptor_pages(head.descriptor_count),
@@ -100,13 +98,8 @@ impl Ring<'_> {
                 sum = crc32c::crc32c_append(sum, &page);
             }
             let is_sound = if number < first_data {
-                let here = left.min(if number == 0 {
-                    FIRST_DESCRIPTORS
-                } else {
-                    FIRST_DESCRIPTORS + 2
-                });
-                left -= here;
-                let seen = data_descriptors(&page, number == 0, here, head.sequence_number);
+                let seen = data_descriptors(&page, number == 0, left, head.sequence_number);
+                left = left.saturating_sub(FIRST_DESCRIPTORS + if number == 0 { 0 } else { 2 });
                 data += seen.unwrap_or_default();
                 seen.is_some()
             } else {
