@@ -12,8 +12,8 @@ pub(crate) mod built;
 use std::{path::Path, sync::Arc};
 
 use imgdelta_core::{
-    CheckReport, Error, FileSource, Image, MemSource, NoCompanions, Open, Options, Result, Source,
-    State, VirtOffset,
+    Bytes, CheckReport, Error, FileSource, Image, MemSource, NoCompanions, Open, Options, Result,
+    Source, State, VirtOffset,
 };
 use imgdelta_vhdx::DRIVER;
 use sha2::{Digest as _, Sha256};
@@ -121,6 +121,30 @@ pub(crate) fn read_all(chain: &[Arc<dyn Image>]) -> Result<Vec<u8>> {
     let mut disk = vec![0; size];
     read(chain, VirtOffset::ZERO, &mut disk)?;
     Ok(disk)
+}
+
+/// Whether two images without parents hold the same disk; where both hold nothing, nothing is read.
+pub(crate) fn same(one: &dyn Image, other: &dyn Image) -> Result<bool> {
+    let size = one.facts().size;
+    let mut at = VirtOffset::ZERO;
+    let mut same = size == other.facts().size;
+    while same && at.0 < size.0 {
+        let (here, there) = (one.extent_at(at)?, other.extent_at(at)?);
+        let both = [(one, here), (other, there)];
+        let mut len = here.len.min(there.len);
+        if both.iter().any(|(_, extent)| extent.state.holds_data()) {
+            len = len.min(Bytes::mib(4));
+            let mut disks = [vec![0; len.in_memory()], vec![0; len.in_memory()]];
+            for ((image, extent), disk) in both.into_iter().zip(&mut disks) {
+                if extent.state.holds_data() {
+                    image.read_data(at, disk)?;
+                }
+            }
+            same = disks[0] == disks[1];
+        }
+        at = at.saturating_add(len);
+    }
+    Ok(same)
 }
 
 /// The digest of the whole disk of a chain.
