@@ -10,7 +10,7 @@ mod reading;
 
 use std::path::Path;
 
-use imgdelta_core::{Result, State, VirtOffset};
+use imgdelta_core::{FileOffset, Result, State, VirtOffset};
 use imgdelta_fixtures::peers::{self, Peer};
 use reading::{
     Tested,
@@ -40,6 +40,22 @@ fn reads_as_replayed(dirty: Built, entries: &[Entry]) -> Result<()> {
     assert!(clean.facts().notes.is_empty());
     let (found, required) = (&dirty.facts().files[0], &clean.facts().files[0]);
     assert_eq!(found.len(), required.len());
+    // The headers tell the two apart, nothing behind them does, wherever a read starts and ends.
+    let end = required.len().0;
+    for (number, len) in [1, 7, 511, 4096, 4097, 12345, 300_000]
+        .into_iter()
+        .enumerate()
+    {
+        let mut at = (192 << 10) + number as u64;
+        while at + len as u64 <= end {
+            let [mut one, mut two] = [vec![1; len], vec![2; len]];
+            found.read_at(FileOffset(at), &mut one)?;
+            required.read_at(FileOffset(at), &mut two)?;
+            assert!(one == two, "{len} bytes at {at:#x}");
+            at += 99_991 + len as u64;
+        }
+    }
+    assert!(found.read_at(FileOffset(end - 1), &mut [0; 2]).is_err());
     let mut at = VirtOffset::ZERO;
     while at.0 < clean.facts().size.0 {
         let (one, two) = (dirty.extent_at(at)?, clean.extent_at(at)?);
@@ -199,8 +215,7 @@ fn the_file_grows_as_the_log_says() -> Result<()> {
     let dirty = dynamic().log(0, &entry.bytes());
     reads_as_replayed(dirty.clone(), std::slice::from_ref(&entry))?;
     let image = open(dirty.0)?;
-    let stored =
-        image.facts().files[0].stored_at(imgdelta_core::FileOffset(6 * M as u64 + 4096))?;
+    let stored = image.facts().files[0].stored_at(FileOffset(6 * M as u64 + 4096))?;
     assert!(!stored.is_data, "what was not there before is a hole");
     Ok(())
 }
