@@ -1,7 +1,5 @@
 //! Real images that others made read as the corpus's manifest says.
 
-mod reading;
-
 use std::{error::Error, sync::Arc};
 
 use imgdelta_core::{Bytes, FileSource, NoCompanions, Open, Options, State, VirtOffset};

@@ -56,7 +56,8 @@ pub(crate) fn is_descriptor(head: &[u8]) -> bool {
 }
 
 impl Descriptor {
-    /// Reads a descriptor. What follows the first NUL is the padding of an embedded one and must be NUL too.
+    /// Reads a descriptor. What follows the first NUL is the padding of an embedded one and must be NUL too. The title is not looked for:
+    /// not all converters write it into a file that is known by its header.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Fault> {
         let end = bytes.iter().position(|byte| *byte == 0);
         let (text, padding) = bytes.split_at(end.unwrap_or(bytes.len()));
@@ -64,9 +65,6 @@ impl Descriptor {
             return Err(Fault::TextBehindNul {
                 at: text.len().saturating_add(at),
             });
-        }
-        if !is_descriptor(text) {
-            return Err(Fault::NoTitle);
         }
         let lines = text.split_inclusive(|byte| *byte == b'\n').map(|line| {
             let ends = ["\r\n", "\n"];
@@ -273,7 +271,6 @@ mod tests {
             Descriptor::parse(&hidden),
             Err(Fault::TextBehindNul { .. })
         ));
-        assert_eq!(Descriptor::parse(b"version=1\n"), Err(Fault::NoTitle));
         let twice = format!("{TEXT}\r\nCID=1\r\n");
         assert_eq!(
             Descriptor::parse(twice.as_bytes()),

@@ -94,6 +94,15 @@ impl Disk {
         let in_descriptor = |fault: Fault| Error::from(fault).in_structure("descriptor");
         let variant = judge_kind(&descriptor).map_err(in_descriptor)?;
         let lines = descriptor.extents().map_err(in_descriptor)?;
+        if let (Kind::Sparse(header), [line]) = (&front.kind, lines.as_slice())
+            && header.capacity == 0
+            && line.sectors == 0
+        {
+            let mut disk = Self::of(Some(descriptor), variant, Vec::new(), opener);
+            // qemu makes such.
+            disk.notes.push("the disk is empty".into());
+            return Ok(disk);
+        }
         judge_lines(&lines).map_err(in_descriptor)?;
         let own = match &front.kind {
             Kind::Sparse(header) if header.capacity > 0 => true,

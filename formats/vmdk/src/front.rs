@@ -76,6 +76,9 @@ impl Front {
             return Err(Fault::DescriptorTooLong { found, most }.into());
         }
         let bytes = read_vec(source, FileOffset::ZERO, source.len())?;
+        if !is_descriptor(&bytes) {
+            return Err(Fault::NoTitle.into());
+        }
         let descriptor = Descriptor::parse(&bytes)
             .map_err(|fault| Error::from(fault).in_structure("descriptor"))?;
         Ok(Self {

@@ -1,0 +1,110 @@
+//! Every rule that a VMDK can break has an image that breaks it: a rule without one fails here.
+
+#![allow(clippy::indexing_slicing, reason = "a wrong test should stop")]
+
+mod reading;
+
+use std::collections::BTreeSet;
+
+use imgdelta_core::VirtOffset;
+use imgdelta_fixtures::{
+    Recipe,
+    broken::vmdk_cases,
+    vmdk::{Layout, Stream, VmdkSpec},
+};
+use reading::{Files, check, open, open_with, read_over};
+
+/// The codes of all rules, as the source lists them.
+fn rules() -> BTreeSet<&'static str> {
+    let source = include_str!("../src/fault.rs");
+    let codes = source.split("=> \"vmdk_").skip(1);
+    codes.filter_map(|rest| rest.split('"').next()).collect()
+}
+
+/// The codes that opening, reading and checking give.
+fn met(files: &Files, options: &[&str]) -> Vec<String> {
+    match open_with(files, options).and_then(|image| read_over(&*image, &[])) {
+        Err(error) => vec![error.code().to_owned()],
+        Ok(_) => check(files).map_or_else(
+            |error| vec![error.code().to_owned()],
+            |report| {
+                report
+                    .faults
+                    .iter()
+                    .map(|fault| fault.code().to_owned())
+                    .collect()
+            },
+        ),
+    }
+}
+
+/// Images that break rules which the list of malformed images does not.
+fn more() -> Vec<Files> {
+    let recipe = || Recipe::scatter(1 << 20, 64 << 10, 2);
+    let flat = VmdkSpec::new(recipe(), Layout::Flat).build();
+    let text = |from: &str, to: &str| {
+        let mut files = flat.clone();
+        files[0].1 = String::from_utf8_lossy(&files[0].1)
+            .replace(from, to)
+            .into_bytes();
+        files
+    };
+    let sparse = |from: &str, to: &str| {
+        let mut files = VmdkSpec::new(recipe(), Layout::Sparse).build();
+        let bytes = &mut files[0].1;
+        let at = bytes
+            .windows(from.len())
+            .position(|part| part == from.as_bytes());
+        let at = at.expect("it is there");
+        bytes[at..at + from.len()].copy_from_slice(to.as_bytes());
+        files
+    };
+    vec![
+        // A title that is none, and an extent that the descriptor in its own file does not name alone.
+        text("# Disk DescriptorFile", "# Disk Descriptor"),
+        sparse("# The Disk Data Base", "RW 1 ZERO           "),
+        // A child of nothing, with a hint.
+        text(
+            "parentCID=ffffffff",
+            "parentCID=ffffffff\nparentFileNameHint=\"x\"",
+        ),
+    ]
+}
+
+#[test]
+fn every_rule_is_broken_by_some_image() {
+    let mut found: BTreeSet<String> = BTreeSet::new();
+    for case in vmdk_cases() {
+        found.extend(met(&case.files, &[]));
+    }
+    for files in more() {
+        found.extend(met(&files, &[]));
+    }
+    // A stream that is gone through marker by marker.
+    let mut stream = VmdkSpec::new(
+        Recipe::scatter(1 << 20, 64 << 10, 2),
+        Layout::Stream(Stream::VMware),
+    )
+    .build();
+    let len = stream[0].1.len();
+    stream[0].1.truncate(len - 1536);
+    let first = 128 * 512;
+    let mut back = stream.clone();
+    back[0].1[first..first + 8].copy_from_slice(&(1_u64 << 40).to_le_bytes());
+    found.extend(met(&back, &["footer=scan"]));
+    let mut kind = stream.clone();
+    kind[0].1[first..first + 16].copy_from_slice(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0]);
+    found.extend(met(&kind, &["footer=scan"]));
+    // Asked for what is not stored.
+    let image =
+        open(&VmdkSpec::new(Recipe::empty(1 << 20), Layout::Sparse).build()).expect("it opens");
+    let error = image
+        .read_data(VirtOffset(5000), &mut [0; 8])
+        .expect_err("nothing is there");
+    found.insert(error.code().to_owned());
+    let missing: Vec<&str> = rules()
+        .into_iter()
+        .filter(|rule| !found.contains(&format!("vmdk_{rule}")))
+        .collect();
+    assert!(missing.is_empty(), "no image breaks {missing:?}");
+}
