@@ -213,7 +213,10 @@ mod tests {
         for name in ["a", "a.xyz", "raw", ".raw"] {
             let error = driver_for(&spec(name)).expect_err("it says nothing");
             assert_eq!(error.kind(), Kind::Usage, "{name}");
-            assert_eq!(error.hint(), Some("say one with -f: vhd, qcow2, raw"));
+            assert_eq!(
+                error.hint(),
+                Some("say one with -f: vhd, qcow2, vmdk, vdi, raw")
+            );
         }
         let error = driver_for(&spec("a.qed")).expect_err("there is no driver");
         assert_eq!(error.kind(), Kind::Unsupported);

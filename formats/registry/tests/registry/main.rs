@@ -13,3 +13,4 @@ mod links;
 mod place;
 mod policies;
 mod probes;
+mod searches;

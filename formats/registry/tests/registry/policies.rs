@@ -301,8 +301,11 @@ fn the_format_of_a_parent_is_recorded_or_said_and_never_probed() -> Result<()> {
         Format::Qcow2,
         "what is recorded wins"
     );
-    let child = place.put("home/child.qcow2", &qcow2_over("x.vdi", Some(Format::Vdi)));
-    place.put("home/x.vdi", b"");
+    let child = place.put(
+        "home/child.qcow2",
+        &qcow2_over("x.vhdx", Some(Format::Vhdx)),
+    );
+    place.put("home/x.vhdx", b"");
     assert_eq!(refusal(&OpenSpec::of(child)).0, Kind::Unsupported);
     Ok(())
 }

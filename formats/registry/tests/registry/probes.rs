@@ -101,16 +101,28 @@ fn what_is_damaged_is_never_raw() {
 }
 
 #[test]
+fn the_parts_of_vmdk_and_vdi_are_known_by_their_bytes() {
+    let text = b"# Disk DescriptorFile\nversion=1\ncreateType=\"monolithicFlat\"\n";
+    let magics: [(usize, &[u8], Format); 5] = [
+        (0, b"KDMV\x01\0\0\0", Format::Vmdk),
+        (0, b"COWD\x01\0\0\0", Format::Vmdk),
+        (0, b"\xbe\xba\xfe\xca\0\0\0\0", Format::Vmdk),
+        (0, text, Format::Vmdk),
+        (0x40, b"\x7f\x10\xda\xbe\x01\0\x01\0", Format::Vdi),
+    ];
+    for (at, magic, format) in magics {
+        for name in ["x", "x.img", "x.unknown"] {
+            assert_eq!(verdict(name, &guest(at, magic)), Ok(format), "{magic:?}");
+        }
+        assert_eq!(verdict("x.raw", &guest(at, magic)), Err((3, "ambiguous")));
+    }
+}
+
+#[test]
 fn formats_without_a_driver_are_known_by_name_and_never_raw() {
     let unsupported = Err((4, "format_unsupported"));
-    let text = b"# Disk DescriptorFile\nversion=1\ncreateType=\"monolithicFlat\"\n";
-    let magics: [(usize, &[u8]); 10] = [
+    let magics: [(usize, &[u8]); 5] = [
         (0, b"vhdxfile"),
-        (0, b"KDMV\x01\0\0\0"),
-        (0, b"COWD\x01\0\0\0"),
-        (0, b"\xbe\xba\xfe\xca\0\0\0\0"),
-        (0, text),
-        (0x40, b"\x7f\x10\xda\xbe\x01\0\x01\0"),
         (0, b"QED\0"),
         (0, b"WithoutFreeSpace\x02\0\0\0"),
         (0, b"WithouFreSpacExt\x02\0\0\0"),
