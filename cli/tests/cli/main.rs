@@ -9,6 +9,7 @@ mod devices;
 mod disks;
 mod json;
 mod lines;
+mod machines;
 mod peers;
 mod place;
 mod refuses;

@@ -1,4 +1,5 @@
-//! Children as other programs read them: qemu for qcow2; libvhdi, 7-Zip and VirtualBox for VHD, before and after `attach`.
+//! Children as other programs read them: qemu for qcow2 and VMDK; libvhdi, 7-Zip and VirtualBox for VHD; libvmdk and VirtualBox for VMDK;
+//! dissect and VirtualBox for VDI; before and after `attach`.
 //!
 //! `imgdelta_fixtures::peers` has the policy for what is not installed.
 
@@ -66,21 +67,28 @@ fn qemu_reads_what_convert_and_apply_write() -> Seen {
     Ok(())
 }
 
-/// Reads a VHD child with its base, by a peer.
+/// Reads a child with its base, by a peer.
 type Reader = fn(&std::path::Path, &[PathBuf]) -> Result<Vec<u8>, String>;
 
 /// A child that is read before it is attached and after, to a base of another name and another id.
-fn read_by(reader: Reader) -> Seen {
+fn read_by(format: &str, reader: Reader) -> Seen {
     let place = Place::golden();
     let expected = golden::patched_bytes();
-    place.ok("make -b golden.vhd -t patched.vhd -o november.vhd -q");
-    let child = place.path("november.vhd");
-    if reader(&child, &[place.path("golden.vhd")])? != expected {
+    if format != "vhd" {
+        place.ok(&format!("convert golden.raw -o golden.{format} -q"));
+    }
+    place.ok(&format!(
+        "make -b golden.{format} -t patched.raw -o november.{format} -q"
+    ));
+    let child = place.path(&format!("november.{format}"));
+    if reader(&child, &[place.path(&format!("golden.{format}"))])? != expected {
         return Err("before attach it is another disk".to_owned());
     }
-    place.ok("convert golden.vhd -o copy.vhd --option block_size=512K -q");
-    place.ok("attach november.vhd -b copy.vhd -q");
-    if reader(&child, &[place.path("copy.vhd")])? != expected {
+    place.ok(&format!(
+        "convert golden.{format} -o copy.{format} --new-ids -q"
+    ));
+    place.ok(&format!("attach november.{format} -b copy.{format} -q"));
+    if reader(&child, &[place.path(&format!("copy.{format}"))])? != expected {
         return Err("after attach it is another disk".to_owned());
     }
     Ok(())
@@ -89,7 +97,7 @@ fn read_by(reader: Reader) -> Seen {
 #[test]
 fn libvhdi_reads_a_vhd_child() -> Seen {
     match peers::find(Peer::Libyal) {
-        Some(_) => read_by(peers::libyal_vhd),
+        Some(_) => read_by("vhd", peers::libyal_vhd),
         None => Ok(()),
     }
 }
@@ -97,7 +105,7 @@ fn libvhdi_reads_a_vhd_child() -> Seen {
 #[test]
 fn seven_zip_reads_a_vhd_child_and_finds_its_base() -> Seen {
     match peers::find(Peer::SevenZip) {
-        Some(_) => read_by(|child, _| peers::sevenzip(child, "vhd")),
+        Some(_) => read_by("vhd", |child, _| peers::sevenzip(child, "vhd")),
         None => Ok(()),
     }
 }
@@ -105,7 +113,69 @@ fn seven_zip_reads_a_vhd_child_and_finds_its_base() -> Seen {
 #[test]
 fn virtualbox_reads_a_vhd_child_and_accepts_its_link() -> Seen {
     match peers::find(Peer::VirtualBox) {
-        Some(_) => read_by(peers::virtualbox_raw),
+        Some(_) => read_by("vhd", peers::virtualbox_raw),
         None => Ok(()),
     }
+}
+
+#[test]
+fn qemu_and_libvmdk_read_a_vmdk_child_and_follow_its_link() -> Seen {
+    if peers::find(Peer::QemuImg).is_some() {
+        read_by("vmdk", |child, _| {
+            let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+            let raw = folder.path().join("disk.raw");
+            peers::qemu_convert_to_raw(child, "vmdk", &raw)?;
+            std::fs::read(raw).map_err(|error| error.to_string())
+        })?;
+    }
+    match peers::find(Peer::Libyal) {
+        Some(_) => read_by("vmdk", |child, parents| {
+            peers::libyal("vmdk", child, parents)
+        }),
+        None => Ok(()),
+    }
+}
+
+#[test]
+fn dissect_reads_a_vdi_child() -> Seen {
+    match peers::find(Peer::Dissect) {
+        Some(_) => read_by("vdi", |child, parents| {
+            peers::dissect("vdi", child, parents)
+        }),
+        None => Ok(()),
+    }
+}
+
+#[test]
+fn virtualbox_reads_vmdk_and_vdi_children_and_accepts_their_links() -> Seen {
+    if peers::find(Peer::VirtualBox).is_none() {
+        return Ok(());
+    }
+    read_by("vmdk", peers::virtualbox_raw)?;
+    read_by("vdi", peers::virtualbox_raw)
+}
+
+#[test]
+fn a_stream_is_read_by_qemu_7zip_libvmdk_and_virtualbox() -> Seen {
+    let place = Place::golden();
+    place.ok("convert golden.raw -o s.vmdk --option subformat=streamOptimized -q");
+    let (image, raw) = (place.path("s.vmdk"), place.path("golden.raw"));
+    let expected = golden::base_bytes();
+    let has = |peer| peers::find(peer).is_some();
+    if has(Peer::QemuImg) {
+        peers::qemu_compare(&image, "vmdk", &raw, "raw")?;
+    }
+    if has(Peer::SevenZip) {
+        assert!(peers::sevenzip(&image, "vmdk")? == expected, "7-Zip");
+    }
+    if has(Peer::Libyal) {
+        assert!(peers::libyal("vmdk", &image, &[])? == expected, "libvmdk");
+    }
+    if has(Peer::VirtualBox) {
+        assert!(
+            peers::virtualbox_raw(&image, &[])? == expected,
+            "VirtualBox"
+        );
+    }
+    Ok(())
 }

@@ -36,7 +36,7 @@ impl fmt::Display for Searched {
             Err(cause) => write!(f, "looked through {folder}: {cause}"),
             Ok(count) => write!(
                 f,
-                "looked through {folder}: images of the format there: {count}"
+                "looked through {folder}: of its format there are {count}"
             ),
         }
     }
