@@ -22,6 +22,15 @@ impl Companions for Anything {
     }
 }
 
+/// As [`open`], with `head` over the first bytes: a change of the magic leads nowhere.
+pub(crate) fn open_as(format: Format, head: &[u8], bytes: &[u8]) {
+    let mut bytes = bytes.to_vec();
+    if let Some(place) = bytes.get_mut(..head.len()) {
+        place.copy_from_slice(head);
+    }
+    open(format, &bytes);
+}
+
 /// Opens, checks and walks `bytes` as an image of `format`, with checksums that count and with checksums that do not.
 pub(crate) fn open(format: Format, bytes: &[u8]) {
     let Some(driver) = imgdelta_registry::DRIVERS
@@ -40,7 +49,10 @@ pub(crate) fn open(format: Format, bytes: &[u8]) {
         .open_options
         .iter()
         .filter(|key| **key != "size")
-        .map(|key| format!("{key}=ignore"))
+        .map(|key| match *key {
+            "footer" => "footer=scan".to_owned(),
+            key => format!("{key}=ignore"),
+        })
         .collect();
     let companion = Anything(Arc::clone(&source));
     for options in [&[], forgiving.as_slice()] {

@@ -17,6 +17,26 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("vhd", |bytes| image::open(Format::Vhd, bytes)),
     ("qcow2", |bytes| image::open(Format::Qcow2, bytes)),
+    ("vmdk_text", |bytes| {
+        image::open_as(Format::Vmdk, b"# Disk DescriptorFile\n", bytes);
+    }),
+    ("vmdk_sparse", |bytes| {
+        image::open_as(Format::Vmdk, b"KDMV", bytes)
+    }),
+    ("vmdk_stream", |bytes| {
+        image::open_as(Format::Vmdk, b"KDMV\x03\0\0\0\x01\0\x03\0", bytes);
+    }),
+    ("vmdk_cowd", |bytes| {
+        image::open_as(Format::Vmdk, b"COWD\x01", bytes)
+    }),
+    ("vmdk_sesparse", |bytes| {
+        image::open_as(
+            Format::Vmdk,
+            b"\xbe\xba\xfe\xca\0\0\0\0\x01\0\0\0\x02\0\0\0",
+            bytes,
+        );
+    }),
+    ("vdi", |bytes| image::open(Format::Vdi, bytes)),
     ("manifest", image::manifest),
     ("round_trip", pair::round_trip),
     ("chain", pair::chain),

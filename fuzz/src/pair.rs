@@ -64,6 +64,11 @@ const FORMS: &[(Format, &str)] = &[
     (Format::Qcow2, "cluster_size=128K,compression_type=zstd"),
     (Format::Qcow2, "cluster_size=16K,extended_l2=on"),
     (Format::Qcow2, "compat=0.10"),
+    (Format::Vmdk, ""),
+    (Format::Vmdk, "subformat=streamOptimized"),
+    (Format::Vdi, ""),
+    (Format::Vdi, "static=on"),
+    (Format::Vdi, "block_size=4K"),
 ];
 
 /// Forms that a child can have.
@@ -80,6 +85,10 @@ const CHILD_FORMS: &[(Format, &str)] = &[
     ),
     (Format::Qcow2, "cluster_size=4K,compression_type=zlib"),
     (Format::Qcow2, "compat=0.10"),
+    (Format::Vmdk, ""),
+    (Format::Vmdk, "zeroed_grain=on"),
+    (Format::Vdi, ""),
+    (Format::Vdi, "block_size=4K"),
 ];
 
 /// A disk, written in any form and read back, is the same.
@@ -103,14 +112,16 @@ pub(crate) fn round_trip(bytes: &[u8]) {
 pub(crate) fn chain(bytes: &[u8]) {
     let mut feed = Feed(bytes);
     let child_form = feed.pick(CHILD_FORMS);
-    let base_form = if child_form.0 == Format::Vhd {
-        (Format::Vhd, "block_size=512K")
-    } else {
-        feed.pick(FORMS)
+    let rule = driver(child_form.0).child;
+    let rule = rule.unwrap_or_else(|| panic!("{child_form:?} is a form of children"));
+    let base_form = match child_form.0 {
+        Format::Vhd => (Format::Vhd, "block_size=512K"),
+        own if rule.same_format => (own, ""),
+        _ => feed.pick(FORMS),
     };
     let base = first_disk(&mut feed);
     let mut target = base.clone();
-    if child_form.0 != Format::Vhd {
+    if !rule.same_size {
         let len = usize::from(feed.byte()) * 4096 + usize::from(feed.byte());
         target.resize(
             target

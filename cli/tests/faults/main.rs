@@ -15,6 +15,7 @@ mod kills;
 mod limits;
 mod races;
 mod scene;
+mod several;
 mod shim;
 mod signals;
 mod sweep;

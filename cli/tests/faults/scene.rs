@@ -9,7 +9,13 @@ use std::{
     process::Command,
 };
 
-use imgdelta_fixtures::{Fill, Recipe, qcow2::Qcow2Spec, vhd::VhdSpec};
+use imgdelta_fixtures::{
+    Fill, Recipe,
+    qcow2::Qcow2Spec,
+    vdi::VdiSpec,
+    vhd::VhdSpec,
+    vmdk::{Layout, VmdkSpec},
+};
 use tempfile::TempDir;
 
 use crate::watched::{self, Ended};
@@ -71,6 +77,8 @@ fn over(recipe: &Recipe, at: u64, len: u64, fill: Fill) -> Recipe {
 pub(crate) fn image(name: &str, recipe: Recipe) -> Vec<u8> {
     match name.rsplit('.').next() {
         Some("vhd") => VhdSpec::dynamic(recipe, 512 << 10).build(),
+        Some("vmdk") => VmdkSpec::new(recipe, Layout::Sparse).build().remove(0).1,
+        Some("vdi") => VdiSpec::dynamic(recipe, 64 << 10).build(),
         Some("qcow2") => Qcow2Spec::new(recipe, 16).build(),
         _ => recipe.expected(None),
     }
@@ -83,7 +91,13 @@ impl Scene {
         let (inputs, out) = (folder.path().join("inputs"), folder.path().join(OUT));
         fs::create_dir(&inputs)?;
         fs::create_dir(&out)?;
-        for file in ["base.raw", "base.vhd", "base.qcow2"] {
+        for file in [
+            "base.raw",
+            "base.vhd",
+            "base.qcow2",
+            "base.vmdk",
+            "base.vdi",
+        ] {
             fs::write(inputs.join(file), image(file, base()))?;
         }
         for file in ["target.raw", "target.vhd", "target.qcow2"] {

@@ -48,7 +48,7 @@ fn sweep(scene: io::Result<Scene>) -> Outcome {
 }
 
 /// The names of the calls that an undisturbed run makes.
-fn calls(scene: &Scene, shim: Shim) -> io::Result<Vec<String>> {
+pub(crate) fn calls(scene: &Scene, shim: Shim) -> io::Result<Vec<String>> {
     scene.reset()?;
     let log = scene.aside().join("calls");
     let mut command = scene.command();
@@ -115,7 +115,7 @@ fn judge(scene: &Scene, ended: &Ended, why: &str, call: &str, fault: Fault) -> i
 }
 
 /// The lines of a log, which is then taken away; each is a call.
-fn read_lines(log: &Path) -> io::Result<Vec<String>> {
+pub(crate) fn read_lines(log: &Path) -> io::Result<Vec<String>> {
     let text = fs::read_to_string(log)?;
     fs::remove_file(log)?;
     Ok(text.lines().map(str::to_owned).collect())
@@ -137,11 +137,10 @@ fn must_be_mixed_at_most(scene: &Scene, why: &str, ended: &Ended) -> io::Result<
     let Some(child) = found.keys().find(|name| !name.ends_with(".json")) else {
         return Ok(());
     };
-    let base = scene.input(if child.ends_with(".vhd") {
-        "base.vhd"
-    } else {
-        "base.raw"
-    });
+    let base = match child.rsplit('.').next() {
+        Some(format @ ("vhd" | "vmdk" | "vdi")) => scene.input(&format!("base.{format}")),
+        _ => scene.input("base.raw"),
+    };
     let applied = scene.aside().join("applied.raw");
     let (child, base) = (scene.out().join(child), base);
     let mut command = watched::imgdelta(&["apply", "--no-cache"]);
@@ -176,6 +175,31 @@ fn a_conversion_to_vhd_is_whole_or_not_there() -> Outcome {
 fn a_conversion_to_raw_is_whole_or_not_there() -> Outcome {
     let args = "convert IN/target.qcow2 -o OUT/disk.raw";
     sweep(Scene::of("convert to raw", args, Files::new()))
+}
+
+#[test]
+fn a_conversion_to_vmdk_is_whole_or_not_there() -> Outcome {
+    for option in ["monolithicSparse", "streamOptimized"] {
+        let args = format!("convert IN/target.raw -o OUT/disk.vmdk --option subformat={option}");
+        sweep(Scene::of("convert to vmdk", &args, Files::new()))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_conversion_to_vdi_is_whole_or_not_there() -> Outcome {
+    let args = "convert IN/target.raw -o OUT/disk.vdi";
+    sweep(Scene::of("convert to vdi", args, Files::new()))
+}
+
+#[test]
+fn a_vmdk_and_a_vdi_child_and_their_manifests_are_whole_or_not_there() -> Outcome {
+    for format in ["vmdk", "vdi"] {
+        let args =
+            format!("make --no-cache -b IN/base.{format} -t IN/target.raw -o OUT/child.{format}");
+        sweep(Scene::of("make", &args, Files::new()))?;
+    }
+    Ok(())
 }
 
 #[test]
@@ -219,7 +243,12 @@ fn attach(name: &'static str, child: &str, base: &str) -> Outcome {
     let made = Scene::of("make the child", &made, Files::new())?.rehearse()?;
     let args = format!("attach --no-cache OUT/{child} -b IN/moved-{base}");
     let scene = Scene::of(name, &args, made.after)?;
-    fs::copy(scene.input(base), scene.input(&format!("moved-{base}")))?;
+    if base.ends_with("vdi") {
+        // A VDI child records no path: only a base with other UUIDs is another one to it.
+        scene.prepare(&format!("convert --new-ids IN/{base} -o IN/moved-{base}"))?;
+    } else {
+        fs::copy(scene.input(base), scene.input(&format!("moved-{base}")))?;
+    }
     sweep(Ok(scene))
 }
 
@@ -234,8 +263,20 @@ fn an_attached_qcow2_is_the_old_child_or_the_attached_one() -> Outcome {
 }
 
 #[test]
+fn an_attached_vmdk_and_vdi_is_the_old_child_or_the_attached_one() -> Outcome {
+    attach("attach vmdk", "child.vmdk", "base.vmdk")?;
+    attach("attach vdi", "child.vdi", "base.vdi")
+}
+
+#[test]
 fn what_is_swept_is_right_when_nothing_fails() -> Outcome {
-    for name in ["disk.qcow2", "disk.vhd", "disk.raw"] {
+    for name in [
+        "disk.qcow2",
+        "disk.vhd",
+        "disk.raw",
+        "disk.vmdk",
+        "disk.vdi",
+    ] {
         let args = format!("convert IN/target.vhd -o OUT/{name}");
         let scene = Scene::of("convert", &args, Files::new())?.rehearse()?;
         let back = scene.aside().join("back.raw");

@@ -5,7 +5,9 @@ use std::fs;
 use imgdelta_fixtures::{
     Recipe,
     qcow2::{Compression, Qcow2Spec},
+    vdi::VdiSpec,
     vhd::VhdSpec,
+    vmdk::{Layout, Stream, VmdkSpec},
 };
 
 use crate::{Outcome, place::Place};
@@ -93,5 +95,39 @@ fn a_compressed_qcow2_that_is_cut_is_refused_or_read_right() -> Outcome {
         let read = cut("disk.qcow2", &spec.build(), &disk)?;
         assert!(read < 40, "{compression:?}: {read} cuts were read");
     }
+    Ok(())
+}
+
+#[test]
+fn a_vmdk_that_is_cut_is_refused_or_read_right() -> Outcome {
+    let disk = Recipe::small(SIZE).expected(None);
+    for layout in [
+        Layout::Sparse,
+        Layout::Stream(Stream::VMware),
+        Layout::Stream(Stream::Qemu),
+        Layout::LoneCowd,
+        Layout::LoneSeSparse,
+    ] {
+        let image = VmdkSpec::new(Recipe::small(SIZE), layout.clone())
+            .build()
+            .remove(0)
+            .1;
+        // Without its end marker a stream still says it all.
+        let read = cut("disk.vmdk", &image, &disk)?;
+        assert!(read < 5, "{layout:?}: {read} cuts were read");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_vdi_that_is_cut_is_refused() -> Outcome {
+    let recipe = Recipe::small(SIZE);
+    let disk = recipe.expected(None);
+    let read = cut(
+        "disk.vdi",
+        &VdiSpec::dynamic(recipe, 64 << 10).build(),
+        &disk,
+    )?;
+    assert_eq!(read, 0, "cuts were read");
     Ok(())
 }

@@ -2,7 +2,9 @@
 
 use std::{fs, io};
 
-use imgdelta_fixtures::broken::{Case, Expect, Special, qcow2_cases, raw_cases, vhd_cases};
+use imgdelta_fixtures::broken::{
+    Case, Expect, Special, qcow2_cases, raw_cases, vdi_cases, vhd_cases, vmdk_cases,
+};
 
 use crate::{Outcome, place::Place};
 
@@ -93,6 +95,16 @@ fn every_malformed_vhd_is_answered_as_its_class_wants() -> Outcome {
 #[test]
 fn every_malformed_qcow2_is_answered_as_its_class_wants() -> Outcome {
     ask(qcow2_cases())
+}
+
+#[test]
+fn every_malformed_vmdk_is_answered_as_its_class_wants() -> Outcome {
+    ask(vmdk_cases())
+}
+
+#[test]
+fn every_malformed_vdi_is_answered_as_its_class_wants() -> Outcome {
+    ask(vdi_cases())
 }
 
 #[test]

@@ -5,7 +5,9 @@ use std::{fs, io, os::unix::fs::symlink};
 use imgdelta_fixtures::{
     Fill, Recipe,
     qcow2::{Backing, DataFile, Qcow2Spec},
+    vdi::VdiSpec,
     vhd::{Locator, Parent, VhdSpec},
+    vmdk::{Layout, VmdkSpec},
 };
 
 use crate::{Outcome, place::Place, traced};
@@ -37,14 +39,40 @@ fn trap() -> io::Result<Place> {
         ..VhdSpec::dynamic(secret(), 64 << 10)
     };
     place.put("canary/secret.vhd", &vhd.build())?;
+    let vmdk = VmdkSpec::new(secret(), Layout::Sparse).build();
+    place.put("canary/secret.vmdk", &vmdk[0].1)?;
+    place.put("canary/secret.vdi", &canary_vdi().build())?;
     fs::create_dir(place.path("images"))?;
     symlink("../canary", place.path("images/folder"))?;
     symlink("../canary/secret.raw", place.path("images/link.raw"))?;
+    symlink("../canary/secret.vmdk", place.path("images/link.vmdk"))?;
+    symlink("../canary/secret.vdi", place.path("images/link.vdi"))?;
     symlink(
         place.path("canary/secret.vhd"),
         place.path("images/link.vhd"),
     )?;
     Ok(place)
+}
+
+/// The canary as a VDI.
+fn canary_vdi() -> VdiSpec {
+    VdiSpec::dynamic(secret(), 64 << 10)
+}
+
+/// A flat VMDK whose bytes are in `name`.
+fn extent(name: &str) -> Vec<u8> {
+    let mut spec = VmdkSpec::new(secret(), Layout::Flat);
+    let line = format!("RW {} FLAT \"{name}\" 0", SIZE / 512);
+    spec.text.lines = Some(vec![line.into_bytes()]);
+    spec.build()[0].1.clone()
+}
+
+/// A child VMDK of the canary that says this of where it is.
+fn grains_over(hint: &str) -> Vec<u8> {
+    let recipe = Recipe::of(SIZE, [(64 << 10, 64 << 10, Fill::Pattern(1))]);
+    VmdkSpec::child(recipe, Layout::Sparse, 0x1d0a_0c0f, hint).build()[0]
+        .1
+        .clone()
 }
 
 /// A qcow2 over `name`, which is said to be raw.
@@ -86,6 +114,11 @@ fn child(locator: Locator) -> Vec<u8> {
 
 /// Every command that would read through a reference refuses to; those that only look tell nothing.
 fn is_not_followed(place: &Place, image: &str, why: &str) -> io::Result<()> {
+    is_not_read(place, image, why, 7)
+}
+
+/// As [`is_not_followed`], where the refusal has another exit status.
+fn is_not_read(place: &Place, image: &str, why: &str, exit: i32) -> io::Result<()> {
     let reads = [
         format!("convert {image} -o out.raw"),
         format!("digest {image}"),
@@ -109,8 +142,11 @@ fn is_not_followed(place: &Place, image: &str, why: &str) -> io::Result<()> {
         } else {
             place.run(line, &why)?
         };
-        assert!(!must_refuse || ended.code == Some(7), "{why}: {ended}");
-        assert!(matches!(ended.code, Some(0 | 1 | 7)), "{why}: {ended}");
+        assert!(!must_refuse || ended.code == Some(exit), "{why}: {ended}");
+        assert!(
+            [0, 1, exit].map(Some).contains(&ended.code),
+            "{why}: {ended}"
+        );
         let song = String::from_utf8_lossy(SONG);
         assert!(
             !ended.said.contains(&*song),
@@ -205,6 +241,49 @@ fn a_reference_of_a_parent_is_followed_no_further_than_its_childs() -> Outcome {
 }
 
 #[test]
+fn no_vmdk_leads_to_the_canary_by_an_extent_or_a_parent() -> Outcome {
+    let place = trap()?;
+    let raw = place.path("canary/secret.raw").display().to_string();
+    let vmdk = place.path("canary/secret.vmdk").display().to_string();
+    for name in [
+        raw.as_str(),
+        "../canary/secret.raw",
+        "folder/secret.raw",
+        "folder/../../canary/secret.raw",
+        "link.raw",
+    ] {
+        place.put("images/disk.vmdk", &extent(name))?;
+        is_not_followed(&place, "images/disk.vmdk", name)?;
+    }
+    // Here a name with odd letters in it, which nobody has.
+    place.put("images/disk.vmdk", &extent("..\\canary\\secret.raw"))?;
+    is_not_read(&place, "images/disk.vmdk", "backslashes", 5)?;
+    for hint in [
+        vmdk.as_str(),
+        "../canary/secret.vmdk",
+        "folder/secret.vmdk",
+        "link.vmdk",
+        "C:\\canary\\secret.vmdk",
+        "\\\\host\\share\\secret.vmdk",
+    ] {
+        place.put("images/disk.vmdk", &grains_over(hint))?;
+        is_not_followed(&place, "images/disk.vmdk", hint)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn no_vdi_finds_the_canary_by_its_identity() -> Outcome {
+    let place = trap()?;
+    let recipe = Recipe::of(SIZE, [(64 << 10, 64 << 10, Fill::Pattern(1))]);
+    let child = VdiSpec::differencing(recipe, 64 << 10, &canary_vdi());
+    place.put("images/disk.vdi", &child.build())?;
+    // It names nothing that could be refused: its parent is not found.
+    is_not_read(&place, "images/disk.vdi", "by identity", 5)?;
+    Ok(())
+}
+
+#[test]
 fn a_raw_disk_whose_guest_wrote_a_qcow2_header_leads_nowhere() -> Outcome {
     let place = trap()?;
     let disk = over(&place.path("canary/secret.raw").display().to_string());
@@ -225,15 +304,21 @@ fn the_same_canary_sings_for_whoever_names_it_on_the_command_line() -> Outcome {
     let place = trap()?;
     place.put("images/disk.qcow2", &over("../canary/secret.raw"))?;
     place.put("images/disk.vhd", &child(Locator::relative("secret.vhd")))?;
+    place.put("images/disk.vmdk", &grains_over("secret.vmdk"))?;
+    let recipe = Recipe::of(SIZE, [(64 << 10, 64 << 10, Fill::Pattern(1))]);
+    let vdi = VdiSpec::differencing(recipe, 64 << 10, &canary_vdi());
+    place.put("images/disk.vdi", &vdi.build())?;
     for line in [
         "convert images/disk.qcow2 --parent canary/secret.raw -o qcow2.raw",
         "convert images/disk.vhd --parent canary/secret.vhd -o vhd.raw",
         "convert images/disk.vhd --search canary -o found.raw",
+        "convert images/disk.vmdk --search canary -o vmdk.raw",
+        "convert images/disk.vdi --search canary -o vdi.raw",
     ] {
         let ended = place.run(line, "asked for")?;
         assert_eq!(ended.code, Some(0), "{line}: {ended}");
     }
-    for out in ["qcow2.raw", "vhd.raw", "found.raw"] {
+    for out in ["qcow2.raw", "vhd.raw", "found.raw", "vmdk.raw", "vdi.raw"] {
         let read = fs::read(place.path(out))?;
         assert!(
             read[4096..].starts_with(SONG),

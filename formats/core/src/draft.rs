@@ -198,7 +198,8 @@ impl Draft {
                 .try_for_each(|renamed: &Renamed| renamed.sync_folder())
         });
         if done.is_err() {
-            renamed.iter().rev().for_each(Renamed::undo);
+            // A later file needs the earlier ones: where one stays, so do they.
+            let _ = renamed.iter().rev().try_for_each(Renamed::undo);
         }
         done
     }

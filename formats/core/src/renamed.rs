@@ -53,12 +53,12 @@ impl Renamed {
     }
 
     /// Puts back what stood there.
-    pub(crate) fn undo(&self) {
-        let _ = match &self.old {
+    pub(crate) fn undo(&self) -> io::Result<()> {
+        match &self.old {
             Some(old) => fs::rename(old, &self.place),
-            None if self.is_over => Ok(()),
+            None if self.is_over => Err(io::ErrorKind::NotFound.into()),
             None => fs::remove_file(&self.place),
-        };
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 use imgdelta_fixtures::{
     Recipe, broken,
     qcow2::{Compression, DataFile, Qcow2Spec, Snapshot},
+    vdi::VdiSpec,
     vhd::VhdSpec,
+    vmdk::{Layout, Stream, VmdkSpec},
 };
 
 /// Inputs larger than this slow a fuzzer down more than they teach it.
@@ -14,6 +16,16 @@ pub(crate) fn seeds(target: &str) -> Vec<Vec<u8>> {
     let mut seeds = match target {
         "vhd" => vhd(),
         "qcow2" => qcow2(),
+        "vmdk_text" => vmdk(&[Layout::Flat, Layout::SplitSparse(16 << 10), Layout::Cowd]),
+        "vmdk_sparse" => vmdk(&[Layout::Sparse, Layout::LoneSparse]),
+        "vmdk_stream" => vmdk(&[
+            Layout::Stream(Stream::VMware),
+            Layout::Stream(Stream::OpenVmdk),
+            Layout::Stream(Stream::Qemu),
+        ]),
+        "vmdk_cowd" => vmdk(&[Layout::LoneCowd]),
+        "vmdk_sesparse" => vmdk(&[Layout::LoneSeSparse]),
+        "vdi" => vdi(),
         "manifest" => vec![include_bytes!("manifest.json").to_vec()],
         _ => (0..24_u64)
             .map(|seed| Recipe::scatter(160, 160, seed * 3 + 2).bytes_at(0, 160))
@@ -22,6 +34,8 @@ pub(crate) fn seeds(target: &str) -> Vec<Vec<u8>> {
     let broken = match target {
         "vhd" => broken::vhd_cases(),
         "qcow2" => broken::qcow2_cases(),
+        "vdi" => broken::vdi_cases(),
+        "vmdk_text" | "vmdk_sparse" | "vmdk_stream" => broken::vmdk_cases(),
         _ => Vec::new(),
     };
     seeds.extend(
@@ -42,6 +56,37 @@ fn vhd() -> Vec<Vec<u8>> {
         VhdSpec::dynamic(recipe(), 4096).build(),
         VhdSpec::dynamic(recipe(), 16 << 10).build(),
         child.build(),
+    ]
+}
+
+fn vmdk(layouts: &[Layout]) -> Vec<Vec<u8>> {
+    let of = |layout: &Layout| {
+        let spec = VmdkSpec {
+            grain: 8,
+            ..VmdkSpec::new(Recipe::small(64 << 10), layout.clone())
+        };
+        spec.build().remove(0).1
+    };
+    layouts.iter().map(of).collect()
+}
+
+fn vdi() -> Vec<Vec<u8>> {
+    let spec = || VdiSpec::dynamic(Recipe::small(64 << 10), 4096);
+    vec![
+        spec().build(),
+        VdiSpec::fixed(Recipe::small(8 << 10), 512).build(),
+        VdiSpec {
+            old: true,
+            ..spec()
+        }
+        .build(),
+        VdiSpec {
+            extra: 512,
+            marks_zero: true,
+            ..spec()
+        }
+        .build(),
+        VdiSpec::differencing(Recipe::small(64 << 10), 4096, &spec()).build(),
     ]
 }
 

@@ -1,0 +1,133 @@
+//! Images of several files while the host fails: no host renames several files at once, so extents may be left without a descriptor, but a
+//! descriptor never without its extents: what stands under the image's name opens, whole, old or new.
+
+use std::{fs, io};
+
+use crate::{
+    Outcome,
+    scene::{Files, Scene, base, shown, target, without_drafts},
+    shim::{Fault, Shim},
+    sweep::{calls, read_lines},
+    watched::{self, Ended},
+};
+
+/// What the image is called.
+const MAIN: &str = "disk.vmdk";
+
+/// Every call that changes a file goes wrong once, in every way.
+fn sweep(scene: io::Result<Scene>) -> Outcome {
+    let Some(shim) = Shim::find() else {
+        return Ok(());
+    };
+    let scene = scene?.rehearse()?;
+    assert!(scene.after.len() > scene.before.len(), "{}", scene.name);
+    let calls = calls(&scene, shim)?;
+    let mut failed = 0;
+    for at in 1..=calls.len() {
+        for fault in Fault::ALL {
+            failed += usize::from(point(&scene, shim, at, fault)?);
+        }
+    }
+    assert!(failed > 12, "{}: {failed} points had an effect", scene.name);
+    Ok(())
+}
+
+/// One run with one fault, and one more without. Says whether the fault was felt.
+fn point(scene: &Scene, shim: Shim, at: usize, fault: Fault) -> io::Result<bool> {
+    scene.reset()?;
+    let mut command = scene.command();
+    let log = scene.aside().join("calls");
+    shim.counts(&mut command, &scene.listened(), &log);
+    shim.fails(&mut command, &scene.listened(), at, fault);
+    let ended = watched::run(command)?;
+    let called = read_lines(&log)?;
+    let call = called.get(at - 1).map_or("nothing", String::as_str);
+    let why = format!("{}: {fault:?} at call {at}, {call}", scene.name);
+    judge(scene, &ended, &why, fault)?;
+    let mut again = scene.command();
+    let is_forced = scene.before.contains_key(MAIN);
+    if !is_forced && !without_drafts(scene.files()?).is_empty() {
+        again.arg("--force");
+    }
+    let repeated = watched::run(again)?;
+    assert_eq!(repeated.code, Some(0), "{why}: again: {repeated}");
+    assert!(
+        disk(scene)? == Some(target().expected(None)),
+        "{why}: again"
+    );
+    Ok(ended.code != Some(0))
+}
+
+/// Holds what a run left against how it ended.
+fn judge(scene: &Scene, ended: &Ended, why: &str, fault: Fault) -> io::Result<()> {
+    let found = without_drafts(scene.files()?);
+    let told = || format!("{why}: {} found: {ended}", shown(&found));
+    // Nothing that stood there was lost but the descriptor that was replaced, and nothing stands there that is no part of the new image.
+    for (name, bytes) in &scene.before {
+        let is_replaced = name == MAIN && found.get(name) == scene.after.get(name);
+        assert!(found.get(name) == Some(bytes) || is_replaced, "{}", told());
+    }
+    for (name, bytes) in &found {
+        let is_known =
+            scene.before.get(name) == Some(bytes) || scene.after.get(name) == Some(bytes);
+        assert!(is_known, "{}", told());
+    }
+    let whole = disk(scene)?;
+    let old = scene
+        .before
+        .contains_key(MAIN)
+        .then(|| base().expected(None));
+    let is_new = whole == Some(target().expected(None));
+    assert!(is_new || whole == old, "{}: neither old nor new", told());
+    match ended.code {
+        Some(0) => assert!(is_new && found == scene.after, "{}", told()),
+        Some(8) if fault.lasts() => {}
+        Some(8) => assert!(found == scene.before, "{}", told()),
+        None => assert!(fault.is_death(), "{}", told()),
+        _ => panic!("{}", told()),
+    }
+    Ok(())
+}
+
+/// The disk of the image that stands there; `None` if there is none. One that does not open is a failure.
+fn disk(scene: &Scene) -> io::Result<Option<Vec<u8>>> {
+    let image = scene.out().join(MAIN);
+    if !image.exists() {
+        return Ok(None);
+    }
+    let raw = scene.aside().join("whole.raw");
+    let mut command = watched::imgdelta(&["convert", "--force", "-o"]);
+    command.arg(&raw).arg(&image);
+    let ended = watched::run(command)?;
+    assert_eq!(
+        ended.code,
+        Some(0),
+        "{}: it does not open: {ended}",
+        scene.name
+    );
+    Ok(Some(fs::read(raw)?))
+}
+
+fn of_kind(kind: &str) -> Outcome {
+    let args = format!("convert IN/target.raw -o OUT/{MAIN} --option subformat={kind}");
+    sweep(Scene::of("convert to several files", &args, Files::new()))
+}
+
+#[test]
+fn a_flat_image_opens_whole_or_is_not_there() -> Outcome {
+    of_kind("monolithicFlat")
+}
+
+#[test]
+fn a_split_image_opens_whole_or_is_not_there() -> Outcome {
+    of_kind("twoGbMaxExtentSparse")
+}
+
+#[test]
+fn an_image_of_several_files_over_another_is_the_old_one_or_the_new_one() -> Outcome {
+    let option = "--option subformat=monolithicFlat";
+    let old = format!("convert IN/base.raw -o OUT/{MAIN} {option}");
+    let old = Scene::of("make the old image", &old, Files::new())?.rehearse()?;
+    let args = format!("convert IN/target.raw --force -o OUT/{MAIN} {option}");
+    sweep(Scene::of("convert over several files", &args, old.after))
+}
