@@ -37,10 +37,25 @@ use crate::{
 
 fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
+    allow_many_files();
     match args::read(&words) {
         Ok(line) => run(line),
         Err(error) => ExitCode::from(refuse(&error, &words)),
     }
+}
+
+/// Lets the process open as many files as the host ever lets it: an image may have a thousand extents, a chain 256 layers.
+fn allow_many_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // Where it cannot be, the limit is found out when it is met.
+    let _ = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            ..limit
+        },
+    );
 }
 
 /// Does what a line says.

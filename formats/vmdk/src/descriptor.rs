@@ -16,11 +16,11 @@
 //! ```
 //!
 //! Lines end with LF or CRLF, keys know no case, spaces may stand around `=`, values may have quotes. What the values mean is judged
-//! in `meta` and `link`; one line is read in `line`.
+//! in `disk` and `link`; one line is read in `line`.
 
 mod line;
 
-use imgdelta_core::Bytes;
+use imgdelta_core::{Bytes, Error, Kind};
 
 use crate::{encoding, fault::Fault};
 
@@ -130,13 +130,23 @@ impl Descriptor {
     }
 
     /// Gives a header key another value, or a place behind `after` if it has none yet.
-    pub(crate) fn set_header(&mut self, key: &str, value: &str, after: &str) -> Result<(), Fault> {
+    pub(crate) fn set_header(
+        &mut self,
+        key: &str,
+        value: &str,
+        after: &str,
+    ) -> imgdelta_core::Result<()> {
         let needs_quotes = !matches!(key, "CID" | "parentCID");
-        let value =
-            encoding::encode(value, self.header("encoding")).ok_or_else(|| Fault::Name {
-                found: value.to_owned(),
-                encoding: "the descriptor's encoding",
-            })?;
+        // Nothing is wrong with the image: its encoding has no such letters.
+        let unrecordable = || {
+            let shown = value.escape_debug();
+            Error::new(
+                Kind::Unsupported,
+                format!("the name '{shown}' cannot be written in the descriptor's encoding"),
+            )
+            .with_code("vmdk_unrecordable_name")
+        };
+        let value = encoding::encode(value, self.header("encoding")).ok_or_else(unrecordable)?;
         let value = if needs_quotes {
             [b"\"", value.as_slice(), b"\""].concat()
         } else {
@@ -245,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_set_changes_its_own_line_only() -> Result<(), Fault> {
+    fn a_key_that_is_set_changes_its_own_line_only() -> imgdelta_core::Result<()> {
         let mut descriptor = Descriptor::parse(TEXT.as_bytes())?;
         descriptor.set_header("parentCID", "0fd37a37", "CID")?;
         descriptor.set_header("parentFileNameHint", "base.vmdk", "createType")?;

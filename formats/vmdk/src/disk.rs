@@ -178,8 +178,9 @@ pub(crate) fn companions(front: &Front) -> Result<Vec<String>, Fault> {
     }
     let mut names: Vec<String> = Vec::new();
     for line in descriptor.extents()? {
-        if let Some(file) = &line.file {
-            let name = descriptor.decode(file)?;
+        // Zeros have no file, whatever name stands there.
+        if let Some(file) = line.file.filter(|_| line.kind != ExtentType::Zero) {
+            let name = descriptor.decode(&file)?;
             if !names.contains(&name) {
                 names.push(name);
             }

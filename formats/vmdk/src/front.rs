@@ -72,12 +72,13 @@ impl Front {
 
     fn read_text(source: &dyn Source) -> Result<Self> {
         let (found, most) = (source.len().0, LONGEST.0);
-        if found > most {
-            return Err(Fault::DescriptorTooLong { found, most }.into());
-        }
-        let bytes = read_vec(source, FileOffset::ZERO, source.len())?;
+        let bytes = read_vec(source, FileOffset::ZERO, source.len().min(LONGEST))?;
+        // First: a flat extent that was taken for its image is long, and no text at all.
         if !is_descriptor(&bytes) {
             return Err(Fault::NoTitle.into());
+        }
+        if found > most {
+            return Err(Fault::DescriptorTooLong { found, most }.into());
         }
         let descriptor = Descriptor::parse(&bytes)
             .map_err(|fault| Error::from(fault).in_structure("descriptor"))?;

@@ -74,7 +74,7 @@ pub(crate) fn parent(descriptor: &Descriptor) -> Result<Option<ParentLink>, Faul
 }
 
 fn hint_of(text: String) -> Hint {
-    let has_drive = text.chars().nth(1) == Some(':');
+    let has_drive = matches!(text.as_bytes(), [drive, b':', ..] if drive.is_ascii_alphabetic());
     let kind = if text.contains('\\') || has_drive {
         HintKind::WindowsPath
     } else {

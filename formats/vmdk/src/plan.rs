@@ -4,7 +4,7 @@ use imgdelta_core::{
     Bytes, Create, Error, Format, Kind, NewParent, Options, Outputs, Result, SECTOR,
 };
 
-use crate::{facts, link::CID, sparse::MOST_SECTORS};
+use crate::{descriptor::MOST_EXTENTS, facts, link::CID, relink::NULL, sparse::MOST_SECTORS};
 
 /// The names of the options that a new image knows.
 pub(crate) const CREATE_OPTIONS: &[&str] =
@@ -121,7 +121,10 @@ impl Parent {
         Ok(Self {
             cid,
             path,
-            uuids: detail(facts::IMAGE).zip(detail(facts::MODIFICATION)),
+            uuids: detail(facts::IMAGE).map(|image| {
+                let state = detail(facts::MODIFICATION);
+                (image, state.unwrap_or_else(|| NULL.into()))
+            }),
         })
     }
 }
@@ -178,6 +181,7 @@ impl Plan {
                 format!("zeroed_grain=on does not go with {}", subformat.name()),
             ));
         }
+        judge_count(subformat, size)?;
         let name = create.outputs.name().unwrap_or_else(|| "disk.vmdk".into());
         judge_name(&name)?;
         let stem = stem(&name, subformat, size, create.outputs);
@@ -295,6 +299,22 @@ fn take_hardware(options: &mut Options) -> Result<String> {
             format!("option hwversion is '{version}', a number from 3 to 99 is required"),
         )),
     }
+}
+
+/// As many extents as are read again: each is an open file.
+fn judge_count(subformat: Subformat, size: Bytes) -> Result<()> {
+    let count = size.pieces(SPLIT);
+    if !subformat.is_split() || count <= MOST_EXTENTS as u64 {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Unsupported,
+        format!(
+            "the disk would have {count} extents of 2047 MiB, at most {MOST_EXTENTS} are written"
+        ),
+    )
+    .with_code("vmdk_too_many_pieces")
+    .with_hint("choose --option subformat=monolithicSparse or monolithicFlat"))
 }
 
 fn judge_size(size: Bytes) -> Result<()> {

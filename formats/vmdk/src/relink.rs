@@ -30,7 +30,7 @@ pub(crate) fn relink(source: &Arc<dyn Source>, parent: &NewParent) -> Result<Vec
     link::parent(&descriptor)
         .map_err(in_descriptor)?
         .ok_or_else(not_a_child)?;
-    name(&mut descriptor, &Parent::of(parent)?).map_err(in_descriptor)?;
+    name(&mut descriptor, &Parent::of(parent)?)?;
     let mut bytes = descriptor.to_bytes();
     let (at, room) = front.room;
     match room {
@@ -54,7 +54,7 @@ pub(crate) fn relink(source: &Arc<dyn Source>, parent: &NewParent) -> Result<Vec
 }
 
 /// Has a descriptor name its parent, in VMware's way and in VirtualBox's where the parent has UUIDs.
-pub(crate) fn name(descriptor: &mut Descriptor, parent: &Parent) -> Result<(), Fault> {
+pub(crate) fn name(descriptor: &mut Descriptor, parent: &Parent) -> Result<()> {
     descriptor.set_header("parentCID", &parent.cid, "CID")?;
     descriptor.set_header(HINT, &parent.path, "createType")?;
     let (image, state) = match &parent.uuids {

@@ -460,6 +460,34 @@ fn a_relinked_child_names_the_other_base_in_both_ways() -> Outcome {
 }
 
 #[test]
+fn a_name_that_the_childs_encoding_has_no_letters_for_is_refused() -> Outcome {
+    let below = Recipe::scatter(MIB, 4096, 3).expected(None);
+    let base = open(&write(&below, &Job::default())?)?;
+    let job = Job {
+        parent: Some((parent_of(&*base, "base.vmdk"), &below)),
+        ..Job::default()
+    };
+    let mut files = write(&below, &job)?;
+    let bytes = &mut files[0].1;
+    let was = b"encoding=\"UTF-8\"";
+    let at = bytes.windows(was.len()).position(|part| part == was);
+    let at = at.ok_or("it is there")?;
+    bytes[at..at + was.len()].copy_from_slice(b"encoding=\"cp866\"");
+    let relink = DRIVER.relink.ok_or("it has one")?;
+    let to = |name| {
+        let source = Arc::new(imgdelta_core::MemSource(files[0].1.clone()));
+        relink(&(source as _), &parent_of(&*base, name))
+    };
+    assert!(to("база.vmdk").is_ok());
+    let refused = to("テ.vmdk").err().ok_or("it should be refused")?;
+    assert_eq!(
+        (refused.kind(), refused.code()),
+        (Kind::Unsupported, "vmdk_unrecordable_name")
+    );
+    Ok(())
+}
+
+#[test]
 fn what_cannot_be_is_refused() -> Outcome {
     let disk = vec![1; 65536];
     let refused = |job: &Job<'_>| write(&disk, job).err().map(|error: Error| error.kind());
@@ -474,6 +502,18 @@ fn what_cannot_be_is_refused() -> Outcome {
         assert_eq!(refused(&of_kind(options)), Some(Kind::Usage), "{options:?}");
     }
     assert!(write(&[], &Job::default()).is_err());
+    // More extents than are read again.
+    let split = (DRIVER.create)(Create {
+        outputs: &Memory::default(),
+        size: Bytes::gib(2048),
+        options: Options::parse(&["subformat=twoGbMaxExtentFlat"])?,
+        parent: None,
+        seed: None,
+    });
+    assert_eq!(
+        split.err().map(|error| error.code()),
+        Some("vmdk_too_many_pieces")
+    );
     let base = open(&write(&disk, &Job::default())?)?;
     let parent = parent_of(&*base, "base.vmdk");
     let child = |options: &'static [&'static str], parent: NewParent| {

@@ -155,9 +155,9 @@ fn extent(input: &[u8]) -> IResult<&[u8], ExtentLine> {
     let (input, sectors) = terminated(number, space1).parse(input)?;
     let (input, kind) = kind(input)?;
     let (input, file) = opt(preceded(space1, name)).parse(input)?;
-    let (input, offset) = opt(preceded(space1, number)).parse(input)?;
-    // A device's partition UUID and id.
-    let (input, _) = opt(preceded(space1, rest)).parse(input)?;
+    // Behind the place: a device's partition UUID and id. What is no number there must not pass for one that is missing.
+    let place = terminated(number, opt(preceded(space1, rest)));
+    let (input, offset) = opt(preceded(space1, place)).parse(input)?;
     let line = ExtentLine {
         access,
         sectors,
@@ -174,9 +174,8 @@ fn pair(input: &[u8]) -> IResult<&[u8], (&[u8], &[u8])> {
         (space0, tag("="), space0),
     )
     .parse(input)?;
-    let quoted = delimited(char('"'), take_while(|byte| byte != b'"'), char('"'));
-    let bare = is_not(" \t\"");
-    let (input, value) = opt(alt((quoted, bare))).parse(input)?;
+    // A path without quotes may hold spaces; those at the line's end are gone.
+    let (input, value) = opt(alt((name, is_not("\"")))).parse(input)?;
     Ok((input, (key, value.unwrap_or_default())))
 }
 
@@ -205,6 +204,17 @@ mod tests {
     }
 
     #[test]
+    fn values_need_no_quotes() {
+        let value = |line: &'static str| match Statement::of(line.as_bytes()) {
+            Ok(Statement::Pair { value, .. }) => Some(value),
+            _ => None,
+        };
+        assert_eq!(value("a=my base.vmdk \r"), Some(&b"my base.vmdk"[..]));
+        assert_eq!(value("a = \"my base.vmdk\" "), Some(&b"my base.vmdk"[..]));
+        assert_eq!(value("a="), Some(&b""[..]));
+    }
+
+    #[test]
     fn what_begins_like_an_extent_must_be_one() {
         for line in [
             "RW",
@@ -216,6 +226,10 @@ mod tests {
             "RW 12 FLAT \"a",
             "RW 99999999999999999999 FLAT \"a\" 0",
             "RW -1 FLAT \"a\" 0",
+            "RW 8 FLAT \"a\" 99999999999999999999",
+            "RW 8 FLAT \"a\" -5",
+            "RW 8 FLAT \"a\" x",
+            "RW 8 FLAT \"a\" \"4\"",
             "RW 12582912 VMFS \"dummy.vmdk\" 1",
         ] {
             let is_pair = line == "RW";
