@@ -4,6 +4,7 @@ use std::process::Stdio;
 
 use imgdelta_fixtures::{
     golden,
+    peers::{self, Peer},
     vdi::{Kind, VdiSpec},
     vmdk::{Layout, Stream, Text, VmdkSpec},
 };
@@ -189,6 +190,59 @@ fn an_image_of_several_files_replaces_none_unasked_and_leaves_none_half_made() {
             }
         }
     }
+}
+
+#[test]
+fn large_disks_are_split_at_2047_mib_and_hold_what_stands_at_the_borders() -> Result<(), String> {
+    use std::os::unix::fs::FileExt;
+    const SPLIT: u64 = 2047 << 20;
+    let place = Place::empty();
+    let raw = std::fs::File::create(place.path("large.raw")).expect("room");
+    raw.set_len(3 * SPLIT - 512).expect("room");
+    for at in [
+        0,
+        SPLIT - 512,
+        SPLIT,
+        2 * SPLIT - (1 << 20),
+        3 * SPLIT - 1024,
+    ] {
+        raw.write_all_at(format!("at {at}").as_bytes(), at)
+            .expect("room");
+    }
+    for (kind, extents) in [
+        (
+            "twoGbMaxExtentSparse",
+            ["-s001", "-s002", "-s003"].as_slice(),
+        ),
+        ("twoGbMaxExtentFlat", &["-f001", "-f002", "-f003"]),
+        ("monolithicSparse", &[]),
+        ("streamOptimized", &[]),
+    ] {
+        place.ok(&format!(
+            "convert large.raw -o {kind}.vmdk --option subformat={kind} -q"
+        ));
+        place.ok(&format!("compare {kind}.vmdk large.raw -q"));
+        for extent in extents {
+            assert!(
+                place.path(&format!("{kind}{extent}.vmdk")).exists(),
+                "{kind}{extent}"
+            );
+        }
+        if peers::find(Peer::QemuImg).is_some() {
+            let (image, raw) = (place.path(&format!("{kind}.vmdk")), place.path("large.raw"));
+            peers::qemu_compare(&image, "vmdk", &raw, "raw")?;
+        }
+    }
+    place.ok("convert large.raw -o large.vdi -q");
+    place.ok("compare large.vdi large.raw -q");
+    let huge = std::fs::File::create(place.path("huge.raw")).expect("room");
+    huge.set_len(1 << 40).expect("room");
+    huge.write_all_at(b"far", (1 << 40) - 4096).expect("room");
+    for output in ["huge.vmdk", "huge.vdi"] {
+        place.ok(&format!("convert huge.raw -o {output} -q"));
+        place.ok(&format!("compare {output} huge.raw -q"));
+    }
+    Ok(())
 }
 
 #[test]

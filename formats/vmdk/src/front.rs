@@ -8,7 +8,7 @@ use crate::{
     descriptor::{Descriptor, LONGEST, is_descriptor},
     fault::Fault,
     layout::{COWD_MAGIC, SE_MAGIC, SPARSE_MAGIC, SparseHeader},
-    sparse::read_header,
+    sparse::header,
 };
 
 /// What the file is.
@@ -90,7 +90,7 @@ impl Front {
     }
 
     fn read_sparse(source: &dyn Source) -> Result<Self> {
-        let header = read_header(source)?;
+        let header = header::read(source)?;
         let (at, sectors) = (header.descriptor_offset, header.descriptor_size);
         let mut front = Self {
             kind: Kind::Sparse(Box::new(header)),

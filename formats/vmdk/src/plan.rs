@@ -4,6 +4,8 @@ use imgdelta_core::{
     Bytes, Create, Error, Format, Kind, NewParent, Options, Outputs, Result, SECTOR,
 };
 
+use uuid::Uuid;
+
 use crate::{descriptor::MOST_EXTENTS, facts, link::CID, relink::NULL, sparse::MOST_SECTORS};
 
 /// The names of the options that a new image knows.
@@ -114,15 +116,18 @@ impl Parent {
             })?;
         let path = parent.relative.as_ref().unwrap_or(&parent.absolute).clone();
         judge_name(&path)?;
-        let detail = |name| {
+        // What a parent's file says goes into the child's text: only if it is what it should be.
+        let uuid = |name| {
             let found = parent.details.iter().find(|(known, _)| *known == name);
-            found.map(|(_, value)| value.clone())
+            let uuid = found.and_then(|(_, value)| Uuid::try_parse(value).ok());
+            let uuid = uuid.filter(|uuid| !uuid.is_nil());
+            uuid.map(|uuid| uuid.hyphenated().to_string())
         };
         Ok(Self {
             cid,
             path,
-            uuids: detail(facts::IMAGE).map(|image| {
-                let state = detail(facts::MODIFICATION);
+            uuids: uuid(facts::IMAGE).map(|image| {
+                let state = uuid(facts::MODIFICATION);
                 (image, state.unwrap_or_else(|| NULL.into()))
             }),
         })
@@ -208,6 +213,7 @@ impl Plan {
     }
 }
 
+/// The sizes of the extents of a disk.
 fn extents(subformat: Subformat, size: Bytes) -> Vec<Bytes> {
     if !subformat.is_split() {
         return vec![size];
@@ -220,6 +226,7 @@ fn extents(subformat: Subformat, size: Bytes) -> Vec<Bytes> {
     sizes.collect()
 }
 
+/// What the file of an extent is called.
 fn extent_name(stem: &str, subformat: Subformat, number: usize) -> String {
     match subformat {
         Subformat::SplitSparse => format!("{stem}-s{:03}.vmdk", number + 1),
@@ -270,6 +277,7 @@ fn chosen<'a>(options: &mut Options, key: &str, choices: &[&'a str]) -> Result<O
     })
 }
 
+/// What kind of disk, by its name in any case.
 fn take_subformat(options: &mut Options) -> Result<Subformat> {
     Ok(match chosen(options, "subformat", &SUBFORMATS)? {
         None | Some("monolithicSparse") => Subformat::Sparse,
@@ -290,6 +298,7 @@ fn take_adapter(options: &mut Options, subformat: Subformat) -> Result<&'static 
     Ok(chosen(options, "adapter_type", &ADAPTERS)?.unwrap_or(default))
 }
 
+/// The hardware version, as a number.
 fn take_hardware(options: &mut Options) -> Result<String> {
     let version = options.take("hwversion").unwrap_or_else(|| "4".into());
     match version.parse::<u8>() {
@@ -317,6 +326,7 @@ fn judge_count(subformat: Subformat, size: Bytes) -> Result<()> {
     .with_hint("choose --option subformat=monolithicSparse or monolithicFlat"))
 }
 
+/// A size that some VMDK can have.
 fn judge_size(size: Bytes) -> Result<()> {
     if size == Bytes::ZERO {
         return Err(Error::new(

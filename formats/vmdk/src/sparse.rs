@@ -1,32 +1,27 @@
-//! Hosted sparse extents: `KDMV`, plain or compressed. What stands in front of the grains is judged here, where grains are in `table`,
-//! what packed ones hold in `grain`.
+//! Hosted sparse extents: `KDMV`, plain or compressed. Their header is judged in `header`, where grains are is known to `table`, what packed
+//! ones hold to `grain`.
 
 mod check;
 mod footer;
+pub(crate) mod header;
 mod scan;
 
 use std::sync::Arc;
 
 use imgdelta_core::{
     Bytes, CheckReport, Error, FileOffset, Kind, Result, SECTOR, Source, State, VirtOffset,
-    read_array,
 };
 
 use crate::{
     fault::Fault,
     grain::{PREFIX, Unpacker},
-    layout::{
-        AT_END, COMPRESSED, DEFLATE, KNOWN_FLAGS, NEWLINE_TEST, NEWLINES, REDUNDANT, SPARSE_MAGIC,
-        SparseHeader, TABLE_ENTRIES,
-    },
+    layout::{AT_END, COMPRESSED, REDUNDANT, SparseHeader},
     piece::{File, Piece},
     table::{Cell, Form, Tables},
 };
 
 use scan::Scanned;
 
-/// The largest grain that is read, in sectors: 1 GiB would do harm, 32 MiB is more than anybody writes.
-const MOST_GRAIN: u64 = 1 << 16;
 /// Most sectors of an extent: 64 TiB.
 pub(crate) const MOST_SECTORS: u64 = 1 << 37;
 
@@ -60,73 +55,10 @@ enum Grains {
     Scanned(Scanned),
 }
 
-/// Reads and judges the header of an extent.
-pub(crate) fn read_header(source: &dyn Source) -> Result<SparseHeader> {
-    let end = source.len().0;
-    let needed = SparseHeader::SIZE as u64;
-    if end < needed {
-        return Err(Fault::HeaderCut { end, needed }.into());
-    }
-    let header = SparseHeader::parse(&read_array(source, FileOffset::ZERO)?);
-    judge(&header, FileOffset::ZERO)?;
-    Ok(header)
-}
-
-/// Rules that hold for header and footer alike.
-fn judge(header: &SparseHeader, at: FileOffset) -> Result<()> {
-    let refuse = |fault: Fault, name: &'static str, field: &str| {
-        let at = at.saturating_add(Bytes(SparseHeader::at(field)));
-        Err(Error::from(fault).in_field("header", name).at(at))
-    };
-    if header.magic != SPARSE_MAGIC {
-        let (found, required) = (u64::from(header.magic), u64::from(SPARSE_MAGIC));
-        return refuse(Fault::Magic { found, required }, "magicNumber", "magic");
-    }
-    if !(1..=3).contains(&header.version) {
-        let fault = Fault::Version {
-            structure: "sparse extent",
-            found: u64::from(header.version),
-            required: "1, 2 or 3",
-        };
-        return refuse(fault, "version", "version");
-    }
-    if header.flags & NEWLINE_TEST != 0 && header.newlines != NEWLINES {
-        let found = header.newlines.escape_ascii().to_string();
-        return refuse(Fault::Newlines { found }, "newline test", "newlines");
-    }
-    if header.capacity > MOST_SECTORS {
-        let (found, most) = (header.capacity, MOST_SECTORS);
-        return refuse(Fault::Capacity { found, most }, "capacity", "capacity");
-    }
-    let found = header.grain_size;
-    if !found.is_power_of_two() || found > MOST_GRAIN {
-        let (least, most) = (1, MOST_GRAIN);
-        let fault = Fault::GrainSize { found, least, most };
-        return refuse(fault, "grainSize", "grain_size");
-    }
-    if header.entries_per_table != TABLE_ENTRIES {
-        let (found, required) = (
-            u64::from(header.entries_per_table),
-            u64::from(TABLE_ENTRIES),
-        );
-        let fault = Fault::TableEntries { found, required };
-        return refuse(fault, "numGTEsPerGT", "entries_per_table");
-    }
-    let found = header.compress_algorithm;
-    if header.flags & COMPRESSED != 0 && found != DEFLATE || found > DEFLATE {
-        return refuse(
-            Fault::Algorithm { found },
-            "compressAlgorithm",
-            "compress_algorithm",
-        );
-    }
-    Ok(())
-}
-
 impl Sparse {
     /// Opens an extent. `line` is what the descriptor says of its size in sectors; without one it has its capacity.
     pub(crate) fn open(file: File, line: Option<u64>, reading: Reading) -> Result<Self> {
-        let mut header = read_header(&*file.source)?;
+        let mut header = header::read(&*file.source)?;
         let capacity = header.capacity;
         if capacity == 0 {
             let fault = Fault::Capacity {
@@ -135,7 +67,7 @@ impl Sparse {
             };
             return Err(Error::from(fault).in_field("header", "capacity"));
         }
-        let mut notes = header_notes(&header);
+        let mut notes = header::notes(&header);
         let sectors = match line {
             Some(line) if line > capacity => {
                 return Err(
@@ -306,18 +238,6 @@ fn tables(source: &Arc<dyn Source>, header: &SparseHeader, sector: u64, size: By
     } else {
         tables.needing(Bytes::from(PREFIX))
     }
-}
-
-fn header_notes(header: &SparseHeader) -> Vec<String> {
-    let mut notes = Vec::new();
-    if header.unclean_shutdown != 0 {
-        notes.push("the extent was not closed cleanly: check it".into());
-    }
-    let unknown = header.flags & !KNOWN_FLAGS;
-    if unknown != 0 {
-        notes.push(format!("flags {unknown:#x} of the header are not known"));
-    }
-    notes
 }
 
 impl Piece for Sparse {

@@ -89,6 +89,7 @@ pub(crate) fn text(plan: &Plan, ids: &Ids) -> String {
     text
 }
 
+/// The line of an extent.
 fn extent(plan: &Plan, number: usize, size: Bytes) -> String {
     let sectors = size.0 / SECTOR;
     match plan.subformat {
@@ -104,6 +105,7 @@ fn extent(plan: &Plan, number: usize, size: Bytes) -> String {
     }
 }
 
+/// Keys and values of the data base, in the order of their names.
 fn data_base(plan: &Plan, ids: &Ids) -> Vec<(&'static str, String)> {
     let (cylinders, heads, sectors) = geometry(plan.adapter, plan.size);
     let hex = |bytes: &[u8]| {

@@ -1,6 +1,7 @@
 //! Writes new images. What they are to be is decided in `plan`, what their descriptors say in `text`; `sparse`, `flat` and `stream` write one
-//! kind each.
+//! kind each, `extent` is a part of a sparse one.
 
+mod extent;
 mod flat;
 mod sparse;
 mod stream;

@@ -488,6 +488,29 @@ fn a_name_that_the_childs_encoding_has_no_letters_for_is_refused() -> Outcome {
 }
 
 #[test]
+fn what_a_parent_calls_itself_does_not_get_into_the_text_unless_it_is_a_uuid() -> Outcome {
+    let below = Recipe::scatter(MIB, 4096, 3).expected(None);
+    let base = open(&write(&below, &Job::default())?)?;
+    let mut parent = parent_of(&*base, "base.vmdk");
+    for (name, value) in &mut parent.details {
+        if name.starts_with("ddb.uuid.") {
+            *value = "x\"\nparentFileNameHint=\"/etc/passwd".into();
+        }
+    }
+    let job = Job {
+        parent: Some((parent, &below)),
+        ..Job::default()
+    };
+    let mut target = below.clone();
+    target[0] ^= 1;
+    let files = write(&target, &job)?;
+    let text = String::from_utf8_lossy(&files[0].1[512..21 * 512]).into_owned();
+    assert!(!text.contains("passwd"), "{text}");
+    assert!(read_over(&*open(&files)?, &below)? == target);
+    Ok(())
+}
+
+#[test]
 fn what_cannot_be_is_refused() -> Outcome {
     let disk = vec![1; 65536];
     let refused = |job: &Job<'_>| write(&disk, job).err().map(|error: Error| error.kind());

@@ -2,7 +2,7 @@
 
 use imgdelta_core::{Bytes, Error, FileOffset, Result, SECTOR, Source, read_array, read_vec};
 
-use super::judge;
+use super::header::judge;
 use crate::{
     fault::Fault,
     layout::{AT_END, FOOTER, Marker, SPARSE_MAGIC, SparseHeader},

@@ -9,7 +9,10 @@ use imgdelta_core::{
     Seal, Shape, Sink, Unit,
 };
 
-use super::sparse::{DESCRIPTOR_SECTORS, GRAIN, GRAIN_SECTORS, blank_header, embedded};
+use super::{
+    extent::{DESCRIPTOR_SECTORS, GRAIN, GRAIN_SECTORS, blank_header},
+    sparse::embedded,
+};
 use crate::{
     layout::{
         AT_END, COMPRESSED, DEFLATE, END_OF_STREAM, FOOTER, GRAIN_DIRECTORY, GRAIN_TABLE, MARKERS,
