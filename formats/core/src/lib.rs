@@ -13,6 +13,7 @@
 //! | [`driver`] | a format as a table |
 //! | [`source`], [`sink`], [`draft`] | files: read by address, written by address, whole or not at all |
 //! | [`table`] | tables in files, read in pages |
+//! | [`marks`] | which of many places are taken |
 //! | [`record`] | on-disk structures, declared once |
 //! | [`error`] | one error: kind, place, found and required, next step |
 //! | [`options`] | `key=value` |
@@ -24,6 +25,7 @@ pub mod driver;
 pub mod error;
 pub mod extent;
 pub mod image;
+pub mod marks;
 pub mod options;
 pub mod record;
 mod renamed;
@@ -41,6 +43,7 @@ pub use driver::{
 pub use error::{Error, Fault, Kind, Place, Result};
 pub use extent::{Extent, State};
 pub use image::{Facts, Hint, HintKind, Identity, Image, ParentLink, Snapshot};
+pub use marks::Marks;
 pub use options::{Options, parse_size};
 pub use record::{Field, Wire};
 pub use sink::{DIRECT_UNIT, FileSink, MemSink, PipeSink, Sink};

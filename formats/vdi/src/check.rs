@@ -1,9 +1,9 @@
 //! Looks for what opening does not ask: blocks that share a place, a counter that is wrong, ids that are missing, space that is lost.
 //! Parents are not looked at.
 
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
 
-use imgdelta_core::{CheckReport, FileOffset, Open, PagedTable, Result, Source};
+use imgdelta_core::{CheckReport, FileOffset, Marks, Open, Result, Source};
 
 use crate::{
     fault::Fault,
@@ -27,7 +27,7 @@ pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
     report.notes.extend(meta.notes.iter().cloned());
     check_ids(&meta, &mut report);
     check_tail(&meta, &map, &*source, &mut report)?;
-    let counted = check_shared(&map, &source, &mut report)?;
+    let counted = check_shared(&map, &*source, &mut report)?;
     check_counter(&meta, &map, &*source, counted, &mut report);
     Ok(report)
 }
@@ -64,15 +64,15 @@ fn check_tail(meta: &Meta, map: &Map, source: &dyn Source, report: &mut CheckRep
 }
 
 /// Every index may be used once. Returns how many are used.
-fn check_shared(map: &Map, source: &Arc<dyn Source>, report: &mut CheckReport) -> Result<u64> {
-    let pages = PagedTable::new(Arc::clone(source));
+fn check_shared(map: &Map, source: &dyn Source, report: &mut CheckReport) -> Result<u64> {
+    let mut later = Vec::new();
     let entries = u64::from(map.entries());
     let mut counted = 0_u64;
     let mut start = 0;
     while start < entries {
         let end = entries.min(start.saturating_add(PASS));
         let mut marks = Marks::new(end - start);
-        map.each(&**source, 0..map.blocks(), |block, entry| {
+        map.each(source, 0..map.blocks(), |block, entry| {
             let Entry::Index(index) = entry else {
                 return Ok(());
             };
@@ -84,30 +84,46 @@ fn check_shared(map: &Map, source: &Arc<dyn Source>, report: &mut CheckReport) -
             };
             if marks.set(place) {
                 counted += 1;
-            } else if report.faults.len() < CheckReport::LIMIT {
-                let first = first_user(map, &pages, index, block)?;
-                let fault = Fault::Shared {
-                    first,
-                    second: block,
-                    index,
-                };
-                report.fault(map.in_map(fault, block));
+            } else if later.len() < CheckReport::LIMIT {
+                later.push((block, index));
             }
             Ok(())
         })?;
         start = end;
     }
+    tell(map, source, &later, report)?;
     Ok(counted)
 }
 
-/// The first block that has that index.
-fn first_user(map: &Map, pages: &PagedTable, index: u32, before: u64) -> Result<u64> {
-    for block in 0..before {
-        if map.entry(pages, block)? == Entry::Index(index) {
-            return Ok(block);
-        }
+/// Tells of the blocks that share an index with an earlier one, which is looked for once for all of them.
+fn tell(
+    map: &Map,
+    source: &dyn Source,
+    later: &[(u64, u32)],
+    report: &mut CheckReport,
+) -> Result<()> {
+    if later.is_empty() {
+        return Ok(());
     }
-    Ok(before)
+    let wanted: HashSet<u32> = later.iter().map(|(_, index)| *index).collect();
+    let mut firsts: HashMap<u32, u64> = HashMap::new();
+    map.each(source, 0..map.blocks(), |block, entry| {
+        if let Entry::Index(index) = entry
+            && wanted.contains(&index)
+        {
+            firsts.entry(index).or_insert(block);
+        }
+        Ok(())
+    })?;
+    for (second, index) in later {
+        let fault = Fault::Shared {
+            first: firsts.get(index).copied().unwrap_or(*second),
+            second: *second,
+            index: *index,
+        };
+        report.fault(map.in_map(fault, *second));
+    }
+    Ok(())
 }
 
 /// The counter says where the next block goes: too small, and that block is overwritten.
@@ -141,30 +157,5 @@ fn check_counter(
             FileOffset(expected)
         );
         report.notes.push(error);
-    }
-}
-
-/// One bit for each index of a pass.
-struct Marks(Vec<u64>);
-
-impl Marks {
-    fn new(count: u64) -> Self {
-        let words = usize::try_from(count.div_ceil(64)).unwrap_or(usize::MAX);
-        Self(vec![0; words])
-    }
-
-    /// Sets a mark; false if it was set before.
-    fn set(&mut self, place: u64) -> bool {
-        let word = usize::try_from(place / 64)
-            .ok()
-            .and_then(|at| self.0.get_mut(at));
-        let bit = 1_u64 << (place % 64);
-        match word {
-            Some(word) if *word & bit == 0 => {
-                *word |= bit;
-                true
-            }
-            _ => false,
-        }
     }
 }

@@ -1,6 +1,8 @@
 //! Looks for grains that stand in one place. What they hold is not looked at.
 
-use imgdelta_core::{CheckReport, Error, Result, SECTOR, Source};
+use std::collections::{HashMap, HashSet};
+
+use imgdelta_core::{CheckReport, Error, Marks, Result, SECTOR, Source};
 
 use crate::{
     fault::Fault,
@@ -19,6 +21,7 @@ pub(crate) fn check(
 ) -> Result<u64> {
     let places = source.len().0.div_ceil(SECTOR).div_ceil(step);
     let (mut stored, mut unaligned) = (0_u64, 0_u64);
+    let mut later = Vec::new();
     let mut start = 0;
     while start < places {
         let len = (places - start).min(PASS);
@@ -32,19 +35,14 @@ pub(crate) fn check(
             };
             stored += 1;
             unaligned += u64::from(!sector.is_multiple_of(step));
-            if !marks.set(place) && report.faults.len() < CheckReport::LIMIT {
-                let first = first_user(tables, sector / step, step, grain)?;
-                let fault = Fault::Shared {
-                    first,
-                    second: grain,
-                    sector,
-                };
-                report.fault(Error::from(fault).in_structure("grain table"));
+            if !marks.set(place) && later.len() < CheckReport::LIMIT {
+                later.push((grain, sector));
             }
             Ok(())
         })?;
         start += len;
     }
+    tell(tables, step, &later, report)?;
     if unaligned > 0 {
         report.notes.push(format!(
             "{unaligned} grains do not start at a multiple of the grain size"
@@ -53,42 +51,29 @@ pub(crate) fn check(
     Ok(stored)
 }
 
-/// The first grain in that place.
-fn first_user(tables: &Tables, place: u64, step: u64, before: u64) -> Result<u64> {
-    let mut found = None;
+/// Tells of the grains that share a place with an earlier one, which is looked for once for all of them.
+fn tell(tables: &Tables, step: u64, later: &[(u64, u64)], report: &mut CheckReport) -> Result<()> {
+    if later.is_empty() {
+        return Ok(());
+    }
+    let mut firsts: HashMap<u64, u64> = HashMap::new();
+    let wanted: HashSet<u64> = later.iter().map(|(_, sector)| sector / step).collect();
     tables.each(|grain, cell| {
         if let Cell::At(sector) = cell
-            && sector / step == place
-            && grain < before
+            && wanted.contains(&(sector / step))
         {
-            found.get_or_insert(grain);
+            firsts.entry(sector / step).or_insert(grain);
         }
         Ok(())
     })?;
-    Ok(found.unwrap_or(before))
-}
-
-/// One bit for each place of a pass.
-struct Marks(Vec<u64>);
-
-impl Marks {
-    fn new(count: u64) -> Self {
-        let words = usize::try_from(count.div_ceil(64)).unwrap_or(usize::MAX);
-        Self(vec![0; words])
+    for (second, sector) in later {
+        let first = firsts.get(&(sector / step)).copied().unwrap_or(*second);
+        let fault = Fault::Shared {
+            first,
+            second: *second,
+            sector: *sector,
+        };
+        report.fault(Error::from(fault).in_structure("grain table"));
     }
-
-    /// Sets a mark; false if it was set before.
-    fn set(&mut self, place: u64) -> bool {
-        let word = usize::try_from(place / 64)
-            .ok()
-            .and_then(|at| self.0.get_mut(at));
-        let bit = 1_u64 << (place % 64);
-        match word {
-            Some(word) if *word & bit == 0 => {
-                *word |= bit;
-                true
-            }
-            _ => false,
-        }
-    }
+    Ok(())
 }
