@@ -1,5 +1,7 @@
 //! Sector bitmaps: one bit a sector, the first sector in the lowest bit. Where a bitmap stands is the BAT's matter.
 
+use imgdelta_core::Grain;
+
 /// How many bits from `first` on are like it, up to `limit` bits from the start of `bitmap`, and what they are. The bits that `bitmap`
 /// does not have count as another kind.
 pub(crate) fn run(bitmap: &[u8], first: usize, limit: usize) -> (bool, usize) {
@@ -21,9 +23,33 @@ pub(crate) fn run(bitmap: &[u8], first: usize, limit: usize) -> (bool, usize) {
     (is_set, at.min(limit) - first)
 }
 
+/// Appends what `grains` are, a bit each: absent ones are the parent's. Returns how many are not.
+pub(crate) fn of_grains(grains: &[Grain], bitmap: &mut Vec<u8>) -> u64 {
+    let mut set = 0;
+    bitmap.extend(grains.chunks(8).map(|eight| {
+        let byte = eight.iter().rev().fold(0_u8, |byte, grain| {
+            byte << 1 | u8::from(*grain != Grain::Absent)
+        });
+        set += u64::from(byte.count_ones());
+        byte
+    }));
+    set
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn grains_become_bits_from_the_lowest_on() {
+        use Grain::{Absent, Data, Zero};
+        let mut bitmap = vec![7];
+        let grains = [
+            Data, Absent, Absent, Zero, Absent, Absent, Absent, Absent, Absent, Data,
+        ];
+        assert_eq!(of_grains(&grains, &mut bitmap), 3);
+        assert_eq!(bitmap, [7, 0x09, 0x02]);
+    }
 
     #[test]
     fn runs_start_at_the_lowest_bit() {

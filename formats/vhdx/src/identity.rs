@@ -24,6 +24,28 @@ pub(crate) fn identity(guid: [u8; 16]) -> Identity {
     }
 }
 
+/// The bytes of what a child names; `None` if it is an identity of another kind.
+pub(crate) fn parse(identity: &Identity) -> Option<[u8; 16]> {
+    parse_text(&identity.value).filter(|_| identity.kind == KIND)
+}
+
+/// GUIDs shaped like random ones, of version 4: the same seed gives the same three.
+pub(crate) fn from_seed(seed: &[u8; 32]) -> [[u8; 16]; 3] {
+    let mut halves = [[0; 16]; 2];
+    for (place, byte) in halves.as_flattened_mut().iter_mut().zip(seed) {
+        *place = *byte;
+    }
+    let [first, second] = halves;
+    let (first, second) = (u128::from_le_bytes(first), u128::from_le_bytes(second));
+    // The rotation keeps the third from being the other two's image in a mirror: equal halves would give nothing.
+    let third = first.rotate_left(43) ^ !second;
+    [first, second, third].map(|bits| {
+        uuid::Builder::from_random_bytes(bits.to_le_bytes())
+            .into_uuid()
+            .to_bytes_le()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

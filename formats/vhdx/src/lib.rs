@@ -26,27 +26,30 @@ mod header;
 mod identity;
 mod image;
 pub mod layout;
+mod link;
 mod locator;
 mod log;
 mod meta;
 mod metadata;
+mod plan;
 mod region;
 mod table;
+mod write;
 
-use imgdelta_core::{ChildRule, Create, Driver, Error, Format, ImageWriter, Kind, Result};
+use imgdelta_core::{ChildRule, Driver, Format};
 
 /// VHDX, as a table.
 pub static DRIVER: Driver = Driver {
     format: Format::Vhdx,
     extensions: &["vhdx", "avhdx"],
     promises: &["vhdx", "avhdx"],
-    create_options: &[],
+    create_options: plan::CREATE_OPTIONS,
     open_options: meta::OPEN_OPTIONS,
     // The tables in front are known last.
     streams: false,
     probe: header::probe,
     open: image::open,
-    create,
+    create: write::create,
     check: check::check,
     child: Some(ChildRule {
         same_format: true,
@@ -56,11 +59,3 @@ pub static DRIVER: Driver = Driver {
     relink: None,
     references: meta::references,
 };
-
-/// Until there is a writer.
-fn create(_: Create<'_>) -> Result<Box<dyn ImageWriter>> {
-    Err(Error::new(
-        Kind::Unsupported,
-        "VHDX images are read, not written",
-    ))
-}

@@ -53,6 +53,42 @@ impl Locator {
         Ok(Self { pairs })
     }
 
+    /// The item that says so: entries first, then keys and values in turn, as Windows packs it. Texts are at most 65534 bytes long
+    /// and pairs few: what was read is so, and what is new is judged before.
+    pub(crate) fn emit(&self) -> Vec<u8> {
+        let count = self.pairs.len();
+        let head = LocatorHead {
+            locator_type: LOCATOR_TYPE,
+            reserved: 0,
+            key_value_count: u16::try_from(count).unwrap_or(u16::MAX),
+        };
+        let mut item = head.emit().to_vec();
+        let mut texts: Vec<u8> = Vec::new();
+        let from = LocatorHead::SIZE.saturating_add(count.saturating_mul(LocatorEntry::SIZE));
+        let mut add = |text: &str| {
+            let at = from.saturating_add(texts.len());
+            texts.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
+            let len = from.saturating_add(texts.len()).saturating_sub(at);
+            (
+                u32::try_from(at).unwrap_or(u32::MAX),
+                u16::try_from(len).unwrap_or(u16::MAX),
+            )
+        };
+        for (key, value) in &self.pairs {
+            let (key_offset, key_length) = add(key);
+            let (value_offset, value_length) = add(value);
+            let entry = LocatorEntry {
+                key_offset,
+                value_offset,
+                key_length,
+                value_length,
+            };
+            item.extend(entry.emit());
+        }
+        item.extend(texts);
+        item
+    }
+
     /// The value of `key`; keys are told apart by case.
     pub(crate) fn value(&self, key: &str) -> Option<&str> {
         self.pairs

@@ -1,0 +1,144 @@
+//! New images as the engine makes them, from recipes: unit by unit, only what is data written.
+
+use std::{collections::BTreeSet, fs::File, path::Path, sync::Arc};
+
+use imgdelta_core::{
+    Bytes, Create, FileOffset, FileSink, Grain, Image, ImageWriter, MemSink, NewParent, OneOutput,
+    Options, Packed, Placed, Result, Seal, Sink, Unit, VirtOffset,
+};
+use imgdelta_fixtures::{Fill, Recipe};
+use imgdelta_vhdx::DRIVER;
+use sha2::{Digest as _, Sha256};
+
+/// A MiB.
+pub(crate) const MIB: u64 = 1 << 20;
+
+/// Starts an image of `size` bytes on `sink`.
+pub(crate) fn start(
+    sink: Arc<dyn Sink>,
+    size: u64,
+    options: &[&str],
+    parent: Option<NewParent>,
+) -> Result<Box<dyn ImageWriter>> {
+    (DRIVER.create)(Create {
+        outputs: &OneOutput(sink),
+        size: Bytes(size),
+        options: Options::parse(options)?,
+        parent,
+        seed: None,
+    })
+}
+
+/// Writes `layer` as a new image to `path`, over a parent whose disk is the other recipe's.
+pub(crate) fn write(
+    path: &Path,
+    layer: &Recipe,
+    options: &[&str],
+    parent: Option<(NewParent, &Recipe)>,
+) -> Result<()> {
+    let file = File::create(path).map_err(|cause| imgdelta_core::Error::host("no room", cause))?;
+    write_to(
+        Arc::new(FileSink::new(file, path, false)),
+        layer,
+        options,
+        parent,
+    )
+}
+
+/// The same in memory.
+pub(crate) fn bytes(
+    layer: &Recipe,
+    options: &[&str],
+    parent: Option<(NewParent, &Recipe)>,
+) -> Result<Vec<u8>> {
+    let sink = Arc::new(MemSink::default());
+    write_to(Arc::clone(&sink) as Arc<dyn Sink>, layer, options, parent)?;
+    Ok(sink.bytes())
+}
+
+fn write_to(
+    sink: Arc<dyn Sink>,
+    layer: &Recipe,
+    options: &[&str],
+    parent: Option<(NewParent, &Recipe)>,
+) -> Result<()> {
+    let (parent, below) = parent.unzip();
+    let seed = Sha256::digest(format!("{layer:?} {parent:?}")).into();
+    let mut writer = start(sink, layer.size, options, parent)?;
+    let shape = writer.shape();
+    let mut packer = writer.packer();
+    let units = layer.runs.iter().filter(|run| run.fill != Fill::Absent);
+    let units = units.flat_map(|run| run.at / shape.unit.0..run.end().div_ceil(shape.unit.0));
+    for number in units.collect::<BTreeSet<_>>() {
+        let at = number * shape.unit.0;
+        let len = shape.unit.0.min(shape.size.0 - at);
+        let under = below.map(|below| below.bytes_at(at, len));
+        let mut disk = under.clone().unwrap_or_else(|| vec![0; len as usize]);
+        layer.paint(at, &mut disk);
+        let (grains, disk) = told(disk, under.as_deref(), shape.grain, shape.marks_zero);
+        if grains.iter().all(|grain| *grain == Grain::Absent) {
+            continue;
+        }
+        let unit = Unit {
+            at: VirtOffset(at),
+            bytes: &disk,
+            grains: &grains,
+        };
+        let packed = packer.pack(&unit, &mut Vec::new())?;
+        assert_ne!(packed, Packed::Small, "nothing is packed in a VHDX");
+        if let Some(placed) = writer.place(&unit, &packed, Bytes(len))? {
+            put(&placed, &unit, shape.grain)?;
+        }
+    }
+    writer.finish(&Seal { seed, time: None })
+}
+
+/// What the grains of a unit are, and its bytes, of which those that are not data are zero.
+fn told(
+    mut disk: Vec<u8>,
+    under: Option<&[u8]>,
+    grain: Bytes,
+    marks_zero: bool,
+) -> (Vec<Grain>, Vec<u8>) {
+    let len = grain.in_memory();
+    let mut under = under.map(|under| under.chunks(len));
+    let mut grains = Vec::new();
+    for bytes in disk.chunks_mut(len) {
+        let is_zero = bytes.iter().all(|byte| *byte == 0);
+        let below = under.as_mut().and_then(Iterator::next);
+        let is_same = below.map_or(is_zero, |below| below == bytes);
+        let grain = match () {
+            () if is_same => Grain::Absent,
+            () if is_zero && marks_zero => Grain::Zero,
+            () => Grain::Data,
+        };
+        if grain != Grain::Data {
+            bytes.fill(0);
+        }
+        grains.push(grain);
+    }
+    (grains, disk)
+}
+
+fn put(placed: &Placed, unit: &Unit<'_>, grain: Bytes) -> Result<()> {
+    let pieces = unit.bytes.chunks(grain.in_memory());
+    for (number, (bytes, state)) in pieces.zip(unit.grains).enumerate() {
+        if *state == Grain::Data {
+            let at = placed.at.0 + number as u64 * grain.0;
+            placed.sink.write_at(FileOffset(at), bytes)?;
+        }
+    }
+    Ok(())
+}
+
+/// An image as the parent of a child that stands beside it; `name` is its path from there.
+pub(crate) fn parent_of(image: &dyn Image, name: &str) -> NewParent {
+    NewParent {
+        format: Some(image.facts().format),
+        size: image.facts().size,
+        relative: Some(name.into()),
+        absolute: format!("/images/{name}"),
+        identity: image.facts().identity.clone(),
+        details: image.facts().details.clone(),
+    }
+}
