@@ -33,6 +33,7 @@ mod meta;
 mod metadata;
 mod plan;
 mod region;
+mod relink;
 mod table;
 mod write;
 
@@ -56,6 +57,6 @@ pub static DRIVER: Driver = Driver {
         same_size: false,
         searched: true,
     }),
-    relink: None,
+    relink: Some(relink::relink),
     references: meta::references,
 };

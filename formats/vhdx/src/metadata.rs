@@ -15,6 +15,8 @@ use crate::{
     },
 };
 
+pub(crate) use table::MAX_ITEM;
+
 /// The largest disk. [VHDX] 3.1.2.5, Hyper-V and qemu
 pub(crate) const MAX_SIZE: u64 = 64 << 40;
 /// The largest block. [VHDX] 3.1.2.4

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The largest item. [VHDX] 3.1.2.2
-const MAX_ITEM: u32 = 1 << 20;
+pub(crate) const MAX_ITEM: u32 = 1 << 20;
 
 /// The table's head and entries.
 pub(super) fn read(

@@ -7,6 +7,10 @@
 )]
 
 mod bases;
+mod bytes;
+mod children;
 mod making;
 #[path = "../reading/mod.rs"]
 mod reading;
+mod refusals;
+mod relinks;

@@ -63,7 +63,7 @@ fn write_to(
     parent: Option<(NewParent, &Recipe)>,
 ) -> Result<()> {
     let (parent, below) = parent.unzip();
-    let seed = Sha256::digest(format!("{layer:?} {parent:?}")).into();
+    let seed = Sha256::digest(format!("{layer:?} {options:?} {parent:?}")).into();
     let mut writer = start(sink, layer.size, options, parent)?;
     let shape = writer.shape();
     let mut packer = writer.packer();

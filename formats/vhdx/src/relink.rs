@@ -1,0 +1,172 @@
+//! Makes a child name another parent: what is to be written over a copy of it. Its blocks, and what its own children name, stay as they are.
+//!
+//! The copy takes the child's place at once when all of it is durable: a cut at any step leaves the child with the old parent or with
+//! the new one, and nothing between. So the log, which keeps a change in place whole, is not needed.
+
+use std::sync::Arc;
+
+use imgdelta_core::{Bytes, Error, FileOffset, Kind, NewParent, Patch, Result, Source};
+
+use crate::{
+    header::Headers,
+    identity,
+    layout::{
+        HEADER_AT, Header, IS_USER, METADATA_TABLE_LEN, MetadataEntry, MetadataHead, PARENT_LOCATOR,
+    },
+    link::Link,
+    meta::{Meta, Reading},
+    metadata::{MAX_ITEM, Metadata},
+    plan::parent_sector,
+};
+
+/// The patches that make the child in `source` one of `parent`: the parent locator, and headers that say that the file was written to.
+pub(crate) fn relink(source: &Arc<dyn Source>, parent: &NewParent) -> Result<Vec<Patch>> {
+    let meta = Meta::read(source, Reading::default())?;
+    let (Some(old), true) = (&meta.locator, meta.metadata.is_child()) else {
+        let message = "is not a differencing VHDX, which alone names a parent";
+        return Err(Error::new(Kind::Unsupported, message));
+    };
+    if meta.headers.has_log() {
+        // A copy has what the file has, not what was replayed in memory.
+        return Err(Error::new(
+            Kind::Unsupported,
+            "the file was not closed: its log must be replayed before it gets another parent",
+        )
+        .with_code("vhdx_log_in_use"));
+    }
+    judge_sector(&meta.metadata, parent)?;
+    let link = Link::to(parent)?;
+    let item = link.locator(Some(old)).emit();
+    let mut patches = locator_patches(&meta.metadata, &item)?;
+    patches.extend(header_patches(&meta.headers, &link)?);
+    Ok(patches)
+}
+
+/// Sectors of another size than the parent's are opened by nobody.
+fn judge_sector(metadata: &Metadata, parent: &NewParent) -> Result<()> {
+    match parent_sector(parent) {
+        Some(found) if found != metadata.sector => Err(Error::new(
+            Kind::Chain,
+            format!(
+                "the child has sectors of {} bytes, the parent of {found}",
+                metadata.sector
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Writes the locator where the old one stands, or elsewhere in the region if it has grown too long.
+fn locator_patches(metadata: &Metadata, item: &[u8]) -> Result<Vec<Patch>> {
+    let entries = metadata.entries.iter().enumerate();
+    let mut ours = entries.filter(|(_, entry)| is_locator(entry));
+    let (Some((number, old)), Ok(len)) = (ours.next(), u32::try_from(item.len())) else {
+        return Err(no_room(item));
+    };
+    let offset = if len > MAX_ITEM {
+        None
+    } else {
+        room(metadata, old, len)
+    };
+    let offset = offset.ok_or_else(|| no_room(item))?;
+    let at = |skipped: u64| FileOffset(metadata.region.start).saturating_add(Bytes(skipped));
+    // What the old path leaves behind must not stay readable.
+    let blank = vec![0; Bytes(old.length.into()).in_memory()];
+    let entry = MetadataEntry {
+        offset,
+        length: len,
+        ..old.clone()
+    };
+    let skipped = MetadataHead::SIZE.saturating_add(number.saturating_mul(MetadataEntry::SIZE));
+    Ok(vec![
+        Patch {
+            at: at(old.offset.into()),
+            bytes: blank,
+        },
+        Patch {
+            at: at(offset.into()),
+            bytes: item.to_vec(),
+        },
+        Patch {
+            at: at(skipped as u64),
+            bytes: entry.emit().into(),
+        },
+    ])
+}
+
+const fn is_user(entry: &MetadataEntry) -> bool {
+    entry.flags & IS_USER != 0
+}
+
+fn is_locator(entry: &MetadataEntry) -> bool {
+    entry.item_id == PARENT_LOCATOR && !is_user(entry)
+}
+
+fn no_room(item: &[u8]) -> Error {
+    Error::new(
+        Kind::Unsupported,
+        format!(
+            "the metadata have no room for a parent locator of {} bytes",
+            item.len()
+        ),
+    )
+}
+
+/// Where in the region `len` bytes fit: where `old` starts, else behind the table or behind any item.
+fn room(metadata: &Metadata, old: &MetadataEntry, len: u32) -> Option<u32> {
+    let end = metadata.region.end.saturating_sub(metadata.region.start);
+    let fits = |from: u64, but: Option<&MetadataEntry>| {
+        let to = from.saturating_add(len.into());
+        let others = metadata.entries.iter().filter(|one| Some(*one) != but);
+        to <= end
+            && others.filter(|one| one.length > 0).all(|one| {
+                let start = u64::from(one.offset);
+                to <= start || start.saturating_add(one.length.into()) <= from
+            })
+    };
+    if fits(old.offset.into(), Some(old)) {
+        return Some(old.offset);
+    }
+    let behind = |one: &MetadataEntry| u64::from(one.offset).saturating_add(one.length.into());
+    let starts = metadata.entries.iter().map(behind);
+    let mut starts: Vec<u64> = starts.chain([METADATA_TABLE_LEN as u64]).collect();
+    starts.sort_unstable();
+    let fitting = starts
+        .into_iter()
+        .filter(|start| *start >= METADATA_TABLE_LEN as u64);
+    let from = fitting.into_iter().find(|start| fits(*start, None))?;
+    u32::try_from(from).ok()
+}
+
+/// Both headers, the one that counts last: with another file write GUID, and the data write GUID as it was.
+fn header_patches(headers: &Headers, link: &Link) -> Result<Vec<Patch>> {
+    let old = &headers.current;
+    let Some(last) = old.sequence_number.checked_add(2) else {
+        return Err(Error::new(
+            Kind::Unsupported,
+            "the sequence number of the header cannot grow any more",
+        ));
+    };
+    let seed = [old.file_write_guid, mixed(link.guid, last)].concat();
+    let seed = seed.first_chunk().copied().unwrap_or_default();
+    let [.., file_write_guid] = identity::from_seed(&seed);
+    let slots = HEADER_AT.into_iter().enumerate();
+    let patches = slots.map(|(slot, at)| {
+        let is_last = slot == headers.slot;
+        let header = Header {
+            sequence_number: last.saturating_sub(u64::from(!is_last)),
+            file_write_guid,
+            ..old.clone()
+        };
+        Patch {
+            at: FileOffset(at),
+            bytes: header.sealed().emit().into(),
+        }
+    });
+    Ok(patches.collect())
+}
+
+/// A GUID and a number as one: so that the same parent, named again, gives another file write GUID.
+fn mixed(guid: [u8; 16], number: u64) -> [u8; 16] {
+    (u128::from_le_bytes(guid) ^ u128::from(number)).to_le_bytes()
+}
