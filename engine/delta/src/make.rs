@@ -67,6 +67,7 @@ impl Make<'_> {
     /// Those of the chains and of the writer; Host, if an input changed meanwhile; Interrupted.
     pub fn run(&self, writer: Box<dyn ImageWriter>) -> Result<Made> {
         let shape = writer.shape();
+        let zero_run = shape.marks_zero.then(|| writer.zero_run());
         if shape.size < self.target.size() {
             return Err(Error::new(
                 Kind::Unsupported,
@@ -134,7 +135,15 @@ impl Make<'_> {
             base: Aligned::zeroed(WINDOW),
             target: Aligned::zeroed(WINDOW),
         });
-        let serial = ordered::run(&Differ { make: self, shape }, desks, serial)?;
+        let serial = ordered::run(
+            &Differ {
+                make: self,
+                shape,
+                zero_run,
+            },
+            desks,
+            serial,
+        )?;
         self.base.prove_unchanged()?;
         self.target.prove_unchanged()?;
         self.finish(serial, shape, expected)
@@ -209,6 +218,8 @@ struct Serial<'a> {
 struct Differ<'a> {
     make: &'a Make<'a>,
     shape: Shape,
+    /// The shortest run of which the child can say that it is zero; `None`: it cannot.
+    zero_run: Option<Bytes>,
 }
 
 /// A stretch of both disks.

@@ -15,7 +15,7 @@ use imgdelta_delta::{
     Compare, Copy, Make, Memory, Watch, Work, layer_digest, plain_sha256, prove,
     tree::{ContentId, Digest, WINDOW},
 };
-use memory::{Cell, MemImage, chain, content, writer};
+use memory::{Cell, MemImage, chain, content, writer, writer_of_runs};
 use proptest::prelude::*;
 
 fn work(watch: &Watch, threads: usize) -> Work<'_> {
@@ -134,6 +134,42 @@ proptest! {
         let layer = layer_digest(&**child, work(&watch, 3))?;
         prop_assert_eq!(made.layer.expect("asked for"), layer);
         minimal(child, &base_bytes, &expected, grain as usize)?;
+    }
+
+    #[test]
+    fn zeros_are_marked_in_whole_runs_or_come_as_data((base, target) in disks(), (unit, grain, _) in shapes(), less in 0..4_u32) {
+        let (base_disk, target_disk) = (chain(&base), chain(&target));
+        let size = Bytes(target_disk.size().0.next_multiple_of(512));
+        let shape = Shape { size, unit: Bytes(unit), grain: Bytes(grain), marks_zero: true, wants_zeros: false, has_ids: true };
+        let run = grain.max(unit >> less);
+        let (memory, watch) = (Memory::none(), Watch::default());
+        let mut children = Vec::new();
+        for (threads, proves) in [(1, true), (4, false)] {
+            let (out, child) = writer_of_runs(shape, Bytes(run));
+            let make = Make { base: &base_disk, target: &target_disk, proves, memory: &memory, work: work(&watch, threads) };
+            let made = make.run(out)?;
+            let child = Arc::new(child.lock().expect("not poisoned").take().expect("it was finished"));
+            children.push((made, child));
+        }
+        let (made, child) = &children[0];
+        prop_assert_eq!(child.cells(), children[1].1.cells(), "neither threads nor proofs show");
+        let mut layers = vec![Arc::clone(child)];
+        layers.extend(base.iter().cloned());
+        let (mut expected, mut below) = (content(&target), content(&base));
+        let mut all = content(&layers);
+        all.truncate(expected.len());
+        prop_assert!(all == expected, "target = base + child");
+        let layer = layer_digest(&**child, work(&watch, 3))?;
+        prop_assert_eq!(made.layer.expect("asked for"), layer);
+        expected.resize(size.0 as usize, 0);
+        below.resize(size.0 as usize, 0);
+        for (number, cells) in child.cells().chunks(run as usize / 512).enumerate() {
+            let range = number * run as usize..number * run as usize + cells.len() * 512;
+            let is_zero = expected[range.clone()].iter().all(|byte| *byte == 0);
+            let says_zero = cells.iter().filter(|cell| state(cell) == Grain::Zero).count();
+            let differs = below[range.clone()] != expected[range];
+            prop_assert_eq!(says_zero, if is_zero && differs { cells.len() } else { 0 }, "run {}", number);
+        }
     }
 
     #[test]

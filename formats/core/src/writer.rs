@@ -19,7 +19,8 @@ pub struct Shape {
     /// The finest run that the format can tell from its parent: a power of two that divides the unit. The same as the unit where
     /// there is no parent.
     pub grain: Bytes,
-    /// Whether the format can say of a grain that it is zero and hides the parent. If not, zeros over a parent come as data.
+    /// Whether the format can say of a grain, or of a [longer run](ImageWriter::zero_run), that it is zero and hides the parent. If
+    /// not, zeros over a parent come as data.
     pub marks_zero: bool,
     /// Whether units that are zero are placed too although there is no parent (fixed images on devices, streams).
     pub wants_zeros: bool,
@@ -120,6 +121,12 @@ pub struct Seal {
 pub trait ImageWriter: Send {
     /// What it needs to be told.
     fn shape(&self) -> Shape;
+
+    /// The shortest run of which it can say that it is zero, where it [`marks_zero`](Shape::marks_zero): a power of two from the grain
+    /// to the unit, aligned to itself. Zeros in a run that is not zero all over come as data.
+    fn zero_run(&self) -> Bytes {
+        self.shape().grain
+    }
 
     /// A packer for one thread.
     fn packer(&self) -> Box<dyn Packer>;

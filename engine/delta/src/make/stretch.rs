@@ -39,6 +39,7 @@ impl Stretch<'_, '_> {
             self.piece.windows.push(found);
         }
         self.complete_large_grains(at, child_len)?;
+        self.mark_zero_runs(at, child_len)?;
         if self.piece.changed == Bytes::ZERO {
             return Ok(());
         }
@@ -123,12 +124,8 @@ impl Stretch<'_, '_> {
 
     /// Marks the grains that differ in the window at `at`, and takes their bytes over.
     fn mark(&mut self, at: VirtOffset, window: usize) {
-        let Shape {
-            grain,
-            marks_zero,
-            size,
-            ..
-        } = self.differ.shape;
+        let Shape { grain, size, .. } = self.differ.shape;
+        let marks_zero = self.marks_zero_grains();
         let skip = at.since(self.piece.segment.at).in_memory();
         let there = window.min(Bytes(size.0.saturating_sub(at.0)).in_memory());
         let base = self.desk.base.bytes().get(..there).unwrap_or_default();
@@ -160,9 +157,8 @@ impl Stretch<'_, '_> {
 
     /// A grain larger than a window is data as a whole when any of its windows is: the others are read too.
     fn complete_large_grains(&mut self, at: VirtOffset, child_len: Bytes) -> Result<()> {
-        let Shape {
-            grain, marks_zero, ..
-        } = self.differ.shape;
+        let grain = self.differ.shape.grain;
+        let marks_zero = self.marks_zero_grains();
         if grain <= WINDOW {
             return Ok(());
         }
@@ -196,6 +192,60 @@ impl Stretch<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether the child can say of a single grain that it is zero.
+    fn marks_zero_grains(&self) -> bool {
+        self.differ.zero_run == Some(self.differ.shape.grain)
+    }
+
+    /// Marks runs of several grains that are zero all over and differ somewhere. What did not differ in them is zero too then, and
+    /// the child says so.
+    fn mark_zero_runs(&mut self, at: VirtOffset, child_len: Bytes) -> Result<()> {
+        let grain = self.differ.shape.grain;
+        let Some(run) = self.differ.zero_run.filter(|run| *run > grain) else {
+            return Ok(());
+        };
+        for number in 0..child_len.pieces(run) {
+            let from = Bytes(number.saturating_mul(run.0));
+            let to = Bytes(from.0.saturating_add(run.0)).min(child_len);
+            let range =
+                Bytes(from.0 / grain.0.max(1)).in_memory()..Bytes(to.pieces(grain)).in_memory();
+            let grains = self.desk.emitter.grains().get(range.clone());
+            let grains = grains.unwrap_or_default();
+            if !grains.contains(&Grain::Data) {
+                continue;
+            }
+            let is_whole = !grains.contains(&Grain::Absent);
+            let bytes = self.desk.emitter.data();
+            let bytes = bytes.get(from.in_memory()..to.in_memory());
+            // What is absent is zero in these bytes, whatever the target has there.
+            if is_zero(bytes.unwrap_or_default())
+                && (is_whole || self.is_target_zero(at.saturating_add(from), to.0 - from.0)?)
+                && let Some(grains) = self.desk.emitter.grains_mut().get_mut(range)
+            {
+                grains.fill(Grain::Zero);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether `len` bytes of the target from `at` on are zero.
+    fn is_target_zero(&mut self, at: VirtOffset, len: u64) -> Result<bool> {
+        let mut skip = 0;
+        while skip < len {
+            let part = WINDOW.min(Bytes(len - skip)).in_memory();
+            let bytes = self.desk.target.bytes_mut();
+            let bytes = bytes.get_mut(..part).unwrap_or_default();
+            let spans = &self.piece.segment.spans;
+            let start = at.saturating_add(Bytes(skip));
+            read_spans(self.differ.make.target, spans, Side::Target, start, bytes)?;
+            if !is_zero(bytes) {
+                return Ok(false);
+            }
+            skip = skip.saturating_add(WINDOW.0);
+        }
+        Ok(true)
     }
 
     /// The leaves of the child's own layer, for the windows of which it says something.

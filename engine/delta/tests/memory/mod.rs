@@ -141,6 +141,7 @@ pub(crate) struct MemWriter {
     memory: Arc<MemSink>,
     cells: Vec<Cell>,
     last: Option<u64>,
+    zero_run: Bytes,
     out: Arc<Mutex<Option<MemImage>>>,
 }
 
@@ -152,9 +153,25 @@ pub(crate) fn writer(shape: Shape) -> (Box<dyn ImageWriter>, Written) {
     writer_through(shape, Arc::clone(&memory) as Arc<dyn Sink>, memory)
 }
 
+/// A writer that says of no shorter run than `zero_run` that it is zero.
+pub(crate) fn writer_of_runs(shape: Shape, zero_run: Bytes) -> (Box<dyn ImageWriter>, Written) {
+    let memory = Arc::new(MemSink::default());
+    let sink = Arc::clone(&memory) as Arc<dyn Sink>;
+    made(shape, zero_run, sink, memory)
+}
+
 /// A writer whose bytes go through `sink` to `memory`.
 pub(crate) fn writer_through(
     shape: Shape,
+    sink: Arc<dyn Sink>,
+    memory: Arc<MemSink>,
+) -> (Box<dyn ImageWriter>, Written) {
+    made(shape, shape.grain, sink, memory)
+}
+
+fn made(
+    shape: Shape,
+    zero_run: Bytes,
     sink: Arc<dyn Sink>,
     memory: Arc<MemSink>,
 ) -> (Box<dyn ImageWriter>, Written) {
@@ -166,6 +183,7 @@ pub(crate) fn writer_through(
         memory,
         cells,
         last: None,
+        zero_run,
         out: Arc::clone(&out),
     };
     (Box::new(writer), out)
@@ -174,6 +192,10 @@ pub(crate) fn writer_through(
 impl ImageWriter for MemWriter {
     fn shape(&self) -> Shape {
         self.shape
+    }
+
+    fn zero_run(&self) -> Bytes {
+        self.zero_run
     }
 
     fn packer(&self) -> Box<dyn Packer> {
