@@ -188,10 +188,15 @@ impl ImageWriter for Writer {
             } else {
                 LEAST_HOLE
             },
-            marks_zero: false,
+            // A block larger than a unit is not known to be zero while its first units are placed.
+            marks_zero: self.plan.parent.is_some() && self.plan.block_size <= UNIT,
             wants_zeros: false,
             has_ids: true,
         }
+    }
+
+    fn zero_run(&self) -> Bytes {
+        self.plan.block_size.min(UNIT)
     }
 
     fn packer(&self) -> Box<dyn Packer> {

@@ -63,6 +63,8 @@ fn a_childs_blocks_and_bitmaps_are_told_as_the_sheet_says() -> Tested {
             (MIB, 512, Fill::Pattern(1)),
             (MIB + 512 * 9, 512, Fill::Pattern(2)),
             (3 * MIB, MIB, Fill::Pattern(3)),
+            (4 * MIB, MIB, Fill::Zero),
+            (6 * MIB, MIB - 512, Fill::Zero),
         ],
     );
     let child = bytes(&layer, &["block_size=1M"], Some((parent, &below)))?;
@@ -72,6 +74,10 @@ fn a_childs_blocks_and_bitmaps_are_told_as_the_sheet_says() -> Tested {
     assert_eq!(entry(3), 0x60_0006);
     // 4096 blocks of 1 MiB share a bitmap.
     assert_eq!(entry(4096), 0x50_0006);
+    // What is zero takes no room, but where a sector of the parent shows in the same block.
+    assert_eq!(entry(4), 2);
+    assert_eq!(entry(6), 0x70_0007);
+    assert_eq!(child.len() as u64, 8 * MIB);
     let bits = &child[5 * MIB as usize..][..256 * 3];
     assert!(bits[..256].iter().all(|byte| *byte == 0));
     assert_eq!(bits[256..258], [0x01, 0x02]);

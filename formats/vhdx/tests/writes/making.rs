@@ -75,7 +75,8 @@ fn write_to(
         let under = below.map(|below| below.bytes_at(at, len));
         let mut disk = under.clone().unwrap_or_else(|| vec![0; len as usize]);
         layer.paint(at, &mut disk);
-        let (grains, disk) = told(disk, under.as_deref(), shape.grain, shape.marks_zero);
+        let run = shape.marks_zero.then(|| writer.zero_run());
+        let (grains, disk) = told(disk, under.as_deref(), shape.grain, run);
         if grains.iter().all(|grain| *grain == Grain::Absent) {
             continue;
         }
@@ -93,29 +94,32 @@ fn write_to(
     writer.finish(&Seal { seed, time: None })
 }
 
-/// What the grains of a unit are, and its bytes, of which those that are not data are zero.
+/// What the grains of a unit are, and its bytes, of which those that are not data are zero; zeros are told in runs of `zero_run`.
 fn told(
     mut disk: Vec<u8>,
     under: Option<&[u8]>,
     grain: Bytes,
-    marks_zero: bool,
+    zero_run: Option<Bytes>,
 ) -> (Vec<Grain>, Vec<u8>) {
-    let len = grain.in_memory();
-    let mut under = under.map(|under| under.chunks(len));
+    let zeros = vec![0; disk.len()];
+    let under = under.unwrap_or(&zeros);
+    let run = zero_run.map_or(disk.len(), Bytes::in_memory);
     let mut grains = Vec::new();
-    for bytes in disk.chunks_mut(len) {
+    for (bytes, below) in disk.chunks_mut(run).zip(under.chunks(run)) {
         let is_zero = bytes.iter().all(|byte| *byte == 0);
-        let below = under.as_mut().and_then(Iterator::next);
-        let is_same = below.map_or(is_zero, |below| below == bytes);
-        let grain = match () {
-            () if is_same => Grain::Absent,
-            () if is_zero && marks_zero => Grain::Zero,
-            () => Grain::Data,
-        };
-        if grain != Grain::Data {
-            bytes.fill(0);
+        let is_marked = zero_run.is_some() && is_zero && bytes != below;
+        let (pieces, len) = (bytes.chunks_mut(grain.in_memory()), grain.in_memory());
+        for (bytes, below) in pieces.zip(below.chunks(len)) {
+            let grain = match () {
+                () if is_marked => Grain::Zero,
+                () if bytes == below => Grain::Absent,
+                () => Grain::Data,
+            };
+            if grain != Grain::Data {
+                bytes.fill(0);
+            }
+            grains.push(grain);
         }
-        grains.push(grain);
     }
     (grains, disk)
 }
