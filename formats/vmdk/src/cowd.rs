@@ -23,6 +23,8 @@ pub(crate) struct Grained {
     grain: Bytes,
     notes: Vec<String>,
     details: Vec<(&'static str, String)>,
+    /// What the descriptor says of its size in sectors, and the header, where they differ.
+    sizes: Option<(u64, u64)>,
 }
 
 /// Opens a COWD extent. `line` is what the descriptor says of its size in sectors.
@@ -63,7 +65,9 @@ pub(crate) fn open(file: File, line: Option<u64>) -> Result<Grained> {
             ("generation", header.generation.to_string()),
         ],
         file,
-    })
+        sizes: None,
+    }
+    .sized(line, u64::from(header.capacity)))
 }
 
 fn judge(header: &CowdHeader) -> Result<()> {
@@ -108,7 +112,21 @@ impl Grained {
             grain,
             notes,
             details,
+            sizes: None,
         }
+    }
+
+    /// Notes where the line says less than the header.
+    pub(crate) fn sized(mut self, line: Option<u64>, capacity: u64) -> Self {
+        self.sizes = line
+            .filter(|line| *line != capacity)
+            .map(|line| (line, capacity));
+        if let Some((line, capacity)) = self.sizes {
+            self.notes.push(format!(
+                "the extent line says {line} sectors, the header has {capacity}: the line counts"
+            ));
+        }
+        self
     }
 
     /// The size of an extent whose header says `capacity` sectors and whose line says `line`.
@@ -184,6 +202,10 @@ impl Piece for Grained {
     }
 
     fn check(&self, report: &mut CheckReport) -> Result<()> {
+        if let Some((line, capacity)) = self.sizes {
+            report
+                .fault(Error::from(Fault::SectorsDiffer { line, capacity }).in_structure("header"));
+        }
         let step = (self.grain.0 / SECTOR).max(1);
         let stored = crate::shared::check(&self.tables, &*self.file.source, step, report)?;
         let count = self.size.pieces(self.grain);

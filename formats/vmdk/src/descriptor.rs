@@ -30,6 +30,8 @@ pub(crate) use line::{Access, ExtentLine, ExtentType, Statement};
 pub(crate) const LONGEST: Bytes = Bytes::mib(1);
 /// The most extents of a disk.
 pub(crate) const MOST_EXTENTS: usize = 1024;
+/// How much shorter a text gets by its CID: from 8 digits to 1.
+const SHORTER: usize = 7;
 /// What the first line says.
 const TITLE: &[u8] = b"# disk descriptorfile";
 
@@ -56,12 +58,14 @@ pub(crate) fn is_descriptor(head: &[u8]) -> bool {
 }
 
 impl Descriptor {
-    /// Reads a descriptor. What follows the first NUL is the padding of an embedded one and must be NUL too. The title is not looked for:
-    /// not all converters write it into a file that is known by its header.
+    /// Reads a descriptor. What follows the first NUL is the padding of an embedded one and must be NUL too, but for what qemu leaves of a
+    /// longer text. The title is not looked for: not all converters write it into a file that is known by its header.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Fault> {
         let end = bytes.iter().position(|byte| *byte == 0);
         let (text, padding) = bytes.split_at(end.unwrap_or(bytes.len()));
-        if let Some(at) = padding.iter().position(|byte| *byte != 0) {
+        if let Some(at) = padding.iter().position(|byte| *byte != 0)
+            && !is_left_over(text, padding)
+        {
             return Err(Fault::TextBehindNul {
                 at: text.len().saturating_add(at),
             });
@@ -229,6 +233,17 @@ impl Descriptor {
     }
 }
 
+/// Whether what stands behind the text is the end of the one before. qemu writes a new CID without leading zeros and the rest of the text
+/// behind it, so that the text gets up to 7 bytes shorter; the bytes behind its new NUL stay. One in 200 of its images is like that.
+fn is_left_over(text: &[u8], padding: &[u8]) -> bool {
+    let len = padding.iter().rposition(|byte| *byte != 0);
+    let rest = len.and_then(|at| padding.get(..=at)).unwrap_or_default();
+    rest.len() <= SHORTER
+        && rest
+            .split(|byte| *byte == 0)
+            .all(|part| text.ends_with(part))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -286,6 +301,23 @@ mod tests {
             Descriptor::parse(twice.as_bytes()),
             Err(Fault::Twice { key: "CID" })
         );
+    }
+
+    #[test]
+    fn what_qemu_leaves_of_a_longer_text_is_no_text() -> Result<(), Fault> {
+        let text = b"# Disk DescriptorFile\nCID=fc6752\nddb.toolsVersion = \"2147483647\"\n";
+        for left in [&b"\0\n"[..], b"\0\"\n", b"\x003647\"\n", b"\0\n\0\"\n"] {
+            let found = Descriptor::parse(&[&text[..], left, &[0; 40]].concat())?;
+            assert_eq!(found.to_bytes(), text);
+        }
+        for hidden in [&b"\0x"[..], b"\0\n\0CID", b"\0\0\0\0\0\0\0\n"] {
+            let found = Descriptor::parse(&[&text[..], hidden].concat());
+            assert!(
+                matches!(found, Err(Fault::TextBehindNul { .. })),
+                "{hidden:?}"
+            );
+        }
+        Ok(())
     }
 
     proptest! {

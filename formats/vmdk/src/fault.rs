@@ -131,6 +131,9 @@ pub(crate) enum Fault {
         at: u64,
         end: u64,
     },
+    /// A grain directory beyond all reason.
+    #[error("the grain directory has {found} entries, at most {most} are supported")]
+    DirectoryTooLarge { found: u64, most: u64 },
     /// A grain directory that does not cover the extent.
     #[error("the grain directory has {found} entries, {required} are required")]
     DirectoryEntries { found: u64, required: u64 },
@@ -212,11 +215,9 @@ pub(crate) enum Fault {
     /// Something in a stream that cannot be there.
     #[error("marker has type {found}, 0 to 4 is required")]
     MarkerKind { found: u32 },
-    /// A stream that goes back.
-    #[error(
-        "the grain for sector {found} comes after that for sector {before}, or beyond the disk"
-    )]
-    MarkerOrder { found: u64, before: u64 },
+    /// A grain of a stream that is none of the disk's.
+    #[error("the grain for sector {found} lies beyond the disk or between two grains")]
+    MarkerPlace { found: u64 },
     /// Bytes were asked for that the image does not hold.
     #[error("the grain at {at} is not stored, so it cannot be read")]
     NotStored { at: VirtOffset },
@@ -236,6 +237,9 @@ pub(crate) enum Fault {
         second: u64,
         sector: u64,
     },
+    /// A grain where a table or the directory stands.
+    #[error("grain {grain} at sector {sector} lies over the tables at sector {table}")]
+    GrainOverTable { grain: u64, sector: u64, table: u64 },
     /// The descriptor says less than the header.
     #[error("the extent line says {line} sectors, the header has {capacity}")]
     SectorsDiffer { line: u64, capacity: u64 },
@@ -259,7 +263,8 @@ impl imgdelta_core::Fault for Fault {
             | Self::Journal { .. }
             | Self::DescriptorTooLong { .. }
             | Self::TooManyExtents { .. }
-            | Self::DiskTooLarge { .. } => Kind::Unsupported,
+            | Self::DiskTooLarge { .. }
+            | Self::DirectoryTooLarge { .. } => Kind::Unsupported,
             Self::Capacity { found, .. } if *found > 0 => Kind::Unsupported,
             Self::HintWithoutParent { .. } => Kind::Chain,
             _ => Kind::Corrupt,
@@ -301,6 +306,7 @@ impl imgdelta_core::Fault for Fault {
             Self::DescriptorPlace { .. } => "vmdk_descriptor_place",
             Self::Algorithm { .. } => "vmdk_algorithm",
             Self::DirectoryPlace { .. } => "vmdk_directory_place",
+            Self::DirectoryTooLarge { .. } => "vmdk_directory_too_large",
             Self::DirectoryEntries { .. } => "vmdk_directory_entries",
             Self::NoFooter => "vmdk_no_footer",
             Self::Footer { .. } => "vmdk_footer",
@@ -318,10 +324,11 @@ impl imgdelta_core::Fault for Fault {
             Self::GrainLong { .. } => "vmdk_grain_long",
             Self::GrainGarbage { .. } => "vmdk_grain_garbage",
             Self::MarkerKind { .. } => "vmdk_marker_kind",
-            Self::MarkerOrder { .. } => "vmdk_marker_order",
+            Self::MarkerPlace { .. } => "vmdk_marker_place",
             Self::NotStored { .. } => "vmdk_not_stored",
             Self::CopiesDiffer { .. } => "vmdk_copies_differ",
             Self::Shared { .. } => "vmdk_shared",
+            Self::GrainOverTable { .. } => "vmdk_grain_over_table",
             Self::SectorsDiffer { .. } => "vmdk_sectors_differ",
             Self::NoEnd => "vmdk_no_end",
         }

@@ -47,13 +47,7 @@ pub(crate) fn open(file: File, line: Option<u64>) -> Result<Grained> {
         ("capacity", header.capacity.to_string()),
         ("grainSize", GRAIN.to_string()),
     ];
-    Ok(Grained::new(
-        file,
-        tables,
-        (size, grain),
-        Vec::new(),
-        details,
-    ))
+    Ok(Grained::new(file, tables, (size, grain), Vec::new(), details).sized(line, header.capacity))
 }
 
 fn judge(header: &SeHeader) -> Result<()> {

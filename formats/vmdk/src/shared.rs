@@ -1,4 +1,4 @@
-//! Looks for grains that stand in one place. What they hold is not looked at.
+//! Looks for grains that stand in one place, or where the tables stand. What they hold is not looked at.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,6 +11,8 @@ use crate::{
 
 /// Places looked at in one pass over the tables: 32 MiB of marks.
 const PASS: u64 = 1 << 28;
+/// Stretches of tables that grains are held against: 16 MiB.
+const STRETCHES: usize = 1 << 20;
 
 /// Every place of `step` sectors may hold one grain. Returns how many grains are stored.
 pub(crate) fn check(
@@ -30,12 +32,20 @@ pub(crate) fn check(
             let Cell::At(sector) = cell else {
                 return Ok(());
             };
-            let Some(place) = (sector / step).checked_sub(start).filter(|one| *one < len) else {
+            let mut is_taken = false;
+            let mut is_here = false;
+            for place in places_of(sector, step) {
+                if let Some(place) = place.checked_sub(start).filter(|one| *one < len) {
+                    is_here |= place == (sector / step).wrapping_sub(start);
+                    is_taken |= !marks.set(place);
+                }
+            }
+            if !is_here {
                 return Ok(());
-            };
+            }
             stored += 1;
             unaligned += u64::from(!sector.is_multiple_of(step));
-            if !marks.set(place) && later.len() < CheckReport::LIMIT {
+            if is_taken && later.len() < CheckReport::LIMIT {
                 later.push((grain, sector));
             }
             Ok(())
@@ -43,6 +53,7 @@ pub(crate) fn check(
         start += len;
     }
     tell(tables, step, &later, report)?;
+    check_tables(tables, step, report)?;
     if unaligned > 0 {
         report.notes.push(format!(
             "{unaligned} grains do not start at a multiple of the grain size"
@@ -51,23 +62,33 @@ pub(crate) fn check(
     Ok(stored)
 }
 
+/// The places that a grain at `sector` takes: two where it does not start at a multiple of its size.
+fn places_of(sector: u64, step: u64) -> impl Iterator<Item = u64> {
+    let last = sector.saturating_add(step.saturating_sub(1)) / step;
+    sector / step..=last
+}
+
 /// Tells of the grains that share a place with an earlier one, which is looked for once for all of them.
 fn tell(tables: &Tables, step: u64, later: &[(u64, u64)], report: &mut CheckReport) -> Result<()> {
     if later.is_empty() {
         return Ok(());
     }
     let mut firsts: HashMap<u64, u64> = HashMap::new();
-    let wanted: HashSet<u64> = later.iter().map(|(_, sector)| sector / step).collect();
+    let wanted: HashSet<u64> = later
+        .iter()
+        .flat_map(|(_, sector)| places_of(*sector, step))
+        .collect();
     tables.each(|grain, cell| {
-        if let Cell::At(sector) = cell
-            && wanted.contains(&(sector / step))
-        {
-            firsts.entry(sector / step).or_insert(grain);
+        if let Cell::At(sector) = cell {
+            for place in places_of(sector, step).filter(|place| wanted.contains(place)) {
+                firsts.entry(place).or_insert(grain);
+            }
         }
         Ok(())
     })?;
     for (second, sector) in later {
-        let first = firsts.get(&(sector / step)).copied().unwrap_or(*second);
+        let others = places_of(*sector, step).filter_map(|place| firsts.get(&place).copied());
+        let first = others.min().unwrap_or(*second);
         let fault = Fault::Shared {
             first,
             second: *second,
@@ -76,4 +97,32 @@ fn tell(tables: &Tables, step: u64, later: &[(u64, u64)], report: &mut CheckRepo
         report.fault(Error::from(fault).in_structure("grain table"));
     }
     Ok(())
+}
+
+/// No grain stands where a table or the directory does.
+fn check_tables(tables: &Tables, step: u64, report: &mut CheckReport) -> Result<()> {
+    let Some(taken) = tables.places(STRETCHES)? else {
+        report.notes.push(format!(
+            "grain tables stand in more than {STRETCHES} places: grains were not held against them"
+        ));
+        return Ok(());
+    };
+    tables.each(|grain, cell| {
+        let Cell::At(sector) = cell else {
+            return Ok(());
+        };
+        let end = sector.saturating_add(step);
+        let before = taken.partition_point(|(at, _)| *at < end);
+        let last = before.checked_sub(1).and_then(|at| taken.get(at));
+        if let Some((table, _)) = last.filter(|(_, table_end)| *table_end > sector) {
+            let table = *table;
+            let fault = Fault::GrainOverTable {
+                grain,
+                sector,
+                table,
+            };
+            report.fault(Error::from(fault).in_structure("grain table"));
+        }
+        Ok(())
+    })
 }

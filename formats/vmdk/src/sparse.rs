@@ -90,7 +90,7 @@ impl Sparse {
                     header = footer;
                     None
                 }
-                Err(_) if reading.scans => {
+                Err(error) if reading.scans && error.kind() == Kind::Corrupt => {
                     notes.push("the stream has no footer: read grain by grain".into());
                     Some(Grains::Scanned(scan::scan(&file.source, &header, size)?))
                 }

@@ -2,7 +2,7 @@
 //!
 //! What stands in a grain is read elsewhere.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use imgdelta_core::{Bytes, Error, FileOffset, PagedTable, Result, SECTOR, Source, read_vec};
 
@@ -13,6 +13,10 @@ use crate::{
 
 /// How much of the tables is read at once when all are looked at.
 const PIECE: u64 = 64 << 10;
+/// Most entries of a directory, as in qemu.
+const MOST_TABLES: u64 = 32 << 20;
+/// Tables that are remembered as judged: a directory may name one again and again.
+const REMEMBERED: usize = 1 << 20;
 
 /// What a table says of a grain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,6 +130,13 @@ impl Tables {
         let len = entries.saturating_mul(self.form.width());
         let end = self.source.len().0;
         let at = self.directory.0 / SECTOR;
+        if entries > MOST_TABLES {
+            let fault = Fault::DirectoryTooLarge {
+                found: entries,
+                most: MOST_TABLES,
+            };
+            return Err(Error::from(fault).in_structure("header"));
+        }
         if at < self.first || self.directory.0.saturating_add(len) > end {
             let fault = Fault::DirectoryPlace {
                 directory: name,
@@ -196,12 +207,20 @@ impl Tables {
     /// Shows `see` every grain that is not absent, in order. Tables that stand one behind the other are read together, and those that the host
     /// does not store are zeros.
     pub(crate) fn each(&self, mut see: impl FnMut(u64, Cell) -> Result<()>) -> Result<()> {
-        let per_table = self.form.per_table();
-        let table_len = per_table * self.form.width();
-        let mut table = 0;
-        while table < self.tables() {
-            let Some(at) = self.table(table)? else {
-                table += 1;
+        self.walk(|_| true, &mut see)
+    }
+
+    /// As [`each`](Self::each), of the tables that `wants` wants, by where they stand.
+    fn walk(
+        &self,
+        mut wants: impl FnMut(FileOffset) -> bool,
+        see: &mut impl FnMut(u64, Cell) -> Result<()>,
+    ) -> Result<()> {
+        let table_len = self.form.per_table() * self.form.width();
+        let mut next = 0;
+        while let Some(table) = self.next_table(next)? {
+            next = table + 1;
+            let Some(at) = self.table(table)?.filter(|at| wants(*at)) else {
                 continue;
             };
             let mut count = 1;
@@ -214,11 +233,35 @@ impl Tables {
             let len = Bytes(count * table_len);
             let stored = self.source.stored_at(at)?;
             if stored.is_data || stored.end < at.saturating_add(len) {
-                self.see_tables(table, at, len, &mut see)?;
+                self.see_tables(table, at, len, see)?;
             }
-            table += count;
+            next = table + count;
         }
         Ok(())
+    }
+
+    /// The first table from number `from` on that there is.
+    fn next_table(&self, from: u64) -> Result<Option<u64>> {
+        let width = self.form.width();
+        let mut table = from;
+        while table < self.tables() {
+            let at = self.directory.saturating_add(Bytes(table * width));
+            let (page, inside) = self.pages.page(at)?;
+            let entries = page.get(inside..).unwrap_or_default();
+            if let Some(used) = entries.iter().position(|byte| *byte != 0) {
+                let found = table + used as u64 / width;
+                return Ok((found < self.tables()).then_some(found));
+            }
+            let stored = self.source.stored_at(at)?;
+            let behind = Bytes::from(entries.len().max(1)).0;
+            let skipped = if stored.is_data {
+                behind
+            } else {
+                stored.end.since(at).0.max(behind)
+            };
+            table += (skipped / width).max(1);
+        }
+        Ok(None)
     }
 
     fn see_tables(
@@ -244,9 +287,40 @@ impl Tables {
         Ok(())
     }
 
+    /// The sectors that directory and tables take, each from its first up to the one behind it, in order. Tables that follow one another are
+    /// one stretch, so that those of a whole disk are few; `None` where they are more than `most`.
+    pub(crate) fn places(&self, most: usize) -> Result<Option<Vec<(u64, u64)>>> {
+        let width = self.form.width();
+        let sectors = |len: u64| len.div_ceil(SECTOR);
+        let directory = self.directory.0 / SECTOR;
+        let mut last = (directory, directory + sectors(self.tables() * width));
+        let mut places = Vec::new();
+        let mut next = 0;
+        while let Some(table) = self.next_table(next)? {
+            next = table + 1;
+            let Some(at) = self.table(table)? else {
+                continue;
+            };
+            let first = at.0 / SECTOR;
+            let end = first + sectors(self.form.per_table() * width);
+            if last.1 == first {
+                last.1 = end;
+            } else if places.len() < most {
+                places.push(std::mem::replace(&mut last, (first, end)));
+            } else {
+                return Ok(None);
+            }
+        }
+        places.push(last);
+        places.sort_unstable();
+        Ok(Some(places))
+    }
+
     /// Judges every grain: the file holds it, so that a file that was cut is known at once.
     pub(crate) fn judge(&self) -> Result<()> {
-        self.each(|_, _| Ok(()))
+        let mut judged = HashSet::new();
+        let is_new = |at| judged.len() >= REMEMBERED || judged.insert(at);
+        self.walk(is_new, &mut |_, _| Ok(()))
     }
 
     /// Where a grain table stands; `None` if there is none.

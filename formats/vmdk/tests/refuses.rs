@@ -59,7 +59,15 @@ fn more() -> Vec<Files> {
         bytes[at..at + from.len()].copy_from_slice(to.as_bytes());
         files
     };
+    // The first grain of a disk with one directory stands on its own table, at sector 22.
+    let mut over = VmdkSpec {
+        redundant: false,
+        ..VmdkSpec::new(recipe(), Layout::Sparse)
+    }
+    .build();
+    over[0].1[22 * 512..][..4].copy_from_slice(&22_u32.to_le_bytes());
     vec![
+        over,
         // A title that is none, and an extent that the descriptor in its own file does not name alone.
         text("# Disk DescriptorFile", "# Disk Descriptor"),
         sparse("# The Disk Data Base", "RW 1 ZERO           "),

@@ -47,7 +47,7 @@ impl Scanned {
     }
 }
 
-/// Follows the markers up to the end of the stream or of the file. Grains come in order; a grain that the file cuts is left out.
+/// Follows the markers up to the end of the stream or of the file. A grain that the file cuts is left out.
 pub(super) fn scan(
     source: &Arc<dyn Source>,
     header: &SparseHeader,
@@ -60,16 +60,13 @@ pub(super) fn scan(
         let marker = Marker::parse(&read_array(&**source, FileOffset(at))?);
         let in_stream = |fault: Fault| Error::from(fault).in_structure("stream").at(FileOffset(at));
         let len = if marker.size > 0 {
-            let before = grains.last().map_or(0, |one| one.0 * header.grain_size);
             let (number, rest) = (
                 marker.value / header.grain_size,
                 marker.value % header.grain_size,
             );
-            let goes_back = grains.last().is_some_and(|one| one.0 >= number);
-            let is_beyond = marker.value.saturating_mul(SECTOR) >= size.0;
-            if rest != 0 || goes_back || is_beyond {
+            if rest != 0 || marker.value.saturating_mul(SECTOR) >= size.0 {
                 let found = marker.value;
-                return Err(in_stream(Fault::MarkerOrder { found, before }));
+                return Err(in_stream(Fault::MarkerPlace { found }));
             }
             let len = u64::from(marker.size).saturating_add(PREFIX as u64);
             if at.saturating_add(len) > end {
@@ -90,5 +87,9 @@ pub(super) fn scan(
         };
         at = Bytes(at.saturating_add(len)).round_up(Bytes(SECTOR)).0;
     }
+    // Of a grain that was written twice the last counts.
+    grains.reverse();
+    grains.sort_by_key(|one| one.0);
+    grains.dedup_by_key(|one| one.0);
     Ok(Scanned(grains))
 }
