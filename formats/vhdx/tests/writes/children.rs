@@ -106,7 +106,8 @@ fn children_read_back_and_others_read_them() -> Tested {
                 let blocks = format!("block_size={block}M");
                 let below = Recipe::scatter(size, 300 << 10, size);
                 let layer = layer(size, sector);
-                let base: &[&str] = &[&sectors, "block_size=2M"];
+                let subformat = ["subformat=dynamic", "subformat=fixed"][usize::from(block == 8)];
+                let base: &[&str] = &[&sectors, "block_size=2M", subformat];
                 pair(place.path(), (&below, base), (&layer, &[&blocks]))?;
                 let under = below.expected(None);
                 let what = format!("{size} bytes, {sectors}, {blocks}");
@@ -119,6 +120,66 @@ fn children_read_back_and_others_read_them() -> Tested {
             }
         }
     }
+    Ok(())
+}
+
+#[test]
+fn sectors_around_the_borders_of_chunks_are_the_childs_own() -> Tested {
+    // Blocks of 1 MiB and sectors of 512 bytes: 4096 blocks to a bitmap; nothing of the second chunk is the child's own.
+    let chunk = 4096 * MIB;
+    let size = 3 * chunk + MIB / 2;
+    let places = [
+        0,
+        chunk - 512,
+        2 * chunk,
+        3 * chunk - 512,
+        3 * chunk,
+        size - 512,
+    ];
+    let own = places.map(|at| (at, 512, Fill::Pattern(at + 1)));
+    let below = Recipe::of(size, places.map(|at| (at, 512, Fill::Text)));
+    let layer = Recipe::of(size, own);
+    let place = tempfile::tempdir()?;
+    pair(place.path(), (&below, &[]), (&layer, &["block_size=1M"]))?;
+    let path = place.path().join("child.vhdx");
+    let report = check_file(&path)?;
+    assert!(
+        report.faults.is_empty() && report.notes.is_empty(),
+        "{report:?}"
+    );
+    // Front, six blocks less those that share one, and three bitmaps.
+    assert_eq!(std::fs::metadata(&path)?.len(), (4 + 5 + 3) * MIB);
+    let child = open_file(&path)?;
+    let mut found = Vec::new();
+    for extent in map(&*child)? {
+        if extent.state.holds_data() {
+            let mut bytes = vec![0; extent.len.in_memory()];
+            child.read_data(extent.at, &mut bytes)?;
+            let expected = layer.bytes_at(extent.at.0, extent.len.0);
+            assert!(bytes == expected, "at {}", extent.at);
+            found.push((extent.at.0, extent.len.0));
+        } else {
+            assert_eq!(extent.state, State::Absent);
+        }
+    }
+    let sectors: u64 = found.iter().map(|(_, len)| len / 512).sum();
+    assert_eq!(sectors, places.len() as u64, "{found:?}");
+    Ok(())
+}
+
+#[test]
+fn a_child_of_64_tib_takes_what_it_says() -> Tested {
+    let place = tempfile::tempdir()?;
+    let size = 64 << 40;
+    let layer = Recipe::of(size, [(size - 512, 512, Fill::Text)]);
+    let empty = Recipe::empty(size);
+    pair(place.path(), (&empty, &[]), (&layer, &["block_size=32M"]))?;
+    let path = place.path().join("child.vhdx");
+    assert!(check_file(&path)?.faults.is_empty());
+    // 2 113 536 entries of 8 bytes, a block, a bitmap.
+    assert_eq!(std::fs::metadata(&path)?.len(), (3 + 17 + 32 + 1) * MIB);
+    let last = open_file(&path)?.extent_at(VirtOffset(size - 512))?;
+    assert!(last.state.holds_data());
     Ok(())
 }
 
