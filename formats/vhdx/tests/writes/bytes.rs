@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use imgdelta_core::{Bytes, Grain, MemSink, Packed, Sink, Unit, VirtOffset};
+use imgdelta_core::{Grain, MemSink, Packed, Unit, VirtOffset};
 use imgdelta_fixtures::{Fill, Recipe};
 use imgdelta_vhdx::layout::{
     BAT_REGION, FileId, HEADER_AT, Header, METADATA_REGION, REGION_AT, RegionHead,
@@ -104,26 +104,34 @@ fn the_same_disk_gives_the_same_bytes_and_another_other_ids() -> Tested {
     Ok(())
 }
 
-#[test]
-fn placing_a_unit_takes_next_to_no_time() -> Tested {
-    let sink: Arc<dyn Sink> = Arc::new(MemSink::default());
-    let size = 1 << 40;
-    let mut writer = start(sink, size, &[], None)?;
-    let unit = writer.shape().unit.0;
-    let per_unit = unit / writer.shape().grain.0;
-    let (piece, grains) = (vec![1; unit as usize], vec![Grain::Data; per_unit as usize]);
-    let count = 1 << 14;
+/// How long it takes to place a unit, in the middle of many.
+fn placing() -> imgdelta_core::Result<Duration> {
+    let mut writer = start(Arc::new(MemSink::default()), 1 << 40, &[], None)?;
+    let shape = writer.shape();
+    let bytes = vec![1; shape.unit.in_memory()];
+    let grains = vec![Grain::Data; (shape.unit.0 / shape.grain.0) as usize];
+    let count = 4096;
     let begun = Instant::now();
     for number in 0..count {
         let unit = Unit {
-            at: VirtOffset(number * unit),
-            bytes: &piece,
+            at: VirtOffset(number * shape.unit.0),
+            bytes: &bytes,
             grains: &grains,
         };
-        writer.place(&unit, &Packed::Plain, Bytes(piece.len() as u64))?;
+        writer.place(&unit, &Packed::Plain, shape.unit)?;
     }
-    println!("{:?} a unit", begun.elapsed() / count as u32);
-    assert!(begun.elapsed() < Duration::from_micros(5) * count as u32);
+    Ok(begun.elapsed() / count as u32)
+}
+
+#[test]
+fn placing_a_unit_takes_next_to_no_time() -> Tested {
+    // The quickest of some: others use the machine too. With a compiler that optimises it is below 60 ns.
+    let mut quickest = placing()?;
+    for _ in 0..20 {
+        quickest = quickest.min(placing()?);
+    }
+    println!("{quickest:?} a unit");
+    assert!(quickest < Duration::from_micros(1), "{quickest:?}");
     Ok(())
 }
 
