@@ -1,6 +1,6 @@
 //! `convert` and `apply`: a disk, whatever its chain, as one whole image.
 
-use imgdelta_core::{Bytes, Grain, ImageWriter, Result, Seal, Shape};
+use imgdelta_core::{Bytes, Grain, ImageWriter, Result, Seal, Shape, VirtOffset};
 
 use crate::{
     buffer::is_zero,
@@ -102,6 +102,8 @@ struct Copier<'a> {
 
 struct Piece {
     segment: Segment,
+    /// How much of the disk it stands for: what is zero at its ends is not looked at.
+    covers: Bytes,
     leaves: Vec<Digest>,
     units: u64,
 }
@@ -114,7 +116,8 @@ impl<'a> Line for Copier<'a> {
     fn next(&self, serial: &mut Self::Serial) -> Result<Option<Piece>> {
         self.copy.work.watch.go_on()?;
         Ok(serial.walker.segment()?.map(|segment| Piece {
-            segment,
+            covers: segment.len,
+            segment: self.trimmed(segment),
             leaves: Vec::new(),
             units: 0,
         }))
@@ -177,7 +180,7 @@ impl<'a> Line for Copier<'a> {
                 .for_each(|leaf| serial.prover.leaf(leaf));
         }
         serial.written = Bytes(serial.written.0.saturating_add(written.0));
-        self.copy.work.watch.advance(piece.segment.len, written);
+        self.copy.work.watch.advance(piece.covers, written);
         Ok(())
     }
 
@@ -191,6 +194,31 @@ impl<'a> Line for Copier<'a> {
 }
 
 impl Copier<'_> {
+    /// The segment without the whole units at its ends that are known to be zero: of a sparse disk most are. What proves the disk must see
+    /// all of it, and what writes zeros too.
+    fn trimmed(&self, segment: Segment) -> Segment {
+        if self.copy.proves || self.shape.wants_zeros || segment.known != Known::Nothing {
+            return segment;
+        }
+        let mut stored = segment
+            .spans
+            .iter()
+            .filter(|span| span.known != Known::Zero);
+        let Some(first) = stored.next() else {
+            return segment;
+        };
+        let last = stored.next_back().unwrap_or(first);
+        let unit = self.shape.unit;
+        let end = segment.at.saturating_add(segment.len);
+        let from = first.at.align_down(unit).max(segment.at);
+        let to = VirtOffset(Bytes(last.end().0).round_up(unit).0).min(end);
+        Segment {
+            at: from,
+            len: to.since(from),
+            ..segment
+        }
+    }
+
     /// What is zero need not be stored, unless old bytes would show through.
     fn mark(&self, emitter: &mut Emitter, len: Bytes) {
         let Shape {
