@@ -2,6 +2,7 @@
 
 #![allow(
     dead_code,
+    unused_imports,
     clippy::indexing_slicing,
     reason = "not every test needs every verb"
 )]
@@ -10,7 +11,7 @@ use std::sync::Arc;
 
 use imgdelta_core::{
     Bytes, CheckReport, Create, Grain, Image, MemSink, MemSource, NewParent, NoCompanions,
-    OneOutput, Open, Options, Packed, Result, Seal, Sink, State, Unit, VirtOffset,
+    OneOutput, Open, Options, Packed, Result, Seal, Sink, Unit, VirtOffset,
 };
 use imgdelta_vdi::DRIVER;
 
@@ -33,26 +34,7 @@ pub(crate) fn check(bytes: &[u8]) -> Result<CheckReport> {
     (DRIVER.check)(how(bytes))
 }
 
-/// The layer's disk over `under`.
-pub(crate) fn read_over(image: &dyn Image, under: &[u8]) -> Result<Vec<u8>> {
-    let mut disk = vec![0; image.facts().size.in_memory()];
-    let mut at = VirtOffset::ZERO;
-    while at.0 < image.facts().size.0 {
-        let extent = image.extent_at(at)?;
-        let part = &mut disk[extent.at.0 as usize..extent.end().0 as usize];
-        match extent.state {
-            State::Zero => {}
-            State::Absent => {
-                for (byte, below) in part.iter_mut().zip(under.iter().skip(at.0 as usize)) {
-                    *byte = *below;
-                }
-            }
-            State::Data { .. } | State::Packed => image.read_data(at, part)?,
-        }
-        at = extent.end();
-    }
-    Ok(disk)
-}
+pub(crate) use imgdelta_fixtures::read_over;
 
 /// Writes `disk` as a new image, over a parent whose disk is `below`: grains that are the same there are absent, those that are zero are said
 /// to be.

@@ -2,6 +2,7 @@
 
 #![allow(
     dead_code,
+    unused_imports,
     clippy::indexing_slicing,
     reason = "not every test needs every verb"
 )]
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use imgdelta_core::{
     Bytes, CheckReport, Companions, Create, Error, FileOffset, Grain, Image, MemSink, MemSource,
     NewParent, NoCompanions, OneOutput, Open, Options, Packed, Result, SECTOR, Seal, Sink, Source,
-    State, Unit, VirtOffset,
+    Unit, VirtOffset,
 };
 use imgdelta_fixtures::Recipe;
 use imgdelta_vhd::{
@@ -59,26 +60,7 @@ pub(crate) fn refusal(bytes: Vec<u8>) -> Error {
     open(bytes, &[]).expect_err("it must be refused")
 }
 
-/// The layer's disk over `under`.
-pub(crate) fn read_over(image: &dyn Image, under: &[u8]) -> Result<Vec<u8>> {
-    let mut disk = vec![0; image.facts().size.in_memory()];
-    let mut at = VirtOffset::ZERO;
-    while at.0 < image.facts().size.0 {
-        let extent = image.extent_at(at)?;
-        let part = &mut disk[extent.at.0 as usize..extent.end().0 as usize];
-        match extent.state {
-            State::Zero => {}
-            State::Absent => {
-                for (byte, below) in part.iter_mut().zip(under.iter().skip(at.0 as usize)) {
-                    *byte = *below;
-                }
-            }
-            State::Data { .. } | State::Packed => image.read_data(at, part)?,
-        }
-        at = extent.end();
-    }
-    Ok(disk)
-}
+pub(crate) use imgdelta_fixtures::read_over;
 
 /// The whole disk of an image without a parent.
 pub(crate) fn read_all(image: &dyn Image) -> Result<Vec<u8>> {

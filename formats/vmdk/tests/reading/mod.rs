@@ -2,6 +2,7 @@
 
 #![allow(
     dead_code,
+    unused_imports,
     clippy::indexing_slicing,
     reason = "not every test needs every verb"
 )]
@@ -9,8 +10,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use imgdelta_core::{
-    CheckReport, Companions, Error, Image, Kind, MemSource, Open, Options, Result, Source, State,
-    VirtOffset,
+    CheckReport, Companions, Error, Image, Kind, MemSource, Open, Options, Result, Source,
 };
 use imgdelta_vmdk::DRIVER;
 
@@ -64,26 +64,7 @@ pub(crate) fn check(files: &Files) -> Result<CheckReport> {
     (DRIVER.check)(how(&files[0].1, &beside, &[])?)
 }
 
-/// The layer's disk over `under`.
-pub(crate) fn read_over(image: &dyn Image, under: &[u8]) -> Result<Vec<u8>> {
-    let mut disk = vec![0; image.facts().size.in_memory()];
-    let mut at = VirtOffset::ZERO;
-    while at.0 < image.facts().size.0 {
-        let extent = image.extent_at(at)?;
-        let part = &mut disk[extent.at.0 as usize..extent.end().0 as usize];
-        match extent.state {
-            State::Zero => {}
-            State::Absent => {
-                for (byte, below) in part.iter_mut().zip(under.iter().skip(at.0 as usize)) {
-                    *byte = *below;
-                }
-            }
-            State::Data { .. } | State::Packed => image.read_data(at, part)?,
-        }
-        at = extent.end();
-    }
-    Ok(disk)
-}
+pub(crate) use imgdelta_fixtures::read_over;
 
 /// A generator for damage: the same numbers each time.
 pub(crate) struct Dice(pub(crate) u64);
