@@ -13,6 +13,7 @@
 //! | [`driver`] | a format as a table |
 //! | [`source`], [`sink`], [`draft`] | files: read by address, written by address, whole or not at all |
 //! | [`table`] | tables in files, read in pages |
+//! | [`ahead`] | room that the host makes ahead of what is written |
 //! | [`marks`] | which of many places are taken |
 //! | [`record`] | on-disk structures, declared once |
 //! | [`error`] | one error: kind, place, found and required, next step |
@@ -20,6 +21,7 @@
 
 pub use byteorder;
 
+pub mod ahead;
 pub mod draft;
 pub mod driver;
 pub mod error;
@@ -35,6 +37,7 @@ pub mod table;
 pub mod units;
 pub mod writer;
 
+pub use ahead::Ahead;
 pub use draft::{Draft, Existing};
 pub use driver::{
     CheckReport, ChildRule, Claim, Companions, Create, Driver, Format, NewParent, NoCompanions,

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, Create, Error, FileOffset, ImageWriter, Kind, Packed, Packer, Placed, PlainPacker,
-    Result, Seal, Shape, Sink, Unit,
+    Ahead, Bytes, Create, Error, FileOffset, ImageWriter, Kind, Packed, Packer, Placed,
+    PlainPacker, Result, Seal, Shape, Sink, Unit,
 };
 
 use crate::DRIVER;
@@ -47,6 +47,7 @@ pub(crate) fn create(create: Create<'_>) -> Result<Box<dyn ImageWriter>> {
     Ok(Box::new(RawWriter {
         sink,
         size: create.size,
+        ahead: Ahead::new(FileOffset::ZERO),
     }))
 }
 
@@ -56,6 +57,7 @@ struct RawWriter {
     sink: Arc<dyn Sink>,
     /// The size of the disk, to the byte.
     size: Bytes,
+    ahead: Ahead,
 }
 
 impl ImageWriter for RawWriter {
@@ -74,8 +76,6 @@ impl ImageWriter for RawWriter {
         Box::new(PlainPacker)
     }
 
-    /// Room is not reserved here: measured with two threads and direct writes of 1 MiB, reserving unit by unit gains nothing, and
-    /// reserving further ahead would fill holes.
     fn place(
         &mut self,
         unit: &Unit<'_>,
@@ -86,9 +86,11 @@ impl ImageWriter for RawWriter {
         if *packed == Packed::Empty && !self.sink.is_stale() {
             return Ok(None);
         }
+        let at = FileOffset(unit.at.0);
+        self.ahead.reserve(&*self.sink, at, unit);
         Ok(Some(Placed {
             sink: Arc::clone(&self.sink),
-            at: FileOffset(unit.at.0),
+            at,
             padding: Bytes::ZERO,
         }))
     }

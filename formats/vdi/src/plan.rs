@@ -12,8 +12,12 @@ pub(crate) const CREATE_OPTIONS: &[&str] = &["subformat", "static", "block_size"
 
 /// The block size of every writer; qemu and 7-Zip read no other.
 const BLOCK_SIZE: Bytes = Bytes::mib(1);
-/// The block sizes that are written. A block comes as one piece, and pieces have at most 2 MiB.
-const BLOCK_SIZES: std::ops::RangeInclusive<u64> = 4 << 10..=2 << 20;
+/// The smallest blocks that are written.
+const LEAST_BLOCK: Bytes = Bytes::kib(4);
+/// The largest blocks that are written.
+const LARGEST_BLOCK: Bytes = Bytes::mib(64);
+/// The largest blocks of a child: each comes as one piece, and pieces have at most 2 MiB.
+const LARGEST_OF_CHILD: Bytes = Bytes::mib(2);
 /// Most blocks: 16 MiB of map, in the file and in memory.
 const MOST_BLOCKS: u64 = 1 << 22;
 
@@ -37,12 +41,19 @@ impl Plan {
         let is_fixed = take_fixed(&mut options)?;
         let block_size = options.take_size("block_size")?.unwrap_or(BLOCK_SIZE);
         options.finish("vdi", CREATE_OPTIONS)?;
-        if !block_size.0.is_power_of_two() || !BLOCK_SIZES.contains(&block_size.0) {
+        let largest = if create.parent.is_some() {
+            LARGEST_OF_CHILD
+        } else {
+            LARGEST_BLOCK
+        };
+        let is_allowed = (LEAST_BLOCK..=largest).contains(&block_size);
+        if !block_size.0.is_power_of_two() || !is_allowed {
             return Err(Error::new(
                 Kind::Usage,
                 format!(
-                    "option block_size is {}, a power of two from 4K to 2M is required",
-                    block_size.0
+                    "option block_size is {}, a power of two from 4K to {}M is required",
+                    block_size.0,
+                    largest.0 >> 20
                 ),
             ));
         }
@@ -54,7 +65,7 @@ impl Plan {
             ));
         }
         if size.pieces(block_size) > MOST_BLOCKS {
-            return Err(too_many_blocks(size, block_size));
+            return Err(too_many_blocks(size, block_size, largest));
         }
         let parent = create.parent.as_ref().map(parent_uuids).transpose()?;
         let image_type = match (is_fixed, parent) {
@@ -102,7 +113,7 @@ fn take_fixed(options: &mut Options) -> Result<bool> {
     }
 }
 
-fn too_many_blocks(size: Bytes, block_size: Bytes) -> Error {
+fn too_many_blocks(size: Bytes, block_size: Bytes, largest: Bytes) -> Error {
     let error = Error::new(
         Kind::Unsupported,
         format!(
@@ -112,7 +123,7 @@ fn too_many_blocks(size: Bytes, block_size: Bytes) -> Error {
         ),
     )
     .with_code("vdi_too_large");
-    if block_size.0 < *BLOCK_SIZES.end() {
+    if block_size < largest {
         error.with_hint("use a larger --option block_size")
     } else {
         error

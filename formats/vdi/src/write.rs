@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, Create, Error, FileOffset, Grain, ImageWriter, Kind, Packed, Packer, Placed,
+    Ahead, Bytes, Create, Error, FileOffset, Grain, ImageWriter, Kind, Packed, Packer, Placed,
     PlainPacker, Result, SECTOR, Seal, Shape, Sink, Unit,
 };
 
@@ -21,10 +21,8 @@ const TEXT: &[u8] = b"<<< Oracle VM VirtualBox Disk Image >>>\n";
 const ALIGNMENT: Bytes = Bytes::mib(1);
 /// Below this a run of zeros is written, above it is left out: the file is new, and what is not written in it is zero.
 const LEAST_HOLE: Bytes = Bytes::kib(4);
-/// How much of the file the host is asked to make room for at once.
-const RESERVE: Bytes = Bytes::mib(32);
-/// After how many full blocks in a row.
-const ROW: u32 = 4;
+/// The piece in which a block without a parent comes: what is around a little data in it is neither filled nor looked through.
+const PIECE: Bytes = Bytes::kib(64);
 
 /// Starts a new image.
 pub(crate) fn create(create: Create<'_>) -> Result<Box<dyn ImageWriter>> {
@@ -57,10 +55,7 @@ struct Writer {
     data_at: FileOffset,
     /// The blocks in the file so far.
     allocated: u32,
-    /// How far the host was asked to make room.
-    reserved: FileOffset,
-    /// How many blocks in a row were full of data.
-    dense: u32,
+    ahead: Ahead,
 }
 
 impl Writer {
@@ -84,8 +79,7 @@ impl Writer {
             map,
             data_at,
             allocated: 0,
-            reserved: data_at,
-            dense: 0,
+            ahead: Ahead::new(data_at),
         }
     }
 
@@ -105,40 +99,20 @@ impl Writer {
         self.block_at(blocks)
     }
 
-    /// Takes the next free place for a block; in a fixed image each has its own.
-    fn allocate(&mut self, block: usize) -> Result<FileOffset> {
-        let index = if self.plan.is_fixed() {
-            u32::try_from(block).unwrap_or(u32::MAX)
-        } else {
-            self.allocated
-        };
+    /// Where the block is; takes the next free place if it has none. In a fixed image each has its own from the start.
+    fn place_block(&mut self, block: usize) -> Result<FileOffset> {
         let Some(entry) = self.map.get_mut(block) else {
             return Err(Error::new(
                 Kind::Unsupported,
                 format!("block {block} lies beyond the disk"),
             ));
         };
-        *entry = index;
-        self.allocated = self.allocated.saturating_add(1);
-        Ok(self.block_at(index))
-    }
-
-    /// Has the host make room ahead of a block at `at`, once some in a row were full: of the blocks of a sparse disk most stays
-    /// unwritten, and room that nothing fills is lost.
-    fn reserve(&mut self, at: FileOffset, unit: &Unit<'_>) {
-        let is_full = unit.grains.iter().all(|grain| *grain == Grain::Data);
-        self.dense = if is_full {
-            self.dense.saturating_add(1)
-        } else {
-            0
-        };
-        let end = at.saturating_add(self.plan.block_size);
-        self.reserved = self.reserved.max(at);
-        if self.dense >= ROW && end > self.reserved {
-            let len = RESERVE.max(end.since(self.reserved));
-            self.sink.reserve(self.reserved, len);
-            self.reserved = self.reserved.saturating_add(len);
+        if *entry == FREE {
+            *entry = self.allocated;
+            self.allocated = self.allocated.saturating_add(1);
         }
+        let index = *entry;
+        Ok(self.block_at(index))
     }
 
     /// Marks what is zero and hides the parent.
@@ -212,7 +186,11 @@ impl ImageWriter for Writer {
         let block = self.plan.block_size;
         Shape {
             size: self.plan.size,
-            unit: block,
+            unit: if self.plan.parent.is_some() {
+                block
+            } else {
+                block.min(PIECE)
+            },
             // A child's block is all its own or all the parent's.
             grain: if self.plan.parent.is_some() {
                 block
@@ -229,19 +207,26 @@ impl ImageWriter for Writer {
         Box::new(PlainPacker)
     }
 
-    fn place(&mut self, unit: &Unit<'_>, packed: &Packed, stored: Bytes) -> Result<Option<Placed>> {
-        let number = unit.at.0.checked_div(self.plan.block_size.0);
-        let block = Bytes(number.unwrap_or_default()).in_memory();
+    fn place(
+        &mut self,
+        unit: &Unit<'_>,
+        packed: &Packed,
+        _stored: Bytes,
+    ) -> Result<Option<Placed>> {
+        let size = self.plan.block_size.0;
+        let number = unit.at.0.checked_div(size).unwrap_or_default();
+        let inside = unit.at.0.saturating_sub(number.saturating_mul(size));
+        let block = Bytes(number).in_memory();
         if *packed == Packed::Empty {
             self.place_nothing(block, unit);
             return Ok(None);
         }
-        let at = self.allocate(block)?;
-        self.reserve(at, unit);
+        let at = self.place_block(block)?.saturating_add(Bytes(inside));
+        self.ahead.reserve(&*self.sink, at, unit);
         Ok(Some(Placed {
             at,
             sink: Arc::clone(&self.sink),
-            padding: Bytes(self.plan.block_size.0.saturating_sub(stored.0)),
+            padding: Bytes::ZERO,
         }))
     }
 

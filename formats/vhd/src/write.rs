@@ -5,8 +5,8 @@ mod sparse;
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, Create, Error, FileOffset, ImageWriter, Kind, Packed, Packer, Placed, PlainPacker,
-    Result, Seal, Shape, Sink, Unit,
+    Ahead, Bytes, Create, Error, FileOffset, ImageWriter, Kind, Packed, Packer, Placed,
+    PlainPacker, Result, Seal, Shape, Sink, Unit,
 };
 
 use crate::{
@@ -37,7 +37,11 @@ pub(crate) fn create(create: Create<'_>) -> Result<Box<dyn ImageWriter>> {
         .with_hint("write raw to a device, or VHD to a file"));
     }
     Ok(match plan.block_size {
-        None => Box::new(Fixed { plan, sink }),
+        None => Box::new(Fixed {
+            plan,
+            sink,
+            ahead: Ahead::new(FileOffset::ZERO),
+        }),
         Some(_) if sink.is_in_order() => {
             let message = "a dynamic VHD cannot be written to a pipe: its tables stand in front";
             return Err(Error::new(Kind::Unsupported, message));
@@ -81,6 +85,7 @@ fn footer(plan: &Plan, disk_type: u32, seal: &Seal) -> Footer {
 struct Fixed {
     plan: Plan,
     sink: Arc<dyn Sink>,
+    ahead: Ahead,
 }
 
 impl ImageWriter for Fixed {
@@ -108,9 +113,11 @@ impl ImageWriter for Fixed {
         if *packed == Packed::Empty {
             return Ok(None);
         }
+        let at = FileOffset(unit.at.0);
+        self.ahead.reserve(&*self.sink, at, unit);
         Ok(Some(Placed {
             sink: Arc::clone(&self.sink),
-            at: FileOffset(unit.at.0),
+            at,
             padding: Bytes::ZERO,
         }))
     }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, FileOffset, ImageWriter, Outputs, Packed, Packer, Placed, PlainPacker, Result, Seal,
-    Shape, Sink, Unit,
+    Ahead, Bytes, Error, FileOffset, ImageWriter, Kind, Outputs, Packed, Packer, Placed,
+    PlainPacker, Result, Seal, Shape, Sink, Unit,
 };
 
 use crate::{
@@ -19,7 +19,13 @@ const UNIT: Bytes = Bytes::mib(1);
 pub(super) struct Writer {
     plan: Plan,
     main: Arc<dyn Sink>,
-    extents: Vec<Arc<dyn Sink>>,
+    extents: Vec<Extent>,
+}
+
+/// One of its files.
+struct Extent {
+    sink: Arc<dyn Sink>,
+    ahead: Ahead,
 }
 
 impl Writer {
@@ -29,7 +35,10 @@ impl Writer {
         for (number, size) in plan.extents().into_iter().enumerate() {
             let sink = outputs.other(&plan.extent_name(number))?;
             sink.set_len(size)?;
-            extents.push(sink);
+            extents.push(Extent {
+                sink,
+                ahead: Ahead::new(FileOffset::ZERO),
+            });
         }
         Ok(Self {
             plan,
@@ -71,10 +80,17 @@ impl ImageWriter for Writer {
             0
         };
         let start = number.saturating_mul(SPLIT.0);
-        let sink = self.extents.get(Bytes(number).in_memory());
-        Ok(sink.map(|sink| Placed {
-            sink: Arc::clone(sink),
-            at: FileOffset(unit.at.0.saturating_sub(start)),
+        let Some(extent) = self.extents.get_mut(Bytes(number).in_memory()) else {
+            return Err(Error::new(
+                Kind::Unsupported,
+                format!("byte {} lies beyond the disk", unit.at.0),
+            ));
+        };
+        let at = FileOffset(unit.at.0.saturating_sub(start));
+        extent.ahead.reserve(&*extent.sink, at, unit);
+        Ok(Some(Placed {
+            sink: Arc::clone(&extent.sink),
+            at,
             padding: Bytes::ZERO,
         }))
     }
