@@ -1,0 +1,130 @@
+//! Images as lists know them, and which of them two lists share. What an image holds is not looked at here.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use imgdelta_core::Bytes;
+use imgdelta_delta::ContentId;
+
+/// An image as headquarters' list or a site's inventory knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// What the image is called among all repositories: made of its content id, unless the user set another.
+    pub id: String,
+    /// What its guest sees, proven when it was entered.
+    pub content_id: ContentId,
+    /// How large its guest sees it.
+    pub size: Bytes,
+    /// The id of the image that it was made from, as far as that is known. One that is not in the list counts for nothing.
+    pub parent: Option<String>,
+}
+
+/// How it is known that two images are one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Shared {
+    /// Their content ids are equal.
+    Content,
+    /// Only their ids are equal: somebody says that they are the same disk, and their content ids say that they are not.
+    Claim,
+}
+
+/// An image that both sides have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Common {
+    /// Its id at headquarters.
+    pub image: String,
+    /// Its id at the site.
+    pub at_site: String,
+    /// How that is known.
+    pub shared: Shared,
+}
+
+/// The images that both sides have, in the order of their ids at headquarters.
+///
+/// Equal content ids come before equal ids: a set id is a claim, and the base is proven by its content all the same. Where a
+/// list has an id twice, the first counts; where a site has a content twice, the smaller id does.
+#[must_use]
+pub fn common(headquarters: &[Node], site: &[Node]) -> Vec<Common> {
+    let mut by_id: HashMap<&str, &Node> = HashMap::new();
+    let mut by_content: HashMap<ContentId, &str> = HashMap::new();
+    for node in site {
+        by_id.entry(&node.id).or_insert(node);
+        let id = by_content.entry(node.content_id).or_insert(&node.id);
+        if *id > node.id.as_str() {
+            *id = &node.id;
+        }
+    }
+    let mut seen = HashSet::new();
+    let mut all = BTreeMap::new();
+    for node in headquarters.iter().filter(|node| seen.insert(&node.id)) {
+        let here = by_id.get(node.id.as_str());
+        let same_id = here.filter(|here| here.content_id == node.content_id);
+        let same_content = same_id
+            .map(|here| here.id.as_str())
+            .or_else(|| by_content.get(&node.content_id).copied());
+        let found = match (same_content, here) {
+            (Some(id), _) => Some((id, Shared::Content)),
+            (None, Some(here)) => Some((here.id.as_str(), Shared::Claim)),
+            (None, None) => None,
+        };
+        if let Some((at_site, shared)) = found {
+            all.insert(
+                node.id.as_str(),
+                Common {
+                    image: node.id.clone(),
+                    at_site: at_site.to_owned(),
+                    shared,
+                },
+            );
+        }
+    }
+    all.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use imgdelta_delta::Digest;
+
+    use super::*;
+
+    fn node(id: &str, content: u8) -> Node {
+        Node {
+            id: id.to_owned(),
+            content_id: ContentId(Digest([content; 32])),
+            size: Bytes::mib(1),
+            parent: None,
+        }
+    }
+
+    fn listed(common: &[Common]) -> Vec<(&str, &str, Shared)> {
+        common
+            .iter()
+            .map(|one| (one.image.as_str(), one.at_site.as_str(), one.shared))
+            .collect()
+    }
+
+    #[test]
+    fn images_are_shared_by_content_under_any_name_and_by_name_only_as_a_claim() {
+        let headquarters = [node("b", 2), node("a", 1), node("c", 3), node("d", 4)];
+        let site = [node("z", 1), node("x", 1), node("b", 2), node("c", 9)];
+        assert_eq!(
+            listed(&common(&headquarters, &site)),
+            [
+                ("a", "x", Shared::Content),
+                ("b", "b", Shared::Content),
+                ("c", "c", Shared::Claim)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_name_that_a_list_has_twice_counts_once_and_its_first_image_counts() {
+        let headquarters = [node("a", 1), node("a", 2)];
+        let site = [node("a", 2), node("a", 1)];
+        assert_eq!(
+            listed(&common(&headquarters, &site)),
+            [("a", "a", Shared::Content)],
+            "the content is there, whatever else goes by its name"
+        );
+        assert_eq!(common(&headquarters, &[]), []);
+    }
+}
