@@ -4,7 +4,7 @@ mod settings;
 
 use std::path::{Path, PathBuf};
 
-use imgdelta_core::{Error, Kind, Result};
+use imgdelta_core::{Error, Existing, Kind, Result};
 use imgdelta_registry::{OpenSpec, OutputSpec};
 
 pub(crate) use settings::{Origin, Progress, Setting, Settings, Wishes};
@@ -163,6 +163,22 @@ pub(crate) struct Map {
 pub(crate) struct Check {
     /// The image.
     pub(crate) image: OpenSpec,
+    /// Where a mended one goes, if it is to be mended.
+    pub(crate) repair: Option<Repair>,
+}
+
+/// Where a mended image goes.
+#[derive(Clone, Debug)]
+pub(crate) enum Repair {
+    /// To a file of its own.
+    Into {
+        /// That file.
+        output: PathBuf,
+        /// Whether what stands there may be replaced.
+        existing: Existing,
+    },
+    /// Where the damaged one stands.
+    InPlace,
 }
 
 /// `digest`.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, Companions, Driver, Format, Image, MemSource, NoCompanions, Open, Options, Peek, Result,
-    Source, VirtOffset,
+    Bytes, Companions, Driver, FileOffset, Format, Image, MemSource, NoCompanions, Open, Options,
+    Peek, Repair, Result, Source, VirtOffset,
 };
 use imgdelta_delta::Manifest;
 
@@ -33,13 +33,17 @@ pub(crate) fn open_as(format: Format, head: &[u8], bytes: &[u8]) {
 
 /// Opens, checks and walks `bytes` as an image of `format`, with checksums that count and with checksums that do not.
 pub(crate) fn open(format: Format, bytes: &[u8]) {
+    open_source(format, Arc::new(MemSource(bytes.to_vec())));
+}
+
+/// As [`open`], from any source.
+pub(crate) fn open_source(format: Format, source: Arc<dyn Source>) {
     let Some(driver) = imgdelta_registry::DRIVERS
         .iter()
         .find(|driver| driver.format == format)
     else {
         panic!("no driver for {format}");
     };
-    let source: Arc<dyn Source> = Arc::new(MemSource(bytes.to_vec()));
     if let Ok(peek) = Peek::of(&*source) {
         let _ = (driver.probe)(&peek);
     }
@@ -54,11 +58,46 @@ pub(crate) fn open(format: Format, bytes: &[u8]) {
             key => format!("{key}=ignore"),
         })
         .collect();
+    if let Some(repair) = driver.repair
+        && let Ok(repair) = repair(request(&source, &NoCompanions, &[]))
+    {
+        mended(driver, &repair);
+    }
     let companion = Anything(Arc::clone(&source));
     for options in [&[], forgiving.as_slice()] {
         if let Ok(image) = (driver.open)(request(&source, &companion, options)) {
             walk(driver, &*image);
         }
+    }
+}
+
+/// What was mended holds the same disk, and nothing is left to be mended.
+fn mended(driver: &Driver, repair: &Repair) {
+    const MOST: u64 = 64 << 20;
+    if repair.len.0 > MOST {
+        return;
+    }
+    let mut bytes = vec![0; repair.len.in_memory()];
+    let len = repair.source.len().min(repair.len).in_memory();
+    let part = bytes.get_mut(..len).unwrap_or_default();
+    if repair.source.read_at(FileOffset::ZERO, part).is_err() {
+        return;
+    }
+    for patch in &repair.patches {
+        let at = Bytes(patch.at.0).in_memory();
+        let place = bytes.get_mut(at..at + patch.bytes.len());
+        let Some(place) = place else {
+            panic!("a patch at {at} lies beyond the file")
+        };
+        place.copy_from_slice(&patch.bytes);
+    }
+    let source: Arc<dyn Source> = Arc::new(MemSource(bytes));
+    let again = driver
+        .repair
+        .map(|repair| repair(request(&source, &NoCompanions, &[])));
+    match again {
+        Some(Ok(again)) => assert!(again.done.is_empty(), "mended twice: {:?}", again.done),
+        other => panic!("what was mended does not open: {other:?}"),
     }
 }
 

@@ -6,6 +6,7 @@
 #![allow(clippy::panic, reason = "a fuzz target fails by panicking")]
 
 mod image;
+mod pages;
 mod pair;
 
 use imgdelta_core::Format;
@@ -37,10 +38,19 @@ pub const TARGETS: &[(&str, Target)] = &[
         );
     }),
     ("vdi", |bytes| image::open(Format::Vdi, bytes)),
+    ("vhdx_front", vhdx),
+    ("vhdx_metadata", vhdx),
+    ("vhdx_log", vhdx),
+    ("vhdx_bat", vhdx),
     ("manifest", image::manifest),
     ("round_trip", pair::round_trip),
     ("chain", pair::chain),
 ];
+
+/// The targets of VHDX differ in what their seeds begin with: headers and region tables, metadata, log, BAT.
+fn vhdx(bytes: &[u8]) {
+    image::open_source(Format::Vhdx, pages::source(bytes));
+}
 
 /// The target of that name.
 #[must_use]

@@ -69,6 +69,9 @@ const FORMS: &[(Format, &str)] = &[
     (Format::Vdi, ""),
     (Format::Vdi, "static=on"),
     (Format::Vdi, "block_size=4K"),
+    (Format::Vhdx, ""),
+    (Format::Vhdx, "block_size=1M,logical_sector_size=4096"),
+    (Format::Vhdx, "subformat=fixed"),
 ];
 
 /// Forms that a child can have.
@@ -89,6 +92,9 @@ const CHILD_FORMS: &[(Format, &str)] = &[
     (Format::Vmdk, "zeroed_grain=on"),
     (Format::Vdi, ""),
     (Format::Vdi, "block_size=4K"),
+    (Format::Vhdx, ""),
+    (Format::Vhdx, "block_size=1M"),
+    (Format::Vhdx, "block_size=32M"),
 ];
 
 /// A disk, written in any form and read back, is the same.
@@ -211,7 +217,7 @@ fn write((format, text): (Format, &str), bytes: &[u8]) -> Result<Arc<dyn Image>>
     let size = Bytes::from(bytes.len());
     let writer = (driver(format).create)(Create {
         outputs: &outputs,
-        size,
+        disk: size.into(),
         options: options(text)?,
         parent: None,
         seed: None,
@@ -256,7 +262,7 @@ fn make(
     let outputs = OneOutput(Arc::clone(&sink) as Arc<dyn Sink>);
     let create = Create {
         outputs: &outputs,
-        size: target.size(),
+        disk: target.size().into(),
         options: options(text)?,
         parent: Some(parent),
         seed: None,

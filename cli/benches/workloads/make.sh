@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes the disk images that the benchmarks work on; what is there already is kept.
-#   make.sh WORK_FOLDER [base|small|apt|copy|vhd|head|sparse|chain|related|random|all]...
+#   make.sh WORK_FOLDER [base|small|apt|copy|vhd|head|sparse|chain|related|random|huge|all]...
 # Needs mke2fs, debugfs, openssl, python3, qemu-img and qemu-io; neither root nor a mount; 30 GiB of disk.
 # Every choice is seeded; file contents come from this machine's $SOURCE (/usr).
 set -euo pipefail
@@ -67,7 +67,7 @@ make_vhd() {
   done
 }
 
-# The first GiB of the base in each variant of VMDK and as VDI, and that of the target as the children's targets.
+# The first GiB of the base in each variant of VMDK, as VDI and as VHDX, and that of the target as the children's targets.
 make_head() {
   make_small
   local name
@@ -75,6 +75,7 @@ make_head() {
     [ -f "head-$name.raw" ] || { head -c 1G "$name.raw" >head.part && mv head.part "head-$name.raw"; }
     head_as "$name" vmdk vmdk subformat=monolithicSparse
     head_as "$name" vdi vdi static=off
+    head_as "$name" vhdx vhdx subformat=dynamic
   done
   head_as base split.vmdk vmdk subformat=twoGbMaxExtentSparse
   head_as base flat.vmdk vmdk subformat=monolithicFlat
@@ -130,6 +131,11 @@ overlay() {
   python3 "$here/overlay_writes.py" "$3" "$4" | qemu-io -f qcow2 "$1" >/dev/null
 }
 
+# The largest VHDX, with nothing in it.
+make_huge() {
+  [ -f huge.vhdx ] || { qemu-img create -q -f vhdx huge.part 64T && mv huge.part huge.vhdx; }
+}
+
 # Nothing in common: two times 2 GiB of pseudo-random bytes.
 make_random() {
   local number
@@ -144,8 +150,8 @@ make_random() {
 
 for kind in "${@:-all}"; do
   case $kind in
-    all) for kind in small apt copy vhd head sparse chain related random; do "make_$kind"; done ;;
-    base | small | apt | copy | vhd | head | sparse | chain | related | random) "make_$kind" ;;
+    all) for kind in small apt copy vhd head sparse chain related random huge; do "make_$kind"; done ;;
+    base | small | apt | copy | vhd | head | sparse | chain | related | random | huge) "make_$kind" ;;
     *) echo "make.sh: no workload is called $kind" >&2; exit 2 ;;
   esac
 done

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use imgdelta_core::Result;
+use imgdelta_core::{Existing, Result};
 
 use super::input::Input;
 use crate::job::{self, InfoDepth, MapDepth};
@@ -105,11 +105,16 @@ impl Map {
 Example:
   imgdelta check golden.vhd",
     after_long_help = "\
-Exit status 0: sound. 1: faults were found. 3: it cannot be opened at all. Its parents are not looked at.
+Exit status 0: sound. 1: faults were found, with --repair: are left. 3: it cannot be opened at all. Its parents are not looked at.
+
+--repair plays the log of a VHDX that was not closed, makes damaged copies of tables anew and clears what means nothing; it guesses \
+nothing, and the disk stays the same. Other formats have nothing to be mended so.
 
 Examples:
   imgdelta check golden.vhd
-  imgdelta check golden.qcow2 --json"
+  imgdelta check golden.qcow2 --json
+  imgdelta check --repair -o mended.vhdx win11.vhdx
+  imgdelta check --repair --in-place win11.vhdx"
 )]
 pub(crate) struct Check {
     /// The image.
@@ -118,13 +123,40 @@ pub(crate) struct Check {
     /// How it is opened.
     #[command(flatten)]
     input: Input,
+    /// Write a mended image: to -o, or in place of the damaged one.
+    #[arg(long, help_heading = "Output", requires = "mended")]
+    repair: bool,
+    /// Where the mended image goes.
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        help_heading = "Output",
+        group = "mended",
+        requires = "repair"
+    )]
+    output: Option<PathBuf>,
+    /// The mended image takes the damaged one's place.
+    #[arg(long, help_heading = "Output", group = "mended", requires = "repair")]
+    in_place: bool,
+    /// Replace an existing file.
+    #[arg(long, help_heading = "Output", requires = "output")]
+    force: bool,
 }
 
 impl Check {
     /// What it means.
     pub(crate) fn job(self) -> Result<job::Check> {
+        let existing = if self.force {
+            Existing::Replace
+        } else {
+            Existing::Keep
+        };
+        let into = |output| job::Repair::Into { output, existing };
+        let in_place = self.in_place.then_some(job::Repair::InPlace);
         Ok(job::Check {
             image: self.input.open(self.image, None)?,
+            repair: self.output.map(into).or(in_place),
         })
     }
 }

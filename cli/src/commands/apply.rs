@@ -1,6 +1,6 @@
 //! `apply`: base and child together as a full image, proven before the first write and before it gets its name.
 
-use imgdelta_core::Result;
+use imgdelta_core::{NewDisk, Result};
 use imgdelta_delta as delta;
 use serde::Serialize;
 
@@ -63,7 +63,10 @@ pub(crate) fn apply(job: &job::Apply, run: &Run<'_>) -> Result<Applied> {
         memory: &memory,
         work: run.work(goal.ids)?,
     };
-    let size = apply.result_size();
+    let disk = NewDisk {
+        size: apply.result_size(),
+        ..pair.disk.disk()
+    };
     // A place that cannot be is refused before a long proof; nothing is begun there, since it may be a device.
     writing::check_place(goal, &[&pair.child, &pair.base])?;
     run.showing.phase(format!("prove {}", pair.base.path()));
@@ -71,7 +74,7 @@ pub(crate) fn apply(job: &job::Apply, run: &Run<'_>) -> Result<Applied> {
         .prove_base()
         .map_err(|error| pair.explain(error, &job.pair.child))?;
 
-    let writing = Writing::begin(goal, size, None, &[&pair.child, &pair.base], run)?;
+    let writing = Writing::begin(goal, disk, None, &[&pair.child, &pair.base], run)?;
     let (writer, written) = writing.split();
     run.showing
         .phase(format!("apply {}", goal.output.path.display()));
@@ -84,7 +87,7 @@ pub(crate) fn apply(job: &job::Apply, run: &Run<'_>) -> Result<Applied> {
     Ok(Applied {
         output: shown(&goal.output.path),
         format: format.name(),
-        size: size.0,
+        size: disk.size.0,
         file_size,
         content_id: copied.proof.map(|proof| proof.id.to_string()),
         child: pair.child.path(),

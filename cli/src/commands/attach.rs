@@ -108,7 +108,7 @@ pub(crate) fn attach(job: &job::Attach, run: &Run<'_>) -> Result<Attached> {
         // The file itself, not a link to it, gets the new bytes.
         let place = std::fs::canonicalize(&spec.child.path)
             .map_err(|cause| Error::host("cannot find", cause).in_file(&spec.child.path))?;
-        engine::relink(&place, source, &patches)?;
+        delta::relink(&place, source, &patches)?;
     }
     Ok(Attached {
         child: pair.child.path(),

@@ -1,11 +1,14 @@
-//! `check`: is an image sound?
+//! `check`: is an image sound? `--repair` writes one that is, as far as nothing needs to be guessed.
 
-use imgdelta_core::{CheckReport, Error, FileSource, Result};
-use imgdelta_registry::{check_image, probe};
+use std::sync::atomic::Ordering;
+
+use imgdelta_core::{CheckReport, Driver, Error, Existing, FileSource, Result};
+use imgdelta_delta::mend;
+use imgdelta_registry::{OpenSpec, check_image, probe, refuse_inputs, repair_image};
 use serde::Serialize;
 
 use super::{Outcome, Run, writing::shown};
-use crate::job;
+use crate::job::{self, Ids};
 
 /// What a check found.
 #[derive(Debug, Serialize)]
@@ -22,8 +25,23 @@ pub(crate) struct Checked {
     pub(crate) more: bool,
     /// What was counted.
     pub(crate) counts: Vec<Count>,
+    /// What was mended. All else is then said of the mended image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) repair: Option<Repaired>,
     /// What is not as it should be but harms no content.
     pub(crate) notes: Vec<String>,
+    /// Whether `--repair` could mend something of it.
+    #[serde(skip)]
+    pub(crate) can_repair: bool,
+}
+
+/// An image that was mended.
+#[derive(Debug, Serialize)]
+pub(crate) struct Repaired {
+    /// Where the mended image stands.
+    pub(crate) output: String,
+    /// What was done, a line each.
+    pub(crate) mended: Vec<String>,
 }
 
 /// A broken rule.
@@ -75,14 +93,66 @@ pub(crate) fn check(job: &job::Check, run: &Run<'_>) -> Result<Checked> {
     let spec = &job.image;
     let driver = probe(&FileSource::open(&spec.path)?, &spec.path, spec.format)
         .map_err(|error| error.in_file(&spec.path))?;
+    match &job.repair {
+        None => Ok(tell(job, driver, check_image(spec)?, None)),
+        Some(goal) => repair(job, goal, driver, run),
+    }
+}
+
+/// Writes the mended image, and checks it before it gets its name.
+fn repair(job: &job::Check, goal: &job::Repair, driver: &Driver, run: &Run<'_>) -> Result<Checked> {
+    let repair = repair_image(&job.image)?;
+    let (place, existing) = match goal {
+        job::Repair::Into { output, existing } => (output.clone(), *existing),
+        // The file itself, not a link to it, gets the new bytes.
+        job::Repair::InPlace => {
+            let place = std::fs::canonicalize(&job.image.path)
+                .map_err(|cause| Error::host("cannot find", cause).in_file(&job.image.path))?;
+            (place, Existing::Replace)
+        }
+    };
+    let is_new = matches!(goal, job::Repair::Into { .. });
+    if is_new {
+        let stamps: Vec<_> = repair.source.stamp()?.into_iter().collect();
+        refuse_inputs(&place, &stamps)?;
+    }
+    let output = shown(if is_new { &place } else { &job.image.path });
+    if repair.done.is_empty() && !is_new {
+        let mended = Vec::new();
+        let report = check_image(&job.image)?;
+        return Ok(tell(job, driver, report, Some(Repaired { output, mended })));
+    }
+    run.signals.may_end_at_once(false);
+    run.begun.store(true, Ordering::Relaxed);
+    let work = run.work(Ids::OfContent)?;
+    run.showing.phase(format!("mend {}", shown(&place)));
+    let draft = mend(&place, existing, &repair, work.watch)?;
+    // The log, which it may have been asked to ignore, is empty now.
+    let report = check_image(&OpenSpec {
+        format: Some(driver.format),
+        ..OpenSpec::of(draft.written_at())
+    })?;
+    draft.commit()?;
+    let mended = repair.done;
+    Ok(tell(job, driver, report, Some(Repaired { output, mended })))
+}
+
+fn tell(
+    job: &job::Check,
+    driver: &Driver,
+    report: CheckReport,
+    repair: Option<Repaired>,
+) -> Checked {
     let CheckReport {
         faults,
         notes,
         counts,
-    } = check_image(spec)?;
-    Ok(Checked {
+    } = report;
+    Checked {
         path: shown(&job.image.path),
         format: driver.format.name(),
+        can_repair: driver.repair.is_some(),
+        repair,
         sound: faults.is_empty(),
         more: faults.len() >= CheckReport::LIMIT,
         faults: faults.iter().map(fault).collect(),
@@ -91,7 +161,7 @@ pub(crate) fn check(job: &job::Check, run: &Run<'_>) -> Result<Checked> {
             .map(|(name, count)| Count { name, count })
             .collect(),
         notes,
-    })
+    }
 }
 
 fn fault(error: &Error) -> Fault {

@@ -96,7 +96,7 @@ pub(crate) fn convert(job: &job::Convert, run: &Run<'_>) -> Result<Converted> {
     let writing = if job::is_stream(&goal.output.path) && !goal.dry_run {
         Writing::begin_stream(goal, &copy, run)?
     } else {
-        Writing::begin(goal, chain.size(), None, &source.inputs(), run)?
+        Writing::begin(goal, chain.disk(), None, &source.inputs(), run)?
     };
     let size = writing.writer.shape().size;
     if size < chain.size() {

@@ -1,6 +1,6 @@
 //! `make`: the child and its manifest, both or neither.
 
-use imgdelta_core::{Bytes, ChildRule, Driver, Error, FileOffset, Kind, Result, SECTOR};
+use imgdelta_core::{Bytes, ChildRule, Driver, Error, FileOffset, Kind, Result, SECTOR, Sectors};
 use imgdelta_delta::{self as delta, LayerDigest, Manifest, manifest};
 use imgdelta_registry::{DRIVERS, driver_for, needs_search, new_parent};
 use serde::Serialize;
@@ -72,11 +72,12 @@ pub(crate) fn make(job: &job::Make, run: &Run<'_>) -> Result<Made> {
     let base = Disk::open(&job.base)?;
     let target = Disk::open(&job.target)?;
     require_fit(driver, rule, &base, target.chain.size(), goal)?;
+    require_sectors(driver, &base, &target, goal)?;
 
     let parent = new_parent(&base.top, &goal.output.path)?;
     let writing = Writing::begin(
         goal,
-        target.chain.size(),
+        target.chain.disk(),
         Some(parent),
         &[&base, &target],
         run,
@@ -144,6 +145,25 @@ fn require_fit(
         .in_file(&goal.output.path));
     }
     Ok(())
+}
+
+/// Makes sure that the target's sectors are the base's, where the child says how large they are. A target whose format does not say is
+/// taken to have them.
+fn require_sectors(driver: &Driver, base: &Disk, target: &Disk, goal: &Goal) -> Result<()> {
+    let (have, wanted) = (base.chain.disk().sector, target.chain.disk().sector);
+    let says = target.top.driver.sectors == Sectors::Recorded || wanted != Bytes(SECTOR);
+    if driver.sectors != Sectors::Recorded || !says || have == wanted {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Unsupported,
+        format!(
+            "the target has sectors of {} bytes, the base of {}; a {} child has its base's",
+            wanted.0, have.0, driver.format
+        ),
+    )
+    .with_code("sector_size")
+    .in_file(&goal.output.path))
 }
 
 /// Makes sure that the base has the format that such a child demands, or says how it gets it.

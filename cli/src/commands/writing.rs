@@ -10,12 +10,12 @@ use std::{
 };
 
 use imgdelta_core::{
-    Bytes, Create, Draft, Error, Existing, FileOffset, Format, ImageWriter, Kind, NewParent,
-    Outputs, PipeSink, Result, Sink,
+    Bytes, Draft, Error, Existing, FileOffset, Format, ImageWriter, Kind, NewDisk, NewParent,
+    Outputs, PipeSink, Result, SECTOR, Sectors, Sink,
 };
 use imgdelta_delta::Copy;
 use imgdelta_registry::{
-    Drafts, OpenSpec, create, create_stream, driver_for, open_image, refuse_inputs,
+    Drafts, OpenSpec, create, create_in, create_stream, driver_for, open_image, refuse_inputs,
 };
 
 use super::{Run, disk::Disk};
@@ -39,6 +39,8 @@ pub(crate) struct Writing {
     place: Place,
     /// The files beside the image that will be replaced: those of the new one have other names.
     replaced: Vec<PathBuf>,
+    /// What the image does not say of its disk.
+    unsaid: Option<String>,
 }
 
 /// The format that a goal's image will have.
@@ -54,25 +56,26 @@ pub(crate) fn check_place(goal: &Goal, inputs: &[&Disk]) -> Result<()> {
 }
 
 impl Writing {
-    /// Starts an image with a disk of `size` bytes. An output that is one of the inputs is refused before anything is made.
+    /// Starts an image of `disk`. An output that is one of the inputs is refused before anything is made.
     pub(crate) fn begin(
         goal: &Goal,
-        size: Bytes,
+        disk: NewDisk,
         parent: Option<NewParent>,
         inputs: &[&Disk],
         run: &Run<'_>,
     ) -> Result<Self> {
         check_place(goal, inputs)?;
         if goal.dry_run {
-            return Self::begin_nowhere(goal, size, parent);
+            return Self::begin_nowhere(goal, disk, parent);
         }
         run.begun.store(true, Ordering::Relaxed);
         let replaced = others_of(&goal.output.path);
-        let output = create(&goal.output, size, parent)?;
+        let output = create(&goal.output, disk, parent)?;
         Ok(Self {
             writer: output.writer,
             place: Place::Files(output.drafts),
             replaced,
+            unsaid: unsaid_sector(goal, disk)?,
         })
     }
 
@@ -86,8 +89,8 @@ impl Writing {
             )
             .with_hint("use -o FILE, or a pipe, or --force"));
         }
-        let size = copy.disk.size();
-        let shape = Self::begin_nowhere(goal, size, None)?.writer.shape();
+        let disk = copy.disk.disk();
+        let shape = Self::begin_nowhere(goal, disk, None)?.writer.shape();
         let seed = if shape.has_ids {
             run.showing.phase("read the disk for its ids");
             Some(copy.seed(shape)?)
@@ -96,27 +99,21 @@ impl Writing {
         };
         let sink: Arc<dyn Sink> = Arc::new(PipeSink::new(io::stdout()));
         Ok(Self {
-            writer: create_stream(sink, &goal.output, size, seed)?,
+            writer: create_stream(sink, &goal.output, disk, seed)?,
             place: Place::Stream,
             replaced: Vec::new(),
+            unsaid: unsaid_sector(goal, disk)?,
         })
     }
 
-    fn begin_nowhere(goal: &Goal, size: Bytes, parent: Option<NewParent>) -> Result<Self> {
-        let driver = driver_for(&goal.output)?;
+    fn begin_nowhere(goal: &Goal, disk: NewDisk, parent: Option<NewParent>) -> Result<Self> {
         let nowhere = Arc::new(Nowhere::default());
-        let writer = (driver.create)(Create {
-            outputs: &*nowhere,
-            size,
-            options: goal.output.options.clone(),
-            parent,
-            seed: None,
-        })
-        .map_err(|error| error.in_file(&goal.output.path))?;
+        let writer = create_in(&*nowhere, &goal.output, disk, parent)?;
         Ok(Self {
             writer,
             place: Place::Nowhere(nowhere),
             replaced: Vec::new(),
+            unsaid: unsaid_sector(goal, disk)?,
         })
     }
 
@@ -126,6 +123,7 @@ impl Writing {
             place: self.place,
             beside: Mutex::default(),
             replaced: self.replaced,
+            unsaid: self.unsaid,
         };
         (self.writer, written)
     }
@@ -137,6 +135,7 @@ pub(crate) struct Written {
     /// The names of the files that go with the image and are not its own.
     beside: Mutex<Vec<String>>,
     replaced: Vec<PathBuf>,
+    unsaid: Option<String>,
 }
 
 impl Written {
@@ -162,8 +161,9 @@ impl Written {
 
     /// Makes everything durable and gives it its name; what the user should know then.
     pub(crate) fn commit(self) -> Result<Vec<String>> {
+        let unsaid = self.unsaid.into_iter();
         let Place::Files(drafts) = self.place else {
-            return Ok(Vec::new());
+            return Ok(unsaid.collect());
         };
         // Before the first file gets its name, all that can fail has been done.
         drafts.main()?.sync()?;
@@ -174,8 +174,22 @@ impl Written {
                 file.display()
             )
         });
-        Ok(left.collect())
+        Ok(unsaid.chain(left).collect())
     }
+}
+
+/// What to say when a disk has other sectors than usual and the format says nothing of sectors.
+fn unsaid_sector(goal: &Goal, disk: NewDisk) -> Result<Option<String>> {
+    let driver = driver_for(&goal.output)?;
+    let is_unsaid = driver.sectors == Sectors::Unsaid && disk.sector != Bytes(SECTOR);
+    Ok(is_unsaid.then(|| {
+        format!(
+            "{}: a {} image does not say that its disk has sectors of {} bytes: the virtual machine must be told",
+            goal.output.path.display(),
+            driver.format,
+            disk.sector.0
+        )
+    }))
 }
 
 /// Keeps nothing but the length.

@@ -7,6 +7,7 @@
 
 mod devices;
 mod disks;
+mod hyperv;
 mod json;
 mod lines;
 mod machines;

@@ -1,5 +1,5 @@
 //! Children as other programs read them: qemu for qcow2 and VMDK; libvhdi, 7-Zip and VirtualBox for VHD; libvmdk and VirtualBox for VMDK;
-//! dissect and VirtualBox for VDI; before and after `attach`.
+//! dissect and VirtualBox for VDI; libvhdi, 7-Zip and dissect for VHDX; before and after `attach`.
 //!
 //! `imgdelta_fixtures::peers` has the policy for what is not installed.
 
@@ -144,6 +144,26 @@ fn dissect_reads_a_vdi_child() -> Seen {
         }),
         None => Ok(()),
     }
+}
+
+#[test]
+fn libvhdi_7zip_and_dissect_read_a_vhdx_child() -> Seen {
+    let has = |peer| peers::find(peer).is_some();
+    if has(Peer::Libyal) {
+        read_by("vhdx", |child, parents| {
+            peers::libyal("vhdx", child, parents)
+        })?;
+    }
+    if has(Peer::SevenZip) {
+        // It finds the base by the path that the child records.
+        read_by("vhdx", |child, _| peers::sevenzip(child, "vhdx"))?;
+    }
+    if has(Peer::Dissect) {
+        read_by("vhdx", |child, parents| {
+            peers::dissect("vhdx", child, parents)
+        })?;
+    }
+    Ok(())
 }
 
 #[test]

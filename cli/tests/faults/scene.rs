@@ -14,6 +14,7 @@ use imgdelta_fixtures::{
     qcow2::Qcow2Spec,
     vdi::VdiSpec,
     vhd::VhdSpec,
+    vhdx::VhdxSpec,
     vmdk::{Layout, VmdkSpec},
 };
 use tempfile::TempDir;
@@ -78,6 +79,7 @@ pub(crate) fn image(name: &str, recipe: Recipe) -> Vec<u8> {
     match name.rsplit('.').next() {
         Some("vhd") => VhdSpec::dynamic(recipe, 512 << 10).build(),
         Some("vmdk") => VmdkSpec::new(recipe, Layout::Sparse).build().remove(0).1,
+        Some("vhdx") => VhdxSpec::dynamic(recipe, 1 << 20).build(),
         Some("vdi") => VdiSpec::dynamic(recipe, 64 << 10).build(),
         Some("qcow2") => Qcow2Spec::new(recipe, 16).build(),
         _ => recipe.expected(None),
@@ -97,6 +99,7 @@ impl Scene {
             "base.qcow2",
             "base.vmdk",
             "base.vdi",
+            "base.vhdx",
         ] {
             fs::write(inputs.join(file), image(file, base()))?;
         }

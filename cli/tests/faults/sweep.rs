@@ -5,6 +5,8 @@
 
 use std::{fs, io, path::Path};
 
+use imgdelta_fixtures::vhdx::{LogSpec, Part, VhdxSpec};
+
 use crate::{
     Outcome,
     scene::{Files, Scene, base, image, shown, target, without_drafts},
@@ -138,7 +140,7 @@ fn must_be_mixed_at_most(scene: &Scene, why: &str, ended: &Ended) -> io::Result<
         return Ok(());
     };
     let base = match child.rsplit('.').next() {
-        Some(format @ ("vhd" | "vmdk" | "vdi")) => scene.input(&format!("base.{format}")),
+        Some(format @ ("vhd" | "vhdx" | "vmdk" | "vdi")) => scene.input(&format!("base.{format}")),
         _ => scene.input("base.raw"),
     };
     let applied = scene.aside().join("applied.raw");
@@ -190,6 +192,36 @@ fn a_conversion_to_vmdk_is_whole_or_not_there() -> Outcome {
 fn a_conversion_to_vdi_is_whole_or_not_there() -> Outcome {
     let args = "convert IN/target.raw -o OUT/disk.vdi";
     sweep(Scene::of("convert to vdi", args, Files::new()))
+}
+
+#[test]
+fn a_conversion_to_vhdx_is_whole_or_not_there() -> Outcome {
+    let args = "convert IN/target.raw -o OUT/disk.vhdx";
+    sweep(Scene::of("convert to vhdx", args, Files::new()))
+}
+
+#[test]
+fn a_vhdx_child_and_its_manifest_are_both_whole_or_both_not_there() -> Outcome {
+    let args = "make --no-cache -b IN/base.vhdx -t IN/target.raw -o OUT/child.vhdx";
+    sweep(Scene::of("make vhdx", args, Files::new()))
+}
+
+#[test]
+fn an_attached_vhdx_is_the_old_child_or_the_attached_one() -> Outcome {
+    attach("attach vhdx", "child.vhdx", "base.vhdx")
+}
+
+#[test]
+fn a_mended_image_is_the_damaged_one_or_the_mended_one() -> Outcome {
+    let spec = VhdxSpec {
+        log: Some(LogSpec::of(&[Part::Bat, Part::Start(0)])),
+        ..VhdxSpec::dynamic(base(), 1 << 20)
+    };
+    let before = files([("open.vhdx", spec.build())]);
+    let args = "check --repair --in-place OUT/open.vhdx";
+    sweep(Scene::of("repair in place", args, before.clone()))?;
+    let args = "check --repair OUT/open.vhdx -o OUT/mended.vhdx";
+    sweep(Scene::of("repair", args, before))
 }
 
 #[test]
@@ -276,6 +308,7 @@ fn what_is_swept_is_right_when_nothing_fails() -> Outcome {
         "disk.raw",
         "disk.vmdk",
         "disk.vdi",
+        "disk.vhdx",
     ] {
         let args = format!("convert IN/target.vhd -o OUT/{name}");
         let scene = Scene::of("convert", &args, Files::new())?.rehearse()?;

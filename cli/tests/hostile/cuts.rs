@@ -7,6 +7,7 @@ use imgdelta_fixtures::{
     qcow2::{Compression, Qcow2Spec},
     vdi::VdiSpec,
     vhd::VhdSpec,
+    vhdx::{LogSpec, Part, VhdxSpec},
     vmdk::{Layout, Stream, VmdkSpec},
 };
 
@@ -129,5 +130,21 @@ fn a_vdi_that_is_cut_is_refused() -> Outcome {
         &disk,
     )?;
     assert_eq!(read, 0, "cuts were read");
+    Ok(())
+}
+
+#[test]
+fn a_vhdx_that_is_cut_is_refused() -> Outcome {
+    let size = 3 << 20;
+    let disk = Recipe::small(size).expected(None);
+    let closed = VhdxSpec::dynamic(Recipe::small(size), 1 << 20);
+    let open = VhdxSpec {
+        log: Some(LogSpec::of(&[Part::Bat, Part::Start(1)])),
+        ..closed.clone()
+    };
+    for spec in [closed, open] {
+        let read = cut("disk.vhdx", &spec.build(), &disk)?;
+        assert_eq!(read, 0, "cuts were read");
+    }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::{fs, io};
 
 use imgdelta_fixtures::broken::{
-    Case, Expect, Special, qcow2_cases, raw_cases, vdi_cases, vhd_cases, vmdk_cases,
+    Case, Expect, Special, qcow2_cases, raw_cases, vdi_cases, vhd_cases, vhdx_cases, vmdk_cases,
 };
 
 use crate::{Outcome, place::Place};
@@ -90,6 +90,11 @@ fn look(place: &Place, case: &Case, image: &str) -> io::Result<()> {
 #[test]
 fn every_malformed_vhd_is_answered_as_its_class_wants() -> Outcome {
     ask(vhd_cases())
+}
+
+#[test]
+fn every_malformed_vhdx_is_answered_as_its_class_wants() -> Outcome {
+    ask(vhdx_cases())
 }
 
 #[test]

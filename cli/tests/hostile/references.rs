@@ -7,6 +7,7 @@ use imgdelta_fixtures::{
     qcow2::{Backing, DataFile, Qcow2Spec},
     vdi::VdiSpec,
     vhd::{Locator, Parent, VhdSpec},
+    vhdx::{self, VhdxSpec},
     vmdk::{Layout, VmdkSpec},
 };
 
@@ -42,11 +43,13 @@ fn trap() -> io::Result<Place> {
     let vmdk = VmdkSpec::new(secret(), Layout::Sparse).build();
     place.put("canary/secret.vmdk", &vmdk[0].1)?;
     place.put("canary/secret.vdi", &canary_vdi().build())?;
+    place.put("canary/secret.vhdx", &canary_vhdx().build())?;
     fs::create_dir(place.path("images"))?;
     symlink("../canary", place.path("images/folder"))?;
     symlink("../canary/secret.raw", place.path("images/link.raw"))?;
     symlink("../canary/secret.vmdk", place.path("images/link.vmdk"))?;
     symlink("../canary/secret.vdi", place.path("images/link.vdi"))?;
+    symlink("../canary/secret.vhdx", place.path("images/link.vhdx"))?;
     symlink(
         place.path("canary/secret.vhd"),
         place.path("images/link.vhd"),
@@ -57,6 +60,21 @@ fn trap() -> io::Result<Place> {
 /// The canary as a VDI.
 fn canary_vdi() -> VdiSpec {
     VdiSpec::dynamic(secret(), 64 << 10)
+}
+
+/// The canary as a VHDX.
+fn canary_vhdx() -> VhdxSpec {
+    VhdxSpec::dynamic(secret(), 1 << 20)
+}
+
+/// A child VHDX of the canary that says this of where it is.
+fn blocks_over(locator: vhdx::Locator) -> Vec<u8> {
+    let recipe = Recipe::of(SIZE, [(64 << 10, 512, Fill::Pattern(1))]);
+    VhdxSpec {
+        locator: Some(locator),
+        ..VhdxSpec::differencing(recipe, 1 << 20, &canary_vhdx(), "")
+    }
+    .build()
 }
 
 /// A flat VMDK whose bytes are in `name`.
@@ -284,6 +302,33 @@ fn no_vdi_finds_the_canary_by_its_identity() -> Outcome {
 }
 
 #[test]
+fn no_path_of_a_vhdx_leads_to_the_canary() -> Outcome {
+    let place = trap()?;
+    let of = || vhdx::Locator::of(canary_vhdx().data_write);
+    let absolute = place.path("canary/secret.vhdx").display().to_string();
+    for (key, path) in [
+        ("relative_path", "..\\canary\\secret.vhdx"),
+        ("relative_path", ".\\..\\canary\\secret.vhdx"),
+        ("relative_path", "folder\\secret.vhdx"),
+        ("relative_path", "link.vhdx"),
+        ("relative_path", "../canary/secret.vhdx"),
+        ("relative_path", absolute.as_str()),
+        ("absolute_win32_path", absolute.as_str()),
+        ("absolute_win32_path", "C:\\canary\\secret.vhdx"),
+        ("absolute_win32_path", "\\\\host\\share\\secret.vhdx"),
+        ("absolute_win32_path", "\\\\.\\PhysicalDrive0"),
+        (
+            "volume_path",
+            "\\\\?\\Volume{26a21bda-a627-11d7-9931-806e6f6e6963}\\secret.vhdx",
+        ),
+    ] {
+        place.put("images/disk.vhdx", &blocks_over(of().with(key, path)))?;
+        is_not_followed(&place, "images/disk.vhdx", path)?;
+    }
+    Ok(())
+}
+
+#[test]
 fn a_raw_disk_whose_guest_wrote_a_qcow2_header_leads_nowhere() -> Outcome {
     let place = trap()?;
     let disk = over(&place.path("canary/secret.raw").display().to_string());
@@ -308,17 +353,27 @@ fn the_same_canary_sings_for_whoever_names_it_on_the_command_line() -> Outcome {
     let recipe = Recipe::of(SIZE, [(64 << 10, 64 << 10, Fill::Pattern(1))]);
     let vdi = VdiSpec::differencing(recipe, 64 << 10, &canary_vdi());
     place.put("images/disk.vdi", &vdi.build())?;
+    let locator = vhdx::Locator::of(canary_vhdx().data_write).relative("secret.vhdx");
+    place.put("images/disk.vhdx", &blocks_over(locator))?;
     for line in [
         "convert images/disk.qcow2 --parent canary/secret.raw -o qcow2.raw",
         "convert images/disk.vhd --parent canary/secret.vhd -o vhd.raw",
         "convert images/disk.vhd --search canary -o found.raw",
         "convert images/disk.vmdk --search canary -o vmdk.raw",
         "convert images/disk.vdi --search canary -o vdi.raw",
+        "convert images/disk.vhdx --search canary -o vhdx.raw",
     ] {
         let ended = place.run(line, "asked for")?;
         assert_eq!(ended.code, Some(0), "{line}: {ended}");
     }
-    for out in ["qcow2.raw", "vhd.raw", "found.raw", "vmdk.raw", "vdi.raw"] {
+    for out in [
+        "qcow2.raw",
+        "vhd.raw",
+        "found.raw",
+        "vmdk.raw",
+        "vdi.raw",
+        "vhdx.raw",
+    ] {
         let read = fs::read(place.path(out))?;
         assert!(
             read[4096..].starts_with(SONG),

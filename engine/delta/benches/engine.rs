@@ -115,7 +115,7 @@ fn make(base: &Path, target: &Path, child: &Path) -> Result<()> {
         .first()
         .map(|base| new_parent(base, child))
         .transpose()?;
-    let output = create(&spec, target_disk.size(), parent)?;
+    let output = create(&spec, target_disk.size().into(), parent)?;
     let (memory, watch) = (Memory::none(), Watch::default());
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let work = Work {

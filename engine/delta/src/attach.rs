@@ -1,10 +1,6 @@
-//! `attach`: a child that names the local copy of its base, after both have been proven.
-//!
-//! Only link fields change, and only in a copy beside the child, which takes its name when it is whole.
+//! `attach`: a child may name the local copy of its base once both have been proven. Writing the link is `mend`'s work.
 
-use std::{path::Path, sync::Arc};
-
-use imgdelta_core::{Draft, Error, FileOffset, Image, Kind, Patch, Result, Source};
+use imgdelta_core::{Error, Image, Kind, Result};
 
 use crate::{
     apply::Apply, layer::layer_digest, manifest::Manifest, remembered::Memory, work::Work,
@@ -38,26 +34,4 @@ pub fn prove(apply: &Apply<'_>, child: &dyn Image, memory: &Memory) -> Result<bo
     let remembered = Apply { memory, ..*apply }.prove_base()?;
     prove_layer(child, manifest, apply.work)?;
     Ok(remembered)
-}
-
-/// Writes `patches` over a copy of the child and lets it take the child's place.
-///
-/// # Errors
-/// Host, if the host cannot, or if the child changed meanwhile.
-pub fn relink(child: &Path, source: &Arc<dyn Source>, patches: &[Patch]) -> Result<()> {
-    let before = source.stamp()?;
-    let draft = Draft::of_existing(child, &**source)?;
-    let sink = draft.sink();
-    for Patch { at, bytes } in patches {
-        sink.write_at(FileOffset(at.0), bytes)?;
-    }
-    if source.stamp()? != before {
-        return Err(Error::new(
-            Kind::Host,
-            "changed while it was read; the result is discarded",
-        )
-        .with_code("input_changed")
-        .in_file(child));
-    }
-    draft.commit()
 }

@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use imgdelta_core::{Bytes, Error, Extent, Image, Kind, Result, Stamp, State, VirtOffset};
+use imgdelta_core::{
+    Bytes, Error, Extent, Image, Kind, NewDisk, Result, SECTOR, Stamp, State, VirtOffset,
+};
 
 /// One layer of a chain.
 #[derive(Clone, Debug)]
@@ -134,6 +136,17 @@ impl Chain {
     #[must_use]
     pub const fn size(&self) -> Bytes {
         self.size
+    }
+
+    /// The disk as a new image is to hold it. Its sectors are the largest that a layer says: formats that do not say count 512 bytes.
+    #[must_use]
+    pub fn disk(&self) -> NewDisk {
+        let all = self.layers.iter();
+        let sectors = all.map(|layer| layer.image.facts().logical_sector);
+        NewDisk {
+            size: self.size,
+            sector: sectors.max().unwrap_or(Bytes(SECTOR)),
+        }
     }
 
     /// The layers, top first.

@@ -1,6 +1,6 @@
 //! `convert` and `apply`: a disk, whatever its chain, as one whole image.
 
-use imgdelta_core::{Bytes, Grain, ImageWriter, Result, Seal, Shape, VirtOffset};
+use imgdelta_core::{Bytes, Draft, Grain, ImageWriter, Result, Seal, Shape, VirtOffset};
 
 use crate::{
     buffer::is_zero,
@@ -8,7 +8,7 @@ use crate::{
     emit::{Emitter, Seed},
     ordered::{self, Line},
     prove::{Proof, Prover},
-    remembered::Memory,
+    remembered::{LeafWriter, Memory},
     tree::{Digest, WINDOW},
     walk::{Known, Manner, Segment, Side, Walker, read_spans, windows},
     work::{self, Work},
@@ -42,6 +42,38 @@ impl Copy<'_> {
     /// # Errors
     /// Those of the chain and of the writer; Host, if an input changed meanwhile; Interrupted.
     pub fn run(&self, writer: Box<dyn ImageWriter>) -> Result<Copied> {
+        let keeping = self.proves.then(|| self.memory.keep(self.disk)).flatten();
+        let serial = self.write(writer, keeping)?;
+        Ok(Copied {
+            written: serial.written,
+            proof: self.proves.then(|| serial.prover.finish(true)),
+        })
+    }
+
+    /// As [`run`](Self::run), the disk being proven, and its leaves going to `leaves`, whose file is then complete, but neither
+    /// durable nor in its place.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); Host, if the leaves cannot be written.
+    pub fn run_keeping(
+        &self,
+        writer: Box<dyn ImageWriter>,
+        leaves: LeafWriter,
+    ) -> Result<(Copied, Draft)> {
+        let proving = Self {
+            proves: true,
+            ..*self
+        };
+        let serial = proving.write(writer, Some(leaves))?;
+        let (proof, leaves) = serial.prover.finish_kept()?;
+        let copied = Copied {
+            proof: Some(proof),
+            written: serial.written,
+        };
+        Ok((copied, leaves))
+    }
+
+    fn write(&self, writer: Box<dyn ImageWriter>, keeping: Option<LeafWriter>) -> Result<Written> {
         let shape = writer.shape();
         let least = self.work.waiting_step();
         let step = work::step(shape.unit.max(least), self.disk.block_size());
@@ -50,11 +82,6 @@ impl Copy<'_> {
             skips_zero: !shape.wants_zeros,
             skips_same: false,
             longest_same: Bytes::ZERO,
-        };
-        let keeping = if self.proves {
-            self.memory.keep(self.disk)
-        } else {
-            None
         };
         let end = self.disk.size().max(if shape.wants_zeros {
             shape.size
@@ -79,12 +106,17 @@ impl Copy<'_> {
             seed,
             time: self.work.time,
         })?;
-        let proof = self.proves.then(|| serial.prover.finish(true));
-        Ok(Copied {
-            proof,
+        Ok(Written {
+            prover: serial.prover,
             written: serial.written,
         })
     }
+}
+
+/// What is left when all has been written.
+struct Written {
+    prover: Prover,
+    written: Bytes,
 }
 
 struct Serial<'a> {

@@ -1,14 +1,19 @@
-//! `digest`: a disk's content id, from bytes read or from memory; and the plain SHA-256 of its bytes.
+//! `digest`: a disk's content id, from bytes read, from memory or from its parent's leaves; and the plain SHA-256 of its bytes.
 
-use imgdelta_core::{Bytes, Result, VirtOffset};
+mod against;
+mod over;
+
+use imgdelta_core::{Bytes, Draft, Error, Kind, Result, VirtOffset};
 use sha2::{Digest as _, Sha256};
 
+use self::against::Against;
+pub use self::{against::Verdict, over::prove_over};
 use crate::{
     buffer::Aligned,
     chain::Chain,
     ordered::{self, Line},
     prove::{Proof, Prover},
-    remembered::{Memory, windows_of},
+    remembered::{LeafReader, LeafWriter, Memory, windows_of},
     tree::{Digest, WINDOW},
     walk::{Known, Manner, Segment, Side, Walker, read_spans, spans_of, windows},
     work::{self, Work},
@@ -19,6 +24,46 @@ use crate::{
 /// # Errors
 /// Those of the chain; Host, if an input changed meanwhile; Interrupted.
 pub fn prove(disk: &Chain, memory: &Memory, work: Work<'_>) -> Result<Proof> {
+    let serial = hash(disk, memory.keep(disk), None, work)?;
+    Ok(serial.prover.finish(true))
+}
+
+/// Reads the disk and works out what proves it; its leaves go to `leaves`, whose file is then complete, but neither durable nor in
+/// its place.
+///
+/// # Errors
+/// As [`prove`]; Host, if the leaves cannot be written.
+pub fn prove_keeping(disk: &Chain, leaves: LeafWriter, work: Work<'_>) -> Result<(Proof, Draft)> {
+    hash(disk, Some(leaves), None, work)?.prover.finish_kept()
+}
+
+/// Reads the disk, works out what proves it, and in which windows it is not the disk whose leaves these are.
+///
+/// # Errors
+/// As [`prove`]; Corrupt, if the file of leaves is damaged; Usage, if it is of a disk of another size.
+pub fn verify(disk: &Chain, leaves: LeafReader, work: Work<'_>) -> Result<(Proof, Verdict)> {
+    if leaves.size() != disk.size() {
+        return Err(Error::new(
+            Kind::Usage,
+            format!(
+                "the leaves are of a disk of {} bytes, the disk has {}",
+                leaves.size().0,
+                disk.size().0
+            ),
+        ));
+    }
+    let serial = hash(disk, None, Some(Against::new(leaves)), work)?;
+    let verdict = serial.against.map(Against::finish).unwrap_or_default();
+    Ok((serial.prover.finish(true), verdict))
+}
+
+/// Reads the whole disk.
+fn hash<'a>(
+    disk: &'a Chain,
+    keeping: Option<LeafWriter>,
+    against: Option<Against>,
+    work: Work<'a>,
+) -> Result<Serial<'a>> {
     let step = work::step(WINDOW, disk.block_size());
     let manner = Manner {
         step,
@@ -28,13 +73,14 @@ pub fn prove(disk: &Chain, memory: &Memory, work: Work<'_>) -> Result<Proof> {
     };
     let serial = Serial {
         walker: Walker::new(None, disk, disk.size(), manner),
-        prover: Prover::new(disk.size(), memory.keep(disk)),
+        prover: Prover::new(disk.size(), keeping),
+        against,
     };
     work.watch.begin(disk.size());
     let desks = work.desks(|| Aligned::zeroed(WINDOW));
     let serial = ordered::run(&Hasher { disk, work }, desks, serial)?;
     disk.prove_unchanged()?;
-    Ok(serial.prover.finish(true))
+    Ok(serial)
 }
 
 /// What proves the disk, from memory if it is remembered; true if it was.
@@ -56,7 +102,11 @@ fn recall(disk: &Chain, memory: &Memory) -> Option<Proof> {
     let mut left = windows_of(disk.size());
     while left > 0 {
         let now = left.min(PORTION);
-        recalled.take(now)?.iter().for_each(|run| prover.run(run));
+        recalled
+            .take(now)
+            .ok()?
+            .iter()
+            .for_each(|run| prover.run(run));
         left -= now;
     }
     let proof = prover.finish(true);
@@ -88,6 +138,8 @@ pub fn plain_sha256(disk: &Chain, work: Work<'_>) -> Result<Digest> {
 struct Serial<'a> {
     walker: Walker<'a>,
     prover: Prover,
+    /// What the disk's leaves are to be.
+    against: Option<Against>,
 }
 
 struct Hasher<'a> {
@@ -141,11 +193,20 @@ impl<'a> Line for Hasher<'a> {
         if piece.segment.known == Known::Zero {
             let range = windows(piece.segment.at, piece.segment.len);
             serial.prover.zeros(range.end - range.start);
+            if let Some(against) = &mut serial.against {
+                against.zeros(range.end - range.start)?;
+            }
         }
         piece
             .leaves
             .iter()
             .for_each(|leaf| serial.prover.leaf(leaf));
+        if let Some(against) = &mut serial.against {
+            piece
+                .leaves
+                .iter()
+                .try_for_each(|leaf| against.leaf(leaf))?;
+        }
         self.work.watch.advance(piece.segment.len, Bytes::ZERO);
         Ok(())
     }

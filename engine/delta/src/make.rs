@@ -17,7 +17,7 @@ use crate::{
     layer::LayerProver,
     ordered::{self, Line},
     prove::{Proof, Prover},
-    remembered::{LeafRun, Memory, Recalled, windows_of},
+    remembered::{LeafReader, LeafRun, Memory, windows_of},
     tree::{ContentId, Digest, WINDOW},
     walk::{Known, Manner, Segment, Walker, windows},
     work::{self, Work},
@@ -102,7 +102,7 @@ impl Make<'_> {
                 Bytes(u64::MAX)
             },
         };
-        let expected = recalled.as_ref().map(Recalled::id);
+        let expected = recalled.as_ref().map(LeafReader::id);
         let keeps_base = self.proves && recalled.is_none();
         let serial = Serial {
             walker: Walker::new(Some(self.base), self.target, end, manner),
@@ -205,7 +205,7 @@ impl Make<'_> {
 /// What the serial parts work on.
 struct Serial<'a> {
     walker: Walker<'a>,
-    recalled: Option<Recalled>,
+    recalled: Option<LeafReader>,
     base: Prover,
     target: Prover,
     layer: LayerProver,
@@ -266,7 +266,7 @@ impl<'a> Line for Differ<'a> {
                 .end
                 .min(windows_of(self.make.base.size()))
                 .saturating_sub(range.start);
-            leaves = recalled.take(there).ok_or_else(damaged_memory)?;
+            leaves = recalled.take(there).map_err(|_| damaged_memory())?;
         }
         Ok(Some(Piece {
             segment,

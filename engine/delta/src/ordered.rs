@@ -62,7 +62,7 @@ pub(crate) fn run<L: Line>(
         finished: false,
         failure: None,
     });
-    let moved = Condvar::new();
+    let moved = Turns(desks.iter().map(|_| Condvar::new()).collect());
     std::thread::scope(|scope| {
         let own = desks.pop();
         for desk in desks {
@@ -79,12 +79,43 @@ pub(crate) fn run<L: Line>(
     }
 }
 
+/// Where threads wait for their turn, one place a thread: at the end of a turn only the one whose turn is next is woken. No two that
+/// wait share a place, since the pieces that are worked on are as many as threads, and follow one another.
+struct Turns(Vec<Condvar>);
+
+impl Turns {
+    /// Lets go of the gate until something happened that concerns piece `number`.
+    fn wait<'a, S>(&self, number: u64, gate: MutexGuard<'a, Gate<S>>) -> MutexGuard<'a, Gate<S>> {
+        match self.place(number) {
+            Some(place) => place.wait(gate).unwrap_or_else(PoisonError::into_inner),
+            None => gate,
+        }
+    }
+
+    /// It is the turn of piece `number`.
+    fn call(&self, number: u64) {
+        if let Some(place) = self.place(number) {
+            place.notify_one();
+        }
+    }
+
+    /// Something happened that concerns all.
+    fn call_all(&self) {
+        self.0.iter().for_each(Condvar::notify_all);
+    }
+
+    fn place(&self, number: u64) -> Option<&Condvar> {
+        let number = number.checked_rem(self.0.len() as u64)?;
+        self.0.get(usize::try_from(number).ok()?)
+    }
+}
+
 fn enter<'a, S>(gate: &'a Mutex<Gate<S>>) -> MutexGuard<'a, Gate<S>> {
     gate.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A thread that panics must not leave the others waiting for its turn.
-struct PanicAlarm<'a, S>(&'a Mutex<Gate<S>>, &'a Condvar);
+struct PanicAlarm<'a, S>(&'a Mutex<Gate<S>>, &'a Turns);
 
 impl<S> Drop for PanicAlarm<'_, S> {
     fn drop(&mut self) {
@@ -100,7 +131,7 @@ impl<S> Drop for PanicAlarm<'_, S> {
 }
 
 /// One thread's part: piece after piece until there is none, or something failed.
-fn attend<L: Line>(line: &L, mut desk: L::Desk, gate: &Mutex<Gate<L::Serial>>, moved: &Condvar) {
+fn attend<L: Line>(line: &L, mut desk: L::Desk, gate: &Mutex<Gate<L::Serial>>, moved: &Turns) {
     let _alarm = PanicAlarm(gate, moved);
     while let Some((number, mut piece)) = take(line, gate, moved) {
         let result = line
@@ -122,7 +153,7 @@ fn attend<L: Line>(line: &L, mut desk: L::Desk, gate: &Mutex<Gate<L::Serial>>, m
 fn take<L: Line>(
     line: &L,
     gate: &Mutex<Gate<L::Serial>>,
-    moved: &Condvar,
+    moved: &Turns,
 ) -> Option<(u64, L::Piece)> {
     let mut gate = enter(gate);
     if gate.finished || gate.failure.is_some() {
@@ -149,7 +180,7 @@ fn take<L: Line>(
 fn wait_for_turn<L: Line>(
     line: &L,
     gate: &Mutex<Gate<L::Serial>>,
-    moved: &Condvar,
+    moved: &Turns,
     number: u64,
     desk: &mut L::Desk,
     piece: &mut L::Piece,
@@ -166,15 +197,15 @@ fn wait_for_turn<L: Line>(
         if gate.turn == number {
             break;
         }
-        gate = moved.wait(gate).unwrap_or_else(PoisonError::into_inner);
+        gate = moved.wait(number, gate);
     }
     line.turn(desk, piece, &mut gate.serial)?;
     gate.turn += 1;
-    moved.notify_all();
+    moved.call(gate.turn);
     Ok(true)
 }
 
-fn fail<S>(gate: &mut Gate<S>, moved: &Condvar, number: u64, error: Error) {
+fn fail<S>(gate: &mut Gate<S>, moved: &Turns, number: u64, error: Error) {
     if gate
         .failure
         .as_ref()
@@ -182,7 +213,7 @@ fn fail<S>(gate: &mut Gate<S>, moved: &Condvar, number: u64, error: Error) {
     {
         gate.failure = Some((number, error));
     }
-    moved.notify_all();
+    moved.call_all();
 }
 
 #[cfg(test)]

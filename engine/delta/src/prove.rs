@@ -1,9 +1,9 @@
 //! What proves a disk, gathered window by window while it is read.
 
-use imgdelta_core::{Bytes, Error, Kind, Result};
+use imgdelta_core::{Bytes, Draft, Error, Kind, Result};
 
 use crate::{
-    remembered::{Keeping, LeafRun, windows_of},
+    remembered::{LeafRun, LeafWriter, settle, windows_of},
     tree::{Builder, ContentId, Digest, Filler, Nodes, WINDOW},
 };
 
@@ -50,14 +50,14 @@ impl Proof {
 pub(crate) struct Prover {
     size: Bytes,
     tree: Builder,
-    keeping: Option<Keeping>,
+    keeping: Option<LeafWriter>,
     /// Whole zero windows that have been taken but are not in the tree yet: long runs cost less than their windows one by one.
     zeros: u64,
 }
 
 impl Prover {
     /// For a disk of `size` bytes; its leaves are also kept if there is a place for them.
-    pub(crate) fn new(size: Bytes, keeping: Option<Keeping>) -> Self {
+    pub(crate) fn new(size: Bytes, keeping: Option<LeafWriter>) -> Self {
         let tree = Builder::new(Some(Nodes::level_for(size)));
         Self {
             size,
@@ -132,7 +132,26 @@ impl Prover {
     }
 
     /// The proof; the leaves are remembered if `is_settled`.
-    pub(crate) fn finish(mut self, is_settled: bool) -> Proof {
+    pub(crate) fn finish(self, is_settled: bool) -> Proof {
+        let (proof, leaves) = self.close();
+        if let Some(leaves) = leaves.filter(|_| is_settled) {
+            settle(leaves, proof.size, proof.id);
+        }
+        proof
+    }
+
+    /// The proof, and the file of leaves that was to be written.
+    ///
+    /// # Errors
+    /// Host, if it could not be.
+    pub(crate) fn finish_kept(self) -> Result<(Proof, Draft)> {
+        let (proof, leaves) = self.close();
+        let leaves = leaves.ok_or_else(|| Error::new(Kind::Usage, "no leaves were to be kept"))?;
+        let draft = leaves.finish(proof.size, proof.id)?;
+        Ok((proof, draft))
+    }
+
+    fn close(mut self) -> (Proof, Option<LeafWriter>) {
         self.flush_zeros();
         debug_assert_eq!(
             self.taken(),
@@ -140,17 +159,14 @@ impl Prover {
             "every window of the disk has been taken"
         );
         let (root, nodes) = self.tree.finish();
-        let id = ContentId::new(self.size, &root);
-        if let Some(keeping) = self.keeping.filter(|_| is_settled) {
-            keeping.finish(id);
-        }
-        Proof {
+        let proof = Proof {
             size: self.size,
-            id,
+            id: ContentId::new(self.size, &root),
             nodes: nodes.unwrap_or(Nodes {
                 level: 0,
                 nodes: Vec::new(),
             }),
-        }
+        };
+        (proof, self.keeping)
     }
 }

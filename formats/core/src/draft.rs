@@ -125,6 +125,24 @@ impl Draft {
         Err(Error::new(Kind::Busy, "is being written by many other runs").in_file(place))
     }
 
+    /// Starts a file that holds what `source` holds; holes stay holes. What it replaces passes its permissions on.
+    ///
+    /// # Errors
+    /// As [`create`](Draft::create); Usage, if it is a device; Host, if `source` cannot be read.
+    pub fn holding(place: &Path, existing: Existing, source: &dyn Source) -> Result<Self> {
+        let draft = Self::create(place, existing)?;
+        if draft.sink.is_stale() {
+            return Err(
+                Error::new(Kind::Usage, "is a block device, a file is required").in_file(place),
+            );
+        }
+        copy_stored(source, &*draft.sink)?;
+        if let Ok(metadata) = fs::metadata(place) {
+            let _ = fs::set_permissions(draft.written_at(), metadata.permissions());
+        }
+        Ok(draft)
+    }
+
     /// Starts a new version of the file at `place`: the draft holds what `source`, the open file, holds now. The bytes are
     /// shared with it where the file system can do that; holes stay holes.
     ///

@@ -3,8 +3,8 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    Bytes, Error, FileOffset, Identity, Image, ImageWriter, Options, ParentLink, Result, Sink,
-    Source, read_vec,
+    Bytes, Error, FileOffset, Identity, Image, ImageWriter, Options, ParentLink, Result, SECTOR,
+    Sink, Source, read_vec,
 };
 
 /// The formats that the project knows or will know.
@@ -164,12 +164,31 @@ pub struct Open<'a> {
     pub snapshot: Option<String>,
 }
 
+/// The disk of a new image, as its guest will see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewDisk {
+    /// Its size.
+    pub size: Bytes,
+    /// Its sectors: 512 bytes, or 4096.
+    pub sector: Bytes,
+}
+
+impl From<Bytes> for NewDisk {
+    /// A disk of that size, in sectors of 512 bytes.
+    fn from(size: Bytes) -> Self {
+        Self {
+            size,
+            sector: Bytes(SECTOR),
+        }
+    }
+}
+
 /// What a new image is to be.
 pub struct Create<'a> {
     /// Where its files go.
     pub outputs: &'a dyn Outputs,
-    /// The size of its disk.
-    pub size: Bytes,
+    /// Its disk.
+    pub disk: NewDisk,
     /// `--option`.
     pub options: Options,
     /// Its parent, if it is a child.
@@ -246,6 +265,17 @@ impl Outputs for OneOutput {
     }
 }
 
+/// What the images of a format say of the sectors that the guest sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sectors {
+    /// Nothing: the virtual machine's own settings do.
+    Unsaid,
+    /// They have 512 bytes: a guest that knows others would not find its partitions.
+    Fixed,
+    /// Each image says how large they are, and a child has those of its parent.
+    Recorded,
+}
+
 /// What a child demands of its parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChildRule {
@@ -290,6 +320,19 @@ impl CheckReport {
     }
 }
 
+/// How an image is to be mended.
+#[derive(Debug)]
+pub struct Repair {
+    /// The file that is to be changed, as it is to be read: a format that replays a log hands over the replayed file.
+    pub source: Arc<dyn Source>,
+    /// What is to be written over a copy of it.
+    pub patches: Vec<Patch>,
+    /// How long the copy is to be.
+    pub len: Bytes,
+    /// What that mends, one line each; nothing, if there is nothing to mend.
+    pub done: Vec<String>,
+}
+
 /// Takes a child's file and its new parent.
 pub type Relink = fn(&Arc<dyn Source>, &NewParent) -> Result<Vec<Patch>>;
 
@@ -307,6 +350,8 @@ pub struct Driver {
     pub open_options: &'static [&'static str],
     /// Whether it can be written to a pipe.
     pub streams: bool,
+    /// What it says of the guest's sectors.
+    pub sectors: Sectors,
     /// Whether a file is of the format. A claim needs more than a magic where there is more.
     pub probe: fn(&Peek) -> Claim,
     /// Opens an image.
@@ -315,6 +360,9 @@ pub struct Driver {
     pub create: fn(Create<'_>) -> Result<Box<dyn ImageWriter>>,
     /// Looks for faults, in the whole image but not in its parents. An image that cannot be opened is an error.
     pub check: fn(Open<'_>) -> Result<CheckReport>,
+    /// Works out how a damaged image is mended, nothing of it guessed; `None` if nothing can be mended in this format. An image
+    /// that does not open is an error.
+    pub repair: Option<fn(Open<'_>) -> Result<Repair>>,
     /// What its children demand; `None` if it has none.
     pub child: Option<ChildRule>,
     /// How to make a child name another parent: what to write over a copy of it.

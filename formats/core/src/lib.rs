@@ -40,8 +40,8 @@ pub mod writer;
 pub use ahead::Ahead;
 pub use draft::{Draft, Existing};
 pub use driver::{
-    CheckReport, ChildRule, Claim, Companions, Create, Driver, Format, NewParent, NoCompanions,
-    OneOutput, Open, Outputs, Patch, Peek, References, Relink,
+    CheckReport, ChildRule, Claim, Companions, Create, Driver, Format, NewDisk, NewParent,
+    NoCompanions, OneOutput, Open, Outputs, Patch, Peek, References, Relink, Repair, Sectors,
 };
 pub use error::{Error, Fault, Kind, Place, Result};
 pub use extent::{Extent, State};

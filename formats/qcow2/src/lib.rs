@@ -43,7 +43,7 @@ mod tally;
 mod walk;
 mod write;
 
-use imgdelta_core::{ChildRule, Driver, Format};
+use imgdelta_core::{ChildRule, Driver, Format, Sectors};
 
 /// qcow2, as the registry knows it.
 pub static DRIVER: Driver = Driver {
@@ -53,10 +53,12 @@ pub static DRIVER: Driver = Driver {
     create_options: write::OPTIONS,
     open_options: image::OPTIONS,
     streams: false,
+    sectors: Sectors::Unsaid,
     probe: probe::probe,
     open: image::open,
     create: write::create,
     check: check::check,
+    repair: None,
     child: Some(ChildRule {
         same_format: false,
         same_size: false,

@@ -28,7 +28,7 @@ pub(crate) use self::form::OPTIONS;
 /// Usage, if options are wrong; Unsupported, if there is no such qcow2; Host, if the host cannot make a file.
 pub(crate) fn create(create: Create<'_>) -> Result<Box<dyn ImageWriter>> {
     let form = Form::take(create.options)?;
-    let size = create.size.round_up(Bytes(SECTOR));
+    let size = create.disk.size.round_up(Bytes(SECTOR));
     let parent = create.parent.as_ref();
     let head = Head::new(&form, size, parent)?;
     let data = match &form.data_file {

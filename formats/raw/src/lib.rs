@@ -16,7 +16,7 @@ mod image;
 mod meta;
 mod write;
 
-use imgdelta_core::{Claim, Driver, Format, References};
+use imgdelta_core::{Claim, Driver, Format, References, Sectors};
 
 /// The format.
 pub static DRIVER: Driver = Driver {
@@ -26,11 +26,13 @@ pub static DRIVER: Driver = Driver {
     create_options: &[],
     open_options: &[],
     streams: true,
+    sectors: Sectors::Unsaid,
     // A guest can write any header to its disk: raw is what remains when nobody else claims the file, and the registry decides that.
     probe: |_| Claim::No,
     open: image::open,
     create: write::create,
     check: check::check,
+    repair: None,
     child: None,
     relink: None,
     references: |_| Ok(References::default()),

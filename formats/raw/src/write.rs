@@ -30,23 +30,23 @@ pub(crate) fn create(create: Create<'_>) -> Result<Box<dyn ImageWriter>> {
         .with_hint("write the child as qcow2, which hangs on a base of any format"));
     }
     let sink = create.outputs.main()?;
-    if let Some(room) = sink.capacity().filter(|room| *room < create.size) {
+    if let Some(room) = sink.capacity().filter(|room| *room < create.disk.size) {
         return Err(Error::new(
             Kind::Host,
             format!(
                 "the device holds {} bytes, the disk has {}",
-                room.0, create.size.0
+                room.0, create.disk.size.0
             ),
         )
         .with_code("device_too_small"));
     }
     // A file that has its length is not extended by each write: ext4 then lets several threads write at once.
     if !sink.is_in_order() {
-        sink.set_len(create.size)?;
+        sink.set_len(create.disk.size)?;
     }
     Ok(Box::new(RawWriter {
         sink,
-        size: create.size,
+        size: create.disk.size,
         ahead: Ahead::new(FileOffset::ZERO),
     }))
 }

@@ -43,7 +43,7 @@ fn request(sink: &Arc<dyn Sink>, size: u64, act: impl FnOnce(Create<'_>)) {
     let outputs = OneOutput(Arc::clone(sink));
     act(Create {
         outputs: &outputs,
-        size: Bytes(size),
+        disk: Bytes(size).into(),
         options: Options::default(),
         parent: None,
         seed: None,

@@ -10,8 +10,8 @@ use std::{
 };
 
 use imgdelta_core::{
-    Bytes, Create, Driver, Error, Existing, Format, ImageWriter, Kind, NewParent, OneOutput,
-    Options, Outputs, Result, Sink, Stamp,
+    Bytes, Create, Driver, Error, Existing, Format, ImageWriter, Kind, NewDisk, NewParent,
+    OneOutput, Options, Outputs, Result, SECTOR, Sectors, Sink, Stamp,
 };
 
 use crate::{
@@ -58,16 +58,30 @@ pub fn driver_for(spec: &OutputSpec) -> Result<&'static Driver> {
     Formats(DRIVERS).driver_for(spec)
 }
 
-/// Starts an image whose disk has `size` bytes, a child if it has a parent.
+/// Starts an image of `disk`, a child if it has a parent.
 ///
 /// # Errors
-/// As [`driver_for`]; Usage, if something stands there that may not be replaced; those of the driver.
-pub fn create(spec: &OutputSpec, size: Bytes, parent: Option<NewParent>) -> Result<Output> {
-    let driver = driver_for(spec)?;
+/// As [`driver_for`]; Usage, if something stands there that may not be replaced; Unsupported, if the format does not hold such sectors;
+/// those of the driver.
+pub fn create(spec: &OutputSpec, disk: NewDisk, parent: Option<NewParent>) -> Result<Output> {
+    check_sector(driver_for(spec)?, spec, disk)?;
     check_place(&spec.path)?;
     let drafts = Drafts::create(&spec.path, spec.existing)?;
-    let writer = start(driver, &drafts, spec, size, parent, None)?;
+    let writer = create_in(&drafts, spec, disk, parent)?;
     Ok(Output { writer, drafts })
+}
+
+/// As [`create`], its files being `outputs`: the path in `spec` names nothing but a format.
+///
+/// # Errors
+/// As [`create`].
+pub fn create_in(
+    outputs: &dyn Outputs,
+    spec: &OutputSpec,
+    disk: NewDisk,
+    parent: Option<NewParent>,
+) -> Result<Box<dyn ImageWriter>> {
+    start(driver_for(spec)?, outputs, spec, disk, parent, None)
 }
 
 /// Starts an image that goes to `pipe`. The path in `spec` names nothing but a format; `seed` is what ids are made of, see
@@ -78,7 +92,7 @@ pub fn create(spec: &OutputSpec, size: Bytes, parent: Option<NewParent>) -> Resu
 pub fn create_stream(
     pipe: Arc<dyn Sink>,
     spec: &OutputSpec,
-    size: Bytes,
+    disk: NewDisk,
     seed: Option<[u8; 32]>,
 ) -> Result<Box<dyn ImageWriter>> {
     let driver = driver_for(spec)?;
@@ -93,7 +107,7 @@ pub fn create_stream(
         .with_code("not_a_stream")
         .with_hint("write it to a file with -o FILE"));
     }
-    start(driver, &OneOutput(pipe), spec, size, None, seed)
+    start(driver, &OneOutput(pipe), spec, disk, None, seed)
 }
 
 /// Refuses an output that is one of the files that are read, whatever it is called: by another path, through a link, as another name
@@ -159,18 +173,40 @@ fn check_place(place: &Path) -> Result<()> {
     )
 }
 
+/// Guests find their partitions by counting sectors.
+fn check_sector(driver: &Driver, spec: &OutputSpec, disk: NewDisk) -> Result<()> {
+    if driver.sectors != Sectors::Fixed || disk.sector == Bytes(SECTOR) {
+        return Ok(());
+    }
+    let others = DRIVERS
+        .iter()
+        .filter(|driver| driver.sectors != Sectors::Fixed);
+    let others: Vec<&str> = others.map(|driver| driver.format.name()).collect();
+    Err(Error::new(
+        Kind::Unsupported,
+        format!(
+            "the disk has sectors of {} bytes, those of {} have {SECTOR}: its guest would not find its partitions",
+            disk.sector.0, driver.format
+        ),
+    )
+    .with_code("sector_size")
+    .with_hint(format!("write it as {}", others.join(", ")))
+    .in_file(&spec.path))
+}
+
 /// Has the driver start.
 fn start(
     driver: &Driver,
     outputs: &dyn Outputs,
     spec: &OutputSpec,
-    size: Bytes,
+    disk: NewDisk,
     parent: Option<NewParent>,
     seed: Option<[u8; 32]>,
 ) -> Result<Box<dyn ImageWriter>> {
+    check_sector(driver, spec, disk)?;
     (driver.create)(Create {
         outputs,
-        size,
+        disk,
         options: spec.options.clone(),
         parent,
         seed,
@@ -202,6 +238,7 @@ mod tests {
             ("a.IMG", Format::Raw),
             ("a.vhd", Format::Vhd),
             ("a.b.qcow2", Format::Qcow2),
+            ("a.avhdx", Format::Vhdx),
         ] {
             assert_eq!(driver_for(&spec(name))?.format, format, "{name}");
         }
@@ -215,7 +252,7 @@ mod tests {
             assert_eq!(error.kind(), Kind::Usage, "{name}");
             assert_eq!(
                 error.hint(),
-                Some("say one with -f: vhd, qcow2, vmdk, vdi, raw")
+                Some("say one with -f: vhd, vhdx, qcow2, vmdk, vdi, raw")
             );
         }
         let error = driver_for(&spec("a.qed")).expect_err("there is no driver");
@@ -227,12 +264,12 @@ mod tests {
     fn an_image_has_its_name_when_it_is_committed_and_not_before() -> Result<()> {
         let folder = tempfile::tempdir().expect("a place");
         let path = folder.path().join("disk.raw");
-        let output = create(&spec(&path), Bytes(1000), None)?;
+        let output = create(&spec(&path), Bytes(1000).into(), None)?;
         output.writer.finish(&Seal::default())?;
         assert!(!path.exists());
         output.drafts.commit()?;
         assert_eq!(fs::read(&path).expect("it is there"), [0; 1000]);
-        let error = create(&spec(&path), Bytes(1000), None).expect_err("it exists");
+        let error = create(&spec(&path), Bytes(1000).into(), None).expect_err("it exists");
         assert_eq!(error.kind(), Kind::Usage);
         Ok(())
     }
@@ -241,20 +278,46 @@ mod tests {
     fn what_the_driver_refuses_leaves_nothing_and_names_the_output() {
         let folder = tempfile::tempdir().expect("a place");
         let path = folder.path().join("disk.raw");
-        let error = create(&spec(&path), Bytes(1000), Some(NewParent::default()))
+        let error = create(&spec(&path), Bytes(1000).into(), Some(NewParent::default()))
             .expect_err("raw has no children");
         assert_eq!(error.place().file.as_deref(), Some(path.as_path()));
         assert_eq!(fs::read_dir(folder.path()).expect("it is there").count(), 0);
     }
 
     #[test]
+    fn sectors_that_a_format_does_not_hold_are_refused_before_anything_is_made() -> Result<()> {
+        let folder = tempfile::tempdir().expect("a place");
+        let at = |name: &str| spec(folder.path().join(name));
+        let disk = NewDisk {
+            size: Bytes::mib(4),
+            sector: Bytes(4096),
+        };
+        for name in ["a.vhd", "a.vmdk", "a.vdi"] {
+            let error = create(&at(name), disk, None).expect_err("it has 512 only");
+            assert_eq!(
+                (error.kind(), error.code(), error.hint()),
+                (
+                    Kind::Unsupported,
+                    "sector_size",
+                    Some("write it as vhdx, qcow2, raw")
+                )
+            );
+        }
+        assert_eq!(fs::read_dir(folder.path()).expect("it is there").count(), 0);
+        for name in ["a.vhdx", "a.qcow2", "a.raw"] {
+            drop(create(&at(name), disk, None)?);
+        }
+        Ok(())
+    }
+
+    #[test]
     fn only_a_format_that_is_written_in_order_goes_through_a_pipe() -> Result<()> {
         let sink = Arc::new(MemSink::default());
-        let writer = create_stream(sink.clone(), &spec("x.raw"), Bytes(700), None)?;
+        let writer = create_stream(sink.clone(), &spec("x.raw"), Bytes(700).into(), None)?;
         writer.finish(&Seal::default())?;
         assert_eq!(sink.bytes().len(), 700);
         sink.write_at(FileOffset::ZERO, b"untouched")?;
-        let error = create_stream(sink.clone(), &spec("x.vhd"), Bytes(700), None).err();
+        let error = create_stream(sink.clone(), &spec("x.vhd"), Bytes(700).into(), None).err();
         let error = error.expect("a VHD has its tables in front");
         assert_eq!(error.code(), "not_a_stream");
         assert_eq!(&sink.bytes()[..9], b"untouched");
@@ -289,7 +352,8 @@ mod tests {
             existing: Existing::Replace,
             ..spec(&link)
         };
-        let error = create(&output, Bytes(512), None).expect_err("it is no place for an image");
+        let error =
+            create(&output, Bytes(512).into(), None).expect_err("it is no place for an image");
         assert_eq!((error.kind(), error.code()), (Kind::Usage, "not_a_file"));
         assert!(
             fs::symlink_metadata(&link)

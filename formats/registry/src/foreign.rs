@@ -19,11 +19,6 @@ pub(crate) struct Foreign {
 /// table) are no image format: such a file is raw.
 pub(crate) static FOREIGN: &[Foreign] = &[
     Foreign {
-        name: "vhdx",
-        promises: &["vhdx", "avhdx"],
-        claims: |peek| begins(peek, b"vhdxfile"),
-    },
-    Foreign {
         name: "qed",
         promises: &["qed"],
         claims: |peek| begins(peek, b"QED\0"),

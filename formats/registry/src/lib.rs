@@ -31,10 +31,10 @@ mod search;
 
 use imgdelta_core::Driver;
 
-pub use create::{Output, OutputSpec, create, create_stream, driver_for, refuse_inputs};
+pub use create::{Output, OutputSpec, create, create_in, create_stream, driver_for, refuse_inputs};
 pub use drafts::Drafts;
 pub use link::{needs_search, new_parent};
-pub use open::{MOST_LAYERS, OpenSpec, Opened, check_image, open_chain, open_image};
+pub use open::{MOST_LAYERS, OpenSpec, Opened, check_image, open_chain, open_image, repair_image};
 pub use policy::{Candidate, Policy, Reason, Refused, candidates};
 pub use probe::probe;
 pub use references::references;
@@ -42,6 +42,7 @@ pub use references::references;
 /// Every format that can be read and written. Raw claims nothing by its bytes and stands last.
 pub static DRIVERS: &[&Driver] = &[
     &imgdelta_vhd::DRIVER,
+    &imgdelta_vhdx::DRIVER,
     &imgdelta_qcow2::DRIVER,
     &imgdelta_vmdk::DRIVER,
     &imgdelta_vdi::DRIVER,

@@ -8,8 +8,8 @@ use std::{
 };
 
 use imgdelta_core::{
-    CheckReport, Driver, Error, FileSource, Format, Image, Kind, Open, Options, Result, Source,
-    Stamp,
+    CheckReport, Driver, Error, FileSource, Format, Image, Kind, Open, Options, Repair, Result,
+    Source, Stamp,
 };
 
 use crate::{
@@ -99,6 +99,24 @@ pub fn open_chain(spec: &OpenSpec) -> Result<Vec<Opened>> {
 /// As [`open_image`].
 pub fn check_image(spec: &OpenSpec) -> Result<CheckReport> {
     Formats(DRIVERS).check_image(spec)
+}
+
+/// Works out how one image is mended; its parent is not looked for.
+///
+/// # Errors
+/// As [`open_image`]; Unsupported, if nothing can be mended in its format.
+pub fn repair_image(spec: &OpenSpec) -> Result<Repair> {
+    let layer = Formats(DRIVERS).layer(spec)?;
+    let Some(repair) = layer.driver.repair else {
+        return Err(Error::new(
+            Kind::Unsupported,
+            format!("a {} cannot be mended in place", layer.driver.format),
+        )
+        .with_code("no_repair")
+        .with_hint("'imgdelta convert' writes a new image of all that can be read of it")
+        .in_file(&spec.path));
+    };
+    layer.hand_to(&spec.policy, repair)
 }
 
 /// One layer that is about to be opened.

@@ -7,7 +7,7 @@ mod missing;
 use std::{io, path::Path, path::PathBuf, sync::Arc};
 
 use imgdelta_core::{
-    Driver, Error, FileSource, Format, Identity, Kind, Options, ParentLink, Result, Source,
+    Driver, Error, FileSource, Format, Identity, Kind, Options, ParentLink, Result, Sectors, Source,
 };
 
 use crate::{
@@ -198,8 +198,27 @@ impl<'a> Finder<'a> {
             self.passed.looping.get_or_insert(parent.path);
             return None;
         }
+        if let Some(error) = self.other_sectors(&parent) {
+            self.passed.failed.get_or_insert(error);
+            return None;
+        }
         parent.notes.extend(self.size_note(&parent));
         Some(parent)
+    }
+
+    /// Where both say how large the guest's sectors are, they must say the same.
+    fn other_sectors(&self, parent: &Opened) -> Option<Error> {
+        let says = |image: &Opened| image.driver.sectors == Sectors::Recorded;
+        let (own, other) = (self.child.image.facts(), parent.image.facts());
+        let differ = own.logical_sector != other.logical_sector;
+        (says(self.child) && says(parent) && differ).then(|| {
+            let message = format!(
+                "its disk has sectors of {} bytes, that of its child has {}",
+                other.logical_sector.0, own.logical_sector.0
+            );
+            let error = Error::new(Kind::Chain, message).with_code("sector_size");
+            self.of_parent(error.in_file(&parent.path))
+        })
     }
 
     /// A parent is opened as the top image was, where the options are of its format.

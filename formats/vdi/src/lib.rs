@@ -31,7 +31,7 @@ mod relink;
 mod table;
 mod write;
 
-use imgdelta_core::{ChildRule, Driver, Format};
+use imgdelta_core::{ChildRule, Driver, Format, Sectors};
 
 /// VDI, as a table.
 pub static DRIVER: Driver = Driver {
@@ -42,10 +42,12 @@ pub static DRIVER: Driver = Driver {
     open_options: image::OPTIONS,
     // The map in front is known last.
     streams: false,
+    sectors: Sectors::Fixed,
     probe: probe::probe,
     open: image::open,
     create: write::create,
     check: check::check,
+    repair: None,
     child: Some(ChildRule {
         same_format: true,
         // VirtualBox grows children: beyond the parent's end they are zero.

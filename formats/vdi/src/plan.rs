@@ -57,7 +57,7 @@ impl Plan {
                 ),
             ));
         }
-        let size = create.size.round_up(Bytes(SECTOR));
+        let size = create.disk.size.round_up(Bytes(SECTOR));
         if size == Bytes::ZERO {
             return Err(Error::new(
                 Kind::Unsupported,

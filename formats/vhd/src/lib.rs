@@ -39,7 +39,7 @@ mod relink;
 mod table;
 mod write;
 
-use imgdelta_core::{ChildRule, Driver, Format};
+use imgdelta_core::{ChildRule, Driver, Format, Sectors};
 
 /// VHD, as a table.
 pub static DRIVER: Driver = Driver {
@@ -50,10 +50,12 @@ pub static DRIVER: Driver = Driver {
     open_options: meta::OPEN_OPTIONS,
     // The tables in front are known last.
     streams: false,
+    sectors: Sectors::Fixed,
     probe: footer::probe,
     open: image::open,
     create: write::create,
     check: check::check,
+    repair: None,
     child: Some(ChildRule {
         same_format: true,
         same_size: true,

@@ -104,7 +104,7 @@ impl Plan {
         let block_size = take_block_size(&mut options, is_fixed)?;
         let creator = take_creator(&mut options)?;
         options.finish("vhd", CREATE_OPTIONS)?;
-        let size = sized(create.size, sizing)?;
+        let size = sized(create.disk.size, sizing)?;
         let parent = create.parent.as_ref();
         if let Some(parent) = parent {
             judge_child_size(size, sizing, parent)?;

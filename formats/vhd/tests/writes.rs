@@ -248,7 +248,7 @@ fn what_cannot_be_written_is_refused_before_anything_is() {
         let sink = Arc::new(MemSink::default());
         let refused = (DRIVER.create)(Create {
             outputs: &OneOutput(Arc::clone(&sink) as _),
-            size,
+            disk: size.into(),
             options: Options::parse(options).expect("well formed"),
             parent,
             seed: None,
@@ -393,7 +393,7 @@ fn the_same_disk_gets_the_same_bytes_and_the_time_that_was_asked_for() -> Tested
         let sink = Arc::new(MemSink::default());
         let writer = (DRIVER.create)(Create {
             outputs: &OneOutput(Arc::clone(&sink) as _),
-            size: Bytes::mib(1),
+            disk: Bytes::mib(1).into(),
             options: Options::default(),
             parent: None,
             seed: None,

@@ -2,10 +2,13 @@
 
 use std::ops::Range;
 
-use imgdelta_core::{Bytes, Claim, Error, FileOffset, Peek, Result, Source, read_array};
+use imgdelta_core::{
+    Bytes, Claim, Error, FileOffset, Kind, Patch, Peek, Result, Source, read_array,
+};
 
 use crate::{
     fault::Fault,
+    identity,
     layout::{
         FILE_SIGNATURE, FileId, HEADER_AT, HEADER_SIGNATURE, Header, LOG_VERSION, MIB, NO_GUID,
         VERSION,
@@ -181,4 +184,46 @@ impl Headers {
         };
         Err(in_header(fault, field, self.slot))
     }
+}
+
+/// Both headers as `change` leaves them, the one that counts last: with greater numbers and another file write GUID, which is made of the
+/// old one, of `seed` and of the number. The data write GUID stays.
+///
+/// # Errors
+/// Unsupported, if the number cannot grow.
+pub(crate) fn renewed(
+    headers: &Headers,
+    seed: [u8; 16],
+    change: impl Fn(&mut Header),
+) -> Result<Vec<Patch>> {
+    let old = &headers.current;
+    let Some(last) = old.sequence_number.checked_add(2) else {
+        return Err(Error::new(
+            Kind::Unsupported,
+            "the sequence number of the header cannot grow any more",
+        ));
+    };
+    let seed = [old.file_write_guid, mixed(seed, last)].concat();
+    let seed = seed.first_chunk().copied().unwrap_or_default();
+    let [.., file_write_guid] = identity::from_seed(&seed);
+    let slots = HEADER_AT.into_iter().enumerate();
+    let patches = slots.map(|(slot, at)| {
+        let is_last = slot == headers.slot;
+        let mut header = Header {
+            sequence_number: last.saturating_sub(u64::from(!is_last)),
+            file_write_guid,
+            ..old.clone()
+        };
+        change(&mut header);
+        Patch {
+            at: FileOffset(at),
+            bytes: header.sealed().emit().into(),
+        }
+    });
+    Ok(patches.collect())
+}
+
+/// A GUID and a number as one: so that the same seed, used again, gives another file write GUID.
+fn mixed(guid: [u8; 16], number: u64) -> [u8; 16] {
+    (u128::from_le_bytes(guid) ^ u128::from(number)).to_le_bytes()
 }

@@ -34,10 +34,11 @@ mod metadata;
 mod plan;
 mod region;
 mod relink;
+mod repair;
 mod table;
 mod write;
 
-use imgdelta_core::{ChildRule, Driver, Format};
+use imgdelta_core::{ChildRule, Driver, Format, Sectors};
 
 /// VHDX, as a table.
 pub static DRIVER: Driver = Driver {
@@ -48,10 +49,12 @@ pub static DRIVER: Driver = Driver {
     open_options: meta::OPEN_OPTIONS,
     // The tables in front are known last.
     streams: false,
+    sectors: Sectors::Recorded,
     probe: header::probe,
     open: image::open,
     create: write::create,
     check: check::check,
+    repair: Some(repair::repair),
     child: Some(ChildRule {
         same_format: true,
         same_size: false,

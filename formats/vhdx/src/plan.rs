@@ -50,7 +50,7 @@ impl Plan {
         let is_fixed = options.take_choice("subformat", &["dynamic", "fixed"])? == "fixed";
         let block_size = take_block_size(&mut options)?;
         let parent = create.parent.as_ref();
-        let sector = take_sector(&mut options, parent)?;
+        let sector = take_sector(&mut options, create.disk.sector, parent)?;
         let log_size = take_log_size(&mut options)?;
         options.finish("vhdx", CREATE_OPTIONS)?;
         if is_fixed && parent.is_some() {
@@ -59,7 +59,7 @@ impl Plan {
                 "a fixed image has no parent: subformat=fixed does not go with a child",
             ));
         }
-        let size = create.size.round_up(Bytes(u64::from(sector)));
+        let size = create.disk.size.round_up(Bytes(u64::from(sector)));
         judge_size(size)?;
         Ok(Self {
             size,
@@ -116,8 +116,8 @@ fn take_block_size(options: &mut Options) -> Result<Option<Bytes>> {
     }
 }
 
-/// The sector: a child has its parent's, as Hyper-V demands.
-fn take_sector(options: &mut Options, parent: Option<&NewParent>) -> Result<u32> {
+/// The sector: a child has its parent's, as Hyper-V demands, any other image that of the disk, unless another is asked for.
+fn take_sector(options: &mut Options, disk: Bytes, parent: Option<&NewParent>) -> Result<u32> {
     let asked = match options.take("logical_sector_size").as_deref() {
         None => None,
         Some("512") => Some(512),
@@ -137,7 +137,11 @@ fn take_sector(options: &mut Options, parent: Option<&NewParent>) -> Result<u32>
                 "option logical_sector_size is {asked}, the parent has sectors of {below} bytes"
             ),
         )),
-        (asked, below) => Ok(below.or(asked).unwrap_or(512)),
+        (asked, below) => {
+            Ok(below
+                .or(asked)
+                .unwrap_or(if disk == Bytes(4096) { 4096 } else { 512 }))
+        }
     }
 }
 

@@ -29,6 +29,8 @@ pub(crate) struct Regions {
     pub(crate) metadata: Range<u64>,
     /// All regions, also those that nobody here knows.
     pub(crate) entries: Vec<RegionEntry>,
+    /// Where the table stands that counts.
+    pub(crate) at: u64,
     /// What is wrong with one of the tables, if something is.
     pub(crate) flaw: Option<String>,
     /// Whether both tables are whole and not the same.
@@ -83,6 +85,7 @@ pub(crate) fn read(source: &dyn Source, log: &Range<u64>) -> Result<Regions> {
         bat,
         metadata,
         entries,
+        at: table.at,
         flaw,
         differ,
     })

@@ -8,11 +8,8 @@ use std::sync::Arc;
 use imgdelta_core::{Bytes, Error, FileOffset, Kind, NewParent, Patch, Result, Source};
 
 use crate::{
-    header::Headers,
-    identity,
-    layout::{
-        HEADER_AT, Header, IS_USER, METADATA_TABLE_LEN, MetadataEntry, MetadataHead, PARENT_LOCATOR,
-    },
+    header::renewed,
+    layout::{IS_USER, METADATA_TABLE_LEN, MetadataEntry, MetadataHead, PARENT_LOCATOR},
     link::Link,
     meta::{Meta, Reading},
     metadata::{MAX_ITEM, Metadata},
@@ -38,7 +35,7 @@ pub(crate) fn relink(source: &Arc<dyn Source>, parent: &NewParent) -> Result<Vec
     let link = Link::to(parent)?;
     let item = link.locator(Some(old)).emit();
     let mut patches = locator_patches(&meta.metadata, &item)?;
-    patches.extend(header_patches(&meta.headers, &link)?);
+    patches.extend(renewed(&meta.headers, link.guid, |_| ())?);
     Ok(patches)
 }
 
@@ -136,37 +133,4 @@ fn room(metadata: &Metadata, old: &MetadataEntry, len: u32) -> Option<u32> {
         .filter(|start| *start >= METADATA_TABLE_LEN as u64);
     let from = fitting.into_iter().find(|start| fits(*start, None))?;
     u32::try_from(from).ok()
-}
-
-/// Both headers, the one that counts last: with another file write GUID, and the data write GUID as it was.
-fn header_patches(headers: &Headers, link: &Link) -> Result<Vec<Patch>> {
-    let old = &headers.current;
-    let Some(last) = old.sequence_number.checked_add(2) else {
-        return Err(Error::new(
-            Kind::Unsupported,
-            "the sequence number of the header cannot grow any more",
-        ));
-    };
-    let seed = [old.file_write_guid, mixed(link.guid, last)].concat();
-    let seed = seed.first_chunk().copied().unwrap_or_default();
-    let [.., file_write_guid] = identity::from_seed(&seed);
-    let slots = HEADER_AT.into_iter().enumerate();
-    let patches = slots.map(|(slot, at)| {
-        let is_last = slot == headers.slot;
-        let header = Header {
-            sequence_number: last.saturating_sub(u64::from(!is_last)),
-            file_write_guid,
-            ..old.clone()
-        };
-        Patch {
-            at: FileOffset(at),
-            bytes: header.sealed().emit().into(),
-        }
-    });
-    Ok(patches.collect())
-}
-
-/// A GUID and a number as one: so that the same parent, named again, gives another file write GUID.
-fn mixed(guid: [u8; 16], number: u64) -> [u8; 16] {
-    (u128::from_le_bytes(guid) ^ u128::from(number)).to_le_bytes()
 }

@@ -102,7 +102,8 @@ impl Tables {
         entry.at()..entry.at().saturating_add(len)
     }
 
-    fn entry_at(&self, index: u64) -> FileOffset {
+    /// Where entry `index` stands.
+    pub(crate) fn entry_at(&self, index: u64) -> FileOffset {
         FileOffset(self.bat.start).saturating_add(Bytes(index.saturating_mul(ENTRY)))
     }
 

@@ -23,8 +23,10 @@ use bat::Bat;
 use chunk::Chunk;
 use space::Space;
 
-/// The largest piece in which a block is told.
+/// The largest piece in which a child's block is told.
 const UNIT: Bytes = Bytes::mib(2);
+/// The piece in which a block without a parent comes: what is around a little data in it is neither filled nor looked through.
+const PIECE: Bytes = Bytes::kib(64);
 /// Below this a run of zeros is written, above it is left out: the file is new, and what is not written in it is zero.
 const LEAST_HOLE: Bytes = Bytes::kib(4);
 
@@ -182,7 +184,11 @@ impl ImageWriter for Writer {
     fn shape(&self) -> Shape {
         Shape {
             size: self.plan.size,
-            unit: self.plan.block_size.min(UNIT),
+            unit: if self.plan.parent.is_some() {
+                self.plan.block_size.min(UNIT)
+            } else {
+                PIECE
+            },
             grain: if self.plan.parent.is_some() {
                 Bytes(self.plan.sector.into())
             } else {

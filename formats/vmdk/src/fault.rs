@@ -32,6 +32,9 @@ pub(crate) enum Fault {
     /// A disk that is a device of its host.
     #[error("createType '{found}' stands for a raw device, which is not opened")]
     RawDevice { found: String },
+    /// A file beside a disk that is none.
+    #[error("is a changed-block-tracking file, which holds nothing of the disk")]
+    Tracking,
     /// A line that begins like an extent.
     #[error(
         "extent line '{found}' cannot be read, ACCESS SECTORS TYPE \"file\" OFFSET is required"
@@ -254,6 +257,7 @@ impl imgdelta_core::Fault for Fault {
             Self::DescriptorVersion { .. }
             | Self::CreateType { .. }
             | Self::RawDevice { .. }
+            | Self::Tracking
             | Self::NoAccess { .. }
             | Self::DeviceExtent { .. }
             | Self::NativeSnapshot
@@ -281,6 +285,7 @@ impl imgdelta_core::Fault for Fault {
             Self::NoCreateType => "vmdk_no_create_type",
             Self::CreateType { .. } => "vmdk_create_type",
             Self::RawDevice { .. } => "vmdk_raw_device",
+            Self::Tracking => "vmdk_tracking",
             Self::ExtentLine { .. } => "vmdk_extent_line",
             Self::NoExtents => "vmdk_no_extents",
             Self::TooManyExtents { .. } => "vmdk_too_many_extents",

@@ -7,7 +7,7 @@ use imgdelta_core::{Bytes, Claim, Error, FileOffset, Peek, Result, SECTOR, Sourc
 use crate::{
     descriptor::{Descriptor, LONGEST, is_descriptor},
     fault::Fault,
-    layout::{COWD_MAGIC, SE_MAGIC, SPARSE_MAGIC, SparseHeader},
+    layout::{COWD_MAGIC, SE_MAGIC, SPARSE_MAGIC, SparseHeader, TRACKING_MAGIC},
     sparse::header,
 };
 
@@ -40,7 +40,9 @@ pub(crate) fn probe(peek: &Peek) -> Claim {
     let head: Option<[u8; 8]> = peek.head(0);
     if let Some(head) = head {
         let number = u32::from_le_bytes([head[0], head[1], head[2], head[3]]);
-        if matches!(number, SPARSE_MAGIC | COWD_MAGIC) || u64::from_le_bytes(head) == SE_MAGIC {
+        if matches!(number, SPARSE_MAGIC | COWD_MAGIC | TRACKING_MAGIC)
+            || u64::from_le_bytes(head) == SE_MAGIC
+        {
             return Claim::Yes;
         }
     }
@@ -65,6 +67,7 @@ impl Front {
         match u32::from_le_bytes([a, b, c, d]) {
             SPARSE_MAGIC => Self::read_sparse(&**source),
             COWD_MAGIC => Ok(without(Kind::Cowd)),
+            TRACKING_MAGIC => Err(Fault::Tracking.into()),
             _ if u64::from_le_bytes(magic) == SE_MAGIC => Ok(without(Kind::SeSparse)),
             _ => Self::read_text(&**source),
         }

@@ -9,6 +9,8 @@ pub const SPARSE_MAGIC: u32 = 0x564d_444b;
 pub const COWD_MAGIC: u32 = 0x4457_4f43;
 /// What an seSparse extent begins with.
 pub const SE_MAGIC: u64 = 0xcafe_babe;
+/// What a `-ctk.vmdk` begins with: which blocks of a disk changed, and nothing of the disk.
+pub const TRACKING_MAGIC: u32 = 0xf619_72a2;
 /// What the second header of an seSparse extent begins with.
 pub const SE_VOLATILE_MAGIC: u64 = 0xcafe_cafe;
 /// The only version of seSparse, 2.1.

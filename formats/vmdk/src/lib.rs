@@ -44,7 +44,7 @@ mod table;
 mod text;
 mod write;
 
-use imgdelta_core::{ChildRule, Driver, Format};
+use imgdelta_core::{ChildRule, Driver, Format, Sectors};
 
 /// VMDK, as a table.
 pub static DRIVER: Driver = Driver {
@@ -55,10 +55,12 @@ pub static DRIVER: Driver = Driver {
     open_options: image::OPTIONS,
     // streamOptimized does; the others refuse.
     streams: true,
+    sectors: Sectors::Fixed,
     probe: front::probe,
     open: image::open,
     create: write::create,
     check: image::check,
+    repair: None,
     child: Some(ChildRule {
         same_format: true,
         same_size: true,

@@ -158,7 +158,7 @@ impl Plan {
         let hardware = take_hardware(&mut options)?;
         let marks_zero = options.take_choice("zeroed_grain", &["off", "on"])? == "on";
         options.finish("vmdk", CREATE_OPTIONS)?;
-        let size = create.size.round_up(Bytes(SECTOR));
+        let size = create.disk.size.round_up(Bytes(SECTOR));
         judge_size(size)?;
         let parent = create.parent.as_ref().map(Parent::of).transpose()?;
         if parent.is_some() && !matches!(subformat, Subformat::Sparse | Subformat::SplitSparse) {

@@ -68,6 +68,7 @@ fn more() -> Vec<Files> {
     over[0].1[22 * 512..][..4].copy_from_slice(&22_u32.to_le_bytes());
     vec![
         over,
+        vec![("disk-ctk.vmdk".into(), b"\xa2\x72\x19\xf6".repeat(256))],
         // A title that is none, and an extent that the descriptor in its own file does not name alone.
         text("# Disk DescriptorFile", "# Disk Descriptor"),
         sparse("# The Disk Data Base", "RW 1 ZERO           "),

@@ -109,7 +109,7 @@ fn write_to(outputs: &dyn Outputs, disk: &[u8], job: &Job<'_>) -> Result<()> {
     let below = job.parent.as_ref().map(|(_, below)| *below);
     let mut writer = (DRIVER.create)(Create {
         outputs,
-        size: Bytes::from(disk.len()),
+        disk: Bytes::from(disk.len()).into(),
         options: Options::parse(job.options)?,
         parent: job.parent.as_ref().map(|(parent, _)| parent.clone()),
         seed: job.seed,
@@ -528,7 +528,7 @@ fn what_cannot_be_is_refused() -> Outcome {
     // More extents than are read again.
     let split = (DRIVER.create)(Create {
         outputs: &Memory::default(),
-        size: Bytes::gib(2048),
+        disk: Bytes::gib(2048).into(),
         options: Options::parse(&["subformat=twoGbMaxExtentFlat"])?,
         parent: None,
         seed: None,

@@ -1,10 +1,11 @@
 //! What fuzzing starts from: small images of every variant and all small malformed ones, made without the format crates.
 
 use imgdelta_fixtures::{
-    Recipe, broken,
+    Fill, Recipe, broken,
     qcow2::{Compression, DataFile, Qcow2Spec, Snapshot},
     vdi::VdiSpec,
     vhd::VhdSpec,
+    vhdx::{LogSpec, Part, VhdxSpec},
     vmdk::{Layout, Stream, VmdkSpec},
 };
 
@@ -26,6 +27,10 @@ pub(crate) fn seeds(target: &str) -> Vec<Vec<u8>> {
         "vmdk_cowd" => vmdk(&[Layout::LoneCowd]),
         "vmdk_sesparse" => vmdk(&[Layout::LoneSeSparse]),
         "vdi" => vdi(),
+        "vhdx_front" => vhdx(0..1 << 20),
+        "vhdx_log" => vhdx(1 << 20..2 << 20),
+        "vhdx_metadata" => vhdx(2 << 20..3 << 20),
+        "vhdx_bat" => vhdx(3 << 20..4 << 20),
         "manifest" => vec![include_bytes!("manifest.json").to_vec()],
         _ => (0..24_u64)
             .map(|seed| Recipe::scatter(160, 160, seed * 3 + 2).bytes_at(0, 160))
@@ -88,6 +93,44 @@ fn vdi() -> Vec<Vec<u8>> {
         .build(),
         VdiSpec::differencing(Recipe::small(64 << 10), 4096, &spec()).build(),
     ]
+}
+
+/// Images and malformed ones as their pages, those of `first` in front.
+fn vhdx(first: std::ops::Range<usize>) -> Vec<Vec<u8>> {
+    let recipe = || Recipe::of(6 << 20, [(1 << 20, 4096, Fill::Pattern(1))]);
+    let base = VhdxSpec::dynamic(recipe(), 1 << 20);
+    let child = VhdxSpec::differencing(recipe(), 1 << 20, &base, "base.vhdx");
+    let open = VhdxSpec {
+        log: Some(LogSpec::of(&[Part::Bat, Part::Metadata])),
+        ..base.clone()
+    };
+    let specs = [VhdxSpec::fixed(recipe(), 1 << 20), base, child, open];
+    let built = specs.iter().map(VhdxSpec::build);
+    let broken = broken::vhdx_cases().into_iter();
+    let broken = broken.filter_map(|case| Some(case.files.into_iter().next()?.1));
+    built
+        .chain(broken)
+        .filter_map(|image| pages(&image, &first))
+        .collect()
+}
+
+/// The input of which the target makes this file; `None` if it is too large for one.
+fn pages(image: &[u8], first: &std::ops::Range<usize>) -> Option<Vec<u8>> {
+    let used = image.chunks(4096).enumerate();
+    let used = used.filter(|(_, page)| page.iter().any(|byte| *byte != 0));
+    let mut used: Vec<(usize, &[u8])> = used.collect();
+    used.sort_by_key(|(number, _)| (!first.contains(&(number * 4096)), *number));
+    let mib = u8::try_from(image.len() >> 20).ok()?;
+    // With the sums that stand there, and with those that are right.
+    let seals = u8::from(used.len().is_multiple_of(2));
+    let mut input = vec![seals, mib, u8::try_from(used.len()).ok()?];
+    for (number, _) in &used {
+        input.extend(u16::try_from(*number).ok()?.to_le_bytes());
+    }
+    for (_, page) in used {
+        input.extend(page);
+    }
+    Some(input)
 }
 
 fn qcow2() -> Vec<Vec<u8>> {

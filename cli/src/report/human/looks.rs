@@ -140,6 +140,9 @@ impl Text for Checked {
     const IS_SUMMARY: bool = true;
 
     fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
+        for mended in self.repair.iter().flat_map(|repair| &repair.mended) {
+            page.line(format_args!("mended: {mended}"))?;
+        }
         for fault in &self.faults {
             page.line(format_args!("fault: {}", fault.line))?;
         }
@@ -156,14 +159,19 @@ impl Text for Checked {
         } else {
             format!(" ({})", counts.join(", "))
         };
+        let path = match &self.repair {
+            Some(repair) => &repair.output,
+            None => &self.path,
+        };
         if self.sound {
-            page.line(format_args!("{}: sound{counts}", self.path))
-        } else {
-            page.line(format_args!(
-                "{}: {} faults{counts}",
-                self.path,
-                self.faults.len()
-            ))
+            return page.line(format_args!("{path}: sound{counts}"));
         }
+        page.line(format_args!("{path}: {} faults{counts}", self.faults.len()))?;
+        if self.can_repair && self.repair.is_none() {
+            page.line(format_args!(
+                "'imgdelta check --repair -o FILE {path}' writes a mended copy"
+            ))?;
+        }
+        Ok(())
     }
 }

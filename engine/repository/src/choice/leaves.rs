@@ -194,6 +194,21 @@ impl<'a> Row<'a> {
         };
     }
 
+    /// How large the disk is.
+    pub(super) const fn size(&self) -> Bytes {
+        self.size
+    }
+
+    /// The window that comes next.
+    pub(super) const fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// How many windows the disk has.
+    pub(super) const fn windows(&self) -> u64 {
+        self.windows
+    }
+
     fn is_zero(&self, leaf: &Digest) -> bool {
         let is_last = self.at + 1 == self.windows;
         match self.short {

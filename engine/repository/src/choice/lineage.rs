@@ -32,6 +32,7 @@ pub(super) struct Way {
 /// A list as a tree. Images are known by their place in it.
 #[derive(Debug)]
 pub(super) struct Lineage<'a> {
+    list: &'a [Node],
     nodes: Vec<&'a Node>,
     places: HashMap<&'a str, usize>,
     parents: Vec<Option<usize>>,
@@ -67,11 +68,17 @@ impl<'a> Lineage<'a> {
             siblings.sort_by_key(|place| nodes.get(*place).map(|node| &node.id));
         }
         Self {
+            list,
             nodes,
             places,
             parents,
             children,
         }
+    }
+
+    /// The list itself.
+    pub(super) const fn list(&self) -> &'a [Node] {
+        self.list
     }
 
     /// Where the image with this id stands.

@@ -15,7 +15,7 @@ use crate::serial::{Job, Outcome, beside, in_memory};
 fn refused(options: &[&str], size: u64, sink: Arc<dyn Sink>) -> Result<Error> {
     let create = Create {
         outputs: &OneOutput(sink),
-        size: Bytes(size),
+        disk: Bytes(size).into(),
         options: Options::parse(options)?,
         parent: None,
         seed: None,
@@ -85,7 +85,7 @@ fn units_out_of_order_or_off_the_disk_are_refused() -> Outcome {
     let sink = Arc::new(MemSink::default());
     let mut writer = (DRIVER.create)(Create {
         outputs: &OneOutput(sink),
-        size: Bytes::mib(1),
+        disk: Bytes::mib(1).into(),
         options: Options::default(),
         parent: None,
         seed: None,

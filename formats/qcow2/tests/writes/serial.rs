@@ -54,7 +54,7 @@ impl<'a> Job<'a> {
     ) -> Result<()> {
         let mut writer = (DRIVER.create)(Create {
             outputs,
-            size: Bytes(self.recipe.size),
+            disk: Bytes(self.recipe.size).into(),
             options: Options::parse(self.options)?,
             parent: self.parent.clone(),
             seed: None,

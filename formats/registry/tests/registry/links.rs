@@ -21,7 +21,7 @@ fn make(base: &Path, path: &Path) -> Result<()> {
         existing: Existing::Keep,
     };
     let parent = new_parent(&base, path)?;
-    let output = create(&spec, Bytes(SIZE), Some(parent))?;
+    let output = create(&spec, Bytes(SIZE).into(), Some(parent))?;
     let mut writer = output.writer;
     let shape = writer.shape();
     let len = shape.unit.min(shape.size);

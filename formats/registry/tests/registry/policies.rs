@@ -306,7 +306,7 @@ fn the_format_of_a_parent_is_recorded_or_said_and_never_probed() -> Result<()> {
         &qcow2_over("x.vhdx", Some(Format::Vhdx)),
     );
     place.put("home/x.vhdx", b"");
-    assert_eq!(refusal(&OpenSpec::of(child)).0, Kind::Unsupported);
+    assert_eq!(refusal(&OpenSpec::of(child)).0, Kind::Corrupt);
     Ok(())
 }
 

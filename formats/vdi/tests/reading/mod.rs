@@ -47,7 +47,7 @@ pub(crate) fn write(
     let (parent, below) = parent.unzip();
     let mut writer = (DRIVER.create)(Create {
         outputs: &OneOutput(Arc::clone(&sink) as Arc<dyn Sink>),
-        size: Bytes::from(disk.len()),
+        disk: Bytes::from(disk.len()).into(),
         options: Options::parse(options)?,
         parent,
         seed: None,

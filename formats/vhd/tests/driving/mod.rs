@@ -108,7 +108,7 @@ pub(crate) fn write_to(
 ) -> Result<()> {
     let mut writer = (DRIVER.create)(Create {
         outputs: &OneOutput(Arc::clone(sink)),
-        size: Bytes::from(disk.len()),
+        disk: Bytes::from(disk.len()).into(),
         options: Options::parse(options)?,
         parent,
         seed: None,

@@ -22,7 +22,7 @@ pub(crate) fn start(
 ) -> Result<Box<dyn ImageWriter>> {
     (DRIVER.create)(Create {
         outputs: &OneOutput(sink),
-        size: Bytes(size),
+        disk: Bytes(size).into(),
         options: Options::parse(options)?,
         parent,
         seed: None,

@@ -1,0 +1,182 @@
+//! A repository on disk: a folder of images and what is known of them.
+//!
+//! What it knows stands in plain files under `.imgdelta/`, each written whole or not at all; `rooms` shows them. Which base is best for
+//! an image is the matter of [`choice`](crate::choice).
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`words`] | ids, names, tags, paths: looked at where they are made |
+//! | [`record`] | what is known of one image |
+//! | [`listing`] | all records at once: find, tree |
+//! | [`add`], [`enter`], [`scan`] | images come in |
+//! | [`change`], [`remove`](mod@remove), [`gc`](mod@gc) | records change, images go |
+//! | [`verify`] | every image against its content id |
+//! | [`inventory`] | the list that another site reads |
+//! | [`disk`] | an image of a repository, open |
+//! | [`lineage`] | whether an image descends from another; leaves as they are weighed |
+//!
+//! Inside, `rooms` knows the files, `lock` keeps two changes apart, `journal` finishes what a killed process began, `store`
+//! copies images.
+
+pub mod about;
+pub mod add;
+pub mod change;
+mod clock;
+pub mod disk;
+pub mod enter;
+pub mod gc;
+pub mod inventory;
+mod journal;
+pub mod lineage;
+pub mod listing;
+mod lock;
+mod near;
+pub mod record;
+pub mod remove;
+mod rooms;
+pub mod scan;
+mod store;
+pub mod verify;
+pub mod words;
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use imgdelta_core::{Error, Existing, Format, Kind, Result};
+use imgdelta_delta::{Work, remembered::LeafReader};
+
+pub use self::{
+    about::About,
+    add::{Add, Added},
+    disk::Disk,
+    enter::{Arrival, Files},
+    gc::Swept,
+    inventory::Inventory,
+    listing::{Branch, Listing},
+    record::{How, Known, Parent, Record},
+    remove::Removed,
+    scan::Scanned,
+    verify::{Verdict, Verified},
+    words::{ImageId, InsidePath, Name, RepositoryId, Tag},
+};
+use self::{
+    journal::Change,
+    rooms::{Rooms, is_missing, read_small, write_small},
+};
+
+/// How an operation is to be done.
+#[derive(Clone, Copy, Debug)]
+pub struct Run<'a> {
+    /// Threads, counters, and the time to record.
+    pub work: Work<'a>,
+    /// How long to wait while another process changes the repository.
+    pub wait: Duration,
+}
+
+/// A folder of images and what is known of them.
+#[derive(Clone, Debug)]
+pub struct Repository {
+    rooms: Rooms,
+    about: About,
+}
+
+impl Repository {
+    /// Makes `folder` a repository; the folder is made if it is not there. What stands in it is left alone.
+    ///
+    /// # Errors
+    /// Usage, if it is one already; Host, if the host cannot.
+    pub fn init(folder: &Path, default_format: Format) -> Result<Self> {
+        let rooms = Rooms::of(folder);
+        rooms.make_folders()?;
+        let about = About::new(default_format);
+        write_small(&rooms.about(), &about.to_json()?, Existing::Keep).map_err(
+            |error| match error.kind() {
+                Kind::Usage => Error::new(Kind::Usage, "is a repository already")
+                    .with_code("exists")
+                    .in_file(folder),
+                _ => error,
+            },
+        )?;
+        Ok(Self { rooms, about })
+    }
+
+    /// Opens the repository in `folder`. Nothing is written, so that it may lie on a read-only medium.
+    ///
+    /// # Errors
+    /// Usage, if it is none; Corrupt or Unsupported, if what it says of itself is damaged or of another version.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let rooms = Rooms::of(folder);
+        let place = rooms.about();
+        let Some(json) = read_small(&place, about::LONGEST)? else {
+            return Err(Error::new(Kind::Usage, "is not a repository")
+                .with_code("no_repository")
+                .in_file(&rooms.folder)
+                .with_hint("'imgdelta repo init FOLDER' makes one; --repo FOLDER or IMGDELTA_REPO names it"));
+        };
+        let about = About::from_json(&json).map_err(|error| error.in_file(&place))?;
+        Ok(Self { rooms, about })
+    }
+
+    /// Its folder, as it was named.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.rooms.folder
+    }
+
+    /// What it says of itself.
+    #[must_use]
+    pub const fn about(&self) -> &About {
+        &self.about
+    }
+
+    /// The folder for what a deployment has received so far, under (base, image). Files there are dropped by [`gc`](Self::gc) after a
+    /// week.
+    #[must_use]
+    pub fn incoming(&self) -> PathBuf {
+        self.rooms.incoming()
+    }
+
+    /// All records, as they are now.
+    ///
+    /// # Errors
+    /// Host, if the host cannot list them.
+    pub fn list(&self) -> Result<Listing> {
+        Listing::read(&self.rooms)
+    }
+
+    /// The image that the user means, see [`Listing::find`].
+    ///
+    /// # Errors
+    /// As [`Listing::find`] and [`list`](Self::list).
+    pub fn show(&self, word: &str) -> Result<Record> {
+        self.list()?.find(word).cloned()
+    }
+
+    /// The leaf digests of an image; `None` if there are none.
+    ///
+    /// # Errors
+    /// Corrupt, if they are damaged or of another disk.
+    pub fn leaves(&self, record: &Record) -> Result<Option<LeafReader>> {
+        let place = self.rooms.leaves(&record.content_id);
+        match std::fs::symlink_metadata(&place) {
+            Err(cause) if is_missing(&cause) => return Ok(None),
+            _ => {}
+        }
+        let leaves = LeafReader::open(&place)?;
+        if (leaves.id(), leaves.size()) == (record.content_id, record.disk_size()) {
+            return Ok(Some(leaves));
+        }
+        Err(
+            Error::new(Kind::Corrupt, "the file of leaf digests is of another disk")
+                .with_code("leaves")
+                .in_file(&place),
+        )
+    }
+
+    /// The right to change it. What a killed process left half done is finished first.
+    fn change(&self, run: &Run<'_>, what: &str) -> Result<Change<'_>> {
+        Change::begin(&self.rooms, run.wait, what)
+    }
+}

@@ -1,0 +1,166 @@
+//! `repo add`: an image comes in, copied or where it stands.
+
+use std::{collections::BTreeSet, path::Path};
+
+use imgdelta_core::{Error, Kind, Result};
+use imgdelta_delta::{Memory, prove};
+use imgdelta_registry::OpenSpec;
+
+pub use super::enter::Added;
+use super::{
+    Repository, Run,
+    disk::Disk,
+    enter::{Arrival, name_taken},
+    listing::Listing,
+    record::Record,
+    store::Stored,
+    words::{ImageId, Name, Tag},
+};
+
+/// An image to be added.
+#[derive(Clone, Debug, Default)]
+pub struct Add {
+    /// The image.
+    pub image: OpenSpec,
+    /// What to call it; `None`: as its file, without the extension.
+    pub name: Option<Name>,
+    /// Its id; `None`: its content id.
+    pub id: Option<ImageId>,
+    /// Whether it stays where it stands, which must be below the repository's folder. Else it is copied.
+    pub in_place: bool,
+    /// The image here that it is said to descend from, see [`Listing::find`].
+    pub parent: Option<String>,
+    /// Its tags.
+    pub tags: BTreeSet<Tag>,
+    /// Whether it is golden.
+    pub golden: bool,
+}
+
+impl Repository {
+    /// Adds an image. Other processes may change the repository while it is read; only entering it needs the lock.
+    ///
+    /// A copy is an ordinary image that opens with no options: a single file is copied as it is, a child whose parent's disk is here
+    /// becomes a child of that, anything else is written anew as one file.
+    ///
+    /// # Errors
+    /// Usage, if the name is taken or cannot be one, or there is no such parent; those of the image; as [`enter`](Self::enter).
+    pub fn add(&self, add: &Add, run: &Run<'_>) -> Result<Added> {
+        let listing = self.list()?;
+        let disk = Disk::open(&add.image)?;
+        let name = match &add.name {
+            Some(name) => name.clone(),
+            None => name_of(&add.image.path)?,
+        };
+        if let Some(known) = self.known_in_place(add, &disk, &listing) {
+            return Ok(known);
+        }
+        if let Some(word) = &add.parent {
+            listing.find(word)?;
+        }
+        self.rooms.make_folders()?;
+        let mut notes = disk.notes();
+        let stored = if add.in_place {
+            self.take_in(&disk, &add.image, &listing, run)?
+        } else {
+            match self.store_or_know(add, &disk, &name, &listing, run, &mut notes)? {
+                Way::Stored(stored) => *stored,
+                Way::Known(record) => {
+                    return Ok(Added {
+                        record,
+                        is_new: false,
+                        notes,
+                    });
+                }
+            }
+        };
+        let arrival = self.arrival(add, name, stored, &listing, &mut notes)?;
+        let added = self.enter(arrival, run)?;
+        notes.extend(added.notes);
+        Ok(Added { notes, ..added })
+    }
+
+    /// Stores a copy, unless an image of that name is here: it is the same disk once more, or another one, and a copy would be work for
+    /// nothing.
+    fn store_or_know(
+        &self,
+        add: &Add,
+        disk: &Disk,
+        name: &Name,
+        listing: &Listing,
+        run: &Run<'_>,
+        notes: &mut Vec<String>,
+    ) -> Result<Way> {
+        if let Some(other) = listing.by_name(name) {
+            let is_same = other.disk_size() == disk.chain.size()
+                && prove(&disk.chain, &Memory::none(), run.work)?.id == other.content_id;
+            if !is_same {
+                return Err(name_taken(name, other));
+            }
+            if self.rooms.place(other.path()?).is_ok() {
+                return Ok(Way::Known(other.clone()));
+            }
+        }
+        let stored = self.store(disk, &add.image, name, listing, run, notes)?;
+        Ok(Way::Stored(Box::new(stored)))
+    }
+
+    /// The record of an image that is taken in a second time and has not changed since.
+    fn known_in_place(&self, add: &Add, disk: &Disk, listing: &Listing) -> Option<Added> {
+        let record = self.record_of(&add.image.path, listing)?;
+        let is_known = add.in_place && self.is_untouched(record, disk.stamps());
+        is_known.then(|| Added {
+            record: record.clone(),
+            is_new: false,
+            notes: disk.notes(),
+        })
+    }
+
+    /// What is to be entered.
+    pub(super) fn arrival(
+        &self,
+        add: &Add,
+        name: Name,
+        stored: Stored,
+        listing: &Listing,
+        notes: &mut Vec<String>,
+    ) -> Result<Arrival> {
+        let leaves = stored.leaves.written_at();
+        let link = stored.link.as_ref();
+        let parent = self.lineage(listing, add.parent.as_deref(), link, leaves, notes)?;
+        Ok(Arrival {
+            files: stored.files,
+            format: stored.format,
+            proof: stored.proof,
+            leaves: Some(stored.leaves),
+            id: add.id.clone(),
+            name,
+            tags: add.tags.clone(),
+            golden: add.golden,
+            parent,
+            how: stored.how,
+        })
+    }
+}
+
+/// What became of a copy.
+enum Way {
+    /// It was made.
+    Stored(Box<Stored>),
+    /// It was not: this image is the same disk.
+    Known(Record),
+}
+
+/// What an image is called if nobody says: as its file, without the extension.
+///
+/// # Errors
+/// Usage, if that cannot be a name.
+pub(super) fn name_of(path: &Path) -> Result<Name> {
+    let stem = path.file_stem().and_then(|stem| stem.to_str());
+    let stem = stem.ok_or_else(|| {
+        Error::new(Kind::Usage, "its name is not UTF-8")
+            .in_file(path)
+            .with_hint("give one with --name")
+    })?;
+    let name = stem.parse::<Name>();
+    name.map_err(|error| error.in_file(path).with_hint("give one with --name"))
+}

@@ -1,0 +1,293 @@
+//! An image that is whole and proven gets its name and its record. Until that moment nothing under its id is there.
+//!
+//! How it was made and proven is the matter of whoever brings it.
+
+use std::{collections::BTreeSet, path::Path};
+
+use imgdelta_core::{Draft, Error, FileSource, Format, Kind, Result, Source, Stamp};
+use imgdelta_delta::{ContentId, Proof};
+use imgdelta_registry::Drafts;
+
+use super::{
+    Repository, Run, clock,
+    journal::Change,
+    record::{How, Known, Parent, Provenance, Record, SCHEMA, StoredFile, check_tags},
+    words::{ImageId, InsidePath, Name, Tag},
+};
+
+/// The program that enters records.
+const TOOL: &str = concat!("imgdelta ", env!("CARGO_PKG_VERSION"));
+
+/// An image that is whole and proven, and has no record yet.
+#[derive(Debug)]
+pub struct Arrival {
+    /// Its files.
+    pub files: Files,
+    /// Its format.
+    pub format: Format,
+    /// The size of its disk and its content id.
+    pub proof: Proof,
+    /// Its leaf digests: a draft anywhere below the repository's folder.
+    pub leaves: Option<Draft>,
+    /// Its id; `None`: its content id.
+    pub id: Option<ImageId>,
+    /// Its name.
+    pub name: Name,
+    /// Its tags.
+    pub tags: BTreeSet<Tag>,
+    /// Whether it is golden.
+    pub golden: bool,
+    /// Its parent, which must be there.
+    pub parent: Option<Parent>,
+    /// How it came here.
+    pub how: How,
+}
+
+/// The files of an image that is about to be entered.
+#[derive(Debug)]
+pub enum Files {
+    /// One that gets its name when the image is entered. It will stand at this place.
+    Draft(InsidePath, Draft),
+    /// As [`Draft`](Self::Draft), by a format's writer.
+    Drafts(InsidePath, Drafts),
+    /// They stand here, and stay as they are: the image itself first.
+    There(Vec<StoredFile>),
+}
+
+/// What became of an image that was to be added.
+#[derive(Clone, Debug)]
+pub struct Added {
+    /// Its record; that of the image that had this content before, if there was one.
+    pub record: Record,
+    /// Whether it was entered. If not, its content is here already.
+    pub is_new: bool,
+    /// What the user should know.
+    pub notes: Vec<String>,
+}
+
+impl Arrival {
+    /// Where the image stands, or will.
+    #[must_use]
+    pub fn path(&self) -> Option<&InsidePath> {
+        match &self.files {
+            Files::Draft(path, _) | Files::Drafts(path, _) => Some(path),
+            Files::There(files) => files.first().map(|file| &file.path),
+        }
+    }
+}
+
+impl Files {
+    /// The files as they are, durable.
+    fn stored(&self) -> Result<Vec<StoredFile>> {
+        let (path, written) = match self {
+            Self::Draft(path, draft) => {
+                draft.sink().sync()?;
+                (path, draft.written_at())
+            }
+            Self::Drafts(path, drafts) => {
+                use imgdelta_core::Outputs;
+                drafts.main()?.sync()?;
+                (path, drafts.written_at())
+            }
+            Self::There(files) => return Ok(files.clone()),
+        };
+        let stamp = Stamp::at(written).ok_or_else(|| {
+            Error::new(Kind::Host, "vanished while it was written").in_file(written)
+        })?;
+        Ok(vec![StoredFile::new(path.clone(), &stamp)])
+    }
+
+    fn commit(self) -> Result<()> {
+        match self {
+            Self::Draft(_, draft) => draft.commit(),
+            Self::Drafts(_, drafts) => drafts.commit(),
+            Self::There(_) => Ok(()),
+        }
+    }
+
+    /// Whether the repository makes them.
+    const fn are_made(&self) -> bool {
+        !matches!(self, Self::There(_))
+    }
+}
+
+impl Repository {
+    /// Enters an image. If its content is here already, nothing is entered, and that is no error.
+    ///
+    /// # Errors
+    /// Usage, if its name or its id is taken by another one; Chain, if its parent is not there; Busy, if another process changes the
+    /// repository; Host, if the host cannot. Nothing is entered then.
+    pub fn enter(&self, arrival: Arrival, run: &Run<'_>) -> Result<Added> {
+        let mut change = self.change(run, &format!("add {}", arrival.name))?;
+        self.enter_in(&mut change, arrival, run)
+    }
+
+    /// As [`enter`](Self::enter), the right to change the repository being there.
+    pub(super) fn enter_in(
+        &self,
+        change: &mut Change<'_>,
+        arrival: Arrival,
+        run: &Run<'_>,
+    ) -> Result<Added> {
+        check_tags(&arrival.tags)?;
+        let content = arrival.proof.id;
+        let there = change.listing.by_content(&content).cloned();
+        if let Some(there) = &there
+            && self.rooms.place(there.path()?).is_ok()
+        {
+            return self.known(there.clone(), arrival.leaves);
+        }
+        let id = match &there {
+            Some(there) => there.id.clone(),
+            None => self.free_id(change, &arrival)?,
+        };
+        let parent = present_parent(change, arrival.parent.as_ref())?;
+        if let Some(leaves) = arrival.leaves {
+            self.settle_leaves(&leaves, &content)?.commit()?;
+        }
+        let mut record = Record {
+            schema: SCHEMA.to_owned(),
+            id,
+            content_id: content,
+            size: arrival.proof.size.0,
+            format: arrival.format,
+            files: arrival.files.stored()?,
+            name: arrival.name,
+            parent,
+            tags: arrival.tags,
+            golden: arrival.golden,
+            owned: arrival.files.are_made(),
+            provenance: Provenance {
+                when: clock::written(run.work.time),
+                tool: TOOL.to_owned(),
+                how: arrival.how,
+            },
+        };
+        let mut notes = Vec::new();
+        if let Some(there) = there {
+            notes.push(format!(
+                "{}: its file was missing and is here again",
+                there.name
+            ));
+            record.name = there.name;
+            record.tags.extend(there.tags);
+            record.golden |= there.golden;
+            record.parent = record.parent.or(there.parent.map(unlinked));
+        }
+        check_tags(&record.tags)?;
+        let files = arrival.files;
+        change.enter(record.clone(), || files.commit())?;
+        Ok(Added {
+            record,
+            is_new: true,
+            notes,
+        })
+    }
+
+    /// The content is here already: its leaves are kept if they are not.
+    fn known(&self, there: Record, leaves: Option<Draft>) -> Result<Added> {
+        if let Some(leaves) = leaves
+            && !matches!(self.leaves(&there), Ok(Some(_)))
+        {
+            self.settle_leaves(&leaves, &there.content_id)?.commit()?;
+        }
+        Ok(Added {
+            record: there,
+            is_new: false,
+            notes: Vec::new(),
+        })
+    }
+
+    /// The id of a new image, if nobody has it or its name.
+    fn free_id(&self, change: &Change<'_>, arrival: &Arrival) -> Result<ImageId> {
+        if let Some(other) = change.listing.by_name(&arrival.name) {
+            return Err(name_taken(&arrival.name, other));
+        }
+        let id = match &arrival.id {
+            Some(id) => id.clone(),
+            None => arrival.proof.id.to_string().parse()?,
+        };
+        match change.listing.by_id(&id) {
+            Some(other) => Err(id_taken(&id, other)),
+            None => Ok(id),
+        }
+    }
+
+    /// The leaves of a disk, on their way to where they belong.
+    fn settle_leaves(&self, leaves: &Draft, content: &ContentId) -> Result<Draft> {
+        let place = self.rooms.leaves(content);
+        let source = FileSource::open(leaves.written_at())?;
+        Draft::holding(&place, imgdelta_core::Existing::Replace, &source)
+    }
+
+    /// The path, from the repository's folder, of a file below it.
+    ///
+    /// # Errors
+    /// Usage, if it does not lie below; Host, if it is not there.
+    pub(super) fn inside(&self, file: &Path) -> Result<InsidePath> {
+        let real = std::fs::canonicalize(file)
+            .map_err(|cause| Error::host("cannot find", cause).in_file(file))?;
+        InsidePath::between(&self.rooms.real_folder()?, &real)
+    }
+
+    /// The image's own files as they were when it was opened.
+    ///
+    /// # Errors
+    /// Usage, if one does not lie below the repository's folder.
+    pub(super) fn stored_files(
+        &self,
+        files: &[std::sync::Arc<dyn Source>],
+        stamps: &[Stamp],
+    ) -> Result<Vec<StoredFile>> {
+        let stored = files.iter().zip(stamps).map(|(file, stamp)| {
+            let path = file
+                .path()
+                .ok_or_else(|| Error::new(Kind::Usage, "an image in memory cannot be taken in"))?;
+            Ok(StoredFile::new(self.inside(path)?, stamp))
+        });
+        stored.collect()
+    }
+}
+
+/// The parent, which must be there.
+fn present_parent(change: &Change<'_>, parent: Option<&Parent>) -> Result<Option<Parent>> {
+    let Some(parent) = parent else {
+        return Ok(None);
+    };
+    match change.listing.by_id(&parent.id) {
+        Some(there) => Ok(Some(Parent {
+            id: there.id.clone(),
+            known: parent.known,
+        })),
+        None => {
+            let message = format!("its parent '{}' is not in the repository", parent.id);
+            Err(Error::new(Kind::Chain, message).with_code("parent_unknown"))
+        }
+    }
+}
+
+/// What is left of a lineage when a file was replaced by one that needs no parent.
+fn unlinked(parent: Parent) -> Parent {
+    let known = match parent.known {
+        Known::Linked => Known::Measured,
+        known => known,
+    };
+    Parent { known, ..parent }
+}
+
+/// Another image bears that name.
+pub(super) fn name_taken(name: &Name, other: &Record) -> Error {
+    let message = format!("the name '{name}' is taken by {}", other.id);
+    Error::new(Kind::Usage, message)
+        .with_code("name_taken")
+        .with_hint("give another one with --name")
+}
+
+/// Another image has that id.
+pub(super) fn id_taken(id: &ImageId, other: &Record) -> Error {
+    let message = format!(
+        "the id '{id}' is taken by '{}', which is another disk",
+        other.name
+    );
+    Error::new(Kind::Usage, message).with_code("id_taken")
+}

@@ -1,0 +1,153 @@
+//! `repo gc`: what killed processes left behind goes. No image and no record is touched.
+
+use std::{
+    collections::HashSet,
+    ffi::OsStr,
+    fs::{self, DirEntry, File},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use imgdelta_core::{Error, Result};
+
+use super::{
+    Repository, Run,
+    rooms::{self, is_missing},
+};
+
+/// How long what a deployment has received so far is kept.
+pub const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// What was swept away.
+#[derive(Clone, Debug, Default)]
+pub struct Swept {
+    /// Files that were removed.
+    pub removed: Vec<PathBuf>,
+    /// How many bytes they had.
+    pub bytes: u64,
+}
+
+impl Repository {
+    /// Removes leaf digests of disks that are not here, drafts of processes that are dead, and what a deployment began to receive more
+    /// than [`KEPT`] ago.
+    ///
+    /// # Errors
+    /// Busy, if another process changes the repository; Host, if the host cannot.
+    pub fn gc(&self, run: &Run<'_>) -> Result<Swept> {
+        let change = self.change(run, "gc")?;
+        let mut swept = Swept::default();
+        // Of a record that cannot be read nobody knows which leaves it needs.
+        if change.listing.faults().is_empty() {
+            let records = change.listing.records();
+            let needed: HashSet<PathBuf> = records
+                .iter()
+                .map(|record| self.rooms.leaves(&record.content_id))
+                .collect();
+            swept.sweep(&self.rooms.leaves_folder(), |entry| {
+                is_leaves(&entry.path()) && !needed.contains(&entry.path())
+            })?;
+        }
+        let own = self.rooms.own_folders();
+        for folder in own.iter().chain([&self.rooms.folder]) {
+            swept.sweep(folder, is_dead_draft)?;
+        }
+        swept.sweep_old(&self.rooms.incoming())?;
+        Ok(swept)
+    }
+}
+
+impl Swept {
+    /// Removes the files of a folder that are to go.
+    fn sweep(&mut self, folder: &Path, goes: impl Fn(&DirEntry) -> bool) -> Result<()> {
+        for entry in entries(folder)? {
+            // Links are nothing that a repository makes.
+            if entry.file_type().is_ok_and(|kind| kind.is_file()) && goes(&entry) {
+                self.remove(&entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes old files below a folder, and the folders that are empty then.
+    fn sweep_old(&mut self, folder: &Path) -> Result<()> {
+        for entry in entries(folder)? {
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            if is_folder {
+                for inner in entries(&entry.path())? {
+                    let is_file = inner.file_type().is_ok_and(|kind| kind.is_file());
+                    if is_file && is_old(&inner.path()) {
+                        self.remove(&inner.path())?;
+                    }
+                }
+                if is_old(&entry.path()) {
+                    // It goes only if it is empty.
+                    let _ = fs::remove_dir(entry.path());
+                }
+            } else if is_old(&entry.path()) {
+                self.remove(&entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, place: &Path) -> Result<()> {
+        let bytes = fs::symlink_metadata(place).map_or(0, |metadata| metadata.len());
+        rooms::remove(place)?;
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.removed.push(place.to_owned());
+        Ok(())
+    }
+}
+
+/// What stands in a folder, in order of name; nothing, if there is none.
+fn entries(folder: &Path) -> Result<Vec<DirEntry>> {
+    let failed = |cause| Error::host("cannot list", cause).in_file(folder);
+    let listed = match fs::read_dir(folder) {
+        Ok(listed) => listed,
+        Err(cause) if is_missing(&cause) => return Ok(Vec::new()),
+        Err(cause) => return Err(failed(cause)),
+    };
+    let mut entries = listed.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+    entries.sort_by_key(DirEntry::file_name);
+    Ok(entries)
+}
+
+fn is_leaves(place: &Path) -> bool {
+    place.extension() == Some(OsStr::new("leaves"))
+        && !place
+            .file_name()
+            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+}
+
+/// Whether it is a draft and nobody holds its lock: a lock ends with its process.
+fn is_dead_draft(entry: &DirEntry) -> bool {
+    let name = entry.file_name();
+    let name = name.to_string_lossy();
+    let Some((_, end)) = name
+        .split_once(".imgdelta-tmp")
+        .filter(|_| name.starts_with('.'))
+    else {
+        return false;
+    };
+    if end.ends_with("-old") {
+        // A second name for what a draft replaced; it is needed for the blink of an eye.
+        return is_old(&entry.path());
+    }
+    let number = end.strip_prefix('-').unwrap_or(end);
+    if !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return false;
+    }
+    let file = File::options().read(true).write(true).open(entry.path());
+    match file.map(|file| file.try_lock()) {
+        Ok(Ok(())) => true,
+        Ok(Err(fs::TryLockError::WouldBlock)) | Err(_) => false,
+        // Where there are no locks, only its age tells.
+        Ok(Err(fs::TryLockError::Error(_))) => is_old(&entry.path()),
+    }
+}
+
+/// Whether nobody has written to it for long.
+fn is_old(place: &Path) -> bool {
+    let modified = fs::symlink_metadata(place).and_then(|metadata| metadata.modified());
+    modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > KEPT))
+}

@@ -1,0 +1,164 @@
+//! The inventory: the list of a repository's images that another site reads, carried or mailed. It comes from anywhere: nothing in it is
+//! believed beyond its form, no path stands in it, and it is read under limits.
+
+use std::{collections::HashSet, path::Path};
+
+use imgdelta_core::{
+    Bytes, Draft, Error, Existing, FileOffset, FileSource, Format, Kind, Result, Source, read_vec,
+};
+use imgdelta_delta::ContentId;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Repository,
+    record::{Record, as_text, check_schema, check_tags, format},
+    words::{ImageId, Name, RepositoryId, Tag},
+};
+
+/// The version of an inventory's form.
+pub const SCHEMA: &str = "imgdelta/inventory/1";
+
+/// Longest inventory that is read.
+pub const LONGEST: u64 = 64 << 20;
+
+/// What a repository has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inventory {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Which repository it is.
+    pub repository: RepositoryId,
+    /// The format of images that are made there, unless the user asks for another.
+    #[serde(with = "format")]
+    pub default_format: Format,
+    /// Its images, in order of name.
+    pub images: Vec<Item>,
+}
+
+/// One of its images.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// Its id.
+    pub id: ImageId,
+    /// What its disk was proven to be there.
+    #[serde(with = "as_text")]
+    pub content_id: ContentId,
+    /// The size of its disk in bytes.
+    pub size: u64,
+    /// What the user calls it there.
+    pub name: Name,
+    /// The id of the image that it descends from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ImageId>,
+    /// The user's words for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<Tag>,
+}
+
+impl Inventory {
+    /// As the file that is carried: a line an image, so that two can be compared by eye.
+    ///
+    /// # Errors
+    /// Unsupported, if it would be longer than is read.
+    pub fn to_json(&self) -> Result<Vec<u8>> {
+        let failed = |cause: serde_json::Error| faulty(&format!("cannot be written: {cause}"));
+        let head = Self {
+            images: Vec::new(),
+            ..self.clone()
+        };
+        let mut json = serde_json::to_vec(&head).map_err(failed)?;
+        // The list is empty and last: it is opened again.
+        json.truncate(json.len().saturating_sub(b"]}".len()));
+        for (number, item) in self.images.iter().enumerate() {
+            json.extend_from_slice(if number == 0 { b"\n" } else { b",\n" });
+            serde_json::to_writer(&mut json, item).map_err(failed)?;
+        }
+        json.extend_from_slice(b"\n]}\n");
+        if json.len() as u64 <= LONGEST {
+            return Ok(json);
+        }
+        let message = format!(
+            "the inventory takes {} bytes, {LONGEST} are read",
+            json.len()
+        );
+        Err(Error::new(Kind::Unsupported, message).with_code("inventory"))
+    }
+
+    /// Reads an inventory.
+    ///
+    /// # Errors
+    /// Corrupt, if it is none or contradicts itself; Unsupported, if it is of another version or too long.
+    pub fn from_json(json: &[u8]) -> Result<Self> {
+        if json.len() as u64 > LONGEST {
+            let message = format!("the inventory is longer than the {LONGEST} bytes that are read");
+            return Err(Error::new(Kind::Unsupported, message).with_code("inventory"));
+        }
+        check_schema(json, SCHEMA, "inventory")?;
+        let inventory: Self =
+            serde_json::from_slice(json).map_err(|cause| faulty(&cause.to_string()))?;
+        let mut ids = HashSet::new();
+        for item in &inventory.images {
+            if !ids.insert(item.id.folded()) {
+                return Err(faulty(&format!("names '{}' twice", item.id)));
+            }
+            check_tags(&item.tags.iter().cloned().collect())
+                .map_err(|error| faulty(&format!("'{}' has {}", item.id, error.message())))?;
+        }
+        Ok(inventory)
+    }
+
+    /// Reads the inventory at `place`.
+    ///
+    /// # Errors
+    /// As [`from_json`](Self::from_json); Host, if the host cannot read it.
+    pub fn read(place: &Path) -> Result<Self> {
+        let source = FileSource::open(place)?;
+        // One byte more than is read is enough to refuse it.
+        let len = source.len().min(Bytes(LONGEST + 1));
+        let json = read_vec(&source, FileOffset::ZERO, len)?;
+        Self::from_json(&json).map_err(|error| error.in_file(place))
+    }
+
+    /// Writes it, whole or not at all.
+    ///
+    /// # Errors
+    /// Usage, if something stands there that may not be replaced; Host, if the host cannot.
+    pub fn write(&self, place: &Path, existing: Existing) -> Result<()> {
+        let draft = Draft::create(place, existing)?;
+        draft.sink().write_at(FileOffset::ZERO, &self.to_json()?)?;
+        draft.commit()
+    }
+}
+
+impl From<&Record> for Item {
+    fn from(record: &Record) -> Self {
+        Self {
+            id: record.id.clone(),
+            content_id: record.content_id,
+            size: record.size,
+            name: record.name.clone(),
+            parent: record.parent.as_ref().map(|parent| parent.id.clone()),
+            tags: record.tags.iter().cloned().collect(),
+        }
+    }
+}
+
+impl Repository {
+    /// What it has. Records that cannot be read are left out.
+    ///
+    /// # Errors
+    /// Host, if the host cannot list the records.
+    pub fn inventory(&self) -> Result<Inventory> {
+        let listing = self.list()?;
+        Ok(Inventory {
+            schema: SCHEMA.to_owned(),
+            repository: self.about().id.clone(),
+            default_format: self.about().default_format,
+            images: listing.records().into_iter().map(Item::from).collect(),
+        })
+    }
+}
+
+fn faulty(what: &str) -> Error {
+    Error::new(Kind::Corrupt, format!("inventory: {what}")).with_code("inventory")
+}

@@ -1,0 +1,110 @@
+//! Whether an image descends from another: the link of a chain proves it, enough common windows make it likely, the user may say so.
+
+use imgdelta_core::Result;
+use imgdelta_delta::{
+    Digest,
+    remembered::{LONGEST_RUN, LeafReader, LeafRun},
+};
+
+use super::{
+    Repository,
+    listing::Listing,
+    record::{Known, Parent},
+    words::ImageId,
+};
+use crate::choice::{Row, Run, overlap};
+
+/// The share of an image's windows, in percent, that its parent must hold for a lineage to be called measured.
+pub const LEAST_PERCENT: u32 = 10;
+
+impl Repository {
+    /// The parent of an image: `link` if its file is a child of that one's, else the one that the user says, with how far the leaves
+    /// of both bear that out.
+    ///
+    /// # Errors
+    /// Usage, if there is no such image; Corrupt, if the leaves are damaged.
+    pub(super) fn lineage(
+        &self,
+        listing: &Listing,
+        said: Option<&str>,
+        link: Option<&ImageId>,
+        leaves: &std::path::Path,
+        notes: &mut Vec<String>,
+    ) -> Result<Option<Parent>> {
+        let said = said.map(|word| listing.find(word)).transpose()?;
+        if let Some(link) = link {
+            if let Some(said) = said.filter(|said| said.id != *link) {
+                notes.push(format!(
+                    "its file is a child of {link}, which is its parent; '{}' is not",
+                    said.name
+                ));
+            }
+            return Ok(Some(Parent {
+                id: link.clone(),
+                known: Known::Linked,
+            }));
+        }
+        let Some(said) = said else {
+            return Ok(None);
+        };
+        let common = match self.leaves(said)? {
+            Some(theirs) => Some(overlap(row(LeafReader::open(leaves)?), row(theirs))?),
+            None => None,
+        };
+        let known = match common {
+            Some(common) if common.reaches(LEAST_PERCENT) => Known::Measured,
+            Some(common) => {
+                notes.push(format!(
+                    "of its {} windows that are not zero, '{}' holds {}: it is recorded as the parent because it was said to be",
+                    common.data, said.name, common.held
+                ));
+                Known::Declared
+            }
+            None => {
+                notes.push(format!(
+                    "'{}' has no leaf digests: it is recorded as the parent because it was said to be",
+                    said.name
+                ));
+                Known::Declared
+            }
+        };
+        Ok(Some(Parent {
+            id: said.id.clone(),
+            known,
+        }))
+    }
+}
+
+/// The leaves of a disk as they are weighed.
+#[must_use]
+pub fn row(leaves: LeafReader) -> Row<'static> {
+    let size = leaves.size();
+    Row::new(size, Box::new(Steps { leaves, run: None }))
+}
+
+/// Goes over leaves one by one, over zeros run by run. It ends with the first failure.
+struct Steps {
+    leaves: LeafReader,
+    /// What is left of the run that was read last.
+    run: Option<std::vec::IntoIter<Digest>>,
+}
+
+impl Iterator for Steps {
+    type Item = Result<Run>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(leaf) = self.run.as_mut().and_then(Iterator::next) {
+            return Some(Ok(Run::Leaf(leaf)));
+        }
+        match self.leaves.next_run(LONGEST_RUN).transpose()? {
+            Ok(LeafRun::Zero(count)) => Some(Ok(Run::Zero(count))),
+            Ok(LeafRun::Leaves(leaves)) => {
+                let mut leaves = leaves.into_iter();
+                let first = leaves.next();
+                self.run = Some(leaves);
+                first.map(|leaf| Ok(Run::Leaf(leaf)))
+            }
+            Err(error) => Some(Err(error)),
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! All records of a repository, read at once: found by id, content, name or path, and as a tree. No image is opened.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    fs,
+    path::Path,
+};
+
+use imgdelta_core::{Error, Kind, Result};
+use imgdelta_delta::ContentId;
+
+use super::{
+    near::nearest,
+    record::{self, Record},
+    rooms::{Rooms, is_missing, read_small},
+    words::{ImageId, InsidePath, Name},
+};
+
+/// Most records of one repository.
+pub const MOST_IMAGES: usize = 1_000_000;
+
+/// Fewest characters of an id that stand for all of it.
+pub const SHORTEST_PREFIX: usize = 4;
+
+/// The records of a repository, as they were when they were read.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// By id, without regard to case.
+    records: BTreeMap<String, Record>,
+    /// Records that could not be read.
+    faults: Vec<Error>,
+}
+
+/// An image in the tree.
+#[derive(Clone, Copy, Debug)]
+pub struct Branch<'a> {
+    /// How many images stand above it.
+    pub depth: usize,
+    /// What is known of it.
+    pub record: &'a Record,
+    /// Whether it names a parent that is not there, or that leads back to it: it then stands at the top.
+    pub is_torn: bool,
+}
+
+impl Listing {
+    /// Reads the records. One that is damaged is listed among the faults and is no failure: the others are there.
+    ///
+    /// # Errors
+    /// Host, if the host cannot list the folder; Unsupported, if there are more than [`MOST_IMAGES`].
+    pub(super) fn read(rooms: &Rooms) -> Result<Self> {
+        let folder = rooms.images();
+        let mut listing = Self::default();
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(cause) if is_missing(&cause) => return Ok(listing),
+            Err(cause) => return Err(Error::host("cannot list", cause).in_file(&folder)),
+        };
+        for entry in entries {
+            let entry =
+                entry.map_err(|cause| Error::host("cannot list", cause).in_file(&folder))?;
+            let name = entry.file_name();
+            // Drafts begin with a dot.
+            let stem = name.to_str().and_then(|name| name.strip_suffix(".json"));
+            let Some(stem) = stem.filter(|stem| !stem.starts_with('.')) else {
+                continue;
+            };
+            if listing.records.len() + listing.faults.len() >= MOST_IMAGES {
+                let message = format!("there are more than {MOST_IMAGES} records");
+                return Err(Error::new(Kind::Unsupported, message).in_file(&folder));
+            }
+            listing.take(&entry.path(), stem);
+        }
+        Ok(listing)
+    }
+
+    /// Takes in the record at `place`; one that vanished since the folder was read is none.
+    fn take(&mut self, place: &Path, stem: &str) {
+        match read_record(place, stem) {
+            Ok(Some(record)) => self.put(record),
+            Ok(None) => {}
+            Err(error) => self.faults.push(error),
+        }
+    }
+
+    /// All records, in order of name, then id.
+    #[must_use]
+    pub fn records(&self) -> Vec<&Record> {
+        let mut records: Vec<&Record> = self.records.values().collect();
+        records.sort_by(|one, two| (&one.name, &one.id).cmp(&(&two.name, &two.id)));
+        records
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Records that could not be read, each with its file.
+    #[must_use]
+    pub fn faults(&self) -> &[Error] {
+        &self.faults
+    }
+
+    /// The image of that id.
+    #[must_use]
+    pub fn by_id(&self, id: &ImageId) -> Option<&Record> {
+        self.records.get(&id.folded())
+    }
+
+    /// The image of that disk.
+    #[must_use]
+    pub fn by_content(&self, content: &ContentId) -> Option<&Record> {
+        self.records
+            .values()
+            .find(|record| record.content_id == *content)
+    }
+
+    /// The image of that name, without regard to case.
+    #[must_use]
+    pub fn by_name(&self, name: &Name) -> Option<&Record> {
+        let name = name.folded();
+        self.records
+            .values()
+            .find(|record| record.name.folded() == name)
+    }
+
+    /// The image whose own file that is.
+    pub(super) fn by_path(&self, path: &InsidePath) -> Option<&Record> {
+        self.records
+            .values()
+            .find(|record| record.files.first().is_some_and(|file| file.path == *path))
+    }
+
+    /// The images that descend from that one, in order of name.
+    #[must_use]
+    pub fn children(&self, id: &ImageId) -> Vec<&Record> {
+        let id = id.folded();
+        let mut children = self.records();
+        children.retain(|record| {
+            let parent = record.parent.as_ref();
+            parent.is_some_and(|parent| parent.id.folded() == id)
+        });
+        children
+    }
+
+    /// The image that the user means: by its id, its content id, its name, or the first digits of an id, at least
+    /// [`SHORTEST_PREFIX`] of them.
+    ///
+    /// # Errors
+    /// Usage, if there is none or the word fits several: the next step is in the hint.
+    pub fn find(&self, word: &str) -> Result<&Record> {
+        if let Some(exact) = self.exact(word) {
+            return Ok(exact);
+        }
+        let folded = word.to_ascii_lowercase();
+        let begins = |id: &str| {
+            let id = id.to_ascii_lowercase();
+            let digits = id.split_once(':').map_or(id.as_str(), |(_, digits)| digits);
+            id.starts_with(&folded) || digits.starts_with(&folded)
+        };
+        let digits = folded.strip_prefix("imgdelta1:").unwrap_or(&folded);
+        let mut fitting = self.records();
+        fitting.retain(|record| {
+            digits.len() >= SHORTEST_PREFIX
+                && (begins(record.id.as_str()) || begins(&record.content_id.to_string()))
+        });
+        match fitting.as_slice() {
+            [one] => Ok(one),
+            [] => Err(self.unknown(word)),
+            several => Err(ambiguous(word, several)),
+        }
+    }
+
+    /// The image whose id, content id or name is `word`.
+    fn exact(&self, word: &str) -> Option<&Record> {
+        let by_id = || self.by_id(&word.parse().ok()?);
+        let by_content = || self.by_content(&word.parse().ok()?);
+        let by_name = || self.by_name(&word.parse().ok()?);
+        by_id().or_else(by_content).or_else(by_name)
+    }
+
+    fn unknown(&self, word: &str) -> Error {
+        let shown: String = word.chars().take(128).collect();
+        let message = format!("no image is called '{}'", shown.escape_debug());
+        let names = self.records.values();
+        let names = names.flat_map(|record| [record.name.as_str(), record.id.as_str()]);
+        let list = format!("'imgdelta repo list' shows all {}", self.len());
+        let hint = match nearest(&shown, names) {
+            Some(near) => format!("did you mean '{near}'? {list}"),
+            None => list,
+        };
+        Error::new(Kind::Usage, message)
+            .with_code("image_unknown")
+            .with_hint(hint)
+    }
+
+    /// All images as trees: each root in order of name, followed by what descends from it. Each image stands in it once, whatever the
+    /// records say of their parents.
+    #[must_use]
+    pub fn tree(&self) -> Vec<Branch<'_>> {
+        let mut children: HashMap<String, Vec<&Record>> = HashMap::new();
+        let mut roots = Vec::new();
+        let records = self.records();
+        for record in &records {
+            match record.parent.as_ref().map(|parent| parent.id.folded()) {
+                Some(parent) if self.records.contains_key(&parent) => {
+                    children.entry(parent).or_default().push(record);
+                }
+                parent => roots.push((*record, parent.is_some())),
+            }
+        }
+        let mut tree = Vec::with_capacity(records.len());
+        let mut seen = HashSet::new();
+        // What no root leads to stands in a circle, which is cut where its first name stands.
+        let circles = records.iter().map(|record| (*record, true));
+        for (root, is_torn) in roots.into_iter().chain(circles) {
+            let mut left = vec![Branch {
+                depth: 0,
+                record: root,
+                is_torn,
+            }];
+            while let Some(branch) = left.pop() {
+                let id = branch.record.id.folded();
+                if !seen.insert(id.clone()) {
+                    continue;
+                }
+                tree.push(branch);
+                let below = children.get(&id).into_iter().flatten().rev();
+                left.extend(below.map(|record| Branch {
+                    depth: branch.depth + 1,
+                    record,
+                    is_torn: false,
+                }));
+            }
+        }
+        tree
+    }
+
+    /// Takes in a record, over one of the same id.
+    pub(super) fn put(&mut self, record: Record) {
+        self.records.insert(record.id.folded(), record);
+    }
+
+    /// Forgets a record.
+    pub(super) fn forget(&mut self, id: &ImageId) {
+        self.records.remove(&id.folded());
+    }
+}
+
+/// The record at `place`, whose file's stem says which image it is of.
+///
+/// # Errors
+/// Corrupt, if it is none, or of another image; Unsupported, if it is of another version.
+pub(super) fn read_record(place: &Path, stem: &str) -> Result<Option<Record>> {
+    let Some(json) = read_small(place, record::LONGEST)? else {
+        return Ok(None);
+    };
+    let record = Record::from_json(&json).map_err(|error| error.in_file(place))?;
+    if record.id.stem() == stem {
+        return Ok(Some(record));
+    }
+    Err(Error::new(
+        Kind::Corrupt,
+        format!(
+            "record: is of the image '{}', whose file has another name",
+            record.id
+        ),
+    )
+    .with_code("record")
+    .in_file(place))
+}
+
+fn ambiguous(word: &str, several: &[&Record]) -> Error {
+    const SHOWN: usize = 10;
+    let message = format!(
+        "'{}' may be any of {} images",
+        word.escape_debug(),
+        several.len()
+    );
+    let error = Error::new(Kind::Usage, message).with_code("image_ambiguous");
+    several
+        .iter()
+        .take(SHOWN)
+        .fold(error, |error, record| {
+            error.with_detail(format!("{}  {}", record.id, record.name))
+        })
+        .with_hint("type more of it")
+}

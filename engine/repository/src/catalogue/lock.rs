@@ -1,0 +1,262 @@
+//! Who may change a repository: one process at a time. Reading needs no lock.
+//!
+//! The lock is the host's own, on one file, and ends with its process, whatever ends that. The file says who holds it, for those who
+//! wait. Where a file system has no locks, a file that must not be there yet takes its place; if its process is dead, it is taken over.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+use imgdelta_core::{Error, Kind, Result};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    clock,
+    rooms::{Rooms, read_small, remove},
+};
+
+/// The version of what the lock's file says.
+const SCHEMA: &str = "imgdelta/lock/1";
+
+/// Longest file that is read.
+const LONGEST: u64 = 4096;
+
+/// How often it is tried again.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// How long a lock that was taken over from a dead process must stay ours, for two may find it dead at once.
+const SETTLING: Duration = Duration::from_millis(150);
+
+/// A lock that is held.
+#[derive(Debug)]
+pub(super) struct Lock {
+    held: Held,
+}
+
+#[derive(Debug)]
+enum Held {
+    /// The host's lock on this open file.
+    ByHost(File),
+    /// The file at this place, which says `Holder`.
+    ByFile(PathBuf, Holder),
+}
+
+/// Who holds a lock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Holder {
+    schema: String,
+    host: String,
+    /// Which run of the host's system: after a start all its processes are dead.
+    boot: String,
+    pid: i32,
+    /// Tells two locks of one process apart.
+    token: String,
+    since: String,
+    what: String,
+}
+
+impl Lock {
+    /// Takes the lock; `what` is going to be done. If another process holds it, waits for it at most so long.
+    ///
+    /// # Errors
+    /// Busy, if it is held all that time, with who holds it; Host, if the host cannot, as on a read-only medium.
+    pub(super) fn take(rooms: &Rooms, wait: Duration, what: &str) -> Result<Self> {
+        let holder = Holder::this(what);
+        let place = rooms.lock();
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&place)
+            .map_err(|cause| Error::host("cannot lock", cause).in_file(&place))?;
+        let until = Instant::now() + wait;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) => pause(until, || Holder::read(&place), &place)?,
+                Err(TryLockError::Error(cause)) if cause.kind() == io::ErrorKind::Interrupted => {}
+                Err(TryLockError::Error(cause)) if has_no_locks(&cause) => {
+                    return Self::take_file(&by_file(&place), until, holder);
+                }
+                Err(TryLockError::Error(cause)) => {
+                    return Err(Error::host("cannot lock", cause).in_file(&place));
+                }
+            }
+        }
+        // Who waits reads it; the lock holds without it.
+        let _ = file
+            .set_len(0)
+            .and_then(|()| (&file).write_all(&holder.to_json()));
+        Ok(Self {
+            held: Held::ByHost(file),
+        })
+    }
+
+    /// Takes a lock on a file system that has none: the file must not be there.
+    fn take_file(place: &Path, until: Instant, holder: Holder) -> Result<Self> {
+        loop {
+            match File::options().create_new(true).write(true).open(place) {
+                Ok(mut file) => {
+                    file.write_all(&holder.to_json())
+                        .and_then(|()| file.sync_all())
+                        .map_err(|cause| Error::host("cannot lock", cause).in_file(place))?;
+                    break;
+                }
+                Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(cause) => return Err(Error::host("cannot lock", cause).in_file(place)),
+            }
+            if is_abandoned(place) && holder.replaces_dead(place)? {
+                break;
+            }
+            pause(until, || Holder::read(place), place)?;
+        }
+        Ok(Self {
+            held: Held::ByFile(place.to_owned(), holder),
+        })
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        match &self.held {
+            Held::ByHost(file) => {
+                let _ = file.set_len(0);
+                let _ = file.unlock();
+            }
+            Held::ByFile(place, holder) => {
+                if Holder::read(place).as_ref() == Some(holder) {
+                    let _ = remove(place);
+                }
+            }
+        }
+    }
+}
+
+impl Holder {
+    /// This process.
+    fn this(what: &str) -> Self {
+        let (host, boot) = (host(), boot());
+        Self {
+            schema: SCHEMA.to_owned(),
+            host,
+            boot,
+            pid: rustix::process::getpid().as_raw_nonzero().get(),
+            token: uuid::Uuid::new_v4().to_string(),
+            since: clock::written(None),
+            what: what.chars().filter(|c| !c.is_control()).take(200).collect(),
+        }
+    }
+
+    fn to_json(&self) -> Vec<u8> {
+        let mut json = serde_json::to_vec(self).unwrap_or_default();
+        json.push(b'\n');
+        json
+    }
+
+    /// Who holds it, if the file says so.
+    fn read(place: &Path) -> Option<Self> {
+        let json = read_small(place, LONGEST).ok()??;
+        serde_json::from_slice(&json).ok()
+    }
+
+    /// Whether it is known to be dead: a process of this host that is not there any more. Of other hosts nothing is known.
+    fn is_dead(&self) -> bool {
+        if self.host != host() {
+            return false;
+        }
+        if self.boot != boot() {
+            return true;
+        }
+        let Some(pid) = rustix::process::Pid::from_raw(self.pid) else {
+            return false;
+        };
+        rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH)
+    }
+
+    /// Puts itself in the place of a dead process's lock; false if another one was quicker. Two may find it dead at once: the last one
+    /// to write holds it, and each looks again when all have written.
+    fn replaces_dead(&self, place: &Path) -> Result<bool> {
+        let beside = place.with_file_name(format!("lock.{}", self.token));
+        let failed = |cause| Error::host("cannot lock", cause).in_file(place);
+        fs::write(&beside, self.to_json()).map_err(failed)?;
+        if !is_abandoned(place) {
+            remove(&beside)?;
+            return Ok(false);
+        }
+        fs::rename(&beside, place).map_err(failed)?;
+        thread::sleep(SETTLING);
+        Ok(Self::read(place).as_ref() == Some(self))
+    }
+
+    /// For those who wait: `imgdelta pid 4121 on nas01 since 2026-11-24T14:02:00Z (add golden)`.
+    fn shown(&self) -> String {
+        let Self {
+            host,
+            pid,
+            since,
+            what,
+            ..
+        } = self;
+        let text = format!("imgdelta pid {pid} on {host} since {since} ({what})");
+        text.chars().filter(|c| !c.is_control()).take(400).collect()
+    }
+}
+
+/// Whether the lock's process is dead: known to be, or killed a minute ago before it could say who it was.
+fn is_abandoned(place: &Path) -> bool {
+    const SPEECHLESS: Duration = Duration::from_secs(60);
+    match Holder::read(place) {
+        Some(holder) => holder.is_dead(),
+        None => fs::symlink_metadata(place)
+            .and_then(|metadata| metadata.modified())
+            .is_ok_and(|since| since.elapsed().is_ok_and(|age| age > SPEECHLESS)),
+    }
+}
+
+/// Waits a little, unless the time is over.
+fn pause(until: Instant, holder: impl FnOnce() -> Option<Holder>, place: &Path) -> Result<()> {
+    let now = Instant::now();
+    if now < until {
+        thread::sleep(PAUSE.min(until - now));
+        return Ok(());
+    }
+    let who = holder().map_or_else(|| "another process".to_owned(), |holder| holder.shown());
+    let folder = place.parent().and_then(Path::parent);
+    Err(
+        Error::new(Kind::Busy, format!("the repository is locked by {who}"))
+            .with_code("locked")
+            .in_file(folder.unwrap_or(place))
+            .with_hint("wait with --wait 5m"),
+    )
+}
+
+/// Whether the file system knows no locks.
+fn has_no_locks(cause: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let errno = Errno::from_io_error(cause);
+    cause.kind() == io::ErrorKind::Unsupported
+        || matches!(
+            errno,
+            Some(Errno::NOLCK | Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL)
+        )
+}
+
+/// What is locked by where there are no locks.
+fn by_file(place: &Path) -> PathBuf {
+    place.with_file_name("lock.held")
+}
+
+fn host() -> String {
+    let name = rustix::system::uname();
+    name.nodename().to_string_lossy().into_owned()
+}
+
+fn boot() -> String {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    id.trim().to_owned()
+}

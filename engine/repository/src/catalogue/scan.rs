@@ -1,0 +1,265 @@
+//! `repo scan`: takes a folder in as it is. Files stay where they stand, and none of them is the repository's to delete.
+
+use std::{
+    collections::HashSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use imgdelta_core::{Claim, Error, FileSource, Kind, Peek, Result, Stamp};
+use imgdelta_registry::{DRIVERS, OpenSpec};
+
+use super::{
+    Added, Repository, Run,
+    add::{Add, name_of},
+    disk::Disk,
+    enter::Arrival,
+    listing::Listing,
+    record::Record,
+    words::{Name, OWN_FOLDER},
+};
+
+/// How deep folders are entered.
+const DEEPEST: usize = 32;
+
+/// Most files that are looked at.
+const MOST_FILES: usize = 1_000_000;
+
+/// How many images are proven before they are entered together: each holds its leaves' draft open.
+const TOGETHER: usize = 32;
+
+/// What was found in a folder.
+#[derive(Debug, Default)]
+pub struct Scanned {
+    /// Images that were taken in.
+    pub added: Vec<Record>,
+    /// Images that were recorded before and have not changed since.
+    pub known: Vec<Record>,
+    /// Files whose disk is that of another image here.
+    pub same: Vec<(PathBuf, Record)>,
+    /// Files that look like images and could not be taken in; those that were recorded and have changed since are among them.
+    pub faults: Vec<Error>,
+    /// What the user should know.
+    pub notes: Vec<String>,
+}
+
+impl Repository {
+    /// Takes in every image below the repository's folder that is not recorded yet. Parents come before their children, so that of
+    /// those only what they change is read.
+    ///
+    /// # Errors
+    /// Host, if the folder cannot be read; Busy; Interrupted. What is wrong with one image is a finding, not a failure.
+    pub fn scan(&self, run: &Run<'_>) -> Result<Scanned> {
+        let mut scanned = Scanned::default();
+        let mut candidates = self.candidates(&mut scanned)?;
+        candidates.sort_by(|one, two| (one.depth, &one.path).cmp(&(two.depth, &two.path)));
+        let mut waiting: Vec<Arrival> = Vec::new();
+        let mut depth = 0;
+        let mut listing = self.list()?;
+        let mut names = Names::of(&listing);
+        for candidate in candidates {
+            if candidate.depth != depth || waiting.len() >= TOGETHER {
+                self.enter_all(&mut waiting, run, &mut scanned)?;
+                listing = self.list()?;
+                depth = candidate.depth;
+            }
+            match self.look(&candidate, &listing, &mut names, run, &mut scanned) {
+                Ok(arrival) => waiting.extend(arrival),
+                Err(error) if error.kind() == Kind::Interrupted => return Err(error),
+                Err(error) => scanned.faults.push(error.in_file(&candidate.path)),
+            }
+        }
+        self.enter_all(&mut waiting, run, &mut scanned)?;
+        Ok(scanned)
+    }
+
+    /// Proves one image, unless it is known.
+    fn look(
+        &self,
+        candidate: &Candidate,
+        listing: &Listing,
+        names: &mut Names,
+        run: &Run<'_>,
+        scanned: &mut Scanned,
+    ) -> Result<Option<Arrival>> {
+        let spec = self.spec_of(&candidate.path);
+        let disk = Disk::open(&spec)?;
+        if let Some(record) = self.record_of(&candidate.path, listing) {
+            if self.is_untouched(record, disk.stamps()) {
+                scanned.known.push(record.clone());
+                return Ok(None);
+            }
+            let message = format!("has changed since it was recorded as '{}'", record.name);
+            return Err(Error::new(Kind::Digest, message)
+                .with_code("image_changed")
+                .with_hint("'imgdelta repo verify' says where; 'repo remove' and 'repo scan' take it in anew"));
+        }
+        let add = Add {
+            in_place: true,
+            image: spec,
+            ..Add::default()
+        };
+        let mut notes = disk.notes();
+        let stored = self.take_in(&disk, &add.image, listing, run)?;
+        if let Some(there) = listing.by_content(&stored.proof.id)
+            && self.rooms.place(there.path()?).is_ok()
+        {
+            scanned.same.push((candidate.path.clone(), there.clone()));
+            return Ok(None);
+        }
+        let name = names.free(&candidate.path)?;
+        let arrival = self.arrival(&add, name, stored, listing, &mut notes)?;
+        scanned.notes.append(&mut notes);
+        Ok(Some(arrival))
+    }
+
+    /// Enters what is waiting, the lock being taken once.
+    fn enter_all(
+        &self,
+        waiting: &mut Vec<Arrival>,
+        run: &Run<'_>,
+        scanned: &mut Scanned,
+    ) -> Result<()> {
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let mut change = self.change(run, "scan")?;
+        for arrival in waiting.drain(..) {
+            let path = arrival
+                .path()
+                .map(|path| self.rooms.folder.join(path.as_path()));
+            match self.enter_in(&mut change, arrival, run) {
+                Ok(Added {
+                    record,
+                    is_new: true,
+                    ..
+                }) => scanned.added.push(record),
+                Ok(Added { record, .. }) => scanned.same.push((path.unwrap_or_default(), record)),
+                Err(error) if error.kind() == Kind::Host => return Err(error),
+                Err(error) => scanned.faults.push(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// The files that are images, each once: extents of others are none.
+    fn candidates(&self, scanned: &mut Scanned) -> Result<Vec<Candidate>> {
+        let mut files = Vec::new();
+        walk(&self.rooms.folder, 0, &mut files)?;
+        files.sort();
+        let mut candidates = Vec::new();
+        let mut extents: HashSet<(u64, u64)> = HashSet::new();
+        let mut faults = Vec::new();
+        for path in files {
+            if !is_image(&path) {
+                continue;
+            }
+            match Disk::open(&self.spec_of(&path)) {
+                Ok(disk) => {
+                    let others = disk.stamps().iter().skip(1);
+                    extents.extend(others.map(|stamp| (stamp.device, stamp.inode)));
+                    let depth = disk.images.len();
+                    candidates.push(Candidate { path, depth });
+                }
+                Err(error) => faults.push((path, error)),
+            }
+        }
+        let is_own = |path: &Path| {
+            let stamp = Stamp::at(path);
+            !stamp.is_some_and(|stamp| extents.contains(&(stamp.device, stamp.inode)))
+        };
+        candidates.retain(|candidate| is_own(&candidate.path));
+        let faults = faults.into_iter().filter(|(path, _)| is_own(path));
+        scanned
+            .faults
+            .extend(faults.map(|(path, error)| error.in_file(&path)));
+        Ok(candidates)
+    }
+
+    /// How a file below the repository's folder is opened before it is known.
+    fn spec_of(&self, path: &Path) -> OpenSpec {
+        OpenSpec {
+            path: path.to_owned(),
+            policy: self.policy(),
+            ..OpenSpec::default()
+        }
+    }
+}
+
+/// A file that is an image.
+#[derive(Debug)]
+struct Candidate {
+    path: PathBuf,
+    /// How many layers its chain has.
+    depth: usize,
+}
+
+/// The names that are taken.
+struct Names(HashSet<String>);
+
+impl Names {
+    fn of(listing: &Listing) -> Self {
+        let records = listing.records().into_iter();
+        Self(records.map(|record| record.name.folded()).collect())
+    }
+
+    /// A name for a file: its stem, else its whole name, else that with a number.
+    fn free(&mut self, path: &Path) -> Result<Name> {
+        let stem = name_of(path)?;
+        let whole = path.file_name().and_then(|name| name.to_str());
+        let whole = whole.and_then(|name| name.parse::<Name>().ok());
+        let numbered = (2..10_000_u32).filter_map(|number| format!("{stem}-{number}").parse().ok());
+        let names = std::iter::once(stem.clone()).chain(whole).chain(numbered);
+        for name in names {
+            if self.0.insert(name.folded()) {
+                return Ok(name);
+            }
+        }
+        Err(Error::new(
+            Kind::Usage,
+            format!("there are too many images called '{stem}'"),
+        ))
+    }
+}
+
+/// All regular files below a folder. Links are not followed, and hidden folders are not entered.
+fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<()> {
+    let failed = |cause| Error::host("cannot list", cause).in_file(folder);
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name();
+        if name.as_encoded_bytes().starts_with(b".") || name == OWN_FOLDER {
+            continue;
+        }
+        let kind = entry.file_type().map_err(failed)?;
+        if kind.is_dir() && depth < DEEPEST {
+            walk(&entry.path(), depth + 1, files)?;
+        } else if kind.is_file() {
+            if files.len() >= MOST_FILES {
+                let message = format!("there are more than {MOST_FILES} files");
+                return Err(Error::new(Kind::Unsupported, message).in_file(folder));
+            }
+            files.push(entry.path());
+        }
+    }
+    Ok(())
+}
+
+/// Whether a file is an image, by its name or by its bytes. Any file could be a raw disk: only a name says so.
+fn is_image(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    let extension = extension.map(str::to_ascii_lowercase);
+    let is_called = |driver: &&imgdelta_core::Driver| {
+        extension
+            .as_deref()
+            .is_some_and(|own| driver.extensions.contains(&own))
+    };
+    if DRIVERS.iter().any(|driver| is_called(&driver)) {
+        return true;
+    }
+    let Ok(peek) = FileSource::open(path).and_then(|source| Peek::of(&source)) else {
+        return false;
+    };
+    let claims = |driver: &&imgdelta_core::Driver| matches!((driver.probe)(&peek), Claim::Yes);
+    DRIVERS.iter().any(|driver| claims(&driver))
+}

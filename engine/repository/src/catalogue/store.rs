@@ -1,0 +1,358 @@
+//! How an image from elsewhere becomes a file of the repository: copied as it is, copied as a child of an image that is here, or written
+//! anew as one file. Each is an ordinary image that opens with no options.
+
+use std::{fs::File, path::Path};
+
+use imgdelta_core::{Draft, Error, Existing, Format, Kind, Options, Result, Source, Stamp};
+use imgdelta_delta::{
+    Chain, Copy, Memory, Proof,
+    digest::{prove, prove_keeping, prove_over},
+    remembered::LeafWriter,
+};
+use imgdelta_registry::{OpenSpec, OutputSpec, Policy, create, new_parent};
+
+use super::{
+    Repository, Run,
+    disk::Disk,
+    enter::Files,
+    listing::Listing,
+    record::{How, Record},
+    words::{ImageId, InsidePath, Name},
+};
+
+/// An image as the repository will hold it.
+#[derive(Debug)]
+pub(super) struct Stored {
+    /// Its files.
+    pub(super) files: Files,
+    /// Its format.
+    pub(super) format: Format,
+    /// What proves it.
+    pub(super) proof: Proof,
+    /// Its leaves.
+    pub(super) leaves: Draft,
+    /// The image here whose child its file is.
+    pub(super) link: Option<ImageId>,
+    /// How it was made.
+    pub(super) how: How,
+}
+
+impl Repository {
+    /// Makes the file of an image from elsewhere, under a name that nobody bears.
+    ///
+    /// # Errors
+    /// Usage, if a file stands in its place; Host, if the image changed meanwhile, or the host cannot; those of the image; Interrupted.
+    pub(super) fn store(
+        &self,
+        disk: &Disk,
+        spec: &OpenSpec,
+        name: &Name,
+        listing: &Listing,
+        run: &Run<'_>,
+        notes: &mut Vec<String>,
+    ) -> Result<Stored> {
+        let top = disk.top()?;
+        let is_one_file = top.image.facts().files.len() == 1
+            && disk.stamps().iter().all(|stamp| !stamp.is_device)
+            && spec.options == Options::default()
+            && spec.snapshot.is_none();
+        if is_one_file && disk.images.len() == 1 {
+            return self.copy(disk, name, run);
+        }
+        if is_one_file && let Some(parent) = self.parent_here(disk, listing, run)? {
+            match self.copy_child(disk, &parent, name, listing, run) {
+                Ok(stored) => return Ok(stored),
+                Err(error) if error.kind() == Kind::Interrupted => return Err(error),
+                Err(error) => notes.push(format!(
+                    "written anew, for it cannot be stored as a child of '{}': {error}",
+                    parent.name
+                )),
+            }
+        }
+        self.rewrite(disk, name, run)
+    }
+
+    /// Takes in an image that stands below the repository's folder.
+    ///
+    /// # Errors
+    /// Usage, if it does not, or would have to be opened with options; those of the image; Interrupted.
+    pub(super) fn take_in(
+        &self,
+        disk: &Disk,
+        spec: &OpenSpec,
+        listing: &Listing,
+        run: &Run<'_>,
+    ) -> Result<Stored> {
+        let top = disk.top()?;
+        if spec.options != Options::default() || spec.snapshot.is_some() {
+            return Err(Error::new(
+                Kind::Usage,
+                "an image that is read with options or as of a snapshot cannot be taken in where it stands",
+            )
+            .in_file(&spec.path)
+            .with_hint("without --in-place it is copied"));
+        }
+        let files = self.stored_files(&top.image.facts().files, disk.stamps())?;
+        let (proof, leaves) = self.prove(disk, listing, run)?;
+        let parent = disk.images.get(1);
+        let link = parent.and_then(|parent| self.record_of(&parent.path, listing));
+        Ok(Stored {
+            files: Files::There(files),
+            format: top.driver.format,
+            proof,
+            leaves,
+            link: link.map(|record| record.id.clone()),
+            how: How::InPlace,
+        })
+    }
+
+    /// Copies an image that is one file.
+    fn copy(&self, disk: &Disk, name: &Name, run: &Run<'_>) -> Result<Stored> {
+        let top = disk.top()?;
+        let (path, draft) = self.copied(disk, name)?;
+        let copied = Disk::open(&OpenSpec {
+            path: draft.written_at().to_owned(),
+            format: Some(top.driver.format),
+            ..OpenSpec::default()
+        })?;
+        let (proof, leaves) = prove_keeping(&copied.chain, self.new_leaves()?, run.work)?;
+        Ok(Stored {
+            files: Files::Draft(path, draft),
+            format: top.driver.format,
+            proof,
+            leaves,
+            link: None,
+            how: How::Copied,
+        })
+    }
+
+    /// Copies a child whose parent's disk is here as `parent`, and lets the copy name that one.
+    fn copy_child(
+        &self,
+        disk: &Disk,
+        parent: &Record,
+        name: &Name,
+        listing: &Listing,
+        run: &Run<'_>,
+    ) -> Result<Stored> {
+        let driver = disk.top()?.driver;
+        let relink = driver.relink.ok_or_else(|| {
+            Error::new(Kind::Unsupported, format!("{} has no links", driver.format))
+        })?;
+        let base = self.open_disk(parent)?;
+        let (path, draft) = self.copied(disk, name)?;
+        let source: std::sync::Arc<dyn Source> =
+            std::sync::Arc::new(imgdelta_core::FileSource::open(draft.written_at())?);
+        let link = new_parent(base.top()?, draft.place())?;
+        for patch in relink(&source, &link)? {
+            draft.sink().write_at(patch.at, &patch.bytes)?;
+        }
+        // The copy stands where it will stay: it must open there with no options.
+        let copied = Disk::open(&OpenSpec {
+            path: draft.written_at().to_owned(),
+            format: Some(driver.format),
+            policy: Policy::default(),
+            ..OpenSpec::default()
+        })?;
+        let (proof, leaves) = self.prove(&copied, listing, run)?;
+        Ok(Stored {
+            files: Files::Draft(path, draft),
+            format: driver.format,
+            proof,
+            leaves,
+            link: Some(parent.id.clone()),
+            how: How::Relinked,
+        })
+    }
+
+    /// Writes the disk anew as one file of its format.
+    fn rewrite(&self, disk: &Disk, name: &Name, run: &Run<'_>) -> Result<Stored> {
+        let format = disk.top()?.driver.format;
+        let disk = &disk.chain;
+        let (mut path, mut place) = self.free_place(name, extension_of(format))?;
+        let mut output = create(&output_spec(&place, format), disk.disk(), None)?;
+        let mut format = format;
+        if output.writer.shape().size != disk.size() {
+            // The format can only hold a rounded size, which would be another disk.
+            format = Format::Raw;
+            drop(output);
+            (path, place) = self.free_place(name, extension_of(format))?;
+            output = create(&output_spec(&place, format), disk.disk(), None)?;
+        }
+        let copy = Copy {
+            disk,
+            proves: true,
+            memory: &Memory::none(),
+            work: run.work,
+        };
+        let (copied, leaves) = copy.run_keeping(output.writer, self.new_leaves()?)?;
+        let proof = copied
+            .proof
+            .ok_or_else(|| Error::new(Kind::Host, "the copy was not proven"))?;
+        Ok(Stored {
+            files: Files::Drafts(path, output.drafts),
+            format,
+            proof,
+            leaves,
+            link: None,
+            how: How::Rewritten,
+        })
+    }
+
+    /// The image's file as a draft here: its bytes are shared with it where the file system can do that.
+    fn copied(&self, disk: &Disk, name: &Name) -> Result<(InsidePath, Draft)> {
+        let top = disk.top()?;
+        let file = top
+            .image
+            .facts()
+            .files
+            .first()
+            .ok_or_else(|| Error::new(Kind::Usage, "the image has no file"))?;
+        let (path, place) = self.free_place(name, extension(&top.path, top.driver))?;
+        let draft = Draft::create(&place, Existing::Keep)?;
+        let draft = if is_cloned(file.path(), top.stamp.as_ref(), &draft) {
+            draft
+        } else {
+            drop(draft);
+            Draft::holding(&place, Existing::Keep, &**file)?
+        };
+        disk.chain.prove_unchanged()?;
+        Ok((path, draft))
+    }
+
+    /// The place of a new image, if nothing stands there.
+    fn free_place(&self, name: &Name, extension: &str) -> Result<(InsidePath, std::path::PathBuf)> {
+        let path: InsidePath = format!("{name}.{extension}").parse()?;
+        let place = self.rooms.folder.join(path.as_path());
+        if std::fs::symlink_metadata(&place).is_ok() {
+            return Err(Error::new(
+                Kind::Usage,
+                "stands there and is no image of the repository",
+            )
+            .with_code("exists")
+            .in_file(&place)
+            .with_hint("take it in with --in-place, or give another --name"));
+        }
+        Ok((path, place))
+    }
+
+    /// The image here that holds the disk of the image's parent, if a child of it can be stored.
+    fn parent_here(&self, disk: &Disk, listing: &Listing, run: &Run<'_>) -> Result<Option<Record>> {
+        let (Some(below), Some(parent)) = (disk.below()?, disk.images.get(1)) else {
+            return Ok(None);
+        };
+        if let Some(record) = self.record_of(&parent.path, listing) {
+            return Ok(Some(record.clone()));
+        }
+        let Some(rule) = disk.top()?.driver.child else {
+            return Ok(None);
+        };
+        let fits = |record: &Record| {
+            record.disk_size() == below.size()
+                && (!rule.same_format
+                    || record.format
+                        == disk
+                            .images
+                            .first()
+                            .map_or(record.format, |top| top.driver.format))
+        };
+        if !listing.records().into_iter().any(fits) {
+            return Ok(None);
+        }
+        let proof = prove(&below, &Memory::none(), run.work)?;
+        let found = listing.by_content(&proof.id);
+        Ok(found.filter(|record| fits(record)).cloned())
+    }
+
+    /// What proves an image of the repository. What its parent holds is not read, if that one is here and nobody has written to it.
+    fn prove(&self, disk: &Disk, listing: &Listing, run: &Run<'_>) -> Result<(Proof, Draft)> {
+        if let Some((below, parent)) = self.known_below(disk, listing)?
+            && let Ok(Some(known)) = self.leaves(parent)
+        {
+            let keeping = self.new_leaves()?;
+            match prove_over(&disk.chain, &below, known, keeping, run.work) {
+                // The leaves are damaged: everything is read.
+                Err(error) if error.code() == "leaves" => {}
+                other => return other,
+            }
+        }
+        prove_keeping(&disk.chain, self.new_leaves()?, run.work)
+    }
+
+    /// The disk below an image and its record, if all images below are recorded and untouched.
+    fn known_below<'a>(
+        &self,
+        disk: &Disk,
+        listing: &'a Listing,
+    ) -> Result<Option<(Chain, &'a Record)>> {
+        let Some(below) = disk.below()? else {
+            return Ok(None);
+        };
+        let mut nearest = None;
+        let parents = disk.images.iter().skip(1);
+        for (opened, layer) in parents.zip(below.layers()) {
+            let record = self.record_of(&opened.path, listing);
+            let Some(record) = record.filter(|one| self.is_untouched(one, layer.stamps())) else {
+                return Ok(None);
+            };
+            nearest.get_or_insert(record);
+        }
+        Ok(nearest.map(|record| (below, record)))
+    }
+
+    /// The record of the image whose file that is.
+    pub(super) fn record_of<'a>(&self, file: &Path, listing: &'a Listing) -> Option<&'a Record> {
+        listing.by_path(&self.inside(file).ok()?)
+    }
+
+    /// A file of leaves in the making. Where it will stand is known when the disk is.
+    fn new_leaves(&self) -> Result<LeafWriter> {
+        LeafWriter::create(&self.rooms.leaves_folder().join("new"))
+    }
+}
+
+/// Lets the draft share the file's bytes; false if the file system cannot, or the file is not what was opened.
+fn is_cloned(file: Option<&Path>, opened: Option<&Stamp>, draft: &Draft) -> bool {
+    let (Some(file), Some(opened)) = (file, opened) else {
+        return false;
+    };
+    if Stamp::at(file).as_ref() != Some(opened) {
+        return false;
+    }
+    let original = File::open(file);
+    let copy = File::options().write(true).open(draft.written_at());
+    match (original, copy) {
+        (Ok(original), Ok(copy)) => rustix::fs::ioctl_ficlone(&copy, &original).is_ok(),
+        _ => false,
+    }
+}
+
+/// The extension of a copy: the original's, if it is one of its format.
+fn extension<'a>(original: &Path, driver: &'a imgdelta_core::Driver) -> &'a str {
+    let own = original.extension().and_then(|own| own.to_str());
+    let known = own.and_then(|own| {
+        let mut known = driver.extensions.iter();
+        known.find(|known| known.eq_ignore_ascii_case(own))
+    });
+    known
+        .copied()
+        .unwrap_or_else(|| extension_of(driver.format))
+}
+
+/// The extension of new images of a format.
+fn extension_of(format: Format) -> &'static str {
+    let drivers = imgdelta_registry::DRIVERS.iter();
+    drivers
+        .filter(|driver| driver.format == format)
+        .find_map(|driver| driver.extensions.first().copied())
+        .unwrap_or_else(|| format.name())
+}
+
+fn output_spec(place: &Path, format: Format) -> OutputSpec {
+    OutputSpec {
+        path: place.to_owned(),
+        format: Some(format),
+        options: Options::default(),
+        existing: Existing::Keep,
+    }
+}

@@ -1,0 +1,134 @@
+//! `repo verify`: every image against its content id; where it is another one, the leaf digests say in which windows.
+
+use std::ops::Range;
+
+use imgdelta_core::{Error, Kind, Result};
+use imgdelta_delta::{ContentId, Memory, WINDOW, digest, prove};
+
+use super::{Repository, Run, disk::Disk, record::Record};
+
+/// What was found of one image.
+#[derive(Debug)]
+pub struct Verified {
+    /// What is known of it.
+    pub record: Record,
+    /// What was found.
+    pub verdict: Verdict,
+    /// What the user should know besides.
+    pub notes: Vec<String>,
+}
+
+/// Whether an image is what its record says.
+#[derive(Debug)]
+pub enum Verdict {
+    /// It is.
+    Sound,
+    /// Its disk is another one.
+    Changed {
+        /// Its content id as it is now.
+        found: ContentId,
+        /// Where it differs, in bytes, in order: the first runs. Nothing, if there are no leaf digests to tell.
+        regions: Vec<Range<u64>>,
+        /// How many windows of 64 KiB differ, listed or not.
+        windows: u64,
+    },
+    /// It cannot be read: the error says whether it is missing, damaged, or refused.
+    Unreadable(Error),
+}
+
+impl Verified {
+    /// Whether it is what its record says.
+    #[must_use]
+    pub const fn is_sound(&self) -> bool {
+        matches!(self.verdict, Verdict::Sound)
+    }
+}
+
+impl Repository {
+    /// Reads images and holds them against their records, in order of name; `words` names them, nothing: all. What is wrong with one is
+    /// a finding, not a failure. Nothing is written, and no lock is needed. `report` is told of each as soon as it is known.
+    ///
+    /// # Errors
+    /// Usage, if an image that is named is not there; Interrupted.
+    pub fn verify(
+        &self,
+        words: &[String],
+        run: &Run<'_>,
+        mut report: impl FnMut(&Verified),
+    ) -> Result<Vec<Verified>> {
+        let listing = self.list()?;
+        let records = if words.is_empty() {
+            listing.records()
+        } else {
+            let named = words.iter().map(|word| listing.find(word));
+            named.collect::<Result<_>>()?
+        };
+        let mut all = Vec::with_capacity(records.len());
+        for record in records {
+            let mut notes = Vec::new();
+            let verdict = match self.verify_one(record, run, &mut notes) {
+                Err(error) if error.kind() == Kind::Interrupted => return Err(error),
+                Err(error) => Verdict::Unreadable(error),
+                Ok(verdict) => verdict,
+            };
+            let verified = Verified {
+                record: record.clone(),
+                verdict,
+                notes,
+            };
+            report(&verified);
+            all.push(verified);
+        }
+        Ok(all)
+    }
+
+    fn verify_one(
+        &self,
+        record: &Record,
+        run: &Run<'_>,
+        notes: &mut Vec<String>,
+    ) -> Result<Verdict> {
+        // A size that has changed is a finding like any other.
+        let disk = Disk::open(&self.spec(record)?)?;
+        let leaves = match self.leaves(record) {
+            Ok(Some(leaves)) if leaves.size() == disk.chain.size() => Some(leaves),
+            Ok(Some(_)) => None,
+            Ok(None) => {
+                notes.push("it has no leaf digests: adding it again makes them".to_owned());
+                None
+            }
+            Err(error) => {
+                notes.push(format!("its leaf digests are damaged: {error}"));
+                None
+            }
+        };
+        let (found, differing) = match leaves {
+            None => (prove(&disk.chain, &Memory::none(), run.work)?, None),
+            Some(leaves) => match digest::verify(&disk.chain, leaves, run.work) {
+                Err(error) if error.code() == "leaves" => {
+                    notes.push(format!("its leaf digests are damaged: {error}"));
+                    (prove(&disk.chain, &Memory::none(), run.work)?, None)
+                }
+                other => other.map(|(proof, differing)| (proof, Some(differing)))?,
+            },
+        };
+        if found.id == record.content_id {
+            if differing.is_some_and(|differing| differing.count > 0) {
+                notes.push(
+                    "its leaf digests are damaged: they are not those of its disk".to_owned(),
+                );
+            }
+            return Ok(Verdict::Sound);
+        }
+        let differing = differing.unwrap_or_default();
+        let bytes = |window: u64| window.saturating_mul(WINDOW.0).min(record.size);
+        let regions = differing.differing.iter();
+        Ok(Verdict::Changed {
+            found: found.id,
+            regions: regions
+                .map(|run| bytes(run.start)..bytes(run.end))
+                .collect(),
+            windows: differing.count,
+        })
+    }
+}

@@ -1,0 +1,291 @@
+//! The words that records and inventories are made of: ids, names, tags, paths. A value of these types has been looked at.
+//!
+//! What a word names, and whether it is there, is not known here.
+
+use std::{fmt, path::Path, str::FromStr};
+
+use imgdelta_core::{Error, Kind, Result};
+use serde::{Deserialize, Serialize};
+
+/// The folder in which a repository keeps what it knows.
+pub const OWN_FOLDER: &str = ".imgdelta";
+
+macro_rules! word {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $rule:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// As it is written.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = Error;
+
+            fn try_from(text: String) -> Result<Self> {
+                let rule: fn(&str) -> Option<&'static str> = $rule;
+                match rule(&text) {
+                    None => Ok(Self(text)),
+                    Some(fault) => Err(refused($what, &text, fault)),
+                }
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Error;
+
+            fn from_str(text: &str) -> Result<Self> {
+                text.to_owned().try_into()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(word: $name) -> Self {
+                word.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+word! {
+    /// What an image is known by everywhere: its content id, unless the user set another one. 1 to 128 of `A-Za-z0-9._:-`; two ids are
+    /// the same if they are so without regard to case, for they become names of files.
+    ImageId, "image id", fault_of_id
+}
+
+word! {
+    /// What the user calls an image, and its file if the repository makes one: 1 to 128 bytes that every file system takes.
+    Name, "image name", fault_of_name
+}
+
+word! {
+    /// A word that the user hangs on an image: 1 to 64 bytes.
+    Tag, "tag", fault_of_tag
+}
+
+word! {
+    /// The path of a file below the repository's folder, with `/` between; never one of the repository's own files.
+    InsidePath, "path", fault_of_path
+}
+
+word! {
+    /// What a repository is known by: a UUID, in small letters with dashes.
+    RepositoryId, "repository id", fault_of_uuid
+}
+
+impl RepositoryId {
+    /// One that nothing else bears.
+    pub(super) fn fresh() -> Self {
+        Self(uuid::Uuid::new_v4().to_string())
+    }
+}
+
+impl ImageId {
+    /// The id without regard to case: what is the same here is the same id.
+    #[must_use]
+    pub fn folded(&self) -> String {
+        self.0.to_ascii_lowercase()
+    }
+
+    /// The stem of the files that bear it: exFAT has no `:`.
+    #[must_use]
+    pub fn stem(&self) -> String {
+        self.0.replace(':', "~")
+    }
+}
+
+impl Name {
+    /// The name without regard to case: what is the same here is the same name.
+    #[must_use]
+    pub fn folded(&self) -> String {
+        self.0.to_lowercase()
+    }
+}
+
+impl InsidePath {
+    /// As a path to be joined to the repository's folder.
+    #[must_use]
+    pub fn as_path(&self) -> &Path {
+        Path::new(&self.0)
+    }
+
+    /// The path that leads from `folder` to `file`, both without links.
+    ///
+    /// # Errors
+    /// Usage, if the file does not lie below, or its path is no text.
+    pub fn between(folder: &Path, file: &Path) -> Result<Self> {
+        let inside = file.strip_prefix(folder).map_err(|_| {
+            Error::new(Kind::Usage, "does not lie below the repository's folder")
+                .with_code("outside")
+                .in_file(file)
+                .with_hint("without --in-place it is copied")
+        })?;
+        let text = inside
+            .to_str()
+            .ok_or_else(|| Error::new(Kind::Usage, "the path is not UTF-8").in_file(file))?;
+        text.parse()
+    }
+}
+
+/// Most bytes of an id or a name.
+const LONGEST: usize = 128;
+
+fn fault_of_id(id: &str) -> Option<&'static str> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
+    match id.len() {
+        0 => Some("is empty"),
+        1..=LONGEST if id.bytes().all(is_plain) => None,
+        1..=LONGEST => Some("has characters other than letters, digits and . _ : -"),
+        _ => Some("is longer than 128 bytes"),
+    }
+}
+
+fn fault_of_uuid(id: &str) -> Option<&'static str> {
+    let is_canonical = uuid::Uuid::parse_str(id).is_ok_and(|uuid| uuid.to_string() == id);
+    (!is_canonical).then_some("is not a UUID")
+}
+
+fn fault_of_name(name: &str) -> Option<&'static str> {
+    if name.is_empty() {
+        Some("is empty")
+    } else if name.len() > LONGEST {
+        Some("is longer than 128 bytes")
+    } else if name
+        .chars()
+        .any(|c| c.is_control() || r#"/\:*?"<>|"#.contains(c))
+    {
+        Some("has characters that no file may have everywhere")
+    } else if name.starts_with(['.', ' ', '-']) || name.ends_with(['.', ' ']) {
+        Some("begins or ends with a dot, a blank or a dash")
+    } else {
+        None
+    }
+}
+
+fn fault_of_tag(tag: &str) -> Option<&'static str> {
+    if tag.is_empty() {
+        Some("is empty")
+    } else if tag.len() > 64 {
+        Some("is longer than 64 bytes")
+    } else if tag.chars().any(|c| c.is_control() || r#",\""#.contains(c)) {
+        Some("has a comma, a quote, a backslash or a control character")
+    } else if tag.trim() != tag {
+        Some("begins or ends with a blank")
+    } else {
+        None
+    }
+}
+
+fn fault_of_path(path: &str) -> Option<&'static str> {
+    if path.is_empty() {
+        return Some("is empty");
+    }
+    if path.len() > 4096 {
+        return Some("is longer than 4096 bytes");
+    }
+    if path.chars().any(char::is_control) {
+        return Some("has control characters");
+    }
+    if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        return Some("is not a plain path below the folder");
+    }
+    let first = path.split('/').next().unwrap_or_default();
+    first
+        .eq_ignore_ascii_case(OWN_FOLDER)
+        .then_some("is one of the repository's own files")
+}
+
+/// The word may come from anywhere: nothing of it draws on a terminal, and not all of it is shown.
+fn refused(what: &str, text: &str, fault: &str) -> Error {
+    let shown: String = text.chars().take(80).collect();
+    let dots = if shown.len() < text.len() { "…" } else { "" };
+    Error::new(
+        Kind::Usage,
+        format!("{what} '{}{dots}' {fault}", shown.escape_debug()),
+    )
+    .with_code("word")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_plain_and_becomes_a_file_name_of_its_own() -> Result<()> {
+        let id: ImageId = "imgdelta1:00ff".parse()?;
+        assert_eq!(id.stem(), "imgdelta1~00ff");
+        assert_eq!("Win11".parse::<ImageId>()?.folded(), "win11");
+        let long = "x".repeat(129);
+        for wrong in ["", "a/b", "a b", "..\\x", "é", "a~b", long.as_str()] {
+            let error = wrong.parse::<ImageId>().expect_err(wrong);
+            assert_eq!((error.kind(), error.code()), (Kind::Usage, "word"));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_name_is_one_that_every_file_system_takes() -> Result<()> {
+        "Golden Disk".parse::<Name>()?;
+        "wîn-11.2".parse::<Name>()?;
+        for wrong in [
+            "",
+            ".",
+            "..",
+            ".hidden",
+            "a/b",
+            "a:b",
+            "x.",
+            "x ",
+            " x",
+            "a\u{1b}[31m",
+            "-rf",
+        ] {
+            assert!(wrong.parse::<Name>().is_err(), "{wrong:?}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_path_stays_below_the_folder_and_out_of_the_repositorys_own() -> Result<()> {
+        "a/b c/d.vhd".parse::<InsidePath>()?;
+        "a/.imgdelta/x".parse::<InsidePath>()?;
+        for wrong in [
+            "",
+            "/a",
+            "../a",
+            "a/../../b",
+            "a//b",
+            "a/",
+            "./a",
+            ".imgdelta/lock",
+            ".IMGDELTA/x",
+            "a\nb",
+        ] {
+            assert!(wrong.parse::<InsidePath>().is_err(), "{wrong:?}");
+        }
+        let below = InsidePath::between(Path::new("/repo"), Path::new("/repo/a/b.vhd"))?;
+        assert_eq!(below.as_str(), "a/b.vhd");
+        assert!(InsidePath::between(Path::new("/repo"), Path::new("/other/b.vhd")).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_word_is_said_without_drawing_on_the_terminal() {
+        let error = "\u{1b}]0;x\u{7}".parse::<Tag>().expect_err("control");
+        assert!(!error.to_string().contains('\u{1b}'));
+        let error = "x".repeat(5000).parse::<ImageId>().expect_err("long");
+        assert!(error.to_string().len() < 200);
+    }
+}

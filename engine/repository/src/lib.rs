@@ -1,0 +1,9 @@
+//! Repositories of disk images: plain files under `.imgdelta/`, what two sites have in common, and which base to choose.
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`catalogue`] | a repository on disk: records, leaf digests, lock |
+//! | [`choice`] | how much two images have in common, which base is best, in which order a batch travels; no file is opened here |
+
+pub mod catalogue;
+pub mod choice;
