@@ -66,7 +66,7 @@ impl Repository {
                 Way::Stored(stored) => *stored,
                 Way::Known(record) => {
                     return Ok(Added {
-                        record,
+                        record: *record,
                         is_new: false,
                         notes,
                     });
@@ -97,7 +97,7 @@ impl Repository {
                 return Err(name_taken(name, other));
             }
             if self.rooms.place(other.path()?).is_ok() {
-                return Ok(Way::Known(other.clone()));
+                return Ok(Way::Known(Box::new(other.clone())));
             }
         }
         let stored = self.store(disk, &add.image, name, listing, run, notes)?;
@@ -147,7 +147,7 @@ enum Way {
     /// It was made.
     Stored(Box<Stored>),
     /// It was not: this image is the same disk.
-    Known(Record),
+    Known(Box<Record>),
 }
 
 /// What an image is called if nobody says: as its file, without the extension.

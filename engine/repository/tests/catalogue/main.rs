@@ -1,12 +1,4 @@
 //! A repository on disk, from the outside: what each operation does, what a killed process leaves, and what hostile files are answered.
 
 mod adds;
-mod changes;
-mod children;
-mod crashes;
-mod hostile;
-mod inventories;
 mod place;
-mod scans;
-mod several;
-mod verifies;
