@@ -153,6 +153,7 @@ fn a_chain_may_have_256_layers_and_no_more() {
 fn large_sectors(recipe: Recipe) -> VhdxSpec {
     VhdxSpec {
         logical_sector: 4096,
+        data_write: *b"sectors of 4096 ",
         ..VhdxSpec::dynamic(recipe, MIB)
     }
 }
@@ -175,7 +176,7 @@ fn sectors_of_4096_bytes_go_where_they_are_understood() {
     let sector = |image: &str| {
         let told = place.ok(&format!("info {image} --json"));
         let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
-        told["image"]["sector"].as_u64()
+        told["sector"].as_u64()
     };
     let said = place.run("convert big.vhdx -o o.vhdx");
     assert!(
@@ -230,6 +231,7 @@ fn open_image() -> VhdxSpec {
     VhdxSpec {
         headers: Headers::OnlySecond,
         region_tables: Copies::OnlySecond,
+        log_len: 4 * MIB,
         log: Some(LogSpec {
             remnants: vec![Remnant::Older],
             ..LogSpec::of(&[Part::Bat, Part::Block(2), Part::End])
@@ -267,7 +269,7 @@ fn what_was_not_closed_is_read_as_it_will_be_and_mended_on_request() -> Result<(
     let ids = |name: &str| {
         let told = place.ok(&format!("info {name} --json"));
         let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
-        told["image"]["identity"].to_string()
+        told["identity"].to_string()
     };
     assert_eq!(
         ids("open.vhdx"),
@@ -298,6 +300,7 @@ fn what_cannot_be_mended_is_said_and_left_alone() {
         image[at] ^= 1;
     }
     place.write("lost.vhdx", &image);
+    place.ok("convert golden.raw -o golden.vhdx -q");
     let before = place.names();
     place.refused("check --repair -o mended.vhdx lost.vhdx", 3);
     place.refused("check --repair --in-place lost.vhdx", 3);
@@ -307,7 +310,7 @@ fn what_cannot_be_mended_is_said_and_left_alone() {
         "check --repair golden.qcow2",
         "check -o mended.vhdx lost.vhdx",
         "check --repair --in-place -o mended.vhdx lost.vhdx",
-        "check --repair -o lost.vhdx --force lost.vhdx",
+        "check --repair -o golden.vhdx --force golden.vhdx",
     ] {
         place.refused(line, 2);
     }
