@@ -56,6 +56,11 @@ impl MemImage {
         Self { facts, cells }
     }
 
+    /// What it says of a sector; nothing of one beyond its end.
+    pub(crate) fn cell(&self, sector: usize) -> Cell {
+        self.cells.get(sector).cloned().unwrap_or(Cell::Absent)
+    }
+
     fn state(&self, sector: usize) -> State {
         match &self.cells[sector] {
             Cell::Absent => State::Absent,
