@@ -254,12 +254,12 @@ fn is_image(path: &Path) -> bool {
             .as_deref()
             .is_some_and(|own| driver.extensions.contains(&own))
     };
-    if DRIVERS.iter().any(|driver| is_called(driver)) {
+    if DRIVERS.iter().any(is_called) {
         return true;
     }
     let Ok(peek) = FileSource::open(path).and_then(|source| Peek::of(&source)) else {
         return false;
     };
     let claims = |driver: &&imgdelta_core::Driver| matches!((driver.probe)(&peek), Claim::Yes);
-    DRIVERS.iter().any(|driver| claims(driver))
+    DRIVERS.iter().any(claims)
 }
