@@ -189,7 +189,15 @@ fn obey(
             }
         }
         Command::Map(typed) => map(&typed.job()?, run, report),
-        Command::Check(typed) => Ok(telling(report, commands::check(&typed.job()?, run)?)),
+        Command::Check(typed) => {
+            let job = typed.job()?;
+            *output = match &job.repair {
+                Some(job::Repair::Into { output, .. }) => Some(output.clone()),
+                Some(job::Repair::InPlace) => Some(job.image.path.clone()),
+                None => None,
+            };
+            Ok(telling(report, commands::check(&job, run)?))
+        }
         Command::Digest(typed) => Ok(telling(report, commands::digest(&typed.job()?, run)?)),
         Command::Env => Ok(telling(report, commands::env(run.settings))),
         Command::Version => Ok(telling(report, commands::version())),

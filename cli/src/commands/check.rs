@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use imgdelta_core::{CheckReport, Driver, Error, Existing, FileSource, Result};
+use imgdelta_core::{CheckReport, Draft, Driver, Error, Existing, FileSource, Result};
 use imgdelta_delta::mend;
 use imgdelta_registry::{OpenSpec, check_image, probe, refuse_inputs, repair_image};
 use serde::Serialize;
@@ -118,6 +118,7 @@ fn repair(job: &job::Check, goal: &job::Repair, driver: &Driver, run: &Run<'_>) 
     }
     let output = shown(if is_new { &place } else { &job.image.path });
     if repair.done.is_empty() && !is_new {
+        Draft::clear(&place)?;
         let mended = Vec::new();
         let report = check_image(&job.image)?;
         return Ok(tell(job, driver, report, Some(Repaired { output, mended })));

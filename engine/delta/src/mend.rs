@@ -6,11 +6,14 @@ use imgdelta_core::{Draft, Error, Existing, Kind, Patch, Repair, Result, Source}
 
 use crate::watch::Watch;
 
-/// Writes `patches` over a copy of the child and lets it take the child's place.
+/// Writes `patches` over a copy of the child and lets it take the child's place. Without any, it stays as it is.
 ///
 /// # Errors
 /// Host, if the host cannot, or if the child changed meanwhile.
 pub fn relink(child: &Path, source: &Arc<dyn Source>, patches: &[Patch]) -> Result<()> {
+    if patches.is_empty() {
+        return Draft::clear(child);
+    }
     let before = source.stamp()?;
     let draft = Draft::of_existing(child, &**source)?;
     write(&draft, patches)?;

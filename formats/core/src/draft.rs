@@ -88,6 +88,17 @@ impl Draft {
             .with_hint("use --force to replace it, or -o with another name"))
     }
 
+    /// Takes away what a run that was killed has left beside `place`: for runs that find nothing to write there.
+    ///
+    /// # Errors
+    /// Host, if the host does not let anything be written there.
+    pub fn clear(place: &Path) -> Result<()> {
+        let (temporary, _locked) = Self::create_beside(place)?;
+        Renamed::clear(&temporary);
+        fs::remove_file(&temporary)
+            .map_err(|cause| Error::host("cannot delete", cause).in_file(&temporary))
+    }
+
     fn create_beside(place: &Path) -> Result<(PathBuf, File)> {
         let name = place
             .file_name()
@@ -361,6 +372,19 @@ mod tests {
         assert_ne!(draft.written_at(), other.written_at());
         draft.commit()?;
         assert_eq!(fs::read(&place).expect("it is there"), b"new");
+        Ok(())
+    }
+
+    #[test]
+    fn what_a_dead_run_left_is_cleared_away() -> Result<()> {
+        let folder = tempfile::tempdir().expect("a place");
+        let at = |name: &str| folder.path().join(name);
+        for name in ["x.vhd", ".x.vhd.imgdelta-tmp", ".x.vhd.imgdelta-tmp-old"] {
+            fs::write(at(name), name).expect("room");
+        }
+        Draft::clear(&at("x.vhd"))?;
+        assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 1);
+        assert_eq!(fs::read(at("x.vhd")).expect("it is there"), b"x.vhd");
         Ok(())
     }
 

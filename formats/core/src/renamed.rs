@@ -23,17 +23,22 @@ pub(crate) struct Renamed {
 impl Renamed {
     /// Keeps what stands at `place`, where the draft at `temporary` is about to go.
     pub(crate) fn over(place: &Path, temporary: &Path, is_over: bool) -> Self {
-        let mut name = temporary.as_os_str().to_owned();
-        name.push("-old");
-        let old = PathBuf::from(name);
-        // A run that was killed here may have left one; the draft's lock says that it is ours now.
-        let _ = fs::remove_file(&old);
+        let old = Self::clear(temporary);
         let is_kept = is_over && fs::hard_link(place, &old).is_ok();
         Self {
             place: place.to_owned(),
             is_over,
             old: is_kept.then_some(old),
         }
+    }
+
+    /// Takes away what a run that was killed has left of this kind; where that would stand. The draft's lock says that it is ours.
+    pub(crate) fn clear(temporary: &Path) -> PathBuf {
+        let mut name = temporary.as_os_str().to_owned();
+        name.push("-old");
+        let old = PathBuf::from(name);
+        let _ = fs::remove_file(&old);
+        old
     }
 
     /// Makes the name durable.

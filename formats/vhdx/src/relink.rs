@@ -33,7 +33,12 @@ pub(crate) fn relink(source: &Arc<dyn Source>, parent: &NewParent) -> Result<Vec
     }
     judge_sector(&meta.metadata, parent)?;
     let link = Link::to(parent)?;
-    let item = link.locator(Some(old)).emit();
+    let new = link.locator(Some(old));
+    if new.pairs == old.pairs {
+        // It names that parent already: there is nothing to be written.
+        return Ok(Vec::new());
+    }
+    let item = new.emit();
     let mut patches = locator_patches(&meta.metadata, &item)?;
     patches.extend(renewed(&meta.headers, link.guid, |_| ())?);
     Ok(patches)
