@@ -73,13 +73,16 @@ impl Swept {
         for entry in entries(folder)? {
             let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
             if is_folder {
+                // Looked at before it changes: what is removed from a folder makes it young.
+                let mut goes = is_old(&entry.path());
                 for inner in entries(&entry.path())? {
                     let is_file = inner.file_type().is_ok_and(|kind| kind.is_file());
                     if is_file && is_old(&inner.path()) {
                         self.remove(&inner.path())?;
+                        goes = true;
                     }
                 }
-                if is_old(&entry.path()) {
+                if goes {
                     // It goes only if it is empty.
                     let _ = fs::remove_dir(entry.path());
                 }

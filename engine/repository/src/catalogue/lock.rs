@@ -260,3 +260,112 @@ fn boot() -> String {
     let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     id.trim().to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A repository's rooms, empty.
+    fn rooms(folder: &Path) -> Rooms {
+        let rooms = Rooms::of(folder);
+        rooms.make_folders().expect("room");
+        rooms
+    }
+
+    fn at_once() -> Instant {
+        Instant::now()
+    }
+
+    /// A holder that is no process any more.
+    fn dead() -> Holder {
+        Holder {
+            // Linux gives no process such a number.
+            pid: i32::MAX,
+            ..Holder::this("die")
+        }
+    }
+
+    #[test]
+    fn one_holds_it_and_the_next_one_when_that_one_is_done() -> Result<()> {
+        let folder = tempfile::tempdir().expect("a place");
+        let rooms = rooms(folder.path());
+        // What a killed process wrote there says nothing: the host's lock ended with it.
+        fs::write(rooms.lock(), dead().to_json()).expect("room");
+        let lock = Lock::take(&rooms, Duration::ZERO, "first")?;
+        let error = Lock::take(&rooms, Duration::ZERO, "second").expect_err("it is held");
+        assert_eq!(error.kind(), Kind::Busy);
+        assert!(error.message().contains("(first)"), "{error}");
+        drop(lock);
+        Lock::take(&rooms, Duration::ZERO, "second")?;
+        Ok(())
+    }
+
+    #[test]
+    fn where_there_are_no_locks_a_file_takes_their_place() -> Result<()> {
+        let folder = tempfile::tempdir().expect("a place");
+        let place = by_file(&rooms(folder.path()).lock());
+        let lock = Lock::take_file(&place, at_once(), Holder::this("first"))?;
+        let error = Lock::take_file(&place, at_once(), Holder::this("second"));
+        assert_eq!(error.expect_err("it is held").kind(), Kind::Busy);
+        drop(lock);
+        assert!(!place.exists());
+        Lock::take_file(&place, at_once(), Holder::this("second"))?;
+        Ok(())
+    }
+
+    #[test]
+    fn the_lock_of_a_dead_process_is_taken_over_by_one_alone() {
+        for holder in [
+            dead(),
+            Holder {
+                boot: "an earlier start".to_owned(),
+                ..Holder::this("die")
+            },
+        ] {
+            let folder = tempfile::tempdir().expect("a place");
+            let place = by_file(&rooms(folder.path()).lock());
+            fs::write(&place, holder.to_json()).expect("room");
+            let taken = thread::scope(|scope| {
+                let threads: Vec<_> = (0..4)
+                    .map(|_| {
+                        scope.spawn(|| Lock::take_file(&place, at_once(), Holder::this("live")))
+                    })
+                    .collect();
+                let taken = threads.into_iter().map(|one| one.join().expect("no panic"));
+                taken.collect::<Vec<_>>()
+            });
+            assert_eq!(taken.iter().filter(|one| one.is_ok()).count(), 1);
+            drop(taken);
+            assert!(!place.exists());
+            assert_eq!(
+                fs::read_dir(folder.path().join(".imgdelta"))
+                    .expect("readable")
+                    .count(),
+                4
+            );
+        }
+    }
+
+    #[test]
+    fn of_a_process_on_another_host_nobody_knows_whether_it_lives() {
+        let folder = tempfile::tempdir().expect("a place");
+        let place = by_file(&rooms(folder.path()).lock());
+        let far = Holder {
+            host: "elsewhere".to_owned(),
+            ..dead()
+        };
+        fs::write(&place, far.to_json()).expect("room");
+        let error = Lock::take_file(&place, at_once(), Holder::this("wait")).expect_err("held");
+        assert!(error.message().contains("on elsewhere"), "{error}");
+        // One that was killed before it said who it was.
+        fs::write(&place, "").expect("room");
+        assert!(Lock::take_file(&place, at_once(), Holder::this("wait")).is_err());
+        let long_ago = std::time::SystemTime::now() - Duration::from_secs(120);
+        let file = File::options()
+            .write(true)
+            .open(&place)
+            .expect("it is there");
+        file.set_modified(long_ago).expect("it can be set");
+        assert!(Lock::take_file(&place, at_once(), Holder::this("wait")).is_ok());
+    }
+}

@@ -139,9 +139,15 @@ impl Record {
     /// # Errors
     /// Corrupt, if it is none or contradicts itself; Unsupported, if it is of another version.
     pub fn from_json(json: &[u8]) -> Result<Self> {
-        check_schema(json, SCHEMA, "record")?;
-        let record: Self =
-            serde_json::from_slice(json).map_err(|cause| faulty(cause.to_string()))?;
+        let read: Result<Self, _> = serde_json::from_slice(json);
+        let record = match read {
+            Ok(record) if record.schema == SCHEMA => record,
+            other => {
+                // Of another version, or none: the version is the first thing to be said.
+                check_schema(json, SCHEMA, "record")?;
+                other.map_err(|cause| faulty(cause.to_string()))?
+            }
+        };
         record.judge()?;
         Ok(record)
     }

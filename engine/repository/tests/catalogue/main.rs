@@ -1,4 +1,18 @@
 //! A repository on disk, from the outside: what each operation does, what a killed process leaves, and what hostile files are answered.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "the tests know what they have made"
+)]
+
 mod adds;
+mod changes;
+mod children;
+mod crashes;
+mod hostile;
+mod inventories;
+mod many;
 mod place;
+mod scans;
+mod several;
+mod verifies;

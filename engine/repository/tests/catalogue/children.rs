@@ -1,0 +1,196 @@
+//! Children of a chain: stored as children where their parent's disk is here, and proven by what they change alone.
+
+use std::{
+    fs::{self, File},
+    os::unix::fs::FileExt,
+};
+
+use imgdelta_core::{Format, Kind, Result};
+use imgdelta_delta::{Memory, prove};
+use imgdelta_fixtures::golden;
+use imgdelta_registry::OpenSpec;
+use imgdelta_repository::catalogue::{Add, How, Known};
+
+use crate::place::{Place, bytes_of, file_of, open};
+
+#[test]
+fn a_child_whose_parents_disk_is_here_becomes_its_child_in_every_format() -> Result<()> {
+    for extension in ["vhd", "vhdx", "qcow2", "vmdk", "vdi"] {
+        let place = Place::new();
+        let repository = place.repository("hq")?;
+        let golden = place.golden("golden.raw");
+        let patched = place.golden("patched.raw");
+        let base = place.convert(&golden, &format!("base.{extension}"))?;
+        let child = place.child(&base, &patched, &format!("child.{extension}"))?;
+        let parent = place.add(&repository, &base)?.record;
+        let added = place.add(&repository, &child)?;
+        assert_eq!(
+            added.record.provenance.how,
+            How::Relinked,
+            "{extension}: {:?}",
+            added.notes
+        );
+        assert_eq!(added.record.linked_parent(), Some(&parent.id));
+        let proof = prove(&open(&patched)?.chain, &Memory::none(), place.work())?;
+        assert_eq!(added.record.content_id, proof.id);
+        let len = |path: &std::path::Path| path.metadata().expect("it is there").len();
+        let child_len = len(&child);
+        // The originals are not needed any more.
+        fs::remove_file(&base).expect("it is there");
+        fs::remove_file(&child).expect("it is there");
+        let copy = file_of(&repository, &added.record);
+        assert_eq!(bytes_of(&copy)?, golden::patched_bytes(), "{extension}");
+        assert_eq!(len(&copy), child_len);
+        let error = repository
+            .remove("base", &place.run())
+            .expect_err("it is needed");
+        assert_eq!((error.kind(), error.code()), (Kind::Usage, "has_children"));
+        assert!(error.message().contains("child"));
+        repository.remove("child", &place.run())?;
+        repository.remove("base", &place.run())?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_child_whose_parent_is_not_here_is_written_anew_as_one_file() -> Result<()> {
+    let place = Place::new();
+    let repository = place.repository("hq")?;
+    let base = place.golden("golden.vhd");
+    let child = place.child(&base, &place.golden("patched.raw"), "child.vhd")?;
+    let added = place.add(&repository, &child)?;
+    assert_eq!(
+        (added.record.provenance.how, added.record.format),
+        (How::Rewritten, Format::Vhd)
+    );
+    assert!(added.record.parent.is_none());
+    fs::remove_file(&base).expect("it is there");
+    assert_eq!(
+        bytes_of(&file_of(&repository, &added.record))?,
+        golden::patched_bytes()
+    );
+    Ok(())
+}
+
+#[test]
+fn a_parent_in_another_format_is_a_parent_by_measure() -> Result<()> {
+    let place = Place::new();
+    let repository = place.repository("hq")?;
+    let base = place.golden("golden.vhd");
+    let child = place.child(&base, &place.golden("patched.raw"), "child.vhd")?;
+    place.add(&repository, &place.golden("golden.qcow2"))?;
+    let add = Add {
+        image: OpenSpec::of(&child),
+        parent: Some("golden".to_owned()),
+        ..Add::default()
+    };
+    let added = repository.add(&add, &place.run())?;
+    assert_eq!(added.record.provenance.how, How::Rewritten);
+    assert_eq!(
+        added.record.parent.map(|parent| parent.known),
+        Some(Known::Measured)
+    );
+    Ok(())
+}
+
+/// A base and two generations of children, taken in where they stand.
+fn three(place: &Place) -> Result<imgdelta_repository::catalogue::Repository> {
+    let repository = place.repository("hq")?;
+    let (golden, patched) = (place.golden("golden.raw"), place.golden("patched.raw"));
+    let base = place.convert(&golden, "hq/base.qcow2")?;
+    let child = place.child(&base, &patched, "hq/child.qcow2")?;
+    let last = place.child(&child, &golden, "hq/last.qcow2")?;
+    for (image, known) in [(base, None), (child, Some("base")), (last, Some("child"))] {
+        let add = Add {
+            image: OpenSpec::of(&image),
+            in_place: true,
+            ..Add::default()
+        };
+        let added = repository.add(&add, &place.run())?;
+        if known == Some("child") {
+            // The last one is the golden image once more.
+            assert!(!added.is_new);
+            assert_eq!(added.record.name.as_str(), "base");
+        } else {
+            let linked = added.record.linked_parent().cloned();
+            let wanted = known.map(|name| repository.show(name)).transpose()?;
+            assert_eq!(linked, wanted.map(|record| record.id));
+        }
+    }
+    Ok(repository)
+}
+
+#[test]
+fn children_that_stand_here_are_linked() -> Result<()> {
+    let place = Place::new();
+    let repository = three(&place)?;
+    assert_eq!(repository.list()?.len(), 2);
+    Ok(())
+}
+
+#[test]
+fn of_a_child_only_what_it_changes_is_read_unless_its_parent_was_touched() -> Result<()> {
+    let place = Place::new();
+    let repository = place.repository("hq")?;
+    let base = place.write("hq/base.raw", &golden::base_bytes());
+    let child = place.child(&base, &place.golden("patched.raw"), "hq/child.qcow2")?;
+    let add = |image: &std::path::Path| Add {
+        image: OpenSpec::of(image),
+        in_place: true,
+        ..Add::default()
+    };
+    repository.add(&add(&base), &place.run())?;
+    // Another byte where the child says nothing, at the same time as before: who read it would find another disk.
+    let file = File::options()
+        .write(true)
+        .open(&base)
+        .expect("it is there");
+    let before = file
+        .metadata()
+        .and_then(|metadata| metadata.modified())
+        .expect("a time");
+    file.write_all_at(b"!", 2 << 20).expect("room");
+    file.set_modified(before).expect("it can be set");
+    let patched = prove(
+        &open(&place.at("patched.raw"))?.chain,
+        &Memory::none(),
+        place.work(),
+    )?;
+    let added = repository.add(&add(&child), &place.run())?;
+    assert_eq!(
+        added.record.content_id, patched.id,
+        "the parent was not read"
+    );
+    repository.remove("child", &place.run())?;
+    file.set_modified(before + std::time::Duration::from_secs(10))
+        .expect("it can be set");
+    let added = repository.add(&add(&child), &place.run())?;
+    assert_ne!(added.record.content_id, patched.id, "the parent was read");
+    Ok(())
+}
+
+#[test]
+fn damaged_leaves_of_a_parent_are_not_believed() -> Result<()> {
+    let place = Place::new();
+    let repository = place.repository("hq")?;
+    let base = place.golden("golden.vhd");
+    let child = place.child(&base, &place.golden("patched.raw"), "child.vhd")?;
+    let parent = place.add(&repository, &base)?.record;
+    let leaves = place.at(&format!(
+        "hq/.imgdelta/leaves/{}.leaves",
+        parent.content_id.0
+    ));
+    let mut bytes = fs::read(&leaves).expect("it is there");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&leaves, bytes).expect("room");
+    let added = place.add(&repository, &child)?;
+    let patched = prove(
+        &open(&place.at("patched.raw"))?.chain,
+        &Memory::none(),
+        place.work(),
+    )?;
+    assert_eq!(added.record.content_id, patched.id);
+    assert_eq!(added.record.linked_parent(), Some(&parent.id));
+    Ok(())
+}

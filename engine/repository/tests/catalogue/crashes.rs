@@ -1,0 +1,211 @@
+//! What a killed process leaves behind, and how the next one finds it.
+
+use std::{fs, path::Path, time::SystemTime};
+
+use imgdelta_core::Result;
+use imgdelta_repository::catalogue::{Record, Repository, gc::KEPT};
+
+use crate::place::{Place, file_of, files_below};
+
+/// The record's place, the one of its change that is under way, and the record.
+fn entered(place: &Place, repository: &Repository) -> Result<Record> {
+    Ok(place.add(repository, &place.golden("golden.vhd"))?.record)
+}
+
+/// Puts the repository back to where the change of a record was written down and nothing of it done.
+fn under_way(place: &Place, record: &Record, before: Option<&str>) {
+    let entry = serde_json::json!({
+        "schema": "imgdelta/entering/1",
+        "record": String::from_utf8(record.to_json().expect("it can be written")).expect("text"),
+        "before": before,
+    });
+    let stem = record.id.stem();
+    let entry_place = place.at(&format!("hq/.imgdelta/entering/{stem}.json"));
+    fs::write(entry_place, entry.to_string()).expect("room");
+}
+
+fn entering_is_empty(place: &Place) -> bool {
+    let entries = fs::read_dir(place.at("hq/.imgdelta/entering"));
+    entries.expect("it is there").next().is_none()
+}
+
+#[test]
+fn killed_after_the_image_got_its_name_the_next_change_enters_it() -> Result<()> {
+    let place = Place::new();
+    let repository = place.repository("hq")?;
+    let record = entered(&place, &repository)?;
+    under_way(&place, &record, None);
+    let stem = record.id.stem();
+    fs::remove_file(place.at(&format!("hq/.imgdelta/images/{stem}.json"))).expect("it is there");
+    assert!(repository.list()?.is_empty(), "until then it is not there");
+    repository.gc(&place.run())?;
+    assert_eq!(repository.show("golden")?, record);
+    assert!(repository.leaves(&record)?.is_some());
+    assert!(entering_is_empty(&place));
+    // The same command once more finds it done.
+    assert!(!place.add(&repository, &place.at("golden.vhd"))?.is_new);
+    Ok(())
+}
+
+#[test]
+fn killed_before_the_image_got_its_name_nothing_is_entered_and_the_command_can_be_repeated()
+-> Result<()> {
+    let place = Place::new();
+    let repository = place.repository("hq")?;
+    let record = entered(&place, &repository)?;
+    under_way(&place, &record, None);
+    let stem = record.id.stem();
+    fs::remove_file(place.at(&format!("hq/.imgdelta/images/{stem}.json"))).expect("it is there");
+    // The draft of the image is all that there is.
+    let draft = place.at("hq/.golden.vhd.imgdelta-tmp");
+    fs::rename(file_of(&repository, &record), &draft).expect("it is there");
+    let again = place.add(&repository, &place.at("golden.vhd"))?;
+    assert!(again.is_new);
+    assert!(!draft.exists(), "the dead draft was taken over");
+    assert!(entering_is_empty(&place));
+    assert_eq!(repository.list()?.len(), 1);
+    Ok(())
+}
+
+#[test]
+fn killed_while_an_id_was_set_the_next_change_finishes_it() -> Result<()> {
+    let place = Place::new();
+    let repository = place.repository("hq")?;
+    let golden = entered(&place, &repository)?;
+    let add = imgdelta_repository::catalogue::Add {
+        image: imgdelta_registry::OpenSpec::of(place.golden("patched.vhd")),
+        parent: Some("golden".to_owned()),
+        ..Default::default()
+    };
+    repository.add(&add, &place.run())?;
+    let wanted = Record {
+        id: "win11".parse()?,
+        ..golden.clone()
+    };
+    // Nothing done yet, or the new record written and the rest not.
+    for is_begun in [false, true] {
+        if is_begun {
+            let new = place.at("hq/.imgdelta/images/win11.json");
+            fs::write(new, wanted.to_json()?).expect("room");
+        }
+        under_way(&place, &wanted, Some(golden.id.as_str()));
+        repository.gc(&place.run())?;
+        assert_eq!(repository.list()?.len(), 2);
+        assert_eq!(repository.show("golden")?, wanted);
+        assert_eq!(
+            repository.show("patched")?.parent.map(|parent| parent.id),
+            Some(wanted.id.clone())
+        );
+        assert!(entering_is_empty(&place));
+        repository.set_id("golden", &golden.id, &place.run())?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_change_that_nobody_can_read_is_dropped() -> Result<()> {
+    let place = Place::new();
+    let repository = place.repository("hq")?;
+    let record = entered(&place, &repository)?;
+    for (name, text) in [
+        ("a.json", "{"),
+        ("b.json", "{\"schema\":\"imgdelta/entering/2\"}"),
+    ] {
+        fs::write(place.at(&format!("hq/.imgdelta/entering/{name}")), text).expect("room");
+    }
+    repository.gc(&place.run())?;
+    assert!(entering_is_empty(&place));
+    assert_eq!(repository.show("golden")?, record);
+    Ok(())
+}
+
+#[test]
+fn a_removal_that_was_cut_short_is_finished_by_the_same_command() -> Result<()> {
+    let place = Place::new();
+    let repository = place.repository("hq")?;
+    let record = entered(&place, &repository)?;
+    fs::remove_file(file_of(&repository, &record)).expect("it is there");
+    let removed = repository.remove("golden", &place.run())?;
+    assert!(removed.deleted.is_empty() && removed.kept.is_empty());
+    assert_eq!(
+        files_below(&place.at("hq")),
+        [".imgdelta/lock", ".imgdelta/repository.json"]
+    );
+    Ok(())
+}
+
+#[test]
+fn an_init_that_was_cut_short_can_be_repeated() -> Result<()> {
+    let place = Place::new();
+    fs::create_dir_all(place.at("hq/.imgdelta/images")).expect("room");
+    fs::write(
+        place.at("hq/.imgdelta/.repository.json.imgdelta-tmp"),
+        "half",
+    )
+    .expect("room");
+    assert_eq!(
+        Repository::open(&place.at("hq"))
+            .expect_err("it is none yet")
+            .code(),
+        "no_repository"
+    );
+    place.repository("hq")?;
+    Repository::open(&place.at("hq"))?;
+    Ok(())
+}
+
+fn age(path: &Path) {
+    let long_ago = SystemTime::now() - KEPT - std::time::Duration::from_secs(60);
+    let file = fs::File::open(path).expect("it is there");
+    file.set_modified(long_ago).expect("it can be set");
+}
+
+#[test]
+fn what_the_dead_left_is_swept_away_and_nothing_else() -> Result<()> {
+    let place = Place::new();
+    let repository = place.repository("hq")?;
+    let record = entered(&place, &repository)?;
+    let at = |name: &str| place.at(&format!("hq/{name}"));
+    let orphan = ".imgdelta/leaves/00ff.leaves";
+    let draft = ".imgdelta/leaves/.new.imgdelta-tmp-3";
+    let old = ".imgdelta/incoming/base-image/frames";
+    let young = ".imgdelta/incoming/young/frames";
+    let others = [
+        ".notes.imgdelta-tmp.txt",
+        "mine.leaves",
+        ".imgdelta/leaves/readme",
+    ];
+    for name in [orphan, draft, old, young, ".other.vhd.imgdelta-tmp"]
+        .iter()
+        .chain(&others)
+    {
+        place.write(&format!("hq/{name}"), b"12345678");
+    }
+    age(&at(old));
+    age(&at(".imgdelta/incoming/base-image"));
+    let alive = imgdelta_core::Draft::create(&at("alive.vhd"), imgdelta_core::Existing::Keep)?;
+    let swept = repository.gc(&place.run())?;
+    let mut removed: Vec<String> = swept
+        .removed
+        .iter()
+        .map(|path| {
+            path.strip_prefix(place.at("hq"))
+                .expect("below")
+                .display()
+                .to_string()
+        })
+        .collect();
+    removed.sort();
+    assert_eq!(removed, [old, draft, orphan, ".other.vhd.imgdelta-tmp"]);
+    assert_eq!(swept.bytes, 32);
+    assert!(alive.written_at().exists() && at(young).exists());
+    assert!(!at(".imgdelta/incoming/base-image").exists());
+    assert!(others.iter().all(|name| at(name).exists()));
+    assert!(repository.leaves(&record)?.is_some());
+    drop(alive);
+    assert!(
+        repository.gc(&place.run())?.removed.is_empty(),
+        "twice is harmless"
+    );
+    Ok(())
+}

@@ -1,0 +1,187 @@
+//! Several processes at once, and media that cannot be written.
+
+use std::{fs, os::unix::fs::PermissionsExt, thread, time::Duration};
+
+use imgdelta_core::{Kind, Result};
+use imgdelta_registry::OpenSpec;
+use imgdelta_repository::catalogue::{Add, Repository, Run};
+
+use crate::place::Place;
+
+#[test]
+fn many_at_once_add_and_tag_and_nothing_is_lost() -> Result<()> {
+    const EACH: usize = 6;
+    let place = Place::new();
+    place.repository("hq")?;
+    let images: Vec<_> = (0..4 * EACH)
+        .map(|n| place.write(&format!("image{n}.raw"), &vec![n as u8 + 1; 70_000]))
+        .collect();
+    let results: Vec<Result<()>> = thread::scope(|scope| {
+        let threads: Vec<_> = images
+            .chunks(EACH)
+            .map(|own| {
+                let place = &place;
+                scope.spawn(move || {
+                    for image in own {
+                        let repository = Repository::open(&place.at("hq"))?;
+                        let added = place.add(&repository, image)?;
+                        repository.tag(
+                            added.record.name.as_str(),
+                            &["new".parse()?],
+                            &place.run(),
+                        )?;
+                        repository.list()?;
+                    }
+                    Ok(())
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().expect("no panic"))
+            .collect()
+    });
+    results.into_iter().collect::<Result<()>>()?;
+    let repository = Repository::open(&place.at("hq"))?;
+    let listing = repository.list()?;
+    assert_eq!(listing.len(), images.len());
+    assert!(listing.faults().is_empty());
+    assert!(
+        listing
+            .records()
+            .iter()
+            .all(|record| record.tags.len() == 1)
+    );
+    assert!(
+        repository
+            .verify(&[], &place.run(), |_| ())?
+            .iter()
+            .all(|one| one.is_sound())
+    );
+    Ok(())
+}
+
+#[test]
+fn of_two_that_add_the_same_at_once_one_enters_it() -> Result<()> {
+    let place = Place::new();
+    place.repository("hq")?;
+    let image = place.golden("golden.vhd");
+    let other = place.golden("golden.qcow2");
+    let results: Vec<Result<bool>> = thread::scope(|scope| {
+        let threads: Vec<_> = [&image, &other, &image, &other]
+            .into_iter()
+            .map(|image| {
+                let place = &place;
+                scope.spawn(move || {
+                    let repository = Repository::open(&place.at("hq"))?;
+                    Ok(place.add(&repository, image)?.is_new)
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().expect("no panic"))
+            .collect()
+    });
+    let mut new = 0;
+    for result in results {
+        match result {
+            Ok(is_new) => new += usize::from(is_new),
+            // It came between the other one's look and its own draft.
+            Err(error) => assert_eq!(error.code(), "exists", "{error}"),
+        }
+    }
+    assert_eq!(new, 1);
+    assert_eq!(Repository::open(&place.at("hq"))?.list()?.len(), 1);
+    Ok(())
+}
+
+#[test]
+fn who_does_not_want_to_wait_is_told_who_holds_it() -> Result<()> {
+    let place = Place::new();
+    let repository = place.repository("hq")?;
+    place.add(&repository, &place.golden("golden.vhd"))?;
+    let lock = fs::File::options()
+        .write(true)
+        .open(place.at("hq/.imgdelta/lock"))
+        .expect("there");
+    lock.lock().expect("nobody holds it");
+    let holder = serde_json::json!({
+        "schema": "imgdelta/lock/1", "host": "nas01", "boot": "x", "pid": 4121, "token": "t",
+        "since": "2026-11-24T14:02:00Z", "what": "deploy win11-2611",
+    });
+    fs::write(place.at("hq/.imgdelta/lock"), holder.to_string()).expect("room");
+    let short = Run {
+        wait: Duration::from_millis(100),
+        ..place.run()
+    };
+    let error = repository
+        .set_golden("golden", true, &short)
+        .expect_err("it is locked");
+    assert_eq!((error.kind(), error.code()), (Kind::Busy, "locked"));
+    assert_eq!(
+        error.message(),
+        "the repository is locked by imgdelta pid 4121 on nas01 since 2026-11-24T14:02:00Z (deploy win11-2611)"
+    );
+    assert_eq!(error.hint(), Some("wait with --wait 5m"));
+    // Reading needs no lock.
+    assert_eq!(repository.list()?.len(), 1);
+    repository.verify(&[], &short, |_| ())?;
+    repository.inventory()?;
+    // Who waits gets it when it is free.
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            thread::sleep(Duration::from_millis(200));
+            lock.unlock().expect("it was ours");
+        });
+        repository.set_golden("golden", true, &place.run())
+    })?;
+    assert!(repository.show("golden")?.golden);
+    Ok(())
+}
+
+/// Whether permissions keep this user from writing: nothing keeps root.
+fn is_kept_out(folder: &std::path::Path) -> bool {
+    fs::write(folder.join("probe"), "").is_err()
+}
+
+#[test]
+fn a_read_only_medium_is_read() -> Result<()> {
+    let place = Place::new();
+    let repository = place.repository("hq")?;
+    let record = place.add(&repository, &place.golden("golden.vhd"))?.record;
+    let own = place.at("hq/.imgdelta");
+    let set = |mode| {
+        for folder in ["images", "leaves", "entering", "incoming", ""] {
+            let folder = own.join(folder);
+            fs::set_permissions(folder, fs::Permissions::from_mode(mode)).expect("ours");
+        }
+        let lock = own.join("lock");
+        fs::set_permissions(lock, fs::Permissions::from_mode(mode & 0o666)).expect("ours");
+    };
+    set(0o555);
+    let repository = Repository::open(&place.at("hq"))?;
+    assert_eq!(repository.show("golden")?, record);
+    assert!(repository.leaves(&record)?.is_some());
+    assert!(repository.verify(&[], &place.run(), |_| ())?[0].is_sound());
+    repository.inventory()?;
+    repository.open_disk(&record)?;
+    if is_kept_out(&own) {
+        let error = repository
+            .set_golden("golden", true, &place.run())
+            .expect_err("read-only");
+        assert_eq!(error.kind(), Kind::Host);
+        let add = Add {
+            image: OpenSpec::of(place.golden("patched.vhd")),
+            ..Add::default()
+        };
+        let error = repository.add(&add, &place.run()).expect_err("read-only");
+        assert_eq!(error.kind(), Kind::Host);
+    } else {
+        eprintln!(
+            "skipped: that a read-only medium refuses changes, for this user may write everywhere"
+        );
+    }
+    set(0o755);
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! `verify`: every image against its content id.
+
+use std::{fs, fs::File, os::unix::fs::FileExt};
+
+use imgdelta_core::{Kind, Result};
+use imgdelta_fixtures::golden;
+use imgdelta_repository::catalogue::{Record, Repository, Verdict, Verified};
+
+use crate::place::{Place, file_of};
+
+fn story(place: &Place) -> Result<(Repository, Record)> {
+    let repository = place.repository("hq")?;
+    let record = place.add(&repository, &place.golden("golden.raw"))?.record;
+    place.add(&repository, &place.golden("patched.vhd"))?;
+    Ok((repository, record))
+}
+
+fn verify(place: &Place, repository: &Repository) -> Result<Vec<Verified>> {
+    let mut told = 0;
+    let all = repository.verify(&[], &place.run(), |_| told += 1)?;
+    assert_eq!(told, all.len());
+    Ok(all)
+}
+
+#[test]
+fn what_is_as_it_was_is_sound() -> Result<()> {
+    let place = Place::new();
+    let (repository, _) = story(&place)?;
+    let all = verify(&place, &repository)?;
+    assert_eq!(all.len(), 2);
+    assert!(all.iter().all(|one| one.is_sound() && one.notes.is_empty()));
+    let one = repository.verify(&["patched".to_owned()], &place.run(), |_| ())?;
+    assert_eq!(one[0].record.name.as_str(), "patched");
+    let error = repository.verify(&["x".to_owned()], &place.run(), |_| ());
+    assert_eq!(error.expect_err("no such image").code(), "image_unknown");
+    Ok(())
+}
+
+#[test]
+fn windows_that_changed_are_named() -> Result<()> {
+    let place = Place::new();
+    let (repository, record) = story(&place)?;
+    let file = File::options()
+        .write(true)
+        .open(file_of(&repository, &record))
+        .expect("there");
+    file.write_all_at(b"!", 100).expect("room");
+    file.write_all_at(&[9; 70_000], 3 << 20).expect("room");
+    file.write_all_at(b"!", golden::SIZE - 1).expect("room");
+    let all = verify(&place, &repository)?;
+    let Verdict::Changed {
+        found,
+        regions,
+        windows,
+    } = &all[0].verdict
+    else {
+        panic!("it has changed: {all:?}");
+    };
+    assert_ne!(*found, record.content_id);
+    let window = 65_536;
+    assert_eq!(*windows, 4);
+    assert_eq!(
+        *regions,
+        [
+            0..window,
+            3 << 20..(3 << 20) + 2 * window,
+            golden::SIZE - window..golden::SIZE,
+        ]
+    );
+    assert!(all[1].is_sound());
+    Ok(())
+}
+
+#[test]
+fn what_is_missing_cut_or_without_leaves_is_a_finding() -> Result<()> {
+    let place = Place::new();
+    let (repository, record) = story(&place)?;
+    let leaves = place.at(&format!(
+        "hq/.imgdelta/leaves/{}.leaves",
+        record.content_id.0
+    ));
+    let kept = fs::read(&leaves).expect("it is there");
+    fs::write(&leaves, &kept[..kept.len() - 1]).expect("room");
+    let all = verify(&place, &repository)?;
+    assert!(
+        all[0].is_sound() && all[0].notes[0].contains("damaged"),
+        "{all:?}"
+    );
+    let mut torn = kept.clone();
+    torn[40] ^= 1;
+    fs::write(&leaves, &torn).expect("room");
+    let all = verify(&place, &repository)?;
+    assert!(
+        all[0].is_sound() && all[0].notes[0].contains("damaged"),
+        "{all:?}"
+    );
+    fs::remove_file(&leaves).expect("it is there");
+    let all = verify(&place, &repository)?;
+    assert!(
+        all[0].is_sound() && all[0].notes[0].contains("no leaf digests"),
+        "{all:?}"
+    );
+    let file = file_of(&repository, &record);
+    let bytes = fs::read(&file).expect("it is there");
+    fs::write(&file, &bytes[..bytes.len() / 2]).expect("room");
+    let all = verify(&place, &repository)?;
+    assert!(matches!(&all[0].verdict, Verdict::Changed { regions, .. } if regions.is_empty()));
+    fs::remove_file(&file).expect("it is there");
+    let all = verify(&place, &repository)?;
+    match &all[0].verdict {
+        Verdict::Unreadable(error) => {
+            assert_eq!((error.kind(), error.code()), (Kind::Chain, "image_missing"))
+        }
+        other => panic!("it is missing: {other:?}"),
+    }
+    assert!(all[1].is_sound());
+    Ok(())
+}
