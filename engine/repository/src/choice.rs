@@ -69,6 +69,7 @@ mod leaves;
 mod lineage;
 mod node;
 mod resized;
+mod roads;
 mod route;
 mod rules;
 mod travel;

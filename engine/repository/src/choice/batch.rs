@@ -9,7 +9,8 @@ use crate::choice::{
     leaves::Overlap,
     lineage::Lineage,
     node::Node,
-    route::Planner,
+    roads::Carried,
+    route::route,
     rules::{Facts, Rules},
     weigh::{Scale, Weighed},
 };
@@ -160,22 +161,23 @@ pub fn batch(
         .map(|image| place_of(&lineage, image))
         .collect::<Result<Vec<usize>>>()?;
     let mut scale = Scale::new(&lineage, facts, rules);
-    let nothing = BTreeMap::new();
+    let nothing = Carried::new();
     let apart = sites
         .iter()
-        .map(|site| Planner::new(&mut scale, site, &wanted, &nothing)?.route())
+        .map(|site| route(&mut scale, site, &wanted, &nothing))
         .collect::<Result<Vec<Route>>>()?;
     let apart = gathered(apart);
     if carrier == Carrier::Lines || sites.len() < 2 {
         return Ok(apart);
     }
-    let mut carried = BTreeMap::new();
+    let mut carried = Carried::new();
     let mut routes = Vec::with_capacity(sites.len());
     for site in sites {
-        let route = Planner::new(&mut scale, site, &wanted, &carried)?.route()?;
-        for leg in &route.legs {
-            carried.insert(key(leg), leg.bytes);
-        }
+        let route = route(&mut scale, site, &wanted, &carried)?;
+        carried.extend(route.legs.iter().filter_map(|leg| {
+            let base = leg.from.base().and_then(|base| lineage.place(base));
+            Some((lineage.place(&leg.image)?, base))
+        }));
         routes.push(route);
     }
     let together = gathered(routes);
@@ -186,19 +188,13 @@ pub fn batch(
     })
 }
 
-/// What a medium carries: images and their bases, and their bytes.
-pub(super) type Carried = BTreeMap<(String, Option<String>), Bytes>;
-
-fn key(leg: &Leg) -> (String, Option<String>) {
-    (leg.image.clone(), leg.from.base().map(str::to_owned))
-}
-
 /// The routes, and the pairs that they need.
 fn gathered(routes: Vec<Route>) -> Batch {
     let mut pairs: BTreeMap<_, Pair> = BTreeMap::new();
     for route in &routes {
         for leg in &route.legs {
-            let (image, base) = key(leg);
+            let image = leg.image.clone();
+            let base = leg.from.base().map(str::to_owned);
             let pair = pairs
                 .entry((image.clone(), base.clone()))
                 .or_insert_with(|| Pair {
