@@ -45,6 +45,24 @@ impl Repository {
     /// # Errors
     /// Usage, if the name is taken or cannot be one, or there is no such parent; those of the image; as [`enter`](Self::enter).
     pub fn add(&self, add: &Add, run: &Run<'_>) -> Result<Added> {
+        match self.add_once(add, run) {
+            // Another process may be about to enter what stands in the way: when it has, it is an image like any other.
+            Err(error) if error.code() == "exists" => {
+                let entered = self.change(run, "add")?.listing;
+                let name = add
+                    .name
+                    .clone()
+                    .map_or_else(|| name_of(&add.image.path), Ok)?;
+                match entered.by_name(&name) {
+                    Some(_) => self.add_once(add, run),
+                    None => Err(error),
+                }
+            }
+            other => other,
+        }
+    }
+
+    fn add_once(&self, add: &Add, run: &Run<'_>) -> Result<Added> {
         let listing = self.list()?;
         let disk = Disk::open(&add.image)?;
         let name = match &add.name {

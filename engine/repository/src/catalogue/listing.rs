@@ -1,7 +1,7 @@
 //! All records of a repository, read at once: found by id, content, name or path, and as a tree. No image is opened.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet, hash_map::Entry},
     fs,
     path::Path,
 };
@@ -27,8 +27,37 @@ pub const SHORTEST_PREFIX: usize = 4;
 pub struct Listing {
     /// By id, without regard to case.
     records: BTreeMap<String, Record>,
+    /// Which of them is meant by what else.
+    index: Index,
     /// Records that could not be read.
     faults: Vec<Error>,
+}
+
+/// The ids, without regard to case, of the images of a content, a name, a path. Two images may have the same if somebody wrote records
+/// by hand: the smaller id is meant then, in whatever order they were read.
+#[derive(Debug, Default)]
+struct Index {
+    by_content: HashMap<ContentId, String>,
+    by_name: HashMap<String, String>,
+    by_path: HashMap<InsidePath, String>,
+}
+
+impl Index {
+    fn add(&mut self, id: &str, record: &Record) {
+        least(self.by_content.entry(record.content_id), id);
+        least(self.by_name.entry(record.name.folded()), id);
+        if let Some(file) = record.files.first() {
+            least(self.by_path.entry(file.path.clone()), id);
+        }
+    }
+}
+
+/// Lets the smaller id stand there.
+fn least<K>(entry: Entry<'_, K, String>, id: &str) {
+    let there = entry.or_insert_with(|| id.to_owned());
+    if id < there.as_str() {
+        id.clone_into(there);
+    }
 }
 
 /// An image in the tree.
@@ -117,25 +146,18 @@ impl Listing {
     /// The image of that disk.
     #[must_use]
     pub fn by_content(&self, content: &ContentId) -> Option<&Record> {
-        self.records
-            .values()
-            .find(|record| record.content_id == *content)
+        self.records.get(self.index.by_content.get(content)?)
     }
 
     /// The image of that name, without regard to case.
     #[must_use]
     pub fn by_name(&self, name: &Name) -> Option<&Record> {
-        let name = name.folded();
-        self.records
-            .values()
-            .find(|record| record.name.folded() == name)
+        self.records.get(self.index.by_name.get(&name.folded())?)
     }
 
     /// The image whose own file that is.
     pub(super) fn by_path(&self, path: &InsidePath) -> Option<&Record> {
-        self.records
-            .values()
-            .find(|record| record.files.first().is_some_and(|file| file.path == *path))
+        self.records.get(self.index.by_path.get(path)?)
     }
 
     /// The images that descend from that one, in order of name.
@@ -245,12 +267,24 @@ impl Listing {
 
     /// Takes in a record, over one of the same id.
     pub(super) fn put(&mut self, record: Record) {
-        self.records.insert(record.id.folded(), record);
+        let id = record.id.folded();
+        self.index.add(&id, &record);
+        if self.records.insert(id, record).is_some() {
+            self.index_anew();
+        }
     }
 
     /// Forgets a record.
     pub(super) fn forget(&mut self, id: &ImageId) {
         self.records.remove(&id.folded());
+        self.index_anew();
+    }
+
+    fn index_anew(&mut self) {
+        self.index = Index::default();
+        for (id, record) in &self.records {
+            self.index.add(id, record);
+        }
     }
 }
 

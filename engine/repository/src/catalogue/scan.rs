@@ -26,7 +26,7 @@ const DEEPEST: usize = 32;
 const MOST_FILES: usize = 1_000_000;
 
 /// How many images are proven before they are entered together: each holds its leaves' draft open.
-const TOGETHER: usize = 32;
+const TOGETHER: usize = 64;
 
 /// What was found in a folder.
 #[derive(Debug, Default)]
@@ -59,8 +59,9 @@ impl Repository {
         let mut names = Names::of(&listing);
         for candidate in candidates {
             if candidate.depth != depth || waiting.len() >= TOGETHER {
-                self.enter_all(&mut waiting, run, &mut scanned)?;
-                listing = self.list()?;
+                if let Some(now) = self.enter_all(&mut waiting, run, &mut scanned)? {
+                    listing = now;
+                }
                 depth = candidate.depth;
             }
             match self.look(&candidate, &listing, &mut names, run, &mut scanned) {
@@ -113,15 +114,15 @@ impl Repository {
         Ok(Some(arrival))
     }
 
-    /// Enters what is waiting, the lock being taken once.
+    /// Enters what is waiting, the lock being taken once; the records as they are then, if there was anything.
     fn enter_all(
         &self,
         waiting: &mut Vec<Arrival>,
         run: &Run<'_>,
         scanned: &mut Scanned,
-    ) -> Result<()> {
+    ) -> Result<Option<Listing>> {
         if waiting.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let mut change = self.change(run, "scan")?;
         for arrival in waiting.drain(..) {
@@ -139,7 +140,7 @@ impl Repository {
                 Err(error) => scanned.faults.push(error),
             }
         }
-        Ok(())
+        Ok(Some(change.listing))
     }
 
     /// The files that are images, each once: extents of others are none.

@@ -310,3 +310,36 @@ fn a_damaged_image_is_not_entered() -> Result<()> {
     assert_eq!(files_below(&place.at("hq")), [".imgdelta/repository.json"]);
     Ok(())
 }
+
+#[test]
+fn who_is_interrupted_leaves_nothing() -> Result<()> {
+    let place = Place::new();
+    let repository = place.repository("hq")?;
+    let base = place.golden("golden.vhd");
+    let child = place.child(&base, &place.golden("patched.raw"), "child.vhd")?;
+    place.add(&repository, &base)?;
+    let before = files_below(&place.at("hq"));
+    let watch = imgdelta_delta::Watch::default();
+    watch.stop();
+    let stopped = imgdelta_repository::catalogue::Run {
+        work: imgdelta_delta::Work {
+            watch: &watch,
+            ..place.work()
+        },
+        ..place.run()
+    };
+    for image in [place.golden("patched.qcow2"), child] {
+        let add = Add {
+            image: OpenSpec::of(&image),
+            ..Add::default()
+        };
+        let error = repository.add(&add, &stopped).expect_err("it was stopped");
+        assert_eq!(error.kind(), Kind::Interrupted);
+        assert_eq!(files_below(&place.at("hq")), before);
+    }
+    let error = repository
+        .verify(&[], &stopped, |_| ())
+        .expect_err("it was stopped");
+    assert_eq!(error.kind(), Kind::Interrupted);
+    Ok(())
+}

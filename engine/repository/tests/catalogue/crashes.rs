@@ -1,9 +1,17 @@
 //! What a killed process leaves behind, and how the next one finds it.
 
-use std::{fs, path::Path, time::SystemTime};
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, SystemTime},
+};
 
 use imgdelta_core::Result;
-use imgdelta_repository::catalogue::{Record, Repository, gc::KEPT};
+use imgdelta_fixtures::golden;
+use imgdelta_registry::OpenSpec;
+use imgdelta_repository::catalogue::{Add, Record, Repository, Verdict, Verified, gc::KEPT};
 
 use crate::place::{Place, file_of, files_below};
 
@@ -72,8 +80,8 @@ fn killed_while_an_id_was_set_the_next_change_finishes_it() -> Result<()> {
     let place = Place::new();
     let repository = place.repository("hq")?;
     let golden = entered(&place, &repository)?;
-    let add = imgdelta_repository::catalogue::Add {
-        image: imgdelta_registry::OpenSpec::of(place.golden("patched.vhd")),
+    let add = Add {
+        image: OpenSpec::of(place.golden("patched.vhd")),
         parent: Some("golden".to_owned()),
         ..Default::default()
     };
@@ -154,8 +162,99 @@ fn an_init_that_was_cut_short_can_be_repeated() -> Result<()> {
     Ok(())
 }
 
+/// Tells the process that is to be killed where to work; without it there is nothing to do.
+const VICTIM: &str = "IMGDELTA_TEST_VICTIM";
+
+/// What the process does that is killed: adds, tags, sets ids, removes, for ever.
+#[test]
+fn a_victim_works_until_it_is_killed() -> Result<()> {
+    let Some(folder) = std::env::var_os(VICTIM) else {
+        return Ok(());
+    };
+    let folder = Path::new(&folder);
+    let repository = Repository::open(&folder.join("hq"))?;
+    let place = Place::new();
+    loop {
+        for name in ["a", "b", "c"] {
+            let add = Add {
+                image: OpenSpec::of(folder.join(format!("{name}.raw"))),
+                parent: (name != "a").then(|| "a".to_owned()),
+                ..Add::default()
+            };
+            repository.add(&add, &place.run())?;
+        }
+        repository.set_id("a", &"another".parse()?, &place.run())?;
+        repository.tag("b", &["new".parse()?], &place.run())?;
+        for name in ["b", "a", "c"] {
+            repository.remove(name, &place.run())?;
+        }
+    }
+}
+
+#[test]
+fn killed_anywhere_it_is_a_repository_and_the_same_commands_finish() -> Result<()> {
+    let place = Place::new();
+    place.repository("hq")?;
+    for (number, name) in ["a", "b", "c"].iter().enumerate() {
+        let mut bytes = golden::base_bytes();
+        bytes[5 << 20] = number as u8;
+        place.write(&format!("{name}.raw"), &bytes);
+    }
+    let program = std::env::current_exe().expect("this test");
+    for round in 0..16_u64 {
+        let mut victim = Command::new(&program)
+            .args(["--exact", "crashes::a_victim_works_until_it_is_killed"])
+            .env(VICTIM, place.at(""))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it starts");
+        thread::sleep(Duration::from_millis(100 + round * 37));
+        assert!(
+            victim.try_wait().expect("a child").is_none(),
+            "it works until it is killed"
+        );
+        victim.kill().expect("it lives");
+        victim.wait().expect("a child");
+        let repository = Repository::open(&place.at("hq"))?;
+        let listing = repository.list()?;
+        assert!(listing.faults().is_empty(), "{:?}", listing.faults());
+        repository.gc(&place.run())?;
+        // What is entered is whole, but for a removal that was cut short.
+        let missing = repository
+            .verify(&[], &place.run(), |_| ())?
+            .into_iter()
+            .filter(|one| !one.is_sound())
+            .map(|one| match one.verdict {
+                Verdict::Unreadable(error) => assert_eq!(error.code(), "image_missing", "{error}"),
+                other => panic!("it is whole or gone: {other:?}"),
+            });
+        assert!(missing.count() <= 1);
+        for name in ["a", "b", "c"] {
+            place.add(&repository, &place.at(&format!("{name}.raw")))?;
+        }
+        assert!(
+            repository
+                .verify(&[], &place.run(), |_| ())?
+                .iter()
+                .all(Verified::is_sound)
+        );
+        assert_eq!(repository.list()?.len(), 3);
+        for name in ["c", "b", "a"] {
+            repository.remove(name, &place.run())?;
+        }
+        let left = files_below(&place.at("hq"));
+        assert_eq!(
+            left,
+            [".imgdelta/lock", ".imgdelta/repository.json"],
+            "round {round}"
+        );
+    }
+    Ok(())
+}
+
 fn age(path: &Path) {
-    let long_ago = SystemTime::now() - KEPT - std::time::Duration::from_secs(60);
+    let long_ago = SystemTime::now() - KEPT - Duration::from_secs(60);
     let file = fs::File::open(path).expect("it is there");
     file.set_modified(long_ago).expect("it can be set");
 }

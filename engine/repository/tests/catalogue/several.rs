@@ -83,14 +83,8 @@ fn of_two_that_add_the_same_at_once_one_enters_it() -> Result<()> {
             .map(|thread| thread.join().expect("no panic"))
             .collect()
     });
-    let mut new = 0;
-    for result in results {
-        match result {
-            Ok(is_new) => new += usize::from(is_new),
-            // It came between the other one's look and its own draft.
-            Err(error) => assert_eq!(error.code(), "exists", "{error}"),
-        }
-    }
+    let new = results.into_iter().collect::<Result<Vec<bool>>>()?;
+    let new = new.into_iter().filter(|is_new| *is_new).count();
     assert_eq!(new, 1);
     assert_eq!(Repository::open(&place.at("hq"))?.list()?.len(), 1);
     Ok(())
