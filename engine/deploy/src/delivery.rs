@@ -1,0 +1,1 @@
+//! What travels: packed at headquarters, installed at the site.

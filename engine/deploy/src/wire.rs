@@ -1,0 +1,1 @@
+//! The conversation of two managers over a pipe.
