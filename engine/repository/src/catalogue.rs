@@ -7,16 +7,17 @@
 //! |---|---|
 //! | [`words`] | ids, names, tags, paths: looked at where they are made |
 //! | [`record`] | what is known of one image |
-//! | [`listing`] | all records at once: find, tree |
+//! | [`listing`], [`tree`] | all records at once: found, as a tree |
 //! | [`add`], [`enter`], [`scan`] | images come in |
 //! | [`change`], [`remove`](mod@remove), [`gc`](mod@gc) | records change, images go |
 //! | [`verify`] | every image against its content id |
 //! | [`inventory`] | the list that another site reads |
 //! | [`disk`] | an image of a repository, open |
+//! | [`facts`] | what the choice of a base asks |
 //! | [`lineage`] | whether an image descends from another; leaves as they are weighed |
 //!
-//! Inside, `rooms` knows the files, `lock` keeps two changes apart, `journal` finishes what a killed process began, `store`
-//! copies images.
+//! Inside, `rooms` knows the files, `lock` and `holder` keep two changes apart, `journal` finishes what a killed process began, `store`
+//! copies images and `proof` proves them, `near` guesses what was meant, `clock` writes times.
 
 pub mod about;
 pub mod add;
@@ -24,18 +25,22 @@ pub mod change;
 mod clock;
 pub mod disk;
 pub mod enter;
+pub mod facts;
 pub mod gc;
+mod holder;
 pub mod inventory;
 mod journal;
 pub mod lineage;
 pub mod listing;
 mod lock;
 mod near;
+mod proof;
 pub mod record;
 pub mod remove;
 mod rooms;
 pub mod scan;
 mod store;
+pub mod tree;
 pub mod verify;
 pub mod words;
 
@@ -54,10 +59,11 @@ pub use self::{
     enter::{Arrival, Files},
     gc::Swept,
     inventory::Inventory,
-    listing::{Branch, Listing},
+    listing::Listing,
     record::{How, Known, Parent, Record},
     remove::Removed,
     scan::Scanned,
+    tree::Branch,
     verify::{Verdict, Verified},
     words::{ImageId, InsidePath, Name, RepositoryId, Tag},
 };

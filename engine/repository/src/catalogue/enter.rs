@@ -74,6 +74,28 @@ impl Arrival {
             Files::There(files) => files.first().map(|file| &file.path),
         }
     }
+
+    /// Its record, without its parent.
+    fn record(&self, id: ImageId, run: &Run<'_>) -> Result<Record> {
+        Ok(Record {
+            schema: SCHEMA.to_owned(),
+            id,
+            content_id: self.proof.id,
+            size: self.proof.size.0,
+            format: self.format,
+            files: self.files.stored()?,
+            name: self.name.clone(),
+            parent: None,
+            tags: self.tags.clone(),
+            golden: self.golden,
+            owned: self.files.are_made(),
+            provenance: Provenance {
+                when: clock::written(run.work.time),
+                tool: TOOL.to_owned(),
+                how: self.how,
+            },
+        })
+    }
 }
 
 impl Files {
@@ -141,38 +163,19 @@ impl Repository {
             Some(there) => there.id.clone(),
             None => self.free_id(change, &arrival)?,
         };
-        let parent = present_parent(change, arrival.parent.as_ref())?;
+        let mut record = arrival.record(id, run)?;
+        record.parent = present_parent(change, arrival.parent)?;
         if let Some(leaves) = arrival.leaves {
             self.settle_leaves(&leaves, &content)?.commit()?;
         }
-        let mut record = Record {
-            schema: SCHEMA.to_owned(),
-            id,
-            content_id: content,
-            size: arrival.proof.size.0,
-            format: arrival.format,
-            files: arrival.files.stored()?,
-            name: arrival.name,
-            parent,
-            tags: arrival.tags,
-            golden: arrival.golden,
-            owned: arrival.files.are_made(),
-            provenance: Provenance {
-                when: clock::written(run.work.time),
-                tool: TOOL.to_owned(),
-                how: arrival.how,
-            },
-        };
         let mut notes = Vec::new();
         if let Some(there) = there {
             notes.push(format!(
                 "{}: its file was missing and is here again",
                 there.name
             ));
-            record.name = there.name;
-            record.tags.extend(there.tags);
-            record.golden |= there.golden;
-            record.parent = record.parent.or(there.parent.map(unlinked));
+            notes.extend(broken_children(change, &there, &record));
+            come_back(&mut record, there);
         }
         check_tags(&record.tags)?;
         let files = arrival.files;
@@ -250,20 +253,45 @@ impl Repository {
 }
 
 /// The parent, which must be there.
-fn present_parent(change: &Change<'_>, parent: Option<&Parent>) -> Result<Option<Parent>> {
-    let Some(parent) = parent else {
+fn present_parent(change: &Change<'_>, parent: Option<Parent>) -> Result<Option<Parent>> {
+    let Some(Parent { id, known }) = parent else {
         return Ok(None);
     };
-    match change.listing.by_id(&parent.id) {
+    match change.listing.by_id(&id) {
         Some(there) => Ok(Some(Parent {
             id: there.id.clone(),
-            known: parent.known,
+            known,
         })),
         None => {
-            let message = format!("its parent '{}' is not in the repository", parent.id);
+            let message = format!("its parent '{id}' is not in the repository");
             Err(Error::new(Kind::Chain, message).with_code("parent_unknown"))
         }
     }
+}
+
+/// An image whose file was missing is what it was, with another file.
+fn come_back(record: &mut Record, there: Record) {
+    record.name = there.name;
+    record.tags.extend(there.tags);
+    record.golden |= there.golden;
+    record.parent = record.parent.take().or(there.parent.map(unlinked));
+}
+
+/// What to say where children are linked to a file that does not stand in its place again.
+fn broken_children(change: &Change<'_>, there: &Record, record: &Record) -> Option<String> {
+    let path = |record: &Record| record.files.first().map(|file| file.path.clone());
+    let children = change.listing.children(&there.id);
+    let linked = children
+        .iter()
+        .filter(|child| child.linked_parent().is_some());
+    let linked: Vec<&str> = linked.map(|child| child.name.as_str()).collect();
+    let is_moved = path(there) != path(record) || there.format != record.format;
+    (is_moved && !linked.is_empty()).then(|| {
+        format!(
+            "its children may not find it, for its file is another one: {}",
+            linked.join(", ")
+        )
+    })
 }
 
 /// What is left of a lineage when a file was replaced by one that needs no parent.

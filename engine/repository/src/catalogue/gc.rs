@@ -47,9 +47,17 @@ impl Repository {
                 is_leaves(&entry.path()) && !needed.contains(&entry.path())
             })?;
         }
-        let own = self.rooms.own_folders();
-        for folder in own.iter().chain([&self.rooms.folder]) {
-            swept.sweep(folder, is_dead_draft)?;
+        // What is replaced in these folders is replaced under the lock, which is ours now.
+        let guarded = [
+            self.rooms.images(),
+            self.rooms.entering(),
+            self.rooms.leaves_folder(),
+        ];
+        for folder in &guarded {
+            swept.sweep(folder, |entry| is_dead_draft(entry, |_| true))?;
+        }
+        for folder in [&self.rooms.own_folder(), &self.rooms.folder] {
+            swept.sweep(folder, |entry| is_dead_draft(entry, is_old))?;
         }
         swept.sweep_old(&self.rooms.incoming())?;
         Ok(swept)
@@ -122,8 +130,9 @@ fn is_leaves(place: &Path) -> bool {
             .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
-/// Whether it is a draft and nobody holds its lock: a lock ends with its process.
-fn is_dead_draft(entry: &DirEntry) -> bool {
+/// Whether it is a draft and nobody holds its lock: a lock ends with its process. Of what a draft replaced there may be a second name,
+/// which is needed for the blink of an eye: `is_over` says whether that has passed.
+fn is_dead_draft(entry: &DirEntry, is_over: impl Fn(&Path) -> bool) -> bool {
     let name = entry.file_name();
     let name = name.to_string_lossy();
     let Some((_, end)) = name
@@ -133,8 +142,7 @@ fn is_dead_draft(entry: &DirEntry) -> bool {
         return false;
     };
     if end.ends_with("-old") {
-        // A second name for what a draft replaced; it is needed for the blink of an eye.
-        return is_old(&entry.path());
+        return is_over(&entry.path());
     }
     let number = end.strip_prefix('-').unwrap_or(end);
     if !number.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -12,7 +12,7 @@ use super::{
     record::{Known, Parent},
     words::ImageId,
 };
-use crate::choice::{Row, Run, overlap};
+use crate::choice::{Leaves, Row, Run, overlap};
 
 /// The share of an image's windows, in percent, that its parent must hold for a lineage to be called measured.
 pub const LEAST_PERCENT: u32 = 10;
@@ -53,16 +53,13 @@ impl Repository {
         };
         let known = match common {
             Some(common) if common.reaches(LEAST_PERCENT) => Known::Measured,
-            Some(common) => {
+            common => {
+                let why = common.map_or_else(
+                    || "it has no leaf digests".to_owned(),
+                    |common| format!("it holds {} of {} windows", common.held, common.data),
+                );
                 notes.push(format!(
-                    "of its {} windows that are not zero, '{}' holds {}: it is recorded as the parent because it was said to be",
-                    common.data, said.name, common.held
-                ));
-                Known::Declared
-            }
-            None => {
-                notes.push(format!(
-                    "'{}' has no leaf digests: it is recorded as the parent because it was said to be",
+                    "'{}' is recorded as the parent only because it was said to be: {why}",
                     said.name
                 ));
                 Known::Declared
@@ -78,8 +75,13 @@ impl Repository {
 /// The leaves of a disk as they are weighed.
 #[must_use]
 pub fn row(leaves: LeafReader) -> Row<'static> {
-    let size = leaves.size();
-    Row::new(size, Box::new(Steps { leaves, run: None }))
+    Row::new(leaves.size(), leaves_of(leaves))
+}
+
+/// The leaves of a disk, one by one, zeros run by run.
+#[must_use]
+pub fn leaves_of(leaves: LeafReader) -> Leaves<'static> {
+    Box::new(Steps { leaves, run: None })
 }
 
 /// Goes over leaves one by one, over zeros run by run. It ends with the first failure.

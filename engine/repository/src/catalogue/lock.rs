@@ -12,18 +12,11 @@ use std::{
 };
 
 use imgdelta_core::{Error, Kind, Result};
-use serde::{Deserialize, Serialize};
 
 use super::{
-    clock,
-    rooms::{Rooms, read_small, remove},
+    holder::Holder,
+    rooms::{Rooms, remove},
 };
-
-/// The version of what the lock's file says.
-const SCHEMA: &str = "imgdelta/lock/1";
-
-/// Longest file that is read.
-const LONGEST: u64 = 4096;
 
 /// How often it is tried again.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -43,20 +36,6 @@ enum Held {
     ByHost(File),
     /// The file at this place, which says `Holder`.
     ByFile(PathBuf, Holder),
-}
-
-/// Who holds a lock.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Holder {
-    schema: String,
-    host: String,
-    /// Which run of the host's system: after a start all its processes are dead.
-    boot: String,
-    pid: i32,
-    /// Tells two locks of one process apart.
-    token: String,
-    since: String,
-    what: String,
 }
 
 impl Lock {
@@ -138,46 +117,6 @@ impl Drop for Lock {
 }
 
 impl Holder {
-    /// This process.
-    fn this(what: &str) -> Self {
-        let (host, boot) = (host(), boot());
-        Self {
-            schema: SCHEMA.to_owned(),
-            host,
-            boot,
-            pid: rustix::process::getpid().as_raw_nonzero().get(),
-            token: uuid::Uuid::new_v4().to_string(),
-            since: clock::written(None),
-            what: what.chars().filter(|c| !c.is_control()).take(200).collect(),
-        }
-    }
-
-    fn to_json(&self) -> Vec<u8> {
-        let mut json = serde_json::to_vec(self).unwrap_or_default();
-        json.push(b'\n');
-        json
-    }
-
-    /// Who holds it, if the file says so.
-    fn read(place: &Path) -> Option<Self> {
-        let json = read_small(place, LONGEST).ok()??;
-        serde_json::from_slice(&json).ok()
-    }
-
-    /// Whether it is known to be dead: a process of this host that is not there any more. Of other hosts nothing is known.
-    fn is_dead(&self) -> bool {
-        if self.host != host() {
-            return false;
-        }
-        if self.boot != boot() {
-            return true;
-        }
-        let Some(pid) = rustix::process::Pid::from_raw(self.pid) else {
-            return false;
-        };
-        rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH)
-    }
-
     /// Puts itself in the place of a dead process's lock; false if another one was quicker. Two may find it dead at once: the last one
     /// to write holds it, and each looks again when all have written.
     fn replaces_dead(&self, place: &Path) -> Result<bool> {
@@ -191,19 +130,6 @@ impl Holder {
         fs::rename(&beside, place).map_err(failed)?;
         thread::sleep(SETTLING);
         Ok(Self::read(place).as_ref() == Some(self))
-    }
-
-    /// For those who wait: `imgdelta pid 4121 on nas01 since 2026-11-24T14:02:00Z (add golden)`.
-    fn shown(&self) -> String {
-        let Self {
-            host,
-            pid,
-            since,
-            what,
-            ..
-        } = self;
-        let text = format!("imgdelta pid {pid} on {host} since {since} ({what})");
-        text.chars().filter(|c| !c.is_control()).take(400).collect()
     }
 }
 
@@ -249,16 +175,6 @@ fn has_no_locks(cause: &io::Error) -> bool {
 /// What is locked by where there are no locks.
 fn by_file(place: &Path) -> PathBuf {
     place.with_file_name("lock.held")
-}
-
-fn host() -> String {
-    let name = rustix::system::uname();
-    name.nodename().to_string_lossy().into_owned()
-}
-
-fn boot() -> String {
-    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    id.trim().to_owned()
 }
 
 #[cfg(test)]

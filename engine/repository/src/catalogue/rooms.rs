@@ -87,15 +87,9 @@ impl Rooms {
         self.own.join("incoming")
     }
 
-    /// All folders of the repository's own.
-    pub(super) fn own_folders(&self) -> [PathBuf; 5] {
-        [
-            self.own.clone(),
-            self.images(),
-            self.entering(),
-            self.leaves_folder(),
-            self.incoming(),
-        ]
+    /// The repository's own folder.
+    pub(super) fn own_folder(&self) -> PathBuf {
+        self.own.clone()
     }
 
     /// Makes the repository's own folders, as far as they are not there.
@@ -103,7 +97,13 @@ impl Rooms {
     /// # Errors
     /// Host, if the host cannot.
     pub(super) fn make_folders(&self) -> Result<()> {
-        for folder in self.own_folders() {
+        let inner = [
+            self.images(),
+            self.entering(),
+            self.leaves_folder(),
+            self.incoming(),
+        ];
+        for folder in inner {
             fs::create_dir_all(&folder)
                 .map_err(|cause| Error::host("cannot create the folder", cause).in_file(&folder))?;
         }

@@ -5,9 +5,8 @@ use std::{fs::File, path::Path};
 
 use imgdelta_core::{Draft, Error, Existing, Format, Kind, Options, Result, Source, Stamp};
 use imgdelta_delta::{
-    Chain, Copy, Memory, Proof,
-    digest::{prove, prove_keeping, prove_over},
-    remembered::LeafWriter,
+    Copy, Memory, Proof,
+    digest::{prove, prove_keeping},
 };
 use imgdelta_registry::{OpenSpec, OutputSpec, Policy, create, new_parent};
 
@@ -262,52 +261,6 @@ impl Repository {
         let proof = prove(&below, &Memory::none(), run.work)?;
         let found = listing.by_content(&proof.id);
         Ok(found.filter(|record| fits(record)).cloned())
-    }
-
-    /// What proves an image of the repository. What its parent holds is not read, if that one is here and nobody has written to it.
-    fn prove(&self, disk: &Disk, listing: &Listing, run: &Run<'_>) -> Result<(Proof, Draft)> {
-        if let Some((below, parent)) = self.known_below(disk, listing)?
-            && let Ok(Some(known)) = self.leaves(parent)
-        {
-            let keeping = self.new_leaves()?;
-            match prove_over(&disk.chain, &below, known, keeping, run.work) {
-                // The leaves are damaged: everything is read.
-                Err(error) if error.code() == "leaves" => {}
-                other => return other,
-            }
-        }
-        prove_keeping(&disk.chain, self.new_leaves()?, run.work)
-    }
-
-    /// The disk below an image and its record, if all images below are recorded and untouched.
-    fn known_below<'a>(
-        &self,
-        disk: &Disk,
-        listing: &'a Listing,
-    ) -> Result<Option<(Chain, &'a Record)>> {
-        let Some(below) = disk.below()? else {
-            return Ok(None);
-        };
-        let mut nearest = None;
-        let parents = disk.images.iter().skip(1);
-        for (opened, layer) in parents.zip(below.layers()) {
-            let record = self.record_of(&opened.path, listing);
-            let Some(record) = record.filter(|one| self.is_untouched(one, layer.stamps())) else {
-                return Ok(None);
-            };
-            nearest.get_or_insert(record);
-        }
-        Ok(nearest.map(|record| (below, record)))
-    }
-
-    /// The record of the image whose file that is.
-    pub(super) fn record_of<'a>(&self, file: &Path, listing: &'a Listing) -> Option<&'a Record> {
-        listing.by_path(&self.inside(file).ok()?)
-    }
-
-    /// A file of leaves in the making. Where it will stand is known when the disk is.
-    fn new_leaves(&self) -> Result<LeafWriter> {
-        LeafWriter::create(&self.rooms.leaves_folder().join("new"))
     }
 }
 

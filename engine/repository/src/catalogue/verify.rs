@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use imgdelta_core::{Error, Kind, Result};
-use imgdelta_delta::{ContentId, Memory, WINDOW, digest, prove};
+use imgdelta_core::{Bytes, Error, Kind, Result};
+use imgdelta_delta::{ContentId, Memory, WINDOW, digest, prove, remembered::LeafReader};
 
 use super::{Repository, Run, disk::Disk, record::Record};
 
@@ -89,38 +89,24 @@ impl Repository {
         notes: &mut Vec<String>,
     ) -> Result<Verdict> {
         // A size that has changed is a finding like any other.
-        let disk = Disk::open(&self.spec(record)?)?;
-        let leaves = match self.leaves(record) {
-            Ok(Some(leaves)) if leaves.size() == disk.chain.size() => Some(leaves),
-            Ok(Some(_)) => None,
-            Ok(None) => {
-                notes.push("it has no leaf digests: adding it again makes them".to_owned());
-                None
-            }
-            Err(error) => {
-                notes.push(format!("its leaf digests are damaged: {error}"));
-                None
-            }
-        };
-        let (found, differing) = match leaves {
-            None => (prove(&disk.chain, &Memory::none(), run.work)?, None),
-            Some(leaves) => match digest::verify(&disk.chain, leaves, run.work) {
+        let chain = Disk::open(&self.spec(record)?)?.chain;
+        let (found, differing) = match self.leaves_to_verify(record, chain.size(), notes) {
+            None => (prove(&chain, &Memory::none(), run.work)?, None),
+            Some(leaves) => match digest::verify(&chain, leaves, run.work) {
                 Err(error) if error.code() == "leaves" => {
                     notes.push(format!("its leaf digests are damaged: {error}"));
-                    (prove(&disk.chain, &Memory::none(), run.work)?, None)
+                    (prove(&chain, &Memory::none(), run.work)?, None)
                 }
                 other => other.map(|(proof, differing)| (proof, Some(differing)))?,
             },
         };
+        let differing = differing.unwrap_or_default();
         if found.id == record.content_id {
-            if differing.is_some_and(|differing| differing.count > 0) {
-                notes.push(
-                    "its leaf digests are damaged: they are not those of its disk".to_owned(),
-                );
+            if differing.count > 0 {
+                notes.push("its leaf digests are damaged: they are not its disk's".to_owned());
             }
             return Ok(Verdict::Sound);
         }
-        let differing = differing.unwrap_or_default();
         let bytes = |window: u64| window.saturating_mul(WINDOW.0).min(record.size);
         let regions = differing.differing.iter();
         Ok(Verdict::Changed {
@@ -130,5 +116,20 @@ impl Repository {
                 .collect(),
             windows: differing.count,
         })
+    }
+
+    /// The leaves that a disk of that size can be held against.
+    fn leaves_to_verify(
+        &self,
+        record: &Record,
+        size: Bytes,
+        notes: &mut Vec<String>,
+    ) -> Option<LeafReader> {
+        match self.leaves(record) {
+            Ok(Some(leaves)) => return Some(leaves).filter(|leaves| leaves.size() == size),
+            Ok(None) => notes.push("it has no leaf digests: adding it again makes them".to_owned()),
+            Err(error) => notes.push(format!("its leaf digests are damaged: {error}")),
+        }
+        None
     }
 }

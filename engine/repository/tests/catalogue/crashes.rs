@@ -243,6 +243,7 @@ fn killed_anywhere_it_is_a_repository_and_the_same_commands_finish() -> Result<(
         for name in ["c", "b", "a"] {
             repository.remove(name, &place.run())?;
         }
+        repository.gc(&place.run())?;
         let left = files_below(&place.at("hq"));
         assert_eq!(
             left,

@@ -16,3 +16,5 @@ mod place;
 mod scans;
 mod several;
 mod verifies;
+mod weighs;
+mod witnesses;

@@ -1,8 +1,8 @@
 //! Several processes at once, and media that cannot be written.
 
-use std::{fs, os::unix::fs::PermissionsExt, thread, time::Duration};
+use std::{fs, process::Command, thread, time::Duration};
 
-use imgdelta_core::{Kind, Result};
+use imgdelta_core::{Format, Kind, Result};
 use imgdelta_registry::OpenSpec;
 use imgdelta_repository::catalogue::{Add, Repository, Run};
 
@@ -134,48 +134,68 @@ fn who_does_not_want_to_wait_is_told_who_holds_it() -> Result<()> {
     Ok(())
 }
 
-/// Whether permissions keep this user from writing: nothing keeps root.
-fn is_kept_out(folder: &std::path::Path) -> bool {
-    fs::write(folder.join("probe"), "").is_err()
-}
+/// Tells where the repository lies that can only be read; without it there is nothing to look at.
+const READ_ONLY: &str = "IMGDELTA_TEST_READ_ONLY";
 
+/// What the process does that sees the repository on a medium that cannot be written.
 #[test]
-fn a_read_only_medium_is_read() -> Result<()> {
-    let place = Place::new();
-    let repository = place.repository("hq")?;
-    let record = place.add(&repository, &place.golden("golden.vhd"))?.record;
-    let own = place.at("hq/.imgdelta");
-    let set = |mode| {
-        for folder in ["images", "leaves", "entering", "incoming", ""] {
-            let folder = own.join(folder);
-            fs::set_permissions(folder, fs::Permissions::from_mode(mode)).expect("ours");
-        }
-        let lock = own.join("lock");
-        fs::set_permissions(lock, fs::Permissions::from_mode(mode & 0o666)).expect("ours");
+fn a_reader_looks_at_a_medium_that_cannot_be_written() -> Result<()> {
+    let Some(folder) = std::env::var_os(READ_ONLY) else {
+        return Ok(());
     };
-    set(0o555);
-    let repository = Repository::open(&place.at("hq"))?;
-    assert_eq!(repository.show("golden")?, record);
+    let place = Place::new();
+    let repository = Repository::open(folder.as_ref())?;
+    let record = repository.show("golden")?;
     assert!(repository.leaves(&record)?.is_some());
     assert!(repository.verify(&[], &place.run(), |_| ())?[0].is_sound());
     repository.inventory()?;
     repository.open_disk(&record)?;
-    if is_kept_out(&own) {
-        let error = repository
-            .set_golden("golden", true, &place.run())
-            .expect_err("read-only");
-        assert_eq!(error.kind(), Kind::Host);
+    let error = repository
+        .set_golden("golden", true, &place.run())
+        .expect_err("read-only");
+    assert_eq!(error.kind(), Kind::Host, "{error}");
+    for in_place in [false, true] {
+        let image = match in_place {
+            false => place.golden("patched.vhd"),
+            true => repository.folder().join("patched.vhd"),
+        };
         let add = Add {
-            image: OpenSpec::of(place.golden("patched.vhd")),
+            image: OpenSpec::of(image),
+            in_place,
             ..Add::default()
         };
         let error = repository.add(&add, &place.run()).expect_err("read-only");
-        assert_eq!(error.kind(), Kind::Host);
-    } else {
-        eprintln!(
-            "skipped: that a read-only medium refuses changes, for this user may write everywhere"
-        );
+        assert_eq!(error.kind(), Kind::Host, "{error}");
     }
-    set(0o755);
+    let error = Repository::init(folder.as_ref(), Format::Vhd).expect_err("read-only");
+    assert!(matches!(error.kind(), Kind::Host | Kind::Usage), "{error}");
+    Ok(())
+}
+
+#[test]
+fn a_read_only_medium_is_read_and_refuses_changes() -> Result<()> {
+    let place = Place::new();
+    let repository = place.repository("hq")?;
+    place.add(&repository, &place.golden("golden.vhd"))?;
+    fs::copy(place.golden("patched.vhd"), place.at("hq/patched.vhd")).expect("room");
+    let hq = place.at("hq");
+    let mounted = "mount --bind \"$1\" \"$1\" && mount -o remount,ro,bind \"$1\" || exit 77; \
+        exec \"$0\" --exact several::a_reader_looks_at_a_medium_that_cannot_be_written";
+    let output = Command::new("unshare")
+        .args(["--mount", "sh", "-c", mounted])
+        .arg(std::env::current_exe().expect("this test"))
+        .arg(&hq)
+        .env(READ_ONLY, &hq)
+        .output();
+    match output {
+        Ok(output) if output.status.success() => {
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(said.contains("1 passed"), "{said}");
+        }
+        Ok(output) if output.status.code() == Some(101) => {
+            panic!("{}", String::from_utf8_lossy(&output.stdout));
+        }
+        _ => eprintln!("skipped: this user may not mount a folder read-only"),
+    }
     Ok(())
 }

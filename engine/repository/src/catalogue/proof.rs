@@ -1,0 +1,65 @@
+//! What proves an image that comes in, and its leaves on their way. Of a child only what it changes is read, where its parent is here.
+
+use std::path::Path;
+
+use imgdelta_core::{Draft, Result};
+use imgdelta_delta::{
+    Chain, Proof,
+    digest::{prove_keeping, prove_over},
+    remembered::LeafWriter,
+};
+
+use super::{Repository, Run, disk::Disk, listing::Listing, record::Record};
+
+impl Repository {
+    /// What proves an image of the repository. What its parent holds is not read, if that one is here and nobody has written to it.
+    pub(super) fn prove(
+        &self,
+        disk: &Disk,
+        listing: &Listing,
+        run: &Run<'_>,
+    ) -> Result<(Proof, Draft)> {
+        if let Some((below, parent)) = self.known_below(disk, listing)?
+            && let Ok(Some(known)) = self.leaves(parent)
+        {
+            let keeping = self.new_leaves()?;
+            match prove_over(&disk.chain, &below, known, keeping, run.work) {
+                // The leaves are damaged: everything is read.
+                Err(error) if error.code() == "leaves" => {}
+                other => return other,
+            }
+        }
+        prove_keeping(&disk.chain, self.new_leaves()?, run.work)
+    }
+
+    /// The disk below an image and its record, if all images below are recorded and untouched.
+    pub(super) fn known_below<'a>(
+        &self,
+        disk: &Disk,
+        listing: &'a Listing,
+    ) -> Result<Option<(Chain, &'a Record)>> {
+        let Some(below) = disk.below()? else {
+            return Ok(None);
+        };
+        let mut nearest = None;
+        let parents = disk.images.iter().skip(1);
+        for (opened, layer) in parents.zip(below.layers()) {
+            let record = self.record_of(&opened.path, listing);
+            let Some(record) = record.filter(|one| self.is_untouched(one, layer.stamps())) else {
+                return Ok(None);
+            };
+            nearest.get_or_insert(record);
+        }
+        Ok(nearest.map(|record| (below, record)))
+    }
+
+    /// The record of the image whose file that is.
+    pub(super) fn record_of<'a>(&self, file: &Path, listing: &'a Listing) -> Option<&'a Record> {
+        listing.by_path(&self.inside(file).ok()?)
+    }
+
+    /// A file of leaves in the making. Where it will stand is known when the disk is.
+    pub(super) fn new_leaves(&self) -> Result<LeafWriter> {
+        LeafWriter::create(&self.rooms.leaves_folder().join("new"))
+    }
+}
