@@ -34,13 +34,15 @@ impl Watch {
         Bytes(self.changed.load(Ordering::Relaxed))
     }
 
-    pub(crate) fn begin(&self, total: Bytes) {
+    /// A run begins, with so much to go over.
+    pub fn begin(&self, total: Bytes) {
         self.done.store(0, Ordering::Relaxed);
         self.changed.store(0, Ordering::Relaxed);
         self.total.store(total.0, Ordering::Relaxed);
     }
 
-    pub(crate) fn advance(&self, done: Bytes, changed: Bytes) {
+    /// So much more was gone over, and so much of it differed or was written.
+    pub fn advance(&self, done: Bytes, changed: Bytes) {
         self.done.fetch_add(done.0, Ordering::Relaxed);
         self.changed.fetch_add(changed.0, Ordering::Relaxed);
     }
@@ -49,7 +51,7 @@ impl Watch {
     ///
     /// # Errors
     /// Interrupted.
-    pub(crate) fn go_on(&self) -> Result<()> {
+    pub fn go_on(&self) -> Result<()> {
         if self.stop.load(Ordering::Relaxed) {
             Err(Error::interrupted())
         } else {
