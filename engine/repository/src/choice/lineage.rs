@@ -58,7 +58,6 @@ impl<'a> Lineage<'a> {
                 .parent
                 .as_deref()
                 .and_then(|id| places.get(id).copied());
-            let parent = parent.filter(|parent| *parent != place);
             if let Some(siblings) = parent.and_then(|parent| children.get_mut(parent)) {
                 siblings.push(place);
             }

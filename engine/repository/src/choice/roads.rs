@@ -197,7 +197,7 @@ impl<'s, 'a> Roads<'s, 'a> {
         Ok(())
     }
 
-    /// The targets that are the nearest to an image, in their order: as many as a list has places.
+    /// The targets that are the nearest to an image: as many as a list has places.
     fn nearest(&self, image: usize, targets: &[usize]) -> Vec<usize> {
         let lineage = self.scale.lineage;
         let others = targets.iter().copied().enumerate();
@@ -211,7 +211,6 @@ impl<'s, 'a> Roads<'s, 'a> {
                 (hops, size(*other).abs_diff(size(image)), *number)
             });
             others.truncate(self.scale.rules.list);
-            others.sort_unstable();
         }
         others.into_iter().map(|(_, other)| other).collect()
     }

@@ -11,9 +11,13 @@ use proptest::prelude::*;
 
 use crate::shelf::Shelf;
 
+/// How many percent a base must hold: with ten windows an image, the usual ten would be any at all.
+const THRESHOLD: u32 = 30;
+
 fn rules(steps: usize) -> Rules {
     Rules {
         measure: Measure::Ratio,
+        threshold: THRESHOLD,
         steps,
         ..Rules::default()
     }
@@ -32,7 +36,7 @@ fn cost(shelf: &Shelf, image: &str, base: Option<&str>) -> Option<u64> {
         return Some(shelf.held(image, image).1);
     };
     let (held, data) = shelf.held(image, base);
-    (data > 0 && held * 10 >= data).then_some(data - held)
+    (data > 0 && held * 100 >= data * u64::from(THRESHOLD)).then_some(data - held)
 }
 
 /// The least that has to be sent, over every base of every image.
@@ -243,6 +247,70 @@ fn an_image_that_nobody_wants_is_a_step_where_that_saves_something() -> Result<(
     let steps: Vec<&str> = steps.map(|leg| &*leg.image).collect();
     assert_eq!(steps, ["golden"]);
     assert_eq!(stepping.naive(), Bytes(5 * 40 * WINDOW.0));
+    Ok(())
+}
+
+#[test]
+fn a_step_whose_place_a_better_one_takes_is_not_carried() -> Result<()> {
+    // Everything descends from the root, but for one window is nearer to the middle, even what is no child of it.
+    let middle: Vec<u8> = (1..=40).collect();
+    let mut root = middle.clone();
+    root[39] = 99;
+    let mut shelf = Shelf::default();
+    shelf.add("root", None, &root);
+    shelf.add("middle", Some("root"), &middle);
+    for number in 0..8_u8 {
+        let mut disk = middle.clone();
+        let at = usize::from(number) * 2;
+        disk[at..at + 2].fill(100 + number);
+        let parent = if number < 3 { "root" } else { "middle" };
+        shelf.add(&format!("m{number}"), Some(parent), &disk);
+    }
+    let ids: Vec<String> = (0..8).map(|number| format!("m{number}")).collect();
+    let wanted: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let sites = [site("new", &[])];
+    let plan = |steps| {
+        batch(
+            &shelf.list,
+            &sites,
+            &wanted,
+            Carrier::Lines,
+            &shelf,
+            &rules(steps),
+        )
+    };
+    assert_eq!(plan(0)?.bytes(), Bytes((40 + 7 * 4) * WINDOW.0));
+    assert_eq!(
+        plan(1)?.bytes(),
+        Bytes((40 + 8 * 3) * WINDOW.0),
+        "by the root alone"
+    );
+    let best = plan(2)?;
+    assert_eq!(best.bytes(), Bytes((40 + 8 * 2) * WINDOW.0));
+    travel(&shelf, &best.routes[0], &[], &wanted);
+    Ok(())
+}
+
+#[test]
+fn in_a_large_batch_only_the_nearest_are_compared() -> Result<()> {
+    let mut shelf = Shelf::default();
+    for number in 0..6_u8 {
+        let mut disk = vec![number + 1; 10];
+        if number == 5 {
+            disk[..9].fill(5);
+        }
+        shelf.add(&format!("s{number}"), None, &disk);
+    }
+    let ids: Vec<String> = (0..6).map(|number| format!("s{number}")).collect();
+    let wanted: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let sites = [site("new", &[])];
+    let bytes = |list| -> Result<_> {
+        let rules = Rules { list, ..rules(0) };
+        let plan = batch(&shelf.list, &sites, &wanted, Carrier::Lines, &shelf, &rules)?;
+        Ok(plan.bytes().0 / WINDOW.0)
+    };
+    assert_eq!(bytes(5)?, 51, "the last is all but the one before it");
+    assert_eq!(bytes(2)?, 60, "which is not among its two nearest");
     Ok(())
 }
 

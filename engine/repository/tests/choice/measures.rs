@@ -197,6 +197,54 @@ fn a_set_id_that_content_belies_is_the_last_resort_and_is_marked() -> Result<()>
     Ok(())
 }
 
+#[test]
+fn an_image_that_is_only_said_to_be_there_travels() -> Result<()> {
+    let shelf = patent();
+    let site = [node("f", None, &[9; 100]), shelf.node("d").clone()];
+    let choice = choose(&shelf.list, &site, "f", &shelf, &Rules::default())?;
+    assert_eq!(choice.base().map(|base| &*base.image), Some("d"));
+    assert_eq!(choice.candidates, 1, "the image is no candidate for itself");
+    Ok(())
+}
+
+#[test]
+fn a_base_from_which_more_would_travel_than_the_image_is_none() -> Result<()> {
+    let mut shelf = Shelf::default();
+    shelf.add("full", None, &[&[1; 10][..], &[7; 90]].concat());
+    shelf.add("cleared", Some("full"), &[&[1; 10][..], &[0; 90]].concat());
+    let site = shelf.site(["full"]);
+    let choice = |shelf: &Shelf, has_zero_marks| {
+        let rules = Rules {
+            has_zero_marks,
+            ..Rules::default()
+        };
+        choose(&shelf.list, &site, "cleared", shelf, &rules)
+    };
+    let marked = choice(&shelf, true)?;
+    assert_eq!(marked.base().map(|base| &*base.image), Some("full"));
+    assert_eq!(marked.bytes, Bytes::ZERO);
+    let stored = choice(&shelf, false)?;
+    assert_eq!(
+        stored.base(),
+        None,
+        "90 windows of zeros are more than 10 of data"
+    );
+    assert_eq!(stored.bytes, Bytes(10 * WINDOW.0));
+    shelf.add(
+        "less",
+        Some("full"),
+        &[&[1; 10][..], &[0; 4], &[8; 86]].concat(),
+    );
+    let rules = Rules {
+        threshold: 5,
+        has_zero_marks: false,
+        ..Rules::default()
+    };
+    let counted = choose(&shelf.list, &site, "less", &shelf, &rules)?;
+    assert_eq!(counted.bytes, Bytes((86 + 4) * WINDOW.0));
+    Ok(())
+}
+
 /// Random forests with circles, their disks, and what the site has of them.
 fn forest() -> impl Strategy<Value = (Shelf, Vec<Node>)> {
     let disk = prop::collection::vec(0..4_u8, 8);

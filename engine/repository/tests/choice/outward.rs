@@ -176,6 +176,69 @@ fn of_many_at_the_same_distance_allocation_says_which_are_weighed_exactly() -> R
     Ok(())
 }
 
+#[test]
+fn hops_rank_all_of_the_same_lineage_before_those_without() -> Result<()> {
+    let mut shelf = chain(10, &[(8, 5)]);
+    let mut stranger: Vec<u8> = (1..=20).collect();
+    stranger[3] = 99;
+    shelf.add("stranger", None, &stranger);
+    let mut site = shelf.list.clone();
+    site.retain(|node| node.id != "w");
+    for (measure, expected) in [
+        (Measure::Hops, "c08"),
+        (Measure::Blocks, "c08"),
+        (Measure::Auto, "stranger"),
+        (Measure::Ratio, "stranger"),
+    ] {
+        let rules = Rules {
+            measure,
+            ..Rules::default()
+        };
+        let choice = choose(&shelf.list, &site, "w", &shelf, &rules)?;
+        assert_eq!(choice.base().map(|base| &*base.image), Some(expected));
+    }
+    Ok(())
+}
+
+#[test]
+fn where_neither_hops_nor_allocation_decide_the_whole_list_is_weighed() -> Result<()> {
+    let golden: Vec<u8> = (1..=20).collect();
+    let mut shelf = Shelf::default();
+    shelf.add("golden", None, &[99; 20]);
+    for number in 0..20_u8 {
+        let mut disk = golden.clone();
+        disk[usize::from(number)..].fill(100 + number);
+        shelf.add(&format!("s{number:02}"), Some("golden"), &disk);
+    }
+    shelf.add("w", Some("golden"), &golden);
+    let site: Vec<Node> = shelf.list[1..21].to_vec();
+    let choice = choose(&shelf.list, &site, "w", &shelf, &Rules::default())?;
+    assert_eq!(choice.base().map(|base| &*base.image), Some("s19"));
+    assert_eq!(choice.weighed, 20);
+    Ok(())
+}
+
+#[test]
+fn of_very_many_without_lineage_those_of_the_nearest_size_are_read() -> Result<()> {
+    let mut shelf = Shelf::default();
+    let wanted: Vec<u8> = (1..=20).collect();
+    shelf.add("w", None, &wanted);
+    for len in 10..40 {
+        let disk: Vec<u8> = (1..=len).collect();
+        shelf.add(&format!("s{len}"), None, &disk);
+    }
+    let rules = Rules {
+        scans: 3,
+        ..Rules::default()
+    };
+    let mut site = shelf.list[1..].to_vec();
+    site.retain(|node| node.id != "s20");
+    choose(&shelf.list, &site, "w", &shelf, &rules)?;
+    let read = read_candidates(&shelf);
+    assert_eq!(read.iter().collect::<Vec<_>>(), ["s18", "s19", "s21"]);
+    Ok(())
+}
+
 /// A list that knows nothing of the images' contents but that each is as the last.
 struct Alike;
 
