@@ -1,13 +1,13 @@
 //! `apply`: base and child together as a full image, the base proven before the first write, the result before it gets its name.
 
-use imgdelta_core::{Bytes, Error, ImageWriter, Kind, Result, SECTOR};
+use imgdelta_core::{Bytes, Draft, Error, ImageWriter, Kind, Result, SECTOR};
 
 use crate::{
     chain::Chain,
     copy::{Copied, Copy},
     digest::prove_or_recall,
     manifest::Manifest,
-    remembered::Memory,
+    remembered::{LeafWriter, Memory},
     work::Work,
 };
 
@@ -84,14 +84,39 @@ impl Apply<'_> {
     /// Digest, if it is not what the manifest promises; those of [`Copy::run`].
     pub fn run(&self, writer: Box<dyn ImageWriter>) -> Result<Copied> {
         let disk = self.disk.resized(self.result_size());
-        let none = Memory::none();
-        let copy = Copy {
-            disk: &disk,
+        let copied = self.copy(&disk).run(writer)?;
+        self.require(&copied)?;
+        Ok(copied)
+    }
+
+    /// As [`run`](Self::run), the image's leaves going to `leaves`, whose file is then complete, but neither durable nor in its place.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); Host, if the leaves cannot be written.
+    pub fn run_keeping(
+        &self,
+        writer: Box<dyn ImageWriter>,
+        leaves: LeafWriter,
+    ) -> Result<(Copied, Draft)> {
+        let disk = self.disk.resized(self.result_size());
+        let (copied, leaves) = self.copy(&disk).run_keeping(writer, leaves)?;
+        self.require(&copied)?;
+        Ok((copied, leaves))
+    }
+
+    /// How the result is written.
+    const fn copy<'b>(&'b self, disk: &'b Chain) -> Copy<'b> {
+        static NONE: Memory = Memory::none();
+        Copy {
+            disk,
             proves: self.manifest.is_some(),
-            memory: &none,
+            memory: &NONE,
             work: self.work,
-        };
-        let copied = copy.run(writer)?;
+        }
+    }
+
+    /// Makes sure that the result is what the manifest promises.
+    fn require(&self, copied: &Copied) -> Result<()> {
         if let (Some(manifest), Some(proof)) = (self.manifest, &copied.proof) {
             let promised = manifest.result_id()?;
             if promised != proof.id {
@@ -104,7 +129,7 @@ impl Apply<'_> {
                 .with_detail(format!("found    {}", proof.id)));
             }
         }
-        Ok(copied)
+        Ok(())
     }
 }
 

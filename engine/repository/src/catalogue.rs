@@ -17,12 +17,44 @@
 //! | [`lineage`] | whether an image descends from another; leaves as they are weighed |
 //!
 //! Inside, `rooms` knows the files, `lock` and `holder` keep two changes apart, `journal` finishes what a killed process began, `store`
-//! copies images and `proof` proves them, `near` guesses what was meant, `clock` writes times.
+//! copies images and `proof` proves them, `dedup` stores
+//! differences, `near` guesses what was meant, `clock` writes times.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use imgdelta_core::{Format, Result};
+//! use imgdelta_delta::{Watch, Work};
+//! use imgdelta_registry::OpenSpec;
+//! use imgdelta_repository::catalogue::{Add, Repository, Run};
+//!
+//! # fn main() -> Result<()> {
+//! # let place = tempfile::tempdir().expect("a place");
+//! # let image = place.path().join("golden.raw");
+//! # std::fs::write(&image, vec![7; 100_000]).expect("room");
+//! # let folder = place.path().join("hq");
+//! let watch = Watch::default();
+//! let work = Work { threads: 4, watch: &watch, time: None, new_ids: None };
+//! let run = Run { work, wait: Duration::from_secs(60) };
+//!
+//! let repository = Repository::init(&folder, Format::Qcow2)?;
+//! let add = Add { image: OpenSpec::of(&image), golden: true, ..Add::default() };
+//! let added = repository.add(&add, &run)?;
+//! assert!(added.is_new);
+//! assert_eq!(repository.show("golden")?.content_id, added.record.content_id);
+//!
+//! let sound = repository.verify(&[], &run, |_| ())?;
+//! assert!(sound.iter().all(|image| image.is_sound()));
+//! repository.inventory()?.write(&folder.join("hq.inv"), imgdelta_core::Existing::Keep)?;
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod about;
 pub mod add;
 pub mod change;
 mod clock;
+mod dedup;
 pub mod disk;
 pub mod enter;
 pub mod facts;

@@ -9,6 +9,7 @@ use imgdelta_registry::OpenSpec;
 pub use super::enter::Added;
 use super::{
     Repository, Run,
+    dedup::Deduplicated,
     disk::Disk,
     enter::{Arrival, name_taken},
     listing::Listing,
@@ -28,6 +29,8 @@ pub struct Add {
     pub id: Option<ImageId>,
     /// Whether it stays where it stands, which must be below the repository's folder. Else it is copied.
     pub in_place: bool,
+    /// Whether the copy is stored as what differs from the best base that is here, if that is smaller.
+    pub dedup: bool,
     /// The image here that it is said to descend from, see [`Listing::find`].
     pub parent: Option<String>,
     /// Its tags.
@@ -116,6 +119,16 @@ impl Repository {
             }
             if self.rooms.place(other.path()?).is_ok() {
                 return Ok(Way::Known(Box::new(other.clone())));
+            }
+        }
+        if add.dedup {
+            match self.deduplicate(disk, name, listing, run)? {
+                Deduplicated::Stored(stored) => return Ok(Way::Stored(stored)),
+                Deduplicated::Known(known) if self.rooms.place(known.path()?).is_ok() => {
+                    return Ok(Way::Known(known));
+                }
+                Deduplicated::Known(_) => {}
+                Deduplicated::Whole(why) => notes.push(format!("stored whole: {why}")),
             }
         }
         let stored = self.store(disk, &add.image, name, listing, run, notes)?;

@@ -1,6 +1,6 @@
 //! An image of a repository, open: its layers, as the engine sees them. Whether its content is what the record says is not looked at.
 
-use imgdelta_core::{Error, Kind, Result, Stamp};
+use imgdelta_core::{Bytes, Error, Kind, Result, Stamp};
 use imgdelta_delta::{Chain, Layer};
 use imgdelta_registry::{OpenSpec, Opened, Policy, open_chain};
 
@@ -65,6 +65,14 @@ impl Disk {
                 .collect::<Vec<_>>()
         };
         self.images.iter().flat_map(notes_of).collect()
+    }
+
+    /// How long all files of all its images are together.
+    pub(super) fn len(&self) -> Bytes {
+        let stamps = self.chain.layers().iter().flat_map(Layer::stamps);
+        stamps.fold(Bytes::ZERO, |sum, stamp| {
+            Bytes(sum.0.saturating_add(stamp.len))
+        })
     }
 
     /// The versions of the top image's own files when it was opened.

@@ -58,8 +58,13 @@ impl Repository {
         listing.by_path(&self.inside(file).ok()?)
     }
 
-    /// A file of leaves in the making. Where it will stand is known when the disk is.
-    pub(super) fn new_leaves(&self) -> Result<LeafWriter> {
+    /// A file of leaves in the making, below the repository's folder. Where it will stand is known when the disk is: see
+    /// [`Arrival::leaves`](super::Arrival::leaves).
+    ///
+    /// # Errors
+    /// Host, if the host cannot.
+    pub fn new_leaves(&self) -> Result<LeafWriter> {
+        self.rooms.make_folders()?;
         LeafWriter::create(&self.rooms.leaves_folder().join("new"))
     }
 }

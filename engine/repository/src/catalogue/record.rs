@@ -107,6 +107,8 @@ pub enum How {
     Copied,
     /// Its file was copied, and names its parent's copy here.
     Relinked,
+    /// Its disk was written as what differs from its parent here.
+    Difference,
     /// Its disk was written anew, as one file that needs no other.
     Rewritten,
     /// It stood here and was taken in.

@@ -219,8 +219,15 @@ impl Repository {
         Ok((path, draft))
     }
 
-    /// The place of a new image, if nothing stands there.
-    fn free_place(&self, name: &Name, extension: &str) -> Result<(InsidePath, std::path::PathBuf)> {
+    /// The place of a new image, from the repository's folder and as a path, if nothing stands there.
+    ///
+    /// # Errors
+    /// Usage, if something does.
+    pub fn free_place(
+        &self,
+        name: &Name,
+        extension: &str,
+    ) -> Result<(InsidePath, std::path::PathBuf)> {
         let path: InsidePath = format!("{name}.{extension}").parse()?;
         let place = self.rooms.folder.join(path.as_path());
         if std::fs::symlink_metadata(&place).is_ok() {
@@ -293,7 +300,7 @@ fn extension<'a>(original: &Path, driver: &'a imgdelta_core::Driver) -> &'a str 
 }
 
 /// The extension of new images of a format.
-fn extension_of(format: Format) -> &'static str {
+pub(super) fn extension_of(format: Format) -> &'static str {
     let drivers = imgdelta_registry::DRIVERS.iter();
     drivers
         .filter(|driver| driver.format == format)
@@ -301,7 +308,7 @@ fn extension_of(format: Format) -> &'static str {
         .unwrap_or_else(|| format.name())
 }
 
-fn output_spec(place: &Path, format: Format) -> OutputSpec {
+pub(super) fn output_spec(place: &Path, format: Format) -> OutputSpec {
     OutputSpec {
         path: place.to_owned(),
         format: Some(format),

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, MetadataExt},
 };
 
 use imgdelta_core::{Format, Kind, Result};
@@ -192,5 +192,103 @@ fn damaged_leaves_of_a_parent_are_not_believed() -> Result<()> {
     )?;
     assert_eq!(added.record.content_id, patched.id);
     assert_eq!(added.record.linked_parent(), Some(&parent.id));
+    Ok(())
+}
+
+#[test]
+fn an_image_is_stored_as_what_differs_from_the_best_base_in_its_format() -> Result<()> {
+    for (extension, how) in [
+        ("vhd", How::Difference),
+        ("qcow2", How::Difference),
+        ("vmdk", How::Difference),
+        ("raw", How::Copied),
+    ] {
+        let place = Place::new();
+        let repository = place.repository("hq")?;
+        let golden = place.golden("golden.raw");
+        let base = match extension {
+            "raw" => golden,
+            _ => place.convert(&golden, &format!("base.{extension}"))?,
+        };
+        let base = place.add(&repository, &base)?.record;
+        place.add(&repository, &place.write("noise.raw", &[7; 12 << 20]))?;
+        let patched = place.golden("patched.raw");
+        let add = Add {
+            image: OpenSpec::of(&patched),
+            dedup: true,
+            ..Add::default()
+        };
+        let added = repository.add(&add, &place.run())?;
+        assert_eq!(
+            added.record.provenance.how, how,
+            "{extension}: {:?}",
+            added.notes
+        );
+        let file = file_of(&repository, &added.record);
+        assert_eq!(bytes_of(&file)?, golden::patched_bytes(), "{extension}");
+        if how == How::Difference {
+            assert_eq!(added.record.format, base.format);
+            assert_eq!(added.record.linked_parent(), Some(&base.id));
+            let taken = file.metadata().expect("it is there").blocks() * 512;
+            assert!(taken < golden::SIZE / 4, "{extension}: {taken}");
+            assert!(repository.leaves(&added.record)?.is_some());
+        } else {
+            assert!(added.notes.iter().any(|note| note.contains("stored whole")));
+        }
+        assert!(
+            repository
+                .verify(&[], &place.run(), |_| ())?
+                .iter()
+                .all(|one| one.is_sound())
+        );
+        // Once more, under another name.
+        let again = Add {
+            name: Some("again".parse()?),
+            ..add
+        };
+        assert!(!repository.add(&again, &place.run())?.is_new);
+    }
+    Ok(())
+}
+
+#[test]
+fn what_nothing_here_holds_is_stored_whole() -> Result<()> {
+    let place = Place::new();
+    let repository = place.repository("hq")?;
+    place.add(&repository, &place.golden("golden.qcow2"))?;
+    let noise: Vec<u8> = (0..1_u32 << 20)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
+    let add = Add {
+        image: OpenSpec::of(place.write("noise.raw", &noise)),
+        dedup: true,
+        ..Add::default()
+    };
+    let added = repository.add(&add, &place.run())?;
+    assert_eq!(added.record.provenance.how, How::Copied);
+    assert!(added.record.parent.is_none());
+    Ok(())
+}
+
+#[test]
+fn a_base_that_is_not_what_its_record_says_is_no_base() -> Result<()> {
+    let place = Place::new();
+    let repository = place.repository("hq")?;
+    let base = place
+        .add(&repository, &place.golden("golden.qcow2"))?
+        .record;
+    let file = file_of(&repository, &base);
+    let bytes = fs::read(place.golden("patched.qcow2")).expect("it is there");
+    fs::write(&file, bytes).expect("room");
+    let (_, mut third) = golden::files().remove(0);
+    third[3 << 20] ^= 1;
+    let add = Add {
+        image: OpenSpec::of(place.write("third.raw", &third)),
+        dedup: true,
+        ..Add::default()
+    };
+    // Whatever the base is now, what is stored is what was to be stored.
+    let added = repository.add(&add, &place.run())?;
+    assert_eq!(bytes_of(&file_of(&repository, &added.record))?, third);
     Ok(())
 }

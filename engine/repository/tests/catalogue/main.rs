@@ -6,6 +6,7 @@
 )]
 
 mod adds;
+mod arrives;
 mod changes;
 mod children;
 mod crashes;

@@ -1,0 +1,195 @@
+//! `repo add --dedup`: an image is stored as what differs from the best base that is here, in that one's format, if that is smaller.
+//!
+//! Which base is best is the matter of [`choice`](crate::choice).
+
+use std::{os::unix::fs::MetadataExt, path::Path};
+
+use imgdelta_core::{Bytes, Draft, Error, Kind, Outputs, Result, SECTOR};
+use imgdelta_delta::{Make, Memory, Proof, remembered::LeafReader};
+use imgdelta_registry::{create, new_parent};
+
+use super::{
+    Repository, Run,
+    disk::Disk,
+    enter::Files,
+    facts::Holdings,
+    lineage::leaves_of,
+    listing::Listing,
+    record::{How, Record},
+    store::{Stored, extension_of, output_spec},
+    words::Name,
+};
+use crate::choice::{Facts, Leaves, Node, Rules, Span, choose};
+
+/// What became of an image that was to be stored as a difference.
+#[derive(Debug)]
+pub(super) enum Deduplicated {
+    /// It was.
+    Stored(Box<Stored>),
+    /// It was not: its disk is here already.
+    Known(Box<Record>),
+    /// It was not: why.
+    Whole(String),
+}
+
+impl Repository {
+    /// Stores a disk as what differs from the best base that is here. The disk is read once to choose it, and once more where the two
+    /// differ.
+    ///
+    /// # Errors
+    /// As [`store`](Self::store).
+    pub(super) fn deduplicate(
+        &self,
+        disk: &Disk,
+        name: &Name,
+        listing: &Listing,
+        run: &Run<'_>,
+    ) -> Result<Deduplicated> {
+        let (proof, leaves) = self.prove(disk, listing, run)?;
+        if let Some(known) = listing.by_content(&proof.id) {
+            return Ok(Deduplicated::Known(Box::new(known.clone())));
+        }
+        let holdings = Holdings::of(self, listing);
+        let here = holdings.nodes();
+        let guest = Node {
+            // No id of the repository looks like this.
+            id: format!("+{}", proof.id),
+            content_id: proof.id,
+            size: proof.size,
+            parent: None,
+        };
+        let mut all = here.clone();
+        all.push(guest.clone());
+        let facts = Beside {
+            holdings,
+            guest: &guest.id,
+            leaves: leaves.written_at(),
+        };
+        let choice = choose(&all, &here, &guest.id, &facts, &Rules::default())?;
+        let Some(base) = choice
+            .base()
+            .and_then(|base| listing.find(&base.image).ok())
+        else {
+            return Ok(Deduplicated::Whole(
+                "no image here holds enough of it".to_owned(),
+            ));
+        };
+        let most = disk.len().min(choice.whole);
+        match self.difference(disk, proof, leaves, base, name, run)? {
+            Ok((stored, len)) if len < most => Ok(Deduplicated::Stored(Box::new(stored))),
+            Ok((_, len)) => Ok(Deduplicated::Whole(format!(
+                "as a child of '{}' it would take {} bytes, which is not less",
+                base.name, len.0
+            ))),
+            Err(why) => Ok(Deduplicated::Whole(why)),
+        }
+    }
+
+    /// Writes what differs as a child of `base`, in that one's format, and proves it; or says why that cannot be.
+    fn difference(
+        &self,
+        disk: &Disk,
+        proof: Proof,
+        leaves: Draft,
+        base: &Record,
+        name: &Name,
+        run: &Run<'_>,
+    ) -> Result<Result<(Stored, Bytes), String>> {
+        let parent = self.open_disk(base)?;
+        let Some(rule) = parent.top()?.driver.child else {
+            return Ok(Err(format!(
+                "'{}' is {}, which has no children",
+                base.name, base.format
+            )));
+        };
+        if rule.same_size && base.disk_size() != proof.size {
+            return Ok(Err(format!("'{}' has another size", base.name)));
+        }
+        let (path, place) = self.free_place(name, extension_of(base.format))?;
+        let link = new_parent(parent.top()?, &place)?;
+        let output = create(
+            &output_spec(&place, base.format),
+            disk.chain.disk(),
+            Some(link),
+        )?;
+        if output.writer.shape().size != proof.size {
+            return Ok(Err(format!("{} holds no disk of its size", base.format)));
+        }
+        Make {
+            base: &parent.chain,
+            target: &disk.chain,
+            proves: false,
+            memory: &Memory::none(),
+            work: run.work,
+        }
+        .run(output.writer)?;
+        // Some file systems count what a file takes only when it is written out.
+        output.drafts.main()?.sync()?;
+        let len = taken(output.drafts.written_at())?;
+        self.prove_difference(output.drafts.written_at(), base, &proof, run)?;
+        let stored = Stored {
+            files: Files::Drafts(path, output.drafts),
+            format: base.format,
+            proof,
+            leaves,
+            link: Some(base.id.clone()),
+            how: How::Difference,
+        };
+        Ok(Ok((stored, len)))
+    }
+
+    /// Makes sure that the child, opened as it will be, is the disk that was to be stored.
+    fn prove_difference(
+        &self,
+        child: &Path,
+        base: &Record,
+        proof: &Proof,
+        run: &Run<'_>,
+    ) -> Result<()> {
+        let stored = Disk::open(&imgdelta_registry::OpenSpec {
+            path: child.to_owned(),
+            format: Some(base.format),
+            ..Default::default()
+        })?;
+        let (found, _) = self.prove(&stored, &self.list()?, run)?;
+        if found.id == proof.id {
+            return Ok(());
+        }
+        let message = format!("'{}' is not what its record says any more", base.name);
+        Err(Error::new(Kind::Digest, message)
+            .with_code("image_changed")
+            .with_hint("'imgdelta repo verify' says where"))
+    }
+}
+
+/// How much room a file takes. A block that is there for a few sectors of it is mostly a hole, where the file system knows holes.
+fn taken(file: &Path) -> Result<Bytes> {
+    let metadata = std::fs::metadata(file)
+        .map_err(|cause| Error::host("cannot look at", cause).in_file(file))?;
+    Ok(Bytes(metadata.blocks().saturating_mul(SECTOR)))
+}
+
+/// A repository's images, and one that is not entered yet.
+struct Beside<'a> {
+    holdings: Holdings<'a>,
+    /// The id of that one.
+    guest: &'a str,
+    /// Its leaves.
+    leaves: &'a Path,
+}
+
+impl Facts for Beside<'_> {
+    fn leaves(&self, image: &str) -> Result<Option<Leaves<'_>>> {
+        if image == self.guest {
+            return LeafReader::open(self.leaves).map(|leaves| Some(leaves_of(leaves)));
+        }
+        self.holdings.leaves(image)
+    }
+
+    fn allocation(&self, child: &str) -> Result<Option<Vec<Span>>> {
+        if child == self.guest {
+            return Ok(None);
+        }
+        self.holdings.allocation(child)
+    }
+}

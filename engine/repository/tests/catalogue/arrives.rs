@@ -1,0 +1,109 @@
+//! What a deployment enters: an image made from its base and a difference, proven on the way.
+
+use imgdelta_core::{Existing, Format, Kind, Options, Result};
+use imgdelta_delta::{Apply, Memory, Proof, prove};
+use imgdelta_fixtures::golden;
+use imgdelta_registry::{Output, OutputSpec, create};
+use imgdelta_repository::catalogue::{
+    Arrival, Files, How, Known, Name, Parent, Record, Repository,
+};
+
+use crate::place::{Place, bytes_of, file_of, files_below, open};
+
+/// Applies the child to the base as an image of the repository, up to the moment before it is entered.
+fn arrival(place: &Place, repository: &Repository, parent: &Record) -> Result<Arrival> {
+    let base = place.golden("golden.qcow2");
+    let child = place.at("child.qcow2");
+    if !child.exists() {
+        place.child(&base, &place.golden("patched.raw"), "child.qcow2")?;
+    }
+    let (base, disk) = (open(&base)?.chain, open(&child)?.chain);
+    let name: Name = "patched".parse()?;
+    let (path, file) = repository.free_place(&name, "vhd")?;
+    let spec = OutputSpec {
+        path: file,
+        format: None,
+        options: Options::default(),
+        existing: Existing::Keep,
+    };
+    let Output { writer, drafts } = create(&spec, disk.disk(), None)?;
+    let apply = Apply {
+        base: &base,
+        disk: &disk,
+        manifest: None,
+        memory: &Memory::none(),
+        work: place.work(),
+    };
+    let (copied, leaves) = apply.run_keeping(writer, repository.new_leaves()?)?;
+    let proof: Proof = copied.proof.expect("leaves are not kept without");
+    Ok(Arrival {
+        files: Files::Drafts(path, drafts),
+        format: Format::Vhd,
+        proof,
+        leaves: Some(leaves),
+        id: None,
+        name,
+        tags: ["deployed".parse()?].into(),
+        golden: false,
+        parent: Some(Parent {
+            id: parent.id.clone(),
+            known: Known::Measured,
+        }),
+        how: How::Received,
+    })
+}
+
+#[test]
+fn until_it_is_entered_nothing_of_it_is_there_and_then_all_of_it() -> Result<()> {
+    let place = Place::new();
+    let repository = place.repository("site")?;
+    let parent = place.add(&repository, &place.golden("golden.vhd"))?.record;
+    let before = files_below(&place.at("site"));
+    let dropped = arrival(&place, &repository, &parent)?;
+    assert!(repository.show("patched").is_err());
+    drop(dropped);
+    assert_eq!(files_below(&place.at("site")), before);
+    let added = repository.enter(arrival(&place, &repository, &parent)?, &place.run())?;
+    assert!(added.is_new);
+    let record = repository.show("patched")?;
+    assert_eq!(record, added.record);
+    assert_eq!(record.provenance.how, How::Received);
+    assert_eq!(
+        bytes_of(&file_of(&repository, &record))?,
+        golden::patched_bytes()
+    );
+    let proof = prove(
+        &open(&place.golden("patched.raw"))?.chain,
+        &Memory::none(),
+        place.work(),
+    )?;
+    assert_eq!(record.content_id, proof.id);
+    assert!(
+        repository
+            .verify(&[], &place.run(), |_| ())?
+            .iter()
+            .all(|one| one.is_sound())
+    );
+    Ok(())
+}
+
+#[test]
+fn a_parent_that_went_meanwhile_is_an_error_and_nothing_is_entered() -> Result<()> {
+    let place = Place::new();
+    let repository = place.repository("site")?;
+    let parent = place.add(&repository, &place.golden("golden.vhd"))?.record;
+    let arrival = arrival(&place, &repository, &parent)?;
+    repository.remove("golden", &place.run())?;
+    let error = repository
+        .enter(arrival, &place.run())
+        .expect_err("its parent is gone");
+    assert_eq!(
+        (error.kind(), error.code()),
+        (Kind::Chain, "parent_unknown")
+    );
+    assert_eq!(
+        files_below(&place.at("site")),
+        [".imgdelta/lock", ".imgdelta/repository.json"]
+    );
+    Ok(())
+}
