@@ -72,6 +72,7 @@ mod resized;
 mod roads;
 mod route;
 mod rules;
+mod search;
 mod travel;
 mod weigh;
 mod why;
