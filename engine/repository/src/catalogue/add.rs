@@ -13,7 +13,7 @@ use super::{
     disk::Disk,
     enter::{Arrival, name_taken},
     listing::Listing,
-    record::Record,
+    record::{How, Record},
     store::Stored,
     words::{ImageId, Name, Tag},
 };
@@ -94,6 +94,14 @@ impl Repository {
                 }
             }
         };
+        if stored.link.is_none() && stored.how == How::InPlace {
+            notes.extend(disk.images.get(1).map(|parent| {
+                format!(
+                    "it cannot be read without {}, which is not recorded here: 'imgdelta repo scan' takes both in",
+                    parent.path.display()
+                )
+            }));
+        }
         let arrival = self.arrival(add, name, stored, &listing, &mut notes)?;
         let added = self.enter(arrival, run)?;
         notes.extend(added.notes);

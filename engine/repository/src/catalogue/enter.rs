@@ -317,5 +317,7 @@ pub(super) fn id_taken(id: &ImageId, other: &Record) -> Error {
         "the id '{id}' is taken by '{}', which is another disk",
         other.name
     );
-    Error::new(Kind::Usage, message).with_code("id_taken")
+    Error::new(Kind::Usage, message)
+        .with_code("id_taken")
+        .with_hint("'imgdelta repo set-id' gives that one another")
 }

@@ -59,6 +59,12 @@ impl Repository {
         for folder in [&self.rooms.own_folder(), &self.rooms.folder] {
             swept.sweep(folder, |entry| is_dead_draft(entry, is_old))?;
         }
+        // Who takes over a lock writes it beside first.
+        swept.sweep(&self.rooms.own_folder(), |entry| {
+            let name = entry.file_name();
+            let is_beside = name.as_encoded_bytes().starts_with(b"lock.") && name != "lock.held";
+            is_beside && is_old(&entry.path())
+        })?;
         swept.sweep_old(&self.rooms.incoming())?;
         Ok(swept)
     }

@@ -19,8 +19,8 @@ use super::{
 /// The version of an entry's form.
 const SCHEMA: &str = "imgdelta/entering/1";
 
-/// Longest entry that is read: a record and a little more.
-const LONGEST: u64 = 256 << 10;
+/// Longest entry that is read: a record, each character of which may take two, and a little more.
+const LONGEST: u64 = 4 << 20;
 
 /// The right to change a repository, and its records as they are.
 #[derive(Debug)]

@@ -13,8 +13,8 @@ use super::words::{ImageId, InsidePath, Name, Tag};
 /// The version of a record's form.
 pub const SCHEMA: &str = "imgdelta/record/1";
 
-/// Longest record that is read.
-pub(super) const LONGEST: u64 = 64 << 10;
+/// Longest record that is read: most take less than 1 KiB, but an image may have thousands of extents.
+pub(super) const LONGEST: u64 = 1 << 20;
 
 /// Most tags of an image.
 pub const MOST_TAGS: usize = 16;

@@ -292,3 +292,24 @@ fn a_base_that_is_not_what_its_record_says_is_no_base() -> Result<()> {
     assert_eq!(bytes_of(&file_of(&repository, &added.record))?, third);
     Ok(())
 }
+
+#[test]
+fn a_child_that_stands_here_without_its_parent_is_taken_in_and_that_is_said() -> Result<()> {
+    let place = Place::new();
+    let repository = place.repository("hq")?;
+    let base = place.write("hq/base.raw", &golden::base_bytes());
+    let child = place.child(&base, &place.golden("patched.raw"), "hq/child.qcow2")?;
+    let add = Add {
+        image: OpenSpec::of(&child),
+        in_place: true,
+        ..Add::default()
+    };
+    let added = repository.add(&add, &place.run())?;
+    assert!(added.record.parent.is_none());
+    assert!(
+        added.notes.iter().any(|note| note.contains("base.raw")),
+        "{:?}",
+        added.notes
+    );
+    Ok(())
+}

@@ -283,6 +283,8 @@ fn what_the_dead_left_is_swept_away_and_nothing_else() -> Result<()> {
     }
     age(&at(old));
     age(&at(".imgdelta/incoming/base-image"));
+    place.write("hq/.imgdelta/lock.0badcafe", b"12345678");
+    age(&at(".imgdelta/lock.0badcafe"));
     let alive = imgdelta_core::Draft::create(&at("alive.vhd"), imgdelta_core::Existing::Keep)?;
     let swept = repository.gc(&place.run())?;
     let mut removed: Vec<String> = swept
@@ -296,8 +298,17 @@ fn what_the_dead_left_is_swept_away_and_nothing_else() -> Result<()> {
         })
         .collect();
     removed.sort();
-    assert_eq!(removed, [old, draft, orphan, ".other.vhd.imgdelta-tmp"]);
-    assert_eq!(swept.bytes, 32);
+    assert_eq!(
+        removed,
+        [
+            old,
+            draft,
+            orphan,
+            ".imgdelta/lock.0badcafe",
+            ".other.vhd.imgdelta-tmp"
+        ]
+    );
+    assert_eq!(swept.bytes, 40);
     assert!(alive.written_at().exists() && at(young).exists());
     assert!(!at(".imgdelta/incoming/base-image").exists());
     assert!(others.iter().all(|name| at(name).exists()));

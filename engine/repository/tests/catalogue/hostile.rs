@@ -118,7 +118,7 @@ fn a_damaged_record_hides_no_other() -> Result<()> {
     let images = place.at("hq/.imgdelta/images");
     fs::write(images.join("torn.json"), "{\"schema\":").expect("room");
     fs::write(images.join("named.json"), record().to_string()).expect("room");
-    fs::write(images.join("long.json"), vec![b' '; 1 << 20]).expect("room");
+    fs::write(images.join("long.json"), vec![b' '; 2 << 20]).expect("room");
     symlink("/etc/passwd", images.join("link.json")).expect("links");
     fs::create_dir(images.join("folder.json")).expect("room");
     fs::write(images.join(".win11.json.imgdelta-tmp"), "half").expect("room");
