@@ -1,0 +1,358 @@
+//! What a site holds of an offer, until it is whole: files in `.imgdelta/incoming/BASE+IMAGE/`, which outlast the conversation. What was
+//! held is proven by its digest before anything is put behind it; what the image is good for is the matter of [`Install`](super::Install).
+
+use std::{
+    fs::{self, File, TryLockError},
+    io::{self, Read, Seek, SeekFrom, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use imgdelta_core::{Error, Kind, Result};
+use imgdelta_delta::Digest;
+use imgdelta_repository::catalogue::{ImageId, Repository};
+use rustix::fs::OFlags;
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    frame::{LONGEST_PAYLOAD, faulty},
+    message::Held,
+    offer::{Offer, Part},
+};
+
+/// What a site holds of an offer.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    folder: PathBuf,
+    parts: Vec<Part>,
+    /// Bytes of the stream that are here.
+    at: u64,
+    /// The digest of those bytes when it was looked at.
+    held: Held,
+    /// The same of each part.
+    kept: Vec<Kept>,
+    /// The part that is being received.
+    current: Option<Current>,
+    /// How many parts were begun.
+    begun: usize,
+    /// Keeps a second conversation away from the same files.
+    _lock: File,
+}
+
+/// What is here of a part from an earlier conversation.
+#[derive(Clone, Debug, Default)]
+struct Kept {
+    bytes: u64,
+    hash: Sha256,
+}
+
+/// A part that is being received.
+#[derive(Debug)]
+struct Current {
+    file: File,
+    hash: Sha256,
+    left: u64,
+}
+
+impl Incoming {
+    /// Looks at what is here of the offer.
+    ///
+    /// # Errors
+    /// Busy, if another conversation receives the same; Host, if the host cannot.
+    pub(super) fn of(repository: &Repository, offer: &Offer) -> Result<Self> {
+        let folder = repository.incoming().join(folder_name(offer));
+        fs::create_dir_all(&folder)
+            .map_err(|cause| Error::host("cannot create the folder", cause).in_file(&folder))?;
+        let lock = lock(&folder)?;
+        let (held, kept) = held(&folder, &offer.parts)?;
+        Ok(Self {
+            folder,
+            parts: offer.parts.clone(),
+            at: 0,
+            held,
+            kept,
+            current: None,
+            begun: 0,
+            _lock: lock,
+        })
+    }
+
+    /// What is here.
+    pub(super) const fn held(&self) -> &Held {
+        &self.held
+    }
+
+    /// Makes ready for what follows from `at` on: the end of what is held, or the start.
+    ///
+    /// # Errors
+    /// Peer, if it is neither; Host, if there is no room or the host cannot.
+    pub(super) fn begin(&mut self, at: u64) -> Result<()> {
+        if at != 0 && at != self.held.bytes {
+            return Err(faulty(&format!(
+                "what is sent begins at {at}, {} bytes are held",
+                self.held.bytes
+            )));
+        }
+        self.check_room(at)?;
+        self.drop_others()?;
+        self.at = at;
+        if at == 0 {
+            self.kept.clear();
+        }
+        self.next_part()?;
+        self.pass_whole_parts()
+    }
+
+    /// Puts the next bytes of the stream behind those that are here.
+    ///
+    /// # Errors
+    /// Peer, if there are more than were offered; Digest, if a part that is whole now is not what it was to be; Host, if the host cannot.
+    pub(super) fn append(&mut self, mut bytes: &[u8]) -> Result<()> {
+        while !bytes.is_empty() {
+            let Some(current) = &mut self.current else {
+                return Err(faulty("more is sent than was offered"));
+            };
+            let len = usize::try_from(current.left).unwrap_or(usize::MAX);
+            let (now, later) = bytes.split_at(len.min(bytes.len()));
+            current
+                .take(now)
+                .map_err(|cause| Error::host("cannot write", cause).in_file(&self.folder))?;
+            self.at = self.at.saturating_add(now.len() as u64);
+            bytes = later;
+            self.pass_whole_parts()?;
+        }
+        Ok(())
+    }
+
+    /// Where each part lies, now that all of it is here.
+    ///
+    /// # Errors
+    /// Peer, if it is not.
+    pub(super) fn whole(&self) -> Result<Vec<PathBuf>> {
+        if self.current.is_some() || self.begun < self.parts.len() {
+            let at = self.at;
+            return Err(faulty(&format!(
+                "the end comes after {at} bytes, which are not all"
+            )));
+        }
+        let place = |part: &Part| self.folder.join(part.name.as_str());
+        Ok(self.parts.iter().map(place).collect())
+    }
+
+    /// The folder of the parts.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Takes all of it away: it has served.
+    pub(super) fn clear(self) {
+        // What stays behind, `gc` takes away.
+        for part in &self.parts {
+            let _ = fs::remove_file(self.folder.join(part.name.as_str()));
+        }
+        let _ = fs::remove_file(self.folder.join(LOCK));
+        let _ = fs::remove_dir(&self.folder);
+    }
+
+    /// Ends the parts that are whole, and begins the next one that has bytes to come.
+    fn pass_whole_parts(&mut self) -> Result<()> {
+        while self.current.as_ref().is_some_and(|one| one.left == 0) {
+            self.turn()?;
+            self.next_part()?;
+        }
+        Ok(())
+    }
+
+    /// Begins the next part, if there is one.
+    fn next_part(&mut self) -> Result<()> {
+        if let Some(part) = self.parts.get(self.begun) {
+            let kept = self.kept.get(self.begun).cloned().unwrap_or_default();
+            let place = self.folder.join(part.name.as_str());
+            self.current = Some(Current::open(&place, kept, part.length)?);
+        }
+        Ok(())
+    }
+
+    /// Ends the part that is being received, and proves it.
+    fn turn(&mut self) -> Result<()> {
+        let (Some(current), Some(part)) = (self.current.take(), self.parts.get(self.begun)) else {
+            return Ok(());
+        };
+        self.begun = self.begun.saturating_add(1);
+        let found = Digest(current.hash.finalize().into());
+        if found == part.sha256 {
+            return Ok(());
+        }
+        let message = format!(
+            "'{}' has the sha256 {found}, {} was promised",
+            part.name, part.sha256
+        );
+        Err(Error::new(Kind::Digest, message).with_code("part_digest"))
+    }
+
+    /// Refuses what there is no room for before it comes.
+    fn check_room(&self, at: u64) -> Result<()> {
+        let offered = self.parts.iter().map(|part| part.length);
+        let needed = offered.fold(0, u64::saturating_add).saturating_sub(at);
+        let Ok(room) = rustix::fs::statvfs(&self.folder) else {
+            return Ok(()); // Then it shows when it is written.
+        };
+        let free = room.f_bavail.saturating_mul(room.f_frsize);
+        if needed <= free {
+            return Ok(());
+        }
+        let message = format!("{needed} bytes are to come, {free} are free");
+        Err(Error::new(Kind::Host, message)
+            .with_code("no_space")
+            .in_file(&self.folder))
+    }
+
+    /// Takes away the files of an earlier offer that this one does not have.
+    fn drop_others(&self) -> Result<()> {
+        let failed = |cause| Error::host("cannot list", cause).in_file(&self.folder);
+        for entry in fs::read_dir(&self.folder).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name();
+            let is_known =
+                |name| name == LOCK || self.parts.iter().any(|part| part.name.as_str() == name);
+            if !name.to_str().is_some_and(is_known) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Current {
+    /// The part in the file at `place`, of which only what is kept stays.
+    fn open(place: &Path, kept: Kept, length: u64) -> Result<Self> {
+        let opened = || {
+            let mut file = plain(File::options().write(true).create(true), place)?;
+            file.set_len(kept.bytes)?;
+            file.seek(SeekFrom::Start(kept.bytes))?;
+            Ok(file)
+        };
+        Ok(Self {
+            file: opened()
+                .map_err(|cause: io::Error| Error::host("cannot open", cause).in_file(place))?,
+            hash: kept.hash,
+            left: length.saturating_sub(kept.bytes),
+        })
+    }
+
+    /// Takes the bytes that come next.
+    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)?;
+        self.hash.update(bytes);
+        self.left = self.left.saturating_sub(bytes.len() as u64);
+        Ok(())
+    }
+}
+
+/// The file that keeps a second conversation away. No part has such a name.
+const LOCK: &str = ".lock";
+
+/// `BASE+IMAGE`, without regard to case, and only `+IMAGE` for a whole image. Two long ids are more than a file's name may have; what
+/// they are hashed to has no `+`.
+fn folder_name(offer: &Offer) -> String {
+    const LONGEST: usize = 240;
+    let stem = |id: &ImageId| id.stem().to_ascii_lowercase();
+    let base = offer.base.as_ref().map(stem).unwrap_or_default();
+    let name = format!("{base}+{}", stem(&offer.image));
+    match name.len() {
+        ..=LONGEST => name,
+        _ => Digest::plain(name.as_bytes()).to_string(),
+    }
+}
+
+/// Takes the lock of a folder. Where the file system has none, the digests find out what two conversations at once have made of it.
+fn lock(folder: &Path) -> Result<File> {
+    let place = folder.join(LOCK);
+    let file = plain(File::options().write(true).create(true), &place)
+        .map_err(|cause| Error::host("cannot lock", cause).in_file(&place))?;
+    if let Err(TryLockError::WouldBlock) = file.try_lock() {
+        let message = "another deployment is sending the same image";
+        return Err(Error::new(Kind::Busy, message)
+            .with_code("locked")
+            .in_file(folder));
+    }
+    // `gc` is to see that it is in use.
+    let _ = file.set_modified(SystemTime::now());
+    Ok(file)
+}
+
+/// What is here of the parts, up to the first byte that is missing or known to be wrong: of all together, and of each.
+fn held(folder: &Path, parts: &[Part]) -> Result<(Held, Vec<Kept>)> {
+    let mut whole = Kept::default();
+    let mut each = Vec::new();
+    for part in parts {
+        let mut behind = whole.clone();
+        let Some(kept) = kept(&folder.join(part.name.as_str()), part, &mut behind)? else {
+            break;
+        };
+        whole = behind;
+        let is_whole = kept.bytes == part.length;
+        each.push(kept);
+        if !is_whole {
+            break;
+        }
+    }
+    let held = Held {
+        bytes: whole.bytes,
+        sha256: Digest(whole.hash.finalize().into()),
+    };
+    Ok((held, each))
+}
+
+/// What is here of one part; `None` if nothing is, or it is whole and not what it is to be. `all` takes it in too.
+fn kept(place: &Path, part: &Part, all: &mut Kept) -> Result<Option<Kept>> {
+    let mut file = match plain(&mut File::options(), place) {
+        Ok(file) => file,
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(cause) => return Err(Error::host("cannot open", cause).in_file(place)),
+    };
+    let failed = |cause| Error::host("cannot read", cause).in_file(place);
+    let mut kept = Kept {
+        bytes: file.metadata().map_err(failed)?.len().min(part.length),
+        hash: Sha256::new(),
+    };
+    absorb(&mut file, kept.bytes, |piece| {
+        all.hash.update(piece);
+        kept.hash.update(piece);
+    })
+    .map_err(failed)?;
+    all.bytes = all.bytes.saturating_add(kept.bytes);
+    let is_whole = kept.bytes == part.length;
+    let is_wrong = is_whole && Digest(kept.hash.clone().finalize().into()) != part.sha256;
+    Ok((!is_wrong).then_some(kept))
+}
+
+/// Opens a file that this room has made, or makes it: no link is followed, and nothing but a file is opened.
+fn plain(options: &mut fs::OpenOptions, place: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = options
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(place)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("is not a regular file")),
+    }
+}
+
+/// Passes the first `len` bytes of a file on.
+fn absorb(file: &mut File, len: u64, mut to: impl FnMut(&[u8])) -> io::Result<()> {
+    let mut left = len;
+    let mut buffer = Vec::new();
+    while left > 0 {
+        let now = usize::try_from(left)
+            .unwrap_or(usize::MAX)
+            .min(LONGEST_PAYLOAD);
+        buffer.resize(now, 0);
+        file.read_exact(&mut buffer)?;
+        to(&buffer);
+        left = left.saturating_sub(now as u64);
+    }
+    Ok(())
+}

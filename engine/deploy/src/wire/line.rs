@@ -1,0 +1,150 @@
+//! One end of the line: messages out, messages in, and lists in pieces. Which message may come when, both ends know.
+
+use std::io::{Read, Write};
+
+use imgdelta_core::{Error, Kind, Result};
+use imgdelta_repository::catalogue::{Inventory, inventory::LONGEST};
+
+use super::{
+    VERSION,
+    failure::{Failure, tame},
+    frame::{FramesIn, FramesOut, LONGEST_PAYLOAD, faulty},
+    message::{Greeting, LONGEST_PROGRAM, MAGIC, Message, Raw, Versions},
+};
+
+/// One end of the line.
+#[derive(Debug)]
+pub(super) struct Line<R, W> {
+    into: FramesIn<R>,
+    out: FramesOut<W>,
+}
+
+impl<R: Read, W: Write> Line<R, W> {
+    /// The end that reads here and writes there.
+    pub(super) const fn new(from: R, to: W) -> Self {
+        Self {
+            into: FramesIn::new(from),
+            out: FramesOut::new(to),
+        }
+    }
+
+    /// Sends a message. If the other side is gone, it may have said why.
+    ///
+    /// # Errors
+    /// Peer, if it is gone.
+    pub(super) fn send(&mut self, message: &Message<'_>) -> Result<()> {
+        let sent = self.out.send(message.kind(), |to| message.put(to));
+        match sent {
+            Err(error) if error.kind() == Kind::Peer => Err(self.last_words().unwrap_or(error)),
+            sent => sent,
+        }
+    }
+
+    /// The next message.
+    ///
+    /// # Errors
+    /// Peer, if there is none, it is none, or it says that the other side cannot go on.
+    pub(super) fn receive(&mut self) -> Result<Message<'_>> {
+        let (kind, payload) = self.into.next()?;
+        match Message::parse(kind, payload)? {
+            Message::Failed(failure) => Err(failure.tamed().into_error()),
+            message => Ok(message),
+        }
+    }
+
+    /// What the other side said before it went, if it said that it failed. It may have sent more that nobody had read yet, but not much:
+    /// it waits for an answer after each message but a list's.
+    fn last_words(&mut self) -> Option<Error> {
+        const MOST: u32 = 100;
+        for _ in 0..MOST {
+            let (kind, payload) = self.into.next().ok()?;
+            if let Ok(Message::Failed(failure)) = Message::parse(kind, payload) {
+                return Some(failure.tamed().into_error());
+            }
+        }
+        None
+    }
+
+    /// Tells the other side what went wrong here, as far as it still listens.
+    pub(super) fn fail(&mut self, error: &Error) {
+        let failed = Message::Failed(Failure::of(error));
+        let _ = self.out.send(failed.kind(), |to| failed.put(to));
+    }
+
+    /// Sends a list in pieces; how long it is was said before.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub(super) fn send_list(&mut self, json: &[u8]) -> Result<()> {
+        json.chunks(LONGEST_PAYLOAD)
+            .try_for_each(|piece| self.send(&Message::List(Raw(piece))))
+    }
+
+    /// Receives a list of `length` bytes. Room is made as it comes, not as it is promised.
+    ///
+    /// # Errors
+    /// Peer, if it is longer than it may be, or is no list.
+    pub(super) fn receive_list(&mut self, length: u64) -> Result<Inventory> {
+        if length > LONGEST {
+            return Err(faulty(&format!(
+                "a list of {length} bytes is announced, {LONGEST} are allowed"
+            )));
+        }
+        let mut json = Vec::new();
+        while (json.len() as u64) < length {
+            match self.receive()? {
+                Message::List(Raw(piece)) => json.extend_from_slice(piece),
+                other => return Err(unexpected(&other, "list")),
+            }
+        }
+        if json.len() as u64 > length {
+            return Err(faulty("a list is longer than was announced"));
+        }
+        Inventory::from_json(&json)
+            .map_err(|error| faulty(&format!("the list: {}", tame(error.message()))))
+    }
+}
+
+/// Who speaks here.
+pub(super) fn greeting() -> Greeting {
+    let mut program = format!("imgdelta {}", env!("CARGO_PKG_VERSION"));
+    program.truncate(LONGEST_PROGRAM);
+    Greeting {
+        versions: Versions {
+            magic: MAGIC,
+            lowest: VERSION,
+            highest: VERSION,
+        },
+        program,
+    }
+}
+
+/// Whether the two sides speak a version in common: each sees the other's, and both come to the same end.
+///
+/// # Errors
+/// Unsupported, if there is none.
+pub(super) fn meet(other: &Greeting) -> Result<()> {
+    let (lowest, highest) = (other.versions.lowest, other.versions.highest);
+    if (lowest..=highest).contains(&VERSION) {
+        return Ok(());
+    }
+    let theirs = match lowest == highest {
+        true => format!("version {lowest}"),
+        false => format!("versions {lowest} to {highest}"),
+    };
+    let message = format!(
+        "the other side ({}) speaks {theirs} of the protocol, this one {VERSION}",
+        other.program
+    );
+    Err(Error::new(Kind::Unsupported, message)
+        .with_code("protocol_version")
+        .with_hint("bring both sides to the same release of imgdelta"))
+}
+
+/// A message that may not come now.
+pub(super) fn unexpected(found: &Message<'_>, required: &str) -> Error {
+    faulty(&format!(
+        "the other side says '{}' where '{required}' is due",
+        found.word()
+    ))
+}

@@ -1,0 +1,375 @@
+//! What frames say: one message a kind, read from a payload and judged as far as it can be by itself. Which may come when is the matter of
+//! both ends.
+//!
+//! Payloads are JSON but for the greetings, which any version must be able to read, and for bytes that are passed on. Keys may be added
+//! within a version, and those that are not known are passed over.
+
+use imgdelta_core::{Error, Format, Kind, Result};
+use imgdelta_delta::{ContentId, Digest};
+use imgdelta_repository::catalogue::{ImageId, Name, RepositoryId};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{
+    failure::{Failure, tame},
+    frame::faulty,
+    offer::{Choice, Offer},
+};
+
+/// What a greeting begins with.
+pub(super) const MAGIC: [u8; 8] = *b"imgdelta";
+
+imgdelta_core::record! {
+    /// The part of a greeting that no version changes.
+    pub(super) struct Versions: BigEndian, 12 {
+        /// [`MAGIC`].
+        0 => magic: [u8; 8],
+        /// The lowest version of the protocol that its sender speaks.
+        8 => lowest: u16,
+        /// The highest.
+        10 => highest: u16,
+    }
+}
+
+/// Who speaks, and which versions: the first frame in each direction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Greeting {
+    /// The versions.
+    pub(super) versions: Versions,
+    /// The program, for messages: at most [`LONGEST_PROGRAM`] bytes.
+    pub(super) program: String,
+}
+
+/// Most bytes of a program's name.
+pub(super) const LONGEST_PROGRAM: usize = 128;
+
+/// The repository that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Open {
+    /// Its folder, from the root of the file system, or from the home folder if it begins with `/~`.
+    pub(super) path: String,
+}
+
+/// The repository that was opened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opened {
+    /// Its id.
+    pub repository: RepositoryId,
+    /// The format of images that are made there, unless the user asks for another.
+    #[serde(with = "as_text")]
+    pub default_format: FormatName,
+}
+
+/// A deployment is about to begin: which images are to come, and how long headquarters' list is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Notice {
+    /// The images that the site is to have, for its log; what is really sent, it is asked for one by one.
+    pub(super) wanted: Vec<ImageId>,
+    /// How many bytes of an inventory follow.
+    pub(super) list: u64,
+}
+
+/// What the two lists have in common: so many bytes of an inventory follow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Common {
+    /// How many bytes.
+    pub(super) list: u64,
+}
+
+/// The image that was chosen is at the site already.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct There {
+    /// Its id there.
+    pub image: ImageId,
+    /// What it is called there.
+    pub name: Name,
+}
+
+/// What an earlier conversation brought of an offer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Held {
+    /// How many bytes from its start.
+    pub(super) bytes: u64,
+    /// Their SHA-256.
+    #[serde(with = "as_text")]
+    pub(super) sha256: Digest,
+}
+
+/// Where what is sent begins: at what is held, or at the start, if that is something else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct From {
+    /// How many bytes are passed over.
+    pub(super) at: u64,
+}
+
+/// The site works, and the connection is alive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Working {
+    /// How many bytes of the disk it has gone over.
+    pub(super) done: u64,
+    /// How many there are.
+    pub(super) total: u64,
+}
+
+/// The proof and the entry: what the site has read back of the image that it made, and the record under which it is there now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entered {
+    /// Its id there.
+    pub image: ImageId,
+    /// What it is called there.
+    pub name: Name,
+    /// What its disk was proven to be, from the bytes that stand there.
+    #[serde(with = "as_text")]
+    pub content_id: ContentId,
+    /// Whether it was entered; if not, it had come on another way in the meantime.
+    pub is_new: bool,
+    /// What the user should know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// A format by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FormatName(pub Format);
+
+impl std::fmt::Display for FormatName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.name())
+    }
+}
+
+impl std::str::FromStr for FormatName {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let unknown = || Error::new(Kind::Unsupported, format!("'{}' is no format", tame(text)));
+        Format::of_name(text).map(Self).ok_or_else(unknown)
+    }
+}
+
+/// Bytes that are passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Raw<'a>(pub(super) &'a [u8]);
+
+/// Nothing to say beyond the kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Nothing;
+
+/// The content of a frame.
+trait Body<'a>: Sized {
+    /// Reads it.
+    fn take(payload: &'a [u8]) -> Result<Self>;
+
+    /// Appends it.
+    fn put(&self, to: &mut Vec<u8>) -> Result<()>;
+}
+
+macro_rules! json {
+    ($($body:ty),*) => {$(
+        impl Body<'_> for $body {
+            fn take(payload: &[u8]) -> Result<Self> {
+                from_json(payload)
+            }
+
+            fn put(&self, to: &mut Vec<u8>) -> Result<()> {
+                to_json(self, to)
+            }
+        }
+    )*};
+}
+
+json!(
+    Open, Opened, Notice, Common, Choice, There, Offer, Held, From, Working, Entered, Failure
+);
+
+macro_rules! messages {
+    ($($(#[$doc:meta])* $code:literal $word:literal $name:ident($body:ty),)*) => {
+        /// What a frame says.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub(super) enum Message<'a> {
+            $($(#[$doc])* $name($body),)*
+        }
+
+        impl<'a> Message<'a> {
+            /// What a frame of `kind` says.
+            ///
+            /// # Errors
+            /// Peer, if there is no such kind, or its payload is not what it must be.
+            pub(super) fn parse(kind: u8, payload: &'a [u8]) -> Result<Self> {
+                match kind {
+                    $($code => <$body as Body<'a>>::take(payload)
+                        .map(Self::$name)
+                        .map_err(|error| wrong(concat!("'", $word, "'"), &error)),)*
+                    _ => Err(faulty(&format!("frames of kind {kind} are not known in version {}", super::VERSION))),
+                }
+            }
+
+            /// The kind of its frame.
+            pub(super) const fn kind(&self) -> u8 {
+                match self {
+                    $(Self::$name(_) => $code,)*
+                }
+            }
+
+            /// Appends its payload.
+            ///
+            /// # Errors
+            /// Unsupported, if it cannot be written.
+            pub(super) fn put(&self, to: &mut Vec<u8>) -> Result<()> {
+                match self {
+                    $(Self::$name(body) => body.put(to),)*
+                }
+            }
+
+            /// What it is called.
+            pub(super) const fn word(&self) -> &'static str {
+                match self {
+                    $(Self::$name(_) => $word,)*
+                }
+            }
+        }
+    };
+}
+
+messages! {
+    /// Headquarters says who it is.
+    1 "hello" Hello(Greeting),
+    /// The site says who it is.
+    2 "welcome" Welcome(Greeting),
+    /// Headquarters asks for a repository.
+    3 "open" Open(Open),
+    /// The site has opened it.
+    4 "opened" Opened(Opened),
+    /// Headquarters announces what is to come, and its list.
+    5 "notice" Notice(Notice),
+    /// A piece of a list, in either direction.
+    6 "list" List(Raw<'a>),
+    /// The site answers with what it has of that list.
+    7 "common" Common(Common),
+    /// Headquarters has chosen how an image is to come.
+    8 "choice" Choice(Choice),
+    /// The site would take it.
+    9 "ready" Ready(Nothing),
+    /// The site has it.
+    10 "there" There(There),
+    /// Headquarters says what the difference is made of.
+    11 "offer" Offer(Offer),
+    /// The site says what it holds of it.
+    12 "held" Held(Held),
+    /// Headquarters says where it goes on.
+    13 "from" From(From),
+    /// A piece of the difference.
+    14 "data" Data(Raw<'a>),
+    /// That was all of it.
+    15 "end" End(Nothing),
+    /// The site is at work.
+    16 "working" Working(Working),
+    /// The site has proven and entered the image.
+    17 "entered" Entered(Entered),
+    /// The site does not take this image, or could not finish it. The conversation goes on.
+    18 "refused" Refused(Failure),
+    /// Either side cannot go on. The conversation is over.
+    19 "failed" Failed(Failure),
+    /// Headquarters has no more, and the site agrees: the conversation is over.
+    20 "bye" Bye(Nothing),
+}
+
+impl Body<'_> for Greeting {
+    fn take(payload: &[u8]) -> Result<Self> {
+        let (versions, program) = payload
+            .split_first_chunk()
+            .ok_or_else(|| faulty("it is too short"))?;
+        let versions = Versions::parse(versions);
+        if versions.magic != MAGIC {
+            return Err(faulty("it does not begin with 'imgdelta'"));
+        }
+        if versions.lowest > versions.highest {
+            let (lowest, highest) = (versions.lowest, versions.highest);
+            return Err(faulty(&format!("its versions are {lowest} to {highest}")));
+        }
+        if program.len() > LONGEST_PROGRAM {
+            return Err(faulty("its program's name is too long"));
+        }
+        let program =
+            std::str::from_utf8(program).map_err(|_| faulty("its program's name is no text"))?;
+        Ok(Self {
+            versions,
+            program: tame(program),
+        })
+    }
+
+    fn put(&self, to: &mut Vec<u8>) -> Result<()> {
+        to.extend_from_slice(&self.versions.emit());
+        to.extend_from_slice(self.program.as_bytes());
+        Ok(())
+    }
+}
+
+impl<'a> Body<'a> for Raw<'a> {
+    fn take(payload: &'a [u8]) -> Result<Self> {
+        // Else somebody could send nothing for ever.
+        match payload {
+            [] => Err(faulty("it is empty")),
+            bytes => Ok(Self(bytes)),
+        }
+    }
+
+    fn put(&self, to: &mut Vec<u8>) -> Result<()> {
+        to.extend_from_slice(self.0);
+        Ok(())
+    }
+}
+
+impl Body<'_> for Nothing {
+    fn take(payload: &[u8]) -> Result<Self> {
+        match payload {
+            [] => Ok(Self),
+            _ => Err(faulty("it must be empty")),
+        }
+    }
+
+    fn put(&self, _: &mut Vec<u8>) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn from_json<T: DeserializeOwned>(payload: &[u8]) -> Result<T> {
+    serde_json::from_slice(payload).map_err(|cause| faulty(&cause.to_string()))
+}
+
+fn to_json<T: Serialize>(body: &T, to: &mut Vec<u8>) -> Result<()> {
+    serde_json::to_writer(to, body).map_err(|cause| {
+        Error::new(
+            Kind::Unsupported,
+            format!("the message cannot be written: {cause}"),
+        )
+    })
+}
+
+/// What is wrong with a payload. It quotes what came, hence it is tamed.
+fn wrong(what: &str, error: &Error) -> Error {
+    faulty(&format!("the frame {what}: {}", tame(error.message())))
+}
+
+/// Values as JSON has them: as they are written.
+pub(super) mod as_text {
+    use std::{fmt::Display, str::FromStr};
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    /// As text.
+    pub(crate) fn serialize<T: Display, S: Serializer>(
+        value: &T,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.collect_str(value)
+    }
+
+    /// From text.
+    pub(crate) fn deserialize<'de, T, D>(from: D) -> Result<T, D::Error>
+    where
+        T: FromStr<Err: Display>,
+        D: Deserializer<'de>,
+    {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+}

@@ -1,0 +1,350 @@
+//! The site's end of the conversation: opens the repository that is asked for, answers with what both have, takes in what is sent and has
+//! it entered. Nothing that the other side says is believed beyond its form.
+
+use std::{
+    io::{Read, Write},
+    path::{Path, PathBuf},
+    sync::mpsc::{RecvTimeoutError, sync_channel},
+    thread,
+    time::Duration,
+};
+
+use imgdelta_core::{Error, Kind, Result};
+use imgdelta_repository::{
+    catalogue::{ImageId, Inventory, Listing, Record, Repository, Run, facts::node},
+    choice::common,
+};
+
+use super::{
+    failure::Failure,
+    frame::faulty,
+    incoming::Incoming,
+    line::{Line, greeting, meet, unexpected},
+    message::{
+        Common, Entered, FormatName, From, Message, Nothing, Notice, Opened, Raw, There, Working,
+    },
+    offer::{Choice, Offer},
+    root,
+};
+
+/// How often the other side hears that the site is at work.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// What serves: which repositories may be had, and who takes in what has come.
+#[derive(Clone, Copy)]
+pub struct Site<'a> {
+    /// Only repositories in this folder or below it may be had, if it is given.
+    pub root: Option<&'a Path>,
+    /// Who proves and enters what has come.
+    pub install: &'a dyn Install,
+    /// How.
+    pub run: Run<'a>,
+}
+
+/// Who makes an image of what has come whole: proves the base, clones it, applies the difference, proves the image and enters it. Until the
+/// last step nothing under the image's id is there.
+pub trait Install: Sync {
+    /// Does so.
+    ///
+    /// # Errors
+    /// As it has them; then nothing is entered, and the other side is told.
+    fn install(
+        &self,
+        repository: &Repository,
+        received: &Received<'_>,
+        run: &Run<'_>,
+    ) -> Result<Installed>;
+}
+
+/// What has come whole: each part has the length and the SHA-256 that was promised. What is in it, nobody has looked at.
+#[derive(Clone, Debug)]
+pub struct Received<'a> {
+    /// What was chosen.
+    pub choice: &'a Choice,
+    /// What was sent.
+    pub offer: &'a Offer,
+    /// The folder where the parts lie; it goes when the image is entered.
+    pub folder: &'a Path,
+    /// Where each part lies.
+    pub files: Vec<PathBuf>,
+}
+
+/// An image that was entered.
+#[derive(Clone, Debug)]
+pub struct Installed {
+    /// Its record.
+    pub record: Record,
+    /// Whether it is new here.
+    pub is_new: bool,
+    /// What the user should know.
+    pub notes: Vec<String>,
+}
+
+/// What a conversation brought.
+#[derive(Clone, Debug, Default)]
+pub struct Served {
+    /// The images that were entered.
+    pub entered: Vec<ImageId>,
+    /// Those that were not, with why.
+    pub refused: Vec<(ImageId, Failure)>,
+}
+
+/// Holds one conversation over a pair of pipes, to its end.
+///
+/// # Errors
+/// Peer, if the other side breaks off or breaks a rule; else as the repository has them. The other side is told, as far as it listens.
+pub fn serve<R: Read, W: Write + Send>(from: R, to: W, site: &Site<'_>) -> Result<Served> {
+    let mut talk = Talk {
+        line: Line::new(from, to),
+        site,
+        served: Served::default(),
+    };
+    match talk.hold() {
+        Ok(()) => Ok(talk.served),
+        Err(error) => {
+            talk.line.fail(&error);
+            Err(error)
+        }
+    }
+}
+
+/// A conversation.
+struct Talk<'a, R, W> {
+    line: Line<R, W>,
+    site: &'a Site<'a>,
+    served: Served,
+}
+
+/// What ends the work on one image.
+enum Stop {
+    /// The image is not taken, and the conversation goes on.
+    Refused(Error),
+    /// The conversation is over.
+    Broken(Error),
+}
+
+impl<R: Read, W: Write> Talk<'_, R, W> {
+    /// All of it.
+    fn hold(&mut self) -> Result<()> {
+        self.greet()?;
+        let repository = self.open()?;
+        let notice = match self.line.receive()? {
+            Message::Notice(notice) => notice,
+            Message::Bye(Nothing) => return self.line.send(&Message::Bye(Nothing)),
+            other => return Err(unexpected(&other, "notice")),
+        };
+        self.answer(&repository, &notice)?;
+        let mut agreed = None;
+        loop {
+            self.site.run.work.watch.go_on()?;
+            match self.line.receive()? {
+                Message::Choice(choice) => agreed = self.consider(&repository, choice)?,
+                Message::Offer(offer) => {
+                    let choice = agreed
+                        .take()
+                        .ok_or_else(|| faulty("an offer comes before its choice"))?;
+                    self.take(&repository, &choice, &offer)?;
+                }
+                Message::Bye(Nothing) => return self.line.send(&Message::Bye(Nothing)),
+                other => return Err(unexpected(&other, "choice")),
+            }
+        }
+    }
+
+    /// Says which versions are spoken here, and ends if those do not meet.
+    fn greet(&mut self) -> Result<()> {
+        let theirs = match self.line.receive()? {
+            Message::Hello(theirs) => theirs,
+            other => return Err(unexpected(&other, "hello")),
+        };
+        self.line.send(&Message::Welcome(greeting()))?;
+        meet(&theirs)
+    }
+
+    /// Opens the repository that is asked for.
+    fn open(&mut self) -> Result<Repository> {
+        let asked = match self.line.receive()? {
+            Message::Open(open) => open.path,
+            other => return Err(unexpected(&other, "open")),
+        };
+        let repository = Repository::open(&root::folder(&asked, self.site.root)?)?;
+        let about = repository.about();
+        self.line.send(&Message::Opened(Opened {
+            repository: about.id.clone(),
+            default_format: FormatName(about.default_format),
+        }))?;
+        Ok(repository)
+    }
+
+    /// Receives headquarters' list, and answers with what is here of it.
+    fn answer(&mut self, repository: &Repository, notice: &Notice) -> Result<()> {
+        let theirs = self.line.receive_list(notice.list)?;
+        let json = in_common(&theirs, repository.inventory()?).to_json()?;
+        self.line.send(&Message::Common(Common {
+            list: json.len() as u64,
+        }))?;
+        self.line.send_list(&json)
+    }
+
+    /// Whether an image would be taken. If so, its offer may come.
+    fn consider(&mut self, repository: &Repository, choice: Choice) -> Result<Option<Choice>> {
+        match considered(&repository.list()?, &choice) {
+            Ok(None) => {
+                self.line.send(&Message::Ready(Nothing))?;
+                Ok(Some(choice))
+            }
+            Ok(Some(there)) => {
+                self.line.send(&Message::There(there))?;
+                Ok(None)
+            }
+            Err(error) => {
+                self.refuse(&choice, &error)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Takes in one image.
+    fn take(&mut self, repository: &Repository, choice: &Choice, offer: &Offer) -> Result<()> {
+        match self.taken(repository, choice, offer) {
+            Ok(entered) => {
+                self.served.entered.push(entered.image.clone());
+                self.line.send(&Message::Entered(entered))
+            }
+            Err(Stop::Refused(error)) => self.refuse(choice, &error),
+            Err(Stop::Broken(error)) => Err(error),
+        }
+    }
+
+    /// Receives what is offered, and has it entered.
+    fn taken(
+        &mut self,
+        repository: &Repository,
+        choice: &Choice,
+        offer: &Offer,
+    ) -> Result<Entered, Stop> {
+        if (&offer.image, &offer.base) != (&choice.image, &choice.base) {
+            return Err(Stop::Broken(faulty(
+                "an offer is of another image than its choice",
+            )));
+        }
+        offer.judged().map_err(Stop::Broken)?;
+        let looked = self.busy(|| Incoming::of(repository, offer));
+        let mut incoming = looked.map_err(Stop::Refused)?;
+        self.receive(&mut incoming).map_err(Stop::Broken)?;
+        let received = Received {
+            choice,
+            offer,
+            folder: incoming.folder(),
+            files: incoming.whole().map_err(Stop::Broken)?,
+        };
+        let site = self.site;
+        let installed = self
+            .busy(|| site.install.install(repository, &received, &site.run))
+            .map_err(Stop::Refused)?;
+        incoming.clear();
+        Ok(Entered {
+            image: installed.record.id,
+            name: installed.record.name,
+            content_id: installed.record.content_id,
+            is_new: installed.is_new,
+            notes: installed.notes,
+        })
+    }
+
+    /// Receives the parts, from where an earlier conversation was cut.
+    fn receive(&mut self, incoming: &mut Incoming) -> Result<()> {
+        self.line.send(&Message::Held(incoming.held().clone()))?;
+        match self.line.receive()? {
+            Message::From(From { at }) => incoming.begin(at)?,
+            other => return Err(unexpected(&other, "from")),
+        }
+        loop {
+            self.site.run.work.watch.go_on()?;
+            match self.line.receive()? {
+                Message::Data(Raw(bytes)) => incoming.append(bytes)?,
+                Message::End(Nothing) => return Ok(()),
+                other => return Err(unexpected(&other, "data")),
+            }
+        }
+    }
+
+    /// Tells that an image is not taken.
+    fn refuse(&mut self, choice: &Choice, error: &Error) -> Result<()> {
+        let failure = Failure::of(error);
+        self.served
+            .refused
+            .push((choice.image.clone(), failure.clone()));
+        self.line.send(&Message::Refused(failure))
+    }
+
+    /// Does something that may take long, while the other side hears that the site is alive. If it does not hear any more, the work is
+    /// done all the same: all that it needs has come.
+    fn busy<T: Send>(&mut self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        let watch = self.site.run.work.watch;
+        let line = &mut self.line;
+        thread::scope(|scope| {
+            let (done, is_done) = sync_channel(1);
+            scope.spawn(move || done.send(work()));
+            let mut is_heard = true;
+            loop {
+                match is_done.recv_timeout(BEAT) {
+                    Ok(result) => return result,
+                    Err(RecvTimeoutError::Disconnected) => {
+                        return Err(Error::new(Kind::Host, "the work ended by itself"));
+                    }
+                    Err(RecvTimeoutError::Timeout) if is_heard => {
+                        let working = Working {
+                            done: watch.done().0,
+                            total: watch.total().0,
+                        };
+                        is_heard = line.send(&Message::Working(working)).is_ok();
+                    }
+                    Err(RecvTimeoutError::Timeout) => {}
+                }
+            }
+        })
+    }
+}
+
+/// What of an inventory the other list has too.
+fn in_common(theirs: &Inventory, mut own: Inventory) -> Inventory {
+    let here: Vec<_> = own.images.iter().map(node).collect();
+    let there: Vec<_> = theirs.images.iter().map(node).collect();
+    // Both ways: of two images with one content, headquarters may know either.
+    let mut shared: Vec<String> = common(&there, &here)
+        .into_iter()
+        .map(|one| one.at_site)
+        .collect();
+    shared.sort_unstable();
+    own.images.retain(|item| {
+        shared
+            .binary_search_by(|id| id.as_str().cmp(item.id.as_str()))
+            .is_ok()
+    });
+    own
+}
+
+/// Whether the image is here, and if not, whether there is anything against it. Its content is not believed: it is proven when it has come.
+fn considered(listing: &Listing, choice: &Choice) -> Result<Option<There>> {
+    if let Some(there) = listing.by_content(&choice.content_id) {
+        return Ok(Some(There {
+            image: there.id.clone(),
+            name: there.name.clone(),
+        }));
+    }
+    if let Some(other) = listing.by_id(&choice.image) {
+        let message = format!(
+            "the id '{}' is taken by '{}', which is another disk",
+            choice.image, other.name
+        );
+        return Err(Error::new(Kind::Usage, message).with_code("id_taken"));
+    }
+    match &choice.base {
+        Some(base) if listing.by_id(base).is_none() => {
+            let message = format!("the base '{base}' is not here any more");
+            Err(Error::new(Kind::Chain, message).with_code("base_unknown"))
+        }
+        _ => Ok(None),
+    }
+}

@@ -1,0 +1,90 @@
+//! A line through the system's ssh: a child process whose pipes are the line, and whose messages the user sees as they are.
+
+use std::{
+    ffi::OsString,
+    io::{self, Read, Write},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+};
+
+use imgdelta_core::{Error, Kind, Result};
+
+/// A program that leads to the other side, while it runs. Its messages go where this process's go.
+#[derive(Debug)]
+pub struct Transport {
+    program: String,
+    child: Child,
+    from: Option<ChildStdout>,
+    to: Option<ChildStdin>,
+}
+
+impl Transport {
+    /// Starts the command, whose first word is the program.
+    ///
+    /// # Errors
+    /// Host, if the host cannot.
+    pub fn start(command: &[OsString]) -> Result<Self> {
+        let (program, arguments) = command
+            .split_first()
+            .ok_or_else(|| Error::new(Kind::Usage, "there is no command to start"))?;
+        let shown = program.to_string_lossy().into_owned();
+        let mut child = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|cause| Error::host(&format!("cannot start '{shown}'"), cause))?;
+        Ok(Self {
+            program: shown,
+            from: child.stdout.take(),
+            to: child.stdin.take(),
+            child,
+        })
+    }
+
+    /// The two ends of the line: what comes from the other side, and what goes there. They can be had once.
+    ///
+    /// # Errors
+    /// Usage, if they were had before.
+    pub fn ends(&mut self) -> Result<(impl Read + use<>, impl Write + use<>)> {
+        let ends = self.from.take().zip(self.to.take());
+        ends.ok_or_else(|| Error::new(Kind::Usage, "the line is in use"))
+    }
+
+    /// Waits until the program has ended, both ends being dropped, and says what its end adds to what went wrong on the line: that ssh
+    /// did not get there, or did not find the program.
+    ///
+    /// # Errors
+    /// That of the conversation; Peer, if there was none and the program failed.
+    pub fn end<T>(mut self, outcome: Result<T>) -> Result<T> {
+        drop((self.from.take(), self.to.take()));
+        let status = self.child.wait();
+        let status =
+            status.map_err(|cause| Error::host("cannot wait for the line's end", cause))?;
+        let program = &self.program;
+        let Some(why) = (match status.code() {
+            Some(0) => None,
+            Some(255) => Some(format!("'{program}' did not reach the other side")),
+            Some(126 | 127) => Some(
+                "the other side did not find the program: --remote-program names it".to_owned(),
+            ),
+            Some(code) => Some(format!("'{program}' ended with status {code}")),
+            None => Some(format!("'{program}' was killed")),
+        }) else {
+            return outcome;
+        };
+        match outcome {
+            Ok(_) => Err(Error::new(Kind::Peer, why).with_code("line")),
+            Err(error) => Err(error.with_detail(why)),
+        }
+    }
+}
+
+impl Drop for Transport {
+    fn drop(&mut self) {
+        // A program whose pipes are closed ends by itself; one that does not is not waited for.
+        if let Ok(None) = self.child.try_wait() {
+            let _: io::Result<()> = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
