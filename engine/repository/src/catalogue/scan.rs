@@ -38,7 +38,7 @@ pub struct Scanned {
     /// Files whose disk is that of another image here.
     pub same: Vec<(PathBuf, Record)>,
     /// Files that look like images and could not be taken in; those that were recorded and have changed since are among them.
-    pub faults: Vec<Error>,
+    pub faults: Vec<(PathBuf, Error)>,
     /// What the user should know.
     pub notes: Vec<String>,
 }
@@ -67,7 +67,7 @@ impl Repository {
             match self.look(&candidate, &listing, &mut names, run, &mut scanned) {
                 Ok(arrival) => waiting.extend(arrival),
                 Err(error) if error.kind() == Kind::Interrupted => return Err(error),
-                Err(error) => scanned.faults.push(error.in_file(&candidate.path)),
+                Err(error) => scanned.faults.push((candidate.path, error)),
             }
         }
         self.enter_all(&mut waiting, run, &mut scanned)?;
@@ -137,7 +137,7 @@ impl Repository {
                 }) => scanned.added.push(record),
                 Ok(Added { record, .. }) => scanned.same.push((path.unwrap_or_default(), record)),
                 Err(error) if error.kind() == Kind::Host => return Err(error),
-                Err(error) => scanned.faults.push(error),
+                Err(error) => scanned.faults.push((path.unwrap_or_default(), error)),
             }
         }
         Ok(Some(change.listing))
@@ -171,9 +171,7 @@ impl Repository {
         };
         candidates.retain(|candidate| is_own(&candidate.path));
         let faults = faults.into_iter().filter(|(path, _)| is_own(path));
-        scanned
-            .faults
-            .extend(faults.map(|(path, error)| error.in_file(&path)));
+        scanned.faults.extend(faults);
         Ok(candidates)
     }
 

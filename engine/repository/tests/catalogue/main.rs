@@ -2,13 +2,15 @@
 
 #![allow(
     clippy::indexing_slicing,
-    reason = "the tests know what they have made"
+    clippy::panic,
+    reason = "the tests know what they have made and say what they expect"
 )]
 
 mod adds;
 mod arrives;
 mod changes;
 mod children;
+mod corpus;
 mod crashes;
 mod hostile;
 mod inventories;

@@ -1,12 +1,12 @@
 //! Several processes at once, and media that cannot be written.
 
-use std::{fs, process::Command, thread, time::Duration};
+use std::{fs, path::Path, process::Command, thread, time::Duration};
 
 use imgdelta_core::{Format, Kind, Result};
 use imgdelta_registry::OpenSpec;
 use imgdelta_repository::catalogue::{Add, Repository, Run};
 
-use crate::place::Place;
+use crate::place::{Place, files_below};
 
 #[test]
 fn many_at_once_add_and_tag_and_nothing_is_lost() -> Result<()> {
@@ -172,30 +172,90 @@ fn a_reader_looks_at_a_medium_that_cannot_be_written() -> Result<()> {
     Ok(())
 }
 
+/// Runs another test of this program in a namespace of its own, in which `mount` has made `folder` what it is to be. False, and loudly, if
+/// this user may not mount.
+fn run_mounted(test: &str, variable: &str, folder: &Path, mount: &str) -> bool {
+    let script = format!("{mount} || exit 77; exec \"$0\" --exact {test}");
+    let output = Command::new("unshare")
+        .args(["--mount", "sh", "-c", &script])
+        .arg(std::env::current_exe().expect("this test"))
+        .arg(folder)
+        .env(variable, folder)
+        .output();
+    match output {
+        Ok(output) if output.status.success() => {
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(said.contains("1 passed"), "{said}");
+            true
+        }
+        Ok(output) if output.status.code() == Some(101) => {
+            panic!("{}", String::from_utf8_lossy(&output.stdout));
+        }
+        _ => {
+            eprintln!("skipped: this user may not mount a file system for {test}");
+            false
+        }
+    }
+}
+
 #[test]
 fn a_read_only_medium_is_read_and_refuses_changes() -> Result<()> {
     let place = Place::new();
     let repository = place.repository("hq")?;
     place.add(&repository, &place.golden("golden.vhd"))?;
     fs::copy(place.golden("patched.vhd"), place.at("hq/patched.vhd")).expect("room");
-    let hq = place.at("hq");
-    let mounted = "mount --bind \"$1\" \"$1\" && mount -o remount,ro,bind \"$1\" || exit 77; \
-        exec \"$0\" --exact several::a_reader_looks_at_a_medium_that_cannot_be_written";
-    let output = Command::new("unshare")
-        .args(["--mount", "sh", "-c", mounted])
-        .arg(std::env::current_exe().expect("this test"))
-        .arg(&hq)
-        .env(READ_ONLY, &hq)
-        .output();
-    match output {
-        Ok(output) if output.status.success() => {
-            let said = String::from_utf8_lossy(&output.stdout);
-            assert!(said.contains("1 passed"), "{said}");
-        }
-        Ok(output) if output.status.code() == Some(101) => {
-            panic!("{}", String::from_utf8_lossy(&output.stdout));
-        }
-        _ => eprintln!("skipped: this user may not mount a folder read-only"),
-    }
+    run_mounted(
+        "several::a_reader_looks_at_a_medium_that_cannot_be_written",
+        READ_ONLY,
+        &place.at("hq"),
+        "mount --bind \"$1\" \"$1\" && mount -o remount,ro,bind \"$1\"",
+    );
     Ok(())
+}
+
+/// Tells the folder that has room for one image and not for two; without it there is nothing to fill.
+const NARROW: &str = "IMGDELTA_TEST_NARROW";
+
+/// What the process does that sees a file system with little room.
+#[test]
+fn a_writer_fills_a_narrow_medium() -> Result<()> {
+    let Some(folder) = std::env::var_os(NARROW) else {
+        return Ok(());
+    };
+    let place = Place::new();
+    let hq = Path::new(&folder).join("hq");
+    let repository = Repository::init(&hq, Format::Qcow2)?;
+    place.add(&repository, &place.golden("golden.vhd"))?;
+    let before = files_below(&hq);
+    let filler = Path::new(&folder).join("filler");
+    fs::write(&filler, vec![1; 3 << 20]).expect("room");
+    for name in ["patched.vhd", "patched.qcow2"] {
+        let error = place
+            .add(&repository, &place.golden(name))
+            .expect_err("it is full");
+        assert_eq!(error.kind(), Kind::Host, "{error}");
+        assert_eq!(files_below(&hq), before, "nothing is left");
+    }
+    fs::remove_file(filler).expect("it is there");
+    let added = place.add(&repository, &place.at("patched.qcow2"))?;
+    assert!(added.is_new);
+    assert!(
+        repository
+            .verify(&[], &place.run(), |_| ())?
+            .iter()
+            .all(|one| one.is_sound())
+    );
+    Ok(())
+}
+
+#[test]
+fn a_target_that_is_full_keeps_what_it_has_and_the_same_command_finishes_later() {
+    let place = Place::new();
+    place.write("narrow/here", b"");
+    run_mounted(
+        "several::a_writer_fills_a_narrow_medium",
+        NARROW,
+        &place.at("narrow"),
+        "mount -t tmpfs -o size=15m narrow \"$1\"",
+    );
 }
