@@ -56,6 +56,7 @@ impl About {
     }
 }
 
+/// A file that says nothing of a repository.
 fn faulty(cause: &serde_json::Error) -> Error {
     Error::new(Kind::Corrupt, format!("repository: {cause}")).with_code("record")
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use imgdelta_core::{Error, Kind, Result};
-use imgdelta_delta::{Memory, prove};
+use imgdelta_delta::{ContentId, Memory, prove};
 use imgdelta_registry::OpenSpec;
 
 pub use super::enter::Added;
@@ -27,6 +27,8 @@ pub struct Add {
     pub name: Option<Name>,
     /// Its id; `None`: its content id.
     pub id: Option<ImageId>,
+    /// What its disk must be, where somebody promised it.
+    pub content_id: Option<ContentId>,
     /// Whether it stays where it stands, which must be below the repository's folder. Else it is copied.
     pub in_place: bool,
     /// Whether the copy is stored as what differs from the best base that is here, if that is smaller.
@@ -46,7 +48,8 @@ impl Repository {
     /// becomes a child of that, anything else is written anew as one file.
     ///
     /// # Errors
-    /// Usage, if the name is taken or cannot be one, or there is no such parent; those of the image; as [`enter`](Self::enter).
+    /// Usage, if the name is taken or cannot be one, or there is no such parent; Digest, if it is not what was promised, or what was
+    /// recorded where it stands; those of the image; as [`enter`](Self::enter).
     pub fn add(&self, add: &Add, run: &Run<'_>) -> Result<Added> {
         match self.add_once(add, run) {
             // Another process may be about to enter what stands in the way: when it has, it is an image like any other.
@@ -65,6 +68,7 @@ impl Repository {
         }
     }
 
+    /// As [`add`](Self::add), with the records as they are now.
     fn add_once(&self, add: &Add, run: &Run<'_>) -> Result<Added> {
         let listing = self.list()?;
         let disk = Disk::open(&add.image)?;
@@ -72,36 +76,34 @@ impl Repository {
             Some(name) => name.clone(),
             None => name_of(&add.image.path)?,
         };
-        if let Some(known) = self.known_in_place(add, &disk, &listing) {
-            return Ok(known);
+        let mut notes = disk.notes();
+        if let Some(record) = self.known_in_place(add, &disk, &listing)? {
+            return Ok(Added {
+                record,
+                is_new: false,
+                notes,
+            });
         }
         if let Some(word) = &add.parent {
             listing.find(word)?;
         }
         self.rooms.make_folders()?;
-        let mut notes = disk.notes();
-        let stored = if add.in_place {
-            self.take_in(&disk, &add.image, &listing, run)?
-        } else {
-            match self.store_or_know(add, &disk, &name, &listing, run, &mut notes)? {
-                Way::Stored(stored) => *stored,
-                Way::Known(record) => {
-                    return Ok(Added {
-                        record: *record,
-                        is_new: false,
-                        notes,
-                    });
-                }
+        let way = match add.in_place {
+            true => Way::Stored(Box::new(self.take_in(&disk, &add.image, &listing, run)?)),
+            false => self.store_or_know(add, &disk, &name, &listing, run, &mut notes)?,
+        };
+        let stored = match way {
+            Way::Stored(stored) => *stored,
+            Way::Known(record) => {
+                return Ok(Added {
+                    record: *record,
+                    is_new: false,
+                    notes,
+                });
             }
         };
-        if stored.link.is_none() && stored.how == How::InPlace {
-            notes.extend(disk.images.get(1).map(|parent| {
-                format!(
-                    "it cannot be read without {}, which is not recorded here: 'imgdelta repo scan' takes both in",
-                    parent.path.display()
-                )
-            }));
-        }
+        require_promised(add, &stored)?;
+        notes.extend(needed_parent(&disk, &stored));
         let arrival = self.arrival(add, name, stored, &listing, &mut notes)?;
         let added = self.enter(arrival, run)?;
         notes.extend(added.notes);
@@ -144,14 +146,13 @@ impl Repository {
     }
 
     /// The record of an image that is taken in a second time and has not changed since.
-    fn known_in_place(&self, add: &Add, disk: &Disk, listing: &Listing) -> Option<Added> {
-        let record = self.record_of(&add.image.path, listing)?;
-        let is_known = add.in_place && self.is_untouched(record, disk.stamps());
-        is_known.then(|| Added {
-            record: record.clone(),
-            is_new: false,
-            notes: disk.notes(),
-        })
+    fn known_in_place(&self, add: &Add, disk: &Disk, listing: &Listing) -> Result<Option<Record>> {
+        let record = self.record_of(&add.image.path, listing);
+        match record.filter(|_| add.in_place) {
+            None => Ok(None),
+            Some(record) if self.is_untouched(record, disk.stamps()) => Ok(Some(record.clone())),
+            Some(record) => Err(changed_since(record).in_file(&add.image.path)),
+        }
     }
 
     /// What is to be entered.
@@ -187,6 +188,44 @@ enum Way {
     Stored(Box<Stored>),
     /// It was not: this image is the same disk.
     Known(Box<Record>),
+}
+
+/// Makes sure that an image is the disk that was promised.
+fn require_promised(add: &Add, stored: &Stored) -> Result<()> {
+    let found = stored.proof.id;
+    match add.content_id {
+        Some(promised) if promised != found => Err(Error::new(
+            Kind::Digest,
+            "the image is not the disk that was promised",
+        )
+        .with_code("content_mismatch")
+        .with_detail(format!("promised {promised}"))
+        .with_detail(format!("found    {found}"))
+        .in_file(&add.image.path)),
+        _ => Ok(()),
+    }
+}
+
+/// What to say of an image that stays where it stands and needs another one that is not recorded.
+fn needed_parent(disk: &Disk, stored: &Stored) -> Option<String> {
+    let parent = disk.images.get(1)?;
+    let is_alone = stored.how == How::InPlace && stored.link.is_none();
+    is_alone.then(|| {
+        format!(
+            "it cannot be read without {}, which is not recorded here: 'imgdelta repo scan' takes both in",
+            parent.path.display()
+        )
+    })
+}
+
+/// An image that was taken in is another one now.
+pub(super) fn changed_since(record: &Record) -> Error {
+    let message = format!("has changed since it was recorded as '{}'", record.name);
+    Error::new(Kind::Digest, message)
+        .with_code("image_changed")
+        .with_hint(
+            "'imgdelta repo verify' says where; 'repo remove' and 'repo scan' take it in anew",
+        )
 }
 
 /// What an image is called if nobody says: as its file, without the extension.

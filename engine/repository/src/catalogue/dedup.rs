@@ -19,7 +19,7 @@ use super::{
     store::{Stored, extension_of, output_spec},
     words::Name,
 };
-use crate::choice::{Facts, Leaves, Node, Rules, Span, choose};
+use crate::choice::{Choice, Facts, Leaves, Node, Rules, Span, choose};
 
 /// What became of an image that was to be stored as a difference.
 #[derive(Debug)]
@@ -49,23 +49,7 @@ impl Repository {
         if let Some(known) = listing.by_content(&proof.id) {
             return Ok(Deduplicated::Known(Box::new(known.clone())));
         }
-        let holdings = Holdings::of(self, listing);
-        let here = holdings.nodes();
-        let guest = Node {
-            // No id of the repository looks like this.
-            id: format!("+{}", proof.id),
-            content_id: proof.id,
-            size: proof.size,
-            parent: None,
-        };
-        let mut all = here.clone();
-        all.push(guest.clone());
-        let facts = Beside {
-            holdings,
-            guest: &guest.id,
-            leaves: leaves.written_at(),
-        };
-        let choice = choose(&all, &here, &guest.id, &facts, &Rules::default())?;
+        let choice = self.best_base(&proof, leaves.written_at(), listing)?;
         let Some(base) = choice
             .base()
             .and_then(|base| listing.find(&base.image).ok())
@@ -83,6 +67,27 @@ impl Repository {
             ))),
             Err(why) => Ok(Deduplicated::Whole(why)),
         }
+    }
+
+    /// The best base here for a disk that is not entered yet.
+    fn best_base(&self, proof: &Proof, leaves: &Path, listing: &Listing) -> Result<Choice> {
+        let holdings = Holdings::of(self, listing);
+        let here = holdings.nodes();
+        let guest = Node {
+            // No id of the repository looks like this.
+            id: format!("+{}", proof.id),
+            content_id: proof.id,
+            size: proof.size,
+            parent: None,
+        };
+        let mut all = here.clone();
+        all.push(guest.clone());
+        let facts = Beside {
+            holdings,
+            guest: &guest.id,
+            leaves,
+        };
+        choose(&all, &here, &guest.id, &facts, &Rules::default())
     }
 
     /// Writes what differs as a child of `base`, in that one's format, and proves it; or says why that cannot be.

@@ -119,6 +119,7 @@ impl Files {
         Ok(vec![StoredFile::new(path.clone(), &stamp)])
     }
 
+    /// Gives them their names.
     fn commit(self) -> Result<()> {
         match self {
             Self::Draft(_, draft) => draft.commit(),
@@ -308,7 +309,7 @@ pub(super) fn name_taken(name: &Name, other: &Record) -> Error {
     let message = format!("the name '{name}' is taken by {}", other.id);
     Error::new(Kind::Usage, message)
         .with_code("name_taken")
-        .with_hint("give another one with --name")
+        .with_hint("choose another one; 'repo add' takes it with --name")
 }
 
 /// Another image has that id.

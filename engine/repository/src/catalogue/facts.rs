@@ -36,6 +36,7 @@ impl<'a> Holdings<'a> {
             .collect()
     }
 
+    /// The record of an image by its id.
     fn record(&self, id: &str) -> Option<&'a Record> {
         self.listing.by_id(&id.parse().ok()?)
     }

@@ -12,6 +12,7 @@ use imgdelta_core::{Error, Result};
 
 use super::{
     Repository, Run,
+    listing::Listing,
     rooms::{self, is_missing},
 };
 
@@ -25,6 +26,8 @@ pub struct Swept {
     pub removed: Vec<PathBuf>,
     /// How many bytes they had.
     pub bytes: u64,
+    /// Whether they are only counted.
+    is_foreseen: bool,
 }
 
 impl Repository {
@@ -35,10 +38,25 @@ impl Repository {
     /// Busy, if another process changes the repository; Host, if the host cannot.
     pub fn gc(&self, run: &Run<'_>) -> Result<Swept> {
         let change = self.change(run, "gc")?;
-        let mut swept = Swept::default();
+        self.sweep(&change.listing, Swept::default())
+    }
+
+    /// What [`gc`](Self::gc) would remove now. Nothing is removed, and no lock is needed.
+    ///
+    /// # Errors
+    /// Host, if the host cannot list it.
+    pub fn garbage(&self) -> Result<Swept> {
+        let nothing = Swept {
+            is_foreseen: true,
+            ..Swept::default()
+        };
+        self.sweep(&self.list()?, nothing)
+    }
+
+    fn sweep(&self, listing: &Listing, mut swept: Swept) -> Result<Swept> {
         // Of a record that cannot be read nobody knows which leaves it needs.
-        if change.listing.faults().is_empty() {
-            let records = change.listing.records();
+        if listing.faults().is_empty() {
+            let records = listing.records();
             let needed: HashSet<PathBuf> = records
                 .iter()
                 .map(|record| self.rooms.leaves(&record.content_id))
@@ -96,7 +114,7 @@ impl Swept {
                         goes = true;
                     }
                 }
-                if goes {
+                if goes && !self.is_foreseen {
                     // It goes only if it is empty.
                     let _ = fs::remove_dir(entry.path());
                 }
@@ -107,9 +125,12 @@ impl Swept {
         Ok(())
     }
 
+    /// Removes a file and counts it.
     fn remove(&mut self, place: &Path) -> Result<()> {
         let bytes = fs::symlink_metadata(place).map_or(0, |metadata| metadata.len());
-        rooms::remove(place)?;
+        if !self.is_foreseen {
+            rooms::remove(place)?;
+        }
         self.bytes = self.bytes.saturating_add(bytes);
         self.removed.push(place.to_owned());
         Ok(())
@@ -129,6 +150,7 @@ fn entries(folder: &Path) -> Result<Vec<DirEntry>> {
     Ok(entries)
 }
 
+/// Whether it is a file of leaves, and no draft of one.
 fn is_leaves(place: &Path) -> bool {
     place.extension() == Some(OsStr::new("leaves"))
         && !place

@@ -46,6 +46,7 @@ impl Holder {
         }
     }
 
+    /// As the file that says so.
     pub(super) fn to_json(&self) -> Vec<u8> {
         let mut json = serde_json::to_vec(self).unwrap_or_default();
         json.push(b'\n');
@@ -86,11 +87,13 @@ impl Holder {
     }
 }
 
+/// This host's name.
 fn host() -> String {
     let name = rustix::system::uname();
     name.nodename().to_string_lossy().into_owned()
 }
 
+/// Which run of this host's system it is; nothing, where the host does not say.
 fn boot() -> String {
     let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     id.trim().to_owned()

@@ -159,6 +159,7 @@ impl Repository {
     }
 }
 
+/// An inventory that is none.
 fn faulty(what: &str) -> Error {
     Error::new(Kind::Corrupt, format!("inventory: {what}")).with_code("inventory")
 }

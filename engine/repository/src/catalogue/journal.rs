@@ -110,6 +110,7 @@ impl<'a> Change<'a> {
         Ok(())
     }
 
+    /// Writes down what is about to be done.
     fn begin_entry(&self, record: &Record, before: Option<ImageId>) -> Result<std::path::PathBuf> {
         let text = String::from_utf8(record.to_json()?)
             .map_err(|_| Error::new(Kind::Usage, "the record is no text"))?;

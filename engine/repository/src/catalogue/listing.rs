@@ -197,6 +197,7 @@ impl Listing {
         by_id().or_else(by_content).or_else(by_name)
     }
 
+    /// Nothing is called so.
     fn unknown(&self, word: &str) -> Error {
         let shown: String = word.chars().take(128).collect();
         let message = format!("no image is called '{}'", shown.escape_debug());
@@ -227,6 +228,7 @@ impl Listing {
         self.index_anew();
     }
 
+    /// What was indexed may be gone.
     fn index_anew(&mut self) {
         self.index = Index::default();
         for (id, record) in &self.records {
@@ -258,6 +260,7 @@ pub(super) fn read_record(place: &Path, stem: &str) -> Result<Option<Record>> {
     .in_file(place))
 }
 
+/// Several images may be meant.
 fn ambiguous(word: &str, several: &[&Record]) -> Error {
     const SHOWN: usize = 10;
     let message = format!(

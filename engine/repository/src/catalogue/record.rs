@@ -224,6 +224,7 @@ impl StoredFile {
     }
 }
 
+/// When it was changed last, in microseconds since 1970.
 fn microseconds(stamp: &Stamp) -> i64 {
     i64::try_from(stamp.modified.div_euclid(1000)).unwrap_or(i64::MAX)
 }
@@ -270,6 +271,7 @@ pub(super) fn check_schema(json: &[u8], required: &str, what: &'static str) -> R
     .with_code("schema"))
 }
 
+/// A record that is none.
 fn faulty(message: String) -> Error {
     Error::new(Kind::Corrupt, format!("record: {message}")).with_code("record")
 }

@@ -11,7 +11,7 @@ use imgdelta_registry::{DRIVERS, OpenSpec};
 
 use super::{
     Added, Repository, Run,
-    add::{Add, name_of},
+    add::{Add, changed_since, name_of},
     disk::Disk,
     enter::Arrival,
     listing::Listing,
@@ -74,6 +74,23 @@ impl Repository {
         Ok(scanned)
     }
 
+    /// The files that [`scan`](Self::scan) would take in or refuse: images that no record names. Nothing is written, and of each no
+    /// more is read than makes it an image.
+    ///
+    /// # Errors
+    /// Host, if the folder cannot be read.
+    pub fn unrecorded(&self) -> Result<Vec<PathBuf>> {
+        let listing = self.list()?;
+        let mut scanned = Scanned::default();
+        let candidates = self.candidates(&mut scanned)?;
+        let candidates = candidates.into_iter().map(|candidate| candidate.path);
+        let faults = scanned.faults.into_iter().map(|(path, _)| path);
+        let mut found: Vec<PathBuf> = candidates.chain(faults).collect();
+        found.retain(|path| self.record_of(path, &listing).is_none());
+        found.sort();
+        Ok(found)
+    }
+
     /// Proves one image, unless it is known.
     fn look(
         &self,
@@ -90,10 +107,7 @@ impl Repository {
                 scanned.known.push(record.clone());
                 return Ok(None);
             }
-            let message = format!("has changed since it was recorded as '{}'", record.name);
-            return Err(Error::new(Kind::Digest, message)
-                .with_code("image_changed")
-                .with_hint("'imgdelta repo verify' says where; 'repo remove' and 'repo scan' take it in anew"));
+            return Err(changed_since(record));
         }
         let add = Add {
             in_place: true,

@@ -308,6 +308,7 @@ pub(super) fn extension_of(format: Format) -> &'static str {
         .unwrap_or_else(|| format.name())
 }
 
+/// A new image at `place`, of a format, with that one's defaults.
 pub(super) fn output_spec(place: &Path, format: Format) -> OutputSpec {
     OutputSpec {
         path: place.to_owned(),

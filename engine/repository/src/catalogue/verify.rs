@@ -82,6 +82,7 @@ impl Repository {
         Ok(all)
     }
 
+    /// What is found of one image.
     fn verify_one(
         &self,
         record: &Record,

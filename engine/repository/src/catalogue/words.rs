@@ -142,6 +142,7 @@ impl InsidePath {
 /// Most bytes of an id or a name.
 const LONGEST: usize = 128;
 
+/// What is wrong with an image's id.
 fn fault_of_id(id: &str) -> Option<&'static str> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
     match id.len() {
@@ -152,11 +153,13 @@ fn fault_of_id(id: &str) -> Option<&'static str> {
     }
 }
 
+/// What is wrong with a repository's id.
 fn fault_of_uuid(id: &str) -> Option<&'static str> {
     let is_canonical = uuid::Uuid::parse_str(id).is_ok_and(|uuid| uuid.to_string() == id);
     (!is_canonical).then_some("is not a UUID")
 }
 
+/// What is wrong with a name.
 fn fault_of_name(name: &str) -> Option<&'static str> {
     if name.is_empty() {
         Some("is empty")
@@ -174,6 +177,7 @@ fn fault_of_name(name: &str) -> Option<&'static str> {
     }
 }
 
+/// What is wrong with a tag.
 fn fault_of_tag(tag: &str) -> Option<&'static str> {
     if tag.is_empty() {
         Some("is empty")
@@ -188,6 +192,7 @@ fn fault_of_tag(tag: &str) -> Option<&'static str> {
     }
 }
 
+/// What is wrong with a path.
 fn fault_of_path(path: &str) -> Option<&'static str> {
     if path.is_empty() {
         return Some("is empty");

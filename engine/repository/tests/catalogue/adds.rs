@@ -343,3 +343,49 @@ fn who_is_interrupted_leaves_nothing() -> Result<()> {
     assert_eq!(error.kind(), Kind::Interrupted);
     Ok(())
 }
+
+#[test]
+fn what_is_not_the_disk_that_was_promised_is_not_entered() -> Result<()> {
+    let place = Place::new();
+    let repository = place.repository("hq")?;
+    let golden = place.golden("golden.vhd");
+    let promised = prove(&open(&golden)?.chain, &Memory::none(), place.work())?.id;
+    let add = |image: &std::path::Path| Add {
+        image: OpenSpec::of(image),
+        content_id: Some(promised),
+        ..Add::default()
+    };
+    let patched = place.golden("patched.vhd");
+    let error = repository
+        .add(&add(&patched), &place.run())
+        .expect_err("another disk");
+    assert_eq!(
+        (error.kind(), error.code()),
+        (Kind::Digest, "content_mismatch")
+    );
+    assert!(repository.list()?.is_empty() && !place.at("hq/patched.vhd").exists());
+    assert!(repository.add(&add(&golden), &place.run())?.is_new);
+    Ok(())
+}
+
+#[test]
+fn an_image_that_was_taken_in_and_has_changed_since_is_not_taken_in_again() -> Result<()> {
+    let place = Place::new();
+    let repository = place.repository("hq")?;
+    let image = place.write("hq/disk.raw", &[1; 70_000]);
+    let add = Add {
+        image: OpenSpec::of(&image),
+        in_place: true,
+        ..Add::default()
+    };
+    repository.add(&add, &place.run())?;
+    fs::write(&image, [2; 80_000]).expect("room");
+    let error = repository
+        .add(&add, &place.run())
+        .expect_err("it has changed");
+    assert_eq!(
+        (error.kind(), error.code()),
+        (Kind::Digest, "image_changed")
+    );
+    Ok(())
+}

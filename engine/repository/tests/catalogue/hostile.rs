@@ -140,6 +140,24 @@ fn a_damaged_record_hides_no_other() -> Result<()> {
 }
 
 #[test]
+fn an_image_whose_record_is_damaged_is_taken_in_anew() -> Result<()> {
+    let place = Place::new();
+    let repository = place.repository("hq")?;
+    let golden = place.add(&repository, &place.golden("golden.vhd"))?.record;
+    let stem = golden.id.stem();
+    fs::write(place.at(&format!("hq/.imgdelta/images/{stem}.json")), "{").expect("room");
+    assert_eq!(repository.list()?.faults().len(), 1);
+    let scanned = repository.scan(&place.run())?;
+    assert_eq!((scanned.added.len(), scanned.faults.len()), (1, 0));
+    let listing = repository.list()?;
+    assert!(listing.faults().is_empty());
+    let again = listing.find("golden")?;
+    assert_eq!((&again.id, &again.files), (&golden.id, &golden.files));
+    assert!(!again.owned, "nobody knows any more who made it");
+    Ok(())
+}
+
+#[test]
 fn records_that_go_round_in_a_circle_are_a_tree_all_the_same() -> Result<()> {
     let place = Place::new();
     let repository = place.repository("hq")?;
