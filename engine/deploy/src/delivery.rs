@@ -1,1 +1,140 @@
-//! What travels: packed at headquarters, installed at the site.
+//! What travels: packed at headquarters, installed at the site, by path or on a medium.
+//!
+//! A *delivery* is a folder, a stick say, that holds children, whole images, their manifests, [`delivery.json`](index) and a how-to. At
+//! headquarters [`pack`](Delivery::pack) puts into it what differs between two images; at the site [`receive`](receive()) takes out what it has the
+//! base for, proves the base, makes the image, proves that, and enters it. Nothing on a delivery is trusted. Which base is best is the matter
+//! of [`choice`](imgdelta_repository::choice); [`deploy_many`] asks it.
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`index`] | `delivery.json`: what a delivery holds, and for whom |
+//! | [`folder`] | a delivery on disk: opened, added to, its files looked at |
+//! | [`pack`](mod@pack) | a difference, or a whole image, as files that travel |
+//! | [`receive`](mod@receive) | what of a delivery a site takes |
+//! | [`install`](mod@install) | one image made from its base and what came, proven and entered |
+//! | [`deploy`] | several images to several sites in one call |
+//!
+//! Inside, `road` works out which items lead to an image, `native` what a child of a format demands, `written` writes images, `hash` reads files
+//! for their SHA-256, `howto` writes for people, `text` says how JSON spells things.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use imgdelta_core::{Format, Result};
+//! use imgdelta_delta::{Watch, Work};
+//! use imgdelta_deploy::delivery::{Deploy, Destination, Errand, Manner, deploy_many, deploy_one, receive};
+//! use imgdelta_registry::OpenSpec;
+//! use imgdelta_repository::catalogue::{Add, Repository, Run};
+//!
+//! # fn main() -> Result<()> {
+//! # let place = tempfile::tempdir().expect("a place");
+//! # let at = |name: &str| place.path().join(name);
+//! # let noise: Vec<u8> = (0..1_000_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+//! # std::fs::write(at("golden.raw"), &noise).expect("room");
+//! # let mut patched = noise.clone();
+//! # patched.splice(500_000..500_005, *b"fixed");
+//! # std::fs::write(at("patched.raw"), &patched).expect("room");
+//! let watch = Watch::default();
+//! let work = Work { threads: 4, watch: &watch, time: None, new_ids: None };
+//! let errand = Errand::quiet(Run { work, wait: Duration::from_secs(60) });
+//! let image = |name: &str| Add { image: OpenSpec::of(at(name)), ..Add::default() };
+//!
+//! let headquarters = Repository::init(&at("hq"), Format::Qcow2)?;
+//! headquarters.add(&image("golden.raw"), &errand.run)?;
+//! headquarters.add(&Add { parent: Some("golden".into()), ..image("patched.raw") }, &errand.run)?;
+//! // Two sites have the golden image, each in a repository and a format of its own.
+//! let (near, far) = (Repository::init(&at("near"), Format::Vhdx)?, Repository::init(&at("far"), Format::Vmdk)?);
+//! for site in [&near, &far] {
+//!     site.add(&image("golden.raw"), &errand.run)?;
+//! }
+//!
+//! let deploy = Deploy {
+//!     images: vec!["patched".into()],
+//!     // One can be reached by its path, for the other there is a stick.
+//!     sites: vec![Destination::Folder(at("near")), Destination::Carried(far.inventory()?)],
+//!     delivery: Some(at("stick")),
+//!     ..Deploy::from(&headquarters)
+//! };
+//! let deployed = deploy_many(&deploy, &errand)?;
+//! assert!(deployed.failure().is_none());
+//! assert_eq!(near.show("patched")?.content_id, headquarters.show("patched")?.content_id);
+//!
+//! // Some days later, at the other site.
+//! let received = receive(&at("stick"), &far, &Manner::default(), &errand)?;
+//! assert_eq!(received.entered().count(), 1);
+//! assert_eq!(far.show("patched")?.format, Format::Vmdk);
+//!
+//! // One image to one site: it is there already, so that nothing is sent.
+//! let at_near = deploy_one(&deploy, "patched", Destination::Folder(at("near")), &errand)?;
+//! assert!(at_near.packed.is_empty());
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod deploy;
+pub mod folder;
+mod hash;
+mod howto;
+pub mod index;
+pub mod install;
+mod native;
+pub mod pack;
+pub mod receive;
+mod road;
+mod text;
+mod written;
+
+use std::path::Path;
+
+use imgdelta_repository::catalogue::{Name, Run};
+
+pub use self::{
+    deploy::{AtSite, Deploy, Deployed, Destination, deploy_many, deploy_one},
+    folder::Delivery,
+    index::{Index, Item, Pointer, Recipient, Shipped},
+    install::{Goods, Ground, Installed, Manner, install},
+    pack::{Order, Packed, pack},
+    receive::{Fate, Received, Taken, receive},
+};
+
+/// The program that writes deliveries and manifests.
+pub(crate) const TOOL: &str = concat!("imgdelta ", env!("CARGO_PKG_VERSION"));
+
+/// How an operation is to be done, and who hears of it.
+#[derive(Clone, Copy)]
+pub struct Errand<'a> {
+    /// Threads, counters, time, patience.
+    pub run: Run<'a>,
+    /// Hears what is begun; how far it is, the counters say.
+    pub told: &'a dyn Fn(Stage<'_>),
+}
+
+impl<'a> Errand<'a> {
+    /// Nobody hears of it.
+    #[must_use]
+    pub const fn quiet(run: Run<'a>) -> Self {
+        Self {
+            run,
+            told: &|_| (),
+        }
+    }
+}
+
+impl std::fmt::Debug for Errand<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Errand").field("run", &self.run).finish()
+    }
+}
+
+/// What is begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage<'a> {
+    /// An image is packed.
+    Pack(&'a Name),
+    /// A file that has travelled is read for its SHA-256.
+    Check(&'a Path),
+    /// A base is read and proven.
+    Prove(&'a Name),
+    /// An image is made from what came.
+    Install(&'a Name),
+}

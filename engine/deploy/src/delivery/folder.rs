@@ -1,0 +1,224 @@
+//! A delivery on disk: a folder, a stick say, that is opened, added to, and looked at. Everything in it is written whole or not at all;
+//! whatever else lies there is left alone. What is in its files is not known here.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use imgdelta_core::{
+    Bytes, Draft, Error, Existing, FileOffset, FileSource, Kind, Result, Source, read_vec,
+};
+use imgdelta_repository::catalogue::Repository;
+
+use super::{
+    Errand, Stage,
+    hash::sha256,
+    howto,
+    index::{INDEX, Index, Item, LONGEST, Shipped},
+    pack::{Order, Packed, Sides},
+};
+
+/// A folder that holds what travels.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    folder: PathBuf,
+    index: Index,
+}
+
+impl Delivery {
+    /// Opens the delivery in `folder`, which may lie on a read-only medium.
+    ///
+    /// # Errors
+    /// Usage, if there is none; Corrupt or Unsupported, if its index is damaged or of another version; Host, if the host cannot read.
+    pub fn open(folder: &Path) -> Result<Self> {
+        match read_index(folder)? {
+            Some(index) => Ok(Self {
+                folder: folder.to_owned(),
+                index,
+            }),
+            None => Err(Error::new(Kind::Usage, "is not a delivery")
+                .with_code("no_delivery")
+                .in_file(folder)
+                .with_hint(format!(
+                    "the folder that 'imgdelta deploy -o' has written holds {INDEX}"
+                ))),
+        }
+    }
+
+    /// Opens the delivery in `folder` to add to it; the folder is made if it is not there.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), but that there may be none yet.
+    pub fn begin(folder: &Path) -> Result<Self> {
+        fs::create_dir_all(folder)
+            .map_err(|cause| Error::host("cannot create the folder", cause).in_file(folder))?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            index: read_index(folder)?.unwrap_or_default(),
+        })
+    }
+
+    /// Its folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What it holds.
+    #[must_use]
+    pub const fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// Puts an image into it. What lies in it already, whole, is only marked for more sites.
+    ///
+    /// # Errors
+    /// As [`pack`](super::pack()).
+    pub fn pack(
+        &mut self,
+        headquarters: &Repository,
+        order: &Order,
+        errand: &Errand<'_>,
+    ) -> Result<Packed> {
+        let sides = Sides::open(headquarters, order)?;
+        let known = self
+            .index
+            .items
+            .iter()
+            .find(|item| item.key() == sides.key())
+            .cloned();
+        let is_whole = |item: &Item| self.check(item, errand).is_ok();
+        let mut packed = match known.clone().filter(is_whole) {
+            Some(item) => Packed {
+                item,
+                is_new: false,
+                notes: sides.notes(),
+            },
+            None => {
+                errand.run.work.watch.go_on()?;
+                sides.pack(&self.folder, errand)?
+            }
+        };
+        if let Some(known) = known {
+            packed.item.address(&known.sites);
+        }
+        packed.item.address(&order.sites);
+        self.add(packed.item.clone())?;
+        Ok(packed)
+    }
+
+    /// Lists an item whose files lie here; it takes the place of the one of the same base, image and format. Index and how-to are written
+    /// anew.
+    ///
+    /// # Errors
+    /// Corrupt, if the item contradicts itself; Host, if the host cannot write.
+    pub fn add(&mut self, item: Item) -> Result<()> {
+        item.judge()?;
+        let mut index = self.index.clone();
+        super::TOOL.clone_into(&mut index.tool);
+        match index.items.iter_mut().find(|one| one.key() == item.key()) {
+            Some(there) => *there = item,
+            None => index.items.push(item),
+        }
+        write(
+            &self.folder.join(howto::HOWTO),
+            howto::text(&index).as_bytes(),
+        )?;
+        write(&self.folder.join(INDEX), &index.to_json()?)?;
+        self.index = index;
+        Ok(())
+    }
+
+    /// Where a file of the delivery lies.
+    ///
+    /// # Errors
+    /// Corrupt, if it is not there; Reference, if it is no regular file.
+    pub fn place(&self, file: &Shipped) -> Result<PathBuf> {
+        let place = self.folder.join(file.name.as_str());
+        match fs::symlink_metadata(&place) {
+            Ok(metadata) if metadata.is_file() => Ok(place),
+            Ok(_) => Err(Error::new(Kind::Reference, "is not a regular file")
+                .with_code("not_a_file")
+                .in_file(&place)),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+                Err(damaged(Kind::Corrupt, "is listed, but not there", &place))
+            }
+            Err(cause) => Err(Error::host("cannot look at", cause).in_file(&place)),
+        }
+    }
+
+    /// Makes sure that an item's files are what was put there.
+    ///
+    /// # Errors
+    /// Corrupt, if one is missing or of another length; Digest, if its bytes are others; Host, if the host cannot read; Interrupted.
+    pub fn check(&self, item: &Item, errand: &Errand<'_>) -> Result<()> {
+        let files = [item.manifest.as_ref(), Some(&item.file)];
+        files
+            .into_iter()
+            .flatten()
+            .try_for_each(|file| self.check_file(file, errand))
+    }
+
+    fn check_file(&self, file: &Shipped, errand: &Errand<'_>) -> Result<()> {
+        let place = self.place(file)?;
+        (errand.told)(Stage::Check(&place));
+        let length = fs::metadata(&place)
+            .map_err(|cause| Error::host("cannot look at", cause).in_file(&place))?
+            .len();
+        if length != file.length {
+            let message = format!("has {length} bytes, {} were put there", file.length);
+            return Err(damaged(Kind::Corrupt, &message, &place));
+        }
+        let (_, found) = sha256(&place, errand.run.work.watch)?;
+        if found == file.sha256 {
+            return Ok(());
+        }
+        let error = damaged(Kind::Digest, "is not what was put there", &place);
+        Err(error
+            .with_detail(format!("promised sha256 {}", file.sha256))
+            .with_detail(format!("found    sha256 {found}")))
+    }
+}
+
+/// The index of the delivery in `folder`, if there is one.
+fn read_index(folder: &Path) -> Result<Option<Index>> {
+    let place = folder.join(INDEX);
+    match fs::symlink_metadata(&place) {
+        Ok(metadata) if metadata.is_file() => {}
+        Ok(_) => {
+            return Err(Error::new(Kind::Corrupt, "is not a regular file").in_file(&place));
+        }
+        Err(cause)
+            if matches!(
+                cause.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            return Ok(None);
+        }
+        Err(cause) => return Err(Error::host("cannot look at", cause).in_file(&place)),
+    }
+    let source = FileSource::open(&place)?;
+    if source.len() > Bytes(LONGEST) {
+        let message = format!("the index is longer than the {LONGEST} bytes that are read");
+        return Err(Error::new(Kind::Unsupported, message).in_file(&place));
+    }
+    let json = read_vec(&source, FileOffset::ZERO, source.len())?;
+    let index = Index::from_json(&json).map_err(|error| error.in_file(&place))?;
+    Ok(Some(index))
+}
+
+/// Writes a small file, whole or not at all.
+fn write(place: &Path, content: &[u8]) -> Result<()> {
+    let draft = Draft::create(place, Existing::Replace)?;
+    draft.sink().write_at(FileOffset::ZERO, content)?;
+    draft.commit()
+}
+
+fn damaged(kind: Kind, what: &str, place: &Path) -> Error {
+    Error::new(kind, what)
+        .with_code("delivery_damaged")
+        .in_file(place)
+        .with_hint("nothing of it is used; deploy once more onto this medium, or copy it again")
+}

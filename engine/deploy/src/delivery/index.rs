@@ -1,0 +1,314 @@
+//! `delivery.json`: what a delivery holds, and for whom. It comes from anywhere: nothing in it is believed beyond its form, no path
+//! stands in it, and whether the files are there and whole is not known here.
+
+use std::collections::{BTreeSet, HashSet};
+
+use imgdelta_core::{Error, Format, Kind, Result};
+use imgdelta_delta::{ContentId, Digest};
+use imgdelta_repository::catalogue::{ImageId, Name, RepositoryId, Tag};
+use serde::{Deserialize, Serialize};
+
+use super::text;
+
+/// The version of the form.
+pub const SCHEMA: &str = "imgdelta/delivery/1";
+
+/// What the file is called.
+pub const INDEX: &str = "delivery.json";
+
+/// Longest index that is read.
+pub const LONGEST: u64 = 64 << 20;
+
+/// What a delivery holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Index {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Which program wrote it last.
+    pub tool: String,
+    /// What travels, each (base, image) pair once.
+    pub items: Vec<Item>,
+}
+
+/// One image on its way: as the difference from a base, or as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// What the site must have; none: the whole image travels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Pointer>,
+    /// The id of the image.
+    pub image: ImageId,
+    /// What its disk must be proven to be.
+    #[serde(with = "text::word")]
+    pub content_id: ContentId,
+    /// The exact size of its disk in bytes.
+    pub size: u64,
+    /// What it is called at headquarters.
+    pub name: Name,
+    /// The user's words for it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub tags: BTreeSet<Tag>,
+    /// Whether others are to be made from it.
+    #[serde(default)]
+    pub golden: bool,
+    /// The image that it descends from at headquarters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Pointer>,
+    /// The format of the file that travels.
+    #[serde(with = "text::format")]
+    pub format: Format,
+    /// The child, or the whole image.
+    pub file: Shipped,
+    /// What proves a child; a whole image is proven by its content id alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<Shipped>,
+    /// For whom it is.
+    pub sites: Vec<Recipient>,
+}
+
+/// An image that an item refers to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pointer {
+    /// Its id at headquarters.
+    pub id: ImageId,
+    /// What its disk is.
+    #[serde(with = "text::word")]
+    pub content_id: ContentId,
+    /// What it is called there.
+    pub name: Name,
+}
+
+/// A file of a delivery, in the delivery's own folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shipped {
+    /// Its name: never a path.
+    pub name: Name,
+    /// How long it is in bytes.
+    pub length: u64,
+    /// The SHA-256 of its bytes.
+    #[serde(with = "text::word")]
+    pub sha256: Digest,
+}
+
+/// A site that is going to use an item.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Recipient {
+    /// Its repository.
+    pub repository: RepositoryId,
+    /// Whether the image only serves it as a step to others, and is not to be entered.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub step: bool,
+}
+
+/// What need not be written.
+const fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+impl Index {
+    /// One that holds nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            schema: SCHEMA.to_owned(),
+            tool: super::TOOL.to_owned(),
+            items: Vec::new(),
+        }
+    }
+
+    /// As the file.
+    ///
+    /// # Errors
+    /// Unsupported, if it would be longer than is read.
+    pub fn to_json(&self) -> Result<Vec<u8>> {
+        let mut json = serde_json::to_vec_pretty(self)
+            .map_err(|cause| faulty(&format!("cannot be written: {cause}")))?;
+        json.push(b'\n');
+        if json.len() as u64 <= LONGEST {
+            return Ok(json);
+        }
+        let message = format!("the index takes {} bytes, {LONGEST} are read", json.len());
+        Err(Error::new(Kind::Unsupported, message).with_code("delivery"))
+    }
+
+    /// Reads an index.
+    ///
+    /// # Errors
+    /// Corrupt, if it is none or contradicts itself; Unsupported, if it is of another version.
+    pub fn from_json(json: &[u8]) -> Result<Self> {
+        check_schema(json)?;
+        let index: Self =
+            serde_json::from_slice(json).map_err(|cause| faulty(&cause.to_string()))?;
+        let (mut pairs, mut files) = (HashSet::new(), HashSet::new());
+        for item in &index.items {
+            item.judge()?;
+            if !pairs.insert(item.key()) {
+                return Err(faulty(&format!("holds '{}' twice", item.image)));
+            }
+            let names = [Some(&item.file), item.manifest.as_ref()];
+            for file in names.into_iter().flatten() {
+                if !files.insert(file.name.folded()) {
+                    return Err(faulty(&format!("names '{}' twice", file.name)));
+                }
+            }
+        }
+        Ok(index)
+    }
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Item {
+    /// What tells it apart from others.
+    pub(super) fn key(&self) -> (Option<ContentId>, ContentId, Format) {
+        let base = self.base.as_ref().map(|base| base.content_id);
+        (base, self.content_id, self.format)
+    }
+
+    /// Says that it is for these sites too. Whoever is to keep the image needs no word that it is a step.
+    pub(super) fn address(&mut self, sites: &[Recipient]) {
+        self.sites.extend(sites.iter().cloned());
+        self.sites.sort();
+        self.sites
+            .dedup_by(|next, kept| next.repository == kept.repository);
+    }
+
+    /// What no single field can say.
+    ///
+    /// # Errors
+    /// Corrupt, if it contradicts itself.
+    pub fn judge(&self) -> Result<()> {
+        let base = self.base.as_ref();
+        if base.is_some() != self.manifest.is_some() {
+            return Err(faulty(&format!(
+                "'{}' has a base without a manifest, or a manifest without a base",
+                self.image
+            )));
+        }
+        if base.is_some_and(|base| base.content_id == self.content_id) {
+            return Err(faulty(&format!("'{}' is its own base", self.image)));
+        }
+        Ok(())
+    }
+}
+
+/// Looks at the version before anything else.
+fn check_schema(json: &[u8]) -> Result<()> {
+    #[derive(Deserialize)]
+    struct Version {
+        schema: String,
+    }
+    let Version { schema } =
+        serde_json::from_slice(json).map_err(|cause| faulty(&cause.to_string()))?;
+    if schema == SCHEMA {
+        return Ok(());
+    }
+    let shown: String = schema.chars().take(80).collect();
+    let message = format!(
+        "delivery: the schema is '{}', '{SCHEMA}' is required",
+        shown.escape_debug()
+    );
+    Err(Error::new(Kind::Unsupported, message).with_code("schema"))
+}
+
+pub(super) fn faulty(what: &str) -> Error {
+    Error::new(Kind::Corrupt, format!("delivery: {what}")).with_code("delivery")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn item() -> Result<Item> {
+        let content = |letter: &str| ContentId(Digest::plain(letter.as_bytes()));
+        let file = |name: &str| -> Result<Shipped> {
+            Ok(Shipped {
+                name: name.parse()?,
+                length: 5,
+                sha256: Digest::plain(name.as_bytes()),
+            })
+        };
+        Ok(Item {
+            base: Some(Pointer {
+                id: "golden".parse()?,
+                content_id: content("golden"),
+                name: "Golden Disk".parse()?,
+            }),
+            image: "patched".parse()?,
+            content_id: content("patched"),
+            size: 12 << 20,
+            name: "patched".parse()?,
+            tags: BTreeSet::from(["2026".parse()?]),
+            golden: true,
+            parent: None,
+            format: Format::Qcow2,
+            file: file("patched.qcow2")?,
+            manifest: Some(file("patched.qcow2.manifest.json")?),
+            sites: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn an_index_is_read_as_it_was_written() -> Result<()> {
+        let mut index = Index::new();
+        index.items.push(item()?);
+        assert_eq!(Index::from_json(&index.to_json()?)?, index);
+        Ok(())
+    }
+
+    #[test]
+    fn a_site_that_keeps_an_image_is_not_told_that_it_is_a_step() -> Result<()> {
+        let site = |last: u8, step: bool| -> Result<Recipient> {
+            Ok(Recipient {
+                repository: format!("00000000-0000-4000-8000-00000000000{last}").parse()?,
+                step,
+            })
+        };
+        let mut item = item()?;
+        item.address(&[site(2, true)?, site(1, true)?]);
+        item.address(&[site(2, false)?, site(2, true)?]);
+        assert_eq!(item.sites, [site(1, true)?, site(2, false)?]);
+        Ok(())
+    }
+
+    #[test]
+    fn an_item_that_is_its_own_base_or_lacks_its_proof_is_refused() -> Result<()> {
+        let mut own = item()?;
+        own.content_id = own
+            .base
+            .as_ref()
+            .map_or(own.content_id, |base| base.content_id);
+        let mut unproven = item()?;
+        unproven.manifest = None;
+        for wrong in [own, unproven] {
+            assert_eq!(
+                wrong.judge().map_err(|error| error.kind()),
+                Err(Kind::Corrupt)
+            );
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_stands_in_its_place_is_read_or_refused(
+            at in 0..2000_usize, byte: u8, cut in 0..2000_usize,
+        ) {
+            let mut index = Index::new();
+            index.items.push(item().expect("it is one"));
+            let mut json = index.to_json().expect("it can be written");
+            let len = json.len();
+            json[at % len] = byte;
+            json.truncate(len - cut % len);
+            if let Ok(read) = Index::from_json(&json) {
+                prop_assert!(read.to_json().is_ok());
+            }
+        }
+    }
+}
