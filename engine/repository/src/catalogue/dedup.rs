@@ -4,9 +4,9 @@
 
 use std::{os::unix::fs::MetadataExt, path::Path};
 
-use imgdelta_core::{Bytes, Draft, Error, Kind, Outputs, Result, SECTOR};
+use imgdelta_core::{Bytes, Draft, Error, Outputs, Result, SECTOR};
 use imgdelta_delta::{Make, Memory, Proof, remembered::LeafReader};
-use imgdelta_registry::{create, new_parent};
+use imgdelta_registry::{OpenSpec, create, new_parent};
 
 use super::{
     Repository, Run,
@@ -101,14 +101,9 @@ impl Repository {
         run: &Run<'_>,
     ) -> Result<Result<(Stored, Bytes), String>> {
         let parent = self.open_disk(base)?;
-        let Some(rule) = parent.top()?.driver.child else {
-            return Ok(Err(format!(
-                "'{}' is {}, which has no children",
-                base.name, base.format
-            )));
-        };
-        if rule.same_size && base.disk_size() != proof.size {
-            return Ok(Err(format!("'{}' has another size", base.name)));
+        let rule = parent.top()?.driver.child;
+        if rule.is_none_or(|rule| rule.same_size && base.disk_size() != proof.size) {
+            return Ok(Err(format!("'{}' can have no such child", base.name)));
         }
         let (path, place) = self.free_place(name, extension_of(base.format))?;
         let link = new_parent(parent.top()?, &place)?;
@@ -131,7 +126,10 @@ impl Repository {
         // Some file systems count what a file takes only when it is written out.
         output.drafts.main()?.sync()?;
         let len = taken(output.drafts.written_at())?;
-        self.prove_difference(output.drafts.written_at(), base, &proof, run)?;
+        if !self.is_proven(output.drafts.written_at(), base, &proof, run)? {
+            let why = "is not what its record says: 'imgdelta repo verify' says where";
+            return Ok(Err(format!("'{}' {why}", base.name)));
+        }
         let stored = Stored {
             files: Files::Drafts(path, output.drafts),
             format: base.format,
@@ -143,27 +141,15 @@ impl Repository {
         Ok(Ok((stored, len)))
     }
 
-    /// Makes sure that the child, opened as it will be, is the disk that was to be stored.
-    fn prove_difference(
-        &self,
-        child: &Path,
-        base: &Record,
-        proof: &Proof,
-        run: &Run<'_>,
-    ) -> Result<()> {
-        let stored = Disk::open(&imgdelta_registry::OpenSpec {
+    /// Whether the child, opened as it will be, is the disk that was to be stored.
+    fn is_proven(&self, child: &Path, base: &Record, proof: &Proof, run: &Run<'_>) -> Result<bool> {
+        let stored = Disk::open(&OpenSpec {
             path: child.to_owned(),
             format: Some(base.format),
-            ..Default::default()
+            ..OpenSpec::default()
         })?;
         let (found, _) = self.prove(&stored, &self.list()?, run)?;
-        if found.id == proof.id {
-            return Ok(());
-        }
-        let message = format!("'{}' is not what its record says any more", base.name);
-        Err(Error::new(Kind::Digest, message)
-            .with_code("image_changed")
-            .with_hint("'imgdelta repo verify' says where"))
+        Ok(found.id == proof.id)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Whether an image descends from another: the link of a chain proves it, enough common windows make it likely, the user may say so.
 
+use std::path::Path;
+
 use imgdelta_core::Result;
 use imgdelta_delta::{
     Digest,
@@ -9,10 +11,10 @@ use imgdelta_delta::{
 use super::{
     Repository,
     listing::Listing,
-    record::{Known, Parent},
+    record::{Known, Parent, Record},
     words::ImageId,
 };
-use crate::choice::{Leaves, Row, Run, overlap};
+use crate::choice::{Leaves, Overlap, Row, Run, overlap};
 
 /// The share of an image's windows, in percent, that its parent must hold for a lineage to be called measured.
 pub const LEAST_PERCENT: u32 = 10;
@@ -22,13 +24,13 @@ impl Repository {
     /// of both bear that out.
     ///
     /// # Errors
-    /// Usage, if there is no such image; Corrupt, if the leaves are damaged.
+    /// Usage, if there is no such image.
     pub(super) fn lineage(
         &self,
         listing: &Listing,
         said: Option<&str>,
         link: Option<&ImageId>,
-        leaves: &std::path::Path,
+        leaves: &Path,
         notes: &mut Vec<String>,
     ) -> Result<Option<Parent>> {
         let said = said.map(|word| listing.find(word)).transpose()?;
@@ -47,15 +49,11 @@ impl Repository {
         let Some(said) = said else {
             return Ok(None);
         };
-        let common = match self.leaves(said)? {
-            Some(theirs) => Some(overlap(row(LeafReader::open(leaves)?), row(theirs))?),
-            None => None,
-        };
-        let known = match common {
+        let known = match self.common(said, leaves) {
             Some(common) if common.reaches(LEAST_PERCENT) => Known::Measured,
             common => {
                 let why = common.map_or_else(
-                    || "it has no leaf digests".to_owned(),
+                    || "its leaf digests are not there".to_owned(),
                     |common| format!("it holds {} of {} windows", common.held, common.data),
                 );
                 notes.push(format!(
@@ -69,6 +67,12 @@ impl Repository {
             id: said.id.clone(),
             known,
         }))
+    }
+
+    /// What an image here holds of the disk with these leaves; `None` if its own are missing or damaged.
+    fn common(&self, other: &Record, leaves: &Path) -> Option<Overlap> {
+        let theirs = self.leaves(other).ok().flatten()?;
+        overlap(row(LeafReader::open(leaves).ok()?), row(theirs)).ok()
     }
 }
 

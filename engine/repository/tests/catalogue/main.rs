@@ -16,6 +16,7 @@ mod hostile;
 mod inventories;
 mod many;
 mod place;
+mod refuses;
 mod scans;
 mod several;
 mod verifies;
