@@ -1,0 +1,16 @@
+//! Deliveries from the outside: what is packed, what a site takes of it, and what damaged or hostile ones are answered.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "the tests know what they have made and say what they expect"
+)]
+
+mod batches;
+mod damage;
+mod formats;
+mod patent;
+mod place;
+mod refusals;
+mod sticks;
+mod stops;

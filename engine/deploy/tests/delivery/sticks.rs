@@ -1,0 +1,151 @@
+//! Sticks: several sites on one, what is added later, what is there already, what a stranger finds.
+
+use std::fs;
+
+use imgdelta_core::{Format, Kind, Result};
+use imgdelta_deploy::delivery::{Delivery, Fate};
+
+use crate::place::{Place, Windows, assert_sound, bytes_of, names, stored};
+
+#[test]
+fn several_sites_share_a_stick_that_holds_each_difference_once() -> Result<()> {
+    let place = Place::new();
+    let hq = place.repository("hq", Format::Qcow2)?;
+    let old = Windows::new(32, 1);
+    let new = old.with(4..8, 2);
+    let other = Windows::new(16, 3);
+    place.add(&hq, "old", &old, Format::Vhd, None)?;
+    place.add(&hq, "new", &new, Format::Vhd, Some("old"))?;
+    place.add(&hq, "other", &other, Format::Raw, None)?;
+    let north = place.repository("north", Format::Vhd)?;
+    let south = place.repository("south", Format::Vdi)?;
+    let empty = place.repository("empty", Format::Qcow2)?;
+    place.add(&north, "old", &old, Format::Raw, None)?;
+    place.add(&south, "golden disk", &old, Format::Vhdx, None)?;
+
+    let deployed = place.carry(&hq, &["new"], &[&north, &south, &empty], "stick")?;
+    assert!(deployed.failure().is_none(), "{deployed:?}");
+    let index = place.index("stick")?;
+    // Once as the difference for two sites, once as a whole for the one that has nothing.
+    assert_eq!(index.items.len(), 2);
+    let of_base = |has: bool| {
+        let mut items = index.items.iter();
+        items
+            .find(|item| item.base.is_some() == has)
+            .expect("it is there")
+    };
+    let repositories = |has: bool| -> Vec<_> {
+        let sites = of_base(has).sites.iter();
+        sites.map(|site| site.repository.clone()).collect()
+    };
+    let mut two = vec![north.about().id.clone(), south.about().id.clone()];
+    two.sort();
+    assert_eq!(repositories(true), two);
+    assert_eq!(repositories(false), [empty.about().id.clone()]);
+    assert!(of_base(true).file.length < of_base(false).file.length / 2);
+
+    // More is added to the same stick, and what is there stays.
+    let before = fs::read(place.at("stick").join(of_base(true).file.name.as_str()));
+    let deployed = place.carry(&hq, &["other", "new"], &[&north], "stick")?;
+    assert!(deployed.failure().is_none(), "{deployed:?}");
+    let added = &deployed.sites[0].packed;
+    assert_eq!(added.iter().filter(|packed| packed.is_new).count(), 1);
+    assert_eq!(place.index("stick")?.items.len(), 3);
+    let after = fs::read(place.at("stick").join(of_base(true).file.name.as_str()));
+    assert_eq!(before.expect("it reads"), after.expect("it reads"));
+
+    for (site, expected) in [
+        (&north, vec!["new", "old", "other"]),
+        (&south, vec!["golden disk", "new"]),
+        (&empty, vec!["new"]),
+    ] {
+        let received = place.receive("stick", site)?;
+        assert!(received.failure().is_none(), "{received:?}");
+        assert_eq!(names(site)?, expected);
+        assert_eq!(stored(site, "new")?, new.bytes());
+        assert_sound(site, &place)?;
+    }
+    assert_eq!(stored(&north, "other")?, other.bytes());
+    Ok(())
+}
+
+#[test]
+fn a_site_that_nobody_named_takes_what_it_has_the_base_for() -> Result<()> {
+    let place = Place::new();
+    let hq = place.repository("hq", Format::Qcow2)?;
+    let old = Windows::new(16, 1);
+    let new = old.with(4..6, 2);
+    let foreign = Windows::new(16, 3);
+    place.add(&hq, "old", &old, Format::Raw, None)?;
+    place.add(&hq, "new", &new, Format::Raw, Some("old"))?;
+    place.add(&hq, "foreign", &foreign, Format::Raw, None)?;
+    place.add(
+        &hq,
+        "foreign 2",
+        &foreign.with(0..1, 4),
+        Format::Raw,
+        Some("foreign"),
+    )?;
+    let named = place.repository("named", Format::Raw)?;
+    place.add(&named, "old", &old, Format::Raw, None)?;
+    place.add(&named, "foreign", &foreign, Format::Raw, None)?;
+    let deployed = place.carry(&hq, &["new", "foreign 2"], &[&named], "stick")?;
+    assert!(deployed.failure().is_none());
+
+    let stranger = place.repository("stranger", Format::Raw)?;
+    place.add(&stranger, "old", &old, Format::Raw, None)?;
+    let received = place.receive("stick", &stranger)?;
+    assert!(received.failure().is_none(), "{received:?}");
+    assert_eq!(names(&stranger)?, ["new", "old"]);
+    let unfit = |taken: &&imgdelta_deploy::delivery::Taken| matches!(taken.fate, Fate::Unfit);
+    assert_eq!(received.taken.iter().filter(unfit).count(), 1);
+    Ok(())
+}
+
+#[test]
+fn a_stick_says_to_people_what_it_holds_and_a_child_opens_beside_its_base() -> Result<()> {
+    let place = Place::new();
+    let hq = place.repository("hq", Format::Qcow2)?;
+    let old = Windows::new(16, 1);
+    let new = old.with(4..6, 2);
+    place.add(&hq, "old", &old, Format::Vhd, None)?;
+    place.add(&hq, "new", &new, Format::Raw, Some("old"))?;
+    let site = place.repository("site", Format::Raw)?;
+    place.add(&site, "old", &old, Format::Raw, None)?;
+    place.carry(&hq, &["new"], &[&site], "stick")?;
+    let item = place.index("stick")?.items.remove(0);
+    let howto = fs::read_to_string(place.at("stick/HOWTO.txt")).expect("it is there");
+    for word in [
+        "imgdelta receive",
+        item.file.name.as_str(),
+        &item.file.sha256.to_string(),
+        &item.content_id.to_string(),
+    ] {
+        assert!(howto.contains(word), "{word} in {howto}");
+    }
+    // Nothing of where it was made is in what travels.
+    let here = place.at("").display().to_string();
+    let child = place.at("stick").join(item.file.name.as_str());
+    for (name, bytes) in crate::place::files_below(&place.at("stick")) {
+        let is_in = bytes
+            .windows(here.len())
+            .any(|part| part == here.as_bytes());
+        assert!(!is_in, "{name} names {here}");
+    }
+    fs::copy(place.at("hq/old.vhd"), place.at("stick/old.vhd")).expect("room");
+    assert_eq!(bytes_of(&child)?, new.bytes());
+    Ok(())
+}
+
+#[test]
+fn a_folder_that_is_no_delivery_says_so() -> Result<()> {
+    let place = Place::new();
+    let site = place.repository("site", Format::Raw)?;
+    for folder in ["site", "nowhere"] {
+        let error = place.receive(folder, &site).expect_err("it is none");
+        assert_eq!((error.kind(), error.code()), (Kind::Usage, "no_delivery"));
+    }
+    let delivery = Delivery::begin(&place.at("fresh"))?;
+    assert!(delivery.index().items.is_empty());
+    Ok(())
+}
