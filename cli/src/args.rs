@@ -2,6 +2,7 @@
 //!
 //! What it means is not decided here: [`crate::job`] never sees clap.
 
+mod add;
 mod child;
 mod disks;
 mod general;
@@ -10,8 +11,10 @@ mod looks;
 mod make;
 mod output;
 mod own;
+mod plan;
+mod repo;
 
-use std::ffi::OsString;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{
     Parser, Subcommand,
@@ -23,14 +26,16 @@ pub(crate) use disks::{Compare, Convert};
 pub(crate) use general::General;
 pub(crate) use looks::{Check, Digest, Info, Map};
 pub(crate) use make::Make;
-pub(crate) use own::{Completions, manual, script};
+pub(crate) use own::{Completions, Env, manual, script};
+pub(crate) use plan::{Inventory, Plan};
+pub(crate) use repo::{Repo, Verb};
 
 /// Ends every long help: what a script may rely on.
 const EXIT_CODES: &str = "\
 Exit status:
     0  done and durable; compare: same; check: sound
-    1  compare: different; check: faults found
-    2  wrong use, or refused without --force
+    1  compare: different; check, repo verify: faults found
+    2  wrong use, or refused without --force or --yes
     3  an input is damaged
     4  not supported
     5  base or parent does not fit
@@ -101,8 +106,14 @@ pub(crate) enum Command {
     Check(Check),
     /// The content id of a disk.
     Digest(Digest),
+    /// A folder of images and what is known of them.
+    Repo(Repo),
+    /// The list of a repository's images, for another site to read.
+    Inventory(Inventory),
+    /// Which base an image would travel from, and what would be sent.
+    Plan(Plan),
     /// Which settings hold, and where each came from.
-    Env,
+    Env(Env),
     /// What this build is, and which formats it reads and writes.
     Version,
     /// Write the completions of a shell to standard output.
@@ -110,6 +121,19 @@ pub(crate) enum Command {
     /// Write the manual page to standard output.
     #[command(hide = true)]
     Man,
+}
+
+impl Command {
+    /// The repository's folder, if it was typed.
+    pub(crate) fn repository(&self) -> Option<&PathBuf> {
+        match self {
+            Self::Repo(typed) => typed.folder(),
+            Self::Inventory(typed) => typed.place.repo.as_ref(),
+            Self::Plan(typed) => typed.place.repo.as_ref(),
+            Self::Env(typed) => typed.place.repo.as_ref(),
+            _ => None,
+        }
+    }
 }
 
 /// Reads a command line.

@@ -9,9 +9,12 @@ mod digest;
 mod disk;
 mod env;
 mod info;
+mod inventory;
 mod make;
 mod map;
 mod pair;
+mod plan;
+pub(crate) mod repo;
 mod stream;
 mod version;
 mod writing;
@@ -36,9 +39,11 @@ pub(crate) use convert::{Converted, convert};
 pub(crate) use digest::{Digested, digest};
 pub(crate) use env::{Environment, env};
 pub(crate) use info::{Described, Link, OneImage, References, info, references};
+pub(crate) use inventory::{Inventoried, inventory, inventory_bytes};
 pub(crate) use make::{Made, make};
 pub(crate) use map::{Mapped, Stretch, map};
 pub(crate) use pair::ProvenBy;
+pub(crate) use plan::{Leg, Planned, Reached, plan};
 pub(crate) use version::{Versions, version};
 
 /// What a command found or did.

@@ -1,5 +1,6 @@
 //! What is to be done: every command as data, its formats named and its options parsed. It never sees clap, and does nothing.
 
+mod repository;
 mod settings;
 
 use std::path::{Path, PathBuf};
@@ -7,6 +8,7 @@ use std::path::{Path, PathBuf};
 use imgdelta_core::{Error, Existing, Kind, Result};
 use imgdelta_registry::{OpenSpec, OutputSpec};
 
+pub(crate) use repository::{Add, Edit, Editing, Init, Inventory, Manner, Plan, Remove};
 pub(crate) use settings::{Origin, Progress, Setting, Settings, Wishes};
 
 /// Standard input or output, where a path is expected.

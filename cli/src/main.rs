@@ -9,6 +9,7 @@ mod errors;
 mod job;
 mod progress;
 mod report;
+mod repository;
 mod signals;
 
 use std::{
@@ -104,7 +105,7 @@ struct Known {
 /// Does what a line says, and tells the result; gives the exit status.
 fn attempt(line: Line, report: Report, known: &mut Known) -> Result<u8> {
     let Line { general, command } = line;
-    let settings = Settings::of_process(general.wishes())?;
+    let settings = Settings::of_process(general.wishes(command.repository()))?;
     let signals = Signals::listen(Arc::clone(&known.watch), last_words(report))?;
     let mut showing = Showing::start(settings.progress.value, report.loudness, &known.watch);
     let run = Run {
@@ -199,7 +200,14 @@ fn obey(
             Ok(telling(report, commands::check(&job, run)?))
         }
         Command::Digest(typed) => Ok(telling(report, commands::digest(&typed.job()?, run)?)),
-        Command::Env => Ok(telling(report, commands::env(run.settings))),
+        Command::Repo(typed) => repository::obey(typed.verb, run, report),
+        Command::Inventory(typed) => {
+            let job = typed.job();
+            output.clone_from(&job.output);
+            repository::inventory(&job, run, report)
+        }
+        Command::Plan(typed) => Ok(telling(report, commands::plan(&typed.job(), run)?)),
+        Command::Env(_) => Ok(telling(report, commands::env(run.settings))),
         Command::Version => Ok(telling(report, commands::version())),
         Command::Completions(typed) => Ok(as_it_is(report, args::script(typed.shell))),
         Command::Man => Ok(as_it_is(report, args::manual()?)),

@@ -99,7 +99,7 @@ impl Report {
 
 /// An item of a result that comes item by item.
 pub(crate) trait Row: Serialize {
-    /// What stands above the items.
+    /// What stands above the items; nothing, if it is empty.
     const HEAD: &'static str;
 
     /// The item as a line.
@@ -121,7 +121,7 @@ impl Rows {
         let first = self.count == 1;
         match self.report.form {
             Form::Text => {
-                if first {
+                if first && !R::HEAD.is_empty() {
                     writeln!(self.out, "{}", R::HEAD)?;
                 }
                 row.line(&mut Page::new(

@@ -1,5 +1,7 @@
 //! What every command takes: the form of the result, how much is said, how many threads.
 
+use std::path::PathBuf;
+
 use clap::{ArgAction, Args, ValueEnum};
 
 use crate::{
@@ -88,8 +90,8 @@ impl General {
         self.bytes
     }
 
-    /// What was typed of the settings that the environment can say too.
-    pub(crate) fn wishes(&self) -> Wishes {
+    /// What was typed of the settings that the environment can say too; `repository` was typed with the command.
+    pub(crate) fn wishes(&self, repository: Option<&PathBuf>) -> Wishes {
         Wishes {
             threads: self.threads,
             progress: self.progress.map(|when| match when {
@@ -98,6 +100,7 @@ impl General {
                 ProgressWhen::Never => Progress::Never,
                 ProgressWhen::Json => Progress::Json,
             }),
+            repository: repository.cloned(),
         }
     }
 }

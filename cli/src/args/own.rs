@@ -1,10 +1,18 @@
 //! What the tool says of its own command line: completions and the manual page.
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command, CommandFactory};
 use clap_complete::Shell;
 use imgdelta_core::{Error, Result};
 
-use super::Line;
+use super::{Line, repo::Place};
+
+/// `env`.
+#[derive(Debug, Args)]
+pub(crate) struct Env {
+    /// Which repository would be meant.
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
 
 /// `completions`.
 #[derive(Debug, Args)]
@@ -29,14 +37,22 @@ pub(crate) fn manual() -> Result<Vec<u8>> {
     let mut page = Vec::new();
     let mut whole = Line::command();
     whole.build();
-    let failed = |cause| Error::host("cannot write the manual", cause);
-    clap_mangen::Man::new(whole.clone())
-        .render(&mut page)
-        .map_err(failed)?;
-    for command in whole.get_subcommands().filter(|one| !one.is_hide_set()) {
+    let mut write = |command: &Command| {
         clap_mangen::Man::new(command.clone())
             .render(&mut page)
-            .map_err(failed)?;
+            .map_err(|cause| Error::host("cannot write the manual", cause))
+    };
+    write(&whole)?;
+    for command in shown(&whole) {
+        write(command)?;
+        for verb in shown(command).filter(|_| command.get_name() != "help") {
+            write(verb)?;
+        }
     }
     Ok(page)
+}
+
+/// What can be typed behind a command.
+fn shown(command: &Command) -> impl Iterator<Item = &Command> {
+    command.get_subcommands().filter(|one| !one.is_hide_set())
 }

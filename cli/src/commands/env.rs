@@ -38,6 +38,7 @@ pub(crate) fn env(settings: &Settings) -> Environment {
         cache,
         temporary,
         time,
+        repository,
     } = settings;
     let path = |path: &std::path::PathBuf| path.display().to_string();
     Environment {
@@ -47,6 +48,7 @@ pub(crate) fn env(settings: &Settings) -> Environment {
             shown("cache", cache, |folder| folder.as_ref().map(path)),
             shown("temporary", temporary, |folder| Some(path(folder))),
             shown("time", time, |time| time.map(|time| time.to_string())),
+            shown("repository", repository, |folder| Some(path(folder))),
         ],
     }
 }

@@ -48,12 +48,14 @@ impl Progress {
 }
 
 /// What was typed of these settings.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Wishes {
     /// `--threads`.
     pub(crate) threads: Option<u16>,
     /// `--progress`.
     pub(crate) progress: Option<Progress>,
+    /// `--repo`.
+    pub(crate) repository: Option<PathBuf>,
 }
 
 /// Where a setting came from.
@@ -95,6 +97,8 @@ pub(crate) struct Settings {
     pub(crate) temporary: Setting<PathBuf>,
     /// The time that is recorded in images, in seconds since 1970.
     pub(crate) time: Setting<Option<u64>>,
+    /// The folder of the repository.
+    pub(crate) repository: Setting<PathBuf>,
 }
 
 /// Looks a variable up; an empty one is as if it were not there.
@@ -118,6 +122,7 @@ impl Settings {
             cache: cache(environment),
             temporary: temporary(environment),
             time: time(environment)?,
+            repository: repository(wishes.repository, environment),
         })
     }
 }
@@ -208,6 +213,15 @@ fn time(environment: Environment<'_>) -> Result<Setting<Option<u64>>> {
     }
 }
 
+fn repository(wish: Option<PathBuf>, environment: Environment<'_>) -> Setting<PathBuf> {
+    let name = "IMGDELTA_REPO";
+    match (wish, environment(name)) {
+        (Some(folder), _) => Setting::new(folder, Origin::Flag("--repo")),
+        (None, Some(folder)) => Setting::new(folder.into(), Origin::Environment(name)),
+        (None, None) => Setting::new(".".into(), Origin::Default),
+    }
+}
+
 fn wrong(name: &str, value: &OsString, required: &str) -> Error {
     Error::new(
         Kind::Usage,
@@ -257,6 +271,25 @@ mod tests {
             assert_eq!(error.kind(), Kind::Usage);
             assert!(error.to_string().contains(name), "{error}");
         }
+    }
+
+    #[test]
+    fn the_repository_is_where_one_says_or_else_where_one_stands() -> Result<()> {
+        let wish = Wishes {
+            repository: Some("hq".into()),
+            ..Wishes::default()
+        };
+        let elsewhere = [("IMGDELTA_REPO", "/elsewhere")];
+        let found = resolved(wish, &elsewhere)?.repository;
+        assert_eq!(
+            (found.value, found.origin),
+            ("hq".into(), Origin::Flag("--repo"))
+        );
+        let found = resolved(Wishes::default(), &elsewhere)?.repository;
+        assert_eq!(found.value, Path::new("/elsewhere"));
+        let found = resolved(Wishes::default(), &[])?.repository;
+        assert_eq!((found.value, found.origin), (".".into(), Origin::Default));
+        Ok(())
     }
 
     #[test]

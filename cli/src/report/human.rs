@@ -4,6 +4,8 @@ mod children;
 mod disks;
 mod looks;
 mod own;
+mod plan;
+mod repo;
 
 use std::{
     borrow::Cow,

@@ -115,7 +115,18 @@ fn every_help_shows_examples_and_the_long_one_the_exit_statuses() {
         "{help}"
     );
     for command in [
-        "make", "apply", "attach", "convert", "compare", "info", "map", "check", "digest",
+        "make",
+        "apply",
+        "attach",
+        "convert",
+        "compare",
+        "info",
+        "map",
+        "check",
+        "digest",
+        "repo",
+        "inventory",
+        "plan",
     ] {
         let short = place.ok(&format!("{command} -h"));
         assert!(short.contains("Example"), "{short}");
@@ -124,7 +135,8 @@ fn every_help_shows_examples_and_the_long_one_the_exit_statuses() {
         assert!(long.contains(&format!("imgdelta {command} ")), "{long}");
     }
     assert!(place.ok("completions bash").contains("imgdelta"));
-    assert!(place.ok("man").contains(".TH imgdelta"));
+    let manual = place.ok("man");
+    assert!(manual.contains(".TH imgdelta") && manual.contains("imgdelta\\-repo\\-scan"));
 }
 
 #[test]

@@ -13,6 +13,8 @@ mod lines;
 mod machines;
 mod peers;
 mod place;
+mod plan;
 mod refuses;
+mod repo;
 mod same;
 mod survives;

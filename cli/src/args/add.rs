@@ -1,0 +1,131 @@
+//! `repo add` as it is typed.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use imgdelta_core::{Error, Format, Kind, Options, Result};
+use imgdelta_registry::{OpenSpec, Policy};
+use imgdelta_repository::catalogue::{self, ImageId, Name, Tag};
+
+use super::{input, repo::Change};
+use crate::job;
+
+/// `repo add`: images come into a repository.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "\
+Example:
+  imgdelta repo add patched.vhd --repo hq --parent golden",
+    after_long_help = "\
+A copy is an ordinary image that opens with no options. A child whose parent's disk is in the repository becomes a child of that, and only what \
+it changes is read. An image whose content is there already is not added, and that is no error.
+
+Examples:
+  imgdelta repo add golden.vhd --repo hq --golden
+  imgdelta repo add patched.vhd --repo hq --parent golden --tag 2026-11
+  imgdelta repo add hq/old/*.qcow2 --repo hq --in-place
+  imgdelta repo add december.vhd --repo hq --dedup"
+)]
+pub(crate) struct Add {
+    /// The images.
+    #[arg(value_name = "IMAGE", required = true, help_heading = "Input")]
+    images: Vec<PathBuf>,
+    /// Take the images' format as given instead of looking.
+    #[arg(long, value_name = "FMT", value_parser = input::format, help_heading = "Input")]
+    input_format: Option<Format>,
+    /// What one format alone has, e.g. size=chs (repeatable).
+    #[arg(
+        long,
+        value_name = "KEY=VAL",
+        help_heading = "Input",
+        hide_short_help = true
+    )]
+    input_option: Vec<String>,
+    /// Take this internal snapshot, by name or id.
+    #[arg(
+        long,
+        value_name = "NAME",
+        help_heading = "Input",
+        hide_short_help = true
+    )]
+    snapshot: Option<String>,
+    /// Look for files that an image names in DIR too (repeatable).
+    #[arg(long, value_name = "DIR", help_heading = "Input")]
+    search: Vec<PathBuf>,
+    /// What to call it [default: as its file, without the extension].
+    #[arg(long, value_name = "NAME", help_heading = "Repository")]
+    name: Option<String>,
+    /// Its id [default: its content id].
+    #[arg(long, value_name = "ID", help_heading = "Repository")]
+    id: Option<String>,
+    /// The image of the repository that it descends from; it is looked at, not believed.
+    #[arg(long, value_name = "IMAGE", help_heading = "Repository")]
+    parent: Option<String>,
+    /// A tag (repeatable).
+    #[arg(long, value_name = "TAG", help_heading = "Repository")]
+    tag: Vec<String>,
+    /// Others are to be made from it.
+    #[arg(long, help_heading = "Repository")]
+    golden: bool,
+    /// Leave it where it stands, below the repository's folder; it is never deleted.
+    #[arg(long, help_heading = "Repository")]
+    in_place: bool,
+    /// Store it as a child of the best image that is there already, where that is smaller.
+    #[arg(long, conflicts_with = "in_place", help_heading = "Repository")]
+    dedup: bool,
+    /// How the repository is changed.
+    #[command(flatten)]
+    pub(super) change: Change,
+}
+
+impl Add {
+    /// What it means.
+    pub(crate) fn job(&self) -> Result<job::Add> {
+        let one_alone = [("--name", &self.name), ("--id", &self.id)];
+        let typed = one_alone.iter().find(|(_, value)| value.is_some());
+        if let Some((flag, _)) = typed.filter(|_| self.images.len() > 1) {
+            let message = format!("{flag} is for one image, {} are given", self.images.len());
+            return Err(Error::new(Kind::Usage, message));
+        }
+        let images = self.images.iter().map(|image| self.add(image));
+        Ok(job::Add {
+            images: images.collect::<Result<_>>()?,
+            manner: self.change.manner(),
+        })
+    }
+
+    fn add(&self, image: &Path) -> Result<catalogue::Add> {
+        Ok(catalogue::Add {
+            image: OpenSpec {
+                path: image.to_owned(),
+                format: self.input_format,
+                options: Options::parse(&self.input_option)?,
+                snapshot: self.snapshot.clone(),
+                policy: Policy {
+                    search: self.search.clone(),
+                    ..Policy::default()
+                },
+            },
+            name: self
+                .name
+                .as_ref()
+                .map(|name| name.parse::<Name>())
+                .transpose()?,
+            id: self
+                .id
+                .as_ref()
+                .map(|id| id.parse::<ImageId>())
+                .transpose()?,
+            in_place: self.in_place,
+            dedup: self.dedup,
+            parent: self.parent.clone(),
+            tags: self
+                .tag
+                .iter()
+                .map(|tag| tag.parse::<Tag>())
+                .collect::<Result<_>>()?,
+            golden: self.golden,
+            ..catalogue::Add::default()
+        })
+    }
+}

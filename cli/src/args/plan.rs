@@ -1,0 +1,180 @@
+//! `inventory` and `plan` as they are typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use imgdelta_core::{Bytes, Existing, parse_size};
+use imgdelta_repository::choice::{Measure, Rules};
+
+use super::repo::Place;
+use crate::job;
+
+/// `inventory`: the list of a repository's images that another site reads.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "\
+Example:
+  imgdelta inventory --repo site -o site.inv",
+    after_long_help = "\
+The list holds ids, content ids, sizes, names, parents and tags, and no path: it is small enough to mail. Without -o it goes to standard output.
+
+Example:
+  imgdelta inventory --repo site -o site.inv"
+)]
+pub(crate) struct Inventory {
+    /// Where the images are.
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// The file to write.
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    output: Option<PathBuf>,
+    /// Replace an existing file.
+    #[arg(long, help_heading = "Output")]
+    force: bool,
+    /// Say what would be written; write nothing.
+    #[arg(short = 'n', long, requires = "output", help_heading = "Output")]
+    dry_run: bool,
+}
+
+impl Inventory {
+    /// What it means.
+    pub(crate) fn job(self) -> job::Inventory {
+        job::Inventory {
+            output: self.output.filter(|output| !job::is_stream(output)),
+            existing: if self.force {
+                Existing::Replace
+            } else {
+                Existing::Keep
+            },
+            dry_run: self.dry_run,
+        }
+    }
+}
+
+/// `plan`: which base each image would travel from, and what would be sent.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "\
+Example:
+  imgdelta plan patched --repo hq --for site.inv",
+    after_long_help = "\
+Nothing is sent or written, and no image is read: what images hold is known from their leaf digests. Bytes are estimates before compression.
+
+The base is chosen among the images that both sides have. --measure says by what they are ranked: hops (steps in the tree of parents and \
+children), blocks (what the images between the two allocate), ratio (how much of the image's data the candidate holds), or auto: the cheapest that \
+decides, then the ratio of the best few. The threshold is always on the ratio.
+
+Examples:
+  imgdelta plan patched --repo hq --for site.inv
+  imgdelta plan november december --repo hq --for a.inv --for b.inv --media 16GB
+  imgdelta plan patched --repo hq --for /mnt/site --rate 10Mbit/s --json"
+)]
+pub(crate) struct Plan {
+    /// The images that the sites are to have: names, ids, or the first digits of those.
+    #[arg(value_name = "IMAGE", required = true, help_heading = "Repository")]
+    images: Vec<String>,
+    /// A site: its inventory, or the folder of its repository (repeatable).
+    #[arg(
+        long = "for",
+        value_name = "INVENTORY|REPO",
+        required = true,
+        help_heading = "Repository"
+    )]
+    sites: Vec<PathBuf>,
+    /// Where the images are.
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// What ranks the candidates.
+    #[arg(
+        long,
+        value_name = "MEASURE",
+        default_value = "auto",
+        help_heading = "Choice"
+    )]
+    measure: By,
+    /// How many percent of the image's data a base must hold; below it the whole image travels.
+    #[arg(long, value_name = "PERCENT", default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=100), help_heading = "Choice")]
+    threshold: u32,
+    /// Where there are more candidates than this, near ones are weighed first.
+    #[arg(long, value_name = "N", default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..=100_000), help_heading = "Choice")]
+    candidates: u32,
+    /// Say whether a medium of this size holds it: 16GB, 8G.
+    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Way")]
+    media: Option<Bytes>,
+    /// Say how long it takes at so much a second: 10Mbit/s, 2MB/s, 512K.
+    #[arg(long, value_name = "RATE", value_parser = rate, help_heading = "Way")]
+    rate: Option<Bytes>,
+}
+
+/// What ranks candidates.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum By {
+    /// The cheapest that decides, then the ratio.
+    Auto,
+    /// Steps in the tree.
+    Hops,
+    /// What is allocated along the way.
+    Blocks,
+    /// How much they hold.
+    Ratio,
+}
+
+impl Plan {
+    /// What it means.
+    pub(crate) fn job(self) -> job::Plan {
+        job::Plan {
+            images: self.images,
+            sites: self.sites,
+            rules: Rules {
+                measure: match self.measure {
+                    By::Auto => Measure::Auto,
+                    By::Hops => Measure::Hops,
+                    By::Blocks => Measure::Blocks,
+                    By::Ratio => Measure::Ratio,
+                },
+                threshold: self.threshold,
+                list: usize::try_from(self.candidates).unwrap_or(usize::MAX),
+                ..Rules::default()
+            },
+            media: self.media,
+            rate: self.rate,
+        }
+    }
+}
+
+fn size(text: &str) -> Result<Bytes, String> {
+    parse_size(text).ok_or_else(|| "a size like 16GB or 8G is required".to_owned())
+}
+
+/// Bytes a second: a size, or a number of bits with `kbit`, `Mbit` or `Gbit` behind it; `/s` may follow.
+fn rate(text: &str) -> Result<Bytes, String> {
+    let wrong = || "a rate like 10Mbit/s, 2MB/s or 512K is required".to_owned();
+    let amount = text.strip_suffix("/s").unwrap_or(text);
+    let found = match amount.strip_suffix("bit") {
+        // Bits are counted in thousands, as lines are sold.
+        Some(bits) => parse_size(&format!("{bits}B")).map(|bits| Bytes(bits.0 / 8)),
+        None => parse_size(amount),
+    };
+    found.filter(|rate| *rate > Bytes::ZERO).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_read_in_bits_and_in_bytes() {
+        for (text, bytes) in [
+            ("8Mbit/s", 1_000_000),
+            ("800kbit", 100_000),
+            ("1Gbit/s", 125_000_000),
+            ("2MB/s", 2_000_000),
+            ("512K", 512 << 10),
+        ] {
+            assert_eq!(rate(text), Ok(Bytes(bytes)), "{text}");
+        }
+        for text in ["", "0", "7bit", "fast", "10Mbit/h"] {
+            assert!(rate(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! `repo` as it is typed: a folder of images and what is known of them. `add` stands in a file of its own.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Subcommand};
+use imgdelta_core::{Format, Result};
+use imgdelta_repository::catalogue::Tag;
+
+use super::{add::Add, input};
+use crate::job::{self, Edit, Manner};
+
+/// `repo`: everything about a repository.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "\
+Example:
+  imgdelta repo list --repo hq",
+    after_long_help = "\
+A repository is a folder of ordinary image files and a folder '.imgdelta' in it that says what is known of them. IMAGE is an image's name, \
+its id, or the first digits of its id (at least four).
+
+Examples:
+  imgdelta repo init hq
+  imgdelta repo add golden.vhd --repo hq --golden
+  imgdelta repo add patched.vhd --repo hq --parent golden
+  imgdelta repo tree --repo hq
+  imgdelta repo verify --repo hq"
+)]
+pub(crate) struct Repo {
+    /// What is to be done with it.
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// What is to be done with a repository.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Make a folder a repository.
+    Init(Init),
+    /// Add images: copied, or as they stand.
+    Add(Box<Add>),
+    /// Take in every image that stands in the repository's folder, as it is.
+    Scan(Change),
+    /// List the images.
+    List(Place),
+    /// What is known of an image.
+    Show(Show),
+    /// The images as trees of parents and children.
+    Tree(Place),
+    /// Hang tags on an image.
+    Tag(Tags),
+    /// Take tags off an image.
+    Untag(Tags),
+    /// Say that an image is golden: others are to be made from it.
+    Golden(Golden),
+    /// Give an image another id: a claim that it is the disk known by that id elsewhere.
+    SetId(SetId),
+    /// Give an image another name; its file keeps its own.
+    Rename(Rename),
+    /// Read images and hold them against their content ids.
+    Verify(Verify),
+    /// Remove images; only files that the repository made are deleted.
+    Remove(Remove),
+    /// Sweep away what killed processes left behind; no image is touched.
+    Gc(Change),
+}
+
+impl Repo {
+    /// The repository's folder, if it was typed.
+    pub(crate) fn folder(&self) -> Option<&PathBuf> {
+        let place = match &self.verb {
+            Verb::Init(typed) => return typed.folder.as_ref(),
+            Verb::Add(typed) => &typed.change.place,
+            Verb::Scan(typed) | Verb::Gc(typed) => &typed.place,
+            Verb::List(place) | Verb::Tree(place) => place,
+            Verb::Show(typed) => &typed.place,
+            Verb::Tag(typed) | Verb::Untag(typed) => &typed.change.place,
+            Verb::Golden(typed) => &typed.change.place,
+            Verb::SetId(typed) => &typed.change.place,
+            Verb::Rename(typed) => &typed.change.place,
+            Verb::Verify(typed) => &typed.place,
+            Verb::Remove(typed) => &typed.change.place,
+        };
+        place.repo.as_ref()
+    }
+}
+
+/// Where the repository is.
+#[derive(Debug, Args)]
+pub(crate) struct Place {
+    /// The repository [default: the folder one stands in] [env: IMGDELTA_REPO=].
+    #[arg(long, value_name = "FOLDER", help_heading = "Repository")]
+    pub(crate) repo: Option<PathBuf>,
+}
+
+/// How a repository is changed.
+#[derive(Debug, Args)]
+pub(crate) struct Change {
+    /// Where it is.
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Wait while another process changes it, at most so long: 30s, 5m, 1h [default: not at all].
+    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Repository")]
+    wait: Option<Duration>,
+    /// Say what would be done; write nothing.
+    #[arg(short = 'n', long, help_heading = "Repository")]
+    dry_run: bool,
+}
+
+impl Change {
+    /// What it means.
+    pub(crate) fn manner(&self) -> Manner {
+        Manner {
+            wait: self.wait.unwrap_or_default(),
+            dry_run: self.dry_run,
+        }
+    }
+}
+
+/// `repo init`.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+What stands in the folder is left alone; 'repo scan' takes it in.
+
+Examples:
+  imgdelta repo init hq
+  imgdelta repo init site --format vhdx")]
+pub(crate) struct Init {
+    /// The folder; it is made if it is not there [default: as --repo] [env: IMGDELTA_REPO=].
+    #[arg(value_name = "FOLDER", help_heading = "Repository")]
+    folder: Option<PathBuf>,
+    /// The format of images that are made here.
+    #[arg(short, long, value_name = "FMT", value_parser = input::format, default_value = "qcow2", help_heading = "Repository")]
+    format: Format,
+    /// Say what would be done; write nothing.
+    #[arg(short = 'n', long, help_heading = "Repository")]
+    dry_run: bool,
+}
+
+impl Init {
+    /// What it means.
+    pub(crate) const fn job(&self) -> job::Init {
+        job::Init {
+            format: self.format,
+            dry_run: self.dry_run,
+        }
+    }
+}
+
+/// `repo show`.
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// The image: its name, its id, or the first digits of that.
+    #[arg(value_name = "IMAGE", help_heading = "Repository")]
+    pub(crate) image: String,
+    /// Where it is.
+    #[command(flatten)]
+    place: Place,
+}
+
+/// `repo verify`.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Exit status 0: all are what their records say. 1: faults were found; damaged windows are named. Nothing is written.
+
+Examples:
+  imgdelta repo verify --repo hq
+  imgdelta repo verify golden --json=lines")]
+pub(crate) struct Verify {
+    /// The images [default: all].
+    #[arg(value_name = "IMAGE", help_heading = "Repository")]
+    pub(crate) images: Vec<String>,
+    /// Where they are.
+    #[command(flatten)]
+    place: Place,
+}
+
+/// `repo tag`, `repo untag`.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Example:
+  imgdelta repo tag patched 2026-11 production")]
+pub(crate) struct Tags {
+    /// The image.
+    #[arg(value_name = "IMAGE", help_heading = "Repository")]
+    image: String,
+    /// The tags.
+    #[arg(value_name = "TAG", required = true, help_heading = "Repository")]
+    tags: Vec<String>,
+    /// How the repository is changed.
+    #[command(flatten)]
+    change: Change,
+}
+
+impl Tags {
+    /// What it means; `edit` is what is done with the tags.
+    pub(crate) fn job(&self, edit: fn(Vec<Tag>) -> Edit) -> Result<job::Editing> {
+        let tags = self.tags.iter().map(|tag| tag.parse::<Tag>());
+        editing(
+            &self.image,
+            edit(tags.collect::<Result<_>>()?),
+            &self.change,
+        )
+    }
+}
+
+/// `repo golden`.
+#[derive(Debug, Args)]
+pub(crate) struct Golden {
+    /// The image.
+    #[arg(value_name = "IMAGE", help_heading = "Repository")]
+    image: String,
+    /// Say that it is not.
+    #[arg(long, help_heading = "Repository")]
+    off: bool,
+    /// How the repository is changed.
+    #[command(flatten)]
+    change: Change,
+}
+
+impl Golden {
+    /// What it means.
+    pub(crate) fn job(&self) -> Result<job::Editing> {
+        editing(&self.image, Edit::Golden(!self.off), &self.change)
+    }
+}
+
+/// `repo set-id`.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+An image's id is its content id unless somebody sets another. A set id is a claim: before an image serves as a base its content is proven \
+all the same.
+
+Example:
+  imgdelta repo set-id golden win11-2610")]
+pub(crate) struct SetId {
+    /// The image.
+    #[arg(value_name = "IMAGE", help_heading = "Repository")]
+    image: String,
+    /// Its new id: 1 to 128 of letters, digits and . _ : -
+    #[arg(value_name = "ID", help_heading = "Repository")]
+    id: String,
+    /// How the repository is changed.
+    #[command(flatten)]
+    change: Change,
+}
+
+impl SetId {
+    /// What it means.
+    pub(crate) fn job(&self) -> Result<job::Editing> {
+        editing(&self.image, Edit::Id(self.id.parse()?), &self.change)
+    }
+}
+
+/// `repo rename`.
+#[derive(Debug, Args)]
+pub(crate) struct Rename {
+    /// The image.
+    #[arg(value_name = "IMAGE", help_heading = "Repository")]
+    image: String,
+    /// Its new name.
+    #[arg(value_name = "NAME", help_heading = "Repository")]
+    name: String,
+    /// How the repository is changed.
+    #[command(flatten)]
+    change: Change,
+}
+
+impl Rename {
+    /// What it means.
+    pub(crate) fn job(&self) -> Result<job::Editing> {
+        editing(&self.image, Edit::Name(self.name.parse()?), &self.change)
+    }
+}
+
+/// `repo remove`.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+An image that others cannot be read without is not removed. Files that were taken in with --in-place or 'repo scan' stay where they are.
+
+Example:
+  imgdelta repo remove win11-2609 --yes")]
+pub(crate) struct Remove {
+    /// The image.
+    #[arg(value_name = "IMAGE", help_heading = "Repository")]
+    image: String,
+    /// Do not ask.
+    #[arg(short, long, help_heading = "Repository")]
+    yes: bool,
+    /// How the repository is changed.
+    #[command(flatten)]
+    change: Change,
+}
+
+impl Remove {
+    /// What it means.
+    pub(crate) fn job(&self) -> job::Remove {
+        job::Remove {
+            image: self.image.clone(),
+            is_sure: self.yes,
+            manner: self.change.manner(),
+        }
+    }
+}
+
+fn editing(image: &str, edit: Edit, change: &Change) -> Result<job::Editing> {
+    Ok(job::Editing {
+        image: image.to_owned(),
+        edit,
+        manner: change.manner(),
+    })
+}
+
+/// A span of time as people write it: a number of seconds, or with `s`, `m`, `h` behind it.
+fn time(text: &str) -> Result<Duration, String> {
+    let wrong = || "a number with s, m or h behind it is required".to_owned();
+    let digits = text.trim_end_matches(['s', 'm', 'h']);
+    let unit = match text.get(digits.len()..) {
+        Some("" | "s") => 1,
+        Some("m") => 60,
+        Some("h") => 3600,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = digits.parse().map_err(|_| wrong())?;
+    let seconds = number.checked_mul(unit).filter(|all| *all <= LONGEST_WAIT);
+    seconds.map(Duration::from_secs).ok_or_else(wrong)
+}
+
+/// A week: longer waits are a slip of the finger, and a moment that far away cannot always be told.
+const LONGEST_WAIT: u64 = 7 * 24 * 3600;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        for (text, seconds) in [("0", 0), ("30", 30), ("30s", 30), ("5m", 300), ("1h", 3600)] {
+            assert_eq!(time(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in [
+            "",
+            "m",
+            "5mm",
+            "5 m",
+            "-1",
+            "1.5h",
+            "9999999h",
+            "99999999999999999999s",
+        ] {
+            assert!(time(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! A plan as a result: ids get names, choices get reasons. Nothing is chosen here.
+
+use std::collections::HashMap;
+
+use imgdelta_core::Bytes;
+use imgdelta_repository::{
+    catalogue::{Inventory, Listing},
+    choice::{
+        self, Batch, Carrier, Decision, Kin, Origin, Overlap, Resized, Route, Shared, Weighed,
+    },
+};
+
+use super::{Alike, Candidate, Leg, Media, Named, Pair, Planned, Reached, There};
+use crate::job;
+
+/// Who is called what.
+pub(super) struct Names<'a> {
+    here: &'a Listing,
+}
+
+/// The names of a site's images, by id.
+type Abroad<'a> = HashMap<&'a str, &'a str>;
+
+impl<'a> Names<'a> {
+    /// Headquarters' names.
+    pub(super) const fn of(here: &'a Listing) -> Self {
+        Self { here }
+    }
+
+    /// The plan as a result.
+    pub(super) fn planned(
+        &self,
+        batch: &Batch,
+        lists: &[Inventory],
+        alike: &[Vec<Resized>],
+        carrier: Carrier,
+        job: &job::Plan,
+    ) -> Planned {
+        let routes = batch.routes.iter().zip(lists).zip(alike);
+        let sites = routes.map(|((route, list), alike)| self.reached(route, list, alike, job));
+        let pairs = batch.pairs.iter().map(|pair| Pair {
+            image: self.named(&pair.image),
+            base: pair.base.as_ref().map(|base| self.named(base)),
+            bytes: pair.bytes.0,
+            sites: pair.sites.clone(),
+        });
+        let bytes = match carrier {
+            Carrier::Lines => batch.bytes(),
+            Carrier::Medium => batch.on_medium(),
+        };
+        let media = job.media.map(|media| {
+            let fit = choice::fits(batch.pairs.iter().map(|pair| pair.bytes), media);
+            Media {
+                size: media.0,
+                needed: fit.needed.0,
+                fits: fit.holds(),
+            }
+        });
+        Planned {
+            repository: String::new(),
+            carrier: match carrier {
+                Carrier::Lines => "lines",
+                Carrier::Medium => "medium",
+            },
+            sites: sites.collect(),
+            pairs: pairs.collect(),
+            bytes: bytes.0,
+            naive: batch.naive().0,
+            seconds: seconds(bytes, job),
+            media,
+            notes: Vec::new(),
+        }
+    }
+
+    fn reached(
+        &self,
+        route: &Route,
+        list: &Inventory,
+        alike: &[Resized],
+        job: &job::Plan,
+    ) -> Reached {
+        let items = list.images.iter();
+        let abroad: Abroad<'_> = items
+            .map(|item| (item.id.as_str(), item.name.as_str()))
+            .collect();
+        let there = route.there.iter().map(|(image, at_site)| There {
+            image: self.named(image),
+            at_site: named_there(at_site, &abroad),
+        });
+        let resized = alike.iter().map(|one| Alike {
+            image: self.named(&one.image),
+            size: one.size.0,
+            at_site: named_there(&one.at_site, &abroad),
+            size_at_site: one.size_at_site.0,
+        });
+        Reached {
+            site: route.site.clone(),
+            repository: list.repository.to_string(),
+            there: there.collect(),
+            legs: route
+                .legs
+                .iter()
+                .map(|leg| self.leg(leg, &abroad))
+                .collect(),
+            bytes: route.bytes().0,
+            naive: route.naive.0,
+            seconds: seconds(route.bytes(), job),
+            resized: resized.collect(),
+        }
+    }
+
+    fn leg(&self, leg: &choice::Leg, abroad: &Abroad<'_>) -> Leg {
+        let (from, base) = match &leg.from {
+            Origin::Nothing => ("whole", None),
+            Origin::There(base) => ("there", Some(self.candidate(base, abroad))),
+            Origin::Sent { image, overlap } => ("sent", Some(self.sent(image, *overlap))),
+        };
+        let why = match (&base, &leg.choice.decision) {
+            (Some(base), _) => base.text.clone(),
+            (None, Decision::Whole(because)) => because.to_string(),
+            (None, _) => "no base makes it smaller".to_owned(),
+        };
+        let runners_up = leg.choice.runners_up.iter();
+        Leg {
+            image: self.named(&leg.image),
+            from,
+            base,
+            why,
+            runners_up: runners_up.map(|one| self.candidate(one, abroad)).collect(),
+            candidates: leg.choice.candidates,
+            weighed: leg.choice.weighed,
+            bytes: leg.bytes.0,
+            whole: leg.choice.whole.0,
+            is_step: leg.is_step,
+        }
+    }
+
+    fn candidate(&self, weighed: &Weighed, abroad: &Abroad<'_>) -> Candidate {
+        let image = self.named(&weighed.image);
+        let at_site = named_there(&weighed.at_site, abroad);
+        let mut shown = weighed.clone();
+        shown.image.clone_from(&image.name);
+        shown.at_site.clone_from(&at_site.name);
+        let overlap = weighed.overlap;
+        Candidate {
+            image,
+            at_site: Some(at_site),
+            shared: Some(match weighed.shared {
+                Shared::Content => "content",
+                Shared::Claim => "claim",
+            }),
+            kin: Some(match weighed.kin {
+                Kin::Child => "child",
+                Kin::Parent => "parent",
+                Kin::Sibling => "sibling",
+                Kin::Stranger => "stranger",
+            }),
+            hops: weighed.hops,
+            blocks: weighed.blocks.map(|blocks| blocks.0),
+            held: overlap.map(|overlap| overlap.held),
+            data: overlap.map(|overlap| overlap.data),
+            text: shown.to_string(),
+        }
+    }
+
+    /// A base that is sent before what is made from it.
+    fn sent(&self, image: &str, overlap: Overlap) -> Candidate {
+        let image = self.named(image);
+        let text = format!(
+            "{}: sent before it, holds {:.1} % of its data",
+            image.name,
+            overlap.percent()
+        );
+        Candidate {
+            image,
+            at_site: None,
+            shared: None,
+            kin: None,
+            hops: None,
+            blocks: None,
+            held: Some(overlap.held),
+            data: Some(overlap.data),
+            text,
+        }
+    }
+
+    fn named(&self, id: &str) -> Named {
+        let id_there = id.parse().ok();
+        let record = id_there.and_then(|id| self.here.by_id(&id));
+        Named {
+            id: id.to_owned(),
+            name: record.map_or_else(|| id.to_owned(), |record| record.name.to_string()),
+        }
+    }
+}
+
+fn named_there(id: &str, abroad: &Abroad<'_>) -> Named {
+    Named {
+        id: id.to_owned(),
+        name: abroad.get(id).copied().unwrap_or(id).to_owned(),
+    }
+}
+
+/// How long that takes, in whole seconds, at the rate that was given.
+fn seconds(bytes: Bytes, job: &job::Plan) -> Option<u64> {
+    let time = choice::time_for(bytes, job.rate?)?;
+    Some(
+        time.as_secs()
+            .saturating_add(u64::from(time.subsec_nanos() > 0)),
+    )
+}

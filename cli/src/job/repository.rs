@@ -1,0 +1,99 @@
+//! What is to be done with a repository, and with what two of them have in common.
+
+use std::{path::PathBuf, time::Duration};
+
+use imgdelta_core::{Bytes, Existing, Format};
+use imgdelta_repository::{
+    catalogue::{self, ImageId, Name, Tag},
+    choice::Rules,
+};
+
+/// How a repository is changed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    /// How long to wait while another process changes it.
+    pub(crate) wait: Duration,
+    /// Whether it is only worked out.
+    pub(crate) dry_run: bool,
+}
+
+/// `repo init`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Init {
+    /// The format of images that are made there.
+    pub(crate) format: Format,
+    /// Whether it is only worked out.
+    pub(crate) dry_run: bool,
+}
+
+/// `repo add`.
+#[derive(Clone, Debug)]
+pub(crate) struct Add {
+    /// The images, in the order in which they are added.
+    pub(crate) images: Vec<catalogue::Add>,
+    /// How.
+    pub(crate) manner: Manner,
+}
+
+/// What is changed of a record.
+#[derive(Clone, Debug)]
+pub(crate) enum Edit {
+    /// These tags come.
+    Tag(Vec<Tag>),
+    /// These tags go.
+    Untag(Vec<Tag>),
+    /// Whether it is golden.
+    Golden(bool),
+    /// Its id.
+    Id(ImageId),
+    /// Its name.
+    Name(Name),
+}
+
+/// `repo tag`, `untag`, `golden`, `set-id`, `rename`.
+#[derive(Clone, Debug)]
+pub(crate) struct Editing {
+    /// The image.
+    pub(crate) image: String,
+    /// What is changed.
+    pub(crate) edit: Edit,
+    /// How.
+    pub(crate) manner: Manner,
+}
+
+/// `repo remove`.
+#[derive(Clone, Debug)]
+pub(crate) struct Remove {
+    /// The image.
+    pub(crate) image: String,
+    /// Whether nobody has to be asked.
+    pub(crate) is_sure: bool,
+    /// How.
+    pub(crate) manner: Manner,
+}
+
+/// `inventory`.
+#[derive(Clone, Debug)]
+pub(crate) struct Inventory {
+    /// Where it goes; `None`: to standard output.
+    pub(crate) output: Option<PathBuf>,
+    /// Whether it may replace something.
+    pub(crate) existing: Existing,
+    /// Whether it is only worked out.
+    pub(crate) dry_run: bool,
+}
+
+/// `plan`.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// The images that the sites are to have.
+    pub(crate) images: Vec<String>,
+    /// Inventories, and folders of repositories.
+    pub(crate) sites: Vec<PathBuf>,
+    /// How bases are chosen.
+    pub(crate) rules: Rules,
+    /// How much the medium holds.
+    pub(crate) media: Option<Bytes>,
+    /// Bytes a second.
+    pub(crate) rate: Option<Bytes>,
+}

@@ -1,0 +1,400 @@
+//! `repo` and `inventory` as text.
+
+use std::io;
+
+use imgdelta_repository::catalogue::Known;
+
+use super::{Page, Text};
+use crate::{
+    commands::{
+        Inventoried,
+        repo::{
+            Added, Branch, Edited, Image, Inited, Listed, One, Removed, Scanned, Shown, Swept,
+            Tree, Verdicts, Verified, short,
+        },
+    },
+    report::Row,
+};
+
+impl Text for Inited {
+    const IS_SUMMARY: bool = true;
+
+    fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
+        page.line(format_args!(
+            "{}: a repository, its images are {} unless asked for otherwise",
+            self.repository, self.default_format
+        ))?;
+        nothing(page, self.dry_run)
+    }
+}
+
+impl Text for Added {
+    const IS_SUMMARY: bool = true;
+
+    fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
+        for one in &self.images {
+            added(one, page)?;
+        }
+        nothing(page, self.dry_run)
+    }
+}
+
+fn added(one: &One, page: &mut Page<'_>) -> io::Result<()> {
+    match (&one.image, &one.error) {
+        (_, Some(error)) => failed(&one.path, &error.message, page),
+        (Some(image), None) if one.is_new => {
+            page.line(format_args!("{}: added as {}", one.path, image.name))?;
+            told(image, page)
+        }
+        (Some(image), None) => page.line(format_args!(
+            "{}: is here already, as {}",
+            one.path, image.name
+        )),
+        (None, None) => Ok(()),
+    }
+}
+
+/// A file that failed; the message may name it already.
+fn failed(path: &str, message: &str, page: &mut Page<'_>) -> io::Result<()> {
+    if message.starts_with(path) {
+        page.line(format_args!("! {message}"))
+    } else {
+        page.line(format_args!("! {path}: {message}"))
+    }
+}
+
+/// What is worth telling of an image under its name.
+fn told(image: &Image, page: &mut Page<'_>) -> io::Result<()> {
+    let id = if page.is_loud() {
+        image.id.as_str()
+    } else {
+        short(&image.id)
+    };
+    page.field("id", id)?;
+    page.field(
+        "disk",
+        format!("{}, {}", page.size(image.size), image.format),
+    )?;
+    if let Some(parent) = parent(image) {
+        page.field("parent", parent)?;
+    }
+    if let Some(marks) = marks(image) {
+        page.field("tags", marks)?;
+    }
+    Ok(())
+}
+
+/// Its parent, and how that is known.
+fn parent(image: &Image) -> Option<String> {
+    let parent = image.parent.as_ref()?;
+    let name = parent.name.as_deref();
+    let name = name.map_or_else(
+        || format!("{}, which is not here", short(&parent.id)),
+        ToOwned::to_owned,
+    );
+    Some(format!("{name} ({})", known(parent.known)))
+}
+
+const fn known(known: Known) -> &'static str {
+    match known {
+        Known::Linked => "needed to read it",
+        Known::Measured => "said and measured",
+        Known::Declared => "only said",
+    }
+}
+
+/// `golden` and its tags.
+fn marks(image: &Image) -> Option<String> {
+    let golden = image.golden.then_some("golden");
+    let tags = image.tags.iter().map(String::as_str);
+    let marks: Vec<&str> = golden.into_iter().chain(tags).collect();
+    (!marks.is_empty()).then(|| marks.join(", "))
+}
+
+/// The same in brackets, for the end of a line.
+fn in_brackets(image: &Image) -> String {
+    marks(image).map_or_else(String::new, |marks| format!("  [{marks}]"))
+}
+
+impl Text for Scanned {
+    const IS_SUMMARY: bool = true;
+
+    fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
+        if self.dry_run {
+            for file in &self.found {
+                page.line(format_args!("{file}: would be looked at"))?;
+            }
+            return nothing(page, true);
+        }
+        for image in &self.added {
+            page.line(format_args!(
+                "{}: taken in, {} {} disk",
+                image.name,
+                page.size(image.size),
+                image.format
+            ))?;
+        }
+        for same in &self.same {
+            page.line(format_args!(
+                "{}: is the same disk as {}",
+                same.path, same.image
+            ))?;
+        }
+        for left in &self.failed {
+            failed(&left.path, &left.error.message, page)?;
+        }
+        page.line(format_args!(
+            "{} taken in, {} known, {} the same as others, {} failed",
+            self.added.len(),
+            self.known,
+            self.same.len(),
+            self.failed.len()
+        ))
+    }
+}
+
+impl Row for Image {
+    const HEAD: &'static str = "id            format        size  name";
+
+    fn line(&self, page: &mut Page<'_>) -> io::Result<()> {
+        let id = if page.is_loud() {
+            self.id.as_str()
+        } else {
+            short(&self.id)
+        };
+        page.line(format_args!(
+            "{id:<12}  {:<6}  {:>10}  {}{}",
+            self.format,
+            page.size(self.size),
+            self.name,
+            in_brackets(self)
+        ))
+    }
+}
+
+impl Text for Listed {
+    const IS_SUMMARY: bool = true;
+
+    fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
+        if self.count == 0 {
+            page.line(format_args!("{}: no images", self.repository))?;
+        }
+        Ok(())
+    }
+}
+
+impl Row for Branch {
+    const HEAD: &'static str = "";
+
+    fn line(&self, page: &mut Page<'_>) -> io::Result<()> {
+        let Image { name, parent, .. } = &self.image;
+        let why = match parent {
+            Some(parent) if self.is_torn => {
+                let id = short(&parent.id);
+                format!("  ! its parent {id} is not here, or descends from it")
+            }
+            Some(parent) => format!("  ({})", known(parent.known)),
+            None => String::new(),
+        };
+        page.line(format_args!(
+            "{:indent$}{name}{}{why}",
+            "",
+            in_brackets(&self.image),
+            indent = 2 * self.depth.min(40)
+        ))
+    }
+}
+
+impl Text for Tree {
+    const IS_SUMMARY: bool = true;
+
+    fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
+        if self.count == 0 {
+            page.line(format_args!("{}: no images", self.repository))?;
+        }
+        Ok(())
+    }
+}
+
+impl Text for Shown {
+    const IS_SUMMARY: bool = false;
+
+    fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
+        let Image { name, id, .. } = &self.image;
+        page.line(format_args!("{name}"))?;
+        page.field("id", id)?;
+        if *id != self.image.content_id {
+            page.field("content", &self.image.content_id)?;
+        }
+        page.field(
+            "disk",
+            format!("{}, {}", page.size(self.image.size), self.image.format),
+        )?;
+        for file in &self.files {
+            let missing = if file.is_there { "" } else { ", is not there" };
+            page.field(
+                "file",
+                format!("{}, {}{missing}", file.path, page.size(file.length)),
+            )?;
+        }
+        page.field("parent", parent(&self.image).as_deref().unwrap_or("none"))?;
+        if !self.children.is_empty() {
+            page.field("children", self.children.join(", "))?;
+        }
+        if let Some(marks) = marks(&self.image) {
+            page.field("tags", marks)?;
+        }
+        let whose = if self.owned {
+            "the repository's to delete"
+        } else {
+            "not the repository's to delete"
+        };
+        page.field("files are", whose)?;
+        if !self.leaves {
+            page.field("leaves", "none: it cannot be weighed as a base")?;
+        }
+        page.field("entered", format!("{} by {}", self.entered, self.tool))
+    }
+}
+
+impl Text for Edited {
+    const IS_SUMMARY: bool = true;
+
+    fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
+        let name = &self.image.name;
+        let before = if self.before == *name {
+            String::new()
+        } else {
+            format!(", {} before", self.before)
+        };
+        let id = short(&self.image.id);
+        let marks = in_brackets(&self.image);
+        page.line(format_args!("{name}{before}: {id}{marks}"))?;
+        nothing(page, self.dry_run)
+    }
+}
+
+impl Row for Verified {
+    const HEAD: &'static str = "";
+
+    fn line(&self, page: &mut Page<'_>) -> io::Result<()> {
+        match &self.error {
+            Some(error) => page.line(format_args!("! {}: {}", self.name, error.message))?,
+            None if self.found.is_none() => page.line(format_args!("= {}: sound", self.name))?,
+            None => {
+                let windows = self.windows.map_or_else(
+                    || "nobody can tell where".to_owned(),
+                    |windows| match windows {
+                        1 => "1 window of 64 KiB differs".to_owned(),
+                        _ => format!("{windows} windows of 64 KiB differ"),
+                    },
+                );
+                page.line(format_args!(
+                    "! {}: its disk is not what it was: {windows}",
+                    self.name
+                ))?;
+            }
+        }
+        for region in &self.regions {
+            let end = region.start.saturating_add(region.length);
+            page.line(format_args!("    {:#x}..{end:#x}", region.start))?;
+        }
+        for note in &self.notes {
+            page.line(format_args!("    {note}"))?;
+        }
+        Ok(())
+    }
+}
+
+impl Text for Verdicts {
+    const IS_SUMMARY: bool = true;
+
+    fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
+        for record in &self.records {
+            page.line(format_args!("! {}", record.message))?;
+        }
+        page.line(format_args!(
+            "{} sound, {} not",
+            self.sound,
+            self.faults + self.records.len()
+        ))
+    }
+}
+
+impl Text for Removed {
+    const IS_SUMMARY: bool = true;
+
+    fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
+        let done = if self.dry_run {
+            "would be removed"
+        } else {
+            "removed"
+        };
+        page.line(format_args!("{}: {done}", self.image.name))?;
+        for file in &self.deleted {
+            page.field("deleted", file)?;
+        }
+        for file in &self.kept {
+            page.field("kept", file)?;
+        }
+        if !self.orphans.is_empty() {
+            let heir = self.image.parent.as_ref();
+            let heir = heir.and_then(|parent| parent.name.as_deref());
+            page.field(
+                "children",
+                format!(
+                    "{} descend from {} now",
+                    self.orphans.join(", "),
+                    heir.unwrap_or("nothing")
+                ),
+            )?;
+        }
+        nothing(page, self.dry_run)
+    }
+}
+
+impl Text for Swept {
+    const IS_SUMMARY: bool = true;
+
+    fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
+        if page.is_loud() {
+            for file in &self.removed {
+                page.line(file)?;
+            }
+        }
+        page.line(format_args!(
+            "{}: swept away: {}, {}",
+            self.repository,
+            counted(self.removed.len(), "file"),
+            page.size(self.bytes)
+        ))?;
+        nothing(page, self.dry_run)
+    }
+}
+
+impl Text for Inventoried {
+    const IS_SUMMARY: bool = true;
+
+    fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
+        page.line(format_args!(
+            "{}: {}, {}",
+            self.output,
+            counted(self.images, "image"),
+            page.size(self.bytes as u64)
+        ))?;
+        nothing(page, self.dry_run)
+    }
+}
+
+/// So many of them.
+fn counted(count: usize, what: &str) -> String {
+    let end = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{end}")
+}
+
+fn nothing(page: &mut Page<'_>, dry_run: bool) -> io::Result<()> {
+    if dry_run {
+        page.line("nothing was written")?;
+    }
+    Ok(())
+}
