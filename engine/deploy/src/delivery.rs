@@ -29,7 +29,7 @@
 //! # fn main() -> Result<()> {
 //! # let place = tempfile::tempdir().expect("a place");
 //! # let at = |name: &str| place.path().join(name);
-//! # let noise: Vec<u8> = (0..1_000_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+//! # let noise: Vec<u8> = (0..1_u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
 //! # std::fs::write(at("golden.raw"), &noise).expect("room");
 //! # let mut patched = noise.clone();
 //! # patched.splice(500_000..500_005, *b"fixed");
@@ -113,10 +113,7 @@ impl<'a> Errand<'a> {
     /// Nobody hears of it.
     #[must_use]
     pub const fn quiet(run: Run<'a>) -> Self {
-        Self {
-            run,
-            told: &|_| (),
-        }
+        Self { run, told: &|_| () }
     }
 }
 

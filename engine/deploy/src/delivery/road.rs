@@ -40,6 +40,16 @@ pub(super) struct Road {
 /// What it costs to have an image: claims that are relied on, then bytes to be read.
 type Cost = (u64, u64);
 
+/// The cheapest last step to an image.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    cost: Cost,
+    /// The item, by its place in the index.
+    item: usize,
+    /// Its base, if that has to be made first.
+    made_from: Option<ContentId>,
+}
+
 /// Works out the way. A site that the index names gets what is for it, by whatever items lead there; another one gets all that it has the
 /// bases for.
 pub(super) fn road(
@@ -68,16 +78,15 @@ pub(super) fn road(
         }
         let mut way = Vec::new();
         let mut next = Some(item.content_id);
-        while let Some((content, (_, number))) =
-            next.and_then(|content| Some((content, *best.get(&content)?)))
+        while let Some((content, step)) =
+            next.and_then(|content| Some((content, best.get(&content)?)))
             && laid.insert(content)
         {
             way.push(Leg {
-                item: number,
+                item: step.item,
                 is_step: !of_wanted(&content),
             });
-            let base = index.items.get(number).and_then(|item| item.base.as_ref());
-            next = base.map(|base| base.content_id);
+            next = step.made_from;
         }
         road.legs.extend(way.into_iter().rev());
     }
@@ -96,36 +105,34 @@ fn wanted(index: &Index, site: &RepositoryId) -> HashSet<ContentId> {
     items.map(|item| item.content_id).collect()
 }
 
-/// The cheapest item for each image that can be made and is not here, with what it costs in all.
+/// The cheapest last step to each image that can be made and is not here.
 fn cheapest(
     index: &Index,
     is_here: &impl Fn(&Item) -> bool,
     has_base: &impl Fn(&Item) -> Option<Had>,
-) -> HashMap<ContentId, (Cost, usize)> {
-    let missing: Vec<(usize, &Item)> = (index.items.iter().enumerate())
+) -> HashMap<ContentId, Step> {
+    let items = index.items.iter().enumerate();
+    let missing: Vec<(usize, &Item, Option<Had>)> = items
         .filter(|(_, item)| !is_here(item))
+        .map(|(number, item)| (number, item, has_base(item)))
         .collect();
-    let mut best: HashMap<ContentId, (Cost, usize)> = HashMap::new();
+    let mut best: HashMap<ContentId, Step> = HashMap::new();
     // Each round brings images that are one step further away; there is no way with more steps than items.
     for _ in 0..=missing.len() {
         let mut is_settled = true;
-        for (number, item) in &missing {
-            let before = match (&item.base, has_base(item)) {
-                (None, _) | (_, Some(Had::Content)) => Some((0, 0)),
-                (Some(base), had) => {
-                    let made = best.get(&base.content_id).map(|(cost, _)| *cost);
-                    let claimed = had.map(|_| (1, 0));
-                    made.into_iter().chain(claimed).min()
-                }
-            };
-            let Some((claims, bytes)) = before else {
+        for (number, item, had) in &missing {
+            let Some(((claims, bytes), made_from)) = ground(item, *had, &best) else {
                 continue;
             };
-            // A file of no bytes costs one: a way must not lead back to where it began.
-            let cost = (claims, bytes.saturating_add(item.file.length.max(1)));
+            let step = Step {
+                // A file of no bytes costs one: a way must not lead back to where it began.
+                cost: (claims, bytes.saturating_add(item.file.length.max(1))),
+                item: *number,
+                made_from,
+            };
             let known = best.get(&item.content_id);
-            if known.is_none_or(|(known, _)| cost < *known) {
-                best.insert(item.content_id, (cost, *number));
+            if known.is_none_or(|known| step.cost < known.cost) {
+                best.insert(item.content_id, step);
                 is_settled = false;
             }
         }
@@ -134,6 +141,27 @@ fn cheapest(
         }
     }
     best
+}
+
+/// What it costs to have an item's base, and which image has to be made for it; `None` if it cannot be had.
+fn ground(
+    item: &Item,
+    had: Option<Had>,
+    best: &HashMap<ContentId, Step>,
+) -> Option<(Cost, Option<ContentId>)> {
+    let Some(base) = &item.base else {
+        return Some(((0, 0), None));
+    };
+    let made = best.get(&base.content_id);
+    let made = made.map(|step| (step.cost, Some(base.content_id)));
+    match had {
+        Some(Had::Content) => Some(((0, 0), None)),
+        Some(Had::Claim) => made
+            .into_iter()
+            .chain([((1, 0), None)])
+            .min_by_key(|way| way.0),
+        None => made,
+    }
 }
 
 #[cfg(test)]
@@ -296,6 +324,7 @@ mod tests {
         assert_eq!(way(&circle, "X", "")?.0, "");
         assert_eq!(way(&circle, "P", "")?.0, "PQ QR");
         assert_eq!(way(&circle, "X", "P")?.0, "PQ QP QR");
+        assert_eq!(way(&circle[..1], "X", "P")?.0, "PQ");
         Ok(())
     }
 }
