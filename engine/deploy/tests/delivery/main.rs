@@ -9,6 +9,7 @@
 mod batches;
 mod damage;
 mod formats;
+mod kills;
 mod patent;
 mod place;
 mod refusals;
