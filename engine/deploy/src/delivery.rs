@@ -11,7 +11,8 @@
 //! | [`folder`] | a delivery on disk: opened, added to, its files looked at |
 //! | [`pack`](mod@pack) | a difference, or a whole image, as files that travel |
 //! | [`receive`](mod@receive) | what of a delivery a site takes |
-//! | [`install`](mod@install) | one image made from its base and what came, proven and entered |
+//! | [`unpack`] | what came, as a disk over its base, which is proven |
+//! | [`install`](mod@install) | one image made of that, proven and entered |
 //! | [`deploy`] | several images to several sites in one call |
 //!
 //! Inside, `road` works out which items lead to an image, `native` what a child of a format demands, `written` writes images, `hash` reads files
@@ -82,6 +83,7 @@ pub mod pack;
 pub mod receive;
 mod road;
 mod text;
+pub mod unpack;
 mod written;
 
 use std::path::Path;
@@ -92,9 +94,10 @@ pub use self::{
     deploy::{AtSite, Deploy, Deployed, Destination, deploy_many, deploy_one},
     folder::Delivery,
     index::{Index, Item, Pointer, Recipient, Shipped},
-    install::{Goods, Ground, Installed, Manner, install},
+    install::{Installed, Manner, install},
     pack::{Order, Packed, pack},
     receive::{Fate, Received, Taken, receive},
+    unpack::{Goods, Ground},
 };
 
 /// The program that writes deliveries and manifests.

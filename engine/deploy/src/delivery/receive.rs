@@ -14,8 +14,9 @@ use super::{
     Errand,
     folder::Delivery,
     index::Item,
-    install::{Goods, Ground, Installed, Manner, here, install, step},
+    install::{Installed, Manner, here, install},
     road::{Had, Leg, road},
+    unpack::{Goods, Ground, step},
 };
 
 /// What became of a delivery.

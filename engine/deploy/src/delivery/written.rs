@@ -19,8 +19,8 @@ use imgdelta_repository::{
 use super::{
     Errand,
     index::Item,
-    install::Ground,
     native::{extension_of, fault_of_child},
+    unpack::Ground,
 };
 
 /// An image that is whole and proven.

@@ -1,0 +1,308 @@
+//! The image that travels and its base, open: read, proven, and written as files. For whom, and where they are listed, is not known here.
+
+use std::path::Path;
+
+use imgdelta_core::{
+    Error, Existing, FileOffset, Format, Kind, NewParent, Options, Outputs, Result,
+};
+use imgdelta_delta::{
+    ContentId, Copy, Digest, LayerDigest, Made, Make, Manifest, Memory, Proof, manifest,
+};
+use imgdelta_registry::{Output, OutputSpec, create, new_parent};
+use imgdelta_repository::catalogue::{Disk, ImageId, Listing, Name, Record, Repository};
+
+use super::{Order, Packed};
+use crate::delivery::{
+    Errand, Stage, TOOL,
+    hash::sha256,
+    index::{Item, Pointer, Shipped},
+    native::{extension_of, fault_of_child},
+};
+
+/// Most bytes of an image's name in the name of a file.
+const NAME_PART: usize = 64;
+
+/// An image of headquarters, open.
+#[derive(Debug)]
+struct Side {
+    record: Record,
+    disk: Disk,
+}
+
+impl Side {
+    fn open(headquarters: &Repository, listing: &Listing, id: &ImageId) -> Result<Self> {
+        let record = listing.by_id(id).cloned().ok_or_else(|| {
+            Error::new(Kind::Usage, format!("there is no image '{id}' to send"))
+                .with_code("no_such_image")
+        })?;
+        let disk = headquarters.open_disk(&record)?;
+        Ok(Self { record, disk })
+    }
+
+    /// Makes sure that what was read is the image of the record.
+    fn require(&self, found: Option<&Proof>) -> Result<()> {
+        if found.is_some_and(|found| found.id == self.record.content_id) {
+            return Ok(());
+        }
+        let message = format!(
+            "'{}' is not what its record says any more",
+            self.record.name
+        );
+        let error = Error::new(Kind::Digest, message)
+            .with_code("image_changed")
+            .with_hint("'imgdelta repo verify' says where");
+        Err(error.in_file(&self.disk.top()?.path))
+    }
+
+    fn pointer(&self) -> Pointer {
+        pointer(&self.record)
+    }
+}
+
+/// What an item says of another image.
+fn pointer(record: &Record) -> Pointer {
+    Pointer {
+        id: record.id.clone(),
+        content_id: record.content_id,
+        name: record.name.clone(),
+    }
+}
+
+/// The image and its base, open, and the form in which it travels.
+#[derive(Debug)]
+pub(in crate::delivery) struct Sides {
+    image: Side,
+    base: Option<Side>,
+    parent: Option<Pointer>,
+    format: Format,
+    /// Why the form is not the one that was asked for.
+    instead: Option<String>,
+}
+
+impl Sides {
+    /// Opens both.
+    pub(in crate::delivery) fn open(headquarters: &Repository, order: &Order) -> Result<Self> {
+        let listing = headquarters.list()?;
+        let image = Side::open(headquarters, &listing, &order.image)?;
+        let base = order.base.as_ref();
+        let base = base
+            .map(|base| Side::open(headquarters, &listing, base))
+            .transpose()?;
+        let parent = image.record.parent.as_ref();
+        let parent = parent
+            .and_then(|parent| listing.by_id(&parent.id))
+            .map(pointer);
+        let mut sides = Self {
+            image,
+            base,
+            parent,
+            format: Format::Qcow2,
+            instead: None,
+        };
+        if let (Some(native), Some(base)) = (order.native, &sides.base) {
+            let (base_disk, image_disk) = (&base.disk.chain, &sides.image.disk.chain);
+            match fault_of_child(native, base.record.format, base_disk, image_disk) {
+                None => sides.format = native,
+                Some(fault) => {
+                    sides.instead = Some(format!(
+                        "'{}' travels as qcow2, not as {native}: {fault}",
+                        sides.image.record.name
+                    ));
+                }
+            }
+        }
+        Ok(sides)
+    }
+
+    /// What tells the item apart from others.
+    pub(in crate::delivery) fn key(&self) -> (Option<ContentId>, ContentId, Format) {
+        let base = self.base.as_ref().map(|base| base.record.content_id);
+        (base, self.image.record.content_id, self.format)
+    }
+
+    /// What the user should know.
+    pub(in crate::delivery) fn notes(&self) -> Vec<String> {
+        let mut notes: Vec<String> = self.instead.iter().cloned().collect();
+        notes.extend(self.image.disk.notes());
+        notes
+    }
+
+    /// Writes the files, for nobody yet.
+    pub(in crate::delivery) fn pack(&self, folder: &Path, errand: &Errand<'_>) -> Result<Packed> {
+        let record = &self.image.record;
+        (errand.told)(Stage::Pack(&record.name));
+        let (file, manifest) = match &self.base {
+            Some(base) => {
+                let (file, manifest) = self.child(base, folder, errand)?;
+                (file, Some(manifest))
+            }
+            None => (self.whole(folder, errand)?, None),
+        };
+        let item = Item {
+            base: self.base.as_ref().map(Side::pointer),
+            image: record.id.clone(),
+            content_id: record.content_id,
+            size: record.size,
+            name: record.name.clone(),
+            tags: record.tags.clone(),
+            golden: record.golden,
+            parent: self.parent.clone(),
+            format: self.format,
+            file,
+            manifest,
+            sites: Vec::new(),
+        };
+        Ok(Packed {
+            item,
+            is_new: true,
+            notes: self.notes(),
+        })
+    }
+
+    /// Writes the child and its manifest.
+    fn child(&self, base: &Side, folder: &Path, errand: &Errand<'_>) -> Result<(Shipped, Shipped)> {
+        let (name, beside) = self.names()?;
+        let spec = self.spec(folder, &name)?;
+        let target = &self.image.disk.chain;
+        let link = link_of(base, &spec.path)?;
+        let Output { writer, drafts } = create(&spec, target.disk(), Some(link))?;
+        let size = writer.shape().size;
+        let made = Make {
+            base: &base.disk.chain,
+            target,
+            proves: true,
+            memory: &Memory::none(),
+            work: errand.run.work,
+        }
+        .run(writer)?;
+        base.require(made.base.as_ref())?;
+        self.image.require(made.target.as_ref())?;
+        let manifest = self.describe(base, &name, size.0, &made)?.to_json()?;
+        drafts
+            .other(beside.as_str())?
+            .write_at(FileOffset::ZERO, &manifest)?;
+        let file = shipped(name, drafts.written_at(), errand)?;
+        drafts.commit()?;
+        let manifest = Shipped {
+            name: beside,
+            length: manifest.len() as u64,
+            sha256: Digest::plain(&manifest),
+        };
+        Ok((file, manifest))
+    }
+
+    /// Writes the whole image.
+    fn whole(&self, folder: &Path, errand: &Errand<'_>) -> Result<Shipped> {
+        let (name, _) = self.names()?;
+        let disk = &self.image.disk.chain;
+        let Output { writer, drafts } = create(&self.spec(folder, &name)?, disk.disk(), None)?;
+        let copied = Copy {
+            disk,
+            proves: true,
+            memory: &Memory::none(),
+            work: errand.run.work,
+        }
+        .run(writer)?;
+        self.image.require(copied.proof.as_ref())?;
+        let file = shipped(name, drafts.written_at(), errand)?;
+        drafts.commit()?;
+        Ok(file)
+    }
+
+    fn spec(&self, folder: &Path, name: &Name) -> Result<OutputSpec> {
+        let options = match self.format {
+            Format::Qcow2 => Options::parse(&["compression_type=zstd"])?,
+            _ => Options::default(),
+        };
+        Ok(OutputSpec {
+            path: folder.join(name.as_str()),
+            format: Some(self.format),
+            options,
+            existing: Existing::Replace,
+        })
+    }
+
+    /// What the file and its manifest are called: as the image, and by the first digits of both contents.
+    fn names(&self) -> Result<(Name, Name)> {
+        let digits = |record: &Record| -> String {
+            record.content_id.0.to_string().chars().take(12).collect()
+        };
+        let image = &self.image.record;
+        let from = match &self.base {
+            Some(base) => format!("from-{}", digits(&base.record)),
+            None => "whole".to_owned(),
+        };
+        let shown = cut(image.name.as_str());
+        let extension = extension_of(self.format);
+        let file = format!("{shown}.{}.{from}.{extension}", digits(image));
+        let beside = format!("{file}.manifest.json");
+        Ok((file.parse()?, beside.parse()?))
+    }
+
+    /// The manifest of the child.
+    fn describe(&self, base: &Side, file: &Name, size: u64, made: &Made) -> Result<Manifest> {
+        let (Some(base_proof), Some(target), Some(layer)) = (&made.base, &made.target, made.layer)
+        else {
+            return Err(Error::new(Kind::Host, "the child was made without proofs"));
+        };
+        let identity = base.disk.top()?.image.facts().identity.as_ref();
+        let base = &base.record;
+        let image = &self.image.record;
+        Ok(Manifest {
+            schema: manifest::SCHEMA.to_owned(),
+            tool: TOOL.to_owned(),
+            base: Manifest::base_of(
+                base_proof,
+                base.name.to_string(),
+                base.format.name(),
+                identity,
+            ),
+            result: manifest::Outcome {
+                content_id: target.id.to_string(),
+                size: target.size.0,
+                name: image.name.to_string(),
+                format: image.format.name().to_owned(),
+            },
+            child: manifest::Child {
+                name: file.to_string(),
+                format: self.format.name().to_owned(),
+                size,
+                layer_digest: LayerDigest(layer).to_string(),
+                blocks_changed: made.units,
+                block_size: made.unit.0,
+                bytes_changed: made.changed.0,
+            },
+        })
+    }
+}
+
+/// How the child names its base: by its bare name, for where it will stand at the site nobody knows here, and where it stands here nobody
+/// needs to know there.
+fn link_of(base: &Side, child: &Path) -> Result<NewParent> {
+    let link = new_parent(base.disk.top()?, child)?;
+    let path = base.record.path()?.as_path();
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    Ok(NewParent {
+        relative: Some(name.to_string()),
+        absolute: name.to_string(),
+        ..link
+    })
+}
+
+/// The beginning of a name.
+fn cut(name: &str) -> &str {
+    let end = (0..=NAME_PART.min(name.len()))
+        .rev()
+        .find(|end| name.is_char_boundary(*end));
+    name.get(..end.unwrap_or_default()).unwrap_or_default()
+}
+
+/// A file that was written, as it is listed.
+fn shipped(name: Name, written_at: &Path, errand: &Errand<'_>) -> Result<Shipped> {
+    let (length, sha256) = sha256(written_at, errand.run.work.watch)?;
+    Ok(Shipped {
+        name,
+        length,
+        sha256,
+    })
+}
