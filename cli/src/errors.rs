@@ -22,7 +22,7 @@ pub(crate) struct Failure<'a> {
     pub(crate) exit: u8,
     /// What was to be written, if anything.
     pub(crate) output: Option<&'a Path>,
-    /// Whether writing had begun, which matters to a device.
+    /// Whether writing had begun, which matters to a device, and to a repository, where one image comes after the other.
     pub(crate) begun: bool,
     /// How far an interrupted run had come, in percent.
     pub(crate) percent: Option<u64>,
@@ -152,6 +152,8 @@ impl Failure<'_> {
             Some(output) if self.is_spoilt(output) => {
                 "the device is written in part and holds no image"
             }
+            // A repository takes in one image after the other.
+            None if self.begun => "what was done before stays; the same command goes on from there",
             _ => "nothing was changed",
         };
         format!("cancelled{percent}; {after}")
@@ -199,9 +201,14 @@ mod tests {
     #[test]
     fn an_interrupted_run_says_how_far_it_was() {
         let error = Error::interrupted();
+        let output = Some(Path::new("out.raw"));
+        assert_eq!(
+            failure(&error, output).text(),
+            "cancelled at 61 %; nothing was changed\n"
+        );
         assert_eq!(
             failure(&error, None).text(),
-            "cancelled at 61 %; nothing was changed\n"
+            "cancelled at 61 %; what was done before stays; the same command goes on from there\n"
         );
     }
 

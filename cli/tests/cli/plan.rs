@@ -83,6 +83,56 @@ fn a_batch_reads_well_and_costs_no_more_than_each_by_itself() {
     }
 }
 
+/// A disk with a window for each of these letters.
+fn disk(windows: &str) -> Vec<u8> {
+    let mut disk = Vec::new();
+    for window in windows.bytes() {
+        disk.resize(disk.len() + (64 << 10), window);
+    }
+    disk
+}
+
+#[test]
+fn the_patents_own_example_chooses_the_parent_before_its_sibling() {
+    let place = Place::empty();
+    place.ok("repo init hq");
+    place.ok("repo init site");
+    for (name, parent, windows) in [
+        ("A", "", "aaaabbbbccccdddd"),
+        ("B", "A", "aaaabbbbccccBBBB"),
+        ("C", "A", "aaaaCCCCccccdddd"),
+        ("D", "A", "aaaabbbbDDccdddd"),
+        ("E", "D", "aaEEbbbbDDccdddd"),
+        ("F", "D", "aaaabbbbDDccddFF"),
+        ("G", "", "gggggggggggggggg"),
+        ("H", "G", "gggggggggggggggH"),
+    ] {
+        place.write(&format!("{name}.raw"), &disk(windows));
+        let said = match parent {
+            "" => String::new(),
+            parent => format!("--parent {parent}"),
+        };
+        place.ok(&format!("repo add {name}.raw --repo hq {said}"));
+    }
+    place.write("N.raw", &disk("nnnnnnnnnnnnnnnn"));
+    place.write("X.raw", &disk("xxxxxxxxxxxxxxxx"));
+    for name in ["A", "D", "E", "N", "X"] {
+        place.ok(&format!("repo add {name}.raw --repo site"));
+    }
+    place.ok("inventory --repo site -o site.inv");
+    place.transcript(
+        "plan-patent",
+        &[
+            "imgdelta repo tree --repo hq",
+            "imgdelta plan F --repo hq --for site.inv -v",
+            "imgdelta plan F --repo hq --for site.inv --measure hops",
+            "imgdelta plan F --repo hq --for site.inv --measure blocks",
+            "imgdelta plan F --repo hq --for site.inv --measure ratio",
+            "imgdelta plan H --repo hq --for site.inv",
+        ],
+    );
+}
+
 #[test]
 fn every_measure_finds_the_base_that_there_is() {
     let place = two_sites();

@@ -375,6 +375,30 @@ fn a_difference_is_stored_where_that_is_smaller() {
 }
 
 #[test]
+fn names_have_blanks_and_lists_come_line_by_line() {
+    let place = Place::golden();
+    place.ok("repo init site");
+    let disk = place.path("Golden Disk.vhd");
+    fs::copy(place.path("golden.vhd"), &disk).expect("room");
+    let added = place.command("repo add --repo site").arg(&disk).output();
+    assert_eq!(Said::of(&added.expect("it starts")).exit, 0);
+    assert!(place.path("site/Golden Disk.vhd").exists());
+    let out = place.ok("repo list --repo site --json=lines");
+    let lines: Vec<Value> = out
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[0]["name"], "Golden Disk");
+    assert_eq!(lines[1]["count"], 1);
+    // Four digits of an id are enough, three are not.
+    let id = lines[0]["id"].as_str().expect("text");
+    let digits = id.strip_prefix("imgdelta1:").expect("a content id");
+    place.ok(&format!("repo show {} --repo site", &digits[..4]));
+    place.refused(&format!("repo show {} --repo site", &digits[..3]), 2);
+}
+
+#[test]
 fn a_repository_in_json() {
     let place = Place::golden();
     place.write("hq/there.raw", &[5; 1 << 20]);

@@ -1,5 +1,7 @@
 //! `repo scan`: the images that stand in the repository's folder are taken in as they are.
 
+use std::sync::atomic::Ordering;
+
 use imgdelta_core::Result;
 use serde::Serialize;
 
@@ -76,8 +78,13 @@ pub(crate) fn scan(manner: Manner, run: &Run<'_>) -> Result<Scanned> {
             ..Scanned::default()
         });
     }
-    let scanned = repository.scan(&run.catalogue(manner.wait)?)?;
+    let before = repository.list()?.len();
+    let scanned = repository.scan(&run.catalogue(manner.wait)?);
     let listing = repository.list()?;
+    // If it is cut short now, what came in before is there.
+    let has_begun = listing.len() > before;
+    run.begun.store(has_begun, Ordering::Relaxed);
+    let scanned = scanned?;
     let same = scanned.same.iter().map(|(path, record)| Same {
         path: shown(path),
         image: record.name.to_string(),

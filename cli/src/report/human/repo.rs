@@ -1,19 +1,15 @@
-//! `repo` and `inventory` as text.
+//! What changes a repository, and `inventory`, as text. What is looked at stands in `look`.
+
+mod look;
 
 use std::io;
 
 use imgdelta_repository::catalogue::Known;
 
 use super::{Page, Text};
-use crate::{
-    commands::{
-        Inventoried,
-        repo::{
-            Added, Branch, Edited, Image, Inited, Listed, One, Removed, Scanned, Shown, Swept,
-            Tree, Verdicts, Verified, short,
-        },
-    },
-    report::Row,
+use crate::commands::{
+    Inventoried,
+    repo::{Added, Edited, Image, Inited, One, Removed, Scanned, Swept, short},
 };
 
 impl Text for Inited {
@@ -153,110 +149,6 @@ impl Text for Scanned {
     }
 }
 
-impl Row for Image {
-    const HEAD: &'static str = "id            format        size  name";
-
-    fn line(&self, page: &mut Page<'_>) -> io::Result<()> {
-        let id = if page.is_loud() {
-            self.id.as_str()
-        } else {
-            short(&self.id)
-        };
-        page.line(format_args!(
-            "{id:<12}  {:<6}  {:>10}  {}{}",
-            self.format,
-            page.size(self.size),
-            self.name,
-            in_brackets(self)
-        ))
-    }
-}
-
-impl Text for Listed {
-    const IS_SUMMARY: bool = true;
-
-    fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
-        if self.count == 0 {
-            page.line(format_args!("{}: no images", self.repository))?;
-        }
-        Ok(())
-    }
-}
-
-impl Row for Branch {
-    const HEAD: &'static str = "";
-
-    fn line(&self, page: &mut Page<'_>) -> io::Result<()> {
-        let Image { name, parent, .. } = &self.image;
-        let why = match parent {
-            Some(parent) if self.is_torn => {
-                let id = short(&parent.id);
-                format!("  ! its parent {id} is not here, or descends from it")
-            }
-            Some(parent) => format!("  ({})", known(parent.known)),
-            None => String::new(),
-        };
-        page.line(format_args!(
-            "{:indent$}{name}{}{why}",
-            "",
-            in_brackets(&self.image),
-            indent = 2 * self.depth.min(40)
-        ))
-    }
-}
-
-impl Text for Tree {
-    const IS_SUMMARY: bool = true;
-
-    fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
-        if self.count == 0 {
-            page.line(format_args!("{}: no images", self.repository))?;
-        }
-        Ok(())
-    }
-}
-
-impl Text for Shown {
-    const IS_SUMMARY: bool = false;
-
-    fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
-        let Image { name, id, .. } = &self.image;
-        page.line(format_args!("{name}"))?;
-        page.field("id", id)?;
-        if *id != self.image.content_id {
-            page.field("content", &self.image.content_id)?;
-        }
-        page.field(
-            "disk",
-            format!("{}, {}", page.size(self.image.size), self.image.format),
-        )?;
-        for file in &self.files {
-            let missing = if file.is_there { "" } else { ", is not there" };
-            page.field(
-                "file",
-                format!("{}, {}{missing}", file.path, page.size(file.length)),
-            )?;
-        }
-        page.field("parent", parent(&self.image).as_deref().unwrap_or("none"))?;
-        if !self.children.is_empty() {
-            page.field("children", self.children.join(", "))?;
-        }
-        if let Some(marks) = marks(&self.image) {
-            page.field("tags", marks)?;
-        }
-        let whose = if self.owned {
-            "the repository's to delete"
-        } else {
-            "not the repository's to delete"
-        };
-        page.field("files are", whose)?;
-        if !self.leaves {
-            page.field("leaves", "none: it cannot be weighed as a base")?;
-        }
-        page.field("entered", format!("{} by {}", self.entered, self.tool))
-    }
-}
-
 impl Text for Edited {
     const IS_SUMMARY: bool = true;
 
@@ -271,53 +163,6 @@ impl Text for Edited {
         let marks = in_brackets(&self.image);
         page.line(format_args!("{name}{before}: {id}{marks}"))?;
         nothing(page, self.dry_run)
-    }
-}
-
-impl Row for Verified {
-    const HEAD: &'static str = "";
-
-    fn line(&self, page: &mut Page<'_>) -> io::Result<()> {
-        match &self.error {
-            Some(error) => page.line(format_args!("! {}: {}", self.name, error.message))?,
-            None if self.found.is_none() => page.line(format_args!("= {}: sound", self.name))?,
-            None => {
-                let windows = self.windows.map_or_else(
-                    || "nobody can tell where".to_owned(),
-                    |windows| match windows {
-                        1 => "1 window of 64 KiB differs".to_owned(),
-                        _ => format!("{windows} windows of 64 KiB differ"),
-                    },
-                );
-                page.line(format_args!(
-                    "! {}: its disk is not what it was: {windows}",
-                    self.name
-                ))?;
-            }
-        }
-        for region in &self.regions {
-            let end = region.start.saturating_add(region.length);
-            page.line(format_args!("    {:#x}..{end:#x}", region.start))?;
-        }
-        for note in &self.notes {
-            page.line(format_args!("    {note}"))?;
-        }
-        Ok(())
-    }
-}
-
-impl Text for Verdicts {
-    const IS_SUMMARY: bool = true;
-
-    fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
-        for record in &self.records {
-            page.line(format_args!("! {}", record.message))?;
-        }
-        page.line(format_args!(
-            "{} sound, {} not",
-            self.sound,
-            self.faults + self.records.len()
-        ))
     }
 }
 
