@@ -35,7 +35,7 @@ pub use failure::Failure;
 pub use frame::LONGEST_PAYLOAD;
 pub use message::{Entered, FormatName, Opened, There};
 pub use offer::{Choice, MOST_PARTS, Offer, Parcel, Part};
-pub use site::{Install, Installed, Received, Served, Site, serve};
+pub use site::{Install, Installed, MOST_STEPS, Received, Served, Site, Whole, serve};
 pub use ssh::Transport;
 pub use target::{REMOTE_PROGRAM, SSH, Target, ssh_command};
 

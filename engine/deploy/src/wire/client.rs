@@ -43,6 +43,13 @@ enum Stage {
 pub enum Outcome {
     /// The site has it already, and nothing was sent.
     There(There),
+    /// It was sent, and serves as a base of what follows.
+    Kept {
+        /// How many bytes of files were sent now.
+        sent: u64,
+        /// How many an earlier conversation had brought.
+        resumed: u64,
+    },
     /// It was sent, proven and entered.
     Entered {
         /// The proof and the entry.
@@ -178,6 +185,7 @@ impl<'a, R: Read, W: Write> Client<'a, R, W> {
             image: choice.image.clone(),
             base: choice.base.clone(),
             parts: parcel.parts.clone(),
+            item: parcel.item.clone(),
         };
         let total = offer.judged()?;
         self.line.send(&Message::Offer(offer))?;
@@ -193,10 +201,16 @@ impl<'a, R: Read, W: Write> Client<'a, R, W> {
         self.line.send(&Message::From(From { at }))?;
         self.stream(parcel, at, total)?;
         self.line.send(&Message::End(Nothing))?;
-        let entry = self.answer("entered", |message| match message {
-            Message::Entered(entry) => Some(entry.clone()),
+        let (sent, resumed) = (total.saturating_sub(at), at);
+        let required = if choice.step { "kept" } else { "entered" };
+        let entry = self.answer(required, |message| match message {
+            Message::Kept(Nothing) if choice.step => Some(None),
+            Message::Entered(entry) if !choice.step => Some(Some(entry.clone())),
             _ => None,
         })?;
+        let Some(entry) = entry else {
+            return Ok(Outcome::Kept { sent, resumed });
+        };
         if entry.content_id != choice.content_id {
             let message = format!(
                 "the site has entered {}, {} was sent",
@@ -206,8 +220,8 @@ impl<'a, R: Read, W: Write> Client<'a, R, W> {
         }
         Ok(Outcome::Entered {
             entry: tamed(entry),
-            sent: total.saturating_sub(at),
-            resumed: at,
+            sent,
+            resumed,
         })
     }
 

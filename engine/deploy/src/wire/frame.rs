@@ -202,10 +202,13 @@ pub(super) fn faulty(message: &str) -> Error {
     Error::new(Kind::Peer, message).with_code("protocol")
 }
 
+/// The finer word for a connection that is not there any more.
+pub(super) const CUT: &str = "cut";
+
 /// The connection is not there any more.
-fn cut(message: &str) -> Error {
+pub(super) fn cut(message: &str) -> Error {
     Error::new(Kind::Peer, message)
-        .with_code("cut")
+        .with_code(CUT)
         .with_hint("the same command run again goes on where this one stopped")
 }
 

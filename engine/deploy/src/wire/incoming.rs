@@ -140,11 +140,6 @@ impl Incoming {
         Ok(self.parts.iter().map(place).collect())
     }
 
-    /// The folder of the parts.
-    pub(super) fn folder(&self) -> &Path {
-        &self.folder
-    }
-
     /// Takes all of it away: it has served.
     pub(super) fn clear(self) {
         // What stays behind, `gc` takes away.

@@ -8,7 +8,7 @@ use imgdelta_repository::catalogue::{Inventory, inventory::LONGEST};
 use super::{
     VERSION,
     failure::{Failure, tame},
-    frame::{FramesIn, FramesOut, LONGEST_PAYLOAD, faulty},
+    frame::{CUT, FramesIn, FramesOut, LONGEST_PAYLOAD, cut, faulty},
     message::{Greeting, LONGEST_PROGRAM, MAGIC, Message, Raw, Versions},
 };
 
@@ -47,7 +47,7 @@ impl<R: Read, W: Write> Line<R, W> {
     pub(super) fn receive(&mut self) -> Result<Message<'_>> {
         let (kind, payload) = self.into.next()?;
         match Message::parse(kind, payload)? {
-            Message::Failed(failure) => Err(failure.tamed().into_error()),
+            Message::Failed(failure) => Err(told(failure)),
             message => Ok(message),
         }
     }
@@ -59,7 +59,7 @@ impl<R: Read, W: Write> Line<R, W> {
         for _ in 0..MOST {
             let (kind, payload) = self.into.next().ok()?;
             if let Ok(Message::Failed(failure)) = Message::parse(kind, payload) {
-                return Some(failure.tamed().into_error());
+                return Some(told(failure));
             }
         }
         None
@@ -102,6 +102,14 @@ impl<R: Read, W: Write> Line<R, W> {
         }
         Inventory::from_json(&json)
             .map_err(|error| faulty(&format!("the list: {}", tame(error.message()))))
+    }
+}
+
+/// What the other side's failure is here. That it lost the connection is no failure of its own.
+fn told(failure: Failure) -> Error {
+    match failure.code.as_str() {
+        CUT => cut("the connection broke off"),
+        _ => failure.tamed().into_error(),
     }
 }
 

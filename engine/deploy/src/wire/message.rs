@@ -271,6 +271,8 @@ messages! {
     19 "failed" Failed(Failure),
     /// Headquarters has no more, and the site agrees: the conversation is over.
     20 "bye" Bye(Nothing),
+    /// The site keeps the step until what is made from it has come.
+    21 "kept" Kept(Nothing),
 }
 
 impl Body<'_> for Greeting {

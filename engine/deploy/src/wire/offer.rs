@@ -2,7 +2,7 @@
 //! as one stream; where they come to lie at the site is the matter of `incoming`.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::HashSet,
     fs::File,
     io::{self, Read, Seek, SeekFrom},
     path::PathBuf,
@@ -10,8 +10,9 @@ use std::{
 
 use imgdelta_core::{Error, Kind, Result};
 use imgdelta_delta::{ContentId, Digest, Watch};
-use imgdelta_repository::catalogue::{ImageId, Name, Tag};
+use imgdelta_repository::catalogue::{ImageId, Name};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::{
@@ -34,20 +35,14 @@ pub struct Choice {
     pub size: u64,
     /// What it is called at headquarters.
     pub name: Name,
-    /// The user's words for it.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub tags: BTreeSet<Tag>,
-    /// Whether others are to be made from it.
-    #[serde(default)]
-    pub golden: bool,
-    /// The id, at headquarters, of the image that it descends from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parent: Option<ImageId>,
-    /// The id, at the site, of the image whose difference is sent; none if the whole image is.
+    /// The image whose difference is sent, by its id at the site, or by that of a step of this conversation; none if the whole image is sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<ImageId>,
     /// The estimate of what has to be sent, in bytes.
     pub bytes: u64,
+    /// Whether it only serves as the base of what follows in this conversation, and is not to be entered.
+    #[serde(default)]
+    pub step: bool,
     /// The format that the image is to have there, if not the repository's own.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "maybe")]
     pub format: Option<FormatName>,
@@ -61,11 +56,14 @@ pub struct Choice {
 pub struct Offer {
     /// The image's id, as it was chosen.
     pub image: ImageId,
-    /// The base's id at the site, as it was chosen.
+    /// The base, as it was chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<ImageId>,
     /// The files that it is made of, in the order in which they are sent.
     pub parts: Vec<Part>,
+    /// What the files are, for who makes an image of them. Nobody here looks into it.
+    #[serde(default)]
+    pub item: Value,
 }
 
 /// One of the files.
@@ -87,6 +85,8 @@ pub struct Parcel {
     pub parts: Vec<Part>,
     /// Where each lies here.
     pub files: Vec<PathBuf>,
+    /// What the files are, for who makes an image of them.
+    pub item: Value,
 }
 
 impl Offer {

@@ -27,6 +27,9 @@ use super::{
     root,
 };
 
+/// Most steps of one conversation.
+pub const MOST_STEPS: usize = 64;
+
 /// How often the other side hears that the site is at work.
 const BEAT: Duration = Duration::from_secs(1);
 
@@ -58,15 +61,22 @@ pub trait Install: Sync {
 
 /// What has come whole: each part has the length and the SHA-256 that was promised. What is in it, nobody has looked at.
 #[derive(Clone, Debug)]
-pub struct Received<'a> {
+pub struct Whole<'a> {
     /// What was chosen.
     pub choice: &'a Choice,
     /// What was sent.
     pub offer: &'a Offer,
-    /// The folder where the parts lie; it goes when the image is entered.
-    pub folder: &'a Path,
-    /// Where each part lies.
-    pub files: Vec<PathBuf>,
+    /// Where each part lies, until the image is entered.
+    pub files: &'a [PathBuf],
+}
+
+/// An image that has come, and the steps that lead to it.
+#[derive(Clone, Debug)]
+pub struct Received<'a> {
+    /// The steps, each the base of the next one: the first is made from an image of the site, or is whole.
+    pub steps: Vec<Whole<'a>>,
+    /// The image itself.
+    pub image: Whole<'a>,
 }
 
 /// An image that was entered.
@@ -98,6 +108,7 @@ pub fn serve<R: Read, W: Write + Send>(from: R, to: W, site: &Site<'_>) -> Resul
         line: Line::new(from, to),
         site,
         served: Served::default(),
+        steps: Vec::new(),
     };
     match talk.hold() {
         Ok(()) => Ok(talk.served),
@@ -113,14 +124,26 @@ struct Talk<'a, R, W> {
     line: Line<R, W>,
     site: &'a Site<'a>,
     served: Served,
+    /// What is kept for what follows.
+    steps: Vec<Kept>,
 }
 
-/// What ends the work on one image.
-enum Stop {
-    /// The image is not taken, and the conversation goes on.
-    Refused(Error),
-    /// The conversation is over.
-    Broken(Error),
+/// What has come whole, and keeps its place.
+struct Kept {
+    choice: Choice,
+    offer: Offer,
+    files: Vec<PathBuf>,
+    incoming: Incoming,
+}
+
+impl Kept {
+    fn whole(&self) -> Whole<'_> {
+        Whole {
+            choice: &self.choice,
+            offer: &self.offer,
+            files: &self.files,
+        }
+    }
 }
 
 impl<R: Read, W: Write> Talk<'_, R, W> {
@@ -143,9 +166,12 @@ impl<R: Read, W: Write> Talk<'_, R, W> {
                     let choice = agreed
                         .take()
                         .ok_or_else(|| faulty("an offer comes before its choice"))?;
-                    self.take(&repository, &choice, &offer)?;
+                    self.take(&repository, choice, offer)?;
                 }
-                Message::Bye(Nothing) => return self.line.send(&Message::Bye(Nothing)),
+                Message::Bye(Nothing) => {
+                    self.steps.drain(..).for_each(|step| step.incoming.clear());
+                    return self.line.send(&Message::Bye(Nothing));
+                }
                 other => return Err(unexpected(&other, "choice")),
             }
         }
@@ -188,7 +214,7 @@ impl<R: Read, W: Write> Talk<'_, R, W> {
 
     /// Whether an image would be taken. If so, its offer may come.
     fn consider(&mut self, repository: &Repository, choice: Choice) -> Result<Option<Choice>> {
-        match considered(&repository.list()?, &choice) {
+        match self.considered(&repository.list()?, &choice) {
             Ok(None) => {
                 self.line.send(&Message::Ready(Nothing))?;
                 Ok(Some(choice))
@@ -198,62 +224,90 @@ impl<R: Read, W: Write> Talk<'_, R, W> {
                 Ok(None)
             }
             Err(error) => {
-                self.refuse(&choice, &error)?;
+                self.refuse(&choice.image, &error)?;
                 Ok(None)
             }
         }
     }
 
+    /// Whether the image is here, and if not, whether there is anything against it. Its content is not believed: it is proven when it has
+    /// come.
+    fn considered(&self, listing: &Listing, choice: &Choice) -> Result<Option<There>> {
+        if let Some(there) = listing.by_content(&choice.content_id) {
+            return Ok(Some(There {
+                image: there.id.clone(),
+                name: there.name.clone(),
+            }));
+        }
+        if let Some(other) = listing.by_id(&choice.image) {
+            let message = format!(
+                "the id '{}' is taken by '{}', which is another disk",
+                choice.image, other.name
+            );
+            return Err(Error::new(Kind::Usage, message).with_code("id_taken"));
+        }
+        let is_step = |id: &ImageId| self.steps.iter().any(|step| step.choice.image == *id);
+        if let Some(base) = &choice.base
+            && !is_step(base)
+            && listing.by_id(base).is_none()
+        {
+            let message = format!("the base '{base}' is not here any more");
+            return Err(Error::new(Kind::Chain, message).with_code("base_unknown"));
+        }
+        if choice.step && (self.steps.len() >= MOST_STEPS || is_step(&choice.image)) {
+            let message = format!("'{}' is a step too many", choice.image);
+            return Err(Error::new(Kind::Unsupported, message).with_code("steps"));
+        }
+        Ok(None)
+    }
+
     /// Takes in one image.
-    fn take(&mut self, repository: &Repository, choice: &Choice, offer: &Offer) -> Result<()> {
-        match self.taken(repository, choice, offer) {
-            Ok(entered) => {
-                self.served.entered.push(entered.image.clone());
-                self.line.send(&Message::Entered(entered))
+    fn take(&mut self, repository: &Repository, choice: Choice, offer: Offer) -> Result<()> {
+        if (&offer.image, &offer.base) != (&choice.image, &choice.base) {
+            return Err(faulty("an offer is of another image than its choice"));
+        }
+        offer.judged()?;
+        let incoming = match self.busy(|| Incoming::of(repository, &offer)) {
+            Ok(incoming) => incoming,
+            Err(error) => return self.refuse(&choice.image, &error),
+        };
+        let kept = self.receive(choice, offer, incoming)?;
+        if kept.choice.step {
+            self.steps.push(kept);
+            return self.line.send(&Message::Kept(Nothing));
+        }
+        match self.install(repository, &kept) {
+            Ok(installed) => {
+                kept.incoming.clear();
+                self.served.entered.push(installed.record.id.clone());
+                self.line.send(&Message::Entered(Entered {
+                    image: installed.record.id,
+                    name: installed.record.name,
+                    content_id: installed.record.content_id,
+                    is_new: installed.is_new,
+                    notes: installed.notes,
+                }))
             }
-            Err(Stop::Refused(error)) => self.refuse(choice, &error),
-            Err(Stop::Broken(error)) => Err(error),
+            Err(error) => self.refuse(&kept.choice.image, &error),
         }
     }
 
-    /// Receives what is offered, and has it entered.
-    fn taken(
-        &mut self,
-        repository: &Repository,
-        choice: &Choice,
-        offer: &Offer,
-    ) -> Result<Entered, Stop> {
-        if (&offer.image, &offer.base) != (&choice.image, &choice.base) {
-            return Err(Stop::Broken(faulty(
-                "an offer is of another image than its choice",
-            )));
-        }
-        offer.judged().map_err(Stop::Broken)?;
-        let looked = self.busy(|| Incoming::of(repository, offer));
-        let mut incoming = looked.map_err(Stop::Refused)?;
-        self.receive(&mut incoming).map_err(Stop::Broken)?;
+    /// Has an image made and entered, from the steps that lead to it.
+    fn install(&mut self, repository: &Repository, kept: &Kept) -> Result<Installed> {
+        let steps = std::mem::take(&mut self.steps);
         let received = Received {
-            choice,
-            offer,
-            folder: incoming.folder(),
-            files: incoming.whole().map_err(Stop::Broken)?,
+            steps: road(&steps, kept.choice.base.as_ref()),
+            image: kept.whole(),
         };
         let site = self.site;
-        let installed = self
-            .busy(|| site.install.install(repository, &received, &site.run))
-            .map_err(Stop::Refused)?;
-        incoming.clear();
-        Ok(Entered {
-            image: installed.record.id,
-            name: installed.record.name,
-            content_id: installed.record.content_id,
-            is_new: installed.is_new,
-            notes: installed.notes,
-        })
+        let installed = self.busy(|| site.install.install(repository, &received, &site.run));
+        drop(received);
+        self.steps = steps;
+        installed
     }
 
     /// Receives the parts, from where an earlier conversation was cut.
-    fn receive(&mut self, incoming: &mut Incoming) -> Result<()> {
+    fn receive(&mut self, choice: Choice, offer: Offer, mut incoming: Incoming) -> Result<Kept> {
         self.line.send(&Message::Held(incoming.held().clone()))?;
         match self.line.receive()? {
             Message::From(From { at }) => incoming.begin(at)?,
@@ -263,18 +317,22 @@ impl<R: Read, W: Write> Talk<'_, R, W> {
             self.site.run.work.watch.go_on()?;
             match self.line.receive()? {
                 Message::Data(Raw(bytes)) => incoming.append(bytes)?,
-                Message::End(Nothing) => return Ok(()),
+                Message::End(Nothing) => break,
                 other => return Err(unexpected(&other, "data")),
             }
         }
+        Ok(Kept {
+            files: incoming.whole()?,
+            choice,
+            offer,
+            incoming,
+        })
     }
 
     /// Tells that an image is not taken.
-    fn refuse(&mut self, choice: &Choice, error: &Error) -> Result<()> {
+    fn refuse(&mut self, image: &ImageId, error: &Error) -> Result<()> {
         let failure = Failure::of(error);
-        self.served
-            .refused
-            .push((choice.image.clone(), failure.clone()));
+        self.served.refused.push((image.clone(), failure.clone()));
         self.line.send(&Message::Refused(failure))
     }
 
@@ -325,26 +383,16 @@ fn in_common(theirs: &Inventory, mut own: Inventory) -> Inventory {
     own
 }
 
-/// Whether the image is here, and if not, whether there is anything against it. Its content is not believed: it is proven when it has come.
-fn considered(listing: &Listing, choice: &Choice) -> Result<Option<There>> {
-    if let Some(there) = listing.by_content(&choice.content_id) {
-        return Ok(Some(There {
-            image: there.id.clone(),
-            name: there.name.clone(),
-        }));
-    }
-    if let Some(other) = listing.by_id(&choice.image) {
-        let message = format!(
-            "the id '{}' is taken by '{}', which is another disk",
-            choice.image, other.name
-        );
-        return Err(Error::new(Kind::Usage, message).with_code("id_taken"));
-    }
-    match &choice.base {
-        Some(base) if listing.by_id(base).is_none() => {
-            let message = format!("the base '{base}' is not here any more");
-            Err(Error::new(Kind::Chain, message).with_code("base_unknown"))
+/// The steps that lead to `base`, in order. Each is made from an earlier one, so that there is no circle.
+fn road<'a>(steps: &'a [Kept], base: Option<&ImageId>) -> Vec<Whole<'a>> {
+    let mut road = Vec::new();
+    let mut base = base;
+    for step in steps.iter().rev() {
+        if base == Some(&step.choice.image) {
+            road.push(step.whole());
+            base = step.choice.base.as_ref();
         }
-        _ => Ok(None),
     }
+    road.reverse();
+    road
 }

@@ -1,0 +1,15 @@
+//! The conversation of two managers, from the outside: to its end, cut at every frame, and with an other side that cheats.
+
+#![allow(
+    clippy::indexing_slicing,
+    reason = "the tests know what they have made"
+)]
+
+mod cuts;
+mod hostile_client;
+mod hostile_site;
+mod lines;
+mod pipe;
+mod place;
+mod raw;
+mod talks;

@@ -1,0 +1,236 @@
+//! Headquarters and a site in one folder, an installer that takes whole images as they come, and whole conversations between the two.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use imgdelta_core::{Error, Format, Kind, Result};
+use imgdelta_delta::{Digest, Watch, Work};
+use imgdelta_deploy::wire::{
+    Choice, Client, Install, Installed, Outcome, Parcel, Part, Received, Served, Site, Whole, serve,
+};
+use imgdelta_registry::OpenSpec;
+use imgdelta_repository::catalogue::{Add, ImageId, Inventory, Repository, Run};
+use serde_json::json;
+use tempfile::TempDir;
+
+/// A folder that goes when the test ends.
+pub(crate) struct Place {
+    pub(crate) folder: TempDir,
+    pub(crate) watch: Watch,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().expect("a place"),
+            watch: Watch::default(),
+        }
+    }
+
+    pub(crate) fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.at(name);
+        fs::write(&path, bytes).expect("room");
+        path
+    }
+
+    pub(crate) fn repository(&self, name: &str) -> Result<Repository> {
+        Repository::init(&self.at(name), Format::Raw)
+    }
+
+    pub(crate) fn run(&self) -> Run<'_> {
+        Run {
+            work: Work {
+                threads: 1,
+                watch: &self.watch,
+                time: Some(1_700_000_000),
+                new_ids: None,
+            },
+            wait: Duration::from_secs(10),
+        }
+    }
+
+    pub(crate) fn site<'a>(&'a self, install: &'a dyn Install) -> Site<'a> {
+        Site {
+            root: None,
+            install,
+            run: self.run(),
+        }
+    }
+
+    /// Adds a raw image of those bytes.
+    pub(crate) fn add(&self, repository: &Repository, name: &str, bytes: &[u8]) -> Result<ImageId> {
+        let image = self.write(&format!("{name}.raw"), bytes);
+        let add = Add {
+            image: OpenSpec::of(image),
+            ..Add::default()
+        };
+        Ok(repository.add(&add, &self.run())?.record.id)
+    }
+
+    /// An image of headquarters as it would be sent: whole, in a part that says what it is and one that is it.
+    pub(crate) fn goods(&self, hq: &Repository, word: &str) -> Result<Goods> {
+        let record = hq.show(word)?;
+        let image = hq.folder().join(record.path()?.as_path());
+        let note = self.write(
+            &format!("{word}.note"),
+            format!("{word} is whole").as_bytes(),
+        );
+        let files = vec![note, image];
+        Ok(Goods {
+            choice: Choice {
+                image: record.id,
+                content_id: record.content_id,
+                size: record.size,
+                name: record.name,
+                base: None,
+                bytes: record.size,
+                step: false,
+                format: None,
+                as_child: false,
+            },
+            parcel: Parcel {
+                parts: vec![part("note", &files[0])?, part("image.raw", &files[1])?],
+                files,
+                item: json!({"what": "a note and the image"}),
+            },
+        })
+    }
+}
+
+/// What is sent of an image.
+#[derive(Clone, Debug)]
+pub(crate) struct Goods {
+    pub(crate) choice: Choice,
+    pub(crate) parcel: Parcel,
+}
+
+pub(crate) fn part(name: &str, file: &Path) -> Result<Part> {
+    let bytes = fs::read(file).expect("it is there");
+    Ok(Part {
+        name: name.parse()?,
+        length: bytes.len() as u64,
+        sha256: Digest::plain(&bytes),
+    })
+}
+
+/// Bytes that look like nothing: no two windows are the same.
+pub(crate) fn noise(len: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed * 2 + 1;
+    let mut bytes = Vec::with_capacity(len + 8);
+    while bytes.len() < len {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(len);
+    bytes
+}
+
+/// Takes the second part for the image, and leaves the proof to the repository.
+pub(crate) struct TakeWhole;
+
+impl Install for TakeWhole {
+    fn install(
+        &self,
+        repository: &Repository,
+        received: &Received<'_>,
+        run: &Run<'_>,
+    ) -> Result<Installed> {
+        let Whole {
+            choice,
+            offer,
+            files,
+        } = received.image;
+        assert_eq!(offer.item["what"], "a note and the image");
+        let note = fs::read_to_string(&files[0]).expect("it has come");
+        assert!(note.ends_with("is whole"), "{note}");
+        let add = Add {
+            image: OpenSpec::of(&files[1]),
+            name: Some(choice.name.clone()),
+            ..Add::default()
+        };
+        let added = repository.add(&add, run)?;
+        if added.record.content_id != choice.content_id {
+            return Err(Error::new(Kind::Digest, "is another disk"));
+        }
+        Ok(Installed {
+            record: added.record,
+            is_new: added.is_new,
+            notes: vec![format!(
+                "{} bytes in the note, {} steps",
+                note.len(),
+                received.steps.len()
+            )],
+        })
+    }
+}
+
+/// What came of a conversation on both sides.
+pub(crate) struct Talked {
+    pub(crate) client: Result<Vec<Result<Outcome>>>,
+    pub(crate) site: Result<Served>,
+}
+
+impl Talked {
+    /// Both sides came to the end, and each image did.
+    pub(crate) fn all(self) -> Result<Vec<Outcome>> {
+        let (client, site) = self.both();
+        site?;
+        client
+    }
+
+    /// What each side came to: of the first image that failed, why.
+    pub(crate) fn both(self) -> (Result<Vec<Outcome>>, Result<Served>) {
+        let client = self.client.and_then(|all| all.into_iter().collect());
+        (client, self.site)
+    }
+}
+
+/// Headquarters sends the images to the repository at `path`, over these ends of a line.
+pub(crate) fn talk<R, W, S, T>(
+    place: &Place,
+    (own, goods): (&Inventory, &[Goods]),
+    path: &Path,
+    (client_from, client_to): (R, W),
+    (site_from, site_to): (S, T),
+) -> Talked
+where
+    R: Read,
+    W: Write,
+    S: Read + Send,
+    T: Write + Send,
+{
+    std::thread::scope(|scope| {
+        let site = scope.spawn(|| serve(site_from, site_to, &place.site(&TakeWhole)));
+        let client = send(place, (own, goods), path, (client_from, client_to));
+        Talked {
+            client,
+            site: site.join().expect("no panic"),
+        }
+    })
+}
+
+fn send<R: Read, W: Write>(
+    place: &Place,
+    (own, goods): (&Inventory, &[Goods]),
+    path: &Path,
+    (from, to): (R, W),
+) -> Result<Vec<Result<Outcome>>> {
+    let path = path.to_str().expect("text");
+    let mut client = Client::open(from, to, path, &place.watch)?;
+    let wanted: Vec<ImageId> = goods.iter().map(|one| one.choice.image.clone()).collect();
+    client.announce(own, &wanted)?;
+    let deliver = |one: &Goods| client.deliver(&one.choice, || Ok(one.parcel.clone()));
+    let outcomes = goods.iter().map(deliver).collect();
+    client.close()?;
+    Ok(outcomes)
+}

@@ -1,0 +1,358 @@
+//! Conversations that come to their end.
+
+use std::{
+    cell::Cell,
+    fs,
+    os::unix::{fs::symlink, net::UnixStream},
+};
+
+use imgdelta_core::{Kind, Result};
+use imgdelta_delta::ContentId;
+use imgdelta_deploy::wire::{Client, Outcome, serve};
+use imgdelta_repository::{
+    catalogue::{
+        Repository,
+        facts::{Holdings, node},
+    },
+    choice::{Rules, choose},
+};
+
+use crate::{
+    pipe,
+    place::{Place, TakeWhole, noise, talk},
+};
+
+#[test]
+fn an_image_is_announced_chosen_sent_proven_and_entered() -> Result<()> {
+    let place = Place::new();
+    let hq = place.repository("hq")?;
+    place.add(&hq, "patched", &noise(2_500_000, 1))?;
+    let site = place.repository("site")?;
+    let goods = [place.goods(&hq, "patched")?];
+    let (here, there) = pipe::line();
+    let sent = talk(
+        &place,
+        (&hq.inventory()?, &goods),
+        site.folder(),
+        here,
+        there,
+    )
+    .all()?;
+    let Outcome::Entered {
+        entry,
+        sent,
+        resumed,
+    } = &sent[0]
+    else {
+        panic!("{sent:?}");
+    };
+    assert_eq!(
+        (*sent, *resumed),
+        (
+            goods[0].parcel.parts.iter().map(|part| part.length).sum(),
+            0
+        )
+    );
+    assert_eq!(entry.content_id, goods[0].choice.content_id);
+    assert!(entry.is_new);
+    assert_eq!(entry.notes, ["16 bytes in the note, 0 steps"]);
+    let record = site.show("patched")?;
+    assert_eq!(record.id, entry.image);
+    let stored = site.folder().join(record.path()?.as_path());
+    assert_eq!(fs::read(stored).expect("it is there"), noise(2_500_000, 1));
+    assert_eq!(
+        fs::read_dir(site.incoming()).expect("it is there").count(),
+        0
+    );
+    Ok(())
+}
+
+#[test]
+fn a_second_conversation_sends_nothing_and_says_under_which_name_it_is_there() -> Result<()> {
+    let place = Place::new();
+    let hq = place.repository("hq")?;
+    place.add(&hq, "patched", &noise(100_000, 1))?;
+    let site = place.repository("site")?;
+    let goods = [place.goods(&hq, "patched")?];
+    let own = hq.inventory()?;
+    for time in 0..2 {
+        let (here, there) = UnixStream::pair().expect("a socket");
+        let here = (here.try_clone().expect("a socket"), here);
+        let there = (there.try_clone().expect("a socket"), there);
+        let sent = talk(&place, (&own, &goods), site.folder(), here, there).all()?;
+        match &sent[0] {
+            Outcome::Entered { .. } => assert_eq!(time, 0),
+            Outcome::Kept { .. } => panic!("it is no step"),
+            Outcome::There(there) => {
+                assert_eq!((time, there.name.as_str()), (1, "patched"));
+                assert_eq!(there.image, site.show("patched")?.id);
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_site_answers_with_what_both_have_and_headquarters_can_choose_by_it() -> Result<()> {
+    let place = Place::new();
+    let hq = place.repository("hq")?;
+    let golden = noise(1 << 20, 1);
+    let mut patched = golden.clone();
+    patched[70_000..80_000].fill(7);
+    place.add(&hq, "golden", &golden)?;
+    place.add(&hq, "patched", &patched)?;
+    place.add(&hq, "hq-only", &noise(1 << 20, 2))?;
+    let site = place.repository("site")?;
+    place.add(&site, "Golden Disk", &golden)?;
+    place.add(&site, "site-only", &noise(1 << 20, 3))?;
+    let (here, there) = pipe::line();
+    std::thread::scope(|scope| {
+        let served = scope.spawn(|| serve(there.0, there.1, &place.site(&TakeWhole)));
+        let path = site.folder().to_str().expect("text");
+        let mut client = Client::open(here.0, here.1, path, &place.watch)?;
+        assert_eq!(client.site().repository, site.about().id);
+        let own = hq.inventory()?;
+        let wanted = hq.show("patched")?.id;
+        let answer = client.announce(&own, std::slice::from_ref(&wanted))?;
+        let names: Vec<&str> = answer
+            .images
+            .iter()
+            .map(|item| item.name.as_str())
+            .collect();
+        assert_eq!(names, ["Golden Disk"], "nothing else of the site is told");
+        let (listing, nodes) = (
+            hq.list()?,
+            answer.images.iter().map(node).collect::<Vec<_>>(),
+        );
+        let holdings = Holdings::of(&hq, &listing);
+        let choice = choose(
+            &holdings.nodes(),
+            &nodes,
+            wanted.as_str(),
+            &holdings,
+            &Rules::default(),
+        )?;
+        let base = choice.base().expect("both sides have the golden image");
+        assert_eq!(base.at_site, site.show("Golden Disk")?.id.as_str());
+        client.close()?;
+        assert!(served.join().expect("no panic")?.entered.is_empty());
+        Ok(())
+    })
+}
+
+#[test]
+fn what_the_site_does_not_take_is_told_and_the_next_image_follows() -> Result<()> {
+    let place = Place::new();
+    let hq = place.repository("hq")?;
+    for (name, seed) in [("one", 1), ("two", 2), ("three", 3), ("four", 4)] {
+        place.add(&hq, name, &noise(100_000, seed))?;
+    }
+    let site = place.repository("site")?;
+    let mut goods = ["one", "two", "three", "four"]
+        .iter()
+        .map(|name| place.goods(&hq, name))
+        .collect::<Result<Vec<_>>>()?;
+    // The base is not there; the id is another disk's; the content is not what was said.
+    goods[0].choice.base = Some("nobody".parse()?);
+    goods[1].choice.image = place.add(&site, "taken", &noise(1000, 9))?;
+    goods[2].choice.content_id = ContentId(imgdelta_delta::Digest([7; 32]));
+    let (here, there) = pipe::line();
+    let talked = talk(
+        &place,
+        (&hq.inventory()?, &goods),
+        site.folder(),
+        here,
+        there,
+    );
+    let outcomes = talked.client?;
+    let told = |at: usize| {
+        outcomes[at]
+            .as_ref()
+            .map(|_| ())
+            .expect_err("it was refused")
+    };
+    assert_eq!(
+        told(0).message(),
+        "the other side: the base 'nobody' is not here any more"
+    );
+    assert!(
+        told(1).message().contains("is taken by 'taken'"),
+        "{}",
+        told(1)
+    );
+    assert_eq!(told(2).message(), "the other side: is another disk");
+    assert!((0..3).all(|at| told(at).kind() == Kind::Peer));
+    assert!(matches!(outcomes[3], Ok(Outcome::Entered { .. })));
+    let served = talked.site?;
+    assert_eq!((served.entered.len(), served.refused.len()), (1, 3));
+    let kinds: Vec<&str> = served
+        .refused
+        .iter()
+        .map(|(_, why)| why.kind.as_str())
+        .collect();
+    assert_eq!(kinds, ["chain", "usage", "digest"]);
+    Ok(())
+}
+
+#[test]
+fn what_cannot_be_packed_stops_only_itself_and_what_is_there_is_not_packed() -> Result<()> {
+    let place = Place::new();
+    let hq = place.repository("hq")?;
+    place.add(&hq, "one", &noise(1000, 1))?;
+    place.add(&hq, "two", &noise(1000, 2))?;
+    let site = place.repository("site")?;
+    place.add(&site, "one-there", &noise(1000, 1))?;
+    let (one, two) = (place.goods(&hq, "one")?, place.goods(&hq, "two")?);
+    let (here, there) = pipe::line();
+    std::thread::scope(|scope| {
+        let served = scope.spawn(|| serve(there.0, there.1, &place.site(&TakeWhole)));
+        let path = site.folder().to_str().expect("text");
+        let mut client = Client::open(here.0, here.1, path, &place.watch)?;
+        let early = client.deliver(&one.choice, || Ok(one.parcel.clone()));
+        assert_eq!(
+            early.expect_err("nothing was announced").kind(),
+            Kind::Usage
+        );
+        client.announce(&hq.inventory()?, &[])?;
+        let packed = Cell::new(0);
+        let outcome = client.deliver(&one.choice, || {
+            packed.set(packed.get() + 1);
+            Ok(one.parcel.clone())
+        })?;
+        assert!(matches!(outcome, Outcome::There(_)));
+        assert_eq!(packed.get(), 0);
+        let failed = client.deliver(&two.choice, || {
+            Err(imgdelta_core::Error::new(Kind::Host, "no room to pack it"))
+        });
+        assert_eq!(failed.expect_err("not packed").kind(), Kind::Host);
+        let outcome = client.deliver(&two.choice, || Ok(two.parcel.clone()))?;
+        assert!(matches!(outcome, Outcome::Entered { .. }));
+        client.close()?;
+        served.join().expect("no panic").map(|_| ())
+    })
+}
+
+#[test]
+fn steps_are_kept_for_what_is_made_from_them_and_go_when_all_is_done() -> Result<()> {
+    let place = Place::new();
+    let hq = place.repository("hq")?;
+    let mut goods = Vec::new();
+    for (name, seed) in [("one", 1), ("two", 2), ("other", 3), ("three", 4)] {
+        place.add(&hq, name, &noise(100_000, seed))?;
+        goods.push(place.goods(&hq, name)?);
+    }
+    // one, then two from it, then three from that; the other one leads nowhere.
+    for at in 0..3 {
+        goods[at].choice.step = true;
+    }
+    goods[1].choice.base = Some(goods[0].choice.image.clone());
+    goods[3].choice.base = Some(goods[1].choice.image.clone());
+    let site = place.repository("site")?;
+    let (here, there) = pipe::line();
+    let own = hq.inventory()?;
+    let outcomes = talk(&place, (&own, &goods), site.folder(), here, there).all()?;
+    let is_kept = |outcome: &Outcome| matches!(outcome, Outcome::Kept { .. });
+    assert!(outcomes[..3].iter().all(is_kept));
+    match &outcomes[3] {
+        Outcome::Entered { entry, .. } => {
+            assert_eq!(entry.notes, ["14 bytes in the note, 2 steps"]);
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(site.list()?.len(), 1);
+    assert_eq!(
+        fs::read_dir(site.incoming()).expect("it is there").count(),
+        0
+    );
+    Ok(())
+}
+
+#[test]
+fn only_what_lies_below_the_root_is_served() -> Result<()> {
+    let place = Place::new();
+    let inside = Repository::init(&place.at("root/site"), imgdelta_core::Format::Vhd)?;
+    let outside = place.repository("outside")?;
+    symlink(outside.folder(), place.at("root/link")).expect("room");
+    let root = place.at("root");
+    let ask = |path: &str| {
+        let (here, there) = pipe::line();
+        std::thread::scope(|scope| {
+            let served = scope.spawn(|| {
+                let site = imgdelta_deploy::wire::Site {
+                    root: Some(&root),
+                    ..place.site(&TakeWhole)
+                };
+                serve(there.0, there.1, &site)
+            });
+            let opened = Client::open(here.0, here.1, path, &place.watch).and_then(|client| {
+                let site = client.site().clone();
+                client.close()?;
+                Ok(site)
+            });
+            (opened, served.join().expect("no panic"))
+        })
+    };
+    let path = |name: &str| place.at(name).to_str().expect("text").to_owned();
+    let (opened, served) = ask(&path("root/site"));
+    assert_eq!(opened?.repository, inside.about().id);
+    served?;
+    for wrong in [
+        "outside",
+        "root/link",
+        "root/../outside",
+        "root/none",
+        "nowhere",
+    ] {
+        let (opened, served) = ask(&path(wrong));
+        let served = served.expect_err(wrong);
+        assert_eq!((served.kind(), served.code()), (Kind::Reference, "outside"));
+        let opened = opened.expect_err(wrong);
+        assert_eq!(opened.kind(), Kind::Peer);
+        assert!(
+            opened
+                .message()
+                .contains("is no folder that may be had here"),
+            "{opened}"
+        );
+    }
+    let (opened, served) = ask(&path("root"));
+    assert!(
+        opened
+            .expect_err("no repository")
+            .message()
+            .contains("is not a repository")
+    );
+    assert_eq!(served.expect_err("no repository").kind(), Kind::Usage);
+    Ok(())
+}
+
+#[test]
+fn a_stop_is_heard_between_two_frames() -> Result<()> {
+    let place = Place::new();
+    let hq = place.repository("hq")?;
+    place.add(&hq, "patched", &noise(1 << 20, 1))?;
+    let goods = place.goods(&hq, "patched")?;
+    let site = place.repository("site")?;
+    let (here, there) = pipe::line();
+    let far = Place::new();
+    let outcome = std::thread::scope(|scope| {
+        let served = scope.spawn(|| serve(there.0, there.1, &far.site(&TakeWhole)));
+        let path = site.folder().to_str().expect("text");
+        let mut client = Client::open(here.0, here.1, path, &place.watch)?;
+        client.announce(&hq.inventory()?, &[])?;
+        let outcome = client.deliver(&goods.choice, || {
+            place.watch.stop();
+            Ok(goods.parcel.clone())
+        });
+        drop(client);
+        let served = served
+            .join()
+            .expect("no panic")
+            .expect_err("it was broken off");
+        assert_eq!(served.message(), "the other side: interrupted");
+        outcome
+    });
+    assert_eq!(outcome.expect_err("stopped").kind(), Kind::Interrupted);
+    assert!(site.list()?.is_empty());
+    Ok(())
+}
