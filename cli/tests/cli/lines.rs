@@ -134,6 +134,14 @@ fn every_help_shows_examples_and_the_long_one_the_exit_statuses() {
         let long = place.ok(&format!("{command} --help"));
         assert!(long.contains(&format!("imgdelta {command} ")), "{long}");
     }
+    for verb in [
+        "init", "add", "scan", "list", "show", "tree", "tag", "untag", "golden", "set-id",
+        "rename", "verify", "remove", "gc",
+    ] {
+        let short = place.ok(&format!("repo {verb} -h"));
+        assert!(short.contains("IMGDELTA_REPO"), "{short}");
+        assert!(short.lines().count() <= 50, "{verb}: {short}");
+    }
     assert!(place.ok("completions bash").contains("imgdelta"));
     let manual = place.ok("man");
     assert!(manual.contains(".TH imgdelta") && manual.contains("imgdelta\\-repo\\-scan"));

@@ -207,6 +207,10 @@ fn one_image_that_fails_does_not_stop_the_others() {
     assert!(said.out.contains("! broken.vhd: "), "{}", said.out);
     assert!(said.out.contains("! missing.vhd: "), "{}", said.out);
     assert_eq!(names(&place, "hq"), ["golden", "patched"]);
+    place.change("hq/patched.qcow2", |bytes| bytes.push(0));
+    let said = place.run("repo add hq/patched.qcow2 golden.raw --in-place --repo hq");
+    assert_eq!(said.exit, 6, "{}{}", said.out, said.err);
+    assert!(said.out.contains("hint"), "{}", said.out);
     // By itself, it is an error as any other.
     assert!(
         place

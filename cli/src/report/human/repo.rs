@@ -9,7 +9,7 @@ use imgdelta_repository::catalogue::Known;
 use super::{Page, Text};
 use crate::commands::{
     Inventoried,
-    repo::{Added, Edited, Image, Inited, One, Removed, Scanned, Swept, short},
+    repo::{Added, Edited, Failed, Image, Inited, One, Removed, Scanned, Swept, short},
 };
 
 impl Text for Inited {
@@ -37,7 +37,7 @@ impl Text for Added {
 
 fn added(one: &One, page: &mut Page<'_>) -> io::Result<()> {
     match (&one.image, &one.error) {
-        (_, Some(error)) => failed(&one.path, &error.message, page),
+        (_, Some(error)) => failed(&one.path, error, page),
         (Some(image), None) if one.is_new => {
             page.line(format_args!("{}: added as {}", one.path, image.name))?;
             told(image, page)
@@ -51,11 +51,16 @@ fn added(one: &One, page: &mut Page<'_>) -> io::Result<()> {
 }
 
 /// A file that failed; the message may name it already.
-fn failed(path: &str, message: &str, page: &mut Page<'_>) -> io::Result<()> {
+fn failed(path: &str, failed: &Failed, page: &mut Page<'_>) -> io::Result<()> {
+    let message = &failed.message;
     if message.starts_with(path) {
-        page.line(format_args!("! {message}"))
+        page.line(format_args!("! {message}"))?;
     } else {
-        page.line(format_args!("! {path}: {message}"))
+        page.line(format_args!("! {path}: {message}"))?;
+    }
+    match &failed.hint {
+        Some(hint) => page.field("hint", hint),
+        None => Ok(()),
     }
 }
 
@@ -137,7 +142,7 @@ impl Text for Scanned {
             ))?;
         }
         for left in &self.failed {
-            failed(&left.path, &left.error.message, page)?;
+            failed(&left.path, &left.error, page)?;
         }
         page.line(format_args!(
             "{} taken in, {} known, {} the same as others, {} failed",
