@@ -1,8 +1,8 @@
 //! `check`: is an image sound? `--repair` writes one that is, as far as nothing needs to be guessed.
 
-use std::sync::atomic::Ordering;
+use std::{path::PathBuf, sync::atomic::Ordering};
 
-use imgdelta_core::{CheckReport, Draft, Driver, Error, Existing, FileSource, Result};
+use imgdelta_core::{CheckReport, Draft, Driver, Error, Existing, FileSource, Repair, Result};
 use imgdelta_delta::mend;
 use imgdelta_registry::{OpenSpec, check_image, probe, refuse_inputs, repair_image};
 use serde::Serialize;
@@ -102,22 +102,12 @@ pub(crate) fn check(job: &job::Check, run: &Run<'_>) -> Result<Checked> {
 /// Writes the mended image, and checks it before it gets its name.
 fn repair(job: &job::Check, goal: &job::Repair, driver: &Driver, run: &Run<'_>) -> Result<Checked> {
     let repair = repair_image(&job.image)?;
-    let (place, existing) = match goal {
-        job::Repair::Into { output, existing } => (output.clone(), *existing),
-        // The file itself, not a link to it, gets the new bytes.
-        job::Repair::InPlace => {
-            let place = std::fs::canonicalize(&job.image.path)
-                .map_err(|cause| Error::host("cannot find", cause).in_file(&job.image.path))?;
-            (place, Existing::Replace)
-        }
+    let (place, existing) = place_of(job, goal, &repair)?;
+    let output = match goal {
+        job::Repair::Into { output, .. } => shown(output),
+        job::Repair::InPlace => shown(&job.image.path),
     };
-    let is_new = matches!(goal, job::Repair::Into { .. });
-    if is_new {
-        let stamps: Vec<_> = repair.source.stamp()?.into_iter().collect();
-        refuse_inputs(&place, &stamps)?;
-    }
-    let output = shown(if is_new { &place } else { &job.image.path });
-    if repair.done.is_empty() && !is_new {
+    if repair.done.is_empty() && matches!(goal, job::Repair::InPlace) {
         Draft::clear(&place)?;
         let mended = Vec::new();
         let report = check_image(&job.image)?;
@@ -136,6 +126,23 @@ fn repair(job: &job::Check, goal: &job::Repair, driver: &Driver, run: &Run<'_>) 
     draft.commit()?;
     let mended = repair.done;
     Ok(tell(job, driver, report, Some(Repaired { output, mended })))
+}
+
+/// Where the mended image goes, and whether it may replace what stands there.
+fn place_of(job: &job::Check, goal: &job::Repair, repair: &Repair) -> Result<(PathBuf, Existing)> {
+    match goal {
+        job::Repair::Into { output, existing } => {
+            let stamps: Vec<_> = repair.source.stamp()?.into_iter().collect();
+            refuse_inputs(output, &stamps)?;
+            Ok((output.clone(), *existing))
+        }
+        // The file itself, not a link to it, gets the new bytes.
+        job::Repair::InPlace => {
+            let place = std::fs::canonicalize(&job.image.path)
+                .map_err(|cause| Error::host("cannot find", cause).in_file(&job.image.path))?;
+            Ok((place, Existing::Replace))
+        }
+    }
 }
 
 fn tell(

@@ -8,7 +8,7 @@
 //! | [`apply`] | base and child as a full image, both proven |
 //! | [`attach`] | a child that names the local copy of its base |
 //! | [`compare`] | are two disks equal, and where are they not |
-//! | [`digest`], [`tree`], [`prove`] | content ids |
+//! | [`digest`], [`tree`], [`prove`](mod@prove) | content ids |
 //! | [`layer`] | what proves a child's own layer |
 //! | [`manifest`] | the file beside a child |
 //! | [`remembered`] | leaf digests kept between runs |
