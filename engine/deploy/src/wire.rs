@@ -2,7 +2,7 @@
 //!
 //! `PROTOCOL.md` beside this crate's manifest describes every frame. Headquarters has a [`Client`], the site calls [`serve`]; each speaks over
 //! any pair of a reader and a writer, keeps at most a list and a frame in memory, and believes nothing of the other but what it has proven.
-//! Which base is best is not decided here, nor is anything packed or applied: that is the caller's, and that of an [`Install`].
+//! Which base is best is not decided here, nor is anything packed or applied: [`Sending`] and [`Deliveries`] ask other rooms for that.
 //!
 //! | room | holds |
 //! |---|---|
@@ -12,13 +12,16 @@
 //! | `offer` | what was chosen, and the parts that are sent |
 //! | `line` | one end: messages out and in, lists in pieces |
 //! | `client` | headquarters' end |
+//! | `sending` | images of headquarters announced, chosen for, packed and sent over it |
 //! | `site` | the site's end |
+//! | `deliveries` | what comes over it made into images, as what comes on a stick |
 //! | `incoming` | what a site holds of an offer until it is whole |
 //! | `root` | the folder that is asked for, if it may be had |
 //! | `target` | `ssh://[user@]host[:port]/path`, and the command that leads there |
 //! | `ssh` | a line through the system's ssh |
 
 mod client;
+mod deliveries;
 mod failure;
 mod frame;
 mod incoming;
@@ -26,15 +29,18 @@ mod line;
 mod message;
 mod offer;
 mod root;
+mod sending;
 mod site;
 mod ssh;
 mod target;
 
 pub use client::{Client, Outcome};
+pub use deliveries::Deliveries;
 pub use failure::Failure;
 pub use frame::LONGEST_PAYLOAD;
 pub use message::{Entered, FormatName, Opened, There};
 pub use offer::{Choice, MOST_PARTS, Offer, Parcel, Part};
+pub use sending::{Sending, Sent, SentImage};
 pub use site::{Install, Installed, MOST_STEPS, Received, Served, Site, Whole, serve};
 pub use ssh::Transport;
 pub use target::{REMOTE_PROGRAM, SSH, Target, ssh_command};

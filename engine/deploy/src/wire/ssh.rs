@@ -3,7 +3,7 @@
 use std::{
     ffi::OsString,
     io::{self, Read, Write},
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
 };
 
 use imgdelta_core::{Error, Kind, Result};
@@ -51,17 +51,23 @@ impl Transport {
     }
 
     /// Waits until the program has ended, both ends being dropped, and says what its end adds to what went wrong on the line: that ssh
-    /// did not get there, or did not find the program.
+    /// did not get there, or did not find the program. A conversation that came to its end needs no more.
     ///
     /// # Errors
-    /// That of the conversation; Peer, if there was none and the program failed.
+    /// That of the conversation.
     pub fn end<T>(mut self, outcome: Result<T>) -> Result<T> {
         drop((self.from.take(), self.to.take()));
         let status = self.child.wait();
-        let status =
-            status.map_err(|cause| Error::host("cannot wait for the line's end", cause))?;
+        outcome.map_err(|error| {
+            let why = status.ok().and_then(|status| self.why(status));
+            why.into_iter().fold(error, Error::with_detail)
+        })
+    }
+
+    /// What its end says.
+    fn why(&self, status: ExitStatus) -> Option<String> {
         let program = &self.program;
-        let Some(why) = (match status.code() {
+        match status.code() {
             Some(0) => None,
             Some(255) => Some(format!("'{program}' did not reach the other side")),
             Some(126 | 127) => Some(
@@ -69,12 +75,6 @@ impl Transport {
             ),
             Some(code) => Some(format!("'{program}' ended with status {code}")),
             None => Some(format!("'{program}' was killed")),
-        }) else {
-            return outcome;
-        };
-        match outcome {
-            Ok(_) => Err(Error::new(Kind::Peer, why).with_code("line")),
-            Err(error) => Err(error.with_detail(why)),
         }
     }
 }

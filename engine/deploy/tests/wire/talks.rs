@@ -242,8 +242,8 @@ fn steps_are_kept_for_what_is_made_from_them_and_go_when_all_is_done() -> Result
         goods.push(place.goods(&hq, name)?);
     }
     // one, then two from it, then three from that; the other one leads nowhere.
-    for at in 0..3 {
-        goods[at].choice.step = true;
+    for step in &mut goods[..3] {
+        step.choice.step = true;
     }
     goods[1].choice.base = Some(goods[0].choice.image.clone());
     goods[3].choice.base = Some(goods[1].choice.image.clone());
