@@ -1,6 +1,6 @@
 //! `plan` as text.
 
-use std::io;
+use std::{collections::HashMap, io};
 
 use super::{Page, Text};
 use crate::commands::{Leg, Planned, Reached};
@@ -51,8 +51,8 @@ fn reached(site: &Reached, page: &mut Page<'_>) -> io::Result<()> {
             there.image.name, there.at_site.name
         ))?;
     }
-    for leg in &site.legs {
-        travelling(leg, page)?;
+    for (depth, leg) in tree(&site.legs) {
+        travelling(leg, depth, page)?;
     }
     for alike in &site.resized {
         page.line(format_args!(
@@ -63,7 +63,32 @@ fn reached(site: &Reached, page: &mut Page<'_>) -> io::Result<()> {
     Ok(())
 }
 
-fn travelling(leg: &Leg, page: &mut Page<'_>) -> io::Result<()> {
+/// What is sent as a tree: each image is followed, one step further in, by those that are made from it.
+fn tree(legs: &[Leg]) -> Vec<(usize, &Leg)> {
+    let base = |leg: &Leg| match &leg.base {
+        Some(base) if base.at_site.is_none() => Some(base.image.id.clone()),
+        _ => None,
+    };
+    let mut above: HashMap<Option<String>, Vec<&Leg>> = HashMap::new();
+    for leg in legs.iter().rev() {
+        above.entry(base(leg)).or_default().push(leg);
+    }
+    let mut left: Vec<(usize, &Leg)> = Vec::new();
+    let mut tree = Vec::with_capacity(legs.len());
+    let mut next = (0, None);
+    loop {
+        let (depth, from) = next;
+        let made_from_it = above.remove(&from).unwrap_or_default();
+        left.extend(made_from_it.into_iter().map(|leg| (depth, leg)));
+        let Some((depth, leg)) = left.pop() else {
+            return tree;
+        };
+        tree.push((depth, leg));
+        next = (depth + 1, Some(leg.image.id.clone()));
+    }
+}
+
+fn travelling(leg: &Leg, depth: usize, page: &mut Page<'_>) -> io::Result<()> {
     let what = match &leg.base {
         Some(base) => format!("as a child of {}", base.image.name),
         None => "as a whole".to_owned(),
@@ -73,29 +98,40 @@ fn travelling(leg: &Leg, page: &mut Page<'_>) -> io::Result<()> {
     } else {
         ""
     };
+    let margin = "  ".repeat(depth.min(40));
     page.line(format_args!(
-        "  + {}: {} {what}{step}",
+        "  {margin}+ {}: {} {what}{step}",
         leg.image.name,
         page.size(leg.bytes)
     ))?;
     let reason = if leg.base.is_some() { "base" } else { "why" };
-    inner(page, reason, &leg.why)?;
+    inner(page, &margin, reason, &leg.why)?;
     for (number, other) in leg.runners_up.iter().enumerate() {
-        inner(page, if number == 0 { "next" } else { "" }, &other.text)?;
+        inner(
+            page,
+            &margin,
+            if number == 0 { "next" } else { "" },
+            &other.text,
+        )?;
     }
     if leg.base.is_some() {
-        inner(page, "whole", page.size(leg.whole))?;
+        inner(page, &margin, "whole", page.size(leg.whole))?;
     }
     if page.is_loud() {
         let weighed = format!("{} of {} in common", leg.weighed, leg.candidates);
-        inner(page, "weighed", weighed)?;
+        inner(page, &margin, "weighed", weighed)?;
     }
     Ok(())
 }
 
 /// A name and its value under an image.
-fn inner(page: &mut Page<'_>, name: &str, value: impl std::fmt::Display) -> io::Result<()> {
-    page.line(format_args!("      {name:<8} {value}"))
+fn inner(
+    page: &mut Page<'_>,
+    margin: &str,
+    name: &str,
+    value: impl std::fmt::Display,
+) -> io::Result<()> {
+    page.line(format_args!("      {margin}{name:<8} {value}"))
 }
 
 /// How long it takes, as people say it.
