@@ -184,6 +184,15 @@ impl Repository {
         Listing::read(&self.rooms)
     }
 
+    /// As [`list`](Self::list), once nobody is changing it: who finds a file that has no record may wait for whoever is about to write
+    /// that. What a killed process left half done is finished first.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list); Busy, if another process goes on changing it.
+    pub fn list_settled(&self, run: &Run<'_>) -> Result<Listing> {
+        Ok(self.change(run, "look")?.listing)
+    }
+
     /// The image that the user means, see [`Listing::find`].
     ///
     /// # Errors

@@ -89,6 +89,7 @@ impl Deployed {
 }
 
 impl AtSite {
+    /// Nothing has become of it yet.
     fn new(name: String) -> Self {
         Self {
             name,

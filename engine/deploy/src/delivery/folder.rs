@@ -160,6 +160,7 @@ impl Delivery {
             .try_for_each(|file| self.check_file(file, errand))
     }
 
+    /// Makes sure that one file is what was put there.
     fn check_file(&self, file: &Shipped, errand: &Errand<'_>) -> Result<()> {
         let place = self.place(file)?;
         (errand.told)(Stage::Check(&place));
@@ -216,6 +217,7 @@ fn write(place: &Path, content: &[u8]) -> Result<()> {
     draft.commit()
 }
 
+/// Something that lies in a delivery is not what was put there.
 fn damaged(kind: Kind, what: &str, place: &Path) -> Error {
     Error::new(kind, what)
         .with_code("delivery_damaged")

@@ -29,6 +29,7 @@ pub(super) fn text(index: &Index) -> String {
     text
 }
 
+/// What is said of one item.
 fn item_text(text: &mut String, item: &Item) -> std::fmt::Result {
     let (name, size) = (&item.name, Bytes(item.file.length));
     writeln!(text, "\n{name}")?;

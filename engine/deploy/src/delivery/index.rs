@@ -157,6 +157,7 @@ impl Index {
 }
 
 impl Default for Index {
+    /// As [`new`](Self::new).
     fn default() -> Self {
         Self::new()
     }
@@ -215,6 +216,7 @@ fn check_schema(json: &[u8]) -> Result<()> {
     Err(Error::new(Kind::Unsupported, message).with_code("schema"))
 }
 
+/// Something that was listed cannot be.
 pub(super) fn faulty(what: &str) -> Error {
     Error::new(Kind::Corrupt, format!("delivery: {what}")).with_code("delivery")
 }

@@ -52,20 +52,45 @@ pub fn install(
     manner: &Manner,
     errand: &Errand<'_>,
 ) -> Result<Installed> {
-    let item = goods.item;
     let listing = site.list()?;
-    if let Some(record) = here(site, &listing, item) {
-        return Ok(Installed {
-            record: record.clone(),
-            is_new: false,
-            as_child: false,
-            notes: Vec::new(),
-        });
+    if let Some(record) = here(site, &listing, goods.item) {
+        return Ok(there(record));
     }
+    match install_once(site, &listing, goods, ground, manner, errand) {
+        // Another deployment may be about to enter the same image: its file stands there already.
+        Err(error) if error.code() == "exists" => {
+            let listing = site.list_settled(&errand.run)?;
+            let record = here(site, &listing, goods.item);
+            record.map(there).ok_or(error)
+        }
+        other => other,
+    }
+}
+
+/// An image that is there already.
+fn there(record: &Record) -> Installed {
+    Installed {
+        record: record.clone(),
+        is_new: false,
+        as_child: false,
+        notes: Vec::new(),
+    }
+}
+
+/// As [`install`], the image not being there.
+fn install_once(
+    site: &Repository,
+    listing: &Listing,
+    goods: &Goods<'_>,
+    ground: Option<&Ground>,
+    manner: &Manner,
+    errand: &Errand<'_>,
+) -> Result<Installed> {
+    let item = goods.item;
     let disk = unpack(goods, ground, errand)?;
     (errand.told)(Stage::Install(&item.name));
     let mut notes = Vec::new();
-    let name = free_name(&listing, item, &mut notes)?;
+    let name = free_name(listing, item, &mut notes)?;
     let child = match ground.filter(|_| manner.as_child) {
         Some(ground) => as_child(site, ground, &disk, item, &name, &mut notes, errand)?,
         None => None,
@@ -75,7 +100,7 @@ pub fn install(
         Some(child) => child,
         None => as_whole(site, &disk, item, &name, manner.format, &mut notes, errand)?,
     };
-    let added = site.enter(arrival(site, &listing, item, name, written)?, &errand.run)?;
+    let added = site.enter(arrival(site, listing, item, name, written)?, &errand.run)?;
     notes.extend(added.notes);
     Ok(Installed {
         record: added.record,

@@ -74,6 +74,7 @@ impl Received {
         })
     }
 
+    /// Notes what became of an item.
     fn push(&mut self, item: &Item, fate: Fate) {
         self.taken.push(Taken {
             image: item.image.clone(),
@@ -179,6 +180,7 @@ impl Taking<'_> {
         Ok(())
     }
 
+    /// As [`take`](Self::take), its own failures being errors.
     fn try_to_take(&mut self, item: &Item, leg: Leg) -> Result<Fate> {
         let ground = self.ground(item)?;
         self.delivery.check(item, self.errand)?;

@@ -176,6 +176,7 @@ fn begin(
     Ok((path, create(&spec(&place, format), disk, None)?))
 }
 
+/// A new image in that place, which nobody has yet.
 fn spec(place: &std::path::Path, format: Format) -> OutputSpec {
     OutputSpec {
         path: place.to_owned(),

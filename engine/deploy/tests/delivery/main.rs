@@ -15,3 +15,4 @@ mod place;
 mod refusals;
 mod sticks;
 mod stops;
+mod together;

@@ -33,6 +33,7 @@ impl Incoming {
 }
 
 impl Drop for Incoming {
+    /// What cannot be removed stays for `gc`.
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.folder);
     }

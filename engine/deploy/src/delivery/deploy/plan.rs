@@ -122,6 +122,7 @@ impl Plan<'_> {
         Ok(orders)
     }
 
+    /// One leg of a route as it is packed.
     fn order(&self, leg: &Leg, site: &RepositoryId, format: Format) -> Result<Order> {
         Ok(Order {
             image: leg.image.parse()?,
@@ -146,6 +147,7 @@ impl Plan<'_> {
         Ok(at_site)
     }
 
+    /// As [`hand_over`](Self::hand_over), what stops it being an error.
     fn try_to_hand_over(&self, folder: &Path, at_site: &mut AtSite) -> Result<()> {
         let site = Repository::open(folder)?;
         let inventory = site.inventory()?;

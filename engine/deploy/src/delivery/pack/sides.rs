@@ -30,6 +30,7 @@ struct Side {
 }
 
 impl Side {
+    /// Opens the image of that id.
     fn open(headquarters: &Repository, listing: &Listing, id: &ImageId) -> Result<Self> {
         let record = listing.by_id(id).cloned().ok_or_else(|| {
             Error::new(Kind::Usage, format!("there is no image '{id}' to send"))
@@ -54,6 +55,7 @@ impl Side {
         Err(error.in_file(&self.disk.top()?.path))
     }
 
+    /// What an item says of it.
     fn pointer(&self) -> Pointer {
         pointer(&self.record)
     }
@@ -209,6 +211,7 @@ impl Sides {
         Ok(file)
     }
 
+    /// The file in `folder`, in the smallest form that its format has.
     fn spec(&self, folder: &Path, name: &Name) -> Result<OutputSpec> {
         let options = match self.format {
             Format::Qcow2 => Options::parse(&["compression_type=zstd"])?,
