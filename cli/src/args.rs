@@ -4,6 +4,7 @@
 
 mod add;
 mod child;
+mod deploy;
 mod disks;
 mod general;
 mod input;
@@ -22,6 +23,7 @@ use clap::{
 };
 
 pub(crate) use child::{Apply, Attach};
+pub(crate) use deploy::{Deploy, Receive};
 pub(crate) use disks::{Compare, Convert};
 pub(crate) use general::General;
 pub(crate) use looks::{Check, Digest, Info, Map};
@@ -112,6 +114,10 @@ pub(crate) enum Command {
     Inventory(Inventory),
     /// Which base an image would travel from, and what would be sent.
     Plan(Plan),
+    /// Send images to sites: from the best base that both sides have, what differs.
+    Deploy(Box<Deploy>),
+    /// Take from a delivery what is for this site: prove the base, make the image, prove it, enter it.
+    Receive(Receive),
     /// Which settings hold, and where each came from.
     Env(Env),
     /// What this build is, and which formats it reads and writes.
@@ -130,6 +136,8 @@ impl Command {
             Self::Repo(typed) => typed.folder(),
             Self::Inventory(typed) => typed.place.repo.as_ref(),
             Self::Plan(typed) => typed.place.repo.as_ref(),
+            Self::Deploy(typed) => typed.change.place.repo.as_ref(),
+            Self::Receive(typed) => typed.place.repo.as_ref(),
             Self::Env(typed) => typed.place.repo.as_ref(),
             _ => None,
         }

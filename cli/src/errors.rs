@@ -154,7 +154,11 @@ impl Failure<'_> {
             }
             // A repository takes in one image after the other.
             None if self.begun => "what was done before stays; the same command goes on from there",
-            _ => "nothing was changed",
+            // Who had done a part by then says what stays.
+            _ => {
+                let left = self.error.details().first();
+                left.map_or("nothing was changed", String::as_str)
+            }
         };
         format!("cancelled{percent}; {after}")
     }

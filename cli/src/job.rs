@@ -1,5 +1,6 @@
 //! What is to be done: every command as data, its formats named and its options parsed. It never sees clap, and does nothing.
 
+mod deploy;
 mod repository;
 mod settings;
 
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 use imgdelta_core::{Error, Existing, Kind, Result};
 use imgdelta_registry::{OpenSpec, OutputSpec};
 
+pub(crate) use deploy::{Deploy, Receive, Way};
 pub(crate) use repository::{Add, Edit, Editing, Init, Inventory, Manner, Plan, Remove};
 pub(crate) use settings::{Origin, Progress, Setting, Settings, Wishes};
 

@@ -207,6 +207,15 @@ fn obey(
             repository::inventory(&job, run, report)
         }
         Command::Plan(typed) => Ok(telling(report, commands::plan(&typed.job(), run)?)),
+        Command::Deploy(typed) => {
+            let job = typed.job();
+            if job.manner.dry_run {
+                Ok(telling(report, commands::plan(&job.plan(), run)?))
+            } else {
+                Ok(telling(report, commands::deploy(&job, run)?))
+            }
+        }
+        Command::Receive(typed) => Ok(telling(report, commands::receive(&typed.job(), run)?)),
         Command::Env(_) => Ok(telling(report, commands::env(run.settings))),
         Command::Version => Ok(telling(report, commands::version())),
         Command::Completions(typed) => Ok(as_it_is(report, args::script(typed.shell))),

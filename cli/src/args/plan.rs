@@ -84,6 +84,20 @@ pub(crate) struct Plan {
     /// Where the images are.
     #[command(flatten)]
     pub(crate) place: Place,
+    /// Which base.
+    #[command(flatten)]
+    choice: Choice,
+    /// Say whether a medium of this size holds it: 16GB, 8G.
+    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Way")]
+    media: Option<Bytes>,
+    /// Say how long it takes at so much a second: 10Mbit/s, 2MB/s, 512K.
+    #[arg(long, value_name = "RATE", value_parser = rate, help_heading = "Way")]
+    rate: Option<Bytes>,
+}
+
+/// How the base is chosen.
+#[derive(Debug, Args)]
+pub(super) struct Choice {
     /// What ranks the candidates.
     #[arg(
         long,
@@ -98,12 +112,23 @@ pub(crate) struct Plan {
     /// Where there are more candidates than this, near ones are weighed first.
     #[arg(long, value_name = "N", default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..=100_000), help_heading = "Choice")]
     candidates: u32,
-    /// Say whether a medium of this size holds it: 16GB, 8G.
-    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Way")]
-    media: Option<Bytes>,
-    /// Say how long it takes at so much a second: 10Mbit/s, 2MB/s, 512K.
-    #[arg(long, value_name = "RATE", value_parser = rate, help_heading = "Way")]
-    rate: Option<Bytes>,
+}
+
+impl Choice {
+    /// What it means.
+    pub(super) fn rules(&self) -> Rules {
+        Rules {
+            measure: match self.measure {
+                By::Auto => Measure::Auto,
+                By::Hops => Measure::Hops,
+                By::Blocks => Measure::Blocks,
+                By::Ratio => Measure::Ratio,
+            },
+            threshold: self.threshold,
+            list: usize::try_from(self.candidates).unwrap_or(usize::MAX),
+            ..Rules::default()
+        }
+    }
 }
 
 /// What ranks candidates.
@@ -125,17 +150,8 @@ impl Plan {
         job::Plan {
             images: self.images,
             sites: self.sites,
-            rules: Rules {
-                measure: match self.measure {
-                    By::Auto => Measure::Auto,
-                    By::Hops => Measure::Hops,
-                    By::Blocks => Measure::Blocks,
-                    By::Ratio => Measure::Ratio,
-                },
-                threshold: self.threshold,
-                list: usize::try_from(self.candidates).unwrap_or(usize::MAX),
-                ..Rules::default()
-            },
+            is_carried: false,
+            rules: self.choice.rules(),
             media: self.media,
             rate: self.rate,
         }

@@ -179,7 +179,7 @@ pub(crate) struct Verify {
 }
 
 /// A span of time as people write it: a number of seconds, or with `s`, `m`, `h` behind it.
-fn time(text: &str) -> Result<Duration, String> {
+pub(super) fn time(text: &str) -> Result<Duration, String> {
     let wrong = || "a number with s, m or h behind it is required".to_owned();
     let digits = text.trim_end_matches(['s', 'm', 'h']);
     let unit = match text.get(digits.len()..) {

@@ -2,7 +2,7 @@
 
 mod tell;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use imgdelta_core::{Error, Kind, Result};
 use imgdelta_repository::{
@@ -224,23 +224,34 @@ pub(crate) fn plan(job: &job::Plan, run: &Run<'_>) -> Result<Planned> {
 
 /// What the sites have: a file is an inventory, a folder is a repository.
 fn lists(sites: &[PathBuf]) -> Result<Vec<Inventory>> {
-    let list = |(number, site): (usize, &PathBuf)| {
+    refuse_twice(sites)?;
+    sites.iter().map(|site| list(site)).collect()
+}
+
+/// What a site has.
+pub(super) fn list(site: &Path) -> Result<Inventory> {
+    if site.is_dir() {
+        Repository::open(site)?.inventory()
+    } else {
+        Inventory::read(site)
+    }
+}
+
+/// Refuses a site that is given twice.
+pub(super) fn refuse_twice(sites: &[PathBuf]) -> Result<()> {
+    for (number, site) in sites.iter().enumerate() {
         if sites.iter().take(number).any(|before| before == site) {
             let message = "is given twice as a site";
             return Err(Error::new(Kind::Usage, message).in_file(site));
         }
-        if site.is_dir() {
-            Repository::open(site)?.inventory()
-        } else {
-            Inventory::read(site)
-        }
-    };
-    sites.iter().enumerate().map(list).collect()
+    }
+    Ok(())
 }
 
 /// Repositories that are at hand have a line of their own; what is only known by its inventory is reached by a medium.
 fn carrier(job: &job::Plan) -> Carrier {
-    if job.media.is_none() && job.sites.iter().all(|site| site.is_dir()) {
+    let is_medium = job.is_carried || job.media.is_some();
+    if !is_medium && job.sites.iter().all(|site| site.is_dir()) {
         Carrier::Lines
     } else {
         Carrier::Medium

@@ -45,7 +45,7 @@ pub(crate) struct Failed {
 
 impl Failed {
     /// What an error says; `interrupted` is the exit status of a run that was stopped.
-    fn of(error: &Error, interrupted: u8) -> Self {
+    pub(in crate::commands) fn of(error: &Error, interrupted: u8) -> Self {
         Self {
             code: error.code().to_owned(),
             exit: match error.kind() {

@@ -90,6 +90,8 @@ pub(crate) struct Plan {
     pub(crate) images: Vec<String>,
     /// Inventories, and folders of repositories.
     pub(crate) sites: Vec<PathBuf>,
+    /// Whether they are reached by a medium, though their folders be at hand.
+    pub(crate) is_carried: bool,
     /// How bases are chosen.
     pub(crate) rules: Rules,
     /// How much the medium holds.

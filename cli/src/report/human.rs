@@ -1,6 +1,7 @@
 //! Results as text: one summary line after long work, a small table where something is looked at.
 
 mod children;
+mod deploy;
 mod disks;
 mod looks;
 mod own;

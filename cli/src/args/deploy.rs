@@ -1,0 +1,162 @@
+//! `deploy` and `receive` as they are typed.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Args;
+use imgdelta_core::Format;
+use imgdelta_deploy::delivery::Manner;
+
+use super::{
+    input,
+    plan::Choice,
+    repo::{Change, Place, time},
+};
+use crate::job;
+
+/// `deploy`: the difference from the best base that both sides have, sent or put on a medium.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "\
+Examples:
+  imgdelta deploy patched --repo hq --for site.inv -o stick
+  imgdelta deploy patched --repo hq --to /mnt/site",
+    after_long_help = "\
+For each site the best base that both sides have is chosen, as 'imgdelta plan' shows it. What differs from it travels as a child in compressed \
+qcow2, a disk that any tool opens; below the threshold the whole image does. At the site the base is proven, the image made, proven, and only \
+then entered. Run again, the same line finishes what was left, and sends nothing that is there.
+
+Onto a medium each difference goes once, whatever the number of sites; one that holds other deliveries is added to. 'imgdelta receive' takes it \
+from there.
+
+Where one site fails, the others are served all the same; the exit status is the first failure's.
+
+Examples:
+  imgdelta deploy patched --repo hq --for site.inv -o stick
+  imgdelta deploy november december --repo hq --for a.inv --for b.inv -o stick
+  imgdelta deploy patched --repo hq --to /mnt/site --as-child
+  imgdelta deploy patched --repo hq --to /mnt/a --to /mnt/b --dry-run"
+)]
+pub(crate) struct Deploy {
+    /// The images that the sites are to have: names, ids, or the first digits of those.
+    #[arg(value_name = "IMAGE", required = true, help_heading = "Repository")]
+    images: Vec<String>,
+    /// A site that is reached by a medium: its inventory, or the folder of its repository (repeatable).
+    #[arg(
+        long = "for",
+        value_name = "INVENTORY",
+        required_unless_present = "to",
+        conflicts_with = "to",
+        help_heading = "Way"
+    )]
+    carried: Vec<PathBuf>,
+    /// The folder for what is carried there: a stick, say; it is made if it is not there.
+    #[arg(
+        short,
+        long,
+        value_name = "FOLDER",
+        required_unless_present_any = ["to", "dry_run"],
+        conflicts_with = "to",
+        help_heading = "Way"
+    )]
+    output: Option<PathBuf>,
+    /// A site that can be reached: the folder of its repository (repeatable).
+    #[arg(long, value_name = "REPO", help_heading = "Way")]
+    to: Vec<PathBuf>,
+    /// Send children of the site's own format, not the smallest.
+    #[arg(long, help_heading = "Way")]
+    native: bool,
+    /// How the sites that can be reached keep the images.
+    #[command(flatten)]
+    keeping: Keeping,
+    /// Which base.
+    #[command(flatten)]
+    choice: Choice,
+    /// Where the images are, and how long to wait for a site.
+    #[command(flatten)]
+    pub(crate) change: Change,
+}
+
+impl Deploy {
+    /// What it means.
+    pub(crate) fn job(self) -> job::Deploy {
+        job::Deploy {
+            images: self.images,
+            way: if self.to.is_empty() {
+                job::Way::Medium {
+                    sites: self.carried,
+                    folder: self.output,
+                }
+            } else {
+                job::Way::Lines(self.to)
+            },
+            rules: self.choice.rules(),
+            native: self.native,
+            keeping: self.keeping.manner(),
+            manner: self.change.manner(),
+        }
+    }
+}
+
+/// `receive`: what of a delivery this site takes.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "\
+Example:
+  imgdelta receive stick --repo site",
+    after_long_help = "\
+Takes the images that are for this repository; where the delivery names none of its, all whose base is here. The base is found by its id and proven \
+by its content; the image is made, proven, and only then entered. What is here already is left alone, so a second run does no harm.
+
+Exit status 0: what fits is here. 5: nothing has its base here. 3 or 6: the delivery is damaged; nothing of the damaged image is entered.
+
+Examples:
+  imgdelta receive stick --repo site
+  imgdelta receive stick --repo site --as-child
+  imgdelta receive stick --repo site --format vhdx --wait 5m"
+)]
+pub(crate) struct Receive {
+    /// The folder that 'imgdelta deploy -o' has written.
+    #[arg(value_name = "DELIVERY", help_heading = "Repository")]
+    delivery: PathBuf,
+    /// How the images are kept.
+    #[command(flatten)]
+    keeping: Keeping,
+    /// The site.
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Wait while another process changes the repository, at most so long: 30s, 5m, 1h [default: not at all].
+    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Repository")]
+    wait: Option<Duration>,
+}
+
+impl Receive {
+    /// What it means.
+    pub(crate) fn job(self) -> job::Receive {
+        job::Receive {
+            delivery: self.delivery,
+            keeping: self.keeping.manner(),
+            wait: self.wait.unwrap_or_default(),
+        }
+    }
+}
+
+/// In which form a site keeps what it receives.
+#[derive(Debug, Args)]
+struct Keeping {
+    /// Keep each image as a child of its base, in that one's format, where that is smaller.
+    #[arg(long, help_heading = "At the site")]
+    as_child: bool,
+    /// The format of whole images [default: the site's own].
+    #[arg(short, long, value_name = "FMT", value_parser = input::format, help_heading = "At the site")]
+    format: Option<Format>,
+}
+
+impl Keeping {
+    /// What it means.
+    const fn manner(&self) -> Manner {
+        Manner {
+            format: self.format,
+            as_child: self.as_child,
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! `deploy` and `receive` as text.
+
+use std::io;
+
+use super::{Page, Text};
+use crate::commands::{Arrived, Deployed, End, Parcel, Received, Served};
+
+impl Text for Deployed {
+    const IS_SUMMARY: bool = true;
+
+    fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
+        for site in &self.sites {
+            served(site, self.delivery.is_some(), page)?;
+        }
+        let is_short = self.sites.len() == 1;
+        let failed = self.sites.iter().filter(|site| site.failure().is_some());
+        if !is_short {
+            page.line(format_args!(
+                "{} in all; {} of {} sites served",
+                page.size(self.bytes),
+                self.sites.len().saturating_sub(failed.count()),
+                self.sites.len()
+            ))?;
+        }
+        match &self.delivery {
+            Some(folder) if self.bytes > 0 => page.line(format_args!(
+                "at the site: imgdelta receive {folder} --repo SITE"
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn served(site: &Served, is_carried: bool, page: &mut Page<'_>) -> io::Result<()> {
+    let way = if is_carried { "for" } else { "to" };
+    page.line(format_args!(
+        "{way} {}: {}",
+        site.site,
+        page.size(site.bytes)
+    ))?;
+    for there in &site.there {
+        page.line(format_args!("  = {}: is there already", there.image.name))?;
+    }
+    for parcel in &site.sent {
+        sent(parcel, page)?;
+    }
+    for image in site.images.iter().flatten() {
+        // Of a step, what was sent says all.
+        if image.fate != End::Step {
+            arrived(image, "there", "    ", page)?;
+        }
+    }
+    for error in &site.errors {
+        page.line(format_args!("  ! {}", error.message))?;
+    }
+    Ok(())
+}
+
+fn sent(parcel: &Parcel, page: &mut Page<'_>) -> io::Result<()> {
+    let what = match &parcel.base {
+        Some(base) => format!("as a child of {}", base.name),
+        None => "as a whole".to_owned(),
+    };
+    let step = if parcel.is_step {
+        ", only as a step to others"
+    } else {
+        ""
+    };
+    let before = if parcel.is_new { "" } else { ", lay there" };
+    page.line(format_args!(
+        "  + {}: {} {what}{step}{before}",
+        parcel.image.name,
+        page.size(parcel.bytes)
+    ))?;
+    if page.is_loud() {
+        page.line(format_args!("      file     {}", parcel.file))?;
+    }
+    Ok(())
+}
+
+impl Text for Received {
+    const IS_SUMMARY: bool = true;
+
+    fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
+        for image in &self.images {
+            arrived(image, "here", "", page)?;
+        }
+        if self.images.is_empty() {
+            page.line(format_args!(
+                "{}: holds nothing for this repository",
+                self.delivery
+            ))?;
+        }
+        Ok(())
+    }
+}
+
+/// What became of an image `place`, behind an indent.
+fn arrived(image: &Arrived, place: &str, indent: &str, page: &mut Page<'_>) -> io::Result<()> {
+    let name = &image.name;
+    let as_named = image.image.as_ref().filter(|there| there.name != *name);
+    let as_named = as_named.map_or_else(String::new, |there| format!(" as {}", there.name));
+    let base = image.base.as_deref().unwrap_or_default();
+    let what = match (&image.fate, &image.error) {
+        (End::Entered, _) => format!("proven and entered{as_named}, {}", kept(image, page)),
+        (End::There, _) => format!("is {place} already{as_named}"),
+        (End::Step, _) => "only served others as a step".to_owned(),
+        (End::Unfit, _) => format!("left alone, its base {base} is not {place}"),
+        (End::Failed, Some(error)) => {
+            return page.line(format_args!("{indent}! {name}: {}", error.message));
+        }
+        (End::Failed, None) => "failed".to_owned(),
+    };
+    page.line(format_args!("{indent}{name}: {what}"))
+}
+
+/// In which form an image is kept.
+fn kept(image: &Arrived, page: &Page<'_>) -> String {
+    let Some(there) = &image.image else {
+        return String::new();
+    };
+    let size = page.size(there.size);
+    let parent = there.parent.as_ref();
+    let parent = parent.and_then(|parent| parent.name.as_ref());
+    match parent.filter(|_| image.as_child).or(image.base.as_ref()) {
+        Some(base) if image.as_child => format!("{size}, {} child of {base}", there.format),
+        Some(base) => format!("{size} {} made from {base}", there.format),
+        None => format!("{size} {}", there.format),
+    }
+}
