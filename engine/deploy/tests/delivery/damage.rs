@@ -80,8 +80,12 @@ fn a_damaged_stick_is_mended_by_the_same_deployment() -> Result<()> {
     let whole = fs::read(&path).expect("it reads");
     edit(&path, |bytes| bytes[1000] ^= 1);
     let hq = Repository::open(&place.at("hq"))?;
-    let deployed = place.carry(&hq, &["new"], &[&site], "stick")?;
+    // It is another site's turn, and the first one is not forgotten.
+    let second = place.repository("second", Format::Raw)?;
+    place.add(&second, "old", &Windows::new(24, 1), Format::Raw, None)?;
+    let deployed = place.carry(&hq, &["new"], &[&second], "stick")?;
     assert!(deployed.sites[0].packed[0].is_new, "it was written again");
+    assert_eq!(place.index("stick")?.items[0].sites.len(), 2);
     assert_eq!(fs::read(&path).expect("it reads"), whole, "the same bytes");
     assert!(place.receive("stick", &site)?.failure().is_none());
     assert_eq!(stored(&site, "new")?, new.bytes());
