@@ -62,7 +62,7 @@ impl Ground {
 ///
 /// # Errors
 /// As [`unpack`].
-pub(super) fn step(
+pub fn step(
     goods: &Goods<'_>,
     ground: Option<&Ground>,
     errand: &Errand<'_>,

@@ -8,7 +8,7 @@ use super::{
     offer::{Parcel, Part},
     site::{Install, Installed, Received, Whole},
 };
-use crate::delivery::{Errand, Goods, Ground, Item, Manner, Shipped, install};
+use crate::delivery::{Errand, Goods, Ground, Item, Manner, Shipped, install, unpack::step};
 
 /// Makes images of what has come as items of deliveries.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,11 +22,12 @@ impl Install for Deliveries {
         run: &Run<'_>,
     ) -> Result<Installed> {
         let errand = Errand::quiet(*run);
-        if !received.steps.is_empty() {
-            let message = "images that come by way of steps are not made over a line";
-            return Err(Error::new(Kind::Unsupported, message).with_code("steps"));
+        let first = received.steps.first().unwrap_or(&received.image);
+        let mut ground = base(repository, first)?;
+        for one in &received.steps {
+            let item = item(one)?;
+            ground = Some(step(&goods(&item, one)?, ground.as_ref(), &errand)?);
         }
-        let ground = base(repository, &received.image)?;
         let item = item(&received.image)?;
         let goods = goods(&item, &received.image)?;
         let choice = received.image.choice;

@@ -133,12 +133,14 @@ impl Sending<'_> {
         };
         let wanted: Vec<&str> = wanted.iter().map(ImageId::as_str).collect();
         let nodes = holdings.nodes();
-        // What has come as a step is not made into an image at the other end.
-        let rules = Rules {
-            steps: 0,
-            ..*self.rules
-        };
-        let mut batch = batch(&nodes, &[site], &wanted, Carrier::Lines, &holdings, &rules)?;
+        let mut batch = batch(
+            &nodes,
+            &[site],
+            &wanted,
+            Carrier::Lines,
+            &holdings,
+            self.rules,
+        )?;
         let route = batch.routes.pop();
         route.ok_or_else(|| Error::new(Kind::Usage, "there is no way to the site"))
     }

@@ -13,4 +13,5 @@ mod lines;
 mod pipe;
 mod place;
 mod raw;
+mod sends;
 mod talks;

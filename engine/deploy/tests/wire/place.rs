@@ -75,6 +75,23 @@ impl Place {
         Ok(repository.add(&add, &self.run())?.record.id)
     }
 
+    /// As [`add`](Self::add), of an image that descends from another.
+    pub(crate) fn add_child(
+        &self,
+        repository: &Repository,
+        name: &str,
+        bytes: &[u8],
+        parent: &str,
+    ) -> Result<ImageId> {
+        let image = self.write(&format!("{name}.raw"), bytes);
+        let add = Add {
+            image: OpenSpec::of(image),
+            parent: Some(parent.to_owned()),
+            ..Add::default()
+        };
+        Ok(repository.add(&add, &self.run())?.record.id)
+    }
+
     /// An image of headquarters as it would be sent: whole, in a part that says what it is and one that is it.
     pub(crate) fn goods(&self, hq: &Repository, word: &str) -> Result<Goods> {
         let record = hq.show(word)?;

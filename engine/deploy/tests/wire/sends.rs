@@ -1,0 +1,194 @@
+//! Images that are chosen for, packed, sent and made for real; the oracle is the bytes that the images were made of.
+
+use std::fs;
+
+use imgdelta_core::{Format, Kind, Result};
+use imgdelta_deploy::{
+    delivery::{Errand, Manner},
+    wire::{Client, Deliveries, Outcome, Sending, Sent, Served, serve},
+};
+use imgdelta_repository::{
+    catalogue::{Known, Repository},
+    choice::Rules,
+};
+
+use crate::{
+    pipe,
+    place::{Place, noise},
+};
+
+const MIB: usize = 1 << 20;
+
+/// Sends the images over a pipe in memory.
+fn send(
+    place: &Place,
+    hq: &Repository,
+    site: &Repository,
+    images: &[&str],
+    manner: Manner,
+) -> (Result<Sent>, Result<Served>) {
+    let packing = place.at("packing");
+    fs::create_dir_all(&packing).expect("room");
+    let images: Vec<String> = images.iter().map(|&image| image.to_owned()).collect();
+    let sending = Sending {
+        headquarters: hq,
+        images: &images,
+        rules: &Rules::default(),
+        native: false,
+        manner,
+        folder: &packing,
+    };
+    let (here, there) = pipe::line();
+    let path = site.folder().to_str().expect("text");
+    let far = Place::new();
+    let both = std::thread::scope(|scope| {
+        let served = scope.spawn(|| serve(there.0, there.1, &far.site(&Deliveries)));
+        let sent = Client::open(here.0, here.1, path, &place.watch).and_then(|mut client| {
+            let sent = sending.over(&mut client, &Errand::quiet(place.run()))?;
+            client.close()?;
+            Ok(sent)
+        });
+        (sent, served.join().expect("no panic"))
+    });
+    assert_eq!(
+        fs::read_dir(&packing).expect("it is there").count(),
+        0,
+        "what was packed goes"
+    );
+    // What was refused stays for the next time.
+    let is_refused = both
+        .1
+        .as_ref()
+        .is_ok_and(|served| !served.refused.is_empty());
+    let left = fs::read_dir(site.incoming()).expect("it is there").count();
+    assert_eq!(left, usize::from(is_refused));
+    both
+}
+
+/// The bytes of a raw image of a repository.
+fn bytes(repository: &Repository, name: &str) -> Result<Vec<u8>> {
+    let record = repository.show(name)?;
+    assert_eq!(record.format, Format::Raw);
+    Ok(fs::read(repository.folder().join(record.path()?.as_path())).expect("it is there"))
+}
+
+/// The bytes with a stretch replaced.
+fn changed(bytes: &[u8], at: usize, len: usize, seed: u64) -> Vec<u8> {
+    let mut changed = bytes.to_vec();
+    changed[at..at + len].copy_from_slice(&noise(len, seed));
+    changed
+}
+
+#[test]
+fn a_difference_becomes_the_image_and_a_second_time_nothing_travels() -> Result<()> {
+    let place = Place::new();
+    let (hq, site) = (place.repository("hq")?, place.repository("site")?);
+    let golden = noise(4 * MIB, 1);
+    let patched = changed(&golden, MIB, 100_000, 2);
+    place.add(&hq, "golden", &golden)?;
+    place.add(&hq, "patched", &patched)?;
+    place.add(&site, "Golden Disk", &golden)?;
+    let (sent, served) = send(&place, &hq, &site, &["patched"], Manner::default());
+    let sent = sent?;
+    assert_eq!(served?.entered.len(), 1);
+    match &sent.images[0].outcome {
+        Ok(Outcome::Entered { sent, resumed, .. }) => {
+            assert!(*sent < MIB as u64 / 2 && *resumed == 0, "{sent}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(bytes(&site, "patched")?, patched);
+    let (again, served) = send(&place, &hq, &site, &["patched"], Manner::default());
+    let again = again?;
+    assert!(again.images.is_empty() && again.route.there.len() == 1);
+    assert!(served?.entered.is_empty());
+    Ok(())
+}
+
+#[test]
+fn without_a_base_the_whole_image_travels_and_as_a_child_it_stays_one() -> Result<()> {
+    let place = Place::new();
+    let hq = place.repository("hq")?;
+    let site = Repository::init(&place.at("site"), Format::Vhd)?;
+    let golden = noise(4 * MIB, 1);
+    place.add(&hq, "golden", &golden)?;
+    place.add(&hq, "patched", &changed(&golden, MIB, 100_000, 2))?;
+    let manner = Manner {
+        format: Some(Format::Qcow2),
+        as_child: true,
+    };
+    let (sent, served) = send(&place, &hq, &site, &["golden", "patched"], manner);
+    assert_eq!(served?.entered.len(), 2);
+    assert!(sent?.failure().is_none());
+    let child = site.show("patched")?;
+    assert_eq!(
+        (child.format, child.content_id),
+        (Format::Qcow2, hq.show("patched")?.content_id)
+    );
+    let parent = child.parent.expect("it has one");
+    assert_eq!(
+        (parent.known, parent.id),
+        (Known::Linked, site.show("golden")?.id)
+    );
+    Ok(())
+}
+
+#[test]
+fn an_image_that_only_serves_as_a_step_travels_and_is_not_entered() -> Result<()> {
+    let place = Place::new();
+    let (hq, site) = (place.repository("hq")?, place.repository("site")?);
+    let golden = noise(8 * MIB, 1);
+    let middle = changed(&golden, 0, 3 * MIB, 2);
+    place.add(&hq, "golden", &golden)?;
+    place.add(&site, "golden", &golden)?;
+    place.add(&hq, "middle", &middle)?;
+    // Each differs from the middle in half a MiB of its own, and from each other one in two of those.
+    let wanted = ["one", "two", "three", "four"];
+    let mut images = Vec::new();
+    for (name, at) in wanted.iter().zip(4..) {
+        images.push(changed(&middle, at * MIB, MIB / 2, at as u64 * 10));
+        place.add_child(&hq, name, images.last().expect("just pushed"), "middle")?;
+    }
+    let (sent, served) = send(&place, &hq, &site, &wanted, Manner::default());
+    let sent = sent?;
+    assert!(sent.failure().is_none(), "{:?}", sent.failure());
+    let is_kept = |outcome: &Result<Outcome>| matches!(outcome, Ok(Outcome::Kept { .. }));
+    let kept: Vec<&str> = sent
+        .images
+        .iter()
+        .filter(|one| is_kept(&one.outcome))
+        .map(|one| one.name.as_str())
+        .collect();
+    assert_eq!(kept, ["middle"]);
+    assert_eq!(served?.entered.len(), 4);
+    assert_eq!(site.list()?.len(), 5, "the step is not among them");
+    for (name, image) in wanted.iter().zip(&images) {
+        assert_eq!(bytes(&site, name)?, *image, "{name}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_base_that_is_only_said_to_be_the_same_is_refused_with_what_differs() -> Result<()> {
+    let place = Place::new();
+    let (hq, site) = (place.repository("hq")?, place.repository("site")?);
+    let golden = noise(4 * MIB, 1);
+    place.add(&hq, "golden", &golden)?;
+    place.add(&hq, "patched", &changed(&golden, MIB, 100_000, 2))?;
+    place.add(&site, "golden", &changed(&golden, 2 * MIB, 100_000, 3))?;
+    for repository in [&hq, &site] {
+        repository.set_id("golden", &"win11".parse()?, &place.run())?;
+    }
+    let (sent, served) = send(&place, &hq, &site, &["patched"], Manner::default());
+    let sent = sent?;
+    let error = sent.failure().expect("the claim is false");
+    assert_eq!(error.kind(), Kind::Peer);
+    let told = format!("{error} {:?}", error.details());
+    assert!(
+        told.contains("first difference in 2097152..2162688"),
+        "{told}"
+    );
+    assert_eq!(served?.refused[0].1.kind, "chain");
+    assert_eq!(site.list()?.len(), 1);
+    Ok(())
+}
