@@ -6,6 +6,7 @@
 #![allow(clippy::panic, reason = "a fuzz target fails by panicking")]
 
 mod image;
+mod lists;
 mod pages;
 mod pair;
 
@@ -43,6 +44,10 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("vhdx_log", vhdx),
     ("vhdx_bat", vhdx),
     ("manifest", image::manifest),
+    ("record", lists::record),
+    ("inventory", lists::inventory),
+    ("delivery", lists::delivery),
+    ("talk", lists::talk),
     ("round_trip", pair::round_trip),
     ("chain", pair::chain),
 ];

@@ -1,5 +1,13 @@
 //! What fuzzing starts from: small images of every variant and all small malformed ones, made without the format crates.
 
+use std::time::Duration;
+
+use imgdelta_core::Format;
+use imgdelta_delta::{Watch, Work};
+use imgdelta_deploy::{
+    delivery::{Deploy, Destination, Errand, deploy_many},
+    wire::Client,
+};
 use imgdelta_fixtures::{
     Fill, Recipe, broken,
     qcow2::{Compression, DataFile, Qcow2Spec, Snapshot},
@@ -8,6 +16,9 @@ use imgdelta_fixtures::{
     vhdx::{LogSpec, Part, VhdxSpec},
     vmdk::{Layout, Stream, VmdkSpec},
 };
+
+use imgdelta_registry::OpenSpec;
+use imgdelta_repository::catalogue::{Add, Repository, Run};
 
 /// Inputs larger than this slow a fuzzer down more than they teach it.
 const LARGEST: usize = 160 << 10;
@@ -31,6 +42,8 @@ pub(crate) fn seeds(target: &str) -> Vec<Vec<u8>> {
         "vhdx_log" => vhdx(1 << 20..2 << 20),
         "vhdx_metadata" => vhdx(2 << 20..3 << 20),
         "vhdx_bat" => vhdx(3 << 20..4 << 20),
+        "record" | "inventory" | "delivery" => lists(target),
+        "talk" => vec![talk()],
         "manifest" => vec![include_bytes!("manifest.json").to_vec()],
         _ => (0..24_u64)
             .map(|seed| Recipe::scatter(160, 160, seed * 3 + 2).bytes_at(0, 160))
@@ -160,4 +173,75 @@ fn qcow2() -> Vec<Vec<u8>> {
         }
         .build(),
     ]
+}
+
+/// What a repository with an image and its child says of itself, and the delivery of that child.
+fn lists(target: &str) -> Vec<Vec<u8>> {
+    let place = tempfile::tempdir().expect("a place");
+    let at = |name: &str| place.path().join(name);
+    let watch = Watch::default();
+    let errand = Errand::quiet(run(&watch));
+    let headquarters = Repository::init(&at("hq"), Format::Qcow2).expect("it begins");
+    let site = Repository::init(&at("site"), Format::Vhd).expect("it begins");
+    let base = Recipe::scatter(1 << 20, 64 << 10, 3).expected(None);
+    let mut patched = base.clone();
+    patched.splice(700_000..700_004, *b"news");
+    for (name, bytes) in [("golden", base), ("patched", patched)] {
+        let file = at(&format!("{name}.raw"));
+        std::fs::write(&file, bytes).expect("room");
+        let add = Add {
+            image: OpenSpec::of(&file),
+            ..Add::default()
+        };
+        headquarters.add(&add, &errand.run).expect("it comes in");
+        if name == "golden" {
+            site.add(&add, &errand.run).expect("it comes in");
+        }
+    }
+    let listing = headquarters.list().expect("it is there");
+    match target {
+        "record" => {
+            let records = listing.records();
+            let json = records.iter().map(|record| record.to_json());
+            json.collect::<Result<_, _>>().expect("it is written")
+        }
+        "inventory" => {
+            let inventory = headquarters.inventory().expect("it is there");
+            vec![inventory.to_json().expect("it is written")]
+        }
+        _ => {
+            let deploy = Deploy {
+                images: vec!["patched".into()],
+                sites: vec![Destination::Carried(site.inventory().expect("it is there"))],
+                delivery: Some(at("stick")),
+                ..Deploy::from(&headquarters)
+            };
+            deploy_many(&deploy, &errand).expect("it is packed");
+            vec![std::fs::read(at("stick").join("delivery.json")).expect("it is there")]
+        }
+    }
+}
+
+/// How a catalogue works.
+fn run(watch: &Watch) -> Run<'_> {
+    let work = Work {
+        threads: 1,
+        watch,
+        time: None,
+        new_ids: None,
+    };
+    Run {
+        work,
+        wait: Duration::ZERO,
+    }
+}
+
+/// What headquarters says first: the greeting.
+fn talk() -> Vec<u8> {
+    let mut said = Vec::new();
+    let watch = Watch::default();
+    // Nobody answers.
+    let heard = Client::open(std::io::empty(), &mut said, "/repository", &watch);
+    assert!(heard.is_err(), "nobody answers");
+    said
 }

@@ -1,0 +1,92 @@
+//! Any bytes as what repositories and deliveries say of themselves, and as what the other side of a line says: whatever they are, an error or
+//! something that is written and read again as the same.
+
+use std::{fmt::Debug, io::Cursor, sync::OnceLock, time::Duration};
+
+use imgdelta_core::{Error, Format, Kind, Result};
+use imgdelta_delta::{Watch, Work};
+use imgdelta_deploy::{
+    delivery::Index,
+    wire::{Install, Installed, Received, Site, serve},
+};
+use imgdelta_repository::catalogue::{Inventory, Record, Repository, Run};
+use tempfile::TempDir;
+
+/// A record of a repository.
+pub(crate) fn record(bytes: &[u8]) {
+    same(bytes, Record::from_json, Record::to_json);
+}
+
+/// An inventory.
+pub(crate) fn inventory(bytes: &[u8]) {
+    same(bytes, Inventory::from_json, Inventory::to_json);
+}
+
+/// The index of a delivery.
+pub(crate) fn delivery(bytes: &[u8]) {
+    same(bytes, Index::from_json, Index::to_json);
+}
+
+/// What was read comes back the same.
+fn same<T: PartialEq + Debug>(
+    bytes: &[u8],
+    read: fn(&[u8]) -> Result<T>,
+    write: fn(&T) -> Result<Vec<u8>>,
+) {
+    let Ok(first) = read(bytes) else {
+        return;
+    };
+    let Ok(json) = write(&first) else {
+        panic!("what was read can be written: {first:?}")
+    };
+    assert_eq!(read(&json).ok(), Some(first), "it comes back the same");
+}
+
+/// Takes nothing in.
+struct Nobody;
+
+impl Install for Nobody {
+    fn install(&self, _: &Repository, _: &Received<'_>, _: &Run<'_>) -> Result<Installed> {
+        Err(Error::new(Kind::Unsupported, "nothing is taken in here"))
+    }
+}
+
+/// A repository without images, for all inputs.
+fn empty() -> Option<&'static TempDir> {
+    static FOLDER: OnceLock<Option<TempDir>> = OnceLock::new();
+    FOLDER
+        .get_or_init(|| {
+            let folder = tempfile::tempdir().ok()?;
+            Repository::init(folder.path(), Format::Qcow2).ok()?;
+            Some(folder)
+        })
+        .as_ref()
+}
+
+/// What a site hears from headquarters: it answers, and enters nothing.
+pub(crate) fn talk(bytes: &[u8]) {
+    let Some(folder) = empty() else {
+        panic!("there is room for a repository")
+    };
+    let watch = Watch::default();
+    let work = Work {
+        threads: 1,
+        watch: &watch,
+        time: None,
+        new_ids: None,
+    };
+    let site = Site {
+        root: Some(folder.path()),
+        install: &Nobody,
+        run: Run {
+            work,
+            wait: Duration::ZERO,
+        },
+    };
+    let mut answer = Vec::new();
+    if let Ok(served) = serve(Cursor::new(bytes), &mut answer, &site) {
+        assert!(served.entered.is_empty(), "nothing was entered");
+    }
+    let images = Repository::open(folder.path()).and_then(|one| Ok(one.list()?.len()));
+    assert!(matches!(images, Ok(0)), "nothing was entered: {images:?}");
+}
