@@ -23,7 +23,7 @@ use clap::{
 };
 
 pub(crate) use child::{Apply, Attach};
-pub(crate) use deploy::{Deploy, Receive};
+pub(crate) use deploy::{Deploy, Receive, Serve};
 pub(crate) use disks::{Compare, Convert};
 pub(crate) use general::General;
 pub(crate) use looks::{Check, Digest, Info, Map};
@@ -45,6 +45,7 @@ Exit status:
     7  an unsafe reference was refused
     8  the host failed: I/O, no space, permission
     9  busy: locked by another process
+   10  the other side of a deployment failed
   130  interrupted (143: terminated), nothing left behind";
 
 /// The two commands that the tool is for.
@@ -118,6 +119,8 @@ pub(crate) enum Command {
     Deploy(Box<Deploy>),
     /// Take from a delivery what is for this site: prove the base, make the image, prove it, enter it.
     Receive(Receive),
+    /// Be the site's end of a deployment over ssh.
+    Serve(Serve),
     /// Which settings hold, and where each came from.
     Env(Env),
     /// What this build is, and which formats it reads and writes.

@@ -17,6 +17,7 @@ mod pair;
 mod plan;
 mod receive;
 pub(crate) mod repo;
+mod serve;
 mod stream;
 mod version;
 mod writing;
@@ -48,6 +49,7 @@ pub(crate) use map::{Mapped, Stretch, map};
 pub(crate) use pair::ProvenBy;
 pub(crate) use plan::{Leg, Planned, Reached, plan};
 pub(crate) use receive::{Arrived, End, Received, receive};
+pub(crate) use serve::serve;
 pub(crate) use version::{Versions, version};
 
 /// What a command found or did.

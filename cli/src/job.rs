@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use imgdelta_core::{Error, Existing, Kind, Result};
 use imgdelta_registry::{OpenSpec, OutputSpec};
 
-pub(crate) use deploy::{Deploy, Receive, Way};
+pub(crate) use deploy::{Deploy, Line, Receive, Serve, Way};
 pub(crate) use repository::{Add, Edit, Editing, Init, Inventory, Manner, Plan, Remove};
 pub(crate) use settings::{Origin, Progress, Setting, Settings, Wishes};
 

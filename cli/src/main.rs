@@ -208,14 +208,19 @@ fn obey(
         }
         Command::Plan(typed) => Ok(telling(report, commands::plan(&typed.job(), run)?)),
         Command::Deploy(typed) => {
-            let job = typed.job();
+            let job = typed.job()?;
             if job.manner.dry_run {
-                Ok(telling(report, commands::plan(&job.plan(), run)?))
+                Ok(telling(report, commands::plan(&job.plan()?, run)?))
             } else {
                 Ok(telling(report, commands::deploy(&job, run)?))
             }
         }
         Command::Receive(typed) => Ok(telling(report, commands::receive(&typed.job(), run)?)),
+        Command::Serve(typed) => {
+            // Standard output is the line to the other side, which is told all there is to tell.
+            commands::serve(&typed.job(), run)?;
+            Ok(Box::new(|| Ok(0)))
+        }
         Command::Env(_) => Ok(telling(report, commands::env(run.settings))),
         Command::Version => Ok(telling(report, commands::version())),
         Command::Completions(typed) => Ok(as_it_is(report, args::script(typed.shell))),

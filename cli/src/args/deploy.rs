@@ -1,10 +1,13 @@
-//! `deploy` and `receive` as they are typed.
+//! `deploy`, `receive` and `serve` as they are typed.
 
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
-use imgdelta_core::Format;
-use imgdelta_deploy::delivery::Manner;
+use imgdelta_core::{Format, Result};
+use imgdelta_deploy::{
+    delivery::Manner,
+    wire::{REMOTE_PROGRAM, Target},
+};
 
 use super::{
     input,
@@ -28,12 +31,16 @@ then entered. Run again, the same line finishes what was left, and sends nothing
 Onto a medium each difference goes once, whatever the number of sites; one that holds other deliveries is added to. 'imgdelta receive' takes it \
 from there.
 
+With ssh:// imgdelta is called on the other host through the system's ssh, with keys, agent and configuration as they are (IMGDELTA_SSH names another \
+program), and proves and enters the image there. A path that begins with /~/ is from the home folder there. What was cut goes on where it was.
+
 Where one site fails, the others are served all the same; the exit status is the first failure's.
 
 Examples:
   imgdelta deploy patched --repo hq --for site.inv -o stick
   imgdelta deploy november december --repo hq --for a.inv --for b.inv -o stick
   imgdelta deploy patched --repo hq --to /mnt/site --as-child
+  imgdelta deploy patched --repo hq --to ssh://admin@site.example/srv/images
   imgdelta deploy patched --repo hq --to /mnt/a --to /mnt/b --dry-run"
 )]
 pub(crate) struct Deploy {
@@ -59,9 +66,12 @@ pub(crate) struct Deploy {
         help_heading = "Way"
     )]
     output: Option<PathBuf>,
-    /// A site that can be reached: the folder of its repository (repeatable).
-    #[arg(long, value_name = "REPO", help_heading = "Way")]
+    /// A site that can be reached: the folder of its repository, or ssh://[user@]host[:port]/path (repeatable).
+    #[arg(long, value_name = "REPO|URL", help_heading = "Way")]
     to: Vec<PathBuf>,
+    /// What imgdelta is called on the hosts that ssh leads to.
+    #[arg(long, value_name = "PROGRAM", default_value = REMOTE_PROGRAM, help_heading = "Way", hide_short_help = true)]
+    remote_program: String,
     /// Send children of the site's own format, not the smallest.
     #[arg(long, help_heading = "Way")]
     native: bool,
@@ -78,8 +88,8 @@ pub(crate) struct Deploy {
 
 impl Deploy {
     /// What it means.
-    pub(crate) fn job(self) -> job::Deploy {
-        job::Deploy {
+    pub(crate) fn job(self) -> Result<job::Deploy> {
+        Ok(job::Deploy {
             images: self.images,
             way: if self.to.is_empty() {
                 job::Way::Medium {
@@ -87,13 +97,22 @@ impl Deploy {
                     folder: self.output,
                 }
             } else {
-                job::Way::Lines(self.to)
+                job::Way::Lines(self.to.into_iter().map(line).collect::<Result<_>>()?)
             },
             rules: self.choice.rules(),
             native: self.native,
             keeping: self.keeping.manner(),
             manner: self.change.manner(),
-        }
+            remote_program: self.remote_program,
+        })
+    }
+}
+
+/// How a site is reached that was given so.
+fn line(site: PathBuf) -> Result<job::Line> {
+    match site.to_str().filter(|word| Target::is_meant(word)) {
+        Some(word) => Target::parse(word).map(job::Line::Ssh),
+        None => Ok(job::Line::Folder(site)),
     }
 }
 
@@ -136,6 +155,38 @@ impl Receive {
             delivery: self.delivery,
             keeping: self.keeping.manner(),
             wait: self.wait.unwrap_or_default(),
+        }
+    }
+}
+
+/// `serve`: the site's end of a deployment over ssh.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+'imgdelta deploy --to ssh://...' calls it on the other host. It speaks on standard input and output until the other side says goodbye, and \
+believes nothing that it has not proven. With --root it opens no repository elsewhere: in authorized_keys,
+
+  command=\"imgdelta serve --stdio --root /srv/images\" ssh-ed25519 AAAA...
+
+Example:
+  imgdelta serve --stdio --root /srv/images")]
+pub(crate) struct Serve {
+    /// Speak on standard input and output.
+    #[arg(long, required = true, help_heading = "Way")]
+    stdio: bool,
+    /// Open only repositories in DIR or below it.
+    #[arg(long, value_name = "DIR", help_heading = "Way")]
+    root: Option<PathBuf>,
+    /// Wait while another process changes the repository, at most so long: 30s, 5m, 1h.
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "1m", help_heading = "Repository")]
+    wait: Duration,
+}
+
+impl Serve {
+    /// What it means.
+    pub(crate) fn job(self) -> job::Serve {
+        job::Serve {
+            root: self.root,
+            wait: self.wait,
         }
     }
 }

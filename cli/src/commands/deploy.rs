@@ -1,9 +1,14 @@
 //! `deploy`: images go to sites, each from the best base that both sides have. One site that fails does not stop the others.
 
+mod line;
+
 use std::path::Path;
 
-use imgdelta_core::{Error, Result};
-use imgdelta_deploy::delivery::{self, AtSite, Destination, Errand, Packed, Stage, deploy_many};
+use imgdelta_core::{Error, Kind, Result};
+use imgdelta_deploy::{
+    delivery::{self, AtSite, Destination, Errand, Packed, Stage, deploy_many},
+    wire::{Sent, Target},
+};
 use imgdelta_repository::catalogue::{Listing, Repository};
 use serde::Serialize;
 
@@ -14,7 +19,9 @@ use super::{
     repo::{Failed, unreadable},
     writing::shown,
 };
-use crate::job::{self, Way};
+use crate::job::{self, Line, Way};
+
+use line::send;
 
 /// What became of images that were to go to sites.
 #[derive(Debug, Serialize)]
@@ -67,12 +74,17 @@ pub(crate) struct Parcel {
     /// Its base; of a whole image there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) base: Option<Named>,
-    /// The format of the file that travels.
-    pub(crate) format: &'static str,
+    /// The format of the file that travels, where files lie on a medium or in a folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) format: Option<&'static str>,
     /// The name of that file.
-    pub(crate) file: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) file: Option<String>,
     /// How long it is, with its manifest.
     pub(crate) bytes: u64,
+    /// How many bytes an earlier conversation had brought.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) resumed: Option<u64>,
     /// Whether it was written now; else it lay there.
     pub(crate) is_new: bool,
     /// Whether nobody asked for it there, and it only serves as a step to others.
@@ -105,7 +117,8 @@ impl Served {
 pub(crate) fn deploy(job: &job::Deploy, run: &Run<'_>) -> Result<Deployed> {
     let headquarters = run.repository()?;
     let listing = headquarters.list()?;
-    refuse_twice(job.way.sites())?;
+    let given = job.way.sites();
+    refuse_twice(&given)?;
     let told = |stage: Stage<'_>| run.showing.phase(phase(stage));
     let errand = Errand {
         run: run.catalogue(job.manner.wait)?,
@@ -116,8 +129,17 @@ pub(crate) fn deploy(job: &job::Deploy, run: &Run<'_>) -> Result<Deployed> {
         Way::Lines(_) => None,
     };
     let (mut known, mut destinations) = (Vec::new(), Vec::new());
-    for site in job.way.sites() {
-        known.push(destination(&job.way, site).map(|there| destinations.push(there)));
+    for (number, site) in given.iter().enumerate() {
+        known.push(match job.way.line(number) {
+            Some(Line::Ssh(target)) => Known::Line(target),
+            line => match destination(line, site) {
+                Ok(there) => {
+                    destinations.push(there);
+                    Known::Engine
+                }
+                Err(error) => Known::Failed(error),
+            },
+        });
     }
     let deploy = delivery::Deploy {
         images: job.images.clone(),
@@ -138,8 +160,15 @@ pub(crate) fn deploy(job: &job::Deploy, run: &Run<'_>) -> Result<Deployed> {
     };
     let is_alone = known.len() == 1;
     let mut sites = Vec::new();
-    for (site, known) in job.way.sites().iter().zip(known) {
-        let outcome = known.map(|()| reached.next());
+    for (site, known) in given.iter().zip(known) {
+        let outcome = match known {
+            Known::Engine => Ok(reached.next().map(Reached::Engine)),
+            Known::Failed(error) => Err(error),
+            Known::Line(target) => {
+                send(target, &deploy, job, &errand, run).map(|sent| Some(Reached::Line(sent)))
+            }
+        };
+        let outcome = outcome.map_err(|error| cut_short(error, "what was sent by then is whole"));
         sites.push(tally.served(site, outcome, is_alone)?);
     }
     Ok(Deployed {
@@ -152,11 +181,29 @@ pub(crate) fn deploy(job: &job::Deploy, run: &Run<'_>) -> Result<Deployed> {
 }
 
 /// Where a site is, or what it has.
-fn destination(way: &Way, site: &Path) -> Result<Destination> {
-    match way {
-        Way::Lines(_) => Ok(Destination::Folder(site.to_owned())),
-        Way::Medium { .. } => list(site).map(Destination::Carried),
+fn destination(line: Option<&Line>, site: &Path) -> Result<Destination> {
+    match line {
+        Some(_) => Ok(Destination::Folder(site.to_owned())),
+        None => list(site).map(Destination::Carried),
     }
+}
+
+/// Who serves a site.
+enum Known<'a> {
+    /// The engine, all such sites in one call.
+    Engine,
+    /// This command, over a line of its own.
+    Line(&'a Target),
+    /// Nobody: what it has could not be read.
+    Failed(Error),
+}
+
+/// What became of it at a site.
+enum Reached {
+    /// One that the engine has served.
+    Engine(AtSite),
+    /// One at the other end of a line.
+    Line(Sent),
 }
 
 /// How many bytes travel. Sites that are served by one medium share its files.
@@ -181,7 +228,7 @@ impl Tally<'_> {
     fn served(
         &mut self,
         site: &Path,
-        outcome: Result<Option<AtSite>>,
+        outcome: Result<Option<Reached>>,
         is_alone: bool,
     ) -> Result<Served> {
         let mut served = Served {
@@ -193,12 +240,16 @@ impl Tally<'_> {
             errors: Vec::new(),
         };
         let errors = match outcome {
-            Ok(Some(at_site)) => self.told(at_site, site, &mut served),
+            Ok(Some(Reached::Engine(at_site))) => self.told(at_site, site, &mut served),
+            Ok(Some(Reached::Line(sent))) => {
+                self.told_by_line(sent, site, is_alone, &mut served)?;
+                Vec::new()
+            }
             Ok(None) => Vec::new(),
             Err(error) => vec![error],
         };
         for error in errors {
-            if is_alone && served.sent.is_empty() {
+            if error.kind() == Kind::Interrupted || (is_alone && served.sent.is_empty()) {
                 return Err(error);
             }
             let failed = Failed::of(&error, self.run.signals.exit());
@@ -270,9 +321,10 @@ fn parcel(packed: &Packed, is_step: bool) -> Parcel {
             id: base.id.to_string(),
             name: base.name.to_string(),
         }),
-        format: item.format.name(),
-        file: item.file.name.to_string(),
+        format: Some(item.format.name()),
+        file: Some(item.file.name.to_string()),
         bytes: item.file.length.saturating_add(manifest),
+        resumed: None,
         is_new: packed.is_new,
         is_step,
     }

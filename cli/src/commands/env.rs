@@ -39,6 +39,7 @@ pub(crate) fn env(settings: &Settings) -> Environment {
         temporary,
         time,
         repository,
+        ssh,
     } = settings;
     let path = |path: &std::path::PathBuf| path.display().to_string();
     Environment {
@@ -49,6 +50,7 @@ pub(crate) fn env(settings: &Settings) -> Environment {
             shown("temporary", temporary, |folder| Some(path(folder))),
             shown("time", time, |time| time.map(|time| time.to_string())),
             shown("repository", repository, |folder| Some(path(folder))),
+            shown("ssh", ssh, |command| Some(command.clone())),
         ],
     }
 }

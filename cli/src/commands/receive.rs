@@ -42,8 +42,9 @@ pub(crate) struct Arrived {
     /// The image here, if it is here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) image: Option<Image>,
-    /// Whether it is kept as a child of its base.
-    pub(crate) as_child: bool,
+    /// Whether it is kept as a child of its base, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) as_child: Option<bool>,
     /// Why it was not entered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<Failed>,
@@ -122,13 +123,13 @@ pub(super) fn arrived(
         base: taken.base.as_ref().map(ToString::to_string),
         fate: End::Step,
         image: None,
-        as_child: false,
+        as_child: Some(false),
         error: None,
     };
     match taken.fate {
         Fate::Entered(installed) => {
             arrived.fate = End::Entered;
-            arrived.as_child = installed.as_child;
+            arrived.as_child = Some(installed.as_child);
             arrived.image = Some(Image::of(&installed.record, listing));
             let about = |note: &String| format!("{}: {note}", taken.name);
             notes.extend(installed.notes.iter().map(about));

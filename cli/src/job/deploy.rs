@@ -2,7 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use imgdelta_deploy::delivery;
+use imgdelta_core::{Error, Kind, Result};
+use imgdelta_deploy::{delivery, wire::Target};
 use imgdelta_repository::choice::Rules;
 
 use super::{Manner, Plan};
@@ -22,6 +23,8 @@ pub(crate) struct Deploy {
     pub(crate) keeping: delivery::Manner,
     /// How the sites' repositories are changed.
     pub(crate) manner: Manner,
+    /// What imgdelta is called on other hosts.
+    pub(crate) remote_program: String,
 }
 
 /// How sites are reached.
@@ -34,8 +37,26 @@ pub(crate) enum Way {
         /// The medium; a plan needs none.
         folder: Option<PathBuf>,
     },
-    /// Each by itself: folders of repositories.
-    Lines(Vec<PathBuf>),
+    /// Each by itself.
+    Lines(Vec<Line>),
+}
+
+/// How one site is reached.
+#[derive(Clone, Debug)]
+pub(crate) enum Line {
+    /// By the folder of its repository.
+    Folder(PathBuf),
+    /// Through ssh.
+    Ssh(Target),
+}
+
+/// `serve`.
+#[derive(Clone, Debug)]
+pub(crate) struct Serve {
+    /// Only repositories in this folder or below it are opened, if it is given.
+    pub(crate) root: Option<PathBuf>,
+    /// How long to wait while another process changes the repository.
+    pub(crate) wait: Duration,
 }
 
 /// `receive`.
@@ -50,24 +71,54 @@ pub(crate) struct Receive {
 }
 
 impl Way {
-    /// The sites, as they were given.
-    pub(crate) fn sites(&self) -> &[PathBuf] {
+    /// How the site of that number is reached, if by itself.
+    pub(crate) fn line(&self, number: usize) -> Option<&Line> {
         match self {
-            Self::Medium { sites, .. } | Self::Lines(sites) => sites,
+            Self::Medium { .. } => None,
+            Self::Lines(lines) => lines.get(number),
+        }
+    }
+
+    /// The sites, as they were given.
+    pub(crate) fn sites(&self) -> Vec<PathBuf> {
+        match self {
+            Self::Medium { sites, .. } => sites.clone(),
+            Self::Lines(lines) => lines.iter().map(Line::shown).collect(),
+        }
+    }
+}
+
+impl Line {
+    /// As a path; another host's only looks like one.
+    fn shown(&self) -> PathBuf {
+        match self {
+            Self::Folder(folder) => folder.clone(),
+            Self::Ssh(target) => target.to_string().into(),
         }
     }
 }
 
 impl Deploy {
     /// The plan that shows what would be done.
-    pub(crate) fn plan(self) -> Plan {
-        Plan {
+    ///
+    /// # Errors
+    /// Usage, if a site is on another host: what it has is not known before it is asked.
+    pub(crate) fn plan(self) -> Result<Plan> {
+        if let Way::Lines(lines) = &self.way
+            && let Some(line) = lines.iter().find(|line| matches!(line, Line::Ssh(_)))
+        {
+            let message = "what this site has is only known when it is asked";
+            return Err(Error::new(Kind::Usage, message)
+                .in_file(&line.shown())
+                .with_hint("'imgdelta plan --for INVENTORY' plans with what 'imgdelta inventory' has written there"));
+        }
+        Ok(Plan {
             images: self.images,
             is_carried: matches!(self.way, Way::Medium { .. }),
-            sites: self.way.sites().to_vec(),
+            sites: self.way.sites(),
             rules: self.rules,
             media: None,
             rate: None,
-        }
+        })
     }
 }

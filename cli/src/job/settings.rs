@@ -6,6 +6,7 @@ use std::{
 };
 
 use imgdelta_core::{Error, Kind, Result};
+use imgdelta_deploy::wire::SSH;
 
 /// Most threads that a run is given: more only wait for each other.
 const MOST_THREADS: u16 = 256;
@@ -99,6 +100,8 @@ pub(crate) struct Settings {
     pub(crate) time: Setting<Option<u64>>,
     /// The folder of the repository.
     pub(crate) repository: Setting<PathBuf>,
+    /// The program that leads to other hosts, with arguments of its own.
+    pub(crate) ssh: Setting<String>,
 }
 
 /// Looks a variable up; an empty one is as if it were not there.
@@ -123,6 +126,7 @@ impl Settings {
             temporary: temporary(environment),
             time: time(environment)?,
             repository: repository(wishes.repository, environment),
+            ssh: ssh(environment)?,
         })
     }
 }
@@ -219,6 +223,17 @@ fn repository(wish: Option<PathBuf>, environment: Environment<'_>) -> Setting<Pa
         (Some(folder), _) => Setting::new(folder, Origin::Flag("--repo")),
         (None, Some(folder)) => Setting::new(folder.into(), Origin::Environment(name)),
         (None, None) => Setting::new(".".into(), Origin::Default),
+    }
+}
+
+fn ssh(environment: Environment<'_>) -> Result<Setting<String>> {
+    let name = "IMGDELTA_SSH";
+    match environment(name) {
+        Some(value) => match value.to_str() {
+            Some(command) => Ok(Setting::new(command.to_owned(), Origin::Environment(name))),
+            None => Err(wrong(name, &value, "a command in UTF-8")),
+        },
+        None => Ok(Setting::new(SSH.to_owned(), Origin::Default)),
     }
 }
 

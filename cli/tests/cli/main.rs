@@ -6,6 +6,7 @@
 #![allow(clippy::panic, clippy::indexing_slicing)]
 
 mod deploy;
+mod deploy_ssh;
 mod devices;
 mod disks;
 mod hyperv;

@@ -66,16 +66,20 @@ fn sent(parcel: &Parcel, page: &mut Page<'_>) -> io::Result<()> {
     } else {
         ""
     };
-    let before = if parcel.is_new { "" } else { ", lay there" };
+    let before = match parcel.resumed {
+        Some(bytes) if bytes > 0 => format!(", after {} that were there", page.size(bytes)),
+        _ if parcel.is_new => String::new(),
+        _ => ", lay there".to_owned(),
+    };
     page.line(format_args!(
         "  + {}: {} {what}{step}{before}",
         parcel.image.name,
         page.size(parcel.bytes)
     ))?;
-    if page.is_loud() {
-        page.line(format_args!("      file     {}", parcel.file))?;
+    match &parcel.file {
+        Some(file) if page.is_loud() => page.line(format_args!("      file     {file}")),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 impl Text for Received {
@@ -102,7 +106,7 @@ fn arrived(image: &Arrived, place: &str, indent: &str, page: &mut Page<'_>) -> i
     let as_named = as_named.map_or_else(String::new, |there| format!(" as {}", there.name));
     let base = image.base.as_deref().unwrap_or_default();
     let what = match (&image.fate, &image.error) {
-        (End::Entered, _) => format!("proven and entered{as_named}, {}", kept(image, page)),
+        (End::Entered, _) => format!("proven and entered{as_named}{}", kept(image, page)),
         (End::There, _) => format!("is {place} already{as_named}"),
         (End::Step, _) => "only served others as a step".to_owned(),
         (End::Unfit, _) => format!("left alone, its base {base} is not {place}"),
@@ -120,11 +124,12 @@ fn kept(image: &Arrived, page: &Page<'_>) -> String {
         return String::new();
     };
     let size = page.size(there.size);
+    let is_child = image.as_child == Some(true);
     let parent = there.parent.as_ref();
     let parent = parent.and_then(|parent| parent.name.as_ref());
-    match parent.filter(|_| image.as_child).or(image.base.as_ref()) {
-        Some(base) if image.as_child => format!("{size}, {} child of {base}", there.format),
-        Some(base) => format!("{size} {} made from {base}", there.format),
-        None => format!("{size} {}", there.format),
+    match parent.filter(|_| is_child).or(image.base.as_ref()) {
+        Some(base) if is_child => format!(", {size}, {} child of {base}", there.format),
+        Some(base) => format!(", {size} {} made from {base}", there.format),
+        None => format!(", {size} {}", there.format),
     }
 }

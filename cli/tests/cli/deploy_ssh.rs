@@ -1,0 +1,250 @@
+//! Deployments to other hosts as users meet them. A script stands in for ssh: it calls the program here, as the other host's shell would;
+//! that the real one leads there is tried at the end, where there is an sshd.
+
+use std::{
+    fs,
+    io::Write,
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use imgdelta_fixtures::golden;
+use serde_json::Value;
+
+use crate::{
+    place::{Place, Said, expect},
+    repo::{headquarters, json},
+};
+
+/// The program that the tests are of.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_imgdelta");
+
+/// Calls what stands behind `--` by a shell.
+const HERE: &str = "while [ \"$1\" != -- ]; do shift; done; exec /bin/sh -c \"$2\"";
+
+/// Headquarters and a site; `ssh` is the stand-in for ssh.
+fn two_hosts(ssh: &str) -> Place {
+    let place = headquarters();
+    place.ok("repo init site --format vhdx");
+    place.ok("repo add golden.qcow2 --name GoldenDisk --repo site");
+    place.write("ssh", ssh.as_bytes());
+    place
+}
+
+/// Runs a line with the stand-in; `HERE` in it is the folder on the other host.
+fn over(place: &Place, line: &str) -> Said {
+    let folder = place.path("");
+    let folder = folder.display().to_string();
+    let line = line.replace("ssh://there/", &format!("ssh://there{folder}"));
+    let mut command = place.command(&line);
+    command
+        .args(["--remote-program", PROGRAM])
+        .env("PATH", "/usr/bin:/bin")
+        .env("IMGDELTA_SSH", format!("/bin/sh {folder}ssh"));
+    Said::of(&command.output().expect("it starts"))
+}
+
+/// A repository's image as it is opened without options.
+fn disk(place: &Place, repository: &str) -> Vec<u8> {
+    let shown = json(place, &format!("repo show patched --repo {repository}"));
+    let file = shown["files"][0]["path"].as_str().expect("text").to_owned();
+    place.ok(&format!("convert {repository}/{file} -o disk.raw --force"));
+    place.read("disk.raw")
+}
+
+#[test]
+fn the_story_of_another_host_reads_well() {
+    let place = two_hosts(HERE);
+    let mut told = String::new();
+    for line in [
+        "imgdelta deploy patched --repo hq --to ssh://there/site",
+        "imgdelta deploy patched --repo hq --to ssh://there/site",
+        "imgdelta deploy patched --repo hq --to ssh://there/nowhere",
+        "imgdelta deploy patchde --repo hq --to ssh://there/site",
+        "imgdelta deploy patched --repo hq --to ssh://-oProxyCommand/site",
+        "imgdelta deploy patched --repo hq --to ssh://there/site -n",
+    ] {
+        let Said { exit, out, err } = over(&place, line);
+        told += &format!("$ {line}\n{out}{err}");
+        if exit != 0 {
+            told += &format!("(exit {exit})\n");
+        }
+    }
+    expect("deploy-ssh.txt", &place.without_paths(&told));
+    assert!(disk(&place, "site") == golden::patched_bytes());
+    let shown = json(&place, "repo show patched --repo site");
+    assert_eq!(
+        (&shown["format"], &shown["how"]),
+        (&"vhdx".into(), &"received".into())
+    );
+    place.ok("repo verify --repo site");
+}
+
+#[test]
+fn one_host_that_fails_does_not_stop_the_others() {
+    let place = two_hosts(HERE);
+    place.ok("repo init near");
+    place.ok("repo add golden.vhd --repo near");
+    let line = "deploy patched --repo hq --to ssh://there/nowhere --to near --to ssh://there/site --as-child --json";
+    let Said { exit, out, err } = over(&place, line);
+    assert_eq!(exit, 10, "{out}{err}");
+    let told: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!(told["sites"][0]["errors"][0]["exit"], 10);
+    assert_eq!(told["sites"][1]["images"][0]["as_child"], true);
+    assert_eq!(told["sites"][2]["images"][0]["fate"], "entered");
+    assert_eq!(told["sites"][2]["sent"][0]["base"]["name"], "golden");
+    for site in ["near", "site"] {
+        let tree = place.ok(&format!("repo tree --repo {site}"));
+        assert!(tree.contains("patched  (needed to read it)"), "{tree}");
+        assert!(disk(&place, site) == golden::patched_bytes());
+    }
+}
+
+#[test]
+fn a_host_opens_only_what_its_root_holds() {
+    let place = two_hosts(&HERE.replace("\"$2\"", "\"$2 --root $ROOT\""));
+    let folder = place.path("");
+    for (root, exit) in [("hq", 10), ("", 0)] {
+        let root = folder.join(root);
+        place.write(
+            "ssh",
+            format!(
+                "ROOT={}\n{}",
+                root.display(),
+                HERE.replace("\"$2\"", "\"$2 --root $ROOT\"")
+            )
+            .as_bytes(),
+        );
+        let said = over(&place, "deploy patched --repo hq --to ssh://there/site");
+        assert_eq!(said.exit, exit, "{}{}", said.out, said.err);
+    }
+}
+
+#[test]
+fn a_program_that_is_not_there_or_not_ours_is_told() {
+    let place = two_hosts("echo welcome to this host; cat >/dev/null");
+    let said = over(&place, "deploy patched --repo hq --to ssh://there/site");
+    assert_eq!(said.exit, 10, "{}{}", said.out, said.err);
+    place.write("ssh", b"exit 127");
+    let said = over(&place, "deploy patched --repo hq --to ssh://there/site");
+    assert_eq!(said.exit, 10);
+    assert!(said.err.contains("--remote-program"), "{}", said.err);
+    place.write("ssh", b"exit 255");
+    let said = over(&place, "deploy patched --repo hq --to ssh://there/site");
+    assert_eq!(said.exit, 10);
+    assert!(said.err.contains("did not reach"), "{}", said.err);
+    // The other end, called by a hand that does not know the protocol.
+    place.refused("serve", 2);
+    assert_eq!(place.run("serve --stdio").exit, 10);
+}
+
+#[test]
+fn the_difference_travels_through_a_real_sshd() {
+    let place = two_hosts("");
+    let sshd = match Sshd::start(&place) {
+        Ok(sshd) => sshd,
+        Err(why) => {
+            let required = std::env::var("IMGDELTA_REQUIRE_PEERS").is_ok_and(|value| value == "1");
+            assert!(!required, "sshd is required: {why}");
+            let _ = writeln!(std::io::stderr(), "skipped: {why}");
+            return;
+        }
+    };
+    let url = format!(
+        "ssh://127.0.0.1:{}{}",
+        sshd.port,
+        place.path("site").display()
+    );
+    for told in ["patched: proven and entered", "patched: is there already"] {
+        let output = place
+            .command("deploy patched --repo hq --remote-program")
+            .args([PROGRAM, "--to", &url])
+            .env("PATH", "/usr/bin:/bin")
+            .env("IMGDELTA_SSH", sshd.ssh(&place))
+            .output();
+        let said = Said::of(&output.expect("it starts"));
+        assert_eq!(said.exit, 0, "{}{}", said.out, said.err);
+        assert!(said.out.contains(told), "{}", said.out);
+    }
+    assert!(disk(&place, "site") == golden::patched_bytes());
+}
+
+/// An sshd of the test's own, on a port of the loopback, that lets in whoever has the test's key.
+struct Sshd {
+    child: Child,
+    port: u16,
+}
+
+impl Sshd {
+    /// Starts it; if there is none, says why.
+    fn start(place: &Place) -> Result<Self, String> {
+        let sshd = ["/usr/sbin/sshd", "/usr/bin/sshd", "/usr/local/sbin/sshd"];
+        let sshd = sshd.into_iter().find(|path| Path::new(path).exists());
+        let sshd = sshd.ok_or("no sshd (Debian package openssh-server)")?;
+        for name in ["host", "key"] {
+            let made = quiet("ssh-keygen")
+                .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+                .arg(place.path(name))
+                .status();
+            if !made.is_ok_and(|status| status.success()) {
+                return Err("no ssh-keygen (Debian package openssh-client)".to_owned());
+            }
+        }
+        // As root it wants this folder, which its package's service makes.
+        let _ = fs::create_dir_all("/run/sshd");
+        let port = TcpListener::bind(("127.0.0.1", 0))
+            .and_then(|free| free.local_addr())
+            .map_err(|cause| cause.to_string())?
+            .port();
+        let config: PathBuf = place.path("config");
+        let lines = format!(
+            "Port {port}\nListenAddress 127.0.0.1\nHostKey {host}\nAuthorizedKeysFile {key}\n\
+             StrictModes no\nUsePAM no\nPidFile none\nPasswordAuthentication no\nLogLevel ERROR\n",
+            host = place.path("host").display(),
+            key = place.path("key.pub").display(),
+        );
+        place.write("config", lines.as_bytes());
+        let child = quiet(sshd)
+            .args(["-D", "-f"])
+            .arg(&config)
+            .spawn()
+            .map_err(|cause| cause.to_string())?;
+        let sshd = Self { child, port };
+        let until = Instant::now() + Duration::from_secs(20);
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            if Instant::now() > until {
+                return Err("sshd does not listen".to_owned());
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        Ok(sshd)
+    }
+
+    /// ssh, that knows nothing but the test's key.
+    fn ssh(&self, place: &Place) -> String {
+        format!(
+            "ssh -F none -i {} -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
+             -o BatchMode=yes -o LogLevel=ERROR",
+            place.path("key").display()
+        )
+    }
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn quiet(program: &str) -> Command {
+    let mut command = Command::new(program);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command
+}
