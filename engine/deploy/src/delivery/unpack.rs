@@ -62,11 +62,7 @@ impl Ground {
 ///
 /// # Errors
 /// As [`unpack`].
-pub fn step(
-    goods: &Goods<'_>,
-    ground: Option<&Ground>,
-    errand: &Errand<'_>,
-) -> Result<Ground> {
+pub fn step(goods: &Goods<'_>, ground: Option<&Ground>, errand: &Errand<'_>) -> Result<Ground> {
     Ok(Ground {
         chain: unpack(goods, ground, errand)?,
         entered: None,
