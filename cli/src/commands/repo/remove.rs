@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use imgdelta_core::{Error, Kind, Result};
-use imgdelta_repository::catalogue::{Listing, Record};
+use imgdelta_core::Result;
 use serde::Serialize;
 
 use super::Image;
@@ -38,7 +37,7 @@ pub(crate) fn remove(job: &job::Remove, run: &Run<'_>) -> Result<Removed> {
     let repository = run.repository()?;
     let listing = repository.list()?;
     let record = listing.find(&job.image)?;
-    refuse_needed(&listing, record)?;
+    listing.refuse_needed(record)?;
     let children = listing.children(&record.id).into_iter();
     let orphans = children.map(|child| child.name.to_string()).collect();
     let (deleted, kept) = if job.manner.dry_run {
@@ -72,23 +71,4 @@ pub(crate) fn remove(job: &job::Remove, run: &Run<'_>) -> Result<Removed> {
         orphans,
         dry_run: job.manner.dry_run,
     })
-}
-
-/// Refuses an image that others cannot be read without, before anybody is asked.
-fn refuse_needed(listing: &Listing, record: &Record) -> Result<()> {
-    let children = listing.children(&record.id).into_iter();
-    let needing: Vec<&str> = children
-        .filter(|child| child.linked_parent().is_some())
-        .map(|child| child.name.as_str())
-        .collect();
-    if needing.is_empty() {
-        return Ok(());
-    }
-    let message = format!(
-        "'{}' is needed by {}, which cannot be read without it",
-        record.name,
-        needing.join(", ")
-    );
-    let error = Error::new(Kind::Usage, message).with_code("has_children");
-    Err(error.with_hint("remove its children first"))
 }

@@ -34,7 +34,7 @@ impl Repository {
     pub fn remove(&self, word: &str, run: &Run<'_>) -> Result<Removed> {
         let mut change = self.change(run, "remove")?;
         let record = change.listing.find(word)?.clone();
-        refuse_needed(&change.listing, &record)?;
+        change.listing.refuse_needed(&record)?;
         adopt(&mut change, &record)?;
         let mut removed = Removed {
             deleted: Vec::new(),
@@ -65,25 +65,30 @@ impl Repository {
     }
 }
 
-/// Refuses an image that others are children of.
-fn refuse_needed(listing: &Listing, record: &Record) -> Result<()> {
-    let children = listing.children(&record.id);
-    let needing: Vec<&str> = children
-        .iter()
-        .filter(|child| child.linked_parent().is_some())
-        .map(|child| child.name.as_str())
-        .collect();
-    if needing.is_empty() {
-        return Ok(());
+impl Listing {
+    /// Refuses an image that others cannot be read without.
+    ///
+    /// # Errors
+    /// Usage, if there are such.
+    pub fn refuse_needed(&self, record: &Record) -> Result<()> {
+        let children = self.children(&record.id);
+        let needing: Vec<&str> = children
+            .iter()
+            .filter(|child| child.linked_parent().is_some())
+            .map(|child| child.name.as_str())
+            .collect();
+        if needing.is_empty() {
+            return Ok(());
+        }
+        let message = format!(
+            "'{}' is needed by {}, which cannot be read without it",
+            record.name,
+            needing.join(", ")
+        );
+        Err(Error::new(Kind::Usage, message)
+            .with_code("has_children")
+            .with_hint("remove its children first"))
     }
-    let message = format!(
-        "'{}' is needed by {}, which cannot be read without it",
-        record.name,
-        needing.join(", ")
-    );
-    Err(Error::new(Kind::Usage, message)
-        .with_code("has_children")
-        .with_hint("remove its children first"))
 }
 
 /// Gives the children of an image that goes to its parent.
