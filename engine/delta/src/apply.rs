@@ -3,10 +3,12 @@
 use imgdelta_core::{Bytes, Draft, Error, ImageWriter, Kind, Result, SECTOR};
 
 use crate::{
+    beside::Beside,
     chain::Chain,
     copy::{Copied, Copy},
     digest::prove_or_recall,
     manifest::Manifest,
+    prove::Proof,
     remembered::{LeafWriter, Memory},
     work::Work,
 };
@@ -38,15 +40,9 @@ impl Apply<'_> {
         let needed = manifest.base.proof()?;
         if !is_same_size(needed.size, self.base.size()) {
             self.refuse_result(manifest)?;
-            return Err(
-                Error::new(Kind::Chain, "base image does not match this child")
-                    .with_code("base_mismatch")
-                    .with_detail(format!(
-                        "needed {} bytes, given {} bytes",
-                        needed.size.0,
-                        self.base.size().0
-                    )),
-            );
+            let (needed, given) = (needed.size.0, self.base.size().0);
+            let sizes = format!("needed {needed} bytes, given {given} bytes");
+            return Err(Proof::other_base().with_detail(sizes));
         }
         // A format that counts in sectors holds a disk of odd length rounded up: it is the same disk.
         let base = self.base.resized(needed.size);
@@ -89,19 +85,40 @@ impl Apply<'_> {
         Ok(copied)
     }
 
-    /// As [`run`](Self::run), the image's leaves going to `leaves`, whose file is then complete, but neither durable nor in its place.
+    /// As [`prove_base`](Self::prove_base) and [`run`](Self::run) in one pass, for an output that nobody sees before all is proven. The
+    /// image's leaves go to `leaves`, whose file is then complete, but neither durable nor in its place.
     ///
     /// # Errors
-    /// As [`run`](Self::run); Host, if the leaves cannot be written.
+    /// As both; Host, if the leaves cannot be written. A base that is another one is refused at the first region that differs.
     pub fn run_keeping(
         &self,
         writer: Box<dyn ImageWriter>,
         leaves: LeafWriter,
     ) -> Result<(Copied, Draft)> {
         let disk = self.disk.resized(self.result_size());
-        let (copied, leaves) = self.copy(&disk).run_keeping(writer, leaves)?;
+        let needed = self.manifest.map(|manifest| manifest.base.proof());
+        let needed = needed.transpose()?;
+        if needed
+            .as_ref()
+            .is_some_and(|needed| !is_same_size(needed.size, self.base.size()))
+        {
+            self.prove_base()?;
+        }
+        let beside = needed.as_ref().map(|needed| Beside::new(self.base, needed));
+        let copy = self.copy(&disk);
+        let (copied, leaves) = copy
+            .run_beside(writer, leaves, beside.as_ref())
+            .map_err(|error| self.explained(error))?;
         self.require(&copied)?;
         Ok((copied, leaves))
+    }
+
+    /// Why the base was refused before all of it was read: what it is instead takes the rest of it to tell.
+    fn explained(&self, error: Error) -> Error {
+        match error.code() {
+            "base_mismatch" => self.prove_base().err().unwrap_or(error),
+            _ => error,
+        }
     }
 
     /// How the result is written.

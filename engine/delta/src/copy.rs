@@ -3,7 +3,8 @@
 use imgdelta_core::{Bytes, Draft, Grain, ImageWriter, Result, Seal, Shape, VirtOffset};
 
 use crate::{
-    buffer::is_zero,
+    beside::{Beside, Progress},
+    buffer::{Aligned, is_zero},
     chain::Chain,
     emit::{Emitter, Seed},
     ordered::{self, Line},
@@ -43,7 +44,7 @@ impl Copy<'_> {
     /// Those of the chain and of the writer; Host, if an input changed meanwhile; Interrupted.
     pub fn run(&self, writer: Box<dyn ImageWriter>) -> Result<Copied> {
         let keeping = self.proves.then(|| self.memory.keep(self.disk)).flatten();
-        let serial = self.write(writer, keeping)?;
+        let serial = self.write(writer, keeping, None)?;
         Ok(Copied {
             written: serial.written,
             proof: self.proves.then(|| serial.prover.finish(true)),
@@ -60,11 +61,24 @@ impl Copy<'_> {
         writer: Box<dyn ImageWriter>,
         leaves: LeafWriter,
     ) -> Result<(Copied, Draft)> {
+        self.run_beside(writer, leaves, None)
+    }
+
+    /// As [`run_keeping`](Self::run_keeping), the base of the disk being proven in the same pass: what both have is hashed once.
+    ///
+    /// # Errors
+    /// As [`run_keeping`](Self::run_keeping); Chain, as soon as the base is found to be another one.
+    pub(crate) fn run_beside(
+        &self,
+        writer: Box<dyn ImageWriter>,
+        leaves: LeafWriter,
+        base: Option<&Beside<'_>>,
+    ) -> Result<(Copied, Draft)> {
         let proving = Self {
             proves: true,
             ..*self
         };
-        let serial = proving.write(writer, Some(leaves))?;
+        let serial = proving.write(writer, Some(leaves), base)?;
         let (proof, leaves) = serial.prover.finish_kept()?;
         let copied = Copied {
             proof: Some(proof),
@@ -73,7 +87,12 @@ impl Copy<'_> {
         Ok((copied, leaves))
     }
 
-    fn write(&self, writer: Box<dyn ImageWriter>, keeping: Option<LeafWriter>) -> Result<Written> {
+    fn write(
+        &self,
+        writer: Box<dyn ImageWriter>,
+        keeping: Option<LeafWriter>,
+        base: Option<&Beside<'_>>,
+    ) -> Result<Written> {
         let shape = writer.shape();
         let least = self.work.waiting_step();
         let step = work::step(shape.unit.max(least), self.disk.block_size());
@@ -83,24 +102,34 @@ impl Copy<'_> {
             skips_same: false,
             longest_same: Bytes::ZERO,
         };
-        let end = self.disk.size().max(if shape.wants_zeros {
+        let least = if shape.wants_zeros {
             shape.size
         } else {
             Bytes::ZERO
-        });
+        };
+        let end = base.map_or(Bytes::ZERO, |base| base.disk().size());
+        let end = end.max(self.disk.size()).max(least);
         let serial = Serial {
-            walker: Walker::new(None, self.disk, end, manner),
+            walker: Walker::new(base.map(Beside::disk), self.disk, end, manner),
             prover: Prover::new(self.disk.size(), keeping),
+            base: base.map(Beside::begin),
             seed: Seed::new(shape.size),
             writer,
             written: Bytes::ZERO,
         };
         self.work.watch.begin(end);
-        let desks = self
-            .work
-            .waiting_desks(|| Emitter::new(&*serial.writer, step));
-        let serial = ordered::run(&Copier { copy: self, shape }, desks, serial)?;
+        let desks = self.work.waiting_desks(|| Desk {
+            emitter: Emitter::new(&*serial.writer, step),
+            base: base.map(|_| Aligned::zeroed(WINDOW)),
+        });
+        let copier = Copier {
+            copy: self,
+            shape,
+            base,
+        };
+        let serial = ordered::run(&copier, desks, serial)?;
         self.disk.prove_unchanged()?;
+        serial.base.map_or(Ok(()), Progress::finish)?;
         let seed = self.work.seed(serial.seed.finish());
         serial.writer.finish(&Seal {
             seed,
@@ -122,6 +151,8 @@ struct Written {
 struct Serial<'a> {
     walker: Walker<'a>,
     prover: Prover,
+    /// The proof of the base, if it is to be proven too.
+    base: Option<Progress<'a>>,
     seed: Seed,
     writer: Box<dyn ImageWriter>,
     written: Bytes,
@@ -130,6 +161,14 @@ struct Serial<'a> {
 struct Copier<'a> {
     copy: &'a Copy<'a>,
     shape: Shape,
+    base: Option<&'a Beside<'a>>,
+}
+
+/// One thread's buffers.
+struct Desk {
+    emitter: Emitter,
+    /// A window of the base, if that is to be proven too.
+    base: Option<Aligned>,
 }
 
 struct Piece {
@@ -137,12 +176,14 @@ struct Piece {
     /// How much of the disk it stands for: what is zero at its ends is not looked at.
     covers: Bytes,
     leaves: Vec<Digest>,
+    /// The base's, if that is to be proven too.
+    base: Vec<Digest>,
     units: u64,
 }
 
 impl<'a> Line for Copier<'a> {
     type Piece = Piece;
-    type Desk = Emitter;
+    type Desk = Desk;
     type Serial = Serial<'a>;
 
     fn next(&self, serial: &mut Self::Serial) -> Result<Option<Piece>> {
@@ -151,11 +192,12 @@ impl<'a> Line for Copier<'a> {
             covers: segment.len,
             segment: self.trimmed(segment),
             leaves: Vec::new(),
+            base: Vec::new(),
             units: 0,
         }))
     }
 
-    fn work(&self, emitter: &mut Emitter, piece: &mut Piece) -> Result<()> {
+    fn work(&self, Desk { emitter, base }: &mut Desk, piece: &mut Piece) -> Result<()> {
         let Segment { at, len, known, .. } = piece.segment;
         if known == Known::Zero {
             return Ok(());
@@ -188,23 +230,28 @@ impl<'a> Line for Copier<'a> {
                 .map(leaf)
                 .collect();
         }
+        if let (Some(beside), Some(buffer)) = (self.base, base) {
+            piece.base = self.leaves_beside(beside, buffer, piece)?;
+        }
         self.mark(emitter, child_len);
         emitter.pack(at, child_len)?;
         piece.units = emitter.units();
         Ok(())
     }
 
-    fn turn(
-        &self,
-        emitter: &mut Emitter,
-        piece: &mut Piece,
-        serial: &mut Self::Serial,
-    ) -> Result<()> {
+    fn turn(&self, desk: &mut Desk, piece: &mut Piece, serial: &mut Self::Serial) -> Result<()> {
         let mut written = Bytes::ZERO;
         if piece.segment.known == Known::Zero {
             let range = windows(piece.segment.at, piece.segment.len);
             serial.prover.zeros(range.end - range.start);
+            if let Some(base) = &mut serial.base {
+                base.zeros(range.end - range.start);
+            }
         } else {
+            if let Some(base) = &mut serial.base {
+                piece.base.iter().try_for_each(|leaf| base.leaf(leaf))?;
+            }
+            let emitter = &mut desk.emitter;
             written = emitter.place(piece.segment.at, &mut *serial.writer, &mut serial.seed)?;
             piece
                 .leaves
@@ -216,9 +263,9 @@ impl<'a> Line for Copier<'a> {
         Ok(())
     }
 
-    fn after(&self, emitter: &mut Emitter, piece: Piece) -> Result<()> {
+    fn after(&self, desk: &mut Desk, piece: Piece) -> Result<()> {
         if piece.units > 0 {
-            emitter.write()
+            desk.emitter.write()
         } else {
             Ok(())
         }
@@ -226,6 +273,20 @@ impl<'a> Line for Copier<'a> {
 }
 
 impl Copier<'_> {
+    /// The base's leaves of a piece whose own are known.
+    fn leaves_beside(
+        &self,
+        beside: &Beside<'_>,
+        buffer: &mut Aligned,
+        piece: &Piece,
+    ) -> Result<Vec<Digest>> {
+        let size = self.copy.disk.size();
+        windows(piece.segment.at, piece.segment.len)
+            .zip(&piece.leaves)
+            .map(|(number, leaf)| beside.leaf(buffer, &piece.segment, number, (leaf, size)))
+            .collect()
+    }
+
     /// The segment without the whole units at its ends that are known to be zero: of a sparse disk most are. What proves the disk must see
     /// all of it, and what writes zeros too.
     fn trimmed(&self, segment: Segment) -> Segment {

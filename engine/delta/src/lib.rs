@@ -15,10 +15,11 @@
 //! | [`work`], [`watch`] | threads, counters, and the word to stop |
 //!
 //! Inside, `walk` cuts disks into pieces of work, `ordered` does them on all cores with their serial parts in order, and
-//! `emit` hands units to a writer; `seed` says beforehand what ids will be made of.
+//! `emit` hands units to a writer; `seed` says beforehand what ids will be made of; `beside` proves a base while it is copied.
 
 pub mod apply;
 pub mod attach;
+mod beside;
 mod buffer;
 pub mod chain;
 pub mod compare;

@@ -27,8 +27,7 @@ impl Proof {
         if self.id == found.id {
             return Ok(());
         }
-        let mut error = Error::new(Kind::Chain, "base image does not match this child")
-            .with_code("base_mismatch");
+        let mut error = Self::other_base();
         error = error.with_detail(format!("needed {} of {} bytes", self.id, self.size.0));
         error = error.with_detail(format!("given  {} of {} bytes", found.id, found.size.0));
         if self.size != found.size {
@@ -42,6 +41,11 @@ impl Proof {
             ));
         }
         Err(error)
+    }
+
+    /// A base is not the one that is needed.
+    pub(crate) fn other_base() -> Error {
+        Error::new(Kind::Chain, "base image does not match this child").with_code("base_mismatch")
     }
 }
 
@@ -111,6 +115,11 @@ impl Prover {
             let zeros = [0; WINDOW.0 as usize];
             self.leaf(&Digest::leaf(zeros.get(..tail).unwrap_or(&zeros)));
         }
+    }
+
+    /// The nodes that are complete so far, zero windows that came last aside.
+    pub(crate) const fn nodes(&self) -> Option<&Nodes> {
+        self.tree.kept()
     }
 
     fn flush_zeros(&mut self) {

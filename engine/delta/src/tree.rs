@@ -258,6 +258,12 @@ impl Builder {
         self.leaves
     }
 
+    /// The nodes that are kept, as far as they are complete.
+    #[must_use]
+    pub const fn kept(&self) -> Option<&Nodes> {
+        self.kept.as_ref()
+    }
+
     /// Adds one leaf.
     pub fn push(&mut self, leaf: Digest) {
         self.push_perfect(0, leaf);

@@ -1,0 +1,107 @@
+//! A base that is proven in the same pass in which the disk over it is copied: what both have is read and hashed once. Nothing is written
+//! here.
+
+use imgdelta_core::{Bytes, Result, VirtOffset};
+
+use crate::{
+    buffer::Aligned,
+    chain::Chain,
+    prove::{Proof, Prover},
+    tree::{Digest, WINDOW},
+    walk::{Known, Segment, Side, read_spans, spans_of},
+};
+
+/// The base, and what it must be.
+#[derive(Debug)]
+pub(crate) struct Beside<'a> {
+    base: Chain,
+    needed: &'a Proof,
+}
+
+impl<'a> Beside<'a> {
+    /// `base` in the size of the disk that is needed: a format that counts in sectors may hold it rounded up.
+    pub(crate) fn new(base: &Chain, needed: &'a Proof) -> Self {
+        Self {
+            base: base.resized(needed.size),
+            needed,
+        }
+    }
+
+    /// The base.
+    pub(crate) const fn disk(&self) -> &Chain {
+        &self.base
+    }
+
+    /// Starts to prove it.
+    pub(crate) fn begin(&self) -> Progress<'a> {
+        Progress {
+            prover: Prover::new(self.base.size(), None),
+            needed: self.needed,
+            compared: 0,
+        }
+    }
+
+    /// The base's leaf of window `number` of a segment, `target` being that of the disk of `size` bytes over it.
+    pub(crate) fn leaf(
+        &self,
+        buffer: &mut Aligned,
+        segment: &Segment,
+        number: u64,
+        (target, size): (&Digest, Bytes),
+    ) -> Result<Digest> {
+        let at = VirtOffset(number.saturating_mul(WINDOW.0));
+        let len = WINDOW.min(segment.at.saturating_add(segment.len).since(at));
+        let spans = spans_of(&segment.spans, at, len);
+        let own = self.base.size();
+        let is_alike = Prover::window_len(own, number) == Prover::window_len(size, number);
+        if is_alike && spans.iter().all(|span| span.known != Known::Nothing) {
+            return Ok(*target);
+        }
+        let bytes = buffer.bytes_mut().get_mut(..len.in_memory());
+        let bytes = bytes.unwrap_or_default();
+        read_spans(&self.base, spans, Side::Base, at, bytes)?;
+        Ok(Prover::leaf_of(own, number, bytes))
+    }
+}
+
+/// How far the proof is.
+#[derive(Debug)]
+pub(crate) struct Progress<'a> {
+    prover: Prover,
+    needed: &'a Proof,
+    /// How many nodes have been found to be those that are needed.
+    compared: usize,
+}
+
+impl Progress<'_> {
+    /// The next `count` windows are zero.
+    pub(crate) fn zeros(&mut self, count: u64) {
+        self.prover.zeros(count);
+    }
+
+    /// The leaf of the next window.
+    ///
+    /// # Errors
+    /// Chain, if a region that is complete now is not the one that is needed.
+    pub(crate) fn leaf(&mut self, leaf: &Digest) -> Result<()> {
+        self.prover.leaf(leaf);
+        let Some(found) = self.prover.nodes() else {
+            return Ok(());
+        };
+        let needed = &self.needed.nodes;
+        let news = found.nodes.iter().zip(&needed.nodes).skip(self.compared);
+        if found.level == needed.level && news.clone().any(|(found, needed)| found != needed) {
+            return Err(Proof::other_base());
+        }
+        self.compared = found.nodes.len();
+        Ok(())
+    }
+
+    /// All windows have been given.
+    ///
+    /// # Errors
+    /// Chain, with the first region that differs, if the base is another disk than the one that is needed.
+    pub(crate) fn finish(self) -> Result<()> {
+        self.needed.require(&self.prover.finish(false))
+    }
+}
