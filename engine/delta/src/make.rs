@@ -2,24 +2,25 @@
 //!
 //! One pass: each byte of either side is read at most once, and the digests come from the same pass. A window that is equal on
 //! both sides is hashed once. Where the base's leaves are remembered, windows of the target that have the same leaf need no
-//! look at the base at all.
+//! look at the base at all; where the leaves of both are known, only windows that differ are read.
 
+mod differ;
 mod stretch;
 
 use imgdelta_core::{Bytes, Error, ImageWriter, Kind, Result, Seal, Shape};
 use sha2::{Digest as _, Sha256};
 
-use self::stretch::Stretch;
+use self::differ::{Desk, Differ, Serial};
 use crate::{
     buffer::Aligned,
     chain::Chain,
     emit::{Emitter, Seed},
     layer::LayerProver,
-    ordered::{self, Line},
+    ordered,
     prove::{Proof, Prover},
-    remembered::{LeafReader, LeafRun, Memory, windows_of},
+    remembered::{LeafReader, Memory},
     tree::{ContentId, Digest, WINDOW},
-    walk::{Known, Manner, Segment, Walker, windows},
+    walk::{Manner, Walker},
     work::{self, Work},
 };
 
@@ -66,6 +67,43 @@ impl Make<'_> {
     /// # Errors
     /// Those of the chains and of the writer; Host, if an input changed meanwhile; Interrupted.
     pub fn run(&self, writer: Box<dyn ImageWriter>) -> Result<Made> {
+        let recalled = self.proves.then(|| self.memory.recall(self.base)).flatten();
+        let leaves = Sides {
+            base: recalled,
+            target: None,
+        };
+        self.write(writer, leaves)
+    }
+
+    /// As [`run`](Self::run), the leaves of both disks being known: where they are the same, nothing is read, and what is read must be what
+    /// they say. The child is then right for the disks that the leaves are of, and so are the proofs; whether the disks are those as far as
+    /// they were not read is not found out.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); Usage, if leaves are of a disk of another size; Digest, if a disk is not what its leaves say where it was read;
+    /// Host, if a file of leaves is damaged.
+    pub fn run_knowing(
+        &self,
+        writer: Box<dyn ImageWriter>,
+        base: LeafReader,
+        target: LeafReader,
+    ) -> Result<Made> {
+        if (base.size(), target.size()) != (self.base.size(), self.target.size()) {
+            let message = "the leaves are of disks of other sizes";
+            return Err(Error::new(Kind::Usage, message).with_code("leaves_size"));
+        }
+        let proving = Self {
+            proves: true,
+            ..*self
+        };
+        let leaves = Sides {
+            base: Some(base),
+            target: Some(target),
+        };
+        proving.write(writer, leaves)
+    }
+
+    fn write(&self, writer: Box<dyn ImageWriter>, leaves: Sides<LeafReader>) -> Result<Made> {
         let shape = writer.shape();
         let zero_run = shape.marks_zero.then(|| writer.zero_run());
         if shape.size < self.target.size() {
@@ -78,11 +116,6 @@ impl Make<'_> {
                 ),
             ));
         }
-        let recalled = if self.proves {
-            self.memory.recall(self.base)
-        } else {
-            None
-        };
         let step = work::step(
             shape.unit,
             self.base.block_size().max(self.target.block_size()),
@@ -95,34 +128,28 @@ impl Make<'_> {
         let manner = Manner {
             step,
             skips_zero: true,
-            skips_same: !self.proves || recalled.is_some(),
+            skips_same: !self.proves || leaves.base.is_some(),
             longest_same: if self.proves {
                 LONGEST_SAME
             } else {
                 Bytes(u64::MAX)
             },
         };
-        let expected = recalled.as_ref().map(LeafReader::id);
-        let keeps_base = self.proves && recalled.is_none();
+        let expected = Sides {
+            base: leaves.base.as_ref().map(LeafReader::id),
+            target: leaves.target.as_ref().map(LeafReader::id),
+        };
+        let keeping = |disk: &Chain, known: Option<ContentId>| {
+            let keeps = self.proves && known.is_none();
+            keeps.then(|| self.memory.keep(disk)).flatten()
+        };
+        let base_kept = keeping(self.base, expected.base);
+        let target_kept = keeping(self.target, expected.target);
         let serial = Serial {
             walker: Walker::new(Some(self.base), self.target, end, manner),
-            recalled,
-            base: Prover::new(
-                self.base.size(),
-                if keeps_base {
-                    self.memory.keep(self.base)
-                } else {
-                    None
-                },
-            ),
-            target: Prover::new(
-                self.target.size(),
-                if self.proves {
-                    self.memory.keep(self.target)
-                } else {
-                    None
-                },
-            ),
+            leaves,
+            base: Prover::new(self.base.size(), base_kept),
+            target: Prover::new(self.target.size(), target_kept),
             layer: LayerProver::new(shape.size),
             seed: Seed::new(shape.size),
             writer,
@@ -149,12 +176,7 @@ impl Make<'_> {
         self.finish(serial, shape, expected)
     }
 
-    fn finish(
-        &self,
-        serial: Serial<'_>,
-        shape: Shape,
-        expected: Option<ContentId>,
-    ) -> Result<Made> {
+    fn finish(&self, serial: Serial<'_>, shape: Shape, expected: Sides<ContentId>) -> Result<Made> {
         let Serial {
             base,
             target,
@@ -167,8 +189,9 @@ impl Make<'_> {
         let proofs = self
             .proves
             .then(|| (base.finish(true), target.finish(true), layer.finish()));
-        if let (Some((base, ..)), Some(expected)) = (&proofs, expected)
-            && base.id != expected
+        if let Some((base, target, _)) = &proofs
+            && !(expected.base.is_none_or(|id| id == base.id)
+                && expected.target.is_none_or(|id| id == target.id))
         {
             return Err(damaged_memory());
         }
@@ -185,7 +208,7 @@ impl Make<'_> {
             seed: self.work.seed(seed),
             time: self.work.time,
         })?;
-        let remembered = expected.is_some();
+        let remembered = expected.base.is_some();
         let (base, target, layer) = match proofs {
             Some((base, target, layer)) => (Some(base), Some(target), Some(layer)),
             None => (None, None, None),
@@ -202,145 +225,15 @@ impl Make<'_> {
     }
 }
 
-/// What the serial parts work on.
-struct Serial<'a> {
-    walker: Walker<'a>,
-    recalled: Option<LeafReader>,
-    base: Prover,
-    target: Prover,
-    layer: LayerProver,
-    seed: Seed,
-    writer: Box<dyn ImageWriter>,
-    units: u64,
-    changed: Bytes,
-}
-
-struct Differ<'a> {
-    make: &'a Make<'a>,
-    shape: Shape,
-    /// The shortest run of which the child can say that it is zero; `None`: it cannot.
-    zero_run: Option<Bytes>,
-}
-
-/// A stretch of both disks.
-struct Piece {
-    segment: Segment,
-    /// The base's leaves there, if they are remembered.
-    leaves: Vec<LeafRun>,
-    /// What was found of each window, in order.
-    windows: Vec<Found>,
-    changed: Bytes,
-    units: u64,
-}
-
-/// What was found of a window.
-struct Found {
-    base: Digest,
-    target: Digest,
-    /// `None`: the child is silent there.
-    layer: Option<Digest>,
-}
-
-/// One thread's buffers.
-struct Desk {
-    emitter: Emitter,
-    /// The window's bytes in the base, and in the target: small enough to stay in the core's cache.
-    base: Aligned,
-    target: Aligned,
-}
-
-impl<'a> Line for Differ<'a> {
-    type Piece = Piece;
-    type Desk = Desk;
-    type Serial = Serial<'a>;
-
-    fn next(&self, serial: &mut Self::Serial) -> Result<Option<Piece>> {
-        self.make.work.watch.go_on()?;
-        let Some(segment) = serial.walker.segment()? else {
-            return Ok(None);
-        };
-        let mut leaves = Vec::new();
-        if let Some(recalled) = &mut serial.recalled {
-            let range = windows(segment.at, segment.len);
-            let there = range
-                .end
-                .min(windows_of(self.make.base.size()))
-                .saturating_sub(range.start);
-            leaves = recalled.take(there).map_err(|_| damaged_memory())?;
-        }
-        Ok(Some(Piece {
-            segment,
-            leaves,
-            windows: Vec::new(),
-            changed: Bytes::ZERO,
-            units: 0,
-        }))
-    }
-
-    fn work(&self, desk: &mut Desk, piece: &mut Piece) -> Result<()> {
-        if piece.segment.known == Known::Nothing {
-            Stretch {
-                differ: self,
-                desk,
-                piece,
-            }
-            .look()
-        } else {
-            Ok(())
-        }
-    }
-
-    fn turn(&self, desk: &mut Desk, piece: &mut Piece, serial: &mut Self::Serial) -> Result<()> {
-        let range = windows(piece.segment.at, piece.segment.len);
-        let count = range.end - range.start;
-        match piece.segment.known {
-            Known::Zero => {
-                serial.base.zeros(count);
-                serial.target.zeros(count);
-                serial.layer.absent(count);
-            }
-            Known::Same => {
-                for run in &piece.leaves {
-                    serial.base.run(run);
-                    serial.target.run(run);
-                }
-                serial.layer.absent(count);
-            }
-            Known::Nothing => {
-                if piece.units > 0 {
-                    desk.emitter
-                        .place(piece.segment.at, &mut *serial.writer, &mut serial.seed)?;
-                }
-                for found in &piece.windows {
-                    serial.base.leaf(&found.base);
-                    serial.target.leaf(&found.target);
-                    match &found.layer {
-                        Some(leaf) => serial.layer.leaf(leaf),
-                        None => serial.layer.absent(1),
-                    }
-                }
-                serial.units += piece.units;
-                serial.changed = Bytes(serial.changed.0 + piece.changed.0);
-            }
-        }
-        self.make
-            .work
-            .watch
-            .advance(piece.segment.len, piece.changed);
-        Ok(())
-    }
-
-    fn after(&self, desk: &mut Desk, piece: Piece) -> Result<()> {
-        if piece.units > 0 {
-            desk.emitter.write()
-        } else {
-            Ok(())
-        }
-    }
+/// What is known of base and target before they are read.
+#[derive(Clone, Copy, Debug)]
+struct Sides<T> {
+    base: Option<T>,
+    target: Option<T>,
 }
 
 fn damaged_memory() -> Error {
-    Error::new(Kind::Host, "what was remembered of the base is damaged")
+    Error::new(Kind::Host, "what was remembered of the disks is damaged")
         .with_code("cache_damaged")
         .with_hint("use --no-cache")
 }

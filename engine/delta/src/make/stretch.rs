@@ -2,9 +2,9 @@
 //!
 //! It is any thread's work; what must happen in order stands in `make`.
 
-use imgdelta_core::{Bytes, Grain, Result, SECTOR, Shape, VirtOffset};
+use imgdelta_core::{Bytes, Error, Grain, Kind, Result, SECTOR, Shape, VirtOffset};
 
-use super::{Desk, Differ, Found, Piece};
+use super::differ::{Desk, Differ, Found, Piece};
 use crate::{
     buffer::is_zero,
     layer::{self, LayerProver},
@@ -27,15 +27,9 @@ impl Stretch<'_, '_> {
         let Segment { at, len, .. } = self.piece.segment;
         let child_len = len.min(Bytes(self.differ.shape.size.0.saturating_sub(at.0)));
         self.desk.emitter.begin(child_len);
-        let mut leaves = self
-            .piece
-            .leaves
-            .iter()
-            .flat_map(LeafRun::iter)
-            .collect::<Vec<_>>()
-            .into_iter();
+        let (mut base, mut target) = (one_by_one(&self.piece.base), one_by_one(&self.piece.target));
         for number in windows(at, len) {
-            let found = self.window(number, leaves.next())?;
+            let found = self.window(number, (base.next(), target.next()))?;
             self.piece.windows.push(found);
         }
         self.complete_large_grains(at, child_len)?;
@@ -52,7 +46,11 @@ impl Stretch<'_, '_> {
     }
 
     /// Looks at one window: are both sides equal there, what are its leaves, and which grains does the child need?
-    fn window(&mut self, number: u64, remembered: Option<Digest>) -> Result<Found> {
+    fn window(
+        &mut self,
+        number: u64,
+        (remembered, promised): (Option<Digest>, Option<Digest>),
+    ) -> Result<Found> {
         let make = self.differ.make;
         let at = VirtOffset(number.saturating_mul(WINDOW.0));
         let len = WINDOW.min(
@@ -77,9 +75,9 @@ impl Stretch<'_, '_> {
             };
             return Ok(Found::equal(leaf));
         }
-        if is_equal
-            && is_alike
+        if is_alike
             && let Some(leaf) = remembered
+            && (is_equal || promised == remembered)
         {
             return Ok(Found::equal(leaf));
         }
@@ -96,6 +94,7 @@ impl Stretch<'_, '_> {
         } else {
             Digest::default()
         };
+        require(promised, target_leaf, "target", at)?;
         if is_alike && (is_equal || (make.proves && remembered == Some(target_leaf))) {
             return Ok(Found::equal(target_leaf));
         }
@@ -110,10 +109,16 @@ impl Stretch<'_, '_> {
             return Ok(Found::equal(target_leaf));
         }
         let base_leaf = match remembered {
-            Some(leaf) => leaf,
-            None if make.proves => Prover::leaf_of(base_size, number, base),
-            None => Digest::default(),
+            Some(leaf) if promised.is_none() => leaf,
+            _ if make.proves => Prover::leaf_of(base_size, number, base),
+            _ => Digest::default(),
         };
+        require(
+            remembered.filter(|_| promised.is_some()),
+            base_leaf,
+            "base",
+            at,
+        )?;
         self.mark(at, window);
         Ok(Found {
             base: base_leaf,
@@ -288,6 +293,33 @@ impl Found {
             layer: None,
         }
     }
+}
+
+/// The leaves of runs.
+fn one_by_one(runs: &[LeafRun]) -> std::vec::IntoIter<Digest> {
+    let leaves: Vec<Digest> = runs.iter().flat_map(LeafRun::iter).collect();
+    leaves.into_iter()
+}
+
+/// Makes sure that a window of the disk called `side` which was read has the leaf that was promised, if one was.
+fn require(
+    promised: Option<Digest>,
+    found: Digest,
+    side: &'static str,
+    at: VirtOffset,
+) -> Result<()> {
+    if promised.is_none_or(|promised| promised == found) {
+        return Ok(());
+    }
+    let message = format!("the {side} is not what its leaf digests say");
+    let code = match side {
+        "base" => "base_changed",
+        _ => "target_changed",
+    };
+    let end = at.0.saturating_add(WINDOW.0);
+    Err(Error::new(Kind::Digest, message)
+        .with_code(code)
+        .with_detail(format!("first difference in {}..{end}", at.0)))
 }
 
 /// The leaf of a window that is zero.
