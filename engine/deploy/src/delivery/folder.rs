@@ -97,7 +97,7 @@ impl Delivery {
             },
             None => {
                 errand.run.work.watch.go_on()?;
-                sides.pack(&self.folder, errand)?
+                sides.pack(headquarters, &self.folder, errand)?
             }
         };
         if let Some(known) = known {

@@ -87,18 +87,22 @@ fn install_once(
     errand: &Errand<'_>,
 ) -> Result<Installed> {
     let item = goods.item;
-    let disk = unpack(goods, ground, errand)?;
+    let mut came = unpack(goods, ground)?;
+    // A claim is mostly false, and a child is written without reading all of its base.
+    if manner.as_child || came.rests_on_claim() {
+        came.prove_base(errand)?;
+    }
     (errand.told)(Stage::Install(&item.name));
     let mut notes = Vec::new();
     let name = free_name(listing, item, &mut notes)?;
     let child = match ground.filter(|_| manner.as_child) {
-        Some(ground) => as_child(site, ground, &disk, item, &name, &mut notes, errand)?,
+        Some(ground) => as_child(site, ground, &came.disk, item, &name, &mut notes, errand)?,
         None => None,
     };
     let is_child = child.is_some();
     let written = match child {
         Some(child) => child,
-        None => as_whole(site, &disk, item, &name, manner.format, &mut notes, errand)?,
+        None => as_whole(site, &came, item, &name, manner.format, &mut notes, errand)?,
     };
     let added = site.enter(arrival(site, listing, item, name, written)?, &errand.run)?;
     notes.extend(added.notes);

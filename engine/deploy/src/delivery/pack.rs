@@ -1,6 +1,9 @@
 //! A difference, or a whole image, as files that travel: a child in compressed qcow2 and its manifest, a child of the site's own kind, or
-//! the whole image in compressed qcow2. Both disks are read and proven on the way. Which base is chosen, and for whom, is not known here.
+//! the whole image in compressed qcow2. What travels of the disks is read and proven on the way; that the rest is the same on both sides, the
+//! leaves say where the repository has them. Which base is chosen, and for whom, is not known here.
 
+mod form;
+mod side;
 mod sides;
 
 use std::path::Path;
@@ -50,7 +53,8 @@ pub fn pack(
     folder: &Path,
     errand: &Errand<'_>,
 ) -> Result<Packed> {
-    let mut packed = Sides::open(headquarters, order)?.pack(folder, errand)?;
+    let sides = Sides::open(headquarters, order)?;
+    let mut packed = sides.pack(headquarters, folder, errand)?;
     packed.item.address(&order.sites);
     Ok(packed)
 }

@@ -1,10 +1,15 @@
-//! What came, as a disk: the child over its base, the base being proven by content; or the whole image. Whether the disk is what was
-//! promised is found out when it is written, not here.
+//! What came, as a disk: the child over its base, or the whole image. The base is proven by content, at once or in the same pass in which the
+//! disk is written; whether that is what was promised is found out then, not here.
 
 use std::path::Path;
 
-use imgdelta_core::{Bytes, Error, FileOffset, FileSource, Kind, Result, SECTOR, Source, read_vec};
-use imgdelta_delta::{Apply, Chain, Layer, Manifest, Memory, manifest};
+use imgdelta_core::{
+    Bytes, Draft, Error, FileOffset, FileSource, ImageWriter, Kind, Result, SECTOR, Source,
+    read_vec,
+};
+use imgdelta_delta::{
+    Apply, Chain, Copied, Copy, Layer, Manifest, Memory, manifest, remembered::LeafWriter,
+};
 use imgdelta_registry::{OpenSpec, Opened, open_image};
 use imgdelta_repository::catalogue::{Record, Repository};
 
@@ -58,26 +63,36 @@ impl Ground {
     }
 }
 
+/// What came, open as a disk.
+#[derive(Debug)]
+pub(super) struct Unpacked<'a> {
+    /// The disk.
+    pub(super) disk: Chain,
+    item: &'a Item,
+    /// Its base and what that must be; of a whole image there is none.
+    under: Option<(&'a Ground, Manifest)>,
+    /// Whether that is what it must be.
+    is_proven: bool,
+}
+
 /// The image as a disk that is written nowhere: a step on the way to others. It is proven when it is used as their base.
 ///
 /// # Errors
-/// As [`unpack`].
+/// As [`unpack`] and [`Unpacked::prove_base`].
 pub fn step(goods: &Goods<'_>, ground: Option<&Ground>, errand: &Errand<'_>) -> Result<Ground> {
+    let mut came = unpack(goods, ground)?;
+    came.prove_base(errand)?;
     Ok(Ground {
-        chain: unpack(goods, ground, errand)?,
+        chain: came.disk,
         entered: None,
     })
 }
 
-/// The disk that base and child make, the base being proven; or the whole image's.
+/// The disk that base and child make, or the whole image's.
 ///
 /// # Errors
-/// Chain, if the base is missing or another disk; Corrupt, if what came contradicts itself; Interrupted.
-pub(super) fn unpack(
-    goods: &Goods<'_>,
-    ground: Option<&Ground>,
-    errand: &Errand<'_>,
-) -> Result<Chain> {
+/// Chain, if the base is missing; Corrupt, if what came contradicts itself.
+pub(super) fn unpack<'a>(goods: &Goods<'a>, ground: Option<&'a Ground>) -> Result<Unpacked<'a>> {
     let item = goods.item;
     item.judge()?;
     let opened = open_image(&OpenSpec {
@@ -86,7 +101,12 @@ pub(super) fn unpack(
     })?;
     let layer = Layer::new(opened.image, "")?;
     let Some(base) = &item.base else {
-        return sized(&Chain::new(vec![layer])?, item);
+        return Ok(Unpacked {
+            disk: sized(&Chain::new(vec![layer])?, item)?,
+            item,
+            under: None,
+            is_proven: true,
+        });
     };
     let ground = ground.ok_or_else(|| {
         let message = format!("its base '{}' is not here", base.name);
@@ -94,18 +114,89 @@ pub(super) fn unpack(
     })?;
     let promised = read_manifest(goods)?;
     let disk = Chain::over(layer, &ground.chain)?;
-    (errand.told)(Stage::Prove(&base.name));
-    let apply = Apply {
-        base: &ground.chain,
-        disk: &disk,
-        manifest: Some(&promised),
-        memory: &Memory::none(),
-        work: errand.run.work,
-    };
-    apply
-        .prove_base()
-        .map_err(|error| explain(error, item, ground))?;
-    sized(&disk, item)
+    Ok(Unpacked {
+        disk: sized(&disk, item)?,
+        item,
+        under: Some((ground, promised)),
+        is_proven: false,
+    })
+}
+
+impl Unpacked<'_> {
+    /// Reads and proves the base, unless that is done.
+    ///
+    /// # Errors
+    /// Chain, if it is another disk; Interrupted.
+    pub(super) fn prove_base(&mut self, errand: &Errand<'_>) -> Result<()> {
+        if let (false, Some(base), Some(apply)) =
+            (self.is_proven, &self.item.base, self.apply(errand))
+        {
+            (errand.told)(Stage::Prove(&base.name));
+            apply.prove_base().map_err(|error| self.explain(error))?;
+        }
+        self.is_proven = true;
+        Ok(())
+    }
+
+    /// Whether the base is only said by its id to be the one that is needed.
+    pub(super) fn rests_on_claim(&self) -> bool {
+        let base = self.under.as_ref().and_then(|(ground, _)| ground.entered());
+        let needed = self.item.base.as_ref().map(|base| base.content_id);
+        base.is_some_and(|(record, _)| Some(record.content_id) != needed)
+    }
+
+    /// Writes the disk as one image, its leaves beside it; a base that has not been proven is proven in the same pass.
+    ///
+    /// # Errors
+    /// Chain, if the base is another disk; Digest, if the image is another one; those of the disk and of the writer; Interrupted.
+    pub(super) fn write(
+        &self,
+        writer: Box<dyn ImageWriter>,
+        leaves: LeafWriter,
+        errand: &Errand<'_>,
+    ) -> Result<(Copied, Draft)> {
+        if let (false, Some(apply)) = (self.is_proven, self.apply(errand)) {
+            let written = apply.run_keeping(writer, leaves);
+            return written.map_err(|error| self.explain(error));
+        }
+        let copy = Copy {
+            disk: &self.disk,
+            proves: true,
+            memory: &Memory::none(),
+            work: errand.run.work,
+        };
+        copy.run_keeping(writer, leaves)
+    }
+
+    /// Base and child as the engine applies them; of a whole image there is nothing to apply.
+    fn apply<'b>(&'b self, errand: &Errand<'b>) -> Option<Apply<'b>> {
+        static NONE: Memory = Memory::none();
+        let (ground, promised) = self.under.as_ref()?;
+        Some(Apply {
+            base: &ground.chain,
+            disk: &self.disk,
+            manifest: Some(promised),
+            memory: &NONE,
+            work: errand.run.work,
+        })
+    }
+
+    /// A refusal, with what helps.
+    fn explain(&self, error: Error) -> Error {
+        match (error.code(), &self.under) {
+            ("result_mismatch", _) => not_promised(self.item),
+            ("base_mismatch" | "base_is_result", Some((ground, _))) => {
+                explain(error, self.item, ground)
+            }
+            _ => error,
+        }
+    }
+}
+
+/// What came does not make the image that was promised.
+pub(super) fn not_promised(item: &Item) -> Error {
+    let message = format!("what came does not make '{}'; it is damaged", item.name);
+    Error::new(Kind::Digest, message).with_code("result_mismatch")
 }
 
 /// The disk in its exact size, which its format may have rounded up to whole sectors.

@@ -6,7 +6,7 @@ use imgdelta_core::{
     Bytes, Draft, Error, Existing, Format, Kind, NewDisk, Options, Outputs, Result, SECTOR,
 };
 use imgdelta_delta::{
-    Chain, Copy, Make, Memory, Proof,
+    Chain, Make, Memory, Proof,
     digest::{prove_keeping, prove_over},
     remembered::LeafReader,
 };
@@ -20,7 +20,7 @@ use super::{
     Errand,
     index::Item,
     native::{extension_of, fault_of_child},
-    unpack::Ground,
+    unpack::{Ground, Unpacked, not_promised},
 };
 
 /// An image that is whole and proven.
@@ -41,16 +41,18 @@ pub(super) struct Written {
 /// Writes the disk as one whole image.
 ///
 /// # Errors
-/// Digest, if it is not the one that was promised; those of the disk and of the format; Interrupted.
+/// Chain, if the base is another disk; Digest, if the image is not the one that was promised; those of the disk and of the format;
+/// Interrupted.
 pub(super) fn as_whole(
     site: &Repository,
-    disk: &Chain,
+    came: &Unpacked<'_>,
     item: &Item,
     name: &Name,
     format: Option<Format>,
     notes: &mut Vec<String>,
     errand: &Errand<'_>,
 ) -> Result<Written> {
+    let disk = &came.disk;
     let mut format = format.unwrap_or(site.about().default_format);
     let (mut path, mut output) = begin(site, name, format, disk.disk())?;
     if output.writer.shape().size != disk.size() {
@@ -64,13 +66,7 @@ pub(super) fn as_whole(
         (path, output) = begin(site, name, format, disk.disk())?;
     }
     let Output { writer, drafts } = output;
-    let copy = Copy {
-        disk,
-        proves: true,
-        memory: &Memory::none(),
-        work: errand.run.work,
-    };
-    let (copied, leaves) = copy.run_keeping(writer, site.new_leaves()?)?;
+    let (copied, leaves) = came.write(writer, site.new_leaves()?, errand)?;
     Ok(Written {
         files: Files::Drafts(path, drafts),
         format,
@@ -192,9 +188,7 @@ fn promised(item: &Item, found: Option<Proof>) -> Result<Proof> {
     if found.id == item.content_id {
         return Ok(found);
     }
-    let message = format!("what came does not make '{}'; it is damaged", item.name);
-    Err(Error::new(Kind::Digest, message)
-        .with_code("result_mismatch")
+    Err(not_promised(item)
         .with_detail(format!("promised {}", item.content_id))
         .with_detail(format!("found    {}", found.id)))
 }

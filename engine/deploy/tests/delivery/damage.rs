@@ -241,3 +241,30 @@ fn what_fails_does_not_stop_what_is_not_made_from_it() -> Result<()> {
     assert!(site.show("one").is_err() && site.show("two").is_err());
     Ok(())
 }
+
+#[test]
+fn damaged_leaves_of_headquarters_cost_time_and_nothing_else() -> Result<()> {
+    let place = Place::new();
+    let hq = place.repository("hq", Format::Qcow2)?;
+    let old = Windows::new(24, 1);
+    let new = old.with(4..9, 2);
+    place.add(&hq, "old", &old, Format::Raw, None)?;
+    let record = place.add(&hq, "new", &new, Format::Raw, Some("old"))?;
+    let leaves = hq
+        .folder()
+        .join(format!(".imgdelta/leaves/{}.leaves", record.content_id.0));
+    let whole = fs::read(&leaves).expect("it is there");
+    // In the leaf of a window that travels, in that of one that does not.
+    for (number, at) in [24 + 9 + 5 * 32, 24 + 9 + 20 * 32].into_iter().enumerate() {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0x40;
+        fs::write(&leaves, damaged).expect("room");
+        let site = place.repository(&format!("site{number}"), Format::Raw)?;
+        place.add(&site, "old", &old, Format::Raw, None)?;
+        let stick = format!("stick{number}");
+        place.carry(&hq, &["new"], &[&site], &stick)?;
+        place.receive(&stick, &site)?;
+        assert_eq!(stored(&site, "new")?, new.bytes(), "byte {at}");
+    }
+    Ok(())
+}

@@ -1,7 +1,7 @@
 //! An image of a repository, open: its layers, as the engine sees them. Whether its content is what the record says is not looked at.
 
 use imgdelta_core::{Bytes, Error, Kind, Result, Stamp};
-use imgdelta_delta::{Chain, Layer};
+use imgdelta_delta::{Chain, Layer, remembered::LeafReader};
 use imgdelta_registry::{OpenSpec, Opened, Policy, open_chain};
 
 use super::{Repository, record::Record};
@@ -99,6 +99,14 @@ impl Repository {
         );
         let error = Error::new(Kind::Chain, message).with_code("image_changed");
         Err(error.in_file(&disk.top()?.path))
+    }
+
+    /// The leaves of an open image, if nobody has written to its own files since it was proven: what they say needs no reading.
+    #[must_use]
+    pub fn standing_leaves(&self, record: &Record, disk: &Disk) -> Option<LeafReader> {
+        let leaves = self.leaves(record).ok().flatten()?;
+        let stands = self.is_untouched(record, disk.stamps()) && leaves.size() == disk.chain.size();
+        stands.then_some(leaves)
     }
 
     /// How an image of the repository is opened: its format is known, its bytes are not asked.

@@ -2,16 +2,21 @@
 
 use std::path::Path;
 
-use imgdelta_core::{
-    Error, Existing, FileOffset, Format, Kind, NewParent, Options, Outputs, Result,
-};
+use imgdelta_core::{Bytes, Error, Existing, FileOffset, Format, Kind, NewParent, Outputs, Result};
 use imgdelta_delta::{
-    ContentId, Copy, Digest, LayerDigest, Made, Make, Manifest, Memory, Proof, manifest,
+    ContentId, Copy, Digest, LayerDigest, Made, Make, Manifest, Memory, manifest,
+    remembered::LeafReader,
 };
 use imgdelta_registry::{Output, OutputSpec, create, new_parent};
-use imgdelta_repository::catalogue::{Disk, ImageId, Listing, Name, Record, Repository};
+use imgdelta_repository::{
+    catalogue::{Name, Record, Repository, lineage::row},
+    choice::{Row, overlap},
+};
 
-use super::{Order, Packed};
+use super::{
+    Order, Packed, form,
+    side::{Side, pointer},
+};
 use crate::delivery::{
     Errand, Stage, TOOL,
     hash::sha256,
@@ -21,54 +26,6 @@ use crate::delivery::{
 
 /// Most bytes of an image's name in the name of a file.
 const NAME_PART: usize = 64;
-
-/// An image of headquarters, open.
-#[derive(Debug)]
-struct Side {
-    record: Record,
-    disk: Disk,
-}
-
-impl Side {
-    /// Opens the image of that id.
-    fn open(headquarters: &Repository, listing: &Listing, id: &ImageId) -> Result<Self> {
-        let record = listing.by_id(id).cloned().ok_or_else(|| {
-            Error::new(Kind::Usage, format!("there is no image '{id}' to send"))
-                .with_code("no_such_image")
-        })?;
-        let disk = headquarters.open_disk(&record)?;
-        Ok(Self { record, disk })
-    }
-
-    /// Makes sure that what was read is the image of the record.
-    fn require(&self, found: Option<&Proof>) -> Result<()> {
-        if found.is_some_and(|found| found.id == self.record.content_id) {
-            return Ok(());
-        }
-        let message = format!(
-            "'{}' is not what its record says any more",
-            self.record.name
-        );
-        let error = Error::new(Kind::Digest, message)
-            .with_code("image_changed")
-            .with_hint("'imgdelta repo verify' says where");
-        Err(error.in_file(&self.disk.top()?.path))
-    }
-
-    /// What an item says of it.
-    fn pointer(&self) -> Pointer {
-        pointer(&self.record)
-    }
-}
-
-/// What an item says of another image.
-fn pointer(record: &Record) -> Pointer {
-    Pointer {
-        id: record.id.clone(),
-        content_id: record.content_id,
-        name: record.name.clone(),
-    }
-}
 
 /// The image and its base, open, and the form in which it travels.
 #[derive(Debug)]
@@ -129,16 +86,30 @@ impl Sides {
         notes
     }
 
-    /// Writes the files, for nobody yet.
-    pub(in crate::delivery) fn pack(&self, folder: &Path, errand: &Errand<'_>) -> Result<Packed> {
+    /// Writes the files, for nobody yet. What the leaves of `headquarters` say needs no reading.
+    pub(in crate::delivery) fn pack(
+        &self,
+        headquarters: &Repository,
+        folder: &Path,
+        errand: &Errand<'_>,
+    ) -> Result<Packed> {
         let record = &self.image.record;
         (errand.told)(Stage::Pack(&record.name));
+        let image = self.image.leaves(headquarters);
         let (file, manifest) = match &self.base {
             Some(base) => {
-                let (file, manifest) = self.child(base, folder, errand)?;
+                let known = base.leaves(headquarters).zip(image);
+                let packed = self.child(base, known, folder, errand);
+                let (file, manifest) = packed.or_else(|error| match error.code() {
+                    // Either the leaves are damaged or a disk has changed: reading all of both tells which.
+                    "cache_damaged" | "base_changed" | "target_changed" => {
+                        self.child(base, None, folder, errand)
+                    }
+                    _ => Err(error),
+                })?;
                 (file, Some(manifest))
             }
-            None => (self.whole(folder, errand)?, None),
+            None => (self.whole(image, folder, errand)?, None),
         };
         let item = Item {
             base: self.base.as_ref().map(Side::pointer),
@@ -161,22 +132,31 @@ impl Sides {
         })
     }
 
-    /// Writes the child and its manifest.
-    fn child(&self, base: &Side, folder: &Path, errand: &Errand<'_>) -> Result<(Shipped, Shipped)> {
+    /// Writes the child and its manifest, from the leaves of base and image or from reading both.
+    fn child(
+        &self,
+        base: &Side,
+        known: Option<(LeafReader, LeafReader)>,
+        folder: &Path,
+        errand: &Errand<'_>,
+    ) -> Result<(Shipped, Shipped)> {
         let (name, beside) = self.names()?;
-        let spec = self.spec(folder, &name)?;
         let target = &self.image.disk.chain;
+        let spec = self.spec(folder, &name, form::of_child(target.size()))?;
         let link = link_of(base, &spec.path)?;
         let Output { writer, drafts } = create(&spec, target.disk(), Some(link))?;
         let size = writer.shape().size;
-        let made = Make {
+        let make = Make {
             base: &base.disk.chain,
             target,
             proves: true,
             memory: &Memory::none(),
             work: errand.run.work,
-        }
-        .run(writer)?;
+        };
+        let made = match known {
+            Some((base, image)) => make.run_knowing(writer, base, image),
+            None => make.run(writer),
+        }?;
         base.require(made.base.as_ref())?;
         self.image.require(made.target.as_ref())?;
         let manifest = self.describe(base, &name, size.0, &made)?.to_json()?;
@@ -193,11 +173,19 @@ impl Sides {
         Ok((file, manifest))
     }
 
-    /// Writes the whole image.
-    fn whole(&self, folder: &Path, errand: &Errand<'_>) -> Result<Shipped> {
+    /// Writes the whole image; its leaves say how much is in it.
+    fn whole(
+        &self,
+        leaves: Option<LeafReader>,
+        folder: &Path,
+        errand: &Errand<'_>,
+    ) -> Result<Shipped> {
         let (name, _) = self.names()?;
         let disk = &self.image.disk.chain;
-        let Output { writer, drafts } = create(&self.spec(folder, &name)?, disk.disk(), None)?;
+        let data = leaves.and_then(|leaves| overlap(row(leaves), Row::nothing()).ok());
+        let data = data.map_or(disk.size(), |data| data.whole());
+        let spec = self.spec(folder, &name, form::of_whole(data))?;
+        let Output { writer, drafts } = create(&spec, disk.disk(), None)?;
         let copied = Copy {
             disk,
             proves: true,
@@ -212,15 +200,11 @@ impl Sides {
     }
 
     /// The file in `folder`, in the smallest form that its format has.
-    fn spec(&self, folder: &Path, name: &Name) -> Result<OutputSpec> {
-        let options = match self.format {
-            Format::Qcow2 => Options::parse(&["compression_type=zstd"])?,
-            _ => Options::default(),
-        };
+    fn spec(&self, folder: &Path, name: &Name, cluster: Bytes) -> Result<OutputSpec> {
         Ok(OutputSpec {
             path: folder.join(name.as_str()),
             format: Some(self.format),
-            options,
+            options: form::options(self.format, cluster)?,
             existing: Existing::Replace,
         })
     }
