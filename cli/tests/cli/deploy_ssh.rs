@@ -20,10 +20,10 @@ use crate::{
 };
 
 /// The program that the tests are of.
-const PROGRAM: &str = env!("CARGO_BIN_EXE_imgdelta");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_imgdelta");
 
 /// Calls what stands behind `--` by a shell.
-const HERE: &str = "while [ \"$1\" != -- ]; do shift; done; exec /bin/sh -c \"$2\"";
+pub(crate) const HERE: &str = "while [ \"$1\" != -- ]; do shift; done; exec /bin/sh -c \"$2\"";
 
 /// Headquarters and a site; `ssh` is the stand-in for ssh.
 fn two_hosts(ssh: &str) -> Place {
@@ -34,8 +34,13 @@ fn two_hosts(ssh: &str) -> Place {
     place
 }
 
-/// Runs a line with the stand-in; `HERE` in it is the folder on the other host.
-fn over(place: &Place, line: &str) -> Said {
+/// Runs a line with the stand-in; `ssh://there/` in it is the folder on the other host.
+pub(crate) fn over(place: &Place, line: &str) -> Said {
+    Said::of(&over_command(place, line).output().expect("it starts"))
+}
+
+/// The same line as a command.
+pub(crate) fn over_command(place: &Place, line: &str) -> Command {
     let folder = place.path("");
     let folder = folder.display().to_string();
     let line = line.replace("ssh://there/", &format!("ssh://there{folder}"));
@@ -44,7 +49,7 @@ fn over(place: &Place, line: &str) -> Said {
         .args(["--remote-program", PROGRAM])
         .env("PATH", "/usr/bin:/bin")
         .env("IMGDELTA_SSH", format!("/bin/sh {folder}ssh"));
-    Said::of(&command.output().expect("it starts"))
+    command
 }
 
 /// A repository's image as it is opened without options.

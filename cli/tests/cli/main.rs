@@ -6,9 +6,11 @@
 #![allow(clippy::panic, clippy::indexing_slicing)]
 
 mod deploy;
+mod deploy_cut;
 mod deploy_ssh;
 mod devices;
 mod disks;
+mod far;
 mod hyperv;
 mod json;
 mod lines;
