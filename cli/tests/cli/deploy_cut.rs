@@ -1,7 +1,7 @@
 //! Lines that break off under the command, and programs that die at either end of one: what is said, what is left, and that the same command
 //! goes on. Which frame it was, and what either end makes of it, the wire's own tests ask.
 
-use std::fs;
+use std::{fs, os::unix::process::CommandExt};
 
 use crate::{
     deploy_ssh::{HERE, over_command},
@@ -25,6 +25,13 @@ const SITE_DIES: &str = "mkfifo line; /bin/sh -c \"exec $2\" <line & \
 /// After `AT` bytes headquarters' program dies; ssh then ends.
 const HEADQUARTERS_DIES: &str = "{ stdbuf -o0 head -c AT; kill -KILL $PPID; } | /bin/sh -c \"$2\"";
 
+/// After `AT` bytes somebody interrupts headquarters' program.
+const STOPPED: &str = "{ stdbuf -o0 head -c AT; kill -INT $PPID; cat; } | /bin/sh -c \"$2\"";
+
+/// The same as a terminal does it: ssh hears it too, and ends at once.
+const STOPPED_WITH_SSH: &str =
+    "{ stdbuf -o0 head -c AT; kill -INT 0; cat; } | setsid /bin/sh -c \"$2\"";
+
 /// Where what is packed lies until it is sent.
 const PACKING: &str = "packing";
 
@@ -44,7 +51,9 @@ fn through(place: &Place, (ssh, at): (&str, u64), line: &str) -> Said {
     let script = format!("{skip}{}", ssh.replace("AT", &at.to_string()));
     place.write("ssh", script.as_bytes());
     let mut command = over_command(place, line);
-    command.env("IMGDELTA_TMPDIR", place.path(PACKING));
+    command
+        .env("IMGDELTA_TMPDIR", place.path(PACKING))
+        .process_group(0);
     Said::of(&command.output().expect("it starts"))
 }
 
@@ -192,5 +201,27 @@ fn headquarters_may_die_and_the_next_run_goes_on() {
         assert_eq!((said.exit, said.out.as_str()), (-1, ""), "{}", said.err);
         let held = again(&place, &why);
         assert!((least..=at).contains(&held), "{why}: {held}");
+    }
+}
+
+#[test]
+fn who_interrupts_a_line_is_told_what_stays_and_goes_on_with_it() {
+    let place = scene();
+    for ssh in [STOPPED, STOPPED_WITH_SSH] {
+        for (at, least) in [(10, 0), (1_200_000, FRAME)] {
+            let why = format!("{ssh} after {at} bytes");
+            let line = "deploy patched --repo hq --to ssh://there/site";
+            let said = through(&place, (ssh, at), line);
+            assert_eq!((said.exit, said.out.as_str()), (130, ""), "{}", said.err);
+            assert!(
+                said.err.contains("; the same command goes on\n"),
+                "{}",
+                said.err
+            );
+            assert_eq!(packed(&place), 0, "{why}");
+            // What is on its way when the signal comes may still arrive.
+            let held = again(&place, &why);
+            assert!(held >= least, "{why}: {held}");
+        }
     }
 }

@@ -47,11 +47,11 @@ pub(super) fn send(
         let _ = client.close();
         Ok(sent)
     });
-    // Ctrl-C reaches ssh too, and its end is not what went wrong.
-    let stopped = run.watch.go_on();
     let outcome = transport.end(said);
-    match stopped {
-        Err(stop) if outcome.is_err() => Err(stop),
+    let failed = outcome.as_ref().map_or_else(Some, Sent::failure);
+    // Ctrl-C reaches ssh too, and its end is not what went wrong, be it to the conversation or to one image.
+    match run.watch.go_on() {
+        Err(stop) if failed.is_some() => Err(stop),
         _ => outcome,
     }
 }
