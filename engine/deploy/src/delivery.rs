@@ -15,7 +15,7 @@
 //! | [`install`](mod@install) | one image made of that, proven and entered |
 //! | [`deploy`] | several images to several sites in one call |
 //!
-//! Inside, `road` works out which items lead to an image, `native` what a child of a format demands, `written` writes images, `hash` reads files
+//! Inside, `survey` looks at a delivery for a site, `road` works out which items lead to an image, `native` what a child of a format demands, `written` writes images, `hash` reads files
 //! for their SHA-256, `howto` writes for people, `text` says how JSON spells things.
 //!
 //! ```
@@ -82,6 +82,7 @@ mod native;
 pub mod pack;
 pub mod receive;
 mod road;
+mod survey;
 mod text;
 pub mod unpack;
 mod written;
@@ -96,7 +97,7 @@ pub use self::{
     index::{Index, Item, Pointer, Recipient, Shipped},
     install::{Installed, Manner, install},
     pack::{Order, Packed, pack},
-    receive::{Fate, Received, Taken, receive},
+    receive::{Fate, Received, Taken, foresee, receive},
     unpack::{Goods, Ground},
 };
 

@@ -2,8 +2,12 @@
 //! whatever else lies there is left alone. What is in its files is not known here.
 
 use std::{
-    fs, io,
+    fs::{self, File, TryLockError},
+    io,
     path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
 };
 
 use imgdelta_core::{
@@ -24,6 +28,8 @@ use super::{
 pub struct Delivery {
     folder: PathBuf,
     index: Index,
+    /// The folder, open and locked, while something is added to it.
+    _lock: Option<Arc<File>>,
 }
 
 impl Delivery {
@@ -36,6 +42,7 @@ impl Delivery {
             Some(index) => Ok(Self {
                 folder: folder.to_owned(),
                 index,
+                _lock: None,
             }),
             None => Err(Error::new(Kind::Usage, "is not a delivery")
                 .with_code("no_delivery")
@@ -46,16 +53,19 @@ impl Delivery {
         }
     }
 
-    /// Opens the delivery in `folder` to add to it; the folder is made if it is not there.
+    /// Opens the delivery in `folder` to add to it; the folder is made if it is not there. While another process adds to it, waits at most
+    /// so long.
     ///
     /// # Errors
-    /// As [`open`](Self::open), but that there may be none yet.
-    pub fn begin(folder: &Path) -> Result<Self> {
+    /// As [`open`](Self::open), but that there may be none yet; Busy.
+    pub fn begin(folder: &Path, wait: Duration) -> Result<Self> {
         fs::create_dir_all(folder)
             .map_err(|cause| Error::host("cannot create the folder", cause).in_file(folder))?;
+        let lock = lock(folder, wait)?;
         Ok(Self {
             folder: folder.to_owned(),
             index: read_index(folder)?.unwrap_or_default(),
+            _lock: lock.map(Arc::new),
         })
     }
 
@@ -208,6 +218,28 @@ fn read_index(folder: &Path) -> Result<Option<Index>> {
     let json = read_vec(&source, FileOffset::ZERO, source.len())?;
     let index = Index::from_json(&json).map_err(|error| error.in_file(&place))?;
     Ok(Some(index))
+}
+
+/// Locks the folder itself, so that no file of the lock stays on the medium. Where a file system cannot, nothing is locked.
+fn lock(folder: &Path, wait: Duration) -> Result<Option<File>> {
+    const PAUSE: Duration = Duration::from_millis(50);
+    let failed = |cause| Error::host("cannot open the folder", cause).in_file(folder);
+    let file = File::open(folder).map_err(failed)?;
+    let until = Instant::now() + wait;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(file)),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => thread::sleep(PAUSE),
+            Err(TryLockError::WouldBlock) => {
+                let message = "another process is adding to this delivery";
+                return Err(Error::new(Kind::Busy, message)
+                    .with_code("locked")
+                    .in_file(folder)
+                    .with_hint("wait with --wait 5m"));
+            }
+            Err(TryLockError::Error(_)) => return Ok(None),
+        }
+    }
 }
 
 /// Writes a small file, whole or not at all.

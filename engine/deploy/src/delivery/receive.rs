@@ -8,14 +8,15 @@ use std::{
 
 use imgdelta_core::{Error, Kind, Result};
 use imgdelta_delta::ContentId;
-use imgdelta_repository::catalogue::{ImageId, Listing, Name, Record, Repository};
+use imgdelta_repository::catalogue::{ImageId, Name, Record, Repository};
 
 use super::{
     Errand,
     folder::Delivery,
     index::Item,
-    install::{Installed, Manner, here, install},
-    road::{Had, Leg, road},
+    install::{Installed, Manner, install},
+    road::Leg,
+    survey::{Survey, no_base},
     unpack::{Goods, Ground, step},
 };
 
@@ -46,6 +47,8 @@ pub struct Taken {
 pub enum Fate {
     /// It was entered.
     Entered(Box<Installed>),
+    /// It would be entered now.
+    Due,
     /// It was there already, under this record.
     There(Box<Record>),
     /// It only served others.
@@ -75,7 +78,7 @@ impl Received {
     }
 
     /// Notes what became of an item.
-    fn push(&mut self, item: &Item, fate: Fate) {
+    pub(super) fn push(&mut self, item: &Item, fate: Fate) {
         self.taken.push(Taken {
             image: item.image.clone(),
             name: item.name.clone(),
@@ -97,55 +100,48 @@ pub fn receive(
     manner: &Manner,
     errand: &Errand<'_>,
 ) -> Result<Received> {
-    let delivery = Delivery::open(folder)?;
-    let listing = site.list()?;
-    let is_here = |item: &Item| here(site, &listing, item).is_some();
-    let has_base = |item: &Item| had(site, &listing, item);
-    let road = road(delivery.index(), &site.about().id, is_here, has_base);
-    let item = |number: &usize| delivery.index().items.get(*number);
-    let mut received = Received::default();
-    for item in road.there.iter().filter_map(item) {
-        if let Some(record) = here(site, &listing, item) {
-            received.push(item, Fate::There(Box::new(record.clone())));
-        }
-    }
-    let unfit: Vec<&Item> = road.unfit.iter().filter_map(item).collect();
-    if road.there.is_empty() && road.legs.is_empty() && !unfit.is_empty() {
-        return Err(no_base(folder, &unfit));
-    }
+    let survey = Survey::of(folder, site)?;
     let mut taking = Taking {
-        delivery: &delivery,
+        delivery: &survey.delivery,
         site,
         manner,
         errand,
         steps: HashMap::new(),
         failed: HashSet::new(),
-        received,
+        received: survey.there(site)?,
     };
-    for leg in &road.legs {
-        if let Some(item) = item(&leg.item) {
-            taking.take(item, *leg)?;
-        }
+    for (item, leg) in survey.legs() {
+        taking.take(item, leg)?;
     }
-    for item in unfit {
-        taking.received.push(item, Fate::Unfit);
-    }
-    Ok(taking.received)
+    let mut received = taking.received;
+    survey
+        .left_out()
+        .for_each(|item| received.push(item, Fate::Unfit));
+    Ok(received)
 }
 
-/// How the site has an item's base.
-fn had(site: &Repository, listing: &Listing, item: &Item) -> Option<Had> {
-    let base = item.base.as_ref()?;
-    let is_there = |record: &&Record| site.spec(record).is_ok();
-    if listing
-        .by_content(&base.content_id)
-        .filter(is_there)
-        .is_some()
-    {
-        return Some(Had::Content);
+/// What [`receive`](receive()) would take: each file of it is looked at, and nothing is written. Whether a base is what its record says is not
+/// found out.
+///
+/// # Errors
+/// As [`receive`](receive()).
+pub fn foresee(folder: &Path, site: &Repository, errand: &Errand<'_>) -> Result<Received> {
+    let survey = Survey::of(folder, site)?;
+    let mut received = survey.there(site)?;
+    for (item, leg) in survey.legs() {
+        errand.run.work.watch.go_on()?;
+        let fate = match survey.delivery.check(item, errand) {
+            Ok(()) if leg.is_step => Fate::Step,
+            Ok(()) => Fate::Due,
+            Err(error) if error.kind() == Kind::Interrupted => return Err(error),
+            Err(error) => Fate::Failed(error),
+        };
+        received.push(item, fate);
     }
-    let claimed = listing.by_id(&base.id).filter(is_there);
-    claimed.map(|_| Had::Claim)
+    survey
+        .left_out()
+        .for_each(|item| received.push(item, Fate::Unfit));
+    Ok(received)
 }
 
 /// Items on their way into a repository.
@@ -227,26 +223,4 @@ impl Taking<'_> {
             None => Err(no_base(self.delivery.folder(), &[item])),
         }
     }
-}
-
-/// No image of a delivery has its base here.
-fn no_base(folder: &Path, unfit: &[&Item]) -> Error {
-    /// Most bases that are named.
-    const MOST: usize = 16;
-    let mut error = Error::new(
-        Kind::Chain,
-        "holds nothing whose base is in this repository",
-    )
-    .with_code("no_base")
-    .in_file(folder)
-    .with_hint("add the base to the repository, or make an inventory of it and deploy for that");
-    for item in unfit.iter().take(MOST) {
-        if let Some(base) = &item.base {
-            error = error.with_detail(format!(
-                "'{}' needs '{}', {}",
-                item.name, base.name, base.content_id
-            ));
-        }
-    }
-    error
 }

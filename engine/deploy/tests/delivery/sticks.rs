@@ -1,11 +1,11 @@
 //! Sticks: several sites on one, what is added later, what is there already, what a stranger finds.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use imgdelta_core::{Format, Kind, Result};
-use imgdelta_deploy::delivery::{Delivery, Fate};
+use imgdelta_deploy::delivery::{Delivery, Fate, Received, foresee};
 
-use crate::place::{Place, Windows, assert_sound, bytes_of, names, stored};
+use crate::place::{Place, Windows, assert_sound, bytes_of, files_below, names, stored};
 
 #[test]
 fn several_sites_share_a_stick_that_holds_each_difference_once() -> Result<()> {
@@ -126,7 +126,7 @@ fn a_stick_says_to_people_what_it_holds_and_a_child_opens_beside_its_base() -> R
     // Nothing of where it was made is in what travels.
     let here = place.at("").display().to_string();
     let child = place.at("stick").join(item.file.name.as_str());
-    for (name, bytes) in crate::place::files_below(&place.at("stick")) {
+    for (name, bytes) in files_below(&place.at("stick")) {
         let is_in = bytes
             .windows(here.len())
             .any(|part| part == here.as_bytes());
@@ -145,7 +145,75 @@ fn a_folder_that_is_no_delivery_says_so() -> Result<()> {
         let error = place.receive(folder, &site).expect_err("it is none");
         assert_eq!((error.kind(), error.code()), (Kind::Usage, "no_delivery"));
     }
-    let delivery = Delivery::begin(&place.at("fresh"))?;
+    let delivery = Delivery::begin(&place.at("fresh"), Duration::ZERO)?;
     assert!(delivery.index().items.is_empty());
+    Ok(())
+}
+
+#[test]
+fn one_adds_to_a_delivery_at_a_time_and_anyone_reads_it() -> Result<()> {
+    let place = Place::new();
+    let stick = place.at("stick");
+    let adding = Delivery::begin(&stick, Duration::ZERO)?;
+    let error = Delivery::begin(&stick, Duration::from_millis(60)).expect_err("it is added to");
+    assert_eq!((error.kind(), error.code()), (Kind::Busy, "locked"));
+    let hq = place.repository("hq", Format::Qcow2)?;
+    let site = place.repository("site", Format::Raw)?;
+    let old = Windows::new(8, 1);
+    place.add(&hq, "old", &old, Format::Raw, None)?;
+    drop(adding);
+    place.carry(&hq, &["old"], &[&site], "stick")?;
+    // A site that reads it keeps nobody away.
+    let reading = Delivery::open(&stick)?;
+    assert_eq!(reading.index().items.len(), 1);
+    assert_eq!(
+        files_below(&stick).len(),
+        3,
+        "the image, the index and the how-to"
+    );
+    Delivery::begin(&stick, Duration::ZERO)?;
+    Ok(())
+}
+
+#[test]
+fn what_would_be_received_is_told_and_nothing_is_written() -> Result<()> {
+    let place = Place::new();
+    let hq = place.repository("hq", Format::Qcow2)?;
+    let site = place.repository("site", Format::Raw)?;
+    let old = Windows::new(16, 1);
+    place.add(&hq, "old", &old, Format::Raw, None)?;
+    place.add(&hq, "new", &old.with(0..2, 2), Format::Raw, Some("old"))?;
+    place.add(&site, "old", &old, Format::Raw, None)?;
+    place.carry(&hq, &["old", "new"], &[&site], "stick")?;
+    let before = files_below(site.folder());
+    let fates = |received: &Received| {
+        let fates = received.taken.iter().map(|taken| match taken.fate {
+            Fate::Due => "due",
+            Fate::There(_) => "there",
+            Fate::Failed(_) => "failed",
+            _ => "else",
+        });
+        fates.collect::<Vec<_>>().join(" ")
+    };
+    let foreseen = foresee(&place.at("stick"), &site, &place.errand())?;
+    assert_eq!(fates(&foreseen), "due");
+    assert_eq!(files_below(site.folder()), before);
+    // A damaged file is found without receiving it.
+    let item = &place.index("stick")?.items[0];
+    let child = place.at("stick").join(item.file.name.as_str());
+    let whole = fs::read(&child).expect("readable");
+    let mut damaged = whole.clone();
+    damaged[whole.len() / 2] ^= 1;
+    fs::write(&child, damaged).expect("room");
+    assert_eq!(
+        fates(&foresee(&place.at("stick"), &site, &place.errand())?),
+        "failed"
+    );
+    fs::write(&child, whole).expect("room");
+    place.receive("stick", &site)?;
+    assert_eq!(
+        fates(&foresee(&place.at("stick"), &site, &place.errand())?),
+        "there"
+    );
     Ok(())
 }

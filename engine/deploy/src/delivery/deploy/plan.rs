@@ -74,7 +74,7 @@ impl Plan<'_> {
         let mut sites: Vec<AtSite> = (inventories.iter())
             .map(|inventory| AtSite::new(inventory.repository.to_string()))
             .collect();
-        let mut delivery = Delivery::begin(folder)?;
+        let mut delivery = Delivery::begin(folder, self.errand.run.wait)?;
         for (order, users) in self.orders(&inventories, &batch)? {
             let packed = delivery.pack(self.deploy.headquarters, &order, self.errand);
             for user in users {
@@ -161,7 +161,7 @@ impl Plan<'_> {
             return Ok(());
         }
         let parcel = Incoming::make(&site)?;
-        let mut delivery = Delivery::begin(&parcel.folder)?;
+        let mut delivery = Delivery::begin(&parcel.folder, self.errand.run.wait)?;
         for leg in &legs {
             let order = self.order(leg, &inventory.repository, inventory.default_format)?;
             match delivery.pack(self.deploy.headquarters, &order, self.errand) {
