@@ -18,6 +18,7 @@ mod scene;
 mod several;
 mod shim;
 mod signals;
+mod sites;
 mod sweep;
 #[path = "../watched/mod.rs"]
 mod watched;

@@ -1,7 +1,10 @@
 //! Ctrl-C and its kin in the middle of a run: the exit status says which signal it was, and nothing is left.
 
 use std::{
-    fs, io, thread,
+    fs, io,
+    path::Path,
+    process::Command,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -11,7 +14,7 @@ use crate::{
     Outcome,
     scene::{Files, Scene, without_drafts},
     shim::{Gate, Shim},
-    watched::{self, Running},
+    watched::{self, Ended, Running},
 };
 
 /// A disk that is not copied in one go: a run that has all its work behind it when it is stopped may end it.
@@ -38,6 +41,24 @@ fn send(running: &Running, signal: Signal) -> Outcome {
     Ok(kill_process(id, signal)?)
 }
 
+/// Stops a command by `signal` at its call on paths that contain this, with this number; `aside` is for the gate's files.
+pub(crate) fn interrupt_at(
+    shim: Shim,
+    mut command: Command,
+    (part, at): (&str, usize),
+    signal: Signal,
+    aside: &Path,
+) -> Result<Ended, Box<dyn std::error::Error>> {
+    let gate = shim.waits(&mut command, part, at, aside);
+    let mut running = watched::start(command)?;
+    arrive(&gate, &mut running)?;
+    send(&running, signal)?;
+    // The run hears it on a thread of its own.
+    thread::sleep(Duration::from_millis(200));
+    gate.open()?;
+    Ok(running.wait()?)
+}
+
 /// Stops a scene by `signal` while it writes for the third time.
 fn interrupt(name: &'static str, args: &str, before: Files, signal: Signal, exit: i32) -> Outcome {
     let Some(shim) = Shim::find() else {
@@ -46,15 +67,8 @@ fn interrupt(name: &'static str, args: &str, before: Files, signal: Signal, exit
     let scene = Scene::of(name, args, before)?;
     fs::write(scene.input("large.raw"), vec![1; LARGE])?;
     scene.reset()?;
-    let mut command = scene.command();
-    let gate = shim.waits(&mut command, &scene.listened(), 3, scene.aside());
-    let mut running = watched::start(command)?;
-    arrive(&gate, &mut running)?;
-    send(&running, signal)?;
-    // The run hears it on a thread of its own.
-    thread::sleep(Duration::from_millis(200));
-    gate.open()?;
-    let ended = running.wait()?;
+    let listened = scene.listened();
+    let ended = interrupt_at(shim, scene.command(), (&listened, 3), signal, scene.aside())?;
     assert_eq!(ended.code, Some(exit), "{name}: {ended}");
     assert!(
         ended.said.contains("nothing was changed"),

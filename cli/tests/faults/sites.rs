@@ -1,0 +1,156 @@
+//! Ctrl-C while an image goes into a repository or onto a stick: it is not there, what stays is told, and the same command goes on.
+//!
+//! Lines to other hosts have their own tests.
+
+use std::fs;
+
+use imgdelta_fixtures::{Fill, Recipe};
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::{
+    Outcome,
+    shim::Shim,
+    signals::interrupt_at,
+    watched::{self, Ended},
+};
+
+/// A disk that is not copied in one go.
+const SIZE: u64 = 24 << 20;
+
+/// Where the two disks differ.
+const PATCH: (u64, u64) = (4 << 20, 12 << 20);
+
+/// A folder with two images, and repositories.
+struct Scene(TempDir);
+
+impl Scene {
+    /// Headquarters has both images, the site only the golden one; a stick lies ready, and an empty repository.
+    fn new() -> std::io::Result<Self> {
+        let scene = Self(tempfile::tempdir()?);
+        let (at, len) = PATCH;
+        let golden = Recipe::of(SIZE, [(0, SIZE, Fill::Pattern(1))]);
+        let patched = [
+            (0, at, Fill::Pattern(1)),
+            (at, len, Fill::Pattern(2)),
+            (at + len, SIZE - at - len, Fill::Pattern(1)),
+        ];
+        let patched = Recipe::of(SIZE, patched);
+        for (name, disk) in [("golden", golden), ("patched", patched)] {
+            let path = scene.0.path().join(format!("{name}.raw"));
+            fs::write(path, disk.expected(None))?;
+        }
+        for line in [
+            "repo init hq",
+            "repo add golden.raw --repo hq",
+            "repo add patched.raw --repo hq",
+            "repo init site",
+            "repo add golden.raw --repo site",
+            "repo init other",
+            "inventory --repo site -o site.inv",
+            "deploy patched --repo hq --for site.inv -o stick",
+        ] {
+            scene.ok(line)?;
+        }
+        Ok(scene)
+    }
+
+    /// A line as a command.
+    fn command(&self, line: &str) -> std::process::Command {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let mut command = watched::imgdelta(&words);
+        command
+            .current_dir(self.0.path())
+            .env("IMGDELTA_CACHE", self.0.path().join("cache"));
+        command
+    }
+
+    /// Runs a line that must succeed; how it ended.
+    fn ok(&self, line: &str) -> std::io::Result<Ended> {
+        let ended = watched::run(self.command(line))?;
+        assert_eq!(ended.code, Some(0), "{line}: {ended}");
+        Ok(ended)
+    }
+
+    /// The names of a folder's files, drafts and what the program keeps for itself aside.
+    fn names(&self, folder: &str) -> std::io::Result<Vec<String>> {
+        let folder = self.0.path().join(folder);
+        if !folder.exists() {
+            return Ok(Vec::new());
+        }
+        let mut names = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            names.push(entry?.file_name().to_string_lossy().into_owned());
+        }
+        names.retain(|name| !name.starts_with('.'));
+        names.sort();
+        Ok(names)
+    }
+}
+
+/// Interrupts a line that fills `folder` at some of its calls there. What it says begins with "cancelled" and holds `left`; what stood there
+/// stands there and nothing else; then the same line ends well, and so does `proof`.
+fn interrupt(line: &str, (folder, calls): (&str, [usize; 2]), left: &str, proof: &str) -> Outcome {
+    let Some(shim) = Shim::find() else {
+        return Ok(());
+    };
+    for (at, signal, exit) in [(calls[0], Signal::INT, 130), (calls[1], Signal::TERM, 143)] {
+        let scene = Scene::new()?;
+        let before = scene.names(folder)?;
+        let place = (folder, at);
+        let ended = interrupt_at(shim, scene.command(line), place, signal, scene.0.path())?;
+        assert_eq!(ended.code, Some(exit), "{line}: {ended}");
+        assert!(ended.said.starts_with("cancelled"), "{line}: {ended}");
+        assert!(ended.said.contains(left), "{line}: {ended}");
+        assert_eq!(scene.names(folder)?, before, "{line}: {ended}");
+        if folder != "new/" {
+            let list = scene.ok(&format!("repo list --repo {folder}"))?;
+            assert!(!list.said.contains("patched"), "{line}: {list}");
+            scene.ok(&format!("repo verify --repo {folder}"))?;
+        }
+        scene.ok(line)?;
+        let proven = scene.ok(proof)?;
+        assert!(proven.said.contains("patched"), "{proof}: {proven}");
+        scene.ok("repo verify --repo site")?;
+    }
+    Ok(())
+}
+
+#[test]
+fn an_interrupted_addition_enters_nothing_and_is_done_by_the_same_command() -> Outcome {
+    let line = "repo add patched.raw --repo other";
+    let proof = "repo verify --repo other";
+    interrupt(line, ("other/", [3, 12]), "nothing was changed", proof)
+}
+
+#[test]
+fn an_interrupted_deployment_lists_nothing_on_its_stick_and_is_done_by_the_same_command() -> Outcome
+{
+    let line = "deploy patched --repo hq --for site.inv -o new";
+    let left = "what was sent by then is whole; the same command goes on";
+    interrupt(line, ("new/", [3, 8]), left, "receive new --repo site")
+}
+
+#[test]
+fn an_interrupted_deployment_by_path_enters_nothing_and_is_done_by_the_same_command() -> Outcome {
+    let line = "deploy patched --repo hq --to site";
+    let left = "what was sent by then is whole; the same command goes on";
+    interrupt(
+        line,
+        ("site/", [3, 8]),
+        left,
+        "repo show patched --repo site",
+    )
+}
+
+#[test]
+fn an_interrupted_receipt_enters_nothing_and_is_done_by_the_same_command() -> Outcome {
+    let line = "receive stick --repo site";
+    let left = "what was entered by then is whole; the same command goes on";
+    interrupt(
+        line,
+        ("site/", [1, 3]),
+        left,
+        "repo show patched --repo site",
+    )
+}
