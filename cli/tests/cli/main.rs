@@ -7,6 +7,7 @@
 
 mod deploy;
 mod deploy_cut;
+mod deploy_meet;
 mod deploy_ssh;
 mod devices;
 mod disks;

@@ -65,7 +65,7 @@ fn all_below(folder: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 /// The names of a repository's images.
-fn names(place: &Place, repository: &str) -> Vec<String> {
+pub(crate) fn names(place: &Place, repository: &str) -> Vec<String> {
     let list = json(place, &format!("repo list --repo {repository}"));
     let images = list["images"].as_array().expect("a list").iter();
     images

@@ -2,7 +2,10 @@
 //!
 //! Lines to other hosts have their own tests.
 
-use std::fs;
+use std::{
+    fs, thread,
+    time::{Duration, Instant},
+};
 
 use imgdelta_fixtures::{Fill, Recipe};
 use rustix::process::Signal;
@@ -11,7 +14,7 @@ use tempfile::TempDir;
 use crate::{
     Outcome,
     shim::Shim,
-    signals::interrupt_at,
+    signals::{arrive, interrupt_at},
     watched::{self, Ended},
 };
 
@@ -153,4 +156,66 @@ fn an_interrupted_receipt_enters_nothing_and_is_done_by_the_same_command() -> Ou
         left,
         "repo show patched --repo site",
     )
+}
+
+/// At which call a deployment holds the site's lock and has said who it is.
+fn holding(shim: Shim, line: &str) -> Result<usize, Box<dyn std::error::Error>> {
+    let scene = Scene::new()?;
+    let log = scene.0.path().join("log");
+    let mut command = scene.command(line);
+    shim.counts(&mut command, "site/", &log);
+    let ended = watched::run(command)?;
+    assert_eq!(ended.code, Some(0), "{line}: {ended}");
+    let calls = fs::read_to_string(log)?;
+    let calls: Vec<&str> = calls.lines().collect();
+    let taken = calls
+        .windows(3)
+        .position(|three| three == ["lock", "length", "write"])
+        .ok_or("it took no lock")?;
+    Ok(taken + 4)
+}
+
+#[test]
+fn a_site_that_is_busy_says_with_what_and_is_waited_for_if_asked() -> Outcome {
+    let Some(shim) = Shim::find() else {
+        return Ok(());
+    };
+    let line = "deploy patched --repo hq --to site";
+    let at = holding(shim, line)?;
+    let scene = Scene::new()?;
+    let mut command = scene.command(line);
+    let gate = shim.waits(&mut command, "site/", at, scene.0.path());
+    let mut first = watched::start(command)?;
+    arrive(&gate, &mut first)?;
+    let refused = watched::run(scene.command("repo tag golden busy --repo site"))?;
+    assert_eq!(refused.code, Some(9), "{refused}");
+    let holder = format!("locked by imgdelta pid {} on", first.child.id());
+    assert!(refused.said.contains(&holder), "{holder}: {refused}");
+    let refused = watched::run(scene.command(line))?;
+    assert_eq!(refused.code, Some(9), "{refused}");
+    let waiting = watched::start(scene.command(&format!("{line} --wait 50s")))?;
+    let fds = format!("/proc/{}/fd", waiting.child.id());
+    let until = Instant::now() + Duration::from_secs(30);
+    while !holds_open(&fds, ".imgdelta/lock") {
+        assert!(Instant::now() < until, "it never came to the lock");
+        thread::sleep(Duration::from_millis(5));
+    }
+    gate.open()?;
+    for running in [first, waiting] {
+        let ended = running.wait()?;
+        assert_eq!(ended.code, Some(0), "{ended}");
+    }
+    scene.ok("repo verify --repo site")?;
+    Ok(())
+}
+
+/// Whether a process has a file of such a name open.
+fn holds_open(fds: &str, name: &str) -> bool {
+    let Ok(entries) = fs::read_dir(fds) else {
+        return false;
+    };
+    entries
+        .flatten()
+        .filter_map(|entry| fs::read_link(entry.path()).ok())
+        .any(|place| place.ends_with(name))
 }
