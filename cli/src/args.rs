@@ -140,7 +140,7 @@ impl Command {
             Self::Inventory(typed) => typed.place.repo.as_ref(),
             Self::Plan(typed) => typed.place.repo.as_ref(),
             Self::Deploy(typed) => typed.change.place.repo.as_ref(),
-            Self::Receive(typed) => typed.place.repo.as_ref(),
+            Self::Receive(typed) => typed.change.place.repo.as_ref(),
             Self::Env(typed) => typed.place.repo.as_ref(),
             _ => None,
         }

@@ -11,6 +11,7 @@ mod disk;
 mod env;
 mod info;
 mod inventory;
+mod line;
 mod make;
 mod map;
 mod pair;

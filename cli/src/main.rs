@@ -206,11 +206,11 @@ fn obey(
             output.clone_from(&job.output);
             repository::inventory(&job, run, report)
         }
-        Command::Plan(typed) => Ok(telling(report, commands::plan(&typed.job(), run)?)),
+        Command::Plan(typed) => Ok(telling(report, commands::plan(&typed.job()?, run)?)),
         Command::Deploy(typed) => {
             let job = typed.job()?;
             if job.manner.dry_run {
-                Ok(telling(report, commands::plan(&job.plan()?, run)?))
+                Ok(telling(report, commands::plan(&job.plan(), run)?))
             } else {
                 Ok(telling(report, commands::deploy(&job, run)?))
             }

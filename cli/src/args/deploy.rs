@@ -4,15 +4,12 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 use imgdelta_core::{Format, Result};
-use imgdelta_deploy::{
-    delivery::Manner,
-    wire::{REMOTE_PROGRAM, Target},
-};
+use imgdelta_deploy::{delivery::Manner, wire::REMOTE_PROGRAM};
 
 use super::{
     input,
-    plan::Choice,
-    repo::{Change, Place, time},
+    plan::{Choice, target},
+    repo::{Change, time},
 };
 use crate::job;
 
@@ -110,10 +107,8 @@ impl Deploy {
 
 /// How a site is reached that was given so.
 fn line(site: PathBuf) -> Result<job::Line> {
-    match site.to_str().filter(|word| Target::is_meant(word)) {
-        Some(word) => Target::parse(word).map(job::Line::Ssh),
-        None => Ok(job::Line::Folder(site)),
-    }
+    let target = target(&site).transpose()?;
+    Ok(target.map_or(job::Line::Folder(site), job::Line::Ssh))
 }
 
 /// `receive`: what of a delivery this site takes.
@@ -130,6 +125,7 @@ Exit status 0: what fits is here. 5: nothing has its base here. 3 or 6: the deli
 
 Examples:
   imgdelta receive stick --repo site
+  imgdelta receive stick --repo site --dry-run
   imgdelta receive stick --repo site --as-child
   imgdelta receive stick --repo site --format vhdx --wait 5m"
 )]
@@ -142,10 +138,7 @@ pub(crate) struct Receive {
     keeping: Keeping,
     /// The site.
     #[command(flatten)]
-    pub(crate) place: Place,
-    /// Wait while another process changes the repository, at most so long: 30s, 5m, 1h [default: not at all].
-    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Repository")]
-    wait: Option<Duration>,
+    pub(crate) change: Change,
 }
 
 impl Receive {
@@ -154,7 +147,7 @@ impl Receive {
         job::Receive {
             delivery: self.delivery,
             keeping: self.keeping.manner(),
-            wait: self.wait.unwrap_or_default(),
+            manner: self.change.manner(),
         }
     }
 }

@@ -1,9 +1,10 @@
 //! `inventory` and `plan` as they are typed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use imgdelta_core::{Bytes, Existing, parse_size};
+use imgdelta_core::{Bytes, Existing, Result, parse_size};
+use imgdelta_deploy::wire::{REMOTE_PROGRAM, Target};
 use imgdelta_repository::choice::{Measure, Rules};
 
 use super::repo::Place;
@@ -58,7 +59,8 @@ impl Inventory {
 Example:
   imgdelta plan patched --repo hq --for site.inv",
     after_long_help = "\
-Nothing is sent or written, and no image is read: what images hold is known from their leaf digests. Bytes are estimates before compression.
+Nothing is sent or written, and no image is read: what images hold is known from their leaf digests. Bytes are estimates before compression. \
+A site on another host is asked what it has of what is here.
 
 The base is chosen among the images that both sides have. --measure says by what they are ranked: hops (steps in the tree of parents and \
 children), blocks (what the images between the two allocate), ratio (how much of the image's data the candidate holds), or auto: the cheapest that \
@@ -67,20 +69,24 @@ decides, then the ratio of the best few. The threshold is always on the ratio.
 Examples:
   imgdelta plan patched --repo hq --for site.inv
   imgdelta plan november december --repo hq --for a.inv --for b.inv --media 16GB
-  imgdelta plan patched --repo hq --for /mnt/site --rate 10Mbit/s --json"
+  imgdelta plan patched --repo hq --for /mnt/site --rate 10Mbit/s --json
+  imgdelta plan patched --repo hq --for ssh://admin@site.example/srv/images"
 )]
 pub(crate) struct Plan {
     /// The images that the sites are to have: names, ids, or the first digits of those.
     #[arg(value_name = "IMAGE", required = true, help_heading = "Repository")]
     images: Vec<String>,
-    /// A site: its inventory, or the folder of its repository (repeatable).
+    /// A site: its inventory, the folder of its repository, or ssh://[user@]host[:port]/path (repeatable).
     #[arg(
         long = "for",
-        value_name = "INVENTORY|REPO",
+        value_name = "INVENTORY|REPO|URL",
         required = true,
         help_heading = "Repository"
     )]
     sites: Vec<PathBuf>,
+    /// What imgdelta is called on the hosts that ssh leads to.
+    #[arg(long, value_name = "PROGRAM", default_value = REMOTE_PROGRAM, help_heading = "Repository", hide_short_help = true)]
+    remote_program: String,
     /// Where the images are.
     #[command(flatten)]
     pub(crate) place: Place,
@@ -146,24 +152,35 @@ enum By {
 
 impl Plan {
     /// What it means.
-    pub(crate) fn job(self) -> job::Plan {
-        job::Plan {
+    pub(crate) fn job(self) -> Result<job::Plan> {
+        let sites = self.sites.into_iter().map(|site| {
+            let target = target(&site).transpose()?;
+            Ok(target.map_or(job::Known::Here(site), job::Known::There))
+        });
+        Ok(job::Plan {
             images: self.images,
-            sites: self.sites,
+            sites: sites.collect::<Result<_>>()?,
             is_carried: false,
+            remote_program: self.remote_program,
             rules: self.choice.rules(),
             media: self.media,
             rate: self.rate,
-        }
+        })
     }
 }
 
-fn size(text: &str) -> Result<Bytes, String> {
+/// The repository on another host that a word means, if it means one.
+pub(super) fn target(site: &Path) -> Option<Result<Target>> {
+    let word = site.to_str().filter(|word| Target::is_meant(word))?;
+    Some(Target::parse(word))
+}
+
+fn size(text: &str) -> std::result::Result<Bytes, String> {
     parse_size(text).ok_or_else(|| "a size like 16GB or 8G is required".to_owned())
 }
 
 /// Bytes a second: a size, or a number of bits with `kbit`, `Mbit` or `Gbit` behind it; `/s` may follow.
-fn rate(text: &str) -> Result<Bytes, String> {
+fn rate(text: &str) -> std::result::Result<Bytes, String> {
     let wrong = || "a rate like 10Mbit/s, 2MB/s or 512K is required".to_owned();
     let amount = text.strip_suffix("/s").unwrap_or(text);
     let found = match amount.strip_suffix("bit") {

@@ -1,10 +1,9 @@
 //! `plan`: which bases would be chosen, why, and what would be sent. Nothing is sent, and no image is read: leaf digests say what they hold.
 
+mod ask;
 mod tell;
 
-use std::path::{Path, PathBuf};
-
-use imgdelta_core::{Error, Kind, Result};
+use imgdelta_core::Result;
 use imgdelta_repository::{
     catalogue::{Inventory, Repository, facts},
     choice::{self, Carrier, Node, Resized, Site},
@@ -12,8 +11,11 @@ use imgdelta_repository::{
 use serde::Serialize;
 
 use super::{Outcome, Run, writing::shown};
-use crate::job;
+use crate::job::{self, Known};
 
+pub(super) use ask::{list, refuse_twice};
+
+use ask::Asking;
 use tell::Names;
 
 /// How images would travel.
@@ -192,8 +194,14 @@ pub(crate) fn plan(job: &job::Plan, run: &Run<'_>) -> Result<Planned> {
     let here = holdings.nodes();
     let wanted = job.images.iter().map(|word| listing.find(word));
     let wanted = wanted.collect::<Result<Vec<_>>>()?;
+    let asking = Asking {
+        repository: &repository,
+        wanted: wanted.iter().map(|record| record.id.clone()).collect(),
+        remote_program: &job.remote_program,
+        run,
+    };
     let wanted: Vec<&str> = wanted.iter().map(|record| record.id.as_str()).collect();
-    let lists = lists(&job.sites)?;
+    let lists = asking.lists(&job.sites)?;
     let nodes: Vec<Vec<Node>> = lists
         .iter()
         .map(|list| list.images.iter().map(facts::node).collect())
@@ -203,7 +211,7 @@ pub(crate) fn plan(job: &job::Plan, run: &Run<'_>) -> Result<Planned> {
         .iter()
         .zip(&nodes)
         .map(|(site, images)| Site {
-            name: shown(site),
+            name: shown(&site.shown()),
             images,
         })
         .collect();
@@ -222,36 +230,14 @@ pub(crate) fn plan(job: &job::Plan, run: &Run<'_>) -> Result<Planned> {
     Ok(planned)
 }
 
-/// What the sites have: a file is an inventory, a folder is a repository.
-fn lists(sites: &[PathBuf]) -> Result<Vec<Inventory>> {
-    refuse_twice(sites)?;
-    sites.iter().map(|site| list(site)).collect()
-}
-
-/// What a site has.
-pub(super) fn list(site: &Path) -> Result<Inventory> {
-    if site.is_dir() {
-        Repository::open(site)?.inventory()
-    } else {
-        Inventory::read(site)
-    }
-}
-
-/// Refuses a site that is given twice.
-pub(super) fn refuse_twice(sites: &[PathBuf]) -> Result<()> {
-    for (number, site) in sites.iter().enumerate() {
-        if sites.iter().take(number).any(|before| before == site) {
-            let message = "is given twice as a site";
-            return Err(Error::new(Kind::Usage, message).in_file(site));
-        }
-    }
-    Ok(())
-}
-
 /// Repositories that are at hand have a line of their own; what is only known by its inventory is reached by a medium.
 fn carrier(job: &job::Plan) -> Carrier {
     let is_medium = job.is_carried || job.media.is_some();
-    if !is_medium && job.sites.iter().all(|site| site.is_dir()) {
+    let has_line = |site: &Known| match site {
+        Known::Here(path) => path.is_dir(),
+        Known::There(_) => true,
+    };
+    if !is_medium && job.sites.iter().all(has_line) {
         Carrier::Lines
     } else {
         Carrier::Medium
@@ -264,6 +250,9 @@ fn remarks(lists: &[Inventory], repository: &Repository, job: &job::Plan) -> Vec
     let mirrored = lists.iter().zip(&job.sites);
     let mirrored = mirrored.filter(|(list, _)| list.repository == *own);
     mirrored
-        .map(|(_, site)| format!("{}: is the sending repository itself", site.display()))
+        .map(|(_, site)| {
+            let site = site.shown();
+            format!("{}: is the sending repository itself", site.display())
+        })
         .collect()
 }

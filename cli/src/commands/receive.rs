@@ -19,6 +19,8 @@ pub(crate) struct Received {
     pub(crate) delivery: String,
     /// The repository's folder.
     pub(crate) repository: String,
+    /// Whether nothing was written.
+    pub(crate) dry_run: bool,
     /// Each image that is for this site, bases before what is made from them.
     pub(crate) images: Vec<Arrived>,
     /// What the user should know.
@@ -56,6 +58,8 @@ pub(crate) struct Arrived {
 pub(crate) enum End {
     /// It was entered.
     Entered,
+    /// It would be entered.
+    Due,
     /// It was there before.
     There,
     /// It only served others.
@@ -84,12 +88,16 @@ pub(crate) fn receive(job: &job::Receive, run: &Run<'_>) -> Result<Received> {
     let site = run.repository()?;
     let told = |stage: Stage<'_>| run.showing.phase(phase(stage));
     let errand = Errand {
-        run: run.catalogue(job.wait)?,
+        run: run.catalogue(job.manner.wait)?,
         told: &told,
     };
-    let taken = delivery::receive(&job.delivery, &site, &job.keeping, &errand)
-        .map_err(|error| cut_short(error, "what was entered by then is whole"))?
-        .taken;
+    let received = if job.manner.dry_run {
+        delivery::foresee(&job.delivery, &site, &errand)?
+    } else {
+        delivery::receive(&job.delivery, &site, &job.keeping, &errand)
+            .map_err(|error| cut_short(error, "what was entered by then is whole"))?
+    };
+    let taken = received.taken;
     let listing = site.list()?;
     let mut notes = unreadable(&listing);
     let is_alone = taken.len() == 1;
@@ -104,6 +112,7 @@ pub(crate) fn receive(job: &job::Receive, run: &Run<'_>) -> Result<Received> {
     Ok(Received {
         delivery: shown(&job.delivery),
         repository: shown(site.folder()),
+        dry_run: job.manner.dry_run,
         images,
         notes,
     })
@@ -139,6 +148,7 @@ pub(super) fn arrived(
             arrived.image = Some(Image::of(&record, listing));
         }
         Fate::Step => {}
+        Fate::Due => arrived.fate = End::Due,
         Fate::Failed(error) => {
             arrived.fate = End::Failed;
             arrived.error = Some(Failed::of(&error, run.signals.exit()));

@@ -2,11 +2,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use imgdelta_core::{Error, Kind, Result};
 use imgdelta_deploy::{delivery, wire::Target};
 use imgdelta_repository::choice::Rules;
 
-use super::{Manner, Plan};
+use super::{Known, Manner, Plan};
 
 /// `deploy`.
 #[derive(Clone, Debug)]
@@ -66,8 +65,8 @@ pub(crate) struct Receive {
     pub(crate) delivery: PathBuf,
     /// In which form the images are kept.
     pub(crate) keeping: delivery::Manner,
-    /// How long to wait while another process changes the repository.
-    pub(crate) wait: Duration,
+    /// How the repository is changed.
+    pub(crate) manner: Manner,
 }
 
 impl Way {
@@ -89,6 +88,14 @@ impl Way {
 }
 
 impl Line {
+    /// Where it is known what the site has.
+    fn known(self) -> Known {
+        match self {
+            Self::Folder(folder) => Known::Here(folder),
+            Self::Ssh(target) => Known::There(target),
+        }
+    }
+
     /// As a path; another host's only looks like one.
     fn shown(&self) -> PathBuf {
         match self {
@@ -100,25 +107,20 @@ impl Line {
 
 impl Deploy {
     /// The plan that shows what would be done.
-    ///
-    /// # Errors
-    /// Usage, if a site is on another host: what it has is not known before it is asked.
-    pub(crate) fn plan(self) -> Result<Plan> {
-        if let Way::Lines(lines) = &self.way
-            && let Some(line) = lines.iter().find(|line| matches!(line, Line::Ssh(_)))
-        {
-            let message = "what this site has is only known when it is asked";
-            return Err(Error::new(Kind::Usage, message)
-                .in_file(&line.shown())
-                .with_hint("'imgdelta plan --for INVENTORY' plans with what 'imgdelta inventory' has written there"));
-        }
-        Ok(Plan {
+    pub(crate) fn plan(self) -> Plan {
+        let is_carried = matches!(self.way, Way::Medium { .. });
+        let sites = match self.way {
+            Way::Medium { sites, .. } => sites.into_iter().map(Known::Here).collect(),
+            Way::Lines(lines) => lines.into_iter().map(Line::known).collect(),
+        };
+        Plan {
             images: self.images,
-            is_carried: matches!(self.way, Way::Medium { .. }),
-            sites: self.way.sites(),
+            is_carried,
+            sites,
+            remote_program: self.remote_program,
             rules: self.rules,
             media: None,
             rate: None,
-        })
+        }
     }
 }

@@ -62,6 +62,7 @@ fn the_story_of_a_stick_reads_well() {
             "imgdelta deploy patched --repo hq --for site.inv -o stick -n",
             "imgdelta deploy patched --repo hq --for site.inv -o stick",
             "imgdelta deploy patched --repo hq --for site.inv -o stick",
+            "imgdelta receive stick --repo site -n",
             "imgdelta receive stick --repo site",
             "imgdelta receive stick --repo site",
             "imgdelta repo list --repo site",

@@ -65,6 +65,8 @@ fn the_story_of_another_host_reads_well() {
     let place = two_hosts(HERE);
     let mut told = String::new();
     for line in [
+        "imgdelta deploy patched --repo hq --to ssh://there/site -n",
+        "imgdelta plan patched --repo hq --for ssh://there/site --rate 1MB/s",
         "imgdelta deploy patched --repo hq --to ssh://there/site",
         "imgdelta deploy patched --repo hq --to ssh://there/site",
         "imgdelta deploy patched --repo hq --to ssh://there/nowhere",
@@ -86,6 +88,25 @@ fn the_story_of_another_host_reads_well() {
         (&"vhdx".into(), &"received".into())
     );
     place.ok("repo verify --repo site");
+}
+
+#[test]
+fn a_site_that_is_busy_is_waited_for_as_long_as_headquarters_says() {
+    let place = two_hosts(HERE);
+    let lock = fs::File::options()
+        .create(true)
+        .write(true)
+        .truncate(false)
+        .open(place.path("site/.imgdelta/lock"))
+        .expect("it opens");
+    lock.lock().expect("it can be locked");
+    let line = "deploy patched --repo hq --to ssh://there/site --wait 1s";
+    let Said { exit, out, err } = over(&place, line);
+    assert_eq!(exit, 10, "{out}{err}");
+    assert!(err.contains("the repository is locked"), "{err}");
+    lock.unlock().expect("it was locked");
+    assert_eq!(over(&place, line).exit, 0);
+    assert!(disk(&place, "site") == golden::patched_bytes());
 }
 
 #[test]

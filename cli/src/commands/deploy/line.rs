@@ -6,13 +6,13 @@ use std::path::Path;
 use imgdelta_core::{Error, Result};
 use imgdelta_deploy::{
     delivery::{self, Errand},
-    wire::{Client, Outcome, Sending, Sent, SentImage, Target, Transport, ssh_command},
+    wire::{Outcome, Sending, Sent, SentImage, Target},
 };
 use imgdelta_repository::choice::Leg;
 
-use super::{Parcel, Served, Tally, There};
+use super::{Parcel, Served, There, tally::Tally};
 use crate::{
-    commands::{Arrived, End, Run, repo::Failed},
+    commands::{Arrived, End, Run, line::converse, repo::Failed},
     job,
 };
 
@@ -37,23 +37,15 @@ pub(super) fn send(
         manner: deploy.manner,
         folder: packing.path(),
     };
-    run.showing.phase(format!("ask {target}"));
-    let command = ssh_command(target, &run.settings.ssh.value, &job.remote_program)?;
-    let mut transport = Transport::start(&command)?;
-    let said = transport.ends().and_then(|(from, to)| {
-        let mut client = Client::open(from, to, target.path(), run.watch)?;
-        let sent = sending.over(&mut client, errand)?;
-        // What has been entered is proven, whatever becomes of the line now.
-        let _ = client.close();
-        Ok(sent)
-    });
-    let outcome = transport.end(said);
-    let failed = outcome.as_ref().map_or_else(Some, Sent::failure);
-    // Ctrl-C reaches ssh too, and its end is not what went wrong, be it to the conversation or to one image.
-    match run.watch.go_on() {
-        Err(stop) if failed.is_some() => Err(stop),
-        _ => outcome,
+    let wait = job.manner.wait;
+    let sent = converse(target, &job.remote_program, wait, run, |client| {
+        sending.over(client, errand)
+    })?;
+    if sent.failure().is_some() {
+        // Where ssh heard Ctrl-C first, the image failed by that.
+        run.watch.go_on()?;
     }
+    Ok(sent)
 }
 
 impl Tally<'_> {

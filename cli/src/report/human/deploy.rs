@@ -107,6 +107,10 @@ fn arrived(image: &Arrived, place: &str, indent: &str, page: &mut Page<'_>) -> i
     let base = image.base.as_deref().unwrap_or_default();
     let what = match (&image.fate, &image.error) {
         (End::Entered, _) => format!("proven and entered{as_named}{}", kept(image, page)),
+        (End::Due, _) => match base {
+            "" => "would be entered".to_owned(),
+            base => format!("would be made from {base} and entered"),
+        },
         (End::There, _) => format!("is {place} already{as_named}"),
         (End::Step, _) => "only served others as a step".to_owned(),
         (End::Unfit, _) => format!("left alone, its base {base} is not {place}"),

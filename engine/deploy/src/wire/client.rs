@@ -1,7 +1,10 @@
 //! Headquarters' end of the conversation: asks, announces, chooses and sends. Which base is best, and what is sent of an image, its caller
 //! knows.
 
-use std::io::{Read, Write};
+use std::{
+    io::{Read, Write},
+    time::Duration,
+};
 
 use imgdelta_core::{Bytes, Error, Kind, Result};
 use imgdelta_delta::Watch;
@@ -67,6 +70,21 @@ impl<'a, R: Read, W: Write> Client<'a, R, W> {
     /// # Errors
     /// Unsupported, if the versions do not meet; Peer, if the other side is no imgdelta, or cannot open the repository.
     pub fn open(from: R, to: W, path: &str, watch: &'a Watch) -> Result<Self> {
+        Self::open_waiting(from, to, path, None, watch)
+    }
+
+    /// As [`open`](Self::open); the site is to wait so long, and not as long as it is set to there, while another process changes the
+    /// repository.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_waiting(
+        from: R,
+        to: W,
+        path: &str,
+        wait: Option<Duration>,
+        watch: &'a Watch,
+    ) -> Result<Self> {
         let mut line = Line::new(from, to);
         line.send(&Message::Hello(greeting()))?;
         match line.receive()? {
@@ -75,6 +93,7 @@ impl<'a, R: Read, W: Write> Client<'a, R, W> {
         }
         line.send(&Message::Open(Open {
             path: path.to_owned(),
+            wait: wait.map(|wait| wait.as_secs()),
         }))?;
         let site = match line.receive()? {
             Message::Opened(opened) => opened,

@@ -47,6 +47,9 @@ pub(super) const LONGEST_PROGRAM: usize = 128;
 pub(super) struct Open {
     /// Its folder, from the root of the file system, or from the home folder if it begins with `/~`.
     pub(super) path: String,
+    /// How many seconds the site is to wait while another process changes the repository; its own setting, if nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) wait: Option<u64>,
 }
 
 /// The repository that was opened.

@@ -30,6 +30,9 @@ use super::{
 /// Most steps of one conversation.
 pub const MOST_STEPS: usize = 64;
 
+/// How long headquarters may make a site wait for a repository that another process changes.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
 /// How often the other side hears that the site is at work.
 const BEAT: Duration = Duration::from_secs(1);
 
@@ -107,6 +110,7 @@ pub fn serve<R: Read, W: Write + Send>(from: R, to: W, site: &Site<'_>) -> Resul
     let mut talk = Talk {
         line: Line::new(from, to),
         site,
+        run: site.run,
         served: Served::default(),
         steps: Vec::new(),
     };
@@ -123,6 +127,8 @@ pub fn serve<R: Read, W: Write + Send>(from: R, to: W, site: &Site<'_>) -> Resul
 struct Talk<'a, R, W> {
     line: Line<R, W>,
     site: &'a Site<'a>,
+    /// How, as headquarters wishes.
+    run: Run<'a>,
     served: Served,
     /// What is kept for what follows.
     steps: Vec<Kept>,
@@ -159,7 +165,7 @@ impl<R: Read, W: Write> Talk<'_, R, W> {
         self.answer(&repository, &notice)?;
         let mut agreed = None;
         loop {
-            self.site.run.work.watch.go_on()?;
+            self.run.work.watch.go_on()?;
             match self.line.receive()? {
                 Message::Choice(choice) => agreed = self.consider(&repository, choice)?,
                 Message::Offer(offer) => {
@@ -190,10 +196,13 @@ impl<R: Read, W: Write> Talk<'_, R, W> {
     /// Opens the repository that is asked for.
     fn open(&mut self) -> Result<Repository> {
         let asked = match self.line.receive()? {
-            Message::Open(open) => open.path,
+            Message::Open(open) => open,
             other => return Err(unexpected(&other, "open")),
         };
-        let repository = Repository::open(&root::folder(&asked, self.site.root)?)?;
+        if let Some(wait) = asked.wait {
+            self.run.wait = Duration::from_secs(wait).min(LONGEST_WAIT);
+        }
+        let repository = Repository::open(&root::folder(&asked.path, self.site.root)?)?;
         let about = repository.about();
         self.line.send(&Message::Opened(Opened {
             repository: about.id.clone(),
@@ -299,8 +308,8 @@ impl<R: Read, W: Write> Talk<'_, R, W> {
             steps: road(&steps, kept.choice.base.as_ref()),
             image: kept.whole(),
         };
-        let site = self.site;
-        let installed = self.busy(|| site.install.install(repository, &received, &site.run));
+        let (install, run) = (self.site.install, self.run);
+        let installed = self.busy(|| install.install(repository, &received, &run));
         drop(received);
         self.steps = steps;
         installed
@@ -314,7 +323,7 @@ impl<R: Read, W: Write> Talk<'_, R, W> {
             other => return Err(unexpected(&other, "from")),
         }
         loop {
-            self.site.run.work.watch.go_on()?;
+            self.run.work.watch.go_on()?;
             match self.line.receive()? {
                 Message::Data(Raw(bytes)) => incoming.append(bytes)?,
                 Message::End(Nothing) => break,
@@ -339,7 +348,7 @@ impl<R: Read, W: Write> Talk<'_, R, W> {
     /// Does something that may take long, while the other side hears that the site is alive. If it does not hear any more, the work is
     /// done all the same: all that it needs has come.
     fn busy<T: Send>(&mut self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-        let watch = self.site.run.work.watch;
+        let watch = self.run.work.watch;
         let line = &mut self.line;
         thread::scope(|scope| {
             let (done, is_done) = sync_channel(1);
