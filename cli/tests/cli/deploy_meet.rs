@@ -11,12 +11,12 @@ use std::{
 use crate::{
     deploy_ssh::{HERE, over_command},
     far::{add_site, headquarters, incoming, must_have},
-    place::{Place, Said},
+    place::Said,
     repo::names,
 };
 
 /// Runs commands at the same time, to their ends.
-fn at_once(commands: Vec<Command>) -> Vec<Said> {
+pub(crate) fn at_once(commands: Vec<Command>) -> Vec<Said> {
     let running: Vec<_> = commands
         .into_iter()
         .map(|mut command| {
@@ -31,7 +31,7 @@ fn at_once(commands: Vec<Command>) -> Vec<Said> {
 }
 
 /// Requires that all ended well.
-fn must_be_well(all: &[Said]) {
+pub(crate) fn must_be_well(all: &[Said]) {
     for Said { exit, out, err } in all {
         assert_eq!(*exit, 0, "{out}{err}");
     }

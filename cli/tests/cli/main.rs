@@ -7,15 +7,18 @@
 
 mod deploy;
 mod deploy_cut;
+mod deploy_exfat;
 mod deploy_meet;
 mod deploy_ssh;
 mod devices;
 mod disks;
 mod far;
+mod host;
 mod hyperv;
 mod json;
 mod lines;
 mod machines;
+mod medium;
 mod peers;
 mod place;
 mod plan;

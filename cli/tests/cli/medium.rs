@@ -1,0 +1,123 @@
+//! A medium with exFAT on it, as a stick has: an image file on a loop device, mounted through FUSE, and taken away again whatever happens.
+//! What is carried on it is the tests' own.
+
+use std::{
+    fs::{self, File},
+    io,
+    path::PathBuf,
+};
+
+use tempfile::TempDir;
+
+use crate::host::{are_there, done, skipped, tool};
+
+/// What is needed, with the Debian packages that have it.
+const PROGRAMS: [(&str, &str); 3] = [
+    ("mkfs.exfat", "exfatprogs"),
+    ("mount.exfat-fuse", "exfat-fuse"),
+    ("losetup", "mount"),
+];
+
+/// A medium, mounted or not.
+pub(crate) struct Medium {
+    folder: TempDir,
+    device: String,
+    is_mounted: bool,
+}
+
+/// How it is mounted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// What is written there stays.
+    Full,
+    /// Nothing can be written there.
+    ReadOnly,
+}
+
+impl Medium {
+    /// A medium of so many bytes, formatted and mounted; `None`, loudly, where a program is missing or the machine does not allow it.
+    pub(crate) fn exfat(size: u64) -> Option<Self> {
+        if !are_there(&PROGRAMS) {
+            return None;
+        }
+        // What the machine does not allow nobody can install.
+        let medium = Self::made(size);
+        medium
+            .inspect_err(|why| skipped(&format!("no exFAT medium: {why}")))
+            .ok()
+    }
+
+    fn made(size: u64) -> Result<Self, String> {
+        let folder = tempfile::tempdir().map_err(|cause| cause.to_string())?;
+        let image = folder.path().join("image");
+        let made = File::create(&image).and_then(|file| file.set_len(size));
+        made.and_then(|()| fs::create_dir(folder.path().join("mounted")))
+            .map_err(|cause| cause.to_string())?;
+        done(tool("mkfs.exfat").arg(&image))?;
+        let device = done(tool("losetup").args(["--find", "--show"]).arg(&image))?;
+        let mut medium = Self {
+            folder,
+            device: device.trim().to_owned(),
+            is_mounted: false,
+        };
+        medium.try_mount(Access::Full)?;
+        Ok(medium)
+    }
+
+    /// The folder in which it is mounted.
+    pub(crate) fn root(&self) -> PathBuf {
+        self.folder.path().join("mounted")
+    }
+
+    /// Puts it in.
+    pub(crate) fn mount(&mut self, access: Access) {
+        self.try_mount(access).expect("it was mounted before");
+    }
+
+    /// Takes it out.
+    pub(crate) fn unmount(&mut self) {
+        done(tool("umount").arg(self.root())).expect("nobody uses it");
+        self.is_mounted = false;
+    }
+
+    /// How many bytes are free on it.
+    pub(crate) fn free(&self) -> u64 {
+        let room = rustix::fs::statvfs(self.root()).expect("it is mounted");
+        room.f_bavail * room.f_frsize
+    }
+
+    /// Fills it with a file until so many bytes are free.
+    pub(crate) fn fill(&self, name: &str, left: u64) {
+        let len = self.free().checked_sub(left).expect("so many are free");
+        let file = File::create(self.root().join(name)).expect("room");
+        let mut zeros = io::Read::take(io::repeat(0), len);
+        io::copy(&mut zeros, &mut &file).expect("room");
+        file.sync_all().expect("room");
+    }
+
+    fn try_mount(&mut self, access: Access) -> Result<(), String> {
+        let mut command = tool("mount.exfat-fuse");
+        if access == Access::ReadOnly {
+            command.args(["-o", "ro"]);
+        }
+        done(command.arg(&self.device).arg(self.root()))?;
+        self.is_mounted = true;
+        // FUSE may say so and not do it.
+        let mounts = fs::read_to_string("/proc/mounts").map_err(|cause| cause.to_string())?;
+        let root = format!(" {} ", self.root().display());
+        match mounts.contains(&root) {
+            true => Ok(()),
+            false => Err("it is not mounted after it was".to_owned()),
+        }
+    }
+}
+
+impl Drop for Medium {
+    fn drop(&mut self) {
+        if self.is_mounted {
+            // A process of the test may still stand in it.
+            let _ = done(tool("umount").arg("--lazy").arg(self.root()));
+        }
+        let _ = done(tool("losetup").args(["--detach", &self.device]));
+    }
+}
