@@ -1,22 +1,16 @@
 //! Deployments to other hosts as users meet them. A script stands in for ssh: it calls the program here, as the other host's shell would;
 //! that the real one leads there is tried at the end, where there is an sshd.
 
-use std::{
-    fs,
-    io::Write,
-    net::{TcpListener, TcpStream},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
-};
+use std::{fs, process::Command};
 
 use imgdelta_fixtures::golden;
 use serde_json::Value;
 
 use crate::{
+    host::are_there,
     place::{Place, Said, expect},
     repo::{headquarters, json},
+    sshd::{self, Sshd},
 };
 
 /// The program that the tests are of.
@@ -170,20 +164,11 @@ fn a_program_that_is_not_there_or_not_ours_is_told() {
 #[test]
 fn the_difference_travels_through_a_real_sshd() {
     let place = two_hosts("");
-    let sshd = match Sshd::start(&place) {
-        Ok(sshd) => sshd,
-        Err(why) => {
-            let required = std::env::var("IMGDELTA_REQUIRE_PEERS").is_ok_and(|value| value == "1");
-            assert!(!required, "sshd is required: {why}");
-            let _ = writeln!(std::io::stderr(), "skipped: {why}");
-            return;
-        }
-    };
-    let url = format!(
-        "ssh://127.0.0.1:{}{}",
-        sshd.port,
-        place.path("site").display()
-    );
+    if !are_there(&sshd::PROGRAMS) {
+        return;
+    }
+    let sshd = Sshd::on_loopback(&place);
+    let url = sshd.url(&place, "site");
     for told in ["patched: proven and entered", "patched: is there already"] {
         let output = place
             .command("deploy patched --repo hq --remote-program")
@@ -196,81 +181,4 @@ fn the_difference_travels_through_a_real_sshd() {
         assert!(said.out.contains(told), "{}", said.out);
     }
     assert!(disk(&place, "site") == golden::patched_bytes());
-}
-
-/// An sshd of the test's own, on a port of the loopback, that lets in whoever has the test's key.
-struct Sshd {
-    child: Child,
-    port: u16,
-}
-
-impl Sshd {
-    /// Starts it; if there is none, says why.
-    fn start(place: &Place) -> Result<Self, String> {
-        let sshd = ["/usr/sbin/sshd", "/usr/bin/sshd", "/usr/local/sbin/sshd"];
-        let sshd = sshd.into_iter().find(|path| Path::new(path).exists());
-        let sshd = sshd.ok_or("no sshd (Debian package openssh-server)")?;
-        for name in ["host", "key"] {
-            let made = quiet("ssh-keygen")
-                .args(["-q", "-t", "ed25519", "-N", "", "-f"])
-                .arg(place.path(name))
-                .status();
-            if !made.is_ok_and(|status| status.success()) {
-                return Err("no ssh-keygen (Debian package openssh-client)".to_owned());
-            }
-        }
-        // As root it wants this folder, which its package's service makes.
-        let _ = fs::create_dir_all("/run/sshd");
-        let port = TcpListener::bind(("127.0.0.1", 0))
-            .and_then(|free| free.local_addr())
-            .map_err(|cause| cause.to_string())?
-            .port();
-        let config: PathBuf = place.path("config");
-        let lines = format!(
-            "Port {port}\nListenAddress 127.0.0.1\nHostKey {host}\nAuthorizedKeysFile {key}\n\
-             StrictModes no\nUsePAM no\nPidFile none\nPasswordAuthentication no\nLogLevel ERROR\n",
-            host = place.path("host").display(),
-            key = place.path("key.pub").display(),
-        );
-        place.write("config", lines.as_bytes());
-        let child = quiet(sshd)
-            .args(["-D", "-f"])
-            .arg(&config)
-            .spawn()
-            .map_err(|cause| cause.to_string())?;
-        let sshd = Self { child, port };
-        let until = Instant::now() + Duration::from_secs(20);
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            if Instant::now() > until {
-                return Err("sshd does not listen".to_owned());
-            }
-            thread::sleep(Duration::from_millis(50));
-        }
-        Ok(sshd)
-    }
-
-    /// ssh, that knows nothing but the test's key.
-    fn ssh(&self, place: &Place) -> String {
-        format!(
-            "ssh -F none -i {} -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
-             -o BatchMode=yes -o LogLevel=ERROR",
-            place.path("key").display()
-        )
-    }
-}
-
-impl Drop for Sshd {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn quiet(program: &str) -> Command {
-    let mut command = Command::new(program);
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    command
 }
