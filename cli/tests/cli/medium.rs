@@ -5,6 +5,8 @@ use std::{
     fs::{self, File},
     io,
     path::PathBuf,
+    thread,
+    time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
@@ -74,10 +76,28 @@ impl Medium {
         self.try_mount(access).expect("it was mounted before");
     }
 
-    /// Takes it out.
+    /// Takes it out. Who serves it still writes down that it was taken out in order when the host has forgotten it.
     pub(crate) fn unmount(&mut self) {
         done(tool("umount").arg(self.root())).expect("nobody uses it");
         self.is_mounted = false;
+        let until = Instant::now() + Duration::from_secs(30);
+        while self.is_served() {
+            assert!(Instant::now() < until, "its server does not end");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Whether a process was called with its folder, as its server was.
+    fn is_served(&self) -> bool {
+        let root = self.root();
+        let processes = fs::read_dir("/proc").expect("Linux has it");
+        let mut lines = processes
+            .flatten()
+            .filter_map(|process| fs::read(process.path().join("cmdline")).ok());
+        lines.any(|line| {
+            let mut words = line.split(|byte| *byte == 0);
+            words.any(|word| word == root.as_os_str().as_encoded_bytes())
+        })
     }
 
     /// How many bytes are free on it.
