@@ -95,6 +95,28 @@ impl Apply<'_> {
         writer: Box<dyn ImageWriter>,
         leaves: LeafWriter,
     ) -> Result<(Copied, Draft)> {
+        self.run_beside(writer, leaves, false)
+    }
+
+    /// As [`run_keeping`](Self::run_keeping), the output being a clone of the base's file in which the disk lies byte for byte: only what the
+    /// child changes is written.
+    ///
+    /// # Errors
+    /// As [`run_keeping`](Self::run_keeping).
+    pub fn run_onto_base(
+        &self,
+        writer: Box<dyn ImageWriter>,
+        leaves: LeafWriter,
+    ) -> Result<(Copied, Draft)> {
+        self.run_beside(writer, leaves, true)
+    }
+
+    fn run_beside(
+        &self,
+        writer: Box<dyn ImageWriter>,
+        leaves: LeafWriter,
+        is_under: bool,
+    ) -> Result<(Copied, Draft)> {
         let disk = self.disk.resized(self.result_size());
         let needed = self.manifest.map(|manifest| manifest.base.proof());
         let needed = needed.transpose()?;
@@ -104,7 +126,8 @@ impl Apply<'_> {
         {
             self.prove_base()?;
         }
-        let beside = needed.as_ref().map(|needed| Beside::new(self.base, needed));
+        let beside = needed.as_ref();
+        let beside = beside.map(|needed| Beside::new(self.base, needed, is_under));
         let copy = self.copy(&disk);
         let (copied, leaves) = copy
             .run_beside(writer, leaves, beside.as_ref())

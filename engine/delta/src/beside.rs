@@ -16,15 +16,23 @@ use crate::{
 pub(crate) struct Beside<'a> {
     base: Chain,
     needed: &'a Proof,
+    is_under: bool,
 }
 
 impl<'a> Beside<'a> {
-    /// `base` in the size of the disk that is needed: a format that counts in sectors may hold it rounded up.
-    pub(crate) fn new(base: &Chain, needed: &'a Proof) -> Self {
+    /// `base` in the size of the disk that is needed: a format that counts in sectors may hold it rounded up. `is_under`: what is written to
+    /// holds the base already.
+    pub(crate) fn new(base: &Chain, needed: &'a Proof, is_under: bool) -> Self {
         Self {
             base: base.resized(needed.size),
             needed,
+            is_under,
         }
+    }
+
+    /// Whether what the disk has from its base stands already where it is to be written.
+    pub(crate) const fn is_under(&self) -> bool {
+        self.is_under
     }
 
     /// The base.

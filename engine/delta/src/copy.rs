@@ -11,7 +11,7 @@ use crate::{
     prove::{Proof, Prover},
     remembered::{LeafWriter, Memory},
     tree::{Digest, WINDOW},
-    walk::{Known, Manner, Segment, Side, Walker, read_spans, windows},
+    walk::{Known, Manner, Segment, Side, Walker, read_spans, spans_of, windows},
     work::{self, Work},
 };
 
@@ -98,7 +98,7 @@ impl Copy<'_> {
         let step = work::step(shape.unit.max(least), self.disk.block_size());
         let manner = Manner {
             step,
-            skips_zero: !shape.wants_zeros,
+            skips_zero: !shape.wants_zeros || base.is_some_and(Beside::is_under),
             skips_same: false,
             longest_same: Bytes::ZERO,
         };
@@ -233,7 +233,7 @@ impl<'a> Line for Copier<'a> {
         if let (Some(beside), Some(buffer)) = (self.base, base) {
             piece.base = self.leaves_beside(beside, buffer, piece)?;
         }
-        self.mark(emitter, child_len);
+        self.mark(emitter, piece, child_len);
         emitter.pack(at, child_len)?;
         piece.units = emitter.units();
         Ok(())
@@ -312,22 +312,24 @@ impl Copier<'_> {
         }
     }
 
-    /// What is zero need not be stored, unless old bytes would show through.
-    fn mark(&self, emitter: &mut Emitter, len: Bytes) {
+    /// What is zero need not be stored, unless old bytes would show through; nor does what stands there already.
+    fn mark(&self, emitter: &mut Emitter, piece: &Piece, len: Bytes) {
         let Shape {
             grain, wants_zeros, ..
         } = self.shape;
-        let states: Vec<Grain> = emitter
-            .data()
-            .get(..len.in_memory())
-            .unwrap_or_default()
-            .chunks(grain.in_memory().max(1))
-            .map(|bytes| {
-                if wants_zeros || !is_zero(bytes) {
-                    Grain::Data
-                } else {
-                    Grain::Absent
-                }
+        let is_under = self.base.is_some_and(Beside::is_under);
+        let stands = |number: usize| {
+            let at = (number as u64).saturating_mul(grain.0);
+            let at = piece.segment.at.saturating_add(Bytes(at));
+            let spans = spans_of(&piece.segment.spans, at, grain);
+            is_under && spans.iter().all(|span| span.known != Known::Nothing)
+        };
+        let bytes = emitter.data().get(..len.in_memory()).unwrap_or_default();
+        let grains = bytes.chunks(grain.in_memory().max(1)).enumerate();
+        let states: Vec<Grain> = grains
+            .map(|(number, bytes)| match wants_zeros || !is_zero(bytes) {
+                true if !stands(number) => Grain::Data,
+                _ => Grain::Absent,
             })
             .collect();
         for (place, state) in emitter.grains_mut().iter_mut().zip(states) {

@@ -233,6 +233,38 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn onto_a_clone_of_the_base_only_what_changed_is_written((base, target) in pairs(), threads in 1..4_usize) {
+        let place = TempDir::new()?;
+        let (base, target) = (Arc::new(base), Arc::new(target));
+        let watch = Watch::default();
+        let (below, wanted) = (alone(&base), alone(&target));
+        let (out, child) = writer(shape(wanted.size().0));
+        let made = make(&below, &wanted, &watch, threads).run(out)?;
+        let child = Arc::new(child.lock().expect("not poisoned").take().expect("finished"));
+        let promised = promise(&made, child.cells().len() as u64 * 512);
+        let (disk, memory) = (chain(&[Arc::clone(&child), Arc::clone(&base)]), Memory::none());
+        let apply = Apply { base: &below, disk: &disk, manifest: Some(&promised), memory: &memory, work: work(&watch, threads) };
+        // As a file is that began as a clone: what is not written keeps old bytes.
+        let stale = Shape { grain: WINDOW, marks_zero: false, wants_zeros: true, ..shape(wanted.size().0) };
+        let (out, result) = writer(stale);
+        let (copied, _) = apply.run_onto_base(out, LeafWriter::create(&place.path().join("leaves"))?)?;
+        prop_assert_eq!(&copied.proof, &made.target);
+        let result = Arc::new(result.lock().expect("not poisoned").take().expect("finished"));
+        for (number, window) in result.cells().chunks(CELLS).enumerate() {
+            let is_kept = child.cells().chunks(CELLS).nth(number).is_none_or(|own| own.iter().all(|cell| *cell == Cell::Absent));
+            let is_silent = window.iter().all(|cell| *cell == Cell::Absent);
+            prop_assert_eq!(is_silent, is_kept, "window {}", number);
+        }
+        let mut all = content(&[result, base]);
+        all.truncate(content_len(&target) as usize);
+        prop_assert!(all == content(&[target]));
+    }
+}
+
 #[test]
 fn leaves_of_another_size_are_refused() -> Result<()> {
     let place = TempDir::new().expect("a place");

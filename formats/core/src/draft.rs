@@ -163,7 +163,6 @@ impl Draft {
         let (temporary, file) = Self::create_beside(place)?;
         let original =
             File::open(place).map_err(|cause| Error::host("cannot open", cause).in_file(place))?;
-        let is_shared = rustix::fs::ioctl_ficlone(&file, &original).is_ok();
         let sink = Arc::new(FileSink::new(file, place, false));
         let draft = Self {
             sink,
@@ -171,13 +170,20 @@ impl Draft {
             temporary: Some(temporary),
             replaces: true,
         };
-        if !is_shared {
+        if !draft.sink.share(&original) {
             copy_stored(source, &*draft.sink)?;
         }
         if let Ok(metadata) = original.metadata() {
             let _ = fs::set_permissions(draft.written_at(), metadata.permissions());
         }
         Ok(draft)
+    }
+
+    /// Has it hold what the file at `original` holds before anything is written to it, the blocks being shared; false, and nothing is done,
+    /// where the file system cannot.
+    #[must_use]
+    pub fn share(&self, original: &Path) -> bool {
+        File::open(original).is_ok_and(|original| self.sink.share(&original))
     }
 
     /// Where to write to.

@@ -7,11 +7,13 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
-use rustix::fs::{FallocateFlags, OFlags, SeekFrom, fallocate, fcntl_getfl, fcntl_setfl, seek};
+use rustix::fs::{
+    FallocateFlags, OFlags, SeekFrom, fallocate, fcntl_getfl, fcntl_setfl, ioctl_ficlone, seek,
+};
 
 use crate::{Bytes, Error, FileOffset, Result};
 
@@ -49,7 +51,7 @@ pub trait Sink: fmt::Debug + Send + Sync {
         false
     }
 
-    /// Whether old bytes stand where nothing is written, as on a device: zeros must then be written too.
+    /// Whether old bytes stand where nothing is written, as on a device or in a clone: zeros must then be written too.
     fn is_stale(&self) -> bool {
         false
     }
@@ -69,20 +71,31 @@ pub struct FileSink {
     buffered: File,
     direct: Option<File>,
     path: PathBuf,
-    is_stale: bool,
+    is_device: bool,
+    /// Whether it began as a clone of another file.
+    is_clone: AtomicBool,
 }
 
 impl FileSink {
-    /// Takes a file that is open for writing. `is_stale`: see [`Sink::is_stale`].
+    /// Takes a file, or a device, that is open for writing.
     #[must_use]
-    pub fn new(file: File, path: &Path, is_stale: bool) -> Self {
+    pub fn new(file: File, path: &Path, is_device: bool) -> Self {
         let direct = Self::reopen_direct(&file);
         Self {
             buffered: file,
             direct,
             path: path.to_owned(),
-            is_stale,
+            is_device,
+            is_clone: AtomicBool::new(false),
         }
+    }
+
+    /// Has the file hold what `original` holds, the blocks being shared until one of them is written to; false, and nothing is done, where
+    /// the file system cannot.
+    pub fn share(&self, original: &File) -> bool {
+        let is_shared = !self.is_device && ioctl_ficlone(&self.buffered, original).is_ok();
+        self.is_clone.fetch_or(is_shared, Ordering::Relaxed);
+        is_shared
     }
 
     /// The same file once more, past the page cache. A host that has no such thing is no error.
@@ -127,13 +140,13 @@ impl Sink for FileSink {
     }
 
     fn reserve(&self, at: FileOffset, len: Bytes) {
-        if self.direct.is_some() && !self.is_stale {
+        if self.direct.is_some() && !self.is_stale() {
             let _ = fallocate(&self.buffered, FallocateFlags::empty(), at.0, len.0);
         }
     }
 
     fn set_len(&self, len: Bytes) -> Result<()> {
-        if self.is_stale {
+        if self.is_device {
             return Ok(());
         }
         self.buffered
@@ -148,11 +161,11 @@ impl Sink for FileSink {
     }
 
     fn is_stale(&self) -> bool {
-        self.is_stale
+        self.is_device || self.is_clone.load(Ordering::Relaxed)
     }
 
     fn capacity(&self) -> Option<Bytes> {
-        if !self.is_stale {
+        if !self.is_device {
             return None;
         }
         seek(&self.buffered, SeekFrom::End(0)).ok().map(Bytes)

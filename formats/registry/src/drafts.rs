@@ -40,6 +40,12 @@ impl Drafts {
         self.main.written_at()
     }
 
+    /// Has the main file hold what another file holds, see [`Draft::share`].
+    #[must_use]
+    pub fn share(&self, original: &Path) -> bool {
+        self.main.share(original)
+    }
+
     /// How long all files are together, but for those called as in `except`: they are not the image's own.
     ///
     /// # Errors

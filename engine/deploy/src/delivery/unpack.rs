@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use imgdelta_core::{
-    Bytes, Draft, Error, FileOffset, FileSource, ImageWriter, Kind, Result, SECTOR, Source,
+    Bytes, Draft, Error, FileOffset, FileSource, Format, ImageWriter, Kind, Result, SECTOR, Source,
     read_vec,
 };
 use imgdelta_delta::{
@@ -145,7 +145,16 @@ impl Unpacked<'_> {
         base.is_some_and(|(record, _)| Some(record.content_id) != needed)
     }
 
-    /// Writes the disk as one image, its leaves beside it; a base that has not been proven is proven in the same pass.
+    /// The base's file, if the base lies in it byte for byte: a clone of that is most of the image.
+    pub(super) fn clonable(&self) -> Option<&Path> {
+        let (ground, _) = self.under.as_ref()?;
+        let (record, top) = ground.entered()?;
+        let is_plain = record.format == Format::Raw && ground.chain.layers().len() == 1;
+        is_plain.then_some(top.path.as_path())
+    }
+
+    /// Writes the disk as one image, its leaves beside it; a base that has not been proven is proven in the same pass. `is_clone`: the output
+    /// began as a clone of the base's file.
     ///
     /// # Errors
     /// Chain, if the base is another disk; Digest, if the image is another one; those of the disk and of the writer; Interrupted.
@@ -153,10 +162,14 @@ impl Unpacked<'_> {
         &self,
         writer: Box<dyn ImageWriter>,
         leaves: LeafWriter,
+        is_clone: bool,
         errand: &Errand<'_>,
     ) -> Result<(Copied, Draft)> {
-        if let (false, Some(apply)) = (self.is_proven, self.apply(errand)) {
-            let written = apply.run_keeping(writer, leaves);
+        if let Some(apply) = self.apply(errand).filter(|_| is_clone || !self.is_proven) {
+            let written = match is_clone {
+                true => apply.run_onto_base(writer, leaves),
+                false => apply.run_keeping(writer, leaves),
+            };
             return written.map_err(|error| self.explain(error));
         }
         let copy = Copy {

@@ -66,7 +66,9 @@ pub(super) fn as_whole(
         (path, output) = begin(site, name, format, disk.disk())?;
     }
     let Output { writer, drafts } = output;
-    let (copied, leaves) = came.write(writer, site.new_leaves()?, errand)?;
+    let original = came.clonable().filter(|_| format == Format::Raw);
+    let is_clone = original.is_some_and(|original| drafts.share(original));
+    let (copied, leaves) = came.write(writer, site.new_leaves()?, is_clone, errand)?;
     Ok(Written {
         files: Files::Drafts(path, drafts),
         format,

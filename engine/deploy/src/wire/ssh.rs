@@ -51,7 +51,7 @@ impl Transport {
     }
 
     /// Waits until the program has ended, both ends being dropped, and says what its end adds to what went wrong on the line: that ssh
-    /// did not get there, or did not find the program. A conversation that came to its end needs no more.
+    /// did not get there, lost it, or did not find the program. A conversation that came to its end needs no more.
     ///
     /// # Errors
     /// That of the conversation.
@@ -69,7 +69,9 @@ impl Transport {
         let program = &self.program;
         match status.code() {
             Some(0) => None,
-            Some(255) => Some(format!("'{program}' did not reach the other side")),
+            Some(255) => Some(format!(
+                "'{program}' did not reach the other side, or lost it"
+            )),
             Some(126 | 127) => Some(
                 "the other side did not find the program: --remote-program names it".to_owned(),
             ),

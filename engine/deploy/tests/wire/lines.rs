@@ -23,7 +23,7 @@ fn ended(script: &str) -> imgdelta_core::Error {
 #[test]
 fn a_program_that_does_not_get_there_is_told_from_one_that_is_not_found() {
     for (script, told) in [
-        ("exit 255", "'sh' did not reach the other side"),
+        ("exit 255", "'sh' did not reach the other side, or lost it"),
         ("exit 127", "--remote-program names it"),
         (
             "exec no-such-program-at-all 2>/dev/null",
