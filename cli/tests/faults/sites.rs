@@ -193,6 +193,10 @@ fn a_site_that_is_busy_says_with_what_and_is_waited_for_if_asked() -> Outcome {
     assert!(refused.said.contains(&holder), "{holder}: {refused}");
     let refused = watched::run(scene.command(line))?;
     assert_eq!(refused.code, Some(9), "{refused}");
+    assert!(
+        refused.said.contains("hint: wait with --wait 5m"),
+        "{refused}"
+    );
     let waiting = watched::start(scene.command(&format!("{line} --wait 50s")))?;
     let fds = format!("/proc/{}/fd", waiting.child.id());
     let until = Instant::now() + Duration::from_secs(30);

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::{Page, Text};
-use crate::commands::{Arrived, Deployed, End, Parcel, Received, Served};
+use crate::commands::{Arrived, Deployed, End, Parcel, Received, Served, repo::Failed};
 
 impl Text for Deployed {
     const IS_SUMMARY: bool = true;
@@ -51,9 +51,18 @@ fn served(site: &Served, is_carried: bool, page: &mut Page<'_>) -> io::Result<()
         }
     }
     for error in &site.errors {
-        page.line(format_args!("  ! {}", error.message))?;
+        failed(&error.message, error, "  ", page)?;
     }
     Ok(())
+}
+
+/// What failed, and what to do about it.
+fn failed(what: &str, error: &Failed, indent: &str, page: &mut Page<'_>) -> io::Result<()> {
+    page.line(format_args!("{indent}! {what}"))?;
+    match &error.hint {
+        Some(hint) => page.line(format_args!("{indent}  hint: {hint}")),
+        None => Ok(()),
+    }
 }
 
 fn sent(parcel: &Parcel, page: &mut Page<'_>) -> io::Result<()> {
@@ -115,7 +124,7 @@ fn arrived(image: &Arrived, place: &str, indent: &str, page: &mut Page<'_>) -> i
         (End::Step, _) => "only served others as a step".to_owned(),
         (End::Unfit, _) => format!("left alone, its base {base} is not {place}"),
         (End::Failed, Some(error)) => {
-            return page.line(format_args!("{indent}! {name}: {}", error.message));
+            return failed(&format!("{name}: {}", error.message), error, indent, page);
         }
         (End::Failed, None) => "failed".to_owned(),
     };
