@@ -39,7 +39,11 @@ pub(crate) fn tool(program: &str) -> Command {
 
 /// Runs a command to its end: what it printed, or what it said when it failed. What stays behind of it must not hold a pipe.
 pub(crate) fn done(command: &mut Command) -> Result<String, String> {
-    let shown = format!("{command:?}");
+    let words = [command.get_program()]
+        .into_iter()
+        .chain(command.get_args());
+    let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
+    let shown = words.join(" ");
     let mut run = || -> io::Result<(bool, String, String)> {
         let out = tempfile::NamedTempFile::new()?;
         let err = tempfile::NamedTempFile::new()?;
