@@ -6,6 +6,7 @@
 #![allow(clippy::panic, clippy::indexing_slicing)]
 
 mod deploy;
+mod deploy_clone;
 mod deploy_cut;
 mod deploy_exfat;
 mod deploy_hosts;

@@ -1,10 +1,11 @@
-//! A medium with exFAT on it, as a stick has: an image file on a loop device, mounted through FUSE, and taken away again whatever happens.
-//! What is carried on it is the tests' own.
+//! A medium with a file system of its own on it: an image file on a loop device, mounted, and taken away again whatever happens. Sticks
+//! have exFAT, through FUSE; XFS shares blocks between files. What is carried on it is the tests' own.
 
 use std::{
     fs::{self, File},
     io,
     path::PathBuf,
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
@@ -13,15 +14,39 @@ use tempfile::TempDir;
 
 use crate::host::{are_there, done, skipped, tool};
 
-/// What is needed, with the Debian packages that have it.
-const PROGRAMS: [(&str, &str); 3] = [
-    ("mkfs.exfat", "exfatprogs"),
-    ("mount.exfat-fuse", "exfat-fuse"),
-    ("losetup", "mount"),
-];
+/// A file system, and what it takes to make and mount it.
+struct System {
+    make: &'static [&'static str],
+    mount: &'static [&'static str],
+    /// The programs, with the Debian packages that have them.
+    programs: [(&'static str, &'static str); 3],
+}
+
+/// As sticks have it.
+const EXFAT: System = System {
+    make: &["mkfs.exfat"],
+    mount: &["mount.exfat-fuse"],
+    programs: [
+        ("mkfs.exfat", "exfatprogs"),
+        ("mount.exfat-fuse", "exfat-fuse"),
+        ("losetup", "mount"),
+    ],
+};
+
+/// Where a clone of a file shares its blocks.
+const XFS: System = System {
+    make: &["mkfs.xfs", "-q", "-m", "reflink=1"],
+    mount: &["mount", "-t", "xfs"],
+    programs: [
+        ("mkfs.xfs", "xfsprogs"),
+        ("mount", "mount"),
+        ("losetup", "mount"),
+    ],
+};
 
 /// A medium, mounted or not.
 pub(crate) struct Medium {
+    system: &'static System,
     folder: TempDir,
     device: String,
     is_mounted: bool,
@@ -37,27 +62,37 @@ pub(crate) enum Access {
 }
 
 impl Medium {
-    /// A medium of so many bytes, formatted and mounted; `None`, loudly, where a program is missing or the machine does not allow it.
+    /// A medium of so many bytes with exFAT, mounted; `None`, loudly, where a program is missing or the machine does not allow it.
     pub(crate) fn exfat(size: u64) -> Option<Self> {
-        if !are_there(&PROGRAMS) {
+        Self::with(&EXFAT, size)
+    }
+
+    /// The same with XFS.
+    pub(crate) fn xfs(size: u64) -> Option<Self> {
+        Self::with(&XFS, size)
+    }
+
+    fn with(system: &'static System, size: u64) -> Option<Self> {
+        if !are_there(&system.programs) {
             return None;
         }
         // What the machine does not allow nobody can install.
-        let medium = Self::made(size);
+        let medium = Self::made(system, size);
         medium
-            .inspect_err(|why| skipped(&format!("no exFAT medium: {why}")))
+            .inspect_err(|why| skipped(&format!("no medium: {why}")))
             .ok()
     }
 
-    fn made(size: u64) -> Result<Self, String> {
+    fn made(system: &'static System, size: u64) -> Result<Self, String> {
         let folder = tempfile::tempdir().map_err(|cause| cause.to_string())?;
         let image = folder.path().join("image");
         let made = File::create(&image).and_then(|file| file.set_len(size));
         made.and_then(|()| fs::create_dir(folder.path().join("mounted")))
             .map_err(|cause| cause.to_string())?;
-        done(tool("mkfs.exfat").arg(&image))?;
+        done(command(system.make).arg(&image))?;
         let device = done(tool("losetup").args(["--find", "--show"]).arg(&image))?;
         let mut medium = Self {
+            system,
             folder,
             device: device.trim().to_owned(),
             is_mounted: false,
@@ -116,7 +151,7 @@ impl Medium {
     }
 
     fn try_mount(&mut self, access: Access) -> Result<(), String> {
-        let mut command = tool("mount.exfat-fuse");
+        let mut command = command(self.system.mount);
         if access == Access::ReadOnly {
             command.args(["-o", "ro"]);
         }
@@ -140,4 +175,12 @@ impl Drop for Medium {
         }
         let _ = done(tool("losetup").args(["--detach", &self.device]));
     }
+}
+
+/// A program and its first arguments.
+fn command(words: &[&str]) -> Command {
+    let (program, arguments) = words.split_first().expect("a program");
+    let mut command = tool(program);
+    command.args(arguments);
+    command
 }

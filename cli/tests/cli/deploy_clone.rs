@@ -1,0 +1,86 @@
+//! A site whose file system shares blocks: the image is a clone of its base, and takes as much room as what changed.
+
+use std::process::Command;
+
+use crate::{
+    far::{headquarters, must_be_without, must_have},
+    medium::Medium,
+    place::Place,
+};
+
+/// How many bytes of a file's blocks are shared with another one.
+fn shared(place: &Place, file: &str) -> u64 {
+    let out = Command::new("xfs_io")
+        .env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin")
+        .args(["-r", "-c", "fiemap -v"])
+        .arg(place.path(file))
+        .output()
+        .expect("it comes with mkfs.xfs");
+    let text = String::from_utf8(out.stdout).expect("text");
+    // "  0: [0..1535]: 393264..394799 1536 0x2000": sectors, and the flag of what is shared.
+    let lines = text
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let shared = lines.filter(|words| {
+        let flags = words.last().and_then(|flags| flags.strip_prefix("0x"));
+        flags.is_some_and(|flags| {
+            u64::from_str_radix(flags, 16).is_ok_and(|flags| flags & 0x2000 != 0)
+        })
+    });
+    let count = |words: &Vec<&str>| words[words.len() - 2].parse::<u64>().expect("a number");
+    shared.map(|words| count(&words) * 512).sum()
+}
+
+#[test]
+fn on_xfs_an_image_shares_with_its_base_what_it_has_from_it() {
+    let Some(medium) = Medium::xfs(320 << 20) else {
+        return;
+    };
+    let place = headquarters();
+    let site = medium.root().join("site").display().to_string();
+    place.ok(&format!("repo init {site} --format raw"));
+    place.ok(&format!("convert golden.raw -o {site}/golden.raw"));
+    place.ok(&format!(
+        "repo add {site}/golden.raw --in-place --repo {site}"
+    ));
+    place.ok(&format!("deploy patched --repo hq --to {site}"));
+    must_have(&place, &site, "cloned");
+    // Of 8 MiB the pieces of one MiB in which nothing changed.
+    let file = format!("{site}/patched.raw");
+    assert_eq!(shared(&place, &file), 3 << 20);
+
+    // To another format there is nothing to clone.
+    place.ok(&format!("repo remove patched --repo {site} --yes"));
+    place.ok(&format!(
+        "deploy patched --repo hq --to {site} --format vhdx"
+    ));
+    must_have(&place, &site, "written");
+    assert_eq!(shared(&place, &format!("{site}/patched.vhdx")), 0);
+}
+
+#[test]
+fn a_base_that_is_another_disk_is_refused_though_its_file_can_be_cloned() {
+    let Some(medium) = Medium::xfs(320 << 20) else {
+        return;
+    };
+    let place = headquarters();
+    let site = medium.root().join("site").display().to_string();
+    place.ok(&format!("repo init {site} --format raw"));
+    place.ok(&format!("convert golden.raw -o {site}/golden.raw"));
+    place.ok(&format!(
+        "repo add {site}/golden.raw --in-place --repo {site}"
+    ));
+    // Where the difference says something, and where it does not.
+    for at in [3 << 20, 7 << 20] {
+        let file = format!("{site}/golden.raw");
+        place.change(&file, |bytes| bytes[at] ^= 1);
+        let said = place.run(&format!("deploy patched --repo hq --to {site}"));
+        assert_eq!(said.exit, 5, "{}{}", said.out, said.err);
+        let why = "base image does not match this child";
+        assert!(said.out.contains(why), "{}", said.out);
+        place.change(&file, |bytes| bytes[at] ^= 1);
+        must_be_without(&place, &site, "refused");
+    }
+    place.ok(&format!("deploy patched --repo hq --to {site}"));
+    must_have(&place, &site, "mended");
+}
