@@ -14,6 +14,7 @@ mod cache;
 mod kills;
 mod limits;
 mod races;
+mod repositories;
 mod scene;
 mod several;
 mod shim;

@@ -7,7 +7,7 @@ use crate::{
     Outcome,
     scene::{Files, Scene, base, shown, target, without_drafts},
     shim::{Fault, Shim},
-    sweep::{calls, read_lines},
+    sweep::{calls, names_in},
     watched::{self, Ended},
 };
 
@@ -40,7 +40,7 @@ fn point(scene: &Scene, shim: Shim, at: usize, fault: Fault) -> io::Result<bool>
     shim.counts(&mut command, &scene.listened(), &log);
     shim.fails(&mut command, &scene.listened(), at, fault);
     let ended = watched::run(command)?;
-    let called = read_lines(&log)?;
+    let called = names_in(&log)?;
     let call = called.get(at - 1).map_or("nothing", String::as_str);
     let why = format!("{}: {fault:?} at call {at}, {call}", scene.name);
     judge(scene, &ended, &why, fault)?;

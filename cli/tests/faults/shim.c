@@ -1,7 +1,7 @@
 /* Stands between a program and its C library: counts the calls that change a file, and lets the Nth go wrong.
  *
  *   SHIM_PATH  only calls on paths that contain this text are counted
- *   SHIM_LOG   file to which the name of each counted call is appended
+ *   SHIM_LOG   file to which the name of each counted call and its path, a tab between, are appended
  *   SHIM_AT    number of the call that goes wrong, from 1
  *   SHIM_KIND  kill           the process dies in the call's place
  *              torn           half of a write is done, then the process dies
@@ -67,8 +67,8 @@ static enum verdict count(const char *call, const char *path)
         return GO_ON;
     long number = atomic_fetch_add(&calls, 1) + 1, at = at_text ? atol(at_text) : 0;
     if (log) {
-        char line[64];
-        int length = snprintf(line, sizeof line, "%s\n", call);
+        char line[PATH_MAX + 64];
+        int length = snprintf(line, sizeof line, "%s\t%s\n", call, path);
         int file = make(log, O_APPEND);
         syscall(SYS_write, file, line, length);
         syscall(SYS_close, file);

@@ -93,7 +93,7 @@ impl Shim {
             .env("SHIM_KIND", fault.name());
     }
 
-    /// Loads it into `command`, to write down the name of every call on paths that contain `part` in `log`.
+    /// Loads it into `command`, to write down the name and the path of every call on paths that contain `part` in `log`.
     pub(crate) fn counts(self, command: &mut Command, part: &str, log: &Path) {
         self.load(command, part);
         command.env("SHIM_LOG", log);
@@ -112,6 +112,13 @@ impl Shim {
             .env("SHIM_GATE", &gate.gate)
             .env("SHIM_REACHED", &gate.reached);
         gate
+    }
+
+    /// Takes it from `command`, and leaves it to whoever loads what `STAND_IN_PRELOAD` names: the program at the other end of a line.
+    pub(crate) fn hand_on(self, command: &mut Command) {
+        command
+            .env_remove("LD_PRELOAD")
+            .env("STAND_IN_PRELOAD", self.0);
     }
 
     fn load(self, command: &mut Command, part: &str) {

@@ -57,7 +57,7 @@ pub(crate) fn calls(scene: &Scene, shim: Shim) -> io::Result<Vec<String>> {
     shim.counts(&mut command, &scene.listened(), &log);
     let ended = watched::run(command)?;
     assert_eq!(ended.code, Some(0), "{}: {ended}", scene.name);
-    read_lines(&log)
+    names_in(&log)
 }
 
 /// One run with one fault, and one more without where the first one left something. Says whether the fault was felt.
@@ -69,7 +69,7 @@ fn point(scene: &Scene, shim: Shim, at: usize, fault: Fault) -> io::Result<bool>
     shim.fails(&mut command, &scene.listened(), at, fault);
     let ended = watched::run(command)?;
     // Threads may make their calls in another order than before.
-    let called = read_lines(&log)?;
+    let called = names_in(&log)?;
     let call = called.get(at - 1).map_or("nothing", String::as_str);
     let why = format!("{}: {fault:?} at call {at}, {call}", scene.name);
     if MUST_BE_FELT.contains(&call) {
@@ -116,11 +116,12 @@ fn judge(scene: &Scene, ended: &Ended, why: &str, call: &str, fault: Fault) -> i
     Ok(())
 }
 
-/// The lines of a log, which is then taken away; each is a call.
-pub(crate) fn read_lines(log: &Path) -> io::Result<Vec<String>> {
+/// The names of the calls in a log, which is then taken away.
+pub(crate) fn names_in(log: &Path) -> io::Result<Vec<String>> {
     let text = fs::read_to_string(log)?;
     fs::remove_file(log)?;
-    Ok(text.lines().map(str::to_owned).collect())
+    let name = |line: &str| line.split('\t').next().unwrap_or(line).to_owned();
+    Ok(text.lines().map(name).collect())
 }
 
 /// Requires old files, or new ones; or the new manifest and not yet the new child, which `apply` must then refuse.

@@ -1,0 +1,7 @@
+//! Repositories and deployments while the host fails. What one file goes through is the matter of `sweep`.
+
+mod carried;
+mod changes;
+mod points;
+mod tree;
+mod world;
