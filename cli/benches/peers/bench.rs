@@ -12,12 +12,13 @@ pub(crate) struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// A step from its words; `imgdelta` is the program under test.
+    /// A step from its words; `imgdelta` is the program under test, `deploy.sh` the script of the deliveries.
     fn step(&self, words: &str) -> Step {
         let place = |word: &str| match (word.strip_prefix('@'), word.strip_prefix('%')) {
             (Some(name), _) => self.work.join(name).into(),
             (_, Some(name)) => self.work.join("out").join(name).into(),
             _ if word == "imgdelta" => self.imgdelta.into(),
+            _ if word == "deploy.sh" => crate::scripts().join(word).into(),
             _ => word.into(),
         };
         words.split_whitespace().map(place).collect()
@@ -60,6 +61,12 @@ impl Job {
     /// Names what those leave.
     pub(crate) fn scratch<N: AsRef<str>>(mut self, bench: &Bench<'_>, names: &[N]) -> Self {
         self.scratch = names.iter().map(|name| bench.out(name.as_ref())).collect();
+        self
+    }
+
+    /// Runs this afterwards, untimed: it proves the result and prints how many bytes travelled.
+    pub(crate) fn sent(mut self, bench: &Bench<'_>, step: &str) -> Self {
+        self.sent = Some(bench.step(step));
         self
     }
 

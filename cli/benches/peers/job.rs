@@ -19,6 +19,8 @@ pub(crate) struct Job {
     pub(crate) steps: Vec<Step>,
     /// Removed before each run, with its manifest; its size is reported.
     pub(crate) output: Option<PathBuf>,
+    /// Untimed, after each run: proves the result where the job is a delivery, and prints how many bytes travelled.
+    pub(crate) sent: Option<Step>,
     /// Made by `before` and removed at the end.
     pub(crate) scratch: Vec<PathBuf>,
     /// Where imgdelta remembers digests; this benchmark's own, never the user's.
@@ -35,6 +37,8 @@ pub(crate) struct Sample {
     pub(crate) peak_kib: u64,
     /// Allocated bytes of the output.
     pub(crate) output: Option<u64>,
+    /// Bytes that travelled.
+    pub(crate) sent: Option<u64>,
 }
 
 impl Job {
@@ -52,7 +56,7 @@ impl Job {
             let mut manifest = file.clone().into_os_string();
             manifest.push(".manifest.json");
             // What is not there needs no removing.
-            let _ = fs::remove_file(file);
+            let _ = fs::remove_file(file).or_else(|_| fs::remove_dir_all(file));
             let _ = fs::remove_file(manifest);
         }
     }
@@ -75,7 +79,18 @@ impl Job {
             wall,
             peak_kib,
             output,
+            sent: self
+                .sent
+                .as_ref()
+                .map(|step| self.travelled(step))
+                .transpose()?,
         })
+    }
+
+    fn travelled(&self, step: &Step) -> Result<u64, String> {
+        let printed = said(&mut self.command(step)?)?;
+        let number = printed.trim().parse();
+        number.map_err(|error| format!("bytes that travelled are {printed:?}: {error}"))
     }
 
     /// Runs one step under `time` (and `timeout` where there is a limit); its peak resident set in KiB.
@@ -115,15 +130,20 @@ impl Job {
 
 /// Runs a command to success; else the last line that it said.
 pub(crate) fn succeed(command: &mut Command) -> Result<(), String> {
+    outcome(command.stdout(Stdio::null())).map(drop)
+}
+
+/// The same, with what it printed.
+pub(crate) fn said(command: &mut Command) -> Result<String, String> {
+    outcome(command.stdout(Stdio::piped()))
+}
+
+fn outcome(command: &mut Command) -> Result<String, String> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let output = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .output();
+    let output = command.stdin(Stdio::null()).stderr(Stdio::piped()).output();
     let output = output.map_err(|error| format!("failed: {program}: {error}"))?;
     if output.status.success() {
-        return Ok(());
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let said = String::from_utf8_lossy(&output.stderr);
     // imgdelta's hint follows its error; the error is what matters here.

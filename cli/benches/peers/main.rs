@@ -4,6 +4,9 @@
 //!
 //! The first run makes the disks (minutes, 20 GiB, see `benches/workloads/make.sh`). Times of one run are comparable with
 //! each other and with nothing else: look at the ratios.
+//!
+//! `--only "deploy "` is the deliveries beside rsync, borg, casync and the whole image (`fixtures/peers/install.sh --bench`
+//! installs those): 10 GiB more while it runs, 3 GiB of which stay, and their table has how much travelled.
 
 mod bench;
 mod job;
@@ -151,15 +154,20 @@ fn machine() -> String {
         .find_map(|line| line.strip_prefix("model name"))
         .unwrap_or("an unknown processor");
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let qemu = Command::new("qemu-img")
-        .arg("--version")
-        .output()
-        .map(|output| output.stdout)
-        .unwrap_or_default();
-    let qemu = String::from_utf8_lossy(&qemu);
-    let qemu = qemu.lines().next().unwrap_or("no qemu-img");
+    let peers = ["qemu-img", "rsync", "borg", "casync", "zstd"].map(version);
     format!(
-        "{cores} cores, {}; {qemu}",
-        model.trim_start_matches([' ', '\t', ':'])
+        "{cores} cores, {}; {}",
+        model.trim_start_matches([' ', '\t', ':']),
+        peers.join("; ")
     )
+}
+
+/// The first line that a peer says of itself.
+fn version(program: &str) -> String {
+    let said = job::said(Command::new(program).arg("--version")).unwrap_or_default();
+    let line = said
+        .lines()
+        .next()
+        .map(|line| line.trim_matches(['*', ' ']));
+    line.map_or_else(|| format!("no {program}"), str::to_owned)
 }

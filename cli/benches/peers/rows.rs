@@ -3,6 +3,7 @@
 //! The peer's way to a child is qemu-img's: create one over the target, then rebase it to the base; it proves nothing.
 //! qemu-img writes durably only with `-t none` or with `sync` after it; imgdelta always does.
 
+mod deploy;
 mod hyperv;
 mod variants;
 
@@ -36,6 +37,7 @@ pub(crate) fn all(work: &Path, imgdelta: &Path) -> Vec<Row> {
     rows.extend(hyperv::all(&bench));
     rows.extend(applies(&bench));
     rows.extend(looks(&bench));
+    rows.extend(deploy::all(&bench));
     rows
 }
 

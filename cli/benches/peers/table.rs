@@ -1,4 +1,4 @@
-//! The Markdown table: medians, their ratio, peak memory and output sizes.
+//! The Markdown table: medians, their ratio, peak memory, output sizes, and of deliveries how much travelled.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -48,11 +48,11 @@ impl Side {
     }
 
     fn output(&self) -> String {
-        let size = self.samples.last().and_then(|sample| sample.output);
-        size.map_or_else(
-            || "-".into(),
-            |bytes| format!("{:.1}", bytes as f64 / f64::from(1 << 20)),
-        )
+        mebibytes(self.samples.last().and_then(|sample| sample.output))
+    }
+
+    fn sent(&self) -> String {
+        mebibytes(self.samples.last().and_then(|sample| sample.sent))
     }
 }
 
@@ -74,10 +74,17 @@ impl Line {
     }
 }
 
+fn mebibytes(bytes: Option<u64>) -> String {
+    bytes.map_or_else(
+        || "-".into(),
+        |bytes| format!("{:.1}", bytes as f64 / f64::from(1 << 20)),
+    )
+}
+
 pub(crate) fn markdown(lines: &[Line]) -> String {
     let mut text = String::from(
-        "| work | imgdelta s | peer s | times faster | imgdelta MiB | peer MiB | imgdelta output MiB | peer output MiB |\n\
-         |---|---|---|---|---|---|---|---|\n",
+        "| work | imgdelta s | peer s | times faster | imgdelta MiB | peer MiB | imgdelta output MiB | peer output MiB | imgdelta sent MiB | peer sent MiB |\n\
+         |---|---|---|---|---|---|---|---|---|---|\n",
     );
     for line in lines {
         let none = Side {
@@ -88,7 +95,7 @@ pub(crate) fn markdown(lines: &[Line]) -> String {
         // Writing to a String does not fail.
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
             line.name,
             ours.time(),
             peer.time(),
@@ -97,6 +104,8 @@ pub(crate) fn markdown(lines: &[Line]) -> String {
             peer.memory(),
             ours.output(),
             peer.output(),
+            ours.sent(),
+            peer.sent(),
         );
     }
     text

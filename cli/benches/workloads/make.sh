@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Makes the disk images that the benchmarks work on; what is there already is kept.
-#   make.sh WORK_FOLDER [base|small|apt|copy|vhd|head|sparse|chain|related|random|huge|all]...
+#   make.sh WORK_FOLDER [base|small|apt|copy|vhd|head|sparse|chain|related|random|huge|borg|casync|all]...
 # Needs mke2fs, debugfs, openssl, python3, qemu-img and qemu-io; neither root nor a mount; 30 GiB of disk.
+# 'all' leaves out what borg and casync know, which needs those two.
 # Every choice is seeded; file contents come from this machine's $SOURCE (/usr).
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-[ $# -ge 1 ] || { sed -n '2,5s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+[ $# -ge 1 ] || { sed -n '2,6s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
 work=$1
 shift
 mkdir -p "$work"
@@ -148,10 +149,34 @@ make_random() {
   done
 }
 
+# What borg knows of the base: a repository, and what it remembers of it.
+make_borg() {
+  make_base
+  [ -d known/borg ] && return
+  rm -rf known/borg.part
+  mkdir -p known/borg.part
+  # shellcheck source=borg.sh
+  . "$here/borg.sh"
+  local -x BORG_BASE_DIR=$PWD/known/borg.part/home
+  borg init -e none known/borg.part/repository
+  borg create "${borg_settings[@]}" known/borg.part/repository::base base.raw
+  mv known/borg.part known/borg
+}
+
+# The base's chunks.
+make_casync() {
+  make_base
+  [ -d known/store.castr ] && return
+  rm -rf known/part.castr
+  mkdir -p known
+  casync make --store=known/part.castr known/base.caibx base.raw
+  mv known/part.castr known/store.castr
+}
+
 for kind in "${@:-all}"; do
   case $kind in
     all) for kind in small apt copy vhd head sparse chain related random huge; do "make_$kind"; done ;;
-    base | small | apt | copy | vhd | head | sparse | chain | related | random | huge) "make_$kind" ;;
+    base | small | apt | copy | vhd | head | sparse | chain | related | random | huge | borg | casync) "make_$kind" ;;
     *) echo "make.sh: no workload is called $kind" >&2; exit 2 ;;
   esac
 done
