@@ -48,6 +48,16 @@ fn an_image_that_is_stored_as_a_difference_is_entered_or_is_not_there() -> Outco
 }
 
 #[test]
+fn a_child_that_is_copied_to_its_parent_is_entered_or_is_not_there() -> Outcome {
+    let world =
+        headquarters(&["make --no-cache -b IN/base.qcow2 -t IN/target.raw -o IN/child.qcow2"])?;
+    let line = "repo add IN/child.qcow2 --name patched --repo W/hq";
+    let world = world.doing(line, &["hq/base.qcow2"])?;
+    assert!(fs::metadata(world.at("hq/patched.qcow2"))?.len() < 1 << 20);
+    sweep(&world, Again::Succeeds)
+}
+
+#[test]
 fn of_several_images_each_is_entered_or_is_not() -> Outcome {
     let world = World::after(&["repo init W/hq"])?;
     for name in ["base.raw", "target.qcow2"] {

@@ -61,7 +61,10 @@ impl Repository {
         if is_one_file && let Some(parent) = self.parent_here(disk, listing, run)? {
             match self.copy_child(disk, &parent, name, listing, run) {
                 Ok(stored) => return Ok(stored),
-                Err(error) if error.kind() == Kind::Interrupted => return Err(error),
+                // A host that fails here fails a longer copy too, or would store it longer for no reason of the image's.
+                Err(error) if matches!(error.kind(), Kind::Interrupted | Kind::Host) => {
+                    return Err(error);
+                }
                 Err(error) => notes.push(format!(
                     "written anew, for it cannot be stored as a child of '{}': {error}",
                     parent.name
