@@ -22,7 +22,7 @@ const BOTH: [&str; 6] = [
 const OUT: &str = "deploy patched --repo W/hq --for W/site.inv -o W/stick";
 
 /// Both repositories, and these lines more.
-fn both(more: &[&str]) -> io::Result<World> {
+pub(super) fn both(more: &[&str]) -> io::Result<World> {
     World::after(&[&BOTH, more].concat())
 }
 

@@ -2,6 +2,7 @@
 
 mod carried;
 mod changes;
+mod lines;
 mod points;
 mod tree;
 mod world;
