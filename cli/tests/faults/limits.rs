@@ -41,10 +41,12 @@ fn judge(scene: &Scene, ended: &Ended, why: &str, cause: &str) -> io::Result<boo
 }
 
 /// The same command under a shell's limit for files, in the shell's own unit of 512 or 1024 bytes.
-fn limited(command: &Command, blocks: u32) -> Command {
+pub(crate) fn limited(command: &Command, blocks: u32) -> Command {
     let mut shell = Command::new("sh");
     shell.args(["-c", &format!("ulimit -f {blocks}; exec \"$@\""), "sh"]);
     shell.arg(command.get_program()).args(command.get_args());
+    let settings = command.get_envs();
+    shell.envs(settings.filter_map(|(name, value)| Some((name, value?))));
     shell
 }
 
@@ -66,11 +68,11 @@ fn beyond_the_hosts_limit_for_files_nothing_is_left() -> Outcome {
 
 /// A small file system in memory, until it is dropped.
 #[derive(Debug)]
-struct Small(PathBuf);
+pub(crate) struct Small(PathBuf);
 
 impl Small {
     /// Mounts one of `kib` KiB; `None`, loudly, where that is not allowed.
-    fn mount(place: &Path, kib: u32) -> io::Result<Option<Self>> {
+    pub(crate) fn mount(place: &Path, kib: u32) -> io::Result<Option<Self>> {
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", &format!("size={kib}k"), "tmpfs"])
             .arg(place)
@@ -82,6 +84,16 @@ impl Small {
                 Ok(None)
             }
         }
+    }
+
+    /// Makes room in it.
+    pub(crate) fn grow(&self) -> io::Result<()> {
+        let grown = Command::new("mount")
+            .args(["-o", "remount,size=64m"])
+            .arg(&self.0)
+            .output()?;
+        assert!(grown.status.success(), "{grown:?}");
+        Ok(())
     }
 }
 

@@ -19,7 +19,7 @@ const BOTH: [&str; 6] = [
 ];
 
 /// Onto the stick.
-const OUT: &str = "deploy patched --repo W/hq --for W/site.inv -o W/stick";
+pub(super) const OUT: &str = "deploy patched --repo W/hq --for W/site.inv -o W/stick";
 
 /// Both repositories, and these lines more.
 pub(super) fn both(more: &[&str]) -> io::Result<World> {

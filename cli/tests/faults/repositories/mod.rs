@@ -2,6 +2,7 @@
 
 mod carried;
 mod changes;
+mod full;
 mod lines;
 mod points;
 mod tree;

@@ -98,6 +98,15 @@ impl Tree {
             .collect()
     }
 
+    /// How many bytes the files below `folder` hold.
+    pub(crate) fn bytes_below(&self, folder: &str) -> u64 {
+        let below = self
+            .files
+            .iter()
+            .filter(|(name, _)| name.starts_with(folder));
+        below.map(|(_, (bytes, _))| bytes.len() as u64).sum()
+    }
+
     /// What counts as done: no drafts, no lock, no change or delivery that is under way, and no times.
     pub(crate) fn settled(&self) -> Held {
         let done = self
