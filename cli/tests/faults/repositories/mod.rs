@@ -5,5 +5,6 @@ mod changes;
 mod full;
 mod lines;
 mod points;
+mod reads;
 mod tree;
 mod world;
