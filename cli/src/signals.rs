@@ -25,6 +25,8 @@ const TERMINATED: u8 = 143;
 pub(crate) struct Signals {
     /// The last signal; 0: none.
     arrived: Arc<AtomicI32>,
+    /// Whether one has come, known before the thread that listens has had its turn.
+    has_come: Arc<AtomicBool>,
     /// Whether there is nothing to be taken away, so that the process may end at once.
     may_end: Arc<AtomicBool>,
 }
@@ -43,9 +45,14 @@ impl Signals {
         signal_hook::flag::register(SIGXFSZ, Arc::default()).map_err(failed)?;
         let signals = Self {
             arrived: Arc::default(),
+            has_come: Arc::default(),
             may_end: Arc::default(),
         };
-        let mut arriving = Arriving::new([SIGINT, SIGTERM, SIGHUP]).map_err(failed)?;
+        const STOPPING: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
+        for signal in STOPPING {
+            signal_hook::flag::register(signal, Arc::clone(&signals.has_come)).map_err(failed)?;
+        }
+        let mut arriving = Arriving::new(STOPPING).map_err(failed)?;
         let here = signals.clone();
         thread::spawn(move || {
             for signal in arriving.forever() {
@@ -64,6 +71,17 @@ impl Signals {
     /// Says whether the process may end at once, having nothing that must be taken away: it may be waiting for a pipe.
     pub(crate) fn may_end_at_once(&self, may: bool) {
         self.may_end.store(may, Ordering::Relaxed);
+    }
+
+    /// As [`Watch::go_on`], and at once: a program that got the same signal may be gone before the work is asked to stop.
+    ///
+    /// # Errors
+    /// Interrupted, if one has come.
+    pub(crate) fn go_on(&self) -> Result<()> {
+        match self.has_come.load(Ordering::Relaxed) {
+            true => Err(Error::interrupted()),
+            false => Ok(()),
+        }
     }
 
     /// The exit status of a run that was stopped.

@@ -38,7 +38,7 @@ pub(super) fn converse<T>(
     });
     let outcome = transport.end(said);
     // Ctrl-C reaches ssh too, and its end is not what went wrong.
-    match run.watch.go_on() {
+    match run.signals.go_on() {
         Err(stop) if outcome.is_err() => Err(stop),
         _ => outcome,
     }

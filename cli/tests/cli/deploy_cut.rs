@@ -25,8 +25,10 @@ const SITE_DIES: &str = "mkfifo line; /bin/sh -c \"exec $2\" <line & \
 /// After `AT` bytes headquarters' program dies; ssh then ends.
 const HEADQUARTERS_DIES: &str = "{ stdbuf -o0 head -c AT; kill -KILL $PPID; } | /bin/sh -c \"$2\"";
 
-/// After `AT` bytes somebody interrupts headquarters' program.
-const STOPPED: &str = "{ stdbuf -o0 head -c AT; kill -INT $PPID; cat; } | /bin/sh -c \"$2\"";
+/// After `AT` bytes somebody interrupts headquarters' program. It hears it on a thread of its own, which must have its turn before the rest
+/// is through.
+const STOPPED: &str =
+    "{ stdbuf -o0 head -c AT; kill -INT $PPID; sleep 1; cat; } | /bin/sh -c \"$2\"";
 
 /// The same as a terminal does it: ssh hears it too, and ends at once.
 const STOPPED_WITH_SSH: &str =

@@ -43,7 +43,7 @@ pub(super) fn send(
     })?;
     if sent.failure().is_some() {
         // Where ssh heard Ctrl-C first, the image failed by that.
-        run.watch.go_on()?;
+        run.signals.go_on()?;
     }
     Ok(sent)
 }
