@@ -8,6 +8,7 @@
  *              enospc, eio    the call fails, the next ones do not
  *              enospc-on, eio-on   it fails and so do all that follow, save deleting: a full or dying disk still forgets
  *              wait           the call waits until the file SHIM_GATE is there, then goes on; SHIM_REACHED appears meanwhile
+ *   SHIM_NO_LOCKS  if it is set, files on these paths cannot be locked, as on file systems that have no locks
  *
  * It sees what a program does through the C library. Calls made straight to the kernel pass it by. */
 #define _GNU_SOURCE
@@ -90,15 +91,22 @@ static enum verdict count(const char *call, const char *path)
     return FAIL;
 }
 
+/* The path of an open file; NULL if it has none. */
+static const char *path_of(int file, char path[PATH_MAX])
+{
+    char link[64];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+    ssize_t length = readlink(link, path, PATH_MAX - 1);
+    if (length < 0)
+        return NULL;
+    path[length] = 0;
+    return path;
+}
+
 static enum verdict count_file(const char *call, int file)
 {
-    char link[64], path[PATH_MAX];
-    snprintf(link, sizeof link, "/proc/self/fd/%d", file);
-    ssize_t length = readlink(link, path, sizeof path - 1);
-    if (length < 0)
-        return GO_ON;
-    path[length] = 0;
-    return count(call, path);
+    char path[PATH_MAX];
+    return count(call, path_of(file, path));
 }
 
 #define REAL(result, name, ...) \
@@ -229,7 +237,13 @@ RESERVE(fallocate64)
 int flock(int file, int operation)
 {
     REAL(int, "flock", int, int);
-    WHOLE(count_file("lock", file))
+    char path[PATH_MAX];
+    const char *part = getenv("SHIM_PATH"), *name = path_of(file, path);
+    if (getenv("SHIM_NO_LOCKS") && part && name && strstr(name, part)) {
+        errno = EOPNOTSUPP;
+        return -1;
+    }
+    WHOLE(count("lock", name))
     return real(file, operation);
 }
 

@@ -114,6 +114,12 @@ impl Shim {
         gate
     }
 
+    /// Loads it into `command`, to which files on paths that contain `part` then cannot be locked.
+    pub(crate) fn takes_locks_away(self, command: &mut Command, part: &str) {
+        self.load(command, part);
+        command.env("SHIM_NO_LOCKS", "1");
+    }
+
     /// Takes it from `command`, and leaves it to whoever loads what `STAND_IN_PRELOAD` names: the program at the other end of a line.
     pub(crate) fn hand_on(self, command: &mut Command) {
         command

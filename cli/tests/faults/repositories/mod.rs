@@ -2,8 +2,10 @@
 
 mod carried;
 mod changes;
+mod faulted;
 mod full;
 mod lines;
+mod lockless;
 mod points;
 mod reads;
 mod tree;

@@ -124,6 +124,11 @@ impl Tree {
             && self.settled() == other.settled()
     }
 
+    /// Whether a file that is a lock lies about.
+    pub(crate) fn is_locked(&self) -> bool {
+        self.files.keys().any(|name| name.ends_with("/lock.held"))
+    }
+
     /// The drafts that lie about, those of a delivery that is under way aside.
     pub(crate) fn drafts(&self) -> Vec<&String> {
         let names = self.files.keys();
@@ -149,7 +154,7 @@ fn is_draft(name: &str) -> bool {
 
 /// Whether it belongs to what is under way.
 fn is_passing(name: &str) -> bool {
-    name.ends_with(".imgdelta/lock")
+    name.contains(".imgdelta/lock")
         || name.contains(".imgdelta/entering/")
         || name.contains(".imgdelta/incoming/")
 }

@@ -3,10 +3,12 @@
 //! The shim listens for the whole world; nothing outside of it is written to.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
     process::Command,
     sync::Arc,
+    time::{Duration, SystemTime},
 };
 
 use imgdelta_fixtures::Recipe;
@@ -16,6 +18,7 @@ use super::tree::{Held, Tree};
 use crate::{
     Outcome,
     scene::{base, image, target},
+    shim::Shim,
     watched::{self, Ended},
 };
 
@@ -44,6 +47,7 @@ pub(crate) struct World {
     /// What nothing may write to: the names of folders and files of the world.
     inputs: Vec<&'static str>,
     in_parts: bool,
+    has_no_locks: bool,
     /// What stands there before the line.
     pub(crate) before: Tree,
     /// What stands there after it, if nothing disturbs it.
@@ -74,6 +78,7 @@ impl World {
             line: String::new(),
             inputs: Vec::new(),
             in_parts: false,
+            has_no_locks: false,
             before: Tree::default(),
             after: Tree::default(),
         };
@@ -109,6 +114,30 @@ impl World {
     /// Whether something may be done of what is asked for, and the rest not.
     pub(crate) const fn comes_in_parts(&self) -> bool {
         self.in_parts
+    }
+
+    /// It lies on a file system that has no locks.
+    pub(crate) fn without_locks(self) -> Self {
+        Self {
+            has_no_locks: true,
+            ..self
+        }
+    }
+
+    /// Whether it lies on a file system that has no locks.
+    pub(crate) const fn has_no_locks(&self) -> bool {
+        self.has_no_locks
+    }
+
+    /// Whether it is as it was in another state, and nothing is under way. Without locks nobody knows of a young draft that it is a dead one's.
+    pub(crate) fn is_done_as(&self, found: &Tree, other: &Tree) -> bool {
+        let is_done = found.settled() == other.settled() && found.entries() == other.entries();
+        is_done && (self.has_no_locks || found.drafts() == other.drafts())
+    }
+
+    /// Whether it is as it was before, and nobody has left a lock.
+    pub(crate) fn is_before(&self, found: &Tree) -> bool {
+        found.is_as(&self.before) && (!self.has_no_locks || !found.is_locked())
     }
 
     /// What the shim listens for.
@@ -156,6 +185,9 @@ impl World {
                 "IMGDELTA_SSH",
                 format!("/bin/sh {}", self.input("ssh").display()),
             );
+        if let Some(shim) = Shim::find().filter(|_| self.has_no_locks) {
+            shim.takes_locks_away(&mut command, &self.listened());
+        }
         command
     }
 
@@ -179,6 +211,22 @@ impl World {
     /// The world as it was before.
     pub(crate) fn reset(&self) -> io::Result<()> {
         self.before.put_back(&self.root())
+    }
+
+    /// Lets time pass for a lock that does not say whose it is: its process was killed before it could.
+    pub(crate) fn age_lock(&self) -> io::Result<()> {
+        for repository in ["hq", "site"] {
+            let lock = self.at(repository).join(".imgdelta/lock.held");
+            let is_speechless = fs::read(&lock).is_ok_and(|said| !said.ends_with(b"}\n"));
+            if is_speechless {
+                let long_ago = SystemTime::now() - Duration::from_secs(120);
+                File::options()
+                    .write(true)
+                    .open(lock)?
+                    .set_modified(long_ago)?;
+            }
+        }
+        Ok(())
     }
 
     /// The world as it is now.

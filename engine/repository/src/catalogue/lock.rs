@@ -81,9 +81,12 @@ impl Lock {
         loop {
             match File::options().create_new(true).write(true).open(place) {
                 Ok(mut file) => {
-                    file.write_all(&holder.to_json())
-                        .and_then(|()| file.sync_all())
-                        .map_err(|cause| Error::host("cannot lock", cause).in_file(place))?;
+                    let said = file.write_all(&holder.to_json());
+                    if let Err(cause) = said.and_then(|()| file.sync_all()) {
+                        // Nobody could tell whose it is, and all would have to wait until it is old.
+                        let _ = remove(place);
+                        return Err(Error::host("cannot lock", cause).in_file(place));
+                    }
                     break;
                 }
                 Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
