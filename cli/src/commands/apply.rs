@@ -1,6 +1,6 @@
-//! `apply`: base and child together as a full image, proven before the first write and before it gets its name.
+//! `apply`: base and child together as a full image, both proven before it gets its name.
 
-use imgdelta_core::{NewDisk, Result};
+use imgdelta_core::{Kind, NewDisk, Result};
 use imgdelta_delta as delta;
 use serde::Serialize;
 
@@ -67,20 +67,30 @@ pub(crate) fn apply(job: &job::Apply, run: &Run<'_>) -> Result<Applied> {
         size: apply.result_size(),
         ..pair.disk.disk()
     };
-    // A place that cannot be is refused before a long proof; nothing is begun there, since it may be a device.
+    // A place that cannot be is refused before a long proof; nothing is begun there, since it may be a device, on which the base must be proven
+    // before the first write. A file appears only when all is proven, in one pass.
     writing::check_place(goal, &[&pair.child, &pair.base])?;
-    run.showing.phase(format!("prove {}", pair.base.path()));
-    let base_from_memory = apply
-        .prove_base()
-        .map_err(|error| pair.explain(error, &job.pair.child))?;
-
+    let in_place = writing::is_in_place(goal);
+    let mut base_from_memory = false;
+    if in_place {
+        run.showing.phase(format!("prove {}", pair.base.path()));
+        base_from_memory = apply
+            .prove_base()
+            .map_err(|error| pair.explain(error, &job.pair.child))?;
+    }
     let writing = Writing::begin(goal, disk, None, &[&pair.child, &pair.base], run)?;
     let (writer, written) = writing.split();
     run.showing
         .phase(format!("apply {}", goal.output.path.display()));
-    let copied = apply
-        .run(writer)
-        .map_err(|error| distrust(error.in_file(&pair.child.top.path)))?;
+    let applied = if in_place {
+        apply.run(writer).map(|copied| (copied, base_from_memory))
+    } else {
+        apply.run_proving(writer)
+    };
+    let (copied, base_from_memory) = applied.map_err(|error| match error.kind() {
+        Kind::Chain => pair.explain(error, &job.pair.child),
+        _ => distrust(error.in_file(&pair.child.top.path)),
+    })?;
     let file_size = written.file_size();
     let mut notes = pair.notes();
     notes.extend(written.commit()?);

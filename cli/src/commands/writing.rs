@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, IsTerminal},
+    os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
@@ -53,6 +54,12 @@ pub(crate) fn check_place(goal: &Goal, inputs: &[&Disk]) -> Result<()> {
     let stamps: Vec<_> = inputs.iter().flat_map(|disk| disk.stamps()).collect();
     refuse_inputs(&goal.output.path, &stamps)?;
     Draft::check_place(&goal.output.path, goal.output.existing)
+}
+
+/// Whether the image is written over what stands in its place, as on a device, and not beside it.
+pub(crate) fn is_in_place(goal: &Goal) -> bool {
+    let metadata = std::fs::metadata(&goal.output.path);
+    metadata.is_ok_and(|metadata| metadata.file_type().is_block_device())
 }
 
 impl Writing {

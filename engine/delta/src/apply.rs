@@ -74,6 +74,28 @@ impl Apply<'_> {
             .map_or(self.disk.size(), |manifest| Bytes(manifest.result.size))
     }
 
+    /// As [`prove_base`](Self::prove_base) and [`run`](Self::run) in one pass, for an output that nobody sees before all is proven; true if
+    /// the base's digests were remembered.
+    ///
+    /// # Errors
+    /// As both. A base that is another one is refused at the first region that differs.
+    pub fn run_proving(&self, writer: Box<dyn ImageWriter>) -> Result<(Copied, bool)> {
+        let Some(manifest) = self.manifest else {
+            return Ok((self.run(writer)?, false));
+        };
+        let needed = manifest.base.proof()?;
+        if self
+            .memory
+            .recall(&self.base.resized(needed.size))
+            .is_some()
+        {
+            let is_remembered = self.prove_base()?;
+            return Ok((self.run(writer)?, is_remembered));
+        }
+        let (copied, _) = self.run_beside(writer, None, false)?;
+        Ok((copied, false))
+    }
+
     /// Writes the image and proves it. It is complete, but neither durable nor in its place.
     ///
     /// # Errors
@@ -95,7 +117,7 @@ impl Apply<'_> {
         writer: Box<dyn ImageWriter>,
         leaves: LeafWriter,
     ) -> Result<(Copied, Draft)> {
-        self.run_beside(writer, leaves, false)
+        with_leaves(self.run_beside(writer, Some(leaves), false)?)
     }
 
     /// As [`run_keeping`](Self::run_keeping), the output being a clone of the base's file in which the disk lies byte for byte: only what the
@@ -108,15 +130,15 @@ impl Apply<'_> {
         writer: Box<dyn ImageWriter>,
         leaves: LeafWriter,
     ) -> Result<(Copied, Draft)> {
-        self.run_beside(writer, leaves, true)
+        with_leaves(self.run_beside(writer, Some(leaves), true)?)
     }
 
     fn run_beside(
         &self,
         writer: Box<dyn ImageWriter>,
-        leaves: LeafWriter,
+        leaves: Option<LeafWriter>,
         is_under: bool,
-    ) -> Result<(Copied, Draft)> {
+    ) -> Result<(Copied, Option<Draft>)> {
         let disk = self.disk.resized(self.result_size());
         let needed = self.manifest.map(|manifest| manifest.base.proof());
         let needed = needed.transpose()?;
@@ -127,7 +149,7 @@ impl Apply<'_> {
             self.prove_base()?;
         }
         let beside = needed.as_ref();
-        let beside = beside.map(|needed| Beside::new(self.base, needed, is_under));
+        let beside = beside.map(|needed| Beside::new(self.base, needed, self.memory, is_under));
         let copy = self.copy(&disk);
         let (copied, leaves) = copy
             .run_beside(writer, leaves, beside.as_ref())
@@ -171,6 +193,12 @@ impl Apply<'_> {
         }
         Ok(())
     }
+}
+
+/// What was written, and its leaves, which were asked for.
+fn with_leaves((copied, leaves): (Copied, Option<Draft>)) -> Result<(Copied, Draft)> {
+    let leaves = leaves.ok_or_else(|| Error::new(Kind::Host, "the leaves were not kept"))?;
+    Ok((copied, leaves))
 }
 
 /// Whether a disk of one size can be held as one of the other: formats that count in sectors round up.

@@ -7,6 +7,7 @@ use crate::{
     buffer::Aligned,
     chain::Chain,
     prove::{Proof, Prover},
+    remembered::Memory,
     tree::{Digest, WINDOW},
     walk::{Known, Segment, Side, read_spans, spans_of},
 };
@@ -16,16 +17,19 @@ use crate::{
 pub(crate) struct Beside<'a> {
     base: Chain,
     needed: &'a Proof,
+    /// Where its leaves are then remembered.
+    memory: &'a Memory,
     is_under: bool,
 }
 
 impl<'a> Beside<'a> {
     /// `base` in the size of the disk that is needed: a format that counts in sectors may hold it rounded up. `is_under`: what is written to
     /// holds the base already.
-    pub(crate) fn new(base: &Chain, needed: &'a Proof, is_under: bool) -> Self {
+    pub(crate) fn new(base: &Chain, needed: &'a Proof, memory: &'a Memory, is_under: bool) -> Self {
         Self {
             base: base.resized(needed.size),
             needed,
+            memory,
             is_under,
         }
     }
@@ -43,7 +47,7 @@ impl<'a> Beside<'a> {
     /// Starts to prove it.
     pub(crate) fn begin(&self) -> Progress<'a> {
         Progress {
-            prover: Prover::new(self.base.size(), None),
+            prover: Prover::new(self.base.size(), self.memory.keep(&self.base)),
             needed: self.needed,
             compared: 0,
         }
@@ -110,6 +114,6 @@ impl Progress<'_> {
     /// # Errors
     /// Chain, with the first region that differs, if the base is another disk than the one that is needed.
     pub(crate) fn finish(self) -> Result<()> {
-        self.needed.require(&self.prover.finish(false))
+        self.needed.require(&self.prover.finish(true))
     }
 }

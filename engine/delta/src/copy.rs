@@ -1,6 +1,8 @@
 //! `convert` and `apply`: a disk, whatever its chain, as one whole image.
 
-use imgdelta_core::{Bytes, Draft, Grain, ImageWriter, Result, Seal, Shape, VirtOffset};
+use imgdelta_core::{
+    Bytes, Draft, Error, Grain, ImageWriter, Kind, Result, Seal, Shape, VirtOffset,
+};
 
 use crate::{
     beside::{Beside, Progress},
@@ -61,25 +63,34 @@ impl Copy<'_> {
         writer: Box<dyn ImageWriter>,
         leaves: LeafWriter,
     ) -> Result<(Copied, Draft)> {
-        self.run_beside(writer, leaves, None)
+        let (copied, leaves) = self.run_beside(writer, Some(leaves), None)?;
+        let leaves = leaves.ok_or_else(|| Error::new(Kind::Host, "the leaves were not kept"))?;
+        Ok((copied, leaves))
     }
 
-    /// As [`run_keeping`](Self::run_keeping), the base of the disk being proven in the same pass: what both have is hashed once.
+    /// Writes the image and proves it, its leaves going to `leaves` if they are wanted, and the base of the disk being proven in the same pass
+    /// if there is one: what both have is hashed once.
     ///
     /// # Errors
     /// As [`run_keeping`](Self::run_keeping); Chain, as soon as the base is found to be another one.
     pub(crate) fn run_beside(
         &self,
         writer: Box<dyn ImageWriter>,
-        leaves: LeafWriter,
+        leaves: Option<LeafWriter>,
         base: Option<&Beside<'_>>,
-    ) -> Result<(Copied, Draft)> {
+    ) -> Result<(Copied, Option<Draft>)> {
         let proving = Self {
             proves: true,
             ..*self
         };
-        let serial = proving.write(writer, Some(leaves), base)?;
-        let (proof, leaves) = serial.prover.finish_kept()?;
+        let is_kept = leaves.is_some();
+        let serial = proving.write(writer, leaves, base)?;
+        let (proof, leaves) = if is_kept {
+            let (proof, leaves) = serial.prover.finish_kept()?;
+            (proof, Some(leaves))
+        } else {
+            (serial.prover.finish(true), None)
+        };
         let copied = Copied {
             proof: Some(proof),
             written: serial.written,
