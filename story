@@ -40,7 +40,7 @@ echo "# or as a full image, in any format"
 run imgdelta apply site/november.vhd -b "site/Golden Disk.vhd" -o site/full.qcow2
 run imgdelta compare site/full.qcow2 hq/patched.vhd
 echo
-echo "# the wrong base is refused before anything is written"
+echo "# the wrong base is refused at the first region that differs, and nothing is left"
 if run imgdelta apply site/november.vhd -b hq/patched.vhd -o site/wrong.qcow2; then
   echo "error: a wrong base was taken" >&2
   exit 1
