@@ -12,13 +12,13 @@ pub(crate) struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// A step from its words; `imgdelta` is the program under test, `deploy.sh` the script of the deliveries.
+    /// A step from its words; `imgdelta` is the program under test, what ends in `.sh` a script of the workloads.
     fn step(&self, words: &str) -> Step {
         let place = |word: &str| match (word.strip_prefix('@'), word.strip_prefix('%')) {
             (Some(name), _) => self.work.join(name).into(),
             (_, Some(name)) => self.work.join("out").join(name).into(),
             _ if word == "imgdelta" => self.imgdelta.into(),
-            _ if word == "deploy.sh" => crate::scripts().join(word).into(),
+            _ if word.ends_with(".sh") => crate::scripts().join(word).into(),
             _ => word.into(),
         };
         words.split_whitespace().map(place).collect()

@@ -89,7 +89,7 @@ case $stage in
   send) "${name}_send" ;;
   sent)
     cmp site/patched.raw "$target" >&2
-    [ site/base.raw -ef "$base" ]
+    [ site/base.raw -ef "$base" ] || { echo "deploy.sh: the site's base is gone" >&2; exit 1; }
     "${name}_sent"
     ;;
   *) echo "deploy.sh: no stage is called $stage" >&2; exit 2 ;;
