@@ -3,7 +3,7 @@
 //! `workloads/deploy.sh` says what each of them knows before and what it runs; the line between the two hosts is a pair of
 //! pipes. Only imgdelta proves the base and the result. A peer that is missing says so in its rows.
 
-use super::{Row, names};
+use super::{PATIENCE, Row, names};
 use crate::bench::Bench;
 use crate::job::Job;
 
@@ -26,7 +26,9 @@ pub(super) fn all(bench: &Bench<'_>) -> Vec<Row> {
             workloads,
             inputs: names(&["base.raw", &target]),
             ours: delivery(bench, "deploy", &target, "imgdelta", &[]),
-            peer: Some(delivery(bench, "deploy-peer", &target, tool, known(tool))),
+            peer: Some(
+                delivery(bench, "deploy-peer", &target, tool, known(tool)).within(PATIENCE * 10),
+            ),
         }
     };
     works.into_iter().map(row).collect()
