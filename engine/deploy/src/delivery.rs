@@ -16,7 +16,7 @@
 //! | [`deploy`] | several images to several sites in one call |
 //!
 //! Inside, `survey` looks at a delivery for a site, `road` works out which items lead to an image, `native` what a child of a format demands, `written` writes images, `hash` reads files
-//! for their SHA-256, `howto` writes for people, `text` says how JSON spells things.
+//! for their SHA-256, `howto` writes for people.
 //!
 //! ```
 //! use std::time::Duration;
@@ -83,7 +83,6 @@ pub mod pack;
 pub mod receive;
 mod road;
 mod survey;
-mod text;
 pub mod unpack;
 mod written;
 

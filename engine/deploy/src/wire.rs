@@ -15,6 +15,7 @@
 //! | `sending` | images of headquarters announced, chosen for, packed and sent over it |
 //! | `site` | the site's end |
 //! | `deliveries` | what comes over it made into images, as what comes on a stick |
+//! | `install` | what it asks of whoever makes images |
 //! | `incoming` | what a site holds of an offer until it is whole |
 //! | `root` | the folder that is asked for, if it may be had |
 //! | `target` | `ssh://[user@]host[:port]/path`, and the command that leads there |
@@ -25,6 +26,7 @@ mod deliveries;
 mod failure;
 mod frame;
 mod incoming;
+mod install;
 mod line;
 mod message;
 mod offer;
@@ -38,10 +40,11 @@ pub use client::{Client, Outcome};
 pub use deliveries::Deliveries;
 pub use failure::Failure;
 pub use frame::LONGEST_PAYLOAD;
-pub use message::{Entered, FormatName, Opened, There};
+pub use install::{Install, Installed, Received, Whole};
+pub use message::{Entered, Opened, There};
 pub use offer::{Choice, MOST_PARTS, Offer, Parcel, Part};
 pub use sending::{Sending, Sent, SentImage};
-pub use site::{Install, Installed, MOST_STEPS, Received, Served, Site, Whole, serve};
+pub use site::{MOST_STEPS, Served, Site, serve};
 pub use ssh::Transport;
 pub use target::{REMOTE_PROGRAM, SSH, Target, ssh_command};
 

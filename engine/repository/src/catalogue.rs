@@ -72,6 +72,7 @@ pub mod remove;
 mod rooms;
 pub mod scan;
 mod store;
+pub mod text;
 pub mod tree;
 pub mod verify;
 pub mod words;

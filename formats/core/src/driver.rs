@@ -1,10 +1,10 @@
 //! A format is a table: how to recognise, open, create, check and relink its images.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use crate::{
-    Bytes, Error, FileOffset, Identity, Image, ImageWriter, Options, ParentLink, Result, SECTOR,
-    Sink, Source, read_vec,
+    Bytes, Error, FileOffset, Identity, Image, ImageWriter, Kind, Options, ParentLink, Result,
+    SECTOR, Sink, Source, read_vec,
 };
 
 /// The formats that the project knows or will know.
@@ -52,6 +52,18 @@ impl Format {
         Self::ALL
             .into_iter()
             .find(|format| format.name().eq_ignore_ascii_case(name))
+    }
+}
+
+impl FromStr for Format {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::of_name(text).ok_or_else(|| {
+            let shown: String = text.chars().take(80).collect();
+            let message = format!("'{}' is no format", shown.escape_debug());
+            Error::new(Kind::Unsupported, message).with_code("no_such_format")
+        })
     }
 }
 
@@ -145,7 +157,7 @@ pub struct NoCompanions;
 impl Companions for NoCompanions {
     fn open(&self, name: &str) -> Result<Arc<dyn Source>> {
         Err(Error::new(
-            crate::Kind::Reference,
+            Kind::Reference,
             format!("names the file '{name}', which is not opened here"),
         )
         .with_code("reference"))
@@ -259,7 +271,7 @@ impl Outputs for OneOutput {
 
     fn other(&self, name: &str) -> Result<Arc<dyn Sink>> {
         Err(Error::new(
-            crate::Kind::Usage,
+            Kind::Usage,
             format!("there is no place for the second file '{name}'"),
         ))
     }

@@ -5,10 +5,8 @@ use std::collections::{BTreeSet, HashSet};
 
 use imgdelta_core::{Error, Format, Kind, Result};
 use imgdelta_delta::{ContentId, Digest};
-use imgdelta_repository::catalogue::{ImageId, Name, RepositoryId, Tag};
+use imgdelta_repository::catalogue::{ImageId, Name, RepositoryId, Tag, text::as_text};
 use serde::{Deserialize, Serialize};
-
-use super::text;
 
 /// The version of the form.
 pub const SCHEMA: &str = "imgdelta/delivery/1";
@@ -39,7 +37,7 @@ pub struct Item {
     /// The id of the image.
     pub image: ImageId,
     /// What its disk must be proven to be.
-    #[serde(with = "text::word")]
+    #[serde(with = "as_text")]
     pub content_id: ContentId,
     /// The exact size of its disk in bytes.
     pub size: u64,
@@ -55,7 +53,7 @@ pub struct Item {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Pointer>,
     /// The format of the file that travels.
-    #[serde(with = "text::format")]
+    #[serde(with = "as_text")]
     pub format: Format,
     /// The child, or the whole image.
     pub file: Shipped,
@@ -72,7 +70,7 @@ pub struct Pointer {
     /// Its id at headquarters.
     pub id: ImageId,
     /// What its disk is.
-    #[serde(with = "text::word")]
+    #[serde(with = "as_text")]
     pub content_id: ContentId,
     /// What it is called there.
     pub name: Name,
@@ -86,7 +84,7 @@ pub struct Shipped {
     /// How long it is in bytes.
     pub length: u64,
     /// The SHA-256 of its bytes.
-    #[serde(with = "text::word")]
+    #[serde(with = "as_text")]
     pub sha256: Digest,
 }
 

@@ -5,8 +5,8 @@ use imgdelta_repository::catalogue::{Repository, Run};
 
 use super::{
     failure::tame,
+    install::{Install, Installed, Received, Whole},
     offer::{Parcel, Part},
-    site::{Install, Installed, Received, Whole},
 };
 use crate::delivery::{Errand, Goods, Ground, Item, Manner, Shipped, install, unpack::step};
 
@@ -32,7 +32,7 @@ impl Install for Deliveries {
         let goods = goods(&item, &received.image)?;
         let choice = received.image.choice;
         let manner = Manner {
-            format: choice.format.map(|format| format.0),
+            format: choice.format,
             as_child: choice.as_child,
         };
         let installed = install(repository, &goods, ground.as_ref(), &manner, &errand)?;

@@ -6,7 +6,7 @@
 
 use imgdelta_core::{Error, Format, Kind, Result};
 use imgdelta_delta::{ContentId, Digest};
-use imgdelta_repository::catalogue::{ImageId, Name, RepositoryId};
+use imgdelta_repository::catalogue::{ImageId, Name, RepositoryId, text::as_text};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
@@ -59,7 +59,7 @@ pub struct Opened {
     pub repository: RepositoryId,
     /// The format of images that are made there, unless the user asks for another.
     #[serde(with = "as_text")]
-    pub default_format: FormatName,
+    pub default_format: Format,
 }
 
 /// A deployment is about to begin: which images are to come, and how long headquarters' list is.
@@ -128,25 +128,6 @@ pub struct Entered {
     /// What the user should know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
-}
-
-/// A format by its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FormatName(pub Format);
-
-impl std::fmt::Display for FormatName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.0.name())
-    }
-}
-
-impl std::str::FromStr for FormatName {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let unknown = || Error::new(Kind::Unsupported, format!("'{}' is no format", tame(text)));
-        Format::of_name(text).map(Self).ok_or_else(unknown)
-    }
 }
 
 /// Bytes that are passed on.
@@ -353,28 +334,4 @@ fn to_json<T: Serialize>(body: &T, to: &mut Vec<u8>) -> Result<()> {
 /// What is wrong with a payload. It quotes what came, hence it is tamed.
 fn wrong(what: &str, error: &Error) -> Error {
     faulty(&format!("the frame {what}: {}", tame(error.message())))
-}
-
-/// Values as JSON has them: as they are written.
-pub(super) mod as_text {
-    use std::{fmt::Display, str::FromStr};
-
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    /// As text.
-    pub(crate) fn serialize<T: Display, S: Serializer>(
-        value: &T,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        to.collect_str(value)
-    }
-
-    /// From text.
-    pub(crate) fn deserialize<'de, T, D>(from: D) -> Result<T, D::Error>
-    where
-        T: FromStr<Err: Display>,
-        D: Deserializer<'de>,
-    {
-        String::deserialize(from)?.parse().map_err(D::Error::custom)
-    }
 }

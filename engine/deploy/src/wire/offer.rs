@@ -8,17 +8,17 @@ use std::{
     path::PathBuf,
 };
 
-use imgdelta_core::{Error, Kind, Result};
+use imgdelta_core::{Error, Format, Kind, Result};
 use imgdelta_delta::{ContentId, Digest, Watch};
-use imgdelta_repository::catalogue::{ImageId, Name};
+use imgdelta_repository::catalogue::{
+    ImageId, Name,
+    text::{as_text, maybe},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::{
-    frame::{LONGEST_PAYLOAD, faulty},
-    message::{FormatName, as_text},
-};
+use super::frame::{LONGEST_PAYLOAD, faulty};
 
 /// Most parts of an offer.
 pub const MOST_PARTS: usize = 16;
@@ -45,7 +45,7 @@ pub struct Choice {
     pub step: bool,
     /// The format that the image is to have there, if not the repository's own.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "maybe")]
-    pub format: Option<FormatName>,
+    pub format: Option<Format>,
     /// Whether it is to be kept there as a child of its base.
     #[serde(default)]
     pub as_child: bool,
@@ -192,34 +192,5 @@ impl<'a> Source<'a> {
             })?;
         self.left = self.left.saturating_sub(len as u64);
         Ok(Some(&self.buffer))
-    }
-}
-
-/// What may be left out, as JSON has it.
-mod maybe {
-    use std::{fmt::Display, str::FromStr};
-
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    /// As text.
-    pub(crate) fn serialize<T: Display, S: Serializer>(
-        value: &Option<T>,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        match value {
-            Some(value) => to.collect_str(value),
-            None => to.serialize_none(),
-        }
-    }
-
-    /// From text.
-    pub(crate) fn deserialize<'de, T, D>(from: D) -> Result<Option<T>, D::Error>
-    where
-        T: FromStr<Err: Display>,
-        D: Deserializer<'de>,
-    {
-        let text = Option::<String>::deserialize(from)?;
-        text.map(|text| text.parse().map_err(D::Error::custom))
-            .transpose()
     }
 }

@@ -20,7 +20,6 @@ use imgdelta_repository::{
 use super::{
     client::{Client, Outcome},
     deliveries::parcel,
-    message::FormatName,
     offer::{Choice, Parcel},
 };
 use crate::delivery::{Errand, Manner, Order, Recipient, pack};
@@ -170,13 +169,13 @@ impl Sending<'_> {
             base,
             bytes: leg.bytes.0,
             step: leg.is_step,
-            format: self.manner.format.map(FormatName),
+            format: self.manner.format,
             as_child: self.manner.as_child,
         };
         let order = Order {
             image: record.id.clone(),
             base: leg.from.base().map(str::parse).transpose()?,
-            native: self.native.then_some(client.site().default_format.0),
+            native: self.native.then_some(client.site().default_format),
             sites: vec![Recipient {
                 repository: client.site().repository.clone(),
                 step: leg.is_step,

@@ -11,7 +11,7 @@ use std::{
 
 use imgdelta_core::{Error, Kind, Result};
 use imgdelta_repository::{
-    catalogue::{ImageId, Inventory, Listing, Record, Repository, Run, facts::node},
+    catalogue::{ImageId, Inventory, Listing, Repository, Run, facts::node},
     choice::common,
 };
 
@@ -19,10 +19,9 @@ use super::{
     failure::Failure,
     frame::faulty,
     incoming::Incoming,
+    install::{Install, Installed, Received, Whole},
     line::{Line, greeting, meet, unexpected},
-    message::{
-        Common, Entered, FormatName, From, Message, Nothing, Notice, Opened, Raw, There, Working,
-    },
+    message::{Common, Entered, From, Message, Nothing, Notice, Opened, Raw, There, Working},
     offer::{Choice, Offer},
     root,
 };
@@ -45,52 +44,6 @@ pub struct Site<'a> {
     pub install: &'a dyn Install,
     /// How.
     pub run: Run<'a>,
-}
-
-/// Who makes an image of what has come whole: proves the base, clones it, applies the difference, proves the image and enters it. Until the
-/// last step nothing under the image's id is there.
-pub trait Install: Sync {
-    /// Does so.
-    ///
-    /// # Errors
-    /// As it has them; then nothing is entered, and the other side is told.
-    fn install(
-        &self,
-        repository: &Repository,
-        received: &Received<'_>,
-        run: &Run<'_>,
-    ) -> Result<Installed>;
-}
-
-/// What has come whole: each part has the length and the SHA-256 that was promised. What is in it, nobody has looked at.
-#[derive(Clone, Debug)]
-pub struct Whole<'a> {
-    /// What was chosen.
-    pub choice: &'a Choice,
-    /// What was sent.
-    pub offer: &'a Offer,
-    /// Where each part lies, until the image is entered.
-    pub files: &'a [PathBuf],
-}
-
-/// An image that has come, and the steps that lead to it.
-#[derive(Clone, Debug)]
-pub struct Received<'a> {
-    /// The steps, each the base of the next one: the first is made from an image of the site, or is whole.
-    pub steps: Vec<Whole<'a>>,
-    /// The image itself.
-    pub image: Whole<'a>,
-}
-
-/// An image that was entered.
-#[derive(Clone, Debug)]
-pub struct Installed {
-    /// Its record.
-    pub record: Record,
-    /// Whether it is new here.
-    pub is_new: bool,
-    /// What the user should know.
-    pub notes: Vec<String>,
 }
 
 /// What a conversation brought.
@@ -206,7 +159,7 @@ impl<R: Read, W: Write> Talk<'_, R, W> {
         let about = repository.about();
         self.line.send(&Message::Opened(Opened {
             repository: about.id.clone(),
-            default_format: FormatName(about.default_format),
+            default_format: about.default_format,
         }))?;
         Ok(repository)
     }

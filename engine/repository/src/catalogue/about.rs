@@ -3,10 +3,7 @@
 use imgdelta_core::{Error, Format, Kind, Result};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    record::{check_schema, format},
-    words::RepositoryId,
-};
+use super::{record::check_schema, text::as_text, words::RepositoryId};
 
 /// The version of the form.
 pub const SCHEMA: &str = "imgdelta/repository/1";
@@ -22,7 +19,7 @@ pub struct About {
     /// Its id: made when it was, and its own.
     pub id: RepositoryId,
     /// The format of images that are made here, unless the user asks for another.
-    #[serde(with = "format")]
+    #[serde(with = "as_text")]
     pub default_format: Format,
 }
 

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Repository,
-    record::{Record, as_text, check_schema, check_tags, format},
+    record::{Record, check_schema, check_tags},
+    text::as_text,
     words::{ImageId, Name, RepositoryId, Tag},
 };
 
@@ -29,7 +30,7 @@ pub struct Inventory {
     /// Which repository it is.
     pub repository: RepositoryId,
     /// The format of images that are made there, unless the user asks for another.
-    #[serde(with = "format")]
+    #[serde(with = "as_text")]
     pub default_format: Format,
     /// Its images, in order of name.
     pub images: Vec<Item>,

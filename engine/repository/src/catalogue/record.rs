@@ -8,7 +8,10 @@ use imgdelta_core::{Bytes, Error, Format, Kind, Result, Stamp};
 use imgdelta_delta::ContentId;
 use serde::{Deserialize, Serialize};
 
-use super::words::{ImageId, InsidePath, Name, Tag};
+use super::{
+    text::as_text,
+    words::{ImageId, InsidePath, Name, Tag},
+};
 
 /// The version of a record's form.
 pub const SCHEMA: &str = "imgdelta/record/1";
@@ -35,7 +38,7 @@ pub struct Record {
     /// The size of its disk in bytes.
     pub size: u64,
     /// Its format.
-    #[serde(with = "format")]
+    #[serde(with = "as_text")]
     pub format: Format,
     /// Its files, the image itself first; those of its parents are not among them.
     pub files: Vec<StoredFile>,
@@ -274,40 +277,4 @@ pub(super) fn check_schema(json: &[u8], required: &str, what: &'static str) -> R
 /// A record that is none.
 fn faulty(message: String) -> Error {
     Error::new(Kind::Corrupt, format!("record: {message}")).with_code("record")
-}
-
-/// Content ids as JSON has them.
-pub(super) mod as_text {
-    use imgdelta_delta::ContentId;
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    /// As text.
-    pub(crate) fn serialize<S: Serializer>(id: &ContentId, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(id)
-    }
-
-    /// From text.
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<ContentId, D::Error> {
-        String::deserialize(from)?.parse().map_err(D::Error::custom)
-    }
-}
-
-/// Formats as JSON has them: by their names.
-pub(super) mod format {
-    use imgdelta_core::Format;
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    /// Its name.
-    pub(crate) fn serialize<S: Serializer>(format: &Format, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(format.name())
-    }
-
-    /// By its name.
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Format, D::Error> {
-        let name = String::deserialize(from)?;
-        Format::of_name(&name).ok_or_else(|| {
-            let shown: String = name.chars().take(80).collect();
-            D::Error::custom(format!("'{}' is no format", shown.escape_debug()))
-        })
-    }
 }
