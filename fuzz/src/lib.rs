@@ -47,6 +47,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("record", lists::record),
     ("inventory", lists::inventory),
     ("delivery", lists::delivery),
+    ("leaves", lists::leaves),
     ("talk", lists::talk),
     ("round_trip", pair::round_trip),
     ("chain", pair::chain),

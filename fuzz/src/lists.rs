@@ -1,16 +1,24 @@
 //! Any bytes as what repositories and deliveries say of themselves, and as what the other side of a line says: whatever they are, an error or
 //! something that is written and read again as the same.
 
-use std::{fmt::Debug, io::Cursor, sync::OnceLock, time::Duration};
+use std::{
+    fmt::Debug,
+    io::{Cursor, Write as _},
+    sync::OnceLock,
+    time::Duration,
+};
 
 use imgdelta_core::{Error, Format, Kind, Result};
-use imgdelta_delta::{Watch, Work};
+use imgdelta_delta::{
+    WINDOW, Watch, Work,
+    remembered::{LeafReader, LeafRun},
+};
 use imgdelta_deploy::{
     delivery::Index,
     wire::{Install, Installed, Received, Site, serve},
 };
 use imgdelta_repository::catalogue::{Inventory, Record, Repository, Run};
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
 /// A record of a repository.
 pub(crate) fn record(bytes: &[u8]) {
@@ -25,6 +33,35 @@ pub(crate) fn inventory(bytes: &[u8]) {
 /// The index of a delivery.
 pub(crate) fn delivery(bytes: &[u8]) {
     same(bytes, Index::from_json, Index::to_json);
+}
+
+/// A file of leaf digests: an error, or as many leaves as the disk has windows, however they are asked for.
+pub(crate) fn leaves(bytes: &[u8]) {
+    let mut file = NamedTempFile::new().expect("room");
+    file.write_all(bytes).expect("room");
+    let told = |most: u64| -> Result<Vec<(u64, u64)>> {
+        let mut leaves = LeafReader::open(file.path())?;
+        let (mut at, mut told) = (0, Vec::new());
+        while let Some(run) = leaves.next_run(most)? {
+            let (count, digests) = match &run {
+                LeafRun::Zero(count) => (*count, 0),
+                LeafRun::Leaves(leaves) => (leaves.len() as u64, leaves.len() as u64),
+            };
+            assert!(0 < count && count <= most, "{count} of at most {most}");
+            at += count;
+            told.push((count, digests));
+        }
+        assert_eq!(at, leaves.size().pieces(WINDOW), "each window is told");
+        Ok(told)
+    };
+    // Runs are at least as long as the file's; a disk of nothing but zeros may be as large as it says.
+    let sum = |told: Vec<(u64, u64)>| told.iter().map(|(_, digests)| digests).sum::<u64>();
+    let once = told(u64::MAX).map(sum);
+    assert_eq!(
+        once.as_ref().ok(),
+        told(1 << 40).map(sum).as_ref().ok(),
+        "the same, in whatever portions"
+    );
 }
 
 /// What was read comes back the same.

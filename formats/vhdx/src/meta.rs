@@ -170,7 +170,7 @@ fn replayed(
     }
     let replayed = log::replay(source, headers)?;
     notes.push(format!(
-        "the file was not closed: {} entries of its log were replayed in memory",
+        "the file was not closed: its log was replayed in memory, entries: {}",
         replayed.entries
     ));
     Ok(replayed.source)

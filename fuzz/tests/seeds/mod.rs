@@ -42,7 +42,7 @@ pub(crate) fn seeds(target: &str) -> Vec<Vec<u8>> {
         "vhdx_log" => vhdx(1 << 20..2 << 20),
         "vhdx_metadata" => vhdx(2 << 20..3 << 20),
         "vhdx_bat" => vhdx(3 << 20..4 << 20),
-        "record" | "inventory" | "delivery" => lists(target),
+        "record" | "inventory" | "delivery" | "leaves" => lists(target),
         "talk" => vec![talk()],
         "manifest" => vec![include_bytes!("manifest.json").to_vec()],
         _ => (0..24_u64)
@@ -204,6 +204,14 @@ fn lists(target: &str) -> Vec<Vec<u8>> {
             let records = listing.records();
             let json = records.iter().map(|record| record.to_json());
             json.collect::<Result<_, _>>().expect("it is written")
+        }
+        "leaves" => {
+            let folder = headquarters.folder().join(".imgdelta/leaves");
+            let files = std::fs::read_dir(folder).expect("it is there");
+            let read = |file: std::io::Result<std::fs::DirEntry>| {
+                std::fs::read(file.expect("it is there").path()).expect("it is there")
+            };
+            files.map(read).collect()
         }
         "inventory" => {
             let inventory = headquarters.inventory().expect("it is there");
