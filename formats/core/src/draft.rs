@@ -10,7 +10,9 @@ use std::{
     sync::Arc,
 };
 
-use crate::{Bytes, Error, FileOffset, FileSink, Kind, Result, Sink, Source, renamed::Renamed};
+use crate::{
+    Bytes, Error, FileOffset, FileSink, Kind, Result, Sink, Source, has_no_locks, renamed::Renamed,
+};
 
 /// A file in the making. Dropped before [`commit`](Draft::commit), it leaves nothing behind.
 #[derive(Debug)]
@@ -120,8 +122,16 @@ impl Draft {
             {
                 Ok(file) => {
                     // Until it was locked, another run may have taken it for a dead one's.
-                    let is_locked = !matches!(file.try_lock(), Err(TryLockError::WouldBlock));
-                    if is_locked && is_at(&file, &temporary) {
+                    let is_ours = match file.try_lock() {
+                        Ok(()) => true,
+                        Err(TryLockError::WouldBlock) => false,
+                        Err(TryLockError::Error(cause)) if has_no_locks(&cause) => true,
+                        Err(TryLockError::Error(cause)) => {
+                            let _ = fs::remove_file(&temporary);
+                            return Err(Error::host("cannot lock", cause).in_file(&temporary));
+                        }
+                    };
+                    if is_ours && is_at(&file, &temporary) {
                         return Ok((temporary, file));
                     }
                 }

@@ -27,6 +27,7 @@ pub mod driver;
 pub mod error;
 pub mod extent;
 pub mod image;
+mod locks;
 pub mod marks;
 pub mod options;
 pub mod record;
@@ -46,6 +47,7 @@ pub use driver::{
 pub use error::{Error, Fault, Kind, Place, Result};
 pub use extent::{Extent, State};
 pub use image::{Facts, Hint, HintKind, Identity, Image, ParentLink, Snapshot};
+pub use locks::has_no_locks;
 pub use marks::Marks;
 pub use options::{Options, parse_size};
 pub use record::{Field, Wire};

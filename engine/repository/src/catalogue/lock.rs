@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use imgdelta_core::{Error, Kind, Result};
+use imgdelta_core::{Error, Kind, Result, has_no_locks};
 
 use super::{
     holder::Holder,
@@ -162,17 +162,6 @@ fn pause(until: Instant, holder: impl FnOnce() -> Option<Holder>, place: &Path) 
             .in_file(folder.unwrap_or(place))
             .with_hint("wait with --wait 5m"),
     )
-}
-
-/// Whether the file system knows no locks.
-fn has_no_locks(cause: &io::Error) -> bool {
-    use rustix::io::Errno;
-    let errno = Errno::from_io_error(cause);
-    cause.kind() == io::ErrorKind::Unsupported
-        || matches!(
-            errno,
-            Some(Errno::NOLCK | Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL)
-        )
 }
 
 /// What is locked by where there are no locks.
