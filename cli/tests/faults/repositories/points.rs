@@ -62,11 +62,9 @@ fn points(world: &World, calls: &[Call]) -> Vec<(usize, Fault)> {
         };
         for (number, fault) in Fault::ALL.into_iter().enumerate() {
             let is_in_turn = (at * 7 + number).is_multiple_of(share);
-            // A file system has locks or has none. Where one alone fails, two drafts that live at once may be one.
-            let is_odd = call.name == "lock" && !fault.lasts() && world.comes_in_parts();
             // Without locks the dead are what matters, and the file that is the lock.
             let is_asked = !world.has_no_locks() || fault == Fault::Kill || call.is_on_lock();
-            if is_in_turn && is_asked && !is_odd {
+            if is_in_turn && is_asked {
                 points.push((at, fault));
             }
         }
