@@ -329,17 +329,17 @@ impl Copier<'_> {
             grain, wants_zeros, ..
         } = self.shape;
         let is_under = self.base.is_some_and(Beside::is_under);
-        let stands = |number: usize| {
+        let is_same = |number: usize| {
             let at = (number as u64).saturating_mul(grain.0);
             let at = piece.segment.at.saturating_add(Bytes(at));
             let spans = spans_of(&piece.segment.spans, at, grain);
-            is_under && spans.iter().all(|span| span.known != Known::Nothing)
+            spans.iter().all(|span| span.known != Known::Nothing)
         };
         let bytes = emitter.data().get(..len.in_memory()).unwrap_or_default();
         let grains = bytes.chunks(grain.in_memory().max(1)).enumerate();
         let states: Vec<Grain> = grains
             .map(|(number, bytes)| match wants_zeros || !is_zero(bytes) {
-                true if !stands(number) => Grain::Data,
+                true if !is_under || !is_same(number) => Grain::Data,
                 _ => Grain::Absent,
             })
             .collect();

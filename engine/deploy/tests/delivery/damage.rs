@@ -254,8 +254,11 @@ fn damaged_leaves_of_headquarters_cost_time_and_nothing_else() -> Result<()> {
         .folder()
         .join(format!(".imgdelta/leaves/{}.leaves", record.content_id.0));
     let whole = fs::read(&leaves).expect("it is there");
-    // In the leaf of a window that travels, in that of one that does not.
-    for (number, at) in [24 + 9 + 5 * 32, 24 + 9 + 20 * 32].into_iter().enumerate() {
+    // In the head of a run, in the leaf of a window that travels, in that of one that does not.
+    for (number, at) in [24, 24 + 9 + 5 * 32, 24 + 9 + 20 * 32]
+        .into_iter()
+        .enumerate()
+    {
         let mut damaged = whole.clone();
         damaged[at] ^= 0x40;
         fs::write(&leaves, damaged).expect("room");

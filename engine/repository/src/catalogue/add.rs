@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use imgdelta_core::{Error, Kind, Result};
-use imgdelta_delta::{ContentId, Memory, prove};
+use imgdelta_delta::{ContentId, digest::prove_keeping};
 use imgdelta_registry::OpenSpec;
 
 pub use super::enter::Added;
@@ -12,11 +12,13 @@ use super::{
     dedup::Deduplicated,
     disk::Disk,
     enter::{Arrival, name_taken},
+    lineage::row,
     listing::Listing,
     record::{How, Record},
     store::Stored,
     words::{ImageId, Name, Tag},
 };
+use crate::choice::{Row, overlap};
 
 /// An image to be added.
 #[derive(Clone, Debug, Default)]
@@ -122,12 +124,16 @@ impl Repository {
         notes: &mut Vec<String>,
     ) -> Result<Way> {
         if let Some(other) = listing.by_name(name) {
-            let is_same = other.disk_size() == disk.chain.size()
-                && prove(&disk.chain, &Memory::none(), run.work)?.id == other.content_id;
-            if !is_same {
+            if other.disk_size() != disk.chain.size() {
+                return Err(name_taken(name, other));
+            }
+            let (proof, leaves) = prove_keeping(&disk.chain, self.new_leaves()?, run.work)?;
+            if proof.id != other.content_id {
                 return Err(name_taken(name, other));
             }
             if self.rooms.place(other.path()?).is_ok() {
+                // Those that are there may be damaged.
+                self.settle_leaves(&leaves, &proof.id)?.commit()?;
                 return Ok(Way::Known(Box::new(other.clone())));
             }
         }
@@ -145,12 +151,20 @@ impl Repository {
         Ok(Way::Stored(Box::new(stored)))
     }
 
-    /// The record of an image that is taken in a second time and has not changed since.
+    /// Whether its leaves are there from the first to the last.
+    fn has_leaves(&self, record: &Record) -> bool {
+        let leaves = self.leaves(record).ok().flatten();
+        leaves.is_some_and(|leaves| overlap(row(leaves), Row::nothing()).is_ok())
+    }
+
+    /// The record of an image that is taken in a second time and has not changed since, unless its leaves are to be made anew.
     fn known_in_place(&self, add: &Add, disk: &Disk, listing: &Listing) -> Result<Option<Record>> {
         let record = self.record_of(&add.image.path, listing);
         match record.filter(|_| add.in_place) {
             None => Ok(None),
-            Some(record) if self.is_untouched(record, disk.stamps()) => Ok(Some(record.clone())),
+            Some(record) if self.is_untouched(record, disk.stamps()) => {
+                Ok(self.has_leaves(record).then(|| record.clone()))
+            }
             Some(record) => Err(changed_since(record).in_file(&add.image.path)),
         }
     }

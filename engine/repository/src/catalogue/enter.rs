@@ -188,11 +188,9 @@ impl Repository {
         })
     }
 
-    /// The content is here already: its leaves are kept if they are not.
+    /// The content is here already: its leaves take the place of those that are lost or damaged.
     fn known(&self, there: Record, leaves: Option<Draft>) -> Result<Added> {
-        if let Some(leaves) = leaves
-            && !matches!(self.leaves(&there), Ok(Some(_)))
-        {
+        if let Some(leaves) = leaves {
             self.settle_leaves(&leaves, &there.content_id)?.commit()?;
         }
         Ok(Added {
@@ -218,7 +216,7 @@ impl Repository {
     }
 
     /// The leaves of a disk, on their way to where they belong.
-    fn settle_leaves(&self, leaves: &Draft, content: &ContentId) -> Result<Draft> {
+    pub(super) fn settle_leaves(&self, leaves: &Draft, content: &ContentId) -> Result<Draft> {
         let place = self.rooms.leaves(content);
         let source = FileSource::open(leaves.written_at())?;
         Draft::holding(&place, imgdelta_core::Existing::Replace, &source)

@@ -95,7 +95,7 @@ impl Repository {
             None => (prove(&chain, &Memory::none(), run.work)?, None),
             Some(leaves) => match digest::verify(&chain, leaves, run.work) {
                 Err(error) if error.code() == "leaves" => {
-                    notes.push(format!("its leaf digests are damaged: {error}"));
+                    notes.push(damaged(&error.to_string()));
                     (prove(&chain, &Memory::none(), run.work)?, None)
                 }
                 other => other.map(|(proof, differing)| (proof, Some(differing)))?,
@@ -104,7 +104,7 @@ impl Repository {
         let differing = differing.unwrap_or_default();
         if found.id == record.content_id {
             if differing.count > 0 {
-                notes.push("its leaf digests are damaged: they are not its disk's".to_owned());
+                notes.push(damaged("they are not its disk's"));
             }
             return Ok(Verdict::Sound);
         }
@@ -129,8 +129,13 @@ impl Repository {
         match self.leaves(record) {
             Ok(Some(leaves)) => return Some(leaves).filter(|leaves| leaves.size() == size),
             Ok(None) => notes.push("it has no leaf digests: adding it again makes them".to_owned()),
-            Err(error) => notes.push(format!("its leaf digests are damaged: {error}")),
+            Err(error) => notes.push(damaged(&error.to_string())),
         }
         None
     }
+}
+
+/// What is told of leaves that cannot be believed.
+fn damaged(why: &str) -> String {
+    format!("its leaf digests are damaged: {why}; adding it again makes them anew")
 }

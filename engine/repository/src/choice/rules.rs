@@ -58,7 +58,7 @@ impl Default for Rules {
 ///
 /// What is not known is `None`; an error ends the choice, so damage in one image's records had better be `None` too.
 pub trait Facts {
-    /// The image's leaf digests. They may be asked for more than once.
+    /// The image's leaf digests. They may be asked for more than once; if they turn out to be damaged, they are as if they were not known.
     ///
     /// # Errors
     /// As the caller has them; also those of the runs themselves.

@@ -103,7 +103,7 @@ impl<'a> Scale<'a> {
             return Ok(*known);
         }
         let found = match (self.row(wanted)?, self.row(candidate)?) {
-            (Some(wanted), Some(candidate)) => Some(overlap(wanted, candidate)?),
+            (Some(wanted), Some(candidate)) => unless_damaged(overlap(wanted, candidate))?,
             _ => None,
         };
         self.overlaps.insert((wanted, candidate), found);
@@ -113,10 +113,11 @@ impl<'a> Scale<'a> {
     /// What the wanted image costs as a whole; its size if its leaves are not known.
     pub(super) fn whole(&self, wanted: usize) -> Result<Bytes> {
         let size = self.lineage.node(wanted).map_or(Bytes::ZERO, |n| n.size);
-        match self.row(wanted)? {
-            Some(row) => Ok(overlap(row, Row::nothing())?.whole()),
-            None => Ok(size),
-        }
+        let measured = match self.row(wanted)? {
+            Some(row) => unless_damaged(overlap(row, Row::nothing()))?,
+            None => None,
+        };
+        Ok(measured.map_or(size, |all| all.whole()))
     }
 
     /// Bytes of the wanted image in the union of allocation along the way to `candidate`; `None` if an edge is not known.
@@ -172,7 +173,7 @@ impl<'a> Scale<'a> {
         let parent = self.lineage.parent(child);
         let parent = parent.map(|parent| self.row(parent)).transpose()?.flatten();
         match (self.row(child)?, parent) {
-            (Some(child), Some(parent)) => differing(child, parent),
+            (Some(child), Some(parent)) => Ok(unless_damaged(differing(child, parent))?.flatten()),
             _ => Ok(None),
         }
     }
@@ -183,5 +184,14 @@ impl<'a> Scale<'a> {
         };
         let leaves = self.facts.leaves(&node.id)?;
         Ok(leaves.map(|leaves| Row::new(node.size, leaves)))
+    }
+}
+
+/// What was found; nothing, if that were leaves that turned out to be damaged: they are as if they were not there.
+fn unless_damaged<T>(found: Result<T>) -> Result<Option<T>> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.code() == "leaves" => Ok(None),
+        Err(error) => Err(error),
     }
 }

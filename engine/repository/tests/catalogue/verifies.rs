@@ -94,6 +94,9 @@ fn what_is_missing_cut_or_without_leaves_is_a_finding() -> Result<()> {
         all[0].is_sound() && all[0].notes[0].contains("damaged"),
         "{all:?}"
     );
+    let again = place.add(&repository, &place.golden("golden.raw"))?;
+    assert!(!again.is_new);
+    assert_eq!(fs::read(&leaves).expect("it is there"), kept);
     fs::remove_file(&leaves).expect("it is there");
     let all = verify(&place, &repository)?;
     assert!(
