@@ -31,11 +31,9 @@ fn shared(place: &Place, file: &str) -> u64 {
     shared.map(|words| count(&words) * 512).sum()
 }
 
-#[test]
-fn on_xfs_an_image_shares_with_its_base_what_it_has_from_it() {
-    let Some(medium) = Medium::xfs(320 << 20) else {
-        return;
-    };
+/// Headquarters, and a site on a medium with XFS that has the base as a raw image.
+fn site_with_clones() -> Option<(Medium, Place, String)> {
+    let medium = Medium::xfs(320 << 20)?;
     let place = headquarters();
     let site = medium.root().join("site").display().to_string();
     place.ok(&format!("repo init {site} --format raw"));
@@ -43,6 +41,14 @@ fn on_xfs_an_image_shares_with_its_base_what_it_has_from_it() {
     place.ok(&format!(
         "repo add {site}/golden.raw --in-place --repo {site}"
     ));
+    Some((medium, place, site))
+}
+
+#[test]
+fn on_xfs_an_image_shares_with_its_base_what_it_has_from_it() {
+    let Some((_medium, place, site)) = site_with_clones() else {
+        return;
+    };
     place.ok(&format!("deploy patched --repo hq --to {site}"));
     must_have(&place, &site, "cloned");
     // Of 8 MiB the pieces of one MiB in which nothing changed.
@@ -60,16 +66,9 @@ fn on_xfs_an_image_shares_with_its_base_what_it_has_from_it() {
 
 #[test]
 fn a_base_that_is_another_disk_is_refused_though_its_file_can_be_cloned() {
-    let Some(medium) = Medium::xfs(320 << 20) else {
+    let Some((_medium, place, site)) = site_with_clones() else {
         return;
     };
-    let place = headquarters();
-    let site = medium.root().join("site").display().to_string();
-    place.ok(&format!("repo init {site} --format raw"));
-    place.ok(&format!("convert golden.raw -o {site}/golden.raw"));
-    place.ok(&format!(
-        "repo add {site}/golden.raw --in-place --repo {site}"
-    ));
     // Where the difference says something, and where it does not.
     for at in [3 << 20, 7 << 20] {
         let file = format!("{site}/golden.raw");

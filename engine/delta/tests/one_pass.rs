@@ -95,6 +95,21 @@ fn make<'a>(base: &'a Chain, target: &'a Chain, watch: &'a Watch, threads: usize
     }
 }
 
+/// A child, what was found while it was made, and what is promised of it.
+fn child_of(
+    base: &Chain,
+    target: &Chain,
+    watch: &Watch,
+    threads: usize,
+) -> Result<(Arc<MemImage>, Made, Manifest)> {
+    let (out, child) = writer(shape(target.size().0));
+    let made = make(base, target, watch, threads).run(out)?;
+    let child = child.lock().expect("not poisoned").take();
+    let child = Arc::new(child.expect("finished"));
+    let promised = promise(&made, child.cells().len() as u64 * 512);
+    Ok((child, made, promised))
+}
+
 /// The image with every window in which it is the same as the other spoiled.
 fn spoiled(image: &MemImage, other: &MemImage) -> Arc<MemImage> {
     let (one, two) = (image.cells(), other.cells());
@@ -200,10 +215,7 @@ proptest! {
         let (base, target) = (Arc::new(base), Arc::new(target));
         let watch = Watch::default();
         let (below, wanted) = (alone(&base), alone(&target));
-        let (out, child) = writer(shape(wanted.size().0));
-        let made = make(&below, &wanted, &watch, threads).run(out)?;
-        let child = Arc::new(child.lock().expect("not poisoned").take().expect("finished"));
-        let promised = promise(&made, child.cells().len() as u64 * 512);
+        let (child, made, promised) = child_of(&below, &wanted, &watch, threads)?;
 
         let mut cells = base.cells().to_vec();
         if let Some(at) = &spoil {
@@ -242,10 +254,7 @@ proptest! {
         let (base, target) = (Arc::new(base), Arc::new(target));
         let watch = Watch::default();
         let (below, wanted) = (alone(&base), alone(&target));
-        let (out, child) = writer(shape(wanted.size().0));
-        let made = make(&below, &wanted, &watch, threads).run(out)?;
-        let child = Arc::new(child.lock().expect("not poisoned").take().expect("finished"));
-        let promised = promise(&made, child.cells().len() as u64 * 512);
+        let (child, made, promised) = child_of(&below, &wanted, &watch, threads)?;
         let (disk, memory) = (chain(&[Arc::clone(&child), Arc::clone(&base)]), Memory::none());
         let apply = Apply { base: &below, disk: &disk, manifest: Some(&promised), memory: &memory, work: work(&watch, threads) };
         // As a file is that began as a clone: what is not written keeps old bytes.

@@ -11,7 +11,8 @@ use std::{
 };
 
 use crate::{
-    Bytes, Error, FileOffset, FileSink, Kind, Result, Sink, Source, has_no_locks, renamed::Renamed,
+    Bytes, Error, FileOffset, FileSink, Kind, Result, Sink, Source, Stamp, has_no_locks,
+    renamed::Renamed,
 };
 
 /// A file in the making. Dropped before [`commit`](Draft::commit), it leaves nothing behind.
@@ -190,10 +191,10 @@ impl Draft {
     }
 
     /// Has it hold what the file at `original` holds before anything is written to it, the blocks being shared; false, and nothing is done,
-    /// where the file system cannot.
+    /// where the file system cannot, or where that is not the file any more, in the version, that `opened` is the stamp of.
     #[must_use]
-    pub fn share(&self, original: &Path) -> bool {
-        File::open(original).is_ok_and(|original| self.sink.share(&original))
+    pub fn share(&self, original: &Path, opened: &Stamp) -> bool {
+        open_same(original, opened).is_some_and(|original| self.sink.share(&original))
     }
 
     /// Where to write to.
@@ -278,6 +279,12 @@ impl Drop for Draft {
     }
 }
 
+/// The file at `place`, if it is still what was opened: another one may have taken its name.
+fn open_same(place: &Path, opened: &Stamp) -> Option<File> {
+    let file = File::open(place).ok()?;
+    (Stamp::of_file(&file).as_ref() == Some(opened)).then_some(file)
+}
+
 /// Copies all that the host stores of `source`.
 fn copy_stored(source: &dyn Source, sink: &dyn Sink) -> Result<()> {
     let mut buffer = vec![0; 1 << 20];
@@ -327,6 +334,22 @@ fn is_at(file: &File, temporary: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_file_that_was_opened_is_cloned() {
+        let folder = tempfile::tempdir().expect("a place");
+        let place = folder.path().join("base.raw");
+        fs::write(&place, b"base").expect("room");
+        let opened = Stamp::at(&place).expect("it is there");
+        assert!(open_same(&place, &opened).is_some());
+        let other = folder.path().join("other.raw");
+        fs::write(&other, b"evil").expect("room");
+        fs::rename(&other, &place).expect("room");
+        assert!(open_same(&place, &opened).is_none(), "another file");
+        let opened = Stamp::at(&place).expect("it is there");
+        fs::write(&place, b"longer").expect("room");
+        assert!(open_same(&place, &opened).is_none(), "another version");
+    }
 
     #[test]
     fn a_dropped_draft_leaves_nothing() -> Result<()> {

@@ -52,6 +52,12 @@ impl Stamp {
         Some(Self::of(&metadata, metadata.len()))
     }
 
+    /// An open file.
+    pub(crate) fn of_file(file: &File) -> Option<Self> {
+        let metadata = file.metadata().ok()?;
+        Some(Self::of(&metadata, metadata.len()))
+    }
+
     /// Whether both are the same file, in whatever version.
     #[must_use]
     pub fn is_same_file(&self, other: &Self) -> bool {

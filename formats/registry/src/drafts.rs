@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use imgdelta_core::{Bytes, Draft, Error, Existing, Kind, Outputs, Result, Sink};
+use imgdelta_core::{Bytes, Draft, Error, Existing, Kind, Outputs, Result, Sink, Stamp};
 
 /// The files of one new image. Dropped before [`commit`](Drafts::commit), they leave nothing behind.
 #[derive(Debug)]
@@ -42,8 +42,8 @@ impl Drafts {
 
     /// Has the main file hold what another file holds, see [`Draft::share`].
     #[must_use]
-    pub fn share(&self, original: &Path) -> bool {
-        self.main.share(original)
+    pub fn share(&self, original: &Path, opened: &Stamp) -> bool {
+        self.main.share(original, opened)
     }
 
     /// How long all files are together, but for those called as in `except`: they are not the image's own.

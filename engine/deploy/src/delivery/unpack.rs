@@ -5,7 +5,7 @@ use std::path::Path;
 
 use imgdelta_core::{
     Bytes, Draft, Error, FileOffset, FileSource, Format, ImageWriter, Kind, Result, SECTOR, Source,
-    read_vec,
+    Stamp, read_vec,
 };
 use imgdelta_delta::{
     Apply, Chain, Copied, Copy, Layer, Manifest, Memory, manifest, remembered::LeafWriter,
@@ -145,12 +145,14 @@ impl Unpacked<'_> {
         base.is_some_and(|(record, _)| Some(record.content_id) != needed)
     }
 
-    /// The base's file, if the base lies in it byte for byte: a clone of that is most of the image.
-    pub(super) fn clonable(&self) -> Option<&Path> {
+    /// The base's file as it was opened, if the base lies in it byte for byte: a clone of that is most of the image.
+    pub(super) fn clonable(&self) -> Option<(&Path, &Stamp)> {
         let (ground, _) = self.under.as_ref()?;
         let (record, top) = ground.entered()?;
-        let is_plain = record.format == Format::Raw && ground.chain.layers().len() == 1;
-        is_plain.then_some(top.path.as_path())
+        let ([layer], Format::Raw) = (ground.chain.layers(), record.format) else {
+            return None;
+        };
+        Some((top.path.as_path(), layer.stamps().first()?))
     }
 
     /// Writes the disk as one image, its leaves beside it; a base that has not been proven is proven in the same pass. `is_clone`: the output

@@ -1,9 +1,9 @@
 //! How an image from elsewhere becomes a file of the repository: copied as it is, copied as a child of an image that is here, or written
 //! anew as one file. Each is an ordinary image that opens with no options.
 
-use std::{fs::File, path::Path};
+use std::path::Path;
 
-use imgdelta_core::{Draft, Error, Existing, Format, Kind, Options, Result, Source, Stamp};
+use imgdelta_core::{Draft, Error, Existing, Format, Kind, Options, Result, Source};
 use imgdelta_delta::{
     Copy, Memory, Proof,
     digest::{prove, prove_keeping},
@@ -212,7 +212,8 @@ impl Repository {
             .ok_or_else(|| Error::new(Kind::Usage, "the image has no file"))?;
         let (path, place) = self.free_place(name, extension(&top.path, top.driver))?;
         let draft = Draft::create(&place, Existing::Keep)?;
-        let draft = if is_cloned(file.path(), top.stamp.as_ref(), &draft) {
+        let opened = file.path().zip(top.stamp.as_ref());
+        let draft = if opened.is_some_and(|(file, opened)| draft.share(file, opened)) {
             draft
         } else {
             drop(draft);
@@ -271,22 +272,6 @@ impl Repository {
         let proof = prove(&below, &Memory::none(), run.work)?;
         let found = listing.by_content(&proof.id);
         Ok(found.filter(|record| fits(record)).cloned())
-    }
-}
-
-/// Lets the draft share the file's bytes; false if the file system cannot, or the file is not what was opened.
-fn is_cloned(file: Option<&Path>, opened: Option<&Stamp>, draft: &Draft) -> bool {
-    let (Some(file), Some(opened)) = (file, opened) else {
-        return false;
-    };
-    if Stamp::at(file).as_ref() != Some(opened) {
-        return false;
-    }
-    let original = File::open(file);
-    let copy = File::options().write(true).open(draft.written_at());
-    match (original, copy) {
-        (Ok(original), Ok(copy)) => rustix::fs::ioctl_ficlone(&copy, &original).is_ok(),
-        _ => false,
     }
 }
 
