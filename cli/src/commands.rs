@@ -26,7 +26,7 @@ mod writing;
 use std::sync::{Arc, atomic::AtomicBool};
 
 use imgdelta_core::{Error, Result};
-use imgdelta_delta::{Memory, Watch, Work};
+use imgdelta_delta::{DigestCache, ExecContext, Watch};
 use serde::Serialize;
 
 use crate::{
@@ -86,16 +86,16 @@ pub(crate) struct Run<'a> {
 
 impl Run<'_> {
     /// Where digests are kept between runs, if they are.
-    fn memory(&self, remembers: bool) -> Memory {
+    fn memory(&self, remembers: bool) -> DigestCache {
         match &self.settings.cache.value {
-            Some(folder) if remembers => Memory::in_folder(folder.clone()),
-            _ => Memory::none(),
+            Some(folder) if remembers => DigestCache::in_folder(folder.clone()),
+            _ => DigestCache::none(),
         }
     }
 
     /// How the engine is to work.
-    fn work(&self, ids: Ids) -> Result<Work<'_>> {
-        Ok(Work {
+    fn work(&self, ids: Ids) -> Result<ExecContext<'_>> {
+        Ok(ExecContext {
             threads: self.settings.threads.value,
             watch: self.watch,
             time: self.settings.time.value,

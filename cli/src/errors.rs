@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use imgdelta_core::{Error, Kind, Stamp};
+use imgdelta_core::{Error, FileVersion, Kind};
 use serde::Serialize;
 
 use crate::report::clean;
@@ -165,7 +165,7 @@ impl Failure<'_> {
 
     /// Whether the output is neither what it was nor what it should be: devices are written in place.
     fn is_spoilt(&self, output: &Path) -> bool {
-        self.begun && Stamp::at(output).is_some_and(|stamp| stamp.is_device)
+        self.begun && FileVersion::at(output).is_some_and(|stamp| stamp.is_device)
     }
 }
 

@@ -10,8 +10,8 @@ use std::{
 
 use imgdelta_core::{Error, Format, Kind, Result};
 use imgdelta_delta::{
-    WINDOW, Watch, Work,
-    remembered::{LeafReader, LeafRun},
+    ExecContext, WINDOW, Watch,
+    digest_cache::{LeafReader, LeafRun},
 };
 use imgdelta_deploy::{
     delivery::Index,
@@ -106,7 +106,7 @@ pub(crate) fn talk(bytes: &[u8]) {
         panic!("there is room for a repository")
     };
     let watch = Watch::default();
-    let work = Work {
+    let work = ExecContext {
         threads: 1,
         watch: &watch,
         time: None,

@@ -6,7 +6,7 @@ use imgdelta_core::{
     Bytes, Create, Driver, Format, Image, MemSink, MemSource, NewParent, NoCompanions, OneOutput,
     Open, Options, Result, Sink, Source, VirtOffset,
 };
-use imgdelta_delta::{Chain, Copy, Layer, Make, Memory, Watch, Work};
+use imgdelta_delta::{Chain, Convert, DigestCache, ExecContext, Layer, Make, Watch};
 
 /// Takes one input apart.
 struct Feed<'a>(&'a [u8]);
@@ -22,7 +22,7 @@ impl Feed<'_> {
         }
     }
 
-    fn pick<T: Copy_>(&mut self, choices: &[T]) -> T {
+    fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
         let number = usize::from(self.byte()) % choices.len();
         choices
             .get(number)
@@ -47,10 +47,6 @@ impl Feed<'_> {
         }
     }
 }
-
-/// `Copy` the trait, beside `Copy` the run.
-trait Copy_: std::marker::Copy {}
-impl<T: std::marker::Copy> Copy_ for T {}
 
 /// Formats and options that are written.
 const FORMS: &[(Format, &str)] = &[
@@ -222,14 +218,14 @@ fn write((format, text): (Format, &str), bytes: &[u8]) -> Result<Arc<dyn Image>>
         parent: None,
         seed: None,
     })?;
-    let (memory, watch) = (Memory::none(), Watch::default());
-    let work = Work {
+    let (memory, watch) = (DigestCache::none(), Watch::default());
+    let work = ExecContext {
         threads: 1,
         watch: &watch,
         time: None,
         new_ids: None,
     };
-    Copy {
+    Convert {
         disk: &chain_of(raw),
         proves: false,
         memory: &memory,
@@ -268,8 +264,8 @@ fn make(
         seed: None,
     };
     let writer = (driver(format).create)(create)?;
-    let (memory, watch) = (Memory::none(), Watch::default());
-    let work = Work {
+    let (memory, watch) = (DigestCache::none(), Watch::default());
+    let work = ExecContext {
         threads,
         watch: &watch,
         time: None,

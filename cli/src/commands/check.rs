@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::atomic::Ordering};
 
-use imgdelta_core::{CheckReport, Draft, Driver, Error, Existing, FileSource, Repair, Result};
+use imgdelta_core::{AtomicFile, CheckReport, Driver, Error, Existing, FileSource, Repair, Result};
 use imgdelta_delta::mend;
 use imgdelta_registry::{OpenSpec, check_image, probe, refuse_inputs, repair_image};
 use serde::Serialize;
@@ -108,7 +108,7 @@ fn repair(job: &job::Check, goal: &job::Repair, driver: &Driver, run: &Run<'_>) 
         job::Repair::InPlace => shown(&job.image.path),
     };
     if repair.done.is_empty() && matches!(goal, job::Repair::InPlace) {
-        Draft::clear(&place)?;
+        AtomicFile::clear(&place)?;
         let mended = Vec::new();
         let report = check_image(&job.image)?;
         return Ok(tell(job, driver, report, Some(Repaired { output, mended })));

@@ -1,7 +1,7 @@
 //! `convert`: a disk, whatever its chain, as one whole image.
 
 use imgdelta_core::{Bytes, Error, Kind, Result};
-use imgdelta_delta::{Chain, Copy, Memory};
+use imgdelta_delta::{Chain, Convert, DigestCache};
 use serde::Serialize;
 
 use super::{
@@ -80,17 +80,17 @@ pub(crate) fn convert(job: &job::Convert, run: &Run<'_>) -> Result<Converted> {
     let source = if job::is_stream(&job.source.path) {
         // What cannot be written is refused before a long stream is read.
         if !job::is_stream(&goal.output.path) {
-            imgdelta_core::Draft::check_place(&goal.output.path, goal.output.existing)?;
+            imgdelta_core::AtomicFile::check_place(&goal.output.path, goal.output.existing)?;
         }
         Source::Stream(stream::open(&job.source, run)?)
     } else {
         Source::File(Disk::open(&job.source)?)
     };
     let chain = source.chain();
-    let copy = Copy {
+    let copy = Convert {
         disk: chain,
         proves: false,
-        memory: &Memory::none(),
+        memory: &DigestCache::none(),
         work: run.work(goal.ids)?,
     };
     let writing = if job::is_stream(&goal.output.path) && !goal.dry_run {

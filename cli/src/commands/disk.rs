@@ -1,6 +1,6 @@
 //! An open disk: a chain of layers with their files' names, as commands use it.
 
-use imgdelta_core::{Error, Facts, Kind, Options, Result, Stamp};
+use imgdelta_core::{Error, Facts, FileVersion, Kind, Options, Result};
 use imgdelta_delta::{Chain, Layer};
 use imgdelta_registry::{OpenSpec, Opened, open_chain, open_image};
 use serde::Serialize;
@@ -93,7 +93,7 @@ impl Disk {
     }
 
     /// The versions of all files of all layers.
-    pub(crate) fn stamps(&self) -> Vec<Stamp> {
+    pub(crate) fn stamps(&self) -> Vec<FileVersion> {
         let layers = self.chain.layers().iter();
         layers
             .flat_map(|layer| layer.stamps().iter().cloned())

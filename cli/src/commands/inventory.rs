@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use imgdelta_core::{Draft, Result};
+use imgdelta_core::{AtomicFile, Result};
 use serde::Serialize;
 
 use super::{Outcome, Run, repo::unreadable, writing::shown};
@@ -38,7 +38,7 @@ pub(crate) fn inventory(job: &job::Inventory, output: &Path, run: &Run<'_>) -> R
     let repository = run.repository()?;
     let inventory = repository.inventory()?;
     let bytes = inventory.to_json()?.len();
-    Draft::check_place(output, job.existing)?;
+    AtomicFile::check_place(output, job.existing)?;
     if !job.dry_run {
         inventory.write(output, job.existing)?;
     }

@@ -162,7 +162,7 @@ fn stretch(disk: &Disk, piece: &Piece) -> Stretch {
             State::Absent => "absent",
             State::Zero => "zero",
             State::Data { .. } => "data",
-            State::Packed => "packed",
+            State::Compressed => "packed",
         },
         depth,
         file,

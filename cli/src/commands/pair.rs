@@ -114,7 +114,7 @@ impl Pair {
         let chain = open_chain(child).ok()?;
         let given = self.base.stamps();
         let is_given = |path: &Path| {
-            imgdelta_core::Stamp::at(path)
+            imgdelta_core::FileVersion::at(path)
                 .is_some_and(|stamp| given.iter().any(|one| one.is_same_file(&stamp)))
         };
         let parent = chain.get(1)?;

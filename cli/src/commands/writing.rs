@@ -11,12 +11,13 @@ use std::{
 };
 
 use imgdelta_core::{
-    Bytes, Draft, Error, Existing, FileOffset, Format, ImageWriter, Kind, NewDisk, NewParent,
+    AtomicFile, Bytes, Error, Existing, FileOffset, Format, ImageWriter, Kind, NewDisk, NewParent,
     Outputs, PipeSink, Result, SECTOR, Sectors, Sink,
 };
-use imgdelta_delta::Copy;
+use imgdelta_delta::Convert;
 use imgdelta_registry::{
-    Drafts, OpenSpec, create, create_in, create_stream, driver_for, open_image, refuse_inputs,
+    AtomicFileSet, OpenSpec, create, create_in, create_stream, driver_for, open_image,
+    refuse_inputs,
 };
 
 use super::{Run, disk::Disk};
@@ -26,7 +27,7 @@ use crate::job::Goal;
 #[derive(Debug)]
 enum Place {
     /// To files that get their names at the end.
-    Files(Drafts),
+    Files(AtomicFileSet),
     /// To standard output.
     Stream,
     /// Nowhere.
@@ -53,7 +54,7 @@ pub(crate) fn format_of(goal: &Goal) -> Result<Format> {
 pub(crate) fn check_place(goal: &Goal, inputs: &[&Disk]) -> Result<()> {
     let stamps: Vec<_> = inputs.iter().flat_map(|disk| disk.stamps()).collect();
     refuse_inputs(&goal.output.path, &stamps)?;
-    Draft::check_place(&goal.output.path, goal.output.existing)
+    AtomicFile::check_place(&goal.output.path, goal.output.existing)
 }
 
 /// Whether the image is written over what stands in its place, as on a device, and not beside it.
@@ -88,7 +89,7 @@ impl Writing {
 
     /// Starts the image that `copy` will write to standard output. If it has ids, which stand in front there, the disk is read
     /// once more for them.
-    pub(crate) fn begin_stream(goal: &Goal, copy: &Copy<'_>, run: &Run<'_>) -> Result<Self> {
+    pub(crate) fn begin_stream(goal: &Goal, copy: &Convert<'_>, run: &Run<'_>) -> Result<Self> {
         if io::stdout().is_terminal() && goal.output.existing == Existing::Keep {
             return Err(Error::new(
                 Kind::Usage,

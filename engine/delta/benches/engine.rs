@@ -13,7 +13,7 @@ use std::{
 };
 
 use imgdelta_core::{Existing, Options, Result};
-use imgdelta_delta::{Chain, Layer, Make, Memory, Watch, Work};
+use imgdelta_delta::{Chain, DigestCache, ExecContext, Layer, Make, Watch};
 use imgdelta_registry::{OpenSpec, OutputSpec, create, new_parent, open_chain};
 
 fn main() -> ExitCode {
@@ -116,9 +116,9 @@ fn make(base: &Path, target: &Path, child: &Path) -> Result<()> {
         .map(|base| new_parent(base, child))
         .transpose()?;
     let output = create(&spec, target_disk.size().into(), parent)?;
-    let (memory, watch) = (Memory::none(), Watch::default());
+    let (memory, watch) = (DigestCache::none(), Watch::default());
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
-    let work = Work {
+    let work = ExecContext {
         threads,
         watch: &watch,
         time: None,

@@ -1,16 +1,16 @@
 //! `apply`: base and child together as a full image, the base proven before the first write, the result before it gets its name.
 
-use imgdelta_core::{Bytes, Draft, Error, ImageWriter, Kind, Result, SECTOR};
+use imgdelta_core::{AtomicFile, Bytes, Error, ImageWriter, Kind, Result, SECTOR};
 
 use crate::{
     beside::Beside,
     chain::Chain,
-    copy::{Copied, Copy},
+    convert::{Convert, Converted},
     digest::prove_or_recall,
+    digest_cache::{DigestCache, LeafWriter},
+    exec::ExecContext,
     manifest::Manifest,
     prove::Proof,
-    remembered::{LeafWriter, Memory},
-    work::Work,
 };
 
 /// How a child is to be applied.
@@ -23,9 +23,9 @@ pub struct Apply<'a> {
     /// What the child's maker promised; `None` if the user does without.
     pub manifest: Option<&'a Manifest>,
     /// Where leaf digests are remembered.
-    pub memory: &'a Memory,
+    pub memory: &'a DigestCache,
     /// Threads, counters, time.
-    pub work: Work<'a>,
+    pub work: ExecContext<'a>,
 }
 
 impl Apply<'_> {
@@ -79,7 +79,7 @@ impl Apply<'_> {
     ///
     /// # Errors
     /// As both. A base that is another one is refused at the first region that differs.
-    pub fn run_proving(&self, writer: Box<dyn ImageWriter>) -> Result<(Copied, bool)> {
+    pub fn run_proving(&self, writer: Box<dyn ImageWriter>) -> Result<(Converted, bool)> {
         let Some(manifest) = self.manifest else {
             return Ok((self.run(writer)?, false));
         };
@@ -99,8 +99,8 @@ impl Apply<'_> {
     /// Writes the image and proves it. It is complete, but neither durable nor in its place.
     ///
     /// # Errors
-    /// Digest, if it is not what the manifest promises; those of [`Copy::run`].
-    pub fn run(&self, writer: Box<dyn ImageWriter>) -> Result<Copied> {
+    /// Digest, if it is not what the manifest promises; those of [`Convert::run`].
+    pub fn run(&self, writer: Box<dyn ImageWriter>) -> Result<Converted> {
         let disk = self.disk.resized(self.result_size());
         let copied = self.copy(&disk).run(writer)?;
         self.require(&copied)?;
@@ -116,7 +116,7 @@ impl Apply<'_> {
         &self,
         writer: Box<dyn ImageWriter>,
         leaves: LeafWriter,
-    ) -> Result<(Copied, Draft)> {
+    ) -> Result<(Converted, AtomicFile)> {
         with_leaves(self.run_beside(writer, Some(leaves), false)?)
     }
 
@@ -129,7 +129,7 @@ impl Apply<'_> {
         &self,
         writer: Box<dyn ImageWriter>,
         leaves: LeafWriter,
-    ) -> Result<(Copied, Draft)> {
+    ) -> Result<(Converted, AtomicFile)> {
         with_leaves(self.run_beside(writer, Some(leaves), true)?)
     }
 
@@ -138,7 +138,7 @@ impl Apply<'_> {
         writer: Box<dyn ImageWriter>,
         leaves: Option<LeafWriter>,
         is_under: bool,
-    ) -> Result<(Copied, Option<Draft>)> {
+    ) -> Result<(Converted, Option<AtomicFile>)> {
         let disk = self.disk.resized(self.result_size());
         let needed = self.manifest.map(|manifest| manifest.base.proof());
         let needed = needed.transpose()?;
@@ -167,9 +167,9 @@ impl Apply<'_> {
     }
 
     /// How the result is written.
-    const fn copy<'b>(&'b self, disk: &'b Chain) -> Copy<'b> {
-        static NONE: Memory = Memory::none();
-        Copy {
+    const fn copy<'b>(&'b self, disk: &'b Chain) -> Convert<'b> {
+        static NONE: DigestCache = DigestCache::none();
+        Convert {
             disk,
             proves: self.manifest.is_some(),
             memory: &NONE,
@@ -178,7 +178,7 @@ impl Apply<'_> {
     }
 
     /// Makes sure that the result is what the manifest promises.
-    fn require(&self, copied: &Copied) -> Result<()> {
+    fn require(&self, copied: &Converted) -> Result<()> {
         if let (Some(manifest), Some(proof)) = (self.manifest, &copied.proof) {
             let promised = manifest.result_id()?;
             if promised != proof.id {
@@ -196,7 +196,9 @@ impl Apply<'_> {
 }
 
 /// What was written, and its leaves, which were asked for.
-fn with_leaves((copied, leaves): (Copied, Option<Draft>)) -> Result<(Copied, Draft)> {
+fn with_leaves(
+    (copied, leaves): (Converted, Option<AtomicFile>),
+) -> Result<(Converted, AtomicFile)> {
     let leaves = leaves.ok_or_else(|| Error::new(Kind::Host, "the leaves were not kept"))?;
     Ok((copied, leaves))
 }

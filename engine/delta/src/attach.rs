@@ -3,14 +3,15 @@
 use imgdelta_core::{Error, Image, Kind, Result};
 
 use crate::{
-    apply::Apply, layer::layer_digest, manifest::Manifest, remembered::Memory, work::Work,
+    apply::Apply, digest_cache::DigestCache, exec::ExecContext, layer::layer_digest,
+    manifest::Manifest,
 };
 
 /// Makes sure that `child` is the layer that its manifest promises.
 ///
 /// # Errors
 /// Digest, if it is not; those of the image; Interrupted.
-pub fn prove_layer(child: &dyn Image, manifest: &Manifest, work: Work<'_>) -> Result<()> {
+pub fn prove_layer(child: &dyn Image, manifest: &Manifest, work: ExecContext<'_>) -> Result<()> {
     let (promised, found) = (manifest.layer()?.0, layer_digest(child, work)?);
     if promised == found {
         return Ok(());
@@ -27,7 +28,7 @@ pub fn prove_layer(child: &dyn Image, manifest: &Manifest, work: Work<'_>) -> Re
 ///
 /// # Errors
 /// Chain, if the base is another one; Digest, if the child is; those of the images; Interrupted.
-pub fn prove(apply: &Apply<'_>, child: &dyn Image, memory: &Memory) -> Result<bool> {
+pub fn prove(apply: &Apply<'_>, child: &dyn Image, memory: &DigestCache) -> Result<bool> {
     let Some(manifest) = apply.manifest else {
         return Ok(false);
     };

@@ -6,8 +6,8 @@ use imgdelta_core::{Bytes, Result, VirtOffset};
 use crate::{
     buffer::Aligned,
     chain::Chain,
+    digest_cache::DigestCache,
     prove::{Proof, Prover},
-    remembered::Memory,
     tree::{Digest, WINDOW},
     walk::{Known, Segment, Side, read_spans, spans_of},
 };
@@ -18,14 +18,19 @@ pub(crate) struct Beside<'a> {
     base: Chain,
     needed: &'a Proof,
     /// Where its leaves are then remembered.
-    memory: &'a Memory,
+    memory: &'a DigestCache,
     is_under: bool,
 }
 
 impl<'a> Beside<'a> {
     /// `base` in the size of the disk that is needed: a format that counts in sectors may hold it rounded up. `is_under`: what is written to
     /// holds the base already.
-    pub(crate) fn new(base: &Chain, needed: &'a Proof, memory: &'a Memory, is_under: bool) -> Self {
+    pub(crate) fn new(
+        base: &Chain,
+        needed: &'a Proof,
+        memory: &'a DigestCache,
+        is_under: bool,
+    ) -> Self {
         Self {
             base: base.resized(needed.size),
             needed,

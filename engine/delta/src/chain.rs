@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, Error, Extent, Image, Kind, NewDisk, Result, SECTOR, Stamp, State, VirtOffset,
+    Bytes, Error, Extent, FileVersion, Image, Kind, NewDisk, Result, SECTOR, State, VirtOffset,
 };
 
 /// One layer of a chain.
@@ -17,7 +17,7 @@ pub struct Layer {
     /// Which view of the image this is, where one file has several: a snapshot, a size rule.
     pub view: String,
     /// The version of each of its files when it was opened; empty for images in memory.
-    stamps: Vec<Stamp>,
+    stamps: Vec<FileVersion>,
 }
 
 impl Layer {
@@ -39,7 +39,7 @@ impl Layer {
 
     /// The version of each of its files when it was opened.
     #[must_use]
-    pub fn stamps(&self) -> &[Stamp] {
+    pub fn stamps(&self) -> &[FileVersion] {
         &self.stamps
     }
 

@@ -7,10 +7,10 @@ use imgdelta_core::{Bytes, Result, SECTOR, VirtOffset};
 use crate::{
     buffer::Aligned,
     chain::Chain,
+    exec::{self, ExecContext},
     ordered::{self, Line},
     tree::WINDOW,
     walk::{Known, Manner, Segment, Side, Walker, read_spans, spans_of, windows},
-    work::{self, Work},
 };
 
 /// How two disks are to be compared.
@@ -25,7 +25,7 @@ pub struct Compare<'a> {
     /// Whether a disk that goes on with zeros where the other has ended is equal to it.
     pub ignores_size: bool,
     /// Threads and counters.
-    pub work: Work<'a>,
+    pub work: ExecContext<'a>,
 }
 
 /// What a comparison found.
@@ -58,7 +58,7 @@ impl Compare<'_> {
         &self,
         each: &mut (dyn FnMut(VirtOffset, Bytes) -> Result<()> + Send),
     ) -> Result<Difference> {
-        let step = work::step(WINDOW, self.one.block_size().max(self.other.block_size()));
+        let step = exec::step(WINDOW, self.one.block_size().max(self.other.block_size()));
         let manner = Manner {
             step,
             skips_zero: true,

@@ -3,7 +3,7 @@
 mod against;
 mod over;
 
-use imgdelta_core::{Bytes, Draft, Error, Kind, Result, VirtOffset};
+use imgdelta_core::{AtomicFile, Bytes, Error, Kind, Result, VirtOffset};
 use sha2::{Digest as _, Sha256};
 
 use self::against::Against;
@@ -11,19 +11,19 @@ pub use self::{against::Verdict, over::prove_over};
 use crate::{
     buffer::Aligned,
     chain::Chain,
+    digest_cache::{DigestCache, LeafReader, LeafWriter, windows_of},
+    exec::{self, ExecContext},
     ordered::{self, Line},
     prove::{Proof, Prover},
-    remembered::{LeafReader, LeafWriter, Memory, windows_of},
     tree::{Digest, WINDOW},
     walk::{Known, Manner, Segment, Side, Walker, read_spans, spans_of, windows},
-    work::{self, Work},
 };
 
 /// Reads the disk and works out what proves it; its leaves are then remembered.
 ///
 /// # Errors
 /// Those of the chain; Host, if an input changed meanwhile; Interrupted.
-pub fn prove(disk: &Chain, memory: &Memory, work: Work<'_>) -> Result<Proof> {
+pub fn prove(disk: &Chain, memory: &DigestCache, work: ExecContext<'_>) -> Result<Proof> {
     let serial = hash(disk, memory.keep(disk), None, work)?;
     Ok(serial.prover.finish(true))
 }
@@ -33,7 +33,11 @@ pub fn prove(disk: &Chain, memory: &Memory, work: Work<'_>) -> Result<Proof> {
 ///
 /// # Errors
 /// As [`prove`]; Host, if the leaves cannot be written.
-pub fn prove_keeping(disk: &Chain, leaves: LeafWriter, work: Work<'_>) -> Result<(Proof, Draft)> {
+pub fn prove_keeping(
+    disk: &Chain,
+    leaves: LeafWriter,
+    work: ExecContext<'_>,
+) -> Result<(Proof, AtomicFile)> {
     hash(disk, Some(leaves), None, work)?.prover.finish_kept()
 }
 
@@ -41,7 +45,7 @@ pub fn prove_keeping(disk: &Chain, leaves: LeafWriter, work: Work<'_>) -> Result
 ///
 /// # Errors
 /// As [`prove`]; Corrupt, if the file of leaves is damaged; Usage, if it is of a disk of another size.
-pub fn verify(disk: &Chain, leaves: LeafReader, work: Work<'_>) -> Result<(Proof, Verdict)> {
+pub fn verify(disk: &Chain, leaves: LeafReader, work: ExecContext<'_>) -> Result<(Proof, Verdict)> {
     if leaves.size() != disk.size() {
         return Err(Error::new(
             Kind::Usage,
@@ -62,9 +66,9 @@ fn hash<'a>(
     disk: &'a Chain,
     keeping: Option<LeafWriter>,
     against: Option<Against>,
-    work: Work<'a>,
+    work: ExecContext<'a>,
 ) -> Result<Serial<'a>> {
-    let step = work::step(WINDOW, disk.block_size());
+    let step = exec::step(WINDOW, disk.block_size());
     let manner = Manner {
         step,
         skips_zero: true,
@@ -87,7 +91,11 @@ fn hash<'a>(
 ///
 /// # Errors
 /// As [`prove`].
-pub fn prove_or_recall(disk: &Chain, memory: &Memory, work: Work<'_>) -> Result<(Proof, bool)> {
+pub fn prove_or_recall(
+    disk: &Chain,
+    memory: &DigestCache,
+    work: ExecContext<'_>,
+) -> Result<(Proof, bool)> {
     match recall(disk, memory) {
         Some(proof) => Ok((proof, true)),
         None => Ok((prove(disk, memory, work)?, false)),
@@ -95,7 +103,7 @@ pub fn prove_or_recall(disk: &Chain, memory: &Memory, work: Work<'_>) -> Result<
 }
 
 /// What is remembered of the disk, worked out from its leaves; `None` if it is not what it should be.
-fn recall(disk: &Chain, memory: &Memory) -> Option<Proof> {
+fn recall(disk: &Chain, memory: &DigestCache) -> Option<Proof> {
     const PORTION: u64 = 4096;
     let mut recalled = memory.recall(disk)?;
     let mut prover = Prover::new(disk.size(), None);
@@ -117,9 +125,9 @@ fn recall(disk: &Chain, memory: &Memory) -> Option<Proof> {
 ///
 /// # Errors
 /// As [`prove`].
-pub fn plain_sha256(disk: &Chain, work: Work<'_>) -> Result<Digest> {
+pub fn plain_sha256(disk: &Chain, work: ExecContext<'_>) -> Result<Digest> {
     let mut hash = Sha256::new();
-    let mut buffer = vec![0; work::step(WINDOW, disk.block_size()).in_memory()];
+    let mut buffer = vec![0; exec::step(WINDOW, disk.block_size()).in_memory()];
     let mut at = VirtOffset::ZERO;
     work.watch.begin(disk.size());
     while at.0 < disk.size().0 {
@@ -144,7 +152,7 @@ struct Serial<'a> {
 
 struct Hasher<'a> {
     disk: &'a Chain,
-    work: Work<'a>,
+    work: ExecContext<'a>,
 }
 
 struct Piece {

@@ -3,7 +3,8 @@
 //! Packing and writing are any thread's work; placing is done in order.
 
 use imgdelta_core::{
-    Bytes, FileOffset, Grain, ImageWriter, Packed, Packer, Placed, Result, Shape, Unit, VirtOffset,
+    Bytes, Encoded, Encoder, FileOffset, Grain, ImageWriter, Placed, Result, Shape, Unit,
+    VirtOffset,
 };
 use sha2::{Digest as _, Sha256};
 use xxhash_rust::xxh3::xxh3_128;
@@ -13,14 +14,14 @@ use crate::buffer::Aligned;
 /// One thread's stretch of the disk on its way to a writer.
 pub(crate) struct Emitter {
     shape: Shape,
-    packer: Box<dyn Packer>,
+    encoder: Box<dyn Encoder>,
     /// The disk's bytes; grains that are not data are zero.
     data: Aligned,
     /// What each grain of the stretch is.
     grains: Vec<Grain>,
     /// Whether `data` holds anything but zero.
     is_dirty: bool,
-    /// What the packer made of one unit.
+    /// What the encoder made of one unit.
     out: Vec<u8>,
     /// What it made smaller, one unit after another.
     small: Vec<u8>,
@@ -35,7 +36,7 @@ struct Ready {
     /// Where it starts in the stretch.
     skip: usize,
     len: usize,
-    packed: Packed,
+    packed: Encoded,
     /// Where its bytes start in `small`, and how many there are.
     small: (usize, usize),
     /// What its bytes add to the seed.
@@ -74,7 +75,7 @@ impl Emitter {
         let shape = writer.shape();
         Self {
             shape,
-            packer: writer.packer(),
+            encoder: writer.encoder(),
             data: Aligned::zeroed(step),
             grains: Vec::new(),
             is_dirty: false,
@@ -154,7 +155,7 @@ impl Emitter {
                 bytes,
                 grains,
             };
-            let packed = self.packer.pack(&one, &mut self.out)?;
+            let packed = self.encoder.encode(&one, &mut self.out)?;
             self.small.append(&mut self.out);
             let hash = if self.shape.has_ids {
                 xxh3_128(bytes)
@@ -206,7 +207,7 @@ impl Emitter {
                 seed.0.update(unit.at.0.to_le_bytes());
                 seed.0.update(ready.hash.to_le_bytes());
             }
-            let is_small = ready.packed == Packed::Small;
+            let is_small = ready.packed == Encoded::Small;
             let (skip, len) = if is_small {
                 ready.small
             } else {

@@ -7,10 +7,10 @@ use imgdelta_core::{Bytes, Grain, Image, Result, SECTOR, VirtOffset};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
+    digest_cache::windows_of,
+    exec::ExecContext,
     ordered::{self, Line},
-    remembered::windows_of,
     tree::{Builder, ContentId, Digest, Filler, WINDOW},
-    work::Work,
 };
 
 /// Sectors in a window.
@@ -94,7 +94,7 @@ impl LayerProver {
 ///
 /// # Errors
 /// Corrupt or Host, if the image cannot be read; Interrupted.
-pub fn layer_digest(image: &dyn Image, work: Work<'_>) -> Result<Digest> {
+pub fn layer_digest(image: &dyn Image, work: ExecContext<'_>) -> Result<Digest> {
     let size = image.facts().size;
     work.watch.begin(size);
     let line = Reader { image, size, work };
@@ -109,7 +109,7 @@ pub fn layer_digest(image: &dyn Image, work: Work<'_>) -> Result<Digest> {
 struct Reader<'a> {
     image: &'a dyn Image,
     size: Bytes,
-    work: Work<'a>,
+    work: ExecContext<'a>,
 }
 
 struct Serial {

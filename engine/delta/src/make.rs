@@ -14,14 +14,14 @@ use self::differ::{Desk, Differ, Serial};
 use crate::{
     buffer::Aligned,
     chain::Chain,
+    digest_cache::{DigestCache, LeafReader},
     emit::{Emitter, Seed},
+    exec::{self, ExecContext},
     layer::LayerProver,
     ordered,
     prove::{Proof, Prover},
-    remembered::{LeafReader, Memory},
     tree::{ContentId, Digest, WINDOW},
     walk::{Manner, Walker},
-    work::{self, Work},
 };
 
 /// The longest run of a shared layer that is passed over at once, so that remembered leaves are taken in small portions.
@@ -37,9 +37,9 @@ pub struct Make<'a> {
     /// Whether the manifest's digests are worked out in the same pass.
     pub proves: bool,
     /// Where leaf digests are remembered.
-    pub memory: &'a Memory,
+    pub memory: &'a DigestCache,
     /// Threads, counters, time.
-    pub work: Work<'a>,
+    pub work: ExecContext<'a>,
 }
 
 /// A child that was made.
@@ -116,7 +116,7 @@ impl Make<'_> {
                 ),
             ));
         }
-        let step = work::step(
+        let step = exec::step(
             shape.unit,
             self.base.block_size().max(self.target.block_size()),
         );

@@ -1,9 +1,9 @@
 //! What proves a disk, gathered window by window while it is read.
 
-use imgdelta_core::{Bytes, Draft, Error, Kind, Result};
+use imgdelta_core::{AtomicFile, Bytes, Error, Kind, Result};
 
 use crate::{
-    remembered::{LeafRun, LeafWriter, settle, windows_of},
+    digest_cache::{LeafRun, LeafWriter, settle, windows_of},
     tree::{Builder, ContentId, Digest, Filler, Nodes, WINDOW},
 };
 
@@ -153,7 +153,7 @@ impl Prover {
     ///
     /// # Errors
     /// Host, if it could not be.
-    pub(crate) fn finish_kept(self) -> Result<(Proof, Draft)> {
+    pub(crate) fn finish_kept(self) -> Result<(Proof, AtomicFile)> {
         let (proof, leaves) = self.close();
         let leaves = leaves.ok_or_else(|| Error::new(Kind::Usage, "no leaves were to be kept"))?;
         let draft = leaves.finish(proof.size, proof.id)?;

@@ -5,12 +5,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use imgdelta_core::{
-    Bytes, ImageWriter, Packed, Packer, Placed, PlainPacker, Result, Seal, Shape, Unit,
+    Bytes, Encoded, Encoder, ImageWriter, Placed, PlainEncoder, Result, Seal, Shape, Unit,
 };
 
-use crate::copy::Copy;
+use crate::convert::Convert;
 
-impl Copy<'_> {
+impl Convert<'_> {
     /// What [`Seal::seed`] will say to a writer of that shape.
     ///
     /// # Errors
@@ -20,7 +20,7 @@ impl Copy<'_> {
             return Ok(seed);
         }
         let seed = Arc::new(Mutex::default());
-        let copy = Copy {
+        let copy = Convert {
             proves: false,
             ..*self
         };
@@ -43,14 +43,14 @@ impl ImageWriter for Listener {
         self.shape
     }
 
-    fn packer(&self) -> Box<dyn Packer> {
-        Box::new(PlainPacker)
+    fn encoder(&self) -> Box<dyn Encoder> {
+        Box::new(PlainEncoder)
     }
 
     fn place(
         &mut self,
         _unit: &Unit<'_>,
-        _packed: &Packed,
+        _packed: &Encoded,
         _stored: Bytes,
     ) -> Result<Option<Placed>> {
         Ok(None)

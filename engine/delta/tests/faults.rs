@@ -10,7 +10,7 @@ use std::sync::{
 };
 
 use imgdelta_core::{Bytes, Error, FileOffset, Kind, MemSink, Result, Shape, Sink};
-use imgdelta_delta::{Copied, Copy, Make, Memory, Watch, Work};
+use imgdelta_delta::{Convert, Converted, DigestCache, ExecContext, Make, Watch};
 use memory::{Cell, MemImage, chain, writer_through};
 
 /// Passes on all operations but one.
@@ -105,20 +105,20 @@ fn no_failed_write_goes_unnoticed_in_a_copy() {
     let disk = chain(&[image(1)]);
     let operations = sweep(|writer, threads| {
         let watch = Watch::default();
-        let work = Work {
+        let work = ExecContext {
             threads,
             watch: &watch,
             time: None,
             new_ids: None,
         };
-        Copy {
+        Convert {
             disk: &disk,
             proves: false,
-            memory: &Memory::none(),
+            memory: &DigestCache::none(),
             work,
         }
         .run(writer)
-        .map(|_: Copied| ())
+        .map(|_: Converted| ())
     });
     assert!(operations > 4, "{operations} operations were failed");
 }
@@ -128,7 +128,7 @@ fn no_failed_write_goes_unnoticed_in_a_child() {
     let (base, target) = (chain(&[image(1)]), chain(&[image(2)]));
     let operations = sweep(|writer, threads| {
         let watch = Watch::default();
-        let work = Work {
+        let work = ExecContext {
             threads,
             watch: &watch,
             time: None,
@@ -138,7 +138,7 @@ fn no_failed_write_goes_unnoticed_in_a_child() {
             base: &base,
             target: &target,
             proves: true,
-            memory: &Memory::none(),
+            memory: &DigestCache::none(),
             work,
         }
         .run(writer)
@@ -153,17 +153,17 @@ fn a_run_that_is_stopped_ends_as_interrupted() {
     watch.stop();
     let memory = Arc::new(MemSink::default());
     let (writer, _) = writer_through(shape(), Arc::clone(&memory) as Arc<dyn Sink>, memory);
-    let work = Work {
+    let work = ExecContext {
         threads: 2,
         watch: &watch,
         time: None,
         new_ids: None,
     };
     let disk = chain(&[image(1)]);
-    let error = Copy {
+    let error = Convert {
         disk: &disk,
         proves: false,
-        memory: &Memory::none(),
+        memory: &DigestCache::none(),
         work,
     }
     .run(writer)

@@ -12,17 +12,17 @@ use std::{fs, path::Path, sync::Arc};
 
 use imgdelta_core::{Bytes, Result};
 use imgdelta_delta::{
-    Chain, ContentId, Digest, WINDOW, Watch, Work,
+    Chain, ContentId, Digest, ExecContext, WINDOW, Watch,
     digest::{prove_keeping, prove_over, verify},
-    remembered::{LeafReader, LeafRun, LeafWriter},
+    digest_cache::{LeafReader, LeafRun, LeafWriter},
     tree::Filler,
 };
 use memory::{Cell, MemImage, chain, content};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-fn work(watch: &Watch, threads: usize) -> Work<'_> {
-    Work {
+fn work(watch: &Watch, threads: usize) -> ExecContext<'_> {
+    ExecContext {
         threads,
         watch,
         time: None,

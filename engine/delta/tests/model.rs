@@ -12,14 +12,14 @@ use std::sync::Arc;
 
 use imgdelta_core::{Bytes, Grain, Shape, VirtOffset};
 use imgdelta_delta::{
-    Compare, Copy, Make, Memory, Watch, Work, layer_digest, plain_sha256, prove,
+    Compare, Convert, DigestCache, ExecContext, Make, Watch, layer_digest, plain_sha256, prove,
     tree::{ContentId, Digest, WINDOW},
 };
 use memory::{Cell, MemImage, chain, content, writer, writer_of_runs};
 use proptest::prelude::*;
 
-fn work(watch: &Watch, threads: usize) -> Work<'_> {
-    Work {
+fn work(watch: &Watch, threads: usize) -> ExecContext<'_> {
+    ExecContext {
         threads,
         watch,
         time: None,
@@ -108,7 +108,7 @@ proptest! {
         let (base_disk, target_disk) = (chain(&base), chain(&target));
         let size = Bytes(target_disk.size().0.next_multiple_of(512));
         let shape = Shape { size, unit: Bytes(unit), grain: Bytes(grain), marks_zero, wants_zeros: false, has_ids: true };
-        let (memory, watch) = (Memory::none(), Watch::default());
+        let (memory, watch) = (DigestCache::none(), Watch::default());
         let mut children = Vec::new();
         for (threads, proves) in [(1, true), (4, true), (2, false)] {
             let (out, child) = writer(shape);
@@ -142,7 +142,7 @@ proptest! {
         let size = Bytes(target_disk.size().0.next_multiple_of(512));
         let shape = Shape { size, unit: Bytes(unit), grain: Bytes(grain), marks_zero: true, wants_zeros: false, has_ids: true };
         let run = grain.max(unit >> less);
-        let (memory, watch) = (Memory::none(), Watch::default());
+        let (memory, watch) = (DigestCache::none(), Watch::default());
         let mut children = Vec::new();
         for (threads, proves) in [(1, true), (4, false)] {
             let (out, child) = writer_of_runs(shape, Bytes(run));
@@ -178,11 +178,11 @@ proptest! {
         let expected = content(&layers);
         let size = Bytes(disk.size().0.next_multiple_of(512));
         let shape = Shape { size, unit: Bytes(unit), grain: Bytes(unit), marks_zero: false, wants_zeros: false, has_ids: true };
-        let (memory, watch) = (Memory::none(), Watch::default());
+        let (memory, watch) = (DigestCache::none(), Watch::default());
         let mut copies = Vec::new();
         for threads in [1, 4] {
             let (out, copy) = writer(shape);
-            let copied = Copy { disk: &disk, proves: true, memory: &memory, work: work(&watch, threads) }.run(out)?;
+            let copied = Convert { disk: &disk, proves: true, memory: &memory, work: work(&watch, threads) }.run(out)?;
             prop_assert_eq!(copied.proof.expect("asked for").id, id_of(&expected));
             copies.push(copy.lock().expect("not poisoned").take().expect("it was finished"));
         }

@@ -12,10 +12,10 @@ use std::{path::Path, sync::Arc};
 
 use imgdelta_core::{Bytes, Kind, Result, Shape};
 use imgdelta_delta::{
-    Apply, Chain, LayerDigest, Made, Make, Manifest, Memory, WINDOW, Watch, Work,
+    Apply, Chain, DigestCache, ExecContext, LayerDigest, Made, Make, Manifest, WINDOW, Watch,
     digest::prove_keeping,
+    digest_cache::{LeafReader, LeafWriter},
     manifest,
-    remembered::{LeafReader, LeafWriter},
 };
 use memory::{Cell, MemImage, chain, content, writer};
 use proptest::prelude::*;
@@ -23,8 +23,8 @@ use tempfile::TempDir;
 
 const CELLS: usize = (WINDOW.0 / 512) as usize;
 
-fn work(watch: &Watch, threads: usize) -> Work<'_> {
-    Work {
+fn work(watch: &Watch, threads: usize) -> ExecContext<'_> {
+    ExecContext {
         threads,
         watch,
         time: None,
@@ -85,7 +85,7 @@ fn alone(image: &Arc<MemImage>) -> Chain {
 }
 
 fn make<'a>(base: &'a Chain, target: &'a Chain, watch: &'a Watch, threads: usize) -> Make<'a> {
-    static NONE: Memory = Memory::none();
+    static NONE: DigestCache = DigestCache::none();
     Make {
         base,
         target,
@@ -224,7 +224,7 @@ proptest! {
         }
         let given = Arc::new(MemImage::new(content_len(&base), cells));
         let (given, disk) = (alone(&given), chain(&[child, Arc::clone(&given)]));
-        let memory = Memory::none();
+        let memory = DigestCache::none();
         let apply = Apply { base: &given, disk: &disk, manifest: Some(&promised), memory: &memory, work: work(&watch, threads) };
         let (out, result) = writer(shape(wanted.size().0));
         let applied = apply.run_keeping(out, LeafWriter::create(&place.path().join("leaves"))?);
@@ -255,7 +255,7 @@ proptest! {
         let watch = Watch::default();
         let (below, wanted) = (alone(&base), alone(&target));
         let (child, made, promised) = child_of(&below, &wanted, &watch, threads)?;
-        let (disk, memory) = (chain(&[Arc::clone(&child), Arc::clone(&base)]), Memory::none());
+        let (disk, memory) = (chain(&[Arc::clone(&child), Arc::clone(&base)]), DigestCache::none());
         let apply = Apply { base: &below, disk: &disk, manifest: Some(&promised), memory: &memory, work: work(&watch, threads) };
         // As a file is that began as a clone: what is not written keeps old bytes.
         let stale = Shape { grain: WINDOW, marks_zero: false, wants_zeros: true, ..shape(wanted.size().0) };

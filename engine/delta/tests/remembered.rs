@@ -16,7 +16,7 @@ use imgdelta_core::{
     Bytes, Extent, Facts, FileOffset, FileSource, Format, Image, Kind, Result, Shape, Source,
     State, VirtOffset,
 };
-use imgdelta_delta::{Chain, Layer, Made, Make, Memory, Watch, Work, digest, prove};
+use imgdelta_delta::{Chain, DigestCache, ExecContext, Layer, Made, Make, Watch, digest, prove};
 use memory::{MemImage, writer};
 
 /// A file as a disk.
@@ -69,7 +69,7 @@ fn disk(path: &Path) -> Result<Chain> {
 
 const SIZE: usize = 3 << 20;
 
-fn make(base: &Chain, target: &Chain, memory: &Memory) -> Result<(Made, MemImage)> {
+fn make(base: &Chain, target: &Chain, memory: &DigestCache) -> Result<(Made, MemImage)> {
     let watch = Watch::default();
     let size = Bytes(SIZE as u64);
     let shape = Shape {
@@ -81,7 +81,7 @@ fn make(base: &Chain, target: &Chain, memory: &Memory) -> Result<(Made, MemImage
         has_ids: false,
     };
     let (out, child) = writer(shape);
-    let work = Work {
+    let work = ExecContext {
         threads: 2,
         watch: &watch,
         time: None,
@@ -140,7 +140,7 @@ fn story() -> Story {
 #[test]
 fn a_remembered_base_gives_the_same_child_and_the_same_proofs() -> Result<()> {
     let story = story();
-    let memory = Memory::in_folder(story.cache.clone());
+    let memory = DigestCache::in_folder(story.cache.clone());
     let (first, child) = make(&disk(&story.base)?, &disk(&story.target)?, &memory)?;
     let (second, again) = make(&disk(&story.base)?, &disk(&story.target)?, &memory)?;
     assert!(!first.remembered && second.remembered);
@@ -149,7 +149,7 @@ fn a_remembered_base_gives_the_same_child_and_the_same_proofs() -> Result<()> {
         (&second.base, &second.target, &second.layer)
     );
     assert_eq!(child.cells(), again.cells());
-    let work = Work {
+    let work = ExecContext {
         threads: 1,
         watch: &Watch::default(),
         time: None,
@@ -164,8 +164,8 @@ fn a_remembered_base_gives_the_same_child_and_the_same_proofs() -> Result<()> {
 #[test]
 fn a_changed_file_is_not_the_one_that_was_remembered() -> Result<()> {
     let story = story();
-    let memory = Memory::in_folder(story.cache.clone());
-    let work = Work {
+    let memory = DigestCache::in_folder(story.cache.clone());
+    let work = ExecContext {
         threads: 1,
         watch: &Watch::default(),
         time: None,
@@ -195,8 +195,8 @@ fn a_changed_file_is_not_the_one_that_was_remembered() -> Result<()> {
 #[test]
 fn a_damaged_memory_is_refused_and_never_believed() -> Result<()> {
     let story = story();
-    let memory = Memory::in_folder(story.cache.clone());
-    let work = Work {
+    let memory = DigestCache::in_folder(story.cache.clone());
+    let work = ExecContext {
         threads: 1,
         watch: &Watch::default(),
         time: None,
@@ -227,7 +227,7 @@ fn a_damaged_memory_is_refused_and_never_believed() -> Result<()> {
     assert_eq!((error.kind(), error.code()), (Kind::Host, "cache_damaged"));
     let (again, remembered) = digest::prove_or_recall(
         &disk(&story.base)?,
-        &Memory::in_folder(story.cache.clone()),
+        &DigestCache::in_folder(story.cache.clone()),
         work,
     )?;
     assert!(!remembered, "what does not make its own id is read again");

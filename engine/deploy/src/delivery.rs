@@ -22,7 +22,7 @@
 //! use std::time::Duration;
 //!
 //! use imgdelta_core::{Format, Result};
-//! use imgdelta_delta::{Watch, Work};
+//! use imgdelta_delta::{Watch, ExecContext};
 //! use imgdelta_deploy::delivery::{Deploy, Destination, Errand, Manner, deploy_many, deploy_one, receive};
 //! use imgdelta_registry::OpenSpec;
 //! use imgdelta_repository::catalogue::{Add, Repository, Run};
@@ -36,7 +36,7 @@
 //! # patched.splice(500_000..500_005, *b"fixed");
 //! # std::fs::write(at("patched.raw"), &patched).expect("room");
 //! let watch = Watch::default();
-//! let work = Work { threads: 4, watch: &watch, time: None, new_ids: None };
+//! let work = ExecContext { threads: 4, watch: &watch, time: None, new_ids: None };
 //! let errand = Errand::quiet(Run { work, wait: Duration::from_secs(60) });
 //! let image = |name: &str| Add { image: OpenSpec::of(at(name)), ..Add::default() };
 //!

@@ -17,7 +17,7 @@ use std::{
 };
 
 use imgdelta_core::{Format, Result};
-use imgdelta_delta::{Watch, Work};
+use imgdelta_delta::{ExecContext, Watch};
 use imgdelta_deploy::{
     delivery::{Errand, Manner},
     wire::{
@@ -169,7 +169,7 @@ fn talk<T>(command: &[std::ffi::OsString], say: impl FnOnce(Ends) -> Result<T>) 
 
 fn run(watch: &Watch) -> Run<'_> {
     Run {
-        work: Work {
+        work: ExecContext {
             threads: 1,
             watch,
             time: Some(1_700_000_000),

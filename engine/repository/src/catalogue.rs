@@ -24,7 +24,7 @@
 //! use std::time::Duration;
 //!
 //! use imgdelta_core::{Format, Result};
-//! use imgdelta_delta::{Watch, Work};
+//! use imgdelta_delta::{Watch, ExecContext};
 //! use imgdelta_registry::OpenSpec;
 //! use imgdelta_repository::catalogue::{Add, Repository, Run};
 //!
@@ -34,7 +34,7 @@
 //! # std::fs::write(&image, vec![7; 100_000]).expect("room");
 //! # let folder = place.path().join("hq");
 //! let watch = Watch::default();
-//! let work = Work { threads: 4, watch: &watch, time: None, new_ids: None };
+//! let work = ExecContext { threads: 4, watch: &watch, time: None, new_ids: None };
 //! let run = Run { work, wait: Duration::from_secs(60) };
 //!
 //! let repository = Repository::init(&folder, Format::Qcow2)?;
@@ -83,7 +83,7 @@ use std::{
 };
 
 use imgdelta_core::{Error, Existing, Format, Kind, Result};
-use imgdelta_delta::{Work, remembered::LeafReader};
+use imgdelta_delta::{ExecContext, digest_cache::LeafReader};
 
 pub use self::{
     about::About,
@@ -109,7 +109,7 @@ use self::{
 #[derive(Clone, Copy, Debug)]
 pub struct Run<'a> {
     /// Threads, counters, and the time to record.
-    pub work: Work<'a>,
+    pub work: ExecContext<'a>,
     /// How long to wait while another process changes the repository.
     pub wait: Duration,
 }

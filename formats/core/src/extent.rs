@@ -20,14 +20,14 @@ pub enum State {
         at: FileOffset,
     },
     /// The bytes stand in the image, compressed.
-    Packed,
+    Compressed,
 }
 
 impl State {
     /// Whether the layer has bytes of its own here.
     #[must_use]
     pub const fn holds_data(self) -> bool {
-        matches!(self, Self::Data { .. } | Self::Packed)
+        matches!(self, Self::Data { .. } | Self::Compressed)
     }
 
     /// This state `by` bytes further on: the place in the file moves along.

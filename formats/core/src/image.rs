@@ -13,7 +13,7 @@ use crate::{Bytes, Extent, Format, Result, Source, VirtOffset};
 /// - No method panics, whatever the file holds, and what the file does not hold is an error, never a guess.
 ///
 /// Its caller promises to ask only for addresses below [`Facts::size`], and to read only runs that
-/// [`extent_at`](Image::extent_at) called [`Data`](crate::State::Data) or [`Packed`](crate::State::Packed).
+/// [`extent_at`](Image::extent_at) called [`Data`](crate::State::Data) or [`Packed`](crate::State::Compressed).
 pub trait Image: fmt::Debug + Send + Sync {
     /// What was learnt when it was opened. It does not change.
     fn facts(&self) -> &Facts;

@@ -11,7 +11,7 @@
 //! | [`image`] | one open layer, and how it names its parent |
 //! | [`writer`] | what the engine tells a format to write |
 //! | [`driver`] | a format as a table |
-//! | [`source`], [`sink`], [`draft`] | files: read by address, written by address, whole or not at all |
+//! | [`source`], [`sink`], [`fs`] | files: read by address, written by address, whole or not at all |
 //! | [`table`] | tables in files, read in pages |
 //! | [`ahead`] | room that the host makes ahead of what is written |
 //! | [`marks`] | which of many places are taken |
@@ -22,16 +22,14 @@
 pub use byteorder;
 
 pub mod ahead;
-pub mod draft;
 pub mod driver;
 pub mod error;
 pub mod extent;
+pub mod fs;
 pub mod image;
-mod locks;
 pub mod marks;
 pub mod options;
 pub mod record;
-mod renamed;
 pub mod sink;
 pub mod source;
 pub mod table;
@@ -39,20 +37,19 @@ pub mod units;
 pub mod writer;
 
 pub use ahead::Ahead;
-pub use draft::{Draft, Existing};
 pub use driver::{
     CheckReport, ChildRule, Claim, Companions, Create, Driver, Format, NewDisk, NewParent,
     NoCompanions, OneOutput, Open, Outputs, Patch, Peek, References, Relink, Repair, Sectors,
 };
 pub use error::{Error, Fault, Kind, Place, Result};
 pub use extent::{Extent, State};
+pub use fs::{AtomicFile, Existing, has_no_locks};
 pub use image::{Facts, Hint, HintKind, Identity, Image, ParentLink, Snapshot};
-pub use locks::has_no_locks;
 pub use marks::Marks;
 pub use options::{Options, parse_size};
 pub use record::{Field, Wire};
 pub use sink::{DIRECT_UNIT, FileSink, MemSink, PipeSink, Sink};
-pub use source::{FileSource, MemSource, Source, Stamp, Stored, read_array, read_vec};
+pub use source::{FileSource, FileVersion, MemSource, Source, Stored, read_array, read_vec};
 pub use table::PagedTable;
 pub use units::{Bytes, FileOffset, SECTOR, VirtOffset};
-pub use writer::{Grain, ImageWriter, Packed, Packer, Placed, PlainPacker, Seal, Shape, Unit};
+pub use writer::{Encoded, Encoder, Grain, ImageWriter, Placed, PlainEncoder, Seal, Shape, Unit};

@@ -1,4 +1,4 @@
-//! Files to write to: by address, by any thread. What is written becomes a file only through a [`Draft`](crate::Draft).
+//! Files to write to: by address, by any thread. What is written becomes a file only through a [`AtomicFile`](crate::AtomicFile).
 
 use std::{
     fmt,

@@ -16,7 +16,7 @@ use crate::{Bytes, Error, FileOffset, Kind, Result};
 
 /// Which file on the host this is, and in which version: what tells a changed file from an unchanged one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Stamp {
+pub struct FileVersion {
     /// The device that holds it.
     pub device: u64,
     /// Its inode there.
@@ -31,7 +31,7 @@ pub struct Stamp {
     pub is_device: bool,
 }
 
-impl Stamp {
+impl FileVersion {
     fn of(metadata: &std::fs::Metadata, len: u64) -> Self {
         let nanos =
             |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
@@ -106,7 +106,7 @@ pub trait Source: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// Host, if the host cannot tell.
-    fn stamp(&self) -> Result<Option<Stamp>> {
+    fn stamp(&self) -> Result<Option<FileVersion>> {
         Ok(None)
     }
 
@@ -264,7 +264,7 @@ impl Source for FileSource {
         }
     }
 
-    fn stamp(&self) -> Result<Option<Stamp>> {
+    fn stamp(&self) -> Result<Option<FileVersion>> {
         let metadata = self
             .file
             .metadata()
@@ -274,7 +274,7 @@ impl Source for FileSource {
         } else {
             self.len
         };
-        Ok(Some(Stamp::of(&metadata, len)))
+        Ok(Some(FileVersion::of(&metadata, len)))
     }
 
     fn path(&self) -> Option<&Path> {

@@ -28,7 +28,7 @@ pub struct Shape {
     pub has_ids: bool,
 }
 
-/// One unit of the disk, as it goes to a packer.
+/// One unit of the disk, as it goes to a encoder.
 #[derive(Clone, Copy, Debug)]
 pub struct Unit<'a> {
     /// Where it starts.
@@ -55,41 +55,41 @@ impl From<State> for Grain {
         match state {
             State::Absent => Self::Absent,
             State::Zero => Self::Zero,
-            State::Data { .. } | State::Packed => Self::Data,
+            State::Data { .. } | State::Compressed => Self::Data,
         }
     }
 }
 
 /// A unit after packing: what is to be placed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Packed {
+pub enum Encoded {
     /// Nothing but zero, or zero and absent: no bytes are to be written.
     Empty,
     /// The unit's own bytes, as they are.
     Plain,
-    /// Fewer bytes that unpack to the unit: they stand in the packer's output.
+    /// Fewer bytes that unpack to the unit: they stand in the encoder's output.
     Small,
 }
 
 /// Turns units into what is stored. Pure, and one for each thread: it may keep buffers and a compressor's context.
-pub trait Packer: Send {
+pub trait Encoder: Send {
     /// Packs `unit`. What is smaller than the unit goes to `out`, which is empty.
     ///
     /// # Errors
     /// Host, if the compressor fails.
-    fn pack(&mut self, unit: &Unit<'_>, out: &mut Vec<u8>) -> Result<Packed>;
+    fn encode(&mut self, unit: &Unit<'_>, out: &mut Vec<u8>) -> Result<Encoded>;
 }
 
-/// The packer of formats that store bytes as they are.
+/// The encoder of formats that store bytes as they are.
 #[derive(Debug)]
-pub struct PlainPacker;
+pub struct PlainEncoder;
 
-impl Packer for PlainPacker {
-    fn pack(&mut self, unit: &Unit<'_>, _out: &mut Vec<u8>) -> Result<Packed> {
+impl Encoder for PlainEncoder {
+    fn encode(&mut self, unit: &Unit<'_>, _out: &mut Vec<u8>) -> Result<Encoded> {
         Ok(if unit.grains.contains(&Grain::Data) {
-            Packed::Plain
+            Encoded::Plain
         } else {
-            Packed::Empty
+            Encoded::Empty
         })
     }
 }
@@ -128,15 +128,16 @@ pub trait ImageWriter: Send {
         self.shape().grain
     }
 
-    /// A packer for one thread.
-    fn packer(&self) -> Box<dyn Packer>;
+    /// A encoder for one thread.
+    fn encoder(&self) -> Box<dyn Encoder>;
 
     /// Takes a unit into the tables and says where its bytes go; `None` if there are none to be written. `stored` is how many
-    /// there are: the unit's length, or that of the packer's output.
+    /// there are: the unit's length, or that of the encoder's output.
     ///
     /// # Errors
     /// Unsupported, if the format has no room for it; Host, if the host cannot write.
-    fn place(&mut self, unit: &Unit<'_>, packed: &Packed, stored: Bytes) -> Result<Option<Placed>>;
+    fn place(&mut self, unit: &Unit<'_>, packed: &Encoded, stored: Bytes)
+    -> Result<Option<Placed>>;
 
     /// Writes what is left: tables, headers, footers.
     ///

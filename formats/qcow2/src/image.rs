@@ -129,7 +129,7 @@ impl Image for Qcow2 {
             let (now, later) = rest.split_at_mut(run.len.in_memory().min(rest.len()));
             match run.state {
                 State::Data { file, at: host } => self.read_plain(at, (file, host), now)?,
-                State::Packed => self.read_packed(at, now)?,
+                State::Compressed => self.read_packed(at, now)?,
                 State::Absent | State::Zero => return Err(Fault::NoData { guest: at }.into()),
             }
             at = run.end();

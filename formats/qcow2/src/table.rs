@@ -189,7 +189,7 @@ impl Table {
         let state = match piece {
             Piece::Absent => State::Absent,
             Piece::Zero => State::Zero,
-            Piece::Packed => State::Packed,
+            Piece::Packed => State::Compressed,
             Piece::Data(host) => {
                 // Of the disk's last cluster only what is on the disk needs to be there.
                 let len = len.min(Bytes(self.size.0.saturating_sub(at.0)));

@@ -3,9 +3,9 @@
 //! Data come first, an L2 table behind its data, a refcount block behind what it counts; what names all that comes last, and
 //! the header last of all. Making the file durable and giving it its name is the caller's work.
 
+mod encode;
 mod form;
 mod header;
-mod pack;
 mod refcounts;
 mod space;
 mod tables;
@@ -13,7 +13,7 @@ mod tables;
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, Create, Error, FileOffset, Grain, ImageWriter, Kind, Packed, Packer, Placed, Result,
+    Bytes, Create, Encoded, Encoder, Error, FileOffset, Grain, ImageWriter, Kind, Placed, Result,
     SECTOR, Seal, Shape, Sink, Unit,
 };
 
@@ -96,16 +96,21 @@ impl ImageWriter for Writer {
         }
     }
 
-    fn packer(&self) -> Box<dyn Packer> {
-        pack::packer(&self.form)
+    fn encoder(&self) -> Box<dyn Encoder> {
+        encode::encoder(&self.form)
     }
 
-    fn place(&mut self, unit: &Unit<'_>, packed: &Packed, stored: Bytes) -> Result<Option<Placed>> {
+    fn place(
+        &mut self,
+        unit: &Unit<'_>,
+        packed: &Encoded,
+        stored: Bytes,
+    ) -> Result<Option<Placed>> {
         let cluster = self.turn_to(unit)?;
         match packed {
-            Packed::Empty => self.place_nothing(cluster, unit).map(|()| None),
-            Packed::Plain => self.place_plain(cluster, unit).map(Some),
-            Packed::Small => self.place_small(cluster, stored).map(Some),
+            Encoded::Empty => self.place_nothing(cluster, unit).map(|()| None),
+            Encoded::Plain => self.place_plain(cluster, unit).map(Some),
+            Encoded::Small => self.place_small(cluster, stored).map(Some),
         }
     }
 

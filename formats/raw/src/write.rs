@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Ahead, Bytes, Create, Error, FileOffset, ImageWriter, Kind, Packed, Packer, Placed,
-    PlainPacker, Result, Seal, Shape, Sink, Unit,
+    Ahead, Bytes, Create, Encoded, Encoder, Error, FileOffset, ImageWriter, Kind, Placed,
+    PlainEncoder, Result, Seal, Shape, Sink, Unit,
 };
 
 use crate::DRIVER;
@@ -72,18 +72,18 @@ impl ImageWriter for RawWriter {
         }
     }
 
-    fn packer(&self) -> Box<dyn Packer> {
-        Box::new(PlainPacker)
+    fn encoder(&self) -> Box<dyn Encoder> {
+        Box::new(PlainEncoder)
     }
 
     fn place(
         &mut self,
         unit: &Unit<'_>,
-        packed: &Packed,
+        packed: &Encoded,
         _stored: Bytes,
     ) -> Result<Option<Placed>> {
         // Zeros are written only where old bytes stand.
-        if *packed == Packed::Empty && !self.sink.is_stale() {
+        if *packed == Encoded::Empty && !self.sink.is_stale() {
             return Ok(None);
         }
         let at = FileOffset(unit.at.0);

@@ -14,9 +14,9 @@ use std::{
 };
 
 use imgdelta_core::{
-    Bytes, CheckReport, Create, Error, FileOffset, FileSink, FileSource, Grain, Image, Kind,
-    MemSink, MemSource, NewParent, NoCompanions, OneOutput, Open, Options, Packed, PipeSink,
-    Result, Seal, Sink, Source, State, Unit, VirtOffset,
+    Bytes, CheckReport, Create, Encoded, Error, FileOffset, FileSink, FileSource, Grain, Image,
+    Kind, MemSink, MemSource, NewParent, NoCompanions, OneOutput, Open, Options, PipeSink, Result,
+    Seal, Sink, Source, State, Unit, VirtOffset,
 };
 use imgdelta_raw::DRIVER;
 
@@ -63,7 +63,7 @@ fn write_as(create: Create<'_>, disk: &[u8]) -> Result<()> {
     let mut writer = (DRIVER.create)(create)?;
     let shape = writer.shape();
     assert_eq!(shape.size, Bytes::from(disk.len()));
-    let mut packer = writer.packer();
+    let mut encoder = writer.encoder();
     for (number, bytes) in disk.chunks(shape.unit.in_memory()).enumerate() {
         let is_zero = bytes.iter().all(|byte| *byte == 0);
         let grain = if is_zero && !shape.wants_zeros {
@@ -77,7 +77,7 @@ fn write_as(create: Create<'_>, disk: &[u8]) -> Result<()> {
             grains: &[grain],
         };
         let mut out = Vec::new();
-        let packed = packer.pack(&unit, &mut out)?;
+        let packed = encoder.encode(&unit, &mut out)?;
         assert!(out.is_empty());
         if let Some(placed) = writer.place(&unit, &packed, Bytes::from(bytes.len()))? {
             placed.sink.write_at(placed.at, bytes)?;
@@ -313,7 +313,7 @@ fn an_empty_unit_has_no_place() -> Result<()> {
                 bytes: &bytes,
                 grains: &[Grain::Zero],
             };
-            writer.place(&unit, &Packed::Empty, Bytes(MIB))
+            writer.place(&unit, &Encoded::Empty, Bytes(MIB))
         });
     });
     assert!(place?.is_none());

@@ -7,7 +7,9 @@ use std::{
     sync::Arc,
 };
 
-use imgdelta_core::{Companions, Error, FileSource, Hint, HintKind, Kind, Result, Source, Stamp};
+use imgdelta_core::{
+    Companions, Error, FileSource, FileVersion, Hint, HintKind, Kind, Result, Source,
+};
 
 use crate::{
     beneath::{self, Miss},
@@ -20,7 +22,7 @@ pub(crate) struct Beside<'a> {
     /// The image's own file.
     image: PathBuf,
     /// Which file on the host that is.
-    own: Option<Stamp>,
+    own: Option<FileVersion>,
     /// What may be opened.
     policy: &'a Policy,
 }

@@ -1,6 +1,6 @@
 //! Starts new images: which format an output has, where it goes, what it must not be.
 //!
-//! The bytes are the driver's work, and the names of the files that of [`Drafts`].
+//! The bytes are the driver's work, and the names of the files that of [`AtomicFileSet`].
 
 use std::{
     fmt, fs,
@@ -10,13 +10,13 @@ use std::{
 };
 
 use imgdelta_core::{
-    Bytes, Create, Driver, Error, Existing, Format, ImageWriter, Kind, NewDisk, NewParent,
-    OneOutput, Options, Outputs, Result, SECTOR, Sectors, Sink, Stamp,
+    Bytes, Create, Driver, Error, Existing, FileVersion, Format, ImageWriter, Kind, NewDisk,
+    NewParent, OneOutput, Options, Outputs, Result, SECTOR, Sectors, Sink,
 };
 
 use crate::{
     DRIVERS,
-    drafts::Drafts,
+    atomic_file_set::AtomicFileSet,
     probe::{Formats, extension, promised_foreign, unsupported},
 };
 
@@ -38,7 +38,7 @@ pub struct Output {
     /// Takes the disk.
     pub writer: Box<dyn ImageWriter>,
     /// Its files. They are to be committed when the writer has finished.
-    pub drafts: Drafts,
+    pub drafts: AtomicFileSet,
 }
 
 impl fmt::Debug for Output {
@@ -66,7 +66,7 @@ pub fn driver_for(spec: &OutputSpec) -> Result<&'static Driver> {
 pub fn create(spec: &OutputSpec, disk: NewDisk, parent: Option<NewParent>) -> Result<Output> {
     check_sector(driver_for(spec)?, spec, disk)?;
     check_place(&spec.path)?;
-    let drafts = Drafts::create(&spec.path, spec.existing)?;
+    let drafts = AtomicFileSet::create(&spec.path, spec.existing)?;
     let writer = create_in(&drafts, spec, disk, parent)?;
     Ok(Output { writer, drafts })
 }
@@ -115,8 +115,8 @@ pub fn create_stream(
 ///
 /// # Errors
 /// Usage, if so.
-pub fn refuse_inputs(output: &Path, inputs: &[Stamp]) -> Result<()> {
-    let Some(output_stamp) = Stamp::at(output) else {
+pub fn refuse_inputs(output: &Path, inputs: &[FileVersion]) -> Result<()> {
+    let Some(output_stamp) = FileVersion::at(output) else {
         return Ok(());
     };
     if inputs.iter().any(|input| input.is_same_file(&output_stamp)) {
@@ -333,7 +333,7 @@ mod tests {
         fs::create_dir(at("deep")).expect("room");
         symlink(at("base.vhd"), at("link.vhd")).expect("links");
         fs::hard_link(at("base.vhd"), at("hard.vhd")).expect("links");
-        let inputs = [Stamp::at(&at("base.vhd")).expect("it is there")];
+        let inputs = [FileVersion::at(&at("base.vhd")).expect("it is there")];
         for name in ["base.vhd", "link.vhd", "hard.vhd", "deep/../base.vhd"] {
             let error = refuse_inputs(&at(name), &inputs).expect_err("it is an input");
             assert_eq!(error.kind(), Kind::Usage, "{name}");

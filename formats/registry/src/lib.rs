@@ -14,10 +14,10 @@
 //! Inside, `hint` reads recorded paths, `beneath` opens them without leaving a folder, `parent` chooses among them, `search` finds
 //! more by identity, `companions` does the same for a format's other files, `named` has every error say its file, and `foreign` knows what nobody here can read.
 
+mod atomic_file_set;
 mod beneath;
 mod companions;
 pub mod create;
-mod drafts;
 mod foreign;
 mod hint;
 pub mod link;
@@ -31,8 +31,8 @@ mod search;
 
 use imgdelta_core::Driver;
 
+pub use atomic_file_set::AtomicFileSet;
 pub use create::{Output, OutputSpec, create, create_in, create_stream, driver_for, refuse_inputs};
-pub use drafts::Drafts;
 pub use link::{needs_search, new_parent};
 pub use open::{MOST_LAYERS, OpenSpec, Opened, check_image, open_chain, open_image, repair_image};
 pub use policy::{Candidate, Policy, Reason, Refused, candidates};

@@ -8,8 +8,8 @@ use std::{
 };
 
 use imgdelta_core::{
-    CheckReport, Driver, Error, FileSource, Format, Image, Kind, Open, Options, Repair, Result,
-    Source, Stamp,
+    CheckReport, Driver, Error, FileSource, FileVersion, Format, Image, Kind, Open, Options,
+    Repair, Result, Source,
 };
 
 use crate::{
@@ -55,7 +55,7 @@ pub struct Opened {
     /// Its file.
     pub path: PathBuf,
     /// Which file on the host that is, in which version.
-    pub stamp: Option<Stamp>,
+    pub stamp: Option<FileVersion>,
     /// How it was found, where that is not as its child recorded it, and how it does not fit, where it is read all the same.
     pub notes: Vec<String>,
 }
@@ -65,7 +65,7 @@ impl Opened {
     ///
     /// # Errors
     /// Host, if the host cannot tell.
-    pub fn inputs(&self) -> Result<Vec<Stamp>> {
+    pub fn inputs(&self) -> Result<Vec<FileVersion>> {
         let mut stamps = Vec::new();
         for file in &self.image.facts().files {
             stamps.extend(file.stamp()?);

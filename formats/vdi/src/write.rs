@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Ahead, Bytes, Create, Error, FileOffset, Grain, ImageWriter, Kind, Packed, Packer, Placed,
-    PlainPacker, Result, SECTOR, Seal, Shape, Sink, Unit,
+    Ahead, Bytes, Create, Encoded, Encoder, Error, FileOffset, Grain, ImageWriter, Kind, Placed,
+    PlainEncoder, Result, SECTOR, Seal, Shape, Sink, Unit,
 };
 
 use crate::{
@@ -203,21 +203,21 @@ impl ImageWriter for Writer {
         }
     }
 
-    fn packer(&self) -> Box<dyn Packer> {
-        Box::new(PlainPacker)
+    fn encoder(&self) -> Box<dyn Encoder> {
+        Box::new(PlainEncoder)
     }
 
     fn place(
         &mut self,
         unit: &Unit<'_>,
-        packed: &Packed,
+        packed: &Encoded,
         _stored: Bytes,
     ) -> Result<Option<Placed>> {
         let size = self.plan.block_size.0;
         let number = unit.at.0.checked_div(size).unwrap_or_default();
         let inside = unit.at.0.saturating_sub(number.saturating_mul(size));
         let block = Bytes(number).in_memory();
-        if *packed == Packed::Empty {
+        if *packed == Encoded::Empty {
             self.place_nothing(block, unit);
             return Ok(None);
         }

@@ -5,8 +5,8 @@ mod sparse;
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Ahead, Bytes, Create, Error, FileOffset, ImageWriter, Kind, Packed, Packer, Placed,
-    PlainPacker, Result, Seal, Shape, Sink, Unit,
+    Ahead, Bytes, Create, Encoded, Encoder, Error, FileOffset, ImageWriter, Kind, Placed,
+    PlainEncoder, Result, Seal, Shape, Sink, Unit,
 };
 
 use crate::{
@@ -100,17 +100,17 @@ impl ImageWriter for Fixed {
         }
     }
 
-    fn packer(&self) -> Box<dyn Packer> {
-        Box::new(PlainPacker)
+    fn encoder(&self) -> Box<dyn Encoder> {
+        Box::new(PlainEncoder)
     }
 
     fn place(
         &mut self,
         unit: &Unit<'_>,
-        packed: &Packed,
+        packed: &Encoded,
         _stored: Bytes,
     ) -> Result<Option<Placed>> {
-        if *packed == Packed::Empty {
+        if *packed == Encoded::Empty {
             return Ok(None);
         }
         let at = FileOffset(unit.at.0);

@@ -10,7 +10,7 @@ use driving::{
     Pair, S, Tested, check, footer_of, header_of, memory, open, pair, parent_of, patched, read_all,
     read_over, write, write_to,
 };
-use imgdelta_core::{Draft, Existing};
+use imgdelta_core::{AtomicFile, Existing};
 use imgdelta_fixtures::{
     Fill, Recipe,
     peers::{self, Peer},
@@ -45,7 +45,7 @@ fn an_image_goes_to_a_file_as_to_memory_and_a_fixed_one_to_a_pipe() -> Tested {
     let folder = tempfile::tempdir()?;
     for options in [&["subformat=dynamic"][..], &["subformat=fixed"]] {
         let path = folder.path().join("out.vhd");
-        let draft = Draft::create(&path, Existing::Replace)?;
+        let draft = AtomicFile::create(&path, Existing::Replace)?;
         write_to(&draft.sink(), &disk, options, None, None)?;
         draft.commit()?;
         let in_memory = write(&disk, options, None)?;

@@ -11,8 +11,8 @@ mod space;
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, Create, Error, FileOffset, Grain, ImageWriter, Kind, Packed, Packer, Placed,
-    PlainPacker, Result, Seal, Shape, Sink, Unit,
+    Bytes, Create, Encoded, Encoder, Error, FileOffset, Grain, ImageWriter, Kind, Placed,
+    PlainEncoder, Result, Seal, Shape, Sink, Unit,
 };
 
 use crate::{
@@ -205,11 +205,16 @@ impl ImageWriter for Writer {
         self.plan.block_size.min(UNIT)
     }
 
-    fn packer(&self) -> Box<dyn Packer> {
-        Box::new(PlainPacker)
+    fn encoder(&self) -> Box<dyn Encoder> {
+        Box::new(PlainEncoder)
     }
 
-    fn place(&mut self, unit: &Unit<'_>, packed: &Packed, stored: Bytes) -> Result<Option<Placed>> {
+    fn place(
+        &mut self,
+        unit: &Unit<'_>,
+        packed: &Encoded,
+        stored: Bytes,
+    ) -> Result<Option<Placed>> {
         let size = self.plan.block_size.0;
         let number = unit.at.0.checked_div(size).unwrap_or_default();
         let inside = unit.at.0.saturating_sub(number.saturating_mul(size));
@@ -217,7 +222,7 @@ impl ImageWriter for Writer {
         if self.plan.parent.is_some() {
             self.mark(inside, unit.grains);
         }
-        if *packed == Packed::Empty {
+        if *packed == Encoded::Empty {
             return Ok(None);
         }
         let at = self.place_block().saturating_add(Bytes(inside));

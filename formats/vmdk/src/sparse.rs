@@ -256,7 +256,7 @@ impl Piece for Sparse {
         let state = match cell {
             Cell::Absent => State::Absent,
             Cell::Zero => State::Zero,
-            Cell::At(_) if self.packed.is_some() => State::Packed,
+            Cell::At(_) if self.packed.is_some() => State::Compressed,
             Cell::At(sector) => State::Data {
                 file: self.file.number,
                 at: FileOffset(sector.saturating_mul(SECTOR)).saturating_add(Bytes(inside)),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use imgdelta_core::Format;
-use imgdelta_delta::{Watch, Work};
+use imgdelta_delta::{ExecContext, Watch};
 use imgdelta_deploy::{
     delivery::{Deploy, Destination, Errand, deploy_many},
     wire::Client,
@@ -232,7 +232,7 @@ fn lists(target: &str) -> Vec<Vec<u8>> {
 
 /// How a catalogue works.
 fn run(watch: &Watch) -> Run<'_> {
-    let work = Work {
+    let work = ExecContext {
         threads: 1,
         watch,
         time: None,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use imgdelta_core::{Error, Kind, Result};
-use imgdelta_delta::{Memory, prove};
+use imgdelta_delta::{DigestCache, prove};
 use imgdelta_repository::catalogue::{self, Disk, InsidePath, Listing, Name, Repository};
 use serde::Serialize;
 
@@ -137,7 +137,7 @@ fn foresee(repository: &Repository, add: &catalogue::Add, run: &Run<'_>) -> Resu
         InsidePath::between(&real(repository.folder())?, &real(&add.image.path)?)?;
     }
     let work = run.catalogue(std::time::Duration::ZERO)?.work;
-    let proof = prove(&disk.chain, &Memory::none(), work)?;
+    let proof = prove(&disk.chain, &DigestCache::none(), work)?;
     if let Some(known) = listing.by_content(&proof.id) {
         return Ok((Image::of(known, &listing), false));
     }

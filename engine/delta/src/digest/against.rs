@@ -5,7 +5,7 @@ use std::ops::Range;
 use imgdelta_core::Result;
 
 use crate::{
-    remembered::{LONGEST_RUN, LeafReader, LeafRun},
+    digest_cache::{LONGEST_RUN, LeafReader, LeafRun},
     tree::{Digest, Filler},
 };
 

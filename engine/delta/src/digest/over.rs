@@ -1,16 +1,16 @@
 //! The content id of a child, by reading only what it says itself: the rest is its base's, whose leaves are there.
 
-use imgdelta_core::{Bytes, Draft, Error, Kind, Result, VirtOffset};
+use imgdelta_core::{AtomicFile, Bytes, Error, Kind, Result, VirtOffset};
 
 use crate::{
     buffer::Aligned,
     chain::Chain,
+    digest_cache::{LONGEST_RUN, LeafReader, LeafRun, LeafWriter, windows_of},
+    exec::{self, ExecContext},
     ordered::{self, Line},
     prove::{Proof, Prover},
-    remembered::{LONGEST_RUN, LeafReader, LeafRun, LeafWriter, windows_of},
     tree::{Digest, WINDOW},
     walk::{Known, Manner, Segment, Side, Span, Walker, read_spans, spans_of, windows},
-    work::{self, Work},
 };
 
 /// The longest run of the base that is taken over at once: 4096 leaves.
@@ -29,13 +29,13 @@ pub fn prove_over(
     base: &Chain,
     known: LeafReader,
     keeping: LeafWriter,
-    work: Work<'_>,
-) -> Result<(Proof, Draft)> {
+    work: ExecContext<'_>,
+) -> Result<(Proof, AtomicFile)> {
     if known.size() != base.size() {
         return Err(wrong_leaves("are of a disk of another size"));
     }
     let manner = Manner {
-        step: work::step(WINDOW, disk.block_size()),
+        step: exec::step(WINDOW, disk.block_size()),
         skips_zero: true,
         skips_same: true,
         longest_same: LONGEST_SAME,
@@ -69,7 +69,7 @@ struct Serial<'a> {
 struct Hasher<'a> {
     disk: &'a Chain,
     base: &'a Chain,
-    work: Work<'a>,
+    work: ExecContext<'a>,
 }
 
 struct Piece {

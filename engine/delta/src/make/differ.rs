@@ -7,11 +7,11 @@ use super::{Make, Sides, damaged_memory, stretch::Stretch};
 use crate::{
     buffer::Aligned,
     chain::Chain,
+    digest_cache::{LeafReader, LeafRun, windows_of},
     emit::{Emitter, Seed},
     layer::LayerProver,
     ordered::Line,
     prove::Prover,
-    remembered::{LeafReader, LeafRun, windows_of},
     tree::Digest,
     walk::{Known, Segment, Walker, windows},
 };

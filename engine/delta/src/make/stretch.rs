@@ -7,9 +7,9 @@ use imgdelta_core::{Bytes, Error, Grain, Kind, Result, SECTOR, Shape, VirtOffset
 use super::differ::{Desk, Differ, Found, Piece};
 use crate::{
     buffer::is_zero,
+    digest_cache::LeafRun,
     layer::{self, LayerProver},
     prove::Prover,
-    remembered::LeafRun,
     tree::{Digest, Filler, WINDOW},
     walk::{Known, Segment, Side, read_spans, spans_of, windows},
 };

@@ -10,8 +10,8 @@
 use std::sync::{Arc, Mutex};
 
 use imgdelta_core::{
-    Bytes, Extent, Facts, FileOffset, Format, Grain, Image, ImageWriter, MemSink, Packed, Packer,
-    Placed, PlainPacker, Result, Seal, Shape, Sink, State, Unit, VirtOffset,
+    Bytes, Encoded, Encoder, Extent, Facts, FileOffset, Format, Grain, Image, ImageWriter, MemSink,
+    Placed, PlainEncoder, Result, Seal, Shape, Sink, State, Unit, VirtOffset,
 };
 use imgdelta_delta::{Chain, Layer};
 
@@ -203,11 +203,16 @@ impl ImageWriter for MemWriter {
         self.zero_run
     }
 
-    fn packer(&self) -> Box<dyn Packer> {
-        Box::new(PlainPacker)
+    fn encoder(&self) -> Box<dyn Encoder> {
+        Box::new(PlainEncoder)
     }
 
-    fn place(&mut self, unit: &Unit<'_>, packed: &Packed, stored: Bytes) -> Result<Option<Placed>> {
+    fn place(
+        &mut self,
+        unit: &Unit<'_>,
+        packed: &Encoded,
+        stored: Bytes,
+    ) -> Result<Option<Placed>> {
         assert!(
             self.last.is_none_or(|last| last < unit.at.0),
             "addresses only grow"
@@ -250,7 +255,7 @@ impl ImageWriter for MemWriter {
                 };
             }
         }
-        if *packed == Packed::Empty {
+        if *packed == Encoded::Empty {
             return Ok(None);
         }
         assert_eq!(stored.0, expected);

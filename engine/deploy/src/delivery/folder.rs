@@ -11,7 +11,7 @@ use std::{
 };
 
 use imgdelta_core::{
-    Bytes, Draft, Error, Existing, FileOffset, FileSource, Kind, Result, Source, read_vec,
+    AtomicFile, Bytes, Error, Existing, FileOffset, FileSource, Kind, Result, Source, read_vec,
 };
 use imgdelta_repository::catalogue::Repository;
 
@@ -244,7 +244,7 @@ fn lock(folder: &Path, wait: Duration) -> Result<Option<File>> {
 
 /// Writes a small file, whole or not at all.
 fn write(place: &Path, content: &[u8]) -> Result<()> {
-    let draft = Draft::create(place, Existing::Replace)?;
+    let draft = AtomicFile::create(place, Existing::Replace)?;
     draft.sink().write_at(FileOffset::ZERO, content)?;
     draft.commit()
 }

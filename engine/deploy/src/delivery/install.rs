@@ -1,8 +1,8 @@
 //! One image made from its base and what came: the base proven by content, the image written, proven, and entered in one step. Until then
 //! nothing under its id is there. Which item is taken, and whether its files are whole, is not known here.
 
-use imgdelta_core::{Draft, Format, Result};
-use imgdelta_delta::remembered::LeafReader;
+use imgdelta_core::{AtomicFile, Format, Result};
+use imgdelta_delta::digest_cache::LeafReader;
 use imgdelta_repository::{
     catalogue::{
         Arrival, How, Known, Listing, Name, Parent, Record, Repository,
@@ -172,7 +172,7 @@ fn lineage(
     site: &Repository,
     listing: &Listing,
     item: &Item,
-    leaves: &Draft,
+    leaves: &AtomicFile,
 ) -> Result<Option<Parent>> {
     let Some(parent) = &item.parent else {
         return Ok(None);

@@ -4,11 +4,12 @@
 use std::path::Path;
 
 use imgdelta_core::{
-    Bytes, Draft, Error, FileOffset, FileSource, Format, ImageWriter, Kind, Result, SECTOR, Source,
-    Stamp, read_vec,
+    AtomicFile, Bytes, Error, FileOffset, FileSource, FileVersion, Format, ImageWriter, Kind,
+    Result, SECTOR, Source, read_vec,
 };
 use imgdelta_delta::{
-    Apply, Chain, Copied, Copy, Layer, Manifest, Memory, manifest, remembered::LeafWriter,
+    Apply, Chain, Convert, Converted, DigestCache, Layer, Manifest, digest_cache::LeafWriter,
+    manifest,
 };
 use imgdelta_registry::{OpenSpec, Opened, open_image};
 use imgdelta_repository::catalogue::{Record, Repository};
@@ -146,7 +147,7 @@ impl Unpacked<'_> {
     }
 
     /// The base's file as it was opened, if the base lies in it byte for byte: a clone of that is most of the image.
-    pub(super) fn clonable(&self) -> Option<(&Path, &Stamp)> {
+    pub(super) fn clonable(&self) -> Option<(&Path, &FileVersion)> {
         let (ground, _) = self.under.as_ref()?;
         let (record, top) = ground.entered()?;
         let ([layer], Format::Raw) = (ground.chain.layers(), record.format) else {
@@ -166,7 +167,7 @@ impl Unpacked<'_> {
         leaves: LeafWriter,
         is_clone: bool,
         errand: &Errand<'_>,
-    ) -> Result<(Copied, Draft)> {
+    ) -> Result<(Converted, AtomicFile)> {
         if let Some(apply) = self.apply(errand).filter(|_| is_clone || !self.is_proven) {
             let written = match is_clone {
                 true => apply.run_onto_base(writer, leaves),
@@ -174,10 +175,10 @@ impl Unpacked<'_> {
             };
             return written.map_err(|error| self.explain(error));
         }
-        let copy = Copy {
+        let copy = Convert {
             disk: &self.disk,
             proves: true,
-            memory: &Memory::none(),
+            memory: &DigestCache::none(),
             work: errand.run.work,
         };
         copy.run_keeping(writer, leaves)
@@ -185,7 +186,7 @@ impl Unpacked<'_> {
 
     /// Base and child as the engine applies them; of a whole image there is nothing to apply.
     fn apply<'b>(&'b self, errand: &Errand<'b>) -> Option<Apply<'b>> {
-        static NONE: Memory = Memory::none();
+        static NONE: DigestCache = DigestCache::none();
         let (ground, promised) = self.under.as_ref()?;
         Some(Apply {
             base: &ground.chain,

@@ -3,12 +3,12 @@
 use std::os::unix::fs::MetadataExt;
 
 use imgdelta_core::{
-    Bytes, Draft, Error, Existing, Format, Kind, NewDisk, Options, Outputs, Result, SECTOR,
+    AtomicFile, Bytes, Error, Existing, Format, Kind, NewDisk, Options, Outputs, Result, SECTOR,
 };
 use imgdelta_delta::{
-    Chain, Make, Memory, Proof,
+    Chain, DigestCache, Make, Proof,
     digest::{prove_keeping, prove_over},
-    remembered::LeafReader,
+    digest_cache::LeafReader,
 };
 use imgdelta_registry::{OpenSpec, Output, OutputSpec, create, new_parent};
 use imgdelta_repository::{
@@ -33,7 +33,7 @@ pub(super) struct Written {
     /// What proves it.
     pub(super) proof: Proof,
     /// Its leaves.
-    pub(super) leaves: Draft,
+    pub(super) leaves: AtomicFile,
     /// The image here whose child its file is.
     pub(super) link: Option<ImageId>,
 }
@@ -70,7 +70,7 @@ pub(super) fn as_whole(
     let is_clone = original.is_some_and(|(original, opened)| drafts.share(original, opened));
     let (copied, leaves) = came.write(writer, site.new_leaves()?, is_clone, errand)?;
     Ok(Written {
-        files: Files::Drafts(path, drafts),
+        files: Files::AtomicFileSet(path, drafts),
         format,
         proof: promised(item, copied.proof)?,
         leaves,
@@ -112,7 +112,7 @@ pub(super) fn as_child(
         base: ground.chain(),
         target: disk,
         proves: false,
-        memory: &Memory::none(),
+        memory: &DigestCache::none(),
         work: errand.run.work,
     }
     .run(writer)?;
@@ -129,7 +129,7 @@ pub(super) fn as_child(
         ));
     }
     Ok(Some(Written {
-        files: Files::Drafts(path, drafts),
+        files: Files::AtomicFileSet(path, drafts),
         format,
         proof,
         leaves,
@@ -144,7 +144,7 @@ fn prove_child(
     child: &std::path::Path,
     format: Format,
     errand: &Errand<'_>,
-) -> Result<(Proof, Draft)> {
+) -> Result<(Proof, AtomicFile)> {
     let written = Disk::open(&OpenSpec {
         format: Some(format),
         ..OpenSpec::of(child)

@@ -7,7 +7,7 @@ use std::{
 };
 
 use imgdelta_core::{Existing, Format, Options, Result, VirtOffset};
-use imgdelta_delta::{Copy, Memory, WINDOW, Watch, Work};
+use imgdelta_delta::{Convert, DigestCache, ExecContext, WINDOW, Watch};
 use imgdelta_deploy::delivery::{
     Deploy, Deployed, Destination, Errand, Index, Manner, Received, Stage, deploy_many, receive,
 };
@@ -88,8 +88,8 @@ impl Place {
         }
     }
 
-    pub(crate) fn work(&self) -> Work<'_> {
-        Work {
+    pub(crate) fn work(&self) -> ExecContext<'_> {
+        ExecContext {
             threads: 2,
             watch: &self.watch,
             time: Some(1_700_000_000),
@@ -185,7 +185,7 @@ pub(crate) fn deploy<'a>(headquarters: &'a Repository, images: &[&str]) -> Deplo
 }
 
 /// Writes a disk as one image of the format that the name says.
-pub(crate) fn convert(source: &Path, place: &Path, work: Work<'_>) -> Result<()> {
+pub(crate) fn convert(source: &Path, place: &Path, work: ExecContext<'_>) -> Result<()> {
     let disk = Disk::open(&OpenSpec::of(source))?;
     let spec = OutputSpec {
         path: place.to_owned(),
@@ -194,10 +194,10 @@ pub(crate) fn convert(source: &Path, place: &Path, work: Work<'_>) -> Result<()>
         existing: Existing::Replace,
     };
     let output = create(&spec, disk.chain.disk(), None)?;
-    Copy {
+    Convert {
         disk: &disk.chain,
         proves: false,
-        memory: &Memory::none(),
+        memory: &DigestCache::none(),
         work,
     }
     .run(output.writer)?;

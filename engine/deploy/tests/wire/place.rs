@@ -8,7 +8,7 @@ use std::{
 };
 
 use imgdelta_core::{Error, Format, Kind, Result};
-use imgdelta_delta::{Digest, Watch, Work};
+use imgdelta_delta::{Digest, ExecContext, Watch};
 use imgdelta_deploy::wire::{
     Choice, Client, Install, Installed, Outcome, Parcel, Part, Received, Served, Site, Whole, serve,
 };
@@ -47,7 +47,7 @@ impl Place {
 
     pub(crate) fn run(&self) -> Run<'_> {
         Run {
-            work: Work {
+            work: ExecContext {
                 threads: 1,
                 watch: &self.watch,
                 time: Some(1_700_000_000),

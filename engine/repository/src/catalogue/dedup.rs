@@ -4,8 +4,8 @@
 
 use std::{os::unix::fs::MetadataExt, path::Path};
 
-use imgdelta_core::{Bytes, Draft, Error, Outputs, Result, SECTOR};
-use imgdelta_delta::{Make, Memory, Proof, remembered::LeafReader};
+use imgdelta_core::{AtomicFile, Bytes, Error, Outputs, Result, SECTOR};
+use imgdelta_delta::{DigestCache, Make, Proof, digest_cache::LeafReader};
 use imgdelta_registry::{OpenSpec, create, new_parent};
 
 use super::{
@@ -95,7 +95,7 @@ impl Repository {
         &self,
         disk: &Disk,
         proof: Proof,
-        leaves: Draft,
+        leaves: AtomicFile,
         base: &Record,
         name: &Name,
         run: &Run<'_>,
@@ -119,7 +119,7 @@ impl Repository {
             base: &parent.chain,
             target: &disk.chain,
             proves: false,
-            memory: &Memory::none(),
+            memory: &DigestCache::none(),
             work: run.work,
         }
         .run(output.writer)?;
@@ -131,7 +131,7 @@ impl Repository {
             return Ok(Err(format!("'{}' {why}", base.name)));
         }
         let stored = Stored {
-            files: Files::Drafts(path, output.drafts),
+            files: Files::AtomicFileSet(path, output.drafts),
             format: base.format,
             proof,
             leaves,

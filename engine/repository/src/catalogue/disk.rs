@@ -1,7 +1,7 @@
 //! An image of a repository, open: its layers, as the engine sees them. Whether its content is what the record says is not looked at.
 
-use imgdelta_core::{Bytes, Error, Kind, Result, Stamp};
-use imgdelta_delta::{Chain, Layer, remembered::LeafReader};
+use imgdelta_core::{Bytes, Error, FileVersion, Kind, Result};
+use imgdelta_delta::{Chain, Layer, digest_cache::LeafReader};
 use imgdelta_registry::{OpenSpec, Opened, Policy, open_chain};
 
 use super::{Repository, record::Record};
@@ -76,7 +76,7 @@ impl Disk {
     }
 
     /// The versions of the top image's own files when it was opened.
-    pub(super) fn stamps(&self) -> &[Stamp] {
+    pub(super) fn stamps(&self) -> &[FileVersion] {
         self.chain.layers().first().map_or(&[], Layer::stamps)
     }
 }
@@ -131,7 +131,7 @@ impl Repository {
     }
 
     /// Whether nobody has written to the image's own files since it was proven.
-    pub(super) fn is_untouched(&self, record: &Record, stamps: &[Stamp]) -> bool {
+    pub(super) fn is_untouched(&self, record: &Record, stamps: &[FileVersion]) -> bool {
         record.files.len() == stamps.len()
             && record
                 .files

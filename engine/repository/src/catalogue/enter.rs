@@ -4,9 +4,9 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use imgdelta_core::{Draft, Error, FileSource, Format, Kind, Result, Source, Stamp};
+use imgdelta_core::{AtomicFile, Error, FileSource, FileVersion, Format, Kind, Result, Source};
 use imgdelta_delta::{ContentId, Proof};
-use imgdelta_registry::Drafts;
+use imgdelta_registry::AtomicFileSet;
 
 use super::{
     Repository, Run, clock,
@@ -28,7 +28,7 @@ pub struct Arrival {
     /// The size of its disk and its content id.
     pub proof: Proof,
     /// Its leaf digests: a draft anywhere below the repository's folder.
-    pub leaves: Option<Draft>,
+    pub leaves: Option<AtomicFile>,
     /// Its id; `None`: its content id.
     pub id: Option<ImageId>,
     /// Its name.
@@ -47,9 +47,9 @@ pub struct Arrival {
 #[derive(Debug)]
 pub enum Files {
     /// One that gets its name when the image is entered. It will stand at this place.
-    Draft(InsidePath, Draft),
-    /// As [`Draft`](Self::Draft), by a format's writer.
-    Drafts(InsidePath, Drafts),
+    AtomicFile(InsidePath, AtomicFile),
+    /// As [`AtomicFile`](Self::AtomicFile), by a format's writer.
+    AtomicFileSet(InsidePath, AtomicFileSet),
     /// They stand here, and stay as they are: the image itself first.
     There(Vec<StoredFile>),
 }
@@ -70,7 +70,7 @@ impl Arrival {
     #[must_use]
     pub fn path(&self) -> Option<&InsidePath> {
         match &self.files {
-            Files::Draft(path, _) | Files::Drafts(path, _) => Some(path),
+            Files::AtomicFile(path, _) | Files::AtomicFileSet(path, _) => Some(path),
             Files::There(files) => files.first().map(|file| &file.path),
         }
     }
@@ -102,18 +102,18 @@ impl Files {
     /// The files as they are, durable.
     fn stored(&self) -> Result<Vec<StoredFile>> {
         let (path, written) = match self {
-            Self::Draft(path, draft) => {
+            Self::AtomicFile(path, draft) => {
                 draft.sink().sync()?;
                 (path, draft.written_at())
             }
-            Self::Drafts(path, drafts) => {
+            Self::AtomicFileSet(path, drafts) => {
                 use imgdelta_core::Outputs;
                 drafts.main()?.sync()?;
                 (path, drafts.written_at())
             }
             Self::There(files) => return Ok(files.clone()),
         };
-        let stamp = Stamp::at(written).ok_or_else(|| {
+        let stamp = FileVersion::at(written).ok_or_else(|| {
             Error::new(Kind::Host, "vanished while it was written").in_file(written)
         })?;
         Ok(vec![StoredFile::new(path.clone(), &stamp)])
@@ -122,8 +122,8 @@ impl Files {
     /// Gives them their names.
     fn commit(self) -> Result<()> {
         match self {
-            Self::Draft(_, draft) => draft.commit(),
-            Self::Drafts(_, drafts) => drafts.commit(),
+            Self::AtomicFile(_, draft) => draft.commit(),
+            Self::AtomicFileSet(_, drafts) => drafts.commit(),
             Self::There(_) => Ok(()),
         }
     }
@@ -189,7 +189,7 @@ impl Repository {
     }
 
     /// The content is here already: its leaves take the place of those that are lost or damaged.
-    fn known(&self, there: Record, leaves: Option<Draft>) -> Result<Added> {
+    fn known(&self, there: Record, leaves: Option<AtomicFile>) -> Result<Added> {
         if let Some(leaves) = leaves {
             self.settle_leaves(&leaves, &there.content_id)?.commit()?;
         }
@@ -216,10 +216,14 @@ impl Repository {
     }
 
     /// The leaves of a disk, on their way to where they belong.
-    pub(super) fn settle_leaves(&self, leaves: &Draft, content: &ContentId) -> Result<Draft> {
+    pub(super) fn settle_leaves(
+        &self,
+        leaves: &AtomicFile,
+        content: &ContentId,
+    ) -> Result<AtomicFile> {
         let place = self.rooms.leaves(content);
         let source = FileSource::open(leaves.written_at())?;
-        Draft::holding(&place, imgdelta_core::Existing::Replace, &source)
+        AtomicFile::holding(&place, imgdelta_core::Existing::Replace, &source)
     }
 
     /// The path, from the repository's folder, of a file below it.
@@ -239,7 +243,7 @@ impl Repository {
     pub(super) fn stored_files(
         &self,
         files: &[std::sync::Arc<dyn Source>],
-        stamps: &[Stamp],
+        stamps: &[FileVersion],
     ) -> Result<Vec<StoredFile>> {
         let stored = files.iter().zip(stamps).map(|(file, stamp)| {
             let path = file

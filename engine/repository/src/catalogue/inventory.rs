@@ -4,7 +4,8 @@
 use std::{collections::HashSet, path::Path};
 
 use imgdelta_core::{
-    Bytes, Draft, Error, Existing, FileOffset, FileSource, Format, Kind, Result, Source, read_vec,
+    AtomicFile, Bytes, Error, Existing, FileOffset, FileSource, Format, Kind, Result, Source,
+    read_vec,
 };
 use imgdelta_delta::ContentId;
 use serde::{Deserialize, Serialize};
@@ -125,7 +126,7 @@ impl Inventory {
     /// # Errors
     /// Usage, if something stands there that may not be replaced; Host, if the host cannot.
     pub fn write(&self, place: &Path, existing: Existing) -> Result<()> {
-        let draft = Draft::create(place, existing)?;
+        let draft = AtomicFile::create(place, existing)?;
         draft.sink().write_at(FileOffset::ZERO, &self.to_json()?)?;
         draft.commit()
     }

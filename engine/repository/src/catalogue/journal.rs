@@ -5,7 +5,7 @@
 
 use std::{fs, time::Duration};
 
-use imgdelta_core::{Error, Existing, Kind, Result, Stamp};
+use imgdelta_core::{Error, Existing, FileVersion, Kind, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -180,7 +180,7 @@ impl<'a> Change<'a> {
     fn is_there(&self, record: &Record) -> bool {
         record.files.iter().all(|file| {
             let place = self.rooms.place(&file.path);
-            let stamp = place.ok().and_then(|place| Stamp::at(&place));
+            let stamp = place.ok().and_then(|place| FileVersion::at(&place));
             stamp.is_some_and(|stamp| file.is_unchanged(&stamp))
         })
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use imgdelta_core::Result;
 use imgdelta_delta::{
     Digest,
-    remembered::{LONGEST_RUN, LeafReader, LeafRun},
+    digest_cache::{LONGEST_RUN, LeafReader, LeafRun},
 };
 
 use super::{

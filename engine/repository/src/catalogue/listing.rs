@@ -77,7 +77,7 @@ impl Listing {
             let entry =
                 entry.map_err(|cause| Error::host("cannot list", cause).in_file(&folder))?;
             let name = entry.file_name();
-            // Drafts begin with a dot.
+            // AtomicFileSet begin with a dot.
             let stem = name.to_str().and_then(|name| name.strip_suffix(".json"));
             let Some(stem) = stem.filter(|stem| !stem.starts_with('.')) else {
                 continue;

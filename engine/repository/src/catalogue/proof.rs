@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use imgdelta_core::{Draft, Result};
+use imgdelta_core::{AtomicFile, Result};
 use imgdelta_delta::{
     Chain, Proof,
     digest::{prove_keeping, prove_over},
-    remembered::LeafWriter,
+    digest_cache::LeafWriter,
 };
 
 use super::{Repository, Run, disk::Disk, listing::Listing, record::Record};
@@ -18,7 +18,7 @@ impl Repository {
         disk: &Disk,
         listing: &Listing,
         run: &Run<'_>,
-    ) -> Result<(Proof, Draft)> {
+    ) -> Result<(Proof, AtomicFile)> {
         if let Some((below, parent)) = self.known_below(disk, listing)?
             && let Ok(Some(known)) = self.leaves(parent)
         {

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use imgdelta_core::{Bytes, Error, Format, Kind, Result, Stamp};
+use imgdelta_core::{Bytes, Error, FileVersion, Format, Kind, Result};
 use imgdelta_delta::ContentId;
 use serde::{Deserialize, Serialize};
 
@@ -206,7 +206,7 @@ impl Record {
 
 impl StoredFile {
     /// A file as it is now.
-    pub(super) fn new(path: InsidePath, stamp: &Stamp) -> Self {
+    pub(super) fn new(path: InsidePath, stamp: &FileVersion) -> Self {
         Self {
             path,
             length: stamp.len,
@@ -216,7 +216,7 @@ impl StoredFile {
 
     /// Whether nobody has written to it since: its length and its time are the same, as far as the file system that it stands on now
     /// keeps times: exFAT to 10 ms, others to a second, FAT to two.
-    pub(super) fn is_unchanged(&self, now: &Stamp) -> bool {
+    pub(super) fn is_unchanged(&self, now: &FileVersion) -> bool {
         const GRAINS: [i64; 4] = [1, 10_000, 1_000_000, 2_000_000];
         let found = microseconds(now);
         let kept = |grain: &i64| {
@@ -228,7 +228,7 @@ impl StoredFile {
 }
 
 /// When it was changed last, in microseconds since 1970.
-fn microseconds(stamp: &Stamp) -> i64 {
+fn microseconds(stamp: &FileVersion) -> i64 {
     i64::try_from(stamp.modified.div_euclid(1000)).unwrap_or(i64::MAX)
 }
 

@@ -16,7 +16,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use imgdelta_core::{Draft, Error, Existing, FileOffset, Kind, Result};
+use imgdelta_core::{AtomicFile, Error, Existing, FileOffset, Kind, Result};
 use imgdelta_delta::ContentId;
 use rustix::fs::OFlags;
 
@@ -197,7 +197,7 @@ pub(super) fn read_small(place: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
 /// # Errors
 /// Usage, if something stands there that may not be replaced; Host, if the host cannot.
 pub(super) fn write_small(place: &Path, content: &[u8], existing: Existing) -> Result<()> {
-    let draft = Draft::create(place, existing)?;
+    let draft = AtomicFile::create(place, existing)?;
     draft.sink().write_at(FileOffset::ZERO, content)?;
     draft.commit()
 }

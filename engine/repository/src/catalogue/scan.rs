@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use imgdelta_core::{Claim, Error, FileSource, Kind, Peek, Result, Stamp};
+use imgdelta_core::{Claim, Error, FileSource, FileVersion, Kind, Peek, Result};
 use imgdelta_registry::{DRIVERS, OpenSpec};
 
 use super::{
@@ -180,7 +180,7 @@ impl Repository {
             }
         }
         let is_own = |path: &Path| {
-            let stamp = Stamp::at(path);
+            let stamp = FileVersion::at(path);
             !stamp.is_some_and(|stamp| extents.contains(&(stamp.device, stamp.inode)))
         };
         candidates.retain(|candidate| is_own(&candidate.path));

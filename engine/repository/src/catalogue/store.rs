@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use imgdelta_core::{Draft, Error, Existing, Format, Kind, Options, Result, Source};
+use imgdelta_core::{AtomicFile, Error, Existing, Format, Kind, Options, Result, Source};
 use imgdelta_delta::{
-    Copy, Memory, Proof,
+    Convert, DigestCache, Proof,
     digest::{prove, prove_keeping},
 };
 use imgdelta_registry::{OpenSpec, OutputSpec, Policy, create, new_parent};
@@ -29,7 +29,7 @@ pub(super) struct Stored {
     /// What proves it.
     pub(super) proof: Proof,
     /// Its leaves.
-    pub(super) leaves: Draft,
+    pub(super) leaves: AtomicFile,
     /// The image here whose child its file is.
     pub(super) link: Option<ImageId>,
     /// How it was made.
@@ -119,7 +119,7 @@ impl Repository {
         })?;
         let (proof, leaves) = prove_keeping(&copied.chain, self.new_leaves()?, run.work)?;
         Ok(Stored {
-            files: Files::Draft(path, draft),
+            files: Files::AtomicFile(path, draft),
             format: top.driver.format,
             proof,
             leaves,
@@ -158,7 +158,7 @@ impl Repository {
         })?;
         let (proof, leaves) = self.prove(&copied, listing, run)?;
         Ok(Stored {
-            files: Files::Draft(path, draft),
+            files: Files::AtomicFile(path, draft),
             format: driver.format,
             proof,
             leaves,
@@ -181,10 +181,10 @@ impl Repository {
             (path, place) = self.free_place(name, extension_of(format))?;
             output = create(&output_spec(&place, format), disk.disk(), None)?;
         }
-        let copy = Copy {
+        let copy = Convert {
             disk,
             proves: true,
-            memory: &Memory::none(),
+            memory: &DigestCache::none(),
             work: run.work,
         };
         let (copied, leaves) = copy.run_keeping(output.writer, self.new_leaves()?)?;
@@ -192,7 +192,7 @@ impl Repository {
             .proof
             .ok_or_else(|| Error::new(Kind::Host, "the copy was not proven"))?;
         Ok(Stored {
-            files: Files::Drafts(path, output.drafts),
+            files: Files::AtomicFileSet(path, output.drafts),
             format,
             proof,
             leaves,
@@ -202,7 +202,7 @@ impl Repository {
     }
 
     /// The image's file as a draft here: its bytes are shared with it where the file system can do that.
-    fn copied(&self, disk: &Disk, name: &Name) -> Result<(InsidePath, Draft)> {
+    fn copied(&self, disk: &Disk, name: &Name) -> Result<(InsidePath, AtomicFile)> {
         let top = disk.top()?;
         let file = top
             .image
@@ -211,13 +211,13 @@ impl Repository {
             .first()
             .ok_or_else(|| Error::new(Kind::Usage, "the image has no file"))?;
         let (path, place) = self.free_place(name, extension(&top.path, top.driver))?;
-        let draft = Draft::create(&place, Existing::Keep)?;
+        let draft = AtomicFile::create(&place, Existing::Keep)?;
         let opened = file.path().zip(top.stamp.as_ref());
         let draft = if opened.is_some_and(|(file, opened)| draft.share(file, opened)) {
             draft
         } else {
             drop(draft);
-            Draft::holding(&place, Existing::Keep, &**file)?
+            AtomicFile::holding(&place, Existing::Keep, &**file)?
         };
         disk.chain.prove_unchanged()?;
         Ok((path, draft))
@@ -269,7 +269,7 @@ impl Repository {
         if !listing.records().into_iter().any(fits) {
             return Ok(None);
         }
-        let proof = prove(&below, &Memory::none(), run.work)?;
+        let proof = prove(&below, &DigestCache::none(), run.work)?;
         let found = listing.by_content(&proof.id);
         Ok(found.filter(|record| fits(record)).cloned())
     }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use imgdelta_core::{Bytes, Error, Kind, Result};
-use imgdelta_delta::{ContentId, Memory, WINDOW, digest, prove, remembered::LeafReader};
+use imgdelta_delta::{ContentId, DigestCache, WINDOW, digest, digest_cache::LeafReader, prove};
 
 use super::{Repository, Run, disk::Disk, record::Record};
 
@@ -92,11 +92,11 @@ impl Repository {
         // A size that has changed is a finding like any other.
         let chain = Disk::open(&self.spec(record)?)?.chain;
         let (found, differing) = match self.leaves_to_verify(record, chain.size(), notes) {
-            None => (prove(&chain, &Memory::none(), run.work)?, None),
+            None => (prove(&chain, &DigestCache::none(), run.work)?, None),
             Some(leaves) => match digest::verify(&chain, leaves, run.work) {
                 Err(error) if error.code() == "leaves" => {
                     notes.push(damaged(&error.to_string()));
-                    (prove(&chain, &Memory::none(), run.work)?, None)
+                    (prove(&chain, &DigestCache::none(), run.work)?, None)
                 }
                 other => other.map(|(proof, differing)| (proof, Some(differing)))?,
             },

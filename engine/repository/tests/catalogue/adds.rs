@@ -3,7 +3,7 @@
 use std::fs;
 
 use imgdelta_core::{Format, Kind, Result};
-use imgdelta_delta::{Memory, prove};
+use imgdelta_delta::{DigestCache, prove};
 use imgdelta_fixtures::golden;
 use imgdelta_registry::OpenSpec;
 use imgdelta_repository::catalogue::{Add, How, Known, Repository};
@@ -44,7 +44,7 @@ fn a_copy_is_the_same_file_and_its_record_says_what_is_true() -> Result<()> {
             fs::read(&copy).expect("a copy"),
             fs::read(&image).expect("it")
         );
-        let proof = prove(&open(&image)?.chain, &Memory::none(), place.work())?;
+        let proof = prove(&open(&image)?.chain, &DigestCache::none(), place.work())?;
         assert_eq!(record.content_id, proof.id);
         assert_eq!(record.id.as_str(), proof.id.to_string());
         assert_eq!(record.size, golden::SIZE);
@@ -160,10 +160,10 @@ fn an_image_of_several_files_is_written_anew_as_one() -> Result<()> {
         imgdelta_core::Bytes(golden::SIZE).into(),
         None,
     )?;
-    imgdelta_delta::Copy {
+    imgdelta_delta::Convert {
         disk: &open(&source)?.chain,
         proves: false,
-        memory: &Memory::none(),
+        memory: &DigestCache::none(),
         work: place.work(),
     }
     .run(output.writer)?;

@@ -1,7 +1,7 @@
 //! What a deployment enters: an image made from its base and a difference, proven on the way.
 
 use imgdelta_core::{Existing, Format, Kind, Options, Result};
-use imgdelta_delta::{Apply, Memory, Proof, prove};
+use imgdelta_delta::{Apply, DigestCache, Proof, prove};
 use imgdelta_fixtures::golden;
 use imgdelta_registry::{Output, OutputSpec, create};
 use imgdelta_repository::catalogue::{
@@ -31,13 +31,13 @@ fn arrival(place: &Place, repository: &Repository, parent: &Record) -> Result<Ar
         base: &base,
         disk: &disk,
         manifest: None,
-        memory: &Memory::none(),
+        memory: &DigestCache::none(),
         work: place.work(),
     };
     let (copied, leaves) = apply.run_keeping(writer, repository.new_leaves()?)?;
     let proof: Proof = copied.proof.expect("leaves are not kept without");
     Ok(Arrival {
-        files: Files::Drafts(path, drafts),
+        files: Files::AtomicFileSet(path, drafts),
         format: Format::Vhd,
         proof,
         leaves: Some(leaves),
@@ -74,7 +74,7 @@ fn until_it_is_entered_nothing_of_it_is_there_and_then_all_of_it() -> Result<()>
     );
     let proof = prove(
         &open(&place.golden("patched.raw"))?.chain,
-        &Memory::none(),
+        &DigestCache::none(),
         place.work(),
     )?;
     assert_eq!(record.content_id, proof.id);

@@ -6,7 +6,7 @@ use std::{
 };
 
 use imgdelta_core::{Format, Kind, Result};
-use imgdelta_delta::{Memory, prove};
+use imgdelta_delta::{DigestCache, prove};
 use imgdelta_fixtures::golden;
 use imgdelta_registry::OpenSpec;
 use imgdelta_repository::catalogue::{Add, How, Known};
@@ -31,7 +31,7 @@ fn a_child_whose_parents_disk_is_here_becomes_its_child_in_every_format() -> Res
             added.notes
         );
         assert_eq!(added.record.linked_parent(), Some(&parent.id));
-        let proof = prove(&open(&patched)?.chain, &Memory::none(), place.work())?;
+        let proof = prove(&open(&patched)?.chain, &DigestCache::none(), place.work())?;
         assert_eq!(added.record.content_id, proof.id);
         let len = |path: &std::path::Path| path.metadata().expect("it is there").len();
         let child_len = len(&child);
@@ -153,7 +153,7 @@ fn of_a_child_only_what_it_changes_is_read_unless_its_parent_was_touched() -> Re
     file.set_modified(before).expect("it can be set");
     let patched = prove(
         &open(&place.at("patched.raw"))?.chain,
-        &Memory::none(),
+        &DigestCache::none(),
         place.work(),
     )?;
     let added = repository.add(&add(&child), &place.run())?;
@@ -187,7 +187,7 @@ fn damaged_leaves_of_a_parent_are_not_believed() -> Result<()> {
     let added = place.add(&repository, &child)?;
     let patched = prove(
         &open(&place.at("patched.raw"))?.chain,
-        &Memory::none(),
+        &DigestCache::none(),
         place.work(),
     )?;
     assert_eq!(added.record.content_id, patched.id);

@@ -285,7 +285,7 @@ fn what_the_dead_left_is_swept_away_and_nothing_else() -> Result<()> {
     age(&at(".imgdelta/incoming/base-image"));
     place.write("hq/.imgdelta/lock.0badcafe", b"12345678");
     age(&at(".imgdelta/lock.0badcafe"));
-    let alive = imgdelta_core::Draft::create(&at("alive.vhd"), imgdelta_core::Existing::Keep)?;
+    let alive = imgdelta_core::AtomicFile::create(&at("alive.vhd"), imgdelta_core::Existing::Keep)?;
     let swept = repository.gc(&place.run())?;
     let mut removed: Vec<String> = swept
         .removed

@@ -7,7 +7,7 @@ use std::{
 };
 
 use imgdelta_core::{Existing, Format, NewParent, Options, Result};
-use imgdelta_delta::{Copy, Make, Memory, Watch, Work};
+use imgdelta_delta::{Convert, DigestCache, ExecContext, Make, Watch};
 use imgdelta_fixtures::golden;
 use imgdelta_registry::{OpenSpec, OutputSpec, create, new_parent};
 use imgdelta_repository::catalogue::{Add, Added, Disk, Record, Repository, Run};
@@ -62,8 +62,8 @@ impl Place {
         }
     }
 
-    pub(crate) fn work(&self) -> Work<'_> {
-        Work {
+    pub(crate) fn work(&self) -> ExecContext<'_> {
+        ExecContext {
             threads: 2,
             watch: &self.watch,
             time: Some(1_700_000_000),
@@ -90,7 +90,7 @@ impl Place {
             base: &base.chain,
             target: &target.chain,
             proves: false,
-            memory: &Memory::none(),
+            memory: &DigestCache::none(),
             work: self.work(),
         }
         .run(output.writer)?;
@@ -103,10 +103,10 @@ impl Place {
         let path = self.at(name);
         let disk = open(source)?;
         let output = create(&spec(&path), disk.chain.disk(), None)?;
-        Copy {
+        Convert {
             disk: &disk.chain,
             proves: false,
-            memory: &Memory::none(),
+            memory: &DigestCache::none(),
             work: self.work(),
         }
         .run(output.writer)?;

@@ -3,7 +3,7 @@
 use std::fs;
 
 use imgdelta_core::{Kind, Result};
-use imgdelta_delta::{Memory, prove};
+use imgdelta_delta::{DigestCache, prove};
 use imgdelta_fixtures::golden;
 use imgdelta_registry::OpenSpec;
 use imgdelta_repository::catalogue::Add;
@@ -90,7 +90,7 @@ fn who_is_interrupted_leaves_nothing() -> Result<()> {
     let watch = imgdelta_delta::Watch::default();
     watch.stop();
     let stopped = imgdelta_repository::catalogue::Run {
-        work: imgdelta_delta::Work {
+        work: imgdelta_delta::ExecContext {
             watch: &watch,
             ..place.work()
         },
@@ -117,7 +117,7 @@ fn what_is_not_the_disk_that_was_promised_is_not_entered() -> Result<()> {
     let place = Place::new();
     let repository = place.repository("hq")?;
     let golden = place.golden("golden.vhd");
-    let promised = prove(&open(&golden)?.chain, &Memory::none(), place.work())?.id;
+    let promised = prove(&open(&golden)?.chain, &DigestCache::none(), place.work())?.id;
     let add = |image: &std::path::Path| Add {
         image: OpenSpec::of(image),
         content_id: Some(promised),

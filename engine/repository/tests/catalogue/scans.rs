@@ -100,10 +100,10 @@ fn extents_of_an_image_are_no_images() -> Result<()> {
         imgdelta_core::Bytes(golden::SIZE).into(),
         None,
     )?;
-    imgdelta_delta::Copy {
+    imgdelta_delta::Convert {
         disk: &crate::place::open(&source)?.chain,
         proves: false,
-        memory: &imgdelta_delta::Memory::none(),
+        memory: &imgdelta_delta::DigestCache::none(),
         work: place.work(),
     }
     .run(output.writer)?;

@@ -8,8 +8,8 @@ use std::{
 };
 
 use imgdelta_core::{
-    Bytes, Create, FileSink, Format, Grain, NewParent, OneOutput, Options, Outputs, Packed, Placed,
-    Result, Seal, Shape, Sink, Unit, VirtOffset,
+    Bytes, Create, Encoded, FileSink, Format, Grain, NewParent, OneOutput, Options, Outputs,
+    Placed, Result, Seal, Shape, Sink, Unit, VirtOffset,
 };
 use imgdelta_fixtures::{Fill, Recipe, peers};
 use imgdelta_qcow2::DRIVER;
@@ -60,7 +60,7 @@ impl<'a> Job<'a> {
             seed: None,
         })?;
         let shape = writer.shape();
-        let mut packer = writer.packer();
+        let mut encoder = writer.encoder();
         for at in self.units(&shape) {
             let (bytes, grains) = self.unit(at, &shape);
             let wanted = match self.parent {
@@ -76,11 +76,11 @@ impl<'a> Job<'a> {
                 grains: &grains,
             };
             let mut out = Vec::new();
-            let packed = packer.pack(&unit, &mut out)?;
+            let packed = encoder.encode(&unit, &mut out)?;
             let stored = match packed {
-                Packed::Empty => Vec::new(),
-                Packed::Plain => bytes.clone(),
-                Packed::Small => out,
+                Encoded::Empty => Vec::new(),
+                Encoded::Plain => bytes.clone(),
+                Encoded::Small => out,
             };
             if let Some(placed) = writer.place(&unit, &packed, Bytes::from(stored.len()))? {
                 write((placed, stored))?;

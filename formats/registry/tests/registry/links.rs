@@ -32,7 +32,7 @@ fn make(base: &Path, path: &Path) -> Result<()> {
         bytes: &bytes,
         grains: &grains,
     };
-    let packed = writer.packer().pack(&unit, &mut Vec::new())?;
+    let packed = writer.encoder().encode(&unit, &mut Vec::new())?;
     if let Some(placed) = writer.place(&unit, &packed, len)? {
         placed.sink.write_at(placed.at, &bytes)?;
     }

@@ -10,8 +10,8 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, CheckReport, Create, Grain, Image, MemSink, MemSource, NewParent, NoCompanions,
-    OneOutput, Open, Options, Packed, Result, Seal, Sink, Unit, VirtOffset,
+    Bytes, CheckReport, Create, Encoded, Grain, Image, MemSink, MemSource, NewParent, NoCompanions,
+    OneOutput, Open, Options, Result, Seal, Sink, Unit, VirtOffset,
 };
 use imgdelta_vdi::DRIVER;
 
@@ -55,7 +55,7 @@ pub(crate) fn write(
     let shape = writer.shape();
     let mut whole = disk.to_vec();
     whole.resize(shape.size.in_memory(), 0);
-    let mut packer = writer.packer();
+    let mut encoder = writer.encoder();
     let (unit, grain_len) = (shape.unit.in_memory(), shape.grain.in_memory());
     for (number, piece) in whole.chunks(unit).enumerate() {
         let at = number * unit;
@@ -84,8 +84,8 @@ pub(crate) fn write(
             bytes: piece,
             grains: &grains,
         };
-        let packed = packer.pack(&unit, &mut Vec::new())?;
-        assert_ne!(packed, Packed::Small);
+        let packed = encoder.encode(&unit, &mut Vec::new())?;
+        assert_ne!(packed, Encoded::Small);
         if let Some(placed) = writer.place(&unit, &packed, Bytes::from(piece.len()))? {
             placed.sink.write_at(placed.at, piece)?;
         }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, Error, FileOffset, Grain, ImageWriter, Kind, Packed, Packer, Placed, PlainPacker,
+    Bytes, Encoded, Encoder, Error, FileOffset, Grain, ImageWriter, Kind, Placed, PlainEncoder,
     Result, SECTOR, Seal, Shape, Sink, Unit,
 };
 
@@ -159,16 +159,21 @@ impl ImageWriter for Sparse {
         }
     }
 
-    fn packer(&self) -> Box<dyn Packer> {
+    fn encoder(&self) -> Box<dyn Encoder> {
         if self.plan.parent.is_some() {
             Box::new(ChildPacker)
         } else {
-            Box::new(PlainPacker)
+            Box::new(PlainEncoder)
         }
     }
 
-    fn place(&mut self, unit: &Unit<'_>, packed: &Packed, stored: Bytes) -> Result<Option<Placed>> {
-        if *packed == Packed::Empty {
+    fn place(
+        &mut self,
+        unit: &Unit<'_>,
+        packed: &Encoded,
+        stored: Bytes,
+    ) -> Result<Option<Placed>> {
+        if *packed == Encoded::Empty {
             return Ok(None);
         }
         let (bitmap_at, at) = self.allocate();
@@ -211,12 +216,12 @@ impl ImageWriter for Sparse {
 /// In a child a block with any sector of its own is stored.
 struct ChildPacker;
 
-impl Packer for ChildPacker {
-    fn pack(&mut self, unit: &Unit<'_>, _out: &mut Vec<u8>) -> Result<Packed> {
+impl Encoder for ChildPacker {
+    fn encode(&mut self, unit: &Unit<'_>, _out: &mut Vec<u8>) -> Result<Encoded> {
         Ok(if unit.grains.iter().all(|grain| *grain == Grain::Absent) {
-            Packed::Empty
+            Encoded::Empty
         } else {
-            Packed::Plain
+            Encoded::Plain
         })
     }
 }

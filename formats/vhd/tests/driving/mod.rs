@@ -10,9 +10,9 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, CheckReport, Companions, Create, Error, FileOffset, Grain, Image, MemSink, MemSource,
-    NewParent, NoCompanions, OneOutput, Open, Options, Packed, Result, SECTOR, Seal, Sink, Source,
-    Unit, VirtOffset,
+    Bytes, CheckReport, Companions, Create, Encoded, Error, FileOffset, Grain, Image, MemSink,
+    MemSource, NewParent, NoCompanions, OneOutput, Open, Options, Result, SECTOR, Seal, Sink,
+    Source, Unit, VirtOffset,
 };
 use imgdelta_fixtures::Recipe;
 use imgdelta_vhd::{
@@ -116,7 +116,7 @@ pub(crate) fn write_to(
     let shape = writer.shape();
     let mut whole = disk.to_vec();
     whole.resize(shape.size.in_memory(), 0);
-    let mut packer = writer.packer();
+    let mut encoder = writer.encoder();
     let (unit_len, grain_len) = (shape.unit.in_memory(), shape.grain.in_memory());
     for (number, piece) in whole.chunks(unit_len).enumerate() {
         let at = number * unit_len;
@@ -138,8 +138,8 @@ pub(crate) fn write_to(
             bytes: &bytes,
             grains: &grains,
         };
-        let packed = packer.pack(&unit, &mut Vec::new())?;
-        assert_ne!(packed, Packed::Small);
+        let packed = encoder.encode(&unit, &mut Vec::new())?;
+        assert_ne!(packed, Encoded::Small);
         if let Some(placed) = writer.place(&unit, &packed, Bytes::from(bytes.len()))? {
             bytes.resize(bytes.len() + placed.padding.in_memory(), 0);
             placed.sink.write_at(placed.at, &bytes)?;

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, ops::Range, path::Path, sync::Arc};
 
-use imgdelta_core::{Bytes, Error, FileOffset, Kind, Result, Source, Stamp, Stored, read_array};
+use imgdelta_core::{
+    Bytes, Error, FileOffset, FileVersion, Kind, Result, Source, Stored, read_array,
+};
 
 use crate::{
     fault::Fault,
@@ -245,7 +247,7 @@ impl Source for Overlay {
         Ok(Stored { is_data, end })
     }
 
-    fn stamp(&self) -> Result<Option<Stamp>> {
+    fn stamp(&self) -> Result<Option<FileVersion>> {
         self.source.stamp()
     }
 

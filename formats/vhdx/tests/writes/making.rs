@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, fs::File, path::Path, sync::Arc};
 
 use imgdelta_core::{
-    Bytes, Create, FileOffset, FileSink, Grain, Image, ImageWriter, MemSink, NewParent, OneOutput,
-    Options, Packed, Placed, Result, Seal, Sink, Unit, VirtOffset,
+    Bytes, Create, Encoded, FileOffset, FileSink, Grain, Image, ImageWriter, MemSink, NewParent,
+    OneOutput, Options, Placed, Result, Seal, Sink, Unit, VirtOffset,
 };
 use imgdelta_fixtures::{Fill, Recipe};
 use imgdelta_vhdx::DRIVER;
@@ -66,7 +66,7 @@ fn write_to(
     let seed = Sha256::digest(format!("{layer:?} {options:?} {parent:?}")).into();
     let mut writer = start(sink, layer.size, options, parent)?;
     let shape = writer.shape();
-    let mut packer = writer.packer();
+    let mut encoder = writer.encoder();
     let units = layer.runs.iter().filter(|run| run.fill != Fill::Absent);
     let units = units.flat_map(|run| run.at / shape.unit.0..run.end().div_ceil(shape.unit.0));
     for number in units.collect::<BTreeSet<_>>() {
@@ -85,8 +85,8 @@ fn write_to(
             bytes: &disk,
             grains: &grains,
         };
-        let packed = packer.pack(&unit, &mut Vec::new())?;
-        assert_ne!(packed, Packed::Small, "nothing is packed in a VHDX");
+        let packed = encoder.encode(&unit, &mut Vec::new())?;
+        assert_ne!(packed, Encoded::Small, "nothing is packed in a VHDX");
         if let Some(placed) = writer.place(&unit, &packed, Bytes(len))? {
             put(&placed, &unit, shape.grain)?;
         }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Ahead, Bytes, Error, FileOffset, ImageWriter, Kind, Outputs, Packed, Packer, Placed,
-    PlainPacker, Result, Seal, Shape, Sink, Unit,
+    Ahead, Bytes, Encoded, Encoder, Error, FileOffset, ImageWriter, Kind, Outputs, Placed,
+    PlainEncoder, Result, Seal, Shape, Sink, Unit,
 };
 
 use crate::{
@@ -60,17 +60,17 @@ impl ImageWriter for Writer {
         }
     }
 
-    fn packer(&self) -> Box<dyn Packer> {
-        Box::new(PlainPacker)
+    fn encoder(&self) -> Box<dyn Encoder> {
+        Box::new(PlainEncoder)
     }
 
     fn place(
         &mut self,
         unit: &Unit<'_>,
-        packed: &Packed,
+        packed: &Encoded,
         _stored: Bytes,
     ) -> Result<Option<Placed>> {
-        if *packed == Packed::Empty {
+        if *packed == Encoded::Empty {
             return Ok(None);
         }
         // An extent of a split disk is a whole number of units.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, Error, FileOffset, Grain, ImageWriter, Kind, Outputs, Packed, Packer, Placed,
-    PlainPacker, Result, SECTOR, Seal, Shape, Sink, Unit,
+    Bytes, Encoded, Encoder, Error, FileOffset, Grain, ImageWriter, Kind, Outputs, Placed,
+    PlainEncoder, Result, SECTOR, Seal, Shape, Sink, Unit,
 };
 
 use super::extent::{DESCRIPTOR_SECTORS, Extent, GRAIN};
@@ -106,14 +106,19 @@ impl ImageWriter for Writer {
         }
     }
 
-    fn packer(&self) -> Box<dyn Packer> {
-        Box::new(PlainPacker)
+    fn encoder(&self) -> Box<dyn Encoder> {
+        Box::new(PlainEncoder)
     }
 
-    fn place(&mut self, unit: &Unit<'_>, packed: &Packed, stored: Bytes) -> Result<Option<Placed>> {
+    fn place(
+        &mut self,
+        unit: &Unit<'_>,
+        packed: &Encoded,
+        stored: Bytes,
+    ) -> Result<Option<Placed>> {
         let hides = self.plan.parent.is_some() && unit.grains.contains(&Grain::Zero);
         let (extent, grain) = self.turn_to(unit)?;
-        if *packed == Packed::Empty {
+        if *packed == Encoded::Empty {
             if hides {
                 extent.set(grain, ZEROED)?;
             }

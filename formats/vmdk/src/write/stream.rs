@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use flate2::{Compress, Compression, FlushCompress, Status};
 use imgdelta_core::{
-    Bytes, Error, FileOffset, Grain, ImageWriter, Kind, Packed, Packer, Placed, Result, SECTOR,
+    Bytes, Encoded, Encoder, Error, FileOffset, Grain, ImageWriter, Kind, Placed, Result, SECTOR,
     Seal, Shape, Sink, Unit,
 };
 
@@ -162,15 +162,20 @@ impl ImageWriter for Writer {
         }
     }
 
-    fn packer(&self) -> Box<dyn Packer> {
+    fn encoder(&self) -> Box<dyn Encoder> {
         Box::new(GrainPacker {
             context: Compress::new(Compression::new(LEVEL), true),
             padded: Vec::new(),
         })
     }
 
-    fn place(&mut self, unit: &Unit<'_>, packed: &Packed, stored: Bytes) -> Result<Option<Placed>> {
-        if *packed == Packed::Empty {
+    fn place(
+        &mut self,
+        unit: &Unit<'_>,
+        packed: &Encoded,
+        stored: Bytes,
+    ) -> Result<Option<Placed>> {
+        if *packed == Encoded::Empty {
             return Ok(None);
         }
         Ok(Some(Placed {
@@ -209,10 +214,10 @@ struct GrainPacker {
     padded: Vec<u8>,
 }
 
-impl Packer for GrainPacker {
-    fn pack(&mut self, unit: &Unit<'_>, out: &mut Vec<u8>) -> Result<Packed> {
+impl Encoder for GrainPacker {
+    fn encode(&mut self, unit: &Unit<'_>, out: &mut Vec<u8>) -> Result<Encoded> {
         if !unit.grains.contains(&Grain::Data) {
-            return Ok(Packed::Empty);
+            return Ok(Encoded::Empty);
         }
         let grain = if unit.bytes.len() < GRAIN.in_memory() {
             self.padded.clear();
@@ -224,7 +229,7 @@ impl Packer for GrainPacker {
         };
         self.context.reset();
         out.resize(PREFIX, 0);
-        // Room for what does not become smaller too: see qcow2's packer.
+        // Room for what does not become smaller too: see qcow2's encoder.
         out.reserve(grain.len() + grain.len() / 4 + 256);
         let status = self.context.compress_vec(grain, out, FlushCompress::Finish);
         let is_whole = matches!(status, Ok(Status::StreamEnd));
@@ -242,6 +247,6 @@ impl Packer for GrainPacker {
             *place = byte;
         }
         out.resize(out.len().next_multiple_of(Bytes(SECTOR).in_memory()), 0);
-        Ok(Packed::Small)
+        Ok(Encoded::Small)
     }
 }

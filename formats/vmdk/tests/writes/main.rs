@@ -15,8 +15,8 @@ use std::{
 };
 
 use imgdelta_core::{
-    Bytes, Create, Error, Format, Grain, Image, Kind, MemSink, NewParent, OneOutput, Options,
-    Outputs, Packed, PipeSink, Result, Seal, Sink, Unit, VirtOffset,
+    Bytes, Create, Encoded, Error, Format, Grain, Image, Kind, MemSink, NewParent, OneOutput,
+    Options, Outputs, PipeSink, Result, Seal, Sink, Unit, VirtOffset,
 };
 use imgdelta_fixtures::{
     Recipe,
@@ -41,7 +41,7 @@ const KINDS: [&str; 5] = [
 
 /// The files of one image, in memory.
 #[derive(Default)]
-struct Memory {
+struct DigestCache {
     main: Arc<MemSink>,
     others: Mutex<BTreeMap<String, Arc<MemSink>>>,
     /// Names that are taken, where an image is replaced.
@@ -50,7 +50,7 @@ struct Memory {
     is_base: bool,
 }
 
-impl Outputs for Memory {
+impl Outputs for DigestCache {
     fn main(&self) -> Result<Arc<dyn Sink>> {
         Ok(Arc::clone(&self.main) as Arc<dyn Sink>)
     }
@@ -80,7 +80,7 @@ impl Outputs for Memory {
     }
 }
 
-impl Memory {
+impl DigestCache {
     fn files(&self) -> Files {
         let others = self.others.lock().expect("not poisoned");
         let others = others
@@ -121,7 +121,7 @@ fn write_to(outputs: &dyn Outputs, disk: &[u8], job: &Job<'_>) -> Result<()> {
     let shape = writer.shape();
     let mut whole = disk.to_vec();
     whole.resize(shape.size.in_memory(), 0);
-    let mut packer = writer.packer();
+    let mut encoder = writer.encoder();
     let unit_len = shape.unit.in_memory();
     for (number, piece) in whole.chunks(unit_len).enumerate() {
         let at = number * unit_len;
@@ -141,8 +141,8 @@ fn write_to(outputs: &dyn Outputs, disk: &[u8], job: &Job<'_>) -> Result<()> {
             grains: &[grain],
         };
         let mut small = Vec::new();
-        let packed = packer.pack(&unit, &mut small)?;
-        let stored = if packed == Packed::Small {
+        let packed = encoder.encode(&unit, &mut small)?;
+        let stored = if packed == Encoded::Small {
             small.as_slice()
         } else {
             piece
@@ -156,7 +156,7 @@ fn write_to(outputs: &dyn Outputs, disk: &[u8], job: &Job<'_>) -> Result<()> {
 }
 
 fn write(disk: &[u8], job: &Job<'_>) -> Result<Files> {
-    let outputs = Memory::default();
+    let outputs = DigestCache::default();
     write_to(&outputs, disk, job)?;
     Ok(outputs.files())
 }
@@ -259,9 +259,9 @@ fn children_are_read_over_their_parents_by_qemu_libvmdk_and_virtualbox() -> Outc
         ("monolithicSparse", &["zeroed_grain=on"]),
     ] {
         let option = format!("subformat={base_kind}");
-        let outputs = Memory {
+        let outputs = DigestCache {
             is_base: true,
-            ..Memory::default()
+            ..DigestCache::default()
         };
         write_to(&outputs, &below, &of_kind(&[&option]))?;
         let base_files = outputs.files();
@@ -306,9 +306,9 @@ fn children_are_read_over_their_parents_by_qemu_libvmdk_and_virtualbox() -> Outc
 #[test]
 fn an_image_that_replaces_another_takes_fresh_names() -> Outcome {
     let disk = Recipe::scatter(MIB, 4096, 3).expected(None);
-    let outputs = Memory {
+    let outputs = DigestCache {
         taken: vec!["disk-flat.vmdk", "disk-2-flat.vmdk"],
-        ..Memory::default()
+        ..DigestCache::default()
     };
     write_to(&outputs, &disk, &of_kind(&["subformat=monolithicFlat"]))?;
     let files = outputs.files();

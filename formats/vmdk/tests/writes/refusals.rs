@@ -19,7 +19,7 @@ fn what_cannot_be_is_refused() -> Outcome {
     assert!(write(&[], &Job::default()).is_err());
     // More extents than are read again.
     let split = (DRIVER.create)(Create {
-        outputs: &Memory::default(),
+        outputs: &DigestCache::default(),
         disk: Bytes::gib(2048).into(),
         options: Options::parse(&["subformat=twoGbMaxExtentFlat"])?,
         parent: None,

@@ -2,7 +2,7 @@
 //! is written of it is not known here.
 
 use imgdelta_core::{Error, Kind, Result};
-use imgdelta_delta::{Proof, remembered::LeafReader};
+use imgdelta_delta::{Proof, digest_cache::LeafReader};
 use imgdelta_repository::catalogue::{Disk, ImageId, Listing, Record, Repository};
 
 use crate::delivery::index::Pointer;

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use imgdelta_core::{Bytes, Error, Existing, FileOffset, Format, Kind, NewParent, Outputs, Result};
 use imgdelta_delta::{
-    ContentId, Copy, Digest, LayerDigest, Made, Make, Manifest, Memory, manifest,
-    remembered::LeafReader,
+    ContentId, Convert, Digest, DigestCache, LayerDigest, Made, Make, Manifest,
+    digest_cache::LeafReader, manifest,
 };
 use imgdelta_registry::{Output, OutputSpec, create, new_parent};
 use imgdelta_repository::{
@@ -150,7 +150,7 @@ impl Sides {
             base: &base.disk.chain,
             target,
             proves: true,
-            memory: &Memory::none(),
+            memory: &DigestCache::none(),
             work: errand.run.work,
         };
         let made = match known {
@@ -186,10 +186,10 @@ impl Sides {
         let data = data.map_or(disk.size(), |data| data.whole());
         let spec = self.spec(folder, &name, form::of_whole(data))?;
         let Output { writer, drafts } = create(&spec, disk.disk(), None)?;
-        let copied = Copy {
+        let copied = Convert {
             disk,
             proves: true,
-            memory: &Memory::none(),
+            memory: &DigestCache::none(),
             work: errand.run.work,
         }
         .run(writer)?;

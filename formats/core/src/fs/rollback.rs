@@ -1,6 +1,6 @@
 //! Files that have just got their names, until it is sure that they keep them: what stood there before can be put back.
 //!
-//! Writing them is the matter of [`Draft`](crate::Draft).
+//! Writing them is the matter of [`AtomicFile`](crate::AtomicFile).
 
 use std::{
     fs::{self, File},
@@ -12,7 +12,7 @@ use crate::{Error, Result};
 
 /// A draft that has its name, and what stood there before.
 #[derive(Debug)]
-pub(crate) struct Renamed {
+pub(crate) struct Rollback {
     place: PathBuf,
     /// Whether something stood there.
     is_over: bool,
@@ -20,7 +20,7 @@ pub(crate) struct Renamed {
     old: Option<PathBuf>,
 }
 
-impl Renamed {
+impl Rollback {
     /// Keeps what stands at `place`, where the draft at `temporary` is about to go.
     pub(crate) fn over(place: &Path, temporary: &Path, is_over: bool) -> Self {
         let old = Self::clear(temporary);
@@ -67,7 +67,7 @@ impl Renamed {
     }
 }
 
-impl Drop for Renamed {
+impl Drop for Rollback {
     fn drop(&mut self) {
         if let Some(old) = &self.old {
             let _ = fs::remove_file(old);

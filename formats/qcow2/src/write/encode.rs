@@ -5,7 +5,7 @@
 use std::io;
 
 use flate2::{Compress, FlushCompress, Status};
-use imgdelta_core::{Error, Grain, Packed, Packer, PlainPacker, Result, Unit};
+use imgdelta_core::{Encoded, Encoder, Error, Grain, PlainEncoder, Result, Unit};
 use zstd::{bulk::Compressor, zstd_safe::compress_bound};
 
 use super::form::{Compression, Form};
@@ -13,10 +13,10 @@ use super::form::{Compression, Form};
 /// The window that qemu unpacks with.
 const WINDOW_BITS: u8 = 12;
 
-/// A packer for images of this form.
-pub(super) fn packer(form: &Form) -> Box<dyn Packer> {
+/// A encoder for images of this form.
+pub(super) fn encoder(form: &Form) -> Box<dyn Encoder> {
     let engine: Box<dyn Engine> = match form.compression {
-        Compression::None => return Box::new(PlainPacker),
+        Compression::None => return Box::new(PlainEncoder),
         Compression::Zlib(level) => Box::new(Deflate(Compress::new_with_window_bits(
             flate2::Compression::new(level),
             false,
@@ -47,22 +47,22 @@ struct ClusterPacker {
     padded: Vec<u8>,
 }
 
-impl Packer for ClusterPacker {
-    fn pack(&mut self, unit: &Unit<'_>, out: &mut Vec<u8>) -> Result<Packed> {
+impl Encoder for ClusterPacker {
+    fn encode(&mut self, unit: &Unit<'_>, out: &mut Vec<u8>) -> Result<Encoded> {
         if !unit.grains.contains(&Grain::Data) {
-            return Ok(Packed::Empty);
+            return Ok(Encoded::Empty);
         }
         // A compressed cluster hides all of the parent's: it has no subclusters.
         if unit.grains.contains(&Grain::Absent) {
-            return Ok(Packed::Plain);
+            return Ok(Encoded::Plain);
         }
         self.compress(unit.bytes, out)
             .map_err(|cause| Error::host("cannot compress", cause))?;
         if out.len() < unit.bytes.len() {
-            return Ok(Packed::Small);
+            return Ok(Encoded::Small);
         }
         out.clear();
-        Ok(Packed::Plain)
+        Ok(Encoded::Plain)
     }
 }
 
@@ -125,7 +125,7 @@ mod tests {
 
     use super::*;
 
-    fn pack(kind: &str, bytes: &[u8], grains: &[Grain]) -> Result<(Packed, Vec<u8>)> {
+    fn pack(kind: &str, bytes: &[u8], grains: &[Grain]) -> Result<(Encoded, Vec<u8>)> {
         let option = format!("compression_type={kind}");
         let form = Form::take(Options::parse(&[option.as_str(), "cluster_size=4K"])?)?;
         let unit = Unit {
@@ -134,11 +134,11 @@ mod tests {
             grains,
         };
         let mut out = Vec::new();
-        let mut packer = packer(&form);
-        packer.pack(&unit, &mut out)?;
+        let mut encoder = encoder(&form);
+        encoder.encode(&unit, &mut out)?;
         // Once more: nothing of the first run may be left.
         out.clear();
-        Ok((packer.pack(&unit, &mut out)?, out))
+        Ok((encoder.encode(&unit, &mut out)?, out))
     }
 
     #[test]
@@ -146,7 +146,7 @@ mod tests {
         for len in [4096, 512] {
             let bytes: Vec<u8> = b"all of it again ".repeat(len / 16);
             let (packed, out) = pack("zlib", &bytes, &[Grain::Data])?;
-            assert_eq!(packed, Packed::Small);
+            assert_eq!(packed, Encoded::Small);
             let mut cluster = Vec::with_capacity(4096);
             let status = flate2::Decompress::new_with_window_bits(false, WINDOW_BITS)
                 .decompress_vec(&out, &mut cluster, flate2::FlushDecompress::Finish)
@@ -156,7 +156,7 @@ mod tests {
             assert!(cluster.starts_with(&bytes));
 
             let (packed, out) = pack("zstd", &bytes, &[Grain::Data])?;
-            assert_eq!(packed, Packed::Small);
+            assert_eq!(packed, Encoded::Small);
             let cluster = zstd::bulk::decompress(&out, 4096).expect("it is a frame");
             assert_eq!(cluster.len(), 4096);
             assert!(cluster.starts_with(&bytes));
@@ -187,7 +187,7 @@ mod tests {
                     format!("compression_level={level}"),
                 ];
                 let form = Form::take(Options::parse(&options)?)?;
-                let mut packer = packer(&form);
+                let mut encoder = encoder(&form);
                 let unit = Unit {
                     at: VirtOffset::ZERO,
                     bytes: &noise[..form.cluster().in_memory()],
@@ -195,7 +195,7 @@ mod tests {
                 };
                 for _ in 0..times {
                     let mut out = Vec::new();
-                    assert_eq!(packer.pack(&unit, &mut out)?, Packed::Plain);
+                    assert_eq!(encoder.encode(&unit, &mut out)?, Encoded::Plain);
                 }
             }
         }
@@ -207,11 +207,11 @@ mod tests {
         let noise = noise(4096);
         for kind in ["zlib", "zstd", "none"] {
             let (packed, out) = pack(kind, &noise, &[Grain::Data])?;
-            assert_eq!((packed, out.len()), (Packed::Plain, 0), "{kind}");
+            assert_eq!((packed, out.len()), (Encoded::Plain, 0), "{kind}");
             let grains = [Grain::Absent, Grain::Data];
-            assert_eq!(pack(kind, &[0; 4096], &grains)?.0, Packed::Plain, "{kind}");
+            assert_eq!(pack(kind, &[0; 4096], &grains)?.0, Encoded::Plain, "{kind}");
             let grains = [Grain::Absent, Grain::Zero];
-            assert_eq!(pack(kind, &[0; 4096], &grains)?.0, Packed::Empty, "{kind}");
+            assert_eq!(pack(kind, &[0; 4096], &grains)?.0, Encoded::Empty, "{kind}");
         }
         Ok(())
     }

@@ -11,13 +11,13 @@ use std::{
 };
 
 use crate::{
-    Bytes, Error, FileOffset, FileSink, Kind, Result, Sink, Source, Stamp, has_no_locks,
-    renamed::Renamed,
+    Bytes, Error, FileOffset, FileSink, FileVersion, Kind, Result, Sink, Source,
+    fs::rollback::Rollback, has_no_locks,
 };
 
-/// A file in the making. Dropped before [`commit`](Draft::commit), it leaves nothing behind.
+/// A file in the making. Dropped before [`commit`](AtomicFile::commit), it leaves nothing behind.
 #[derive(Debug)]
-pub struct Draft {
+pub struct AtomicFile {
     sink: Arc<FileSink>,
     place: PathBuf,
     /// `None` for a device, which is written in place.
@@ -34,7 +34,7 @@ pub enum Existing {
     Replace,
 }
 
-impl Draft {
+impl AtomicFile {
     /// Starts a file that will stand at `place`; or opens the block device there.
     ///
     /// # Errors
@@ -97,7 +97,7 @@ impl Draft {
     /// Host, if the host does not let anything be written there.
     pub fn clear(place: &Path) -> Result<()> {
         let (temporary, _locked) = Self::create_beside(place)?;
-        Renamed::clear(&temporary);
+        Rollback::clear(&temporary);
         fs::remove_file(&temporary)
             .map_err(|cause| Error::host("cannot delete", cause).in_file(&temporary))
     }
@@ -150,7 +150,7 @@ impl Draft {
     /// Starts a file that holds what `source` holds; holes stay holes. What it replaces passes its permissions on.
     ///
     /// # Errors
-    /// As [`create`](Draft::create); Usage, if it is a device; Host, if `source` cannot be read.
+    /// As [`create`](AtomicFile::create); Usage, if it is a device; Host, if `source` cannot be read.
     pub fn holding(place: &Path, existing: Existing, source: &dyn Source) -> Result<Self> {
         let draft = Self::create(place, existing)?;
         if draft.sink.is_stale() {
@@ -169,7 +169,7 @@ impl Draft {
     /// shared with it where the file system can do that; holes stay holes.
     ///
     /// # Errors
-    /// As [`create`](Draft::create); Host, if the file cannot be read.
+    /// As [`create`](AtomicFile::create); Host, if the file cannot be read.
     pub fn of_existing(place: &Path, source: &dyn Source) -> Result<Self> {
         let (temporary, file) = Self::create_beside(place)?;
         let original =
@@ -193,7 +193,7 @@ impl Draft {
     /// Has it hold what the file at `original` holds before anything is written to it, the blocks being shared; false, and nothing is done,
     /// where the file system cannot, or where that is not the file any more, in the version, that `opened` is the stamp of.
     #[must_use]
-    pub fn share(&self, original: &Path, opened: &Stamp) -> bool {
+    pub fn share(&self, original: &Path, opened: &FileVersion) -> bool {
         open_same(original, opened).is_some_and(|original| self.sink.share(&original))
     }
 
@@ -218,7 +218,7 @@ impl Draft {
     /// Makes it durable and gives it its name.
     ///
     /// # Errors
-    /// As [`commit_all`](Draft::commit_all).
+    /// As [`commit_all`](AtomicFile::commit_all).
     pub fn commit(self) -> Result<()> {
         Self::commit_all([self])
     }
@@ -241,17 +241,17 @@ impl Draft {
         let done = done.and_then(|()| {
             renamed
                 .iter()
-                .try_for_each(|renamed: &Renamed| renamed.sync_folder())
+                .try_for_each(|renamed: &Rollback| renamed.sync_folder())
         });
         if done.is_err() {
             // A later file needs the earlier ones: where one stays, so do they.
-            let _ = renamed.iter().rev().try_for_each(Renamed::undo);
+            let _ = renamed.iter().rev().try_for_each(Rollback::undo);
         }
         done
     }
 
     /// Gives it its name; `None` for a device, which has it already.
-    fn take_place(mut self) -> Result<Option<Renamed>> {
+    fn take_place(mut self) -> Result<Option<Rollback>> {
         let Some(temporary) = self.temporary.clone() else {
             return Ok(None);
         };
@@ -263,7 +263,7 @@ impl Draft {
                     .in_file(&self.place),
             );
         }
-        let renamed = Renamed::over(&self.place, &temporary, is_taken);
+        let renamed = Rollback::over(&self.place, &temporary, is_taken);
         fs::rename(&temporary, &self.place)
             .map_err(|cause| Error::host("cannot rename into place", cause).in_file(&self.place))?;
         self.temporary = None;
@@ -271,7 +271,7 @@ impl Draft {
     }
 }
 
-impl Drop for Draft {
+impl Drop for AtomicFile {
     fn drop(&mut self) {
         if let Some(temporary) = &self.temporary {
             let _ = fs::remove_file(temporary);
@@ -280,9 +280,9 @@ impl Drop for Draft {
 }
 
 /// The file at `place`, if it is still what was opened: another one may have taken its name.
-fn open_same(place: &Path, opened: &Stamp) -> Option<File> {
+fn open_same(place: &Path, opened: &FileVersion) -> Option<File> {
     let file = File::open(place).ok()?;
-    (Stamp::of_file(&file).as_ref() == Some(opened)).then_some(file)
+    (FileVersion::of_file(&file).as_ref() == Some(opened)).then_some(file)
 }
 
 /// Copies all that the host stores of `source`.
@@ -340,13 +340,13 @@ mod tests {
         let folder = tempfile::tempdir().expect("a place");
         let place = folder.path().join("base.raw");
         fs::write(&place, b"base").expect("room");
-        let opened = Stamp::at(&place).expect("it is there");
+        let opened = FileVersion::at(&place).expect("it is there");
         assert!(open_same(&place, &opened).is_some());
         let other = folder.path().join("other.raw");
         fs::write(&other, b"evil").expect("room");
         fs::rename(&other, &place).expect("room");
         assert!(open_same(&place, &opened).is_none(), "another file");
-        let opened = Stamp::at(&place).expect("it is there");
+        let opened = FileVersion::at(&place).expect("it is there");
         fs::write(&place, b"longer").expect("room");
         assert!(open_same(&place, &opened).is_none(), "another version");
     }
@@ -355,7 +355,7 @@ mod tests {
     fn a_dropped_draft_leaves_nothing() -> Result<()> {
         let folder = tempfile::tempdir().expect("a place");
         let place = folder.path().join("child.vhd");
-        let draft = Draft::create(&place, Existing::Keep)?;
+        let draft = AtomicFile::create(&place, Existing::Keep)?;
         draft.sink().write_at(FileOffset(0), b"half")?;
         drop(draft);
         assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 0);
@@ -366,17 +366,17 @@ mod tests {
     fn a_committed_draft_stands_in_its_place_and_is_not_replaced_unasked() -> Result<()> {
         let folder = tempfile::tempdir().expect("a place");
         let place = folder.path().join("child.vhd");
-        let draft = Draft::create(&place, Existing::Keep)?;
+        let draft = AtomicFile::create(&place, Existing::Keep)?;
         draft.sink().write_at(FileOffset(0), b"whole")?;
         draft.commit()?;
         assert_eq!(fs::read(&place).expect("it is there"), b"whole");
         assert_eq!(
-            Draft::create(&place, Existing::Keep)
+            AtomicFile::create(&place, Existing::Keep)
                 .expect_err("it exists")
                 .kind(),
             Kind::Usage
         );
-        drop(Draft::create(&place, Existing::Replace)?);
+        drop(AtomicFile::create(&place, Existing::Replace)?);
         assert_eq!(fs::read(&place).expect("it is still there"), b"whole");
         Ok(())
     }
@@ -387,12 +387,12 @@ mod tests {
         let at = |name| folder.path().join(name);
         fs::write(at("old"), "old").expect("room");
         let drafts = [
-            Draft::create(&at("new"), Existing::Keep)?,
-            Draft::create(&at("old"), Existing::Replace)?,
-            Draft::create(&at("taken"), Existing::Keep)?,
+            AtomicFile::create(&at("new"), Existing::Keep)?,
+            AtomicFile::create(&at("old"), Existing::Replace)?,
+            AtomicFile::create(&at("taken"), Existing::Keep)?,
         ];
         fs::write(at("taken"), "somebody else's").expect("room");
-        let error = Draft::commit_all(drafts).expect_err("one place is taken");
+        let error = AtomicFile::commit_all(drafts).expect_err("one place is taken");
         assert_eq!((error.kind(), error.code()), (Kind::Usage, "exists"));
         assert_eq!(fs::read(at("old")).expect("it is there"), b"old");
         let names = fs::read_dir(folder.path()).expect("readable");
@@ -405,9 +405,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a place");
         let place = folder.path().join("x.qcow2");
         fs::write(folder.path().join(".x.qcow2.imgdelta-tmp"), b"old half").expect("room");
-        let draft = Draft::create(&place, Existing::Keep)?;
+        let draft = AtomicFile::create(&place, Existing::Keep)?;
         draft.sink().write_at(FileOffset(0), b"new")?;
-        let other = Draft::create(&place, Existing::Keep)?;
+        let other = AtomicFile::create(&place, Existing::Keep)?;
         assert_ne!(draft.written_at(), other.written_at());
         draft.commit()?;
         assert_eq!(fs::read(&place).expect("it is there"), b"new");
@@ -421,7 +421,7 @@ mod tests {
         for name in ["x.vhd", ".x.vhd.imgdelta-tmp", ".x.vhd.imgdelta-tmp-old"] {
             fs::write(at(name), name).expect("room");
         }
-        Draft::clear(&at("x.vhd"))?;
+        AtomicFile::clear(&at("x.vhd"))?;
         assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 1);
         assert_eq!(fs::read(at("x.vhd")).expect("it is there"), b"x.vhd");
         Ok(())
@@ -436,7 +436,7 @@ mod tests {
         file.set_len(8 << 20).expect("room");
         file.write_all_at(b"middle", 4 << 20).expect("room");
         let source = crate::FileSource::open(&place)?;
-        let draft = Draft::of_existing(&place, &source)?;
+        let draft = AtomicFile::of_existing(&place, &source)?;
         draft.sink().write_at(FileOffset(4 << 20), b"MIDDLE")?;
         draft.commit()?;
         let bytes = fs::read(&place).expect("it is there");

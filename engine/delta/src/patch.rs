@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use imgdelta_core::{Draft, Error, Existing, Kind, Patch, Repair, Result, Source};
+use imgdelta_core::{AtomicFile, Error, Existing, Kind, Patch, Repair, Result, Source};
 
 use crate::watch::Watch;
 
@@ -12,10 +12,10 @@ use crate::watch::Watch;
 /// Host, if the host cannot, or if the child changed meanwhile.
 pub fn relink(child: &Path, source: &Arc<dyn Source>, patches: &[Patch]) -> Result<()> {
     if patches.is_empty() {
-        return Draft::clear(child);
+        return AtomicFile::clear(child);
     }
     let before = source.stamp()?;
-    let draft = Draft::of_existing(child, &**source)?;
+    let draft = AtomicFile::of_existing(child, &**source)?;
     write(&draft, patches)?;
     if source.stamp()? != before {
         return Err(changed(child));
@@ -27,9 +27,14 @@ pub fn relink(child: &Path, source: &Arc<dyn Source>, patches: &[Patch]) -> Resu
 ///
 /// # Errors
 /// Usage, if something stands there that may not be replaced; Host, if the host cannot, or if the image changed meanwhile; Interrupted.
-pub fn mend(place: &Path, existing: Existing, repair: &Repair, watch: &Watch) -> Result<Draft> {
+pub fn mend(
+    place: &Path,
+    existing: Existing,
+    repair: &Repair,
+    watch: &Watch,
+) -> Result<AtomicFile> {
     let before = repair.source.stamp()?;
-    let draft = Draft::holding(place, existing, &*repair.source)?;
+    let draft = AtomicFile::holding(place, existing, &*repair.source)?;
     write(&draft, &repair.patches)?;
     draft.sink().set_len(repair.len)?;
     watch.go_on()?;
@@ -39,7 +44,7 @@ pub fn mend(place: &Path, existing: Existing, repair: &Repair, watch: &Watch) ->
     Ok(draft)
 }
 
-fn write(draft: &Draft, patches: &[Patch]) -> Result<()> {
+fn write(draft: &AtomicFile, patches: &[Patch]) -> Result<()> {
     let sink = draft.sink();
     patches
         .iter()

@@ -16,7 +16,7 @@ use std::{
     sync::Arc,
 };
 
-use imgdelta_core::{Bytes, Draft, Error, Existing, FileOffset, Kind, Result, Sink};
+use imgdelta_core::{AtomicFile, Bytes, Error, Existing, FileOffset, Kind, Result, Sink};
 
 use crate::tree::{ContentId, Digest, Filler, WINDOW};
 
@@ -197,7 +197,7 @@ impl LeafReader {
 /// A file of leaves on its way. It appears whole or not at all.
 #[derive(Debug)]
 pub struct LeafWriter {
-    draft: Draft,
+    draft: AtomicFile,
     sink: Arc<dyn Sink>,
     at: FileOffset,
     zeros: u64,
@@ -212,7 +212,7 @@ impl LeafWriter {
     /// # Errors
     /// Host, if the host cannot.
     pub fn create(place: &Path) -> Result<Self> {
-        let draft = Draft::create(place, Existing::Replace)?;
+        let draft = AtomicFile::create(place, Existing::Replace)?;
         let sink = draft.sink();
         Ok(Self {
             draft,
@@ -240,7 +240,7 @@ impl LeafWriter {
     }
 
     /// All windows of the disk have been given. The draft is complete, but neither durable nor in its place.
-    pub(crate) fn finish(mut self, size: Bytes, id: ContentId) -> Result<Draft> {
+    pub(crate) fn finish(mut self, size: Bytes, id: ContentId) -> Result<AtomicFile> {
         self.flush_leaves();
         self.flush_zeros();
         self.write(&[&[TAG_END], id.0.0.as_slice()].concat());

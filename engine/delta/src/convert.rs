@@ -1,53 +1,53 @@
 //! `convert` and `apply`: a disk, whatever its chain, as one whole image.
 
 use imgdelta_core::{
-    Bytes, Draft, Error, Grain, ImageWriter, Kind, Result, Seal, Shape, VirtOffset,
+    AtomicFile, Bytes, Error, Grain, ImageWriter, Kind, Result, Seal, Shape, VirtOffset,
 };
 
 use crate::{
     beside::{Beside, Progress},
     buffer::{Aligned, is_zero},
     chain::Chain,
+    digest_cache::{DigestCache, LeafWriter},
     emit::{Emitter, Seed},
+    exec::{self, ExecContext},
     ordered::{self, Line},
     prove::{Proof, Prover},
-    remembered::{LeafWriter, Memory},
     tree::{Digest, WINDOW},
     walk::{Known, Manner, Segment, Side, Walker, read_spans, spans_of, windows},
-    work::{self, Work},
 };
 
 /// How a disk is to be copied.
 #[derive(Clone, Copy, Debug)]
-pub struct Copy<'a> {
+pub struct Convert<'a> {
     /// The disk. It may be smaller than the writer's: the rest is zero.
     pub disk: &'a Chain,
     /// Whether its content id is worked out in the same pass.
     pub proves: bool,
     /// Where its leaf digests are then remembered.
-    pub memory: &'a Memory,
+    pub memory: &'a DigestCache,
     /// Threads, counters, time.
-    pub work: Work<'a>,
+    pub work: ExecContext<'a>,
 }
 
 /// A disk that was copied.
 #[derive(Clone, Debug)]
-pub struct Copied {
+pub struct Converted {
     /// What proves it; `None` if it was not asked for.
     pub proof: Option<Proof>,
     /// How many bytes were written besides tables.
     pub written: Bytes,
 }
 
-impl Copy<'_> {
+impl Convert<'_> {
     /// Writes the image. It is complete, but neither durable nor in its place.
     ///
     /// # Errors
     /// Those of the chain and of the writer; Host, if an input changed meanwhile; Interrupted.
-    pub fn run(&self, writer: Box<dyn ImageWriter>) -> Result<Copied> {
+    pub fn run(&self, writer: Box<dyn ImageWriter>) -> Result<Converted> {
         let keeping = self.proves.then(|| self.memory.keep(self.disk)).flatten();
         let serial = self.write(writer, keeping, None)?;
-        Ok(Copied {
+        Ok(Converted {
             written: serial.written,
             proof: self.proves.then(|| serial.prover.finish(true)),
         })
@@ -62,7 +62,7 @@ impl Copy<'_> {
         &self,
         writer: Box<dyn ImageWriter>,
         leaves: LeafWriter,
-    ) -> Result<(Copied, Draft)> {
+    ) -> Result<(Converted, AtomicFile)> {
         let (copied, leaves) = self.run_beside(writer, Some(leaves), None)?;
         let leaves = leaves.ok_or_else(|| Error::new(Kind::Host, "the leaves were not kept"))?;
         Ok((copied, leaves))
@@ -78,7 +78,7 @@ impl Copy<'_> {
         writer: Box<dyn ImageWriter>,
         leaves: Option<LeafWriter>,
         base: Option<&Beside<'_>>,
-    ) -> Result<(Copied, Option<Draft>)> {
+    ) -> Result<(Converted, Option<AtomicFile>)> {
         let proving = Self {
             proves: true,
             ..*self
@@ -91,7 +91,7 @@ impl Copy<'_> {
         } else {
             (serial.prover.finish(true), None)
         };
-        let copied = Copied {
+        let copied = Converted {
             proof: Some(proof),
             written: serial.written,
         };
@@ -106,7 +106,7 @@ impl Copy<'_> {
     ) -> Result<Written> {
         let shape = writer.shape();
         let least = self.work.waiting_step();
-        let step = work::step(shape.unit.max(least), self.disk.block_size());
+        let step = exec::step(shape.unit.max(least), self.disk.block_size());
         let manner = Manner {
             step,
             skips_zero: !shape.wants_zeros || base.is_some_and(Beside::is_under),
@@ -170,7 +170,7 @@ struct Serial<'a> {
 }
 
 struct Copier<'a> {
-    copy: &'a Copy<'a>,
+    copy: &'a Convert<'a>,
     shape: Shape,
     base: Option<&'a Beside<'a>>,
 }

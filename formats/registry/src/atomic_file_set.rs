@@ -1,6 +1,6 @@
 //! The files of one new image, all in the making until all are whole.
 //!
-//! What makes one file appear whole or not at all is [`Draft`]; here stands what that means for several of them.
+//! What makes one file appear whole or not at all is [`AtomicFile`]; here stands what that means for several of them.
 
 use std::{
     ffi::OsStr,
@@ -8,27 +8,27 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use imgdelta_core::{Bytes, Draft, Error, Existing, Kind, Outputs, Result, Sink, Stamp};
+use imgdelta_core::{AtomicFile, Bytes, Error, Existing, FileVersion, Kind, Outputs, Result, Sink};
 
-/// The files of one new image. Dropped before [`commit`](Drafts::commit), they leave nothing behind.
+/// The files of one new image. Dropped before [`commit`](AtomicFileSet::commit), they leave nothing behind.
 #[derive(Debug)]
-pub struct Drafts {
+pub struct AtomicFileSet {
     /// The file that carries the user's name.
-    main: Draft,
+    main: AtomicFile,
     /// Whether what stands in the others' places may be replaced.
     existing: Existing,
     /// The files beside it, in the order in which they were asked for.
-    others: Mutex<Vec<Draft>>,
+    others: Mutex<Vec<AtomicFile>>,
 }
 
-impl Drafts {
+impl AtomicFileSet {
     /// Starts the file that will stand at `place`; or opens the block device there.
     ///
     /// # Errors
-    /// As [`Draft::create`].
+    /// As [`AtomicFile::create`].
     pub(crate) fn create(place: &Path, existing: Existing) -> Result<Self> {
         Ok(Self {
-            main: Draft::create(place, existing)?,
+            main: AtomicFile::create(place, existing)?,
             existing,
             others: Mutex::default(),
         })
@@ -40,9 +40,9 @@ impl Drafts {
         self.main.written_at()
     }
 
-    /// Has the main file hold what another file holds, see [`Draft::share`].
+    /// Has the main file hold what another file holds, see [`AtomicFile::share`].
     #[must_use]
-    pub fn share(&self, original: &Path, opened: &Stamp) -> bool {
+    pub fn share(&self, original: &Path, opened: &FileVersion) -> bool {
         self.main.share(original, opened)
     }
 
@@ -52,7 +52,7 @@ impl Drafts {
     /// Host, if the host cannot tell.
     pub fn len_without(&self, except: &[String]) -> Result<Bytes> {
         let others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_own = |draft: &&Draft| {
+        let is_own = |draft: &&AtomicFile| {
             let name = draft.place().file_name();
             !except.iter().any(|other| name == Some(OsStr::new(other)))
         };
@@ -67,13 +67,13 @@ impl Drafts {
     /// Makes all files durable and gives them their names, the main one last: who finds it finds the others too.
     ///
     /// # Errors
-    /// As [`Draft::commit_all`]: all is as it was before, since a part of an image is none.
+    /// As [`AtomicFile::commit_all`]: all is as it was before, since a part of an image is none.
     pub fn commit(self) -> Result<()> {
         let others = self
             .others
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
-        Draft::commit_all(others.into_iter().chain([self.main]))
+        AtomicFile::commit_all(others.into_iter().chain([self.main]))
     }
 
     /// The place of the file called `name` beside the main one.
@@ -95,7 +95,7 @@ impl Drafts {
     }
 }
 
-impl Outputs for Drafts {
+impl Outputs for AtomicFileSet {
     fn main(&self) -> Result<Arc<dyn Sink>> {
         Ok(self.main.sink())
     }
@@ -109,7 +109,7 @@ impl Outputs for Drafts {
                 .with_code("exists")
                 .in_file(&place));
         }
-        let draft = Draft::create(&place, self.existing)?;
+        let draft = AtomicFile::create(&place, self.existing)?;
         let sink = draft.sink();
         others.push(draft);
         Ok(sink)
@@ -157,8 +157,8 @@ mod tests {
         names
     }
 
-    fn two_files(folder: &Path, existing: Existing) -> Result<Drafts> {
-        let drafts = Drafts::create(&folder.join("disk.img"), existing)?;
+    fn two_files(folder: &Path, existing: Existing) -> Result<AtomicFileSet> {
+        let drafts = AtomicFileSet::create(&folder.join("disk.img"), existing)?;
         drafts.main()?.write_at(FileOffset::ZERO, b"main")?;
         drafts
             .other("disk-1.img")?
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn a_name_is_free_where_nothing_stands_and_nothing_will() -> Result<()> {
         let folder = tempfile::tempdir().expect("a place");
-        let drafts = Drafts::create(&folder.path().join("disk.vmdk"), Existing::Replace)?;
+        let drafts = AtomicFileSet::create(&folder.path().join("disk.vmdk"), Existing::Replace)?;
         assert_eq!(drafts.name().as_deref(), Some("disk.vmdk"));
         assert!(drafts.replaces());
         fs::write(folder.path().join("old"), "").expect("room");
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn another_file_stands_beside_the_main_one_and_replaces_nothing_unasked() -> Result<()> {
         let folder = tempfile::tempdir().expect("a place");
-        let drafts = Drafts::create(&folder.path().join("disk.img"), Existing::Keep)?;
+        let drafts = AtomicFileSet::create(&folder.path().join("disk.img"), Existing::Keep)?;
         for name in ["", ".", "..", "../up", "/etc/x", "a/b", "a/", "./a"] {
             let error = drafts.other(name).expect_err("it leads elsewhere");
             assert_eq!(error.kind(), Kind::Usage, "{name}");

@@ -30,11 +30,11 @@ const SETTLED: Duration = Duration::from_secs(2);
 
 /// Where leaf digests are remembered, if anywhere.
 #[derive(Clone, Debug, Default)]
-pub struct Memory {
+pub struct DigestCache {
     folder: Option<PathBuf>,
 }
 
-impl Memory {
+impl DigestCache {
     /// Remembers nothing.
     #[must_use]
     pub const fn none() -> Self {

@@ -6,7 +6,7 @@ use crate::watch::Watch;
 
 /// How a run is to be done.
 #[derive(Clone, Copy, Debug)]
-pub struct Work<'a> {
+pub struct ExecContext<'a> {
     /// How many threads; none counts as one.
     pub threads: usize,
     /// Who watches, and may stop it.
@@ -17,7 +17,7 @@ pub struct Work<'a> {
     pub new_ids: Option<[u8; 32]>,
 }
 
-impl Work<'_> {
+impl ExecContext<'_> {
     /// What ids are made of.
     pub(crate) fn seed(&self, of_content: [u8; 32]) -> [u8; 32] {
         self.new_ids.unwrap_or(of_content)
