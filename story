@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 folder=${1:-target/story}
-cargo build --quiet --release -p imgdelta
+cargo build --quiet --release -p imgdelta-cli
 cargo build --quiet --release -p imgdelta-fixtures --bin fixture
 bin=$PWD/target/release
 rm -rf "$folder"

@@ -1,53 +1,38 @@
 //! What each command does: one file a command, a job in, a result out. Nothing here prints, and nothing here ends the process.
 
-mod apply;
-mod attach;
-mod check;
-mod compare;
-mod convert;
 mod deploy;
-mod digest;
-mod disk;
 mod env;
-mod info;
+mod images;
 mod inventory;
 mod line;
-mod make;
-mod map;
-mod pair;
+mod outcomes;
 mod plan;
 mod receive;
 pub(crate) mod repo;
 mod serve;
-mod stream;
+mod stdin;
 mod version;
-mod writing;
 
-use std::sync::{Arc, atomic::AtomicBool};
-
-use imgdelta_core::{Error, Result};
-use imgdelta_delta::{DigestCache, ExecContext, Watch};
-use serde::Serialize;
-
-use crate::{
-    job::{Ids, Settings},
-    progress::Showing,
-    signals::Signals,
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-pub(crate) use apply::{Applied, apply};
-pub(crate) use attach::{Attached, attach};
-pub(crate) use check::{Checked, check};
-pub(crate) use compare::{Compared, Differing, compare};
-pub(crate) use convert::{Converted, convert};
+use imgdelta_delta::{DigestCache, ExecContext, Watch};
+use imgdelta_operations::{Context, Stage};
+use serde::Serialize;
+
+use crate::{job::Settings, progress::Showing, signals::Signals};
+
 pub(crate) use deploy::{Deployed, Parcel, Served, deploy};
-pub(crate) use digest::{Digested, digest};
 pub(crate) use env::{Environment, env};
-pub(crate) use info::{Described, Link, OneImage, References, info, references};
+pub(crate) use images::{
+    apply, attach, check, compare, convert, digest, info, make, map, references,
+};
 pub(crate) use inventory::{Inventoried, inventory, inventory_bytes};
-pub(crate) use make::{Made, make};
-pub(crate) use map::{Mapped, Stretch, map};
-pub(crate) use pair::ProvenBy;
 pub(crate) use plan::{Leg, Planned, Reached, plan};
 pub(crate) use receive::{Arrived, End, Received, receive};
 pub(crate) use serve::serve;
@@ -81,38 +66,45 @@ pub(crate) struct Run<'a> {
     /// Shows how far it is.
     pub(crate) showing: &'a Showing,
     /// Whether writing has begun.
-    pub(crate) begun: &'a AtomicBool,
+    pub(crate) begun: &'a Arc<AtomicBool>,
 }
 
 impl Run<'_> {
-    /// Where digests are kept between runs, if they are.
-    fn memory(&self, remembers: bool) -> DigestCache {
-        match &self.settings.cache.value {
+    /// What calls of the library are given; `remembers`: digests are kept between runs, where the settings say a folder.
+    fn context(&self, remembers: bool) -> Context {
+        let (phases, signals) = (self.showing.phases(), self.signals.clone());
+        let begun = Arc::clone(self.begun);
+        let cache = match &self.settings.cache.value {
             Some(folder) if remembers => DigestCache::in_folder(folder.clone()),
             _ => DigestCache::none(),
-        }
+        };
+        Context::new()
+            .threads(self.settings.threads.value)
+            .watch(Arc::clone(self.watch))
+            .time(self.settings.time.value)
+            .cache(cache)
+            .on_stage(move |stage| match stage {
+                Stage::Write(_) => {
+                    // From here on there is something to be taken away.
+                    signals.may_end_at_once(false);
+                    begun.store(true, Ordering::Relaxed);
+                }
+                stage => phases.begin(stage.to_string()),
+            })
     }
 
-    /// How the engine is to work.
-    fn work(&self, ids: Ids) -> Result<ExecContext<'_>> {
-        Ok(ExecContext {
+    /// How the engine is to work, for what makes its ids of content alone.
+    fn exec(&self) -> ExecContext<'_> {
+        ExecContext {
             threads: self.settings.threads.value,
             watch: self.watch,
             time: self.settings.time.value,
-            new_ids: match ids {
-                Ids::OfContent => None,
-                Ids::Random => Some(chance()?),
-            },
-        })
+            new_ids: None,
+        }
     }
 }
 
-/// 32 bytes that nobody can foretell.
-fn chance() -> Result<[u8; 32]> {
-    use std::{fs::File, io::Read};
-    let mut bytes = [0; 32];
-    File::open("/dev/urandom")
-        .and_then(|mut file| file.read_exact(&mut bytes))
-        .map_err(|cause| Error::host("cannot read /dev/urandom", cause))?;
-    Ok(bytes)
+/// A path as results name it.
+pub(crate) fn shown(path: &Path) -> String {
+    path.display().to_string()
 }

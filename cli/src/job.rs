@@ -4,9 +4,10 @@ mod deploy;
 mod repository;
 mod settings;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use imgdelta_core::{Error, Existing, Kind, Result};
+use imgdelta_core::{Error, Kind, Result};
+use imgdelta_operations::{Evidence, Ids, MapLayers, RepairInto};
 use imgdelta_registry::{OpenSpec, OutputSpec};
 
 pub(crate) use deploy::{Deploy, Line, Receive, Serve, Way};
@@ -21,22 +22,11 @@ pub(crate) fn is_stream(path: &Path) -> bool {
     path.as_os_str() == STREAM
 }
 
-/// What ids in an output are made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ids {
-    /// The content: the same input gives the same bytes.
-    OfContent,
-    /// Chance: two copies of one image can live side by side.
-    Random,
-}
-
 /// An image that is to be written.
 #[derive(Clone, Debug)]
 pub(crate) struct Goal {
     /// Where, in which format, and whether it may replace something.
     pub(crate) output: OutputSpec,
-    /// The format's options as they were typed, for messages.
-    pub(crate) typed_options: String,
     /// Whether it is only worked out.
     pub(crate) dry_run: bool,
     /// What its ids are made of.
@@ -56,17 +46,6 @@ pub(crate) struct Make {
     pub(crate) remembers: bool,
 }
 
-/// What a child is proven by.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Promise {
-    /// The manifest beside it.
-    ManifestBeside,
-    /// The manifest in this file.
-    ManifestAt(PathBuf),
-    /// Only the identity that it records of its parent.
-    Identity,
-}
-
 /// A child and the base that it is to fit.
 #[derive(Clone, Debug)]
 pub(crate) struct Pair {
@@ -75,7 +54,7 @@ pub(crate) struct Pair {
     /// The local copy of its base.
     pub(crate) base: OpenSpec,
     /// What proves them.
-    pub(crate) promise: Promise,
+    pub(crate) evidence: Evidence,
     /// Whether digests are kept between runs.
     pub(crate) remembers: bool,
 }
@@ -142,24 +121,13 @@ pub(crate) struct Info {
     pub(crate) depth: InfoDepth,
 }
 
-/// Which layers `map` shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum MapDepth {
-    /// All of them, if the parents are there.
-    ChainIfThere,
-    /// All of them, or it fails.
-    Chain,
-    /// The image's own.
-    Layer,
-}
-
 /// `map`.
 #[derive(Clone, Debug)]
 pub(crate) struct Map {
     /// The image.
     pub(crate) image: OpenSpec,
     /// Which layers.
-    pub(crate) depth: MapDepth,
+    pub(crate) layers: MapLayers,
 }
 
 /// `check`.
@@ -168,21 +136,7 @@ pub(crate) struct Check {
     /// The image.
     pub(crate) image: OpenSpec,
     /// Where a mended one goes, if it is to be mended.
-    pub(crate) repair: Option<Repair>,
-}
-
-/// Where a mended image goes.
-#[derive(Clone, Debug)]
-pub(crate) enum Repair {
-    /// To a file of its own.
-    Into {
-        /// That file.
-        output: PathBuf,
-        /// Whether what stands there may be replaced.
-        existing: Existing,
-    },
-    /// Where the damaged one stands.
-    InPlace,
+    pub(crate) repair: Option<RepairInto>,
 }
 
 /// `digest`.

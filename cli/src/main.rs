@@ -25,10 +25,11 @@ use std::{
 
 use imgdelta_core::{Error, Kind, Result};
 use imgdelta_delta::Watch;
+use imgdelta_operations::{CompareReport, MapReport, RepairInto};
 
 use crate::{
     args::{Command, Line},
-    commands::{Compared, Mapped, Outcome, Run},
+    commands::{Outcome, Run},
     errors::Failure,
     job::{Goal, InfoDepth, Settings},
     progress::Showing,
@@ -95,7 +96,7 @@ struct Known {
     /// How far it has come.
     watch: Arc<Watch>,
     /// Whether writing has begun.
-    begun: AtomicBool,
+    begun: Arc<AtomicBool>,
     /// What was to be written.
     output: Option<PathBuf>,
     /// The exit status if it was stopped.
@@ -193,9 +194,9 @@ fn obey(
         Command::Check(typed) => {
             let job = typed.job()?;
             *output = match &job.repair {
-                Some(job::Repair::Into { output, .. }) => Some(output.clone()),
-                Some(job::Repair::InPlace) => Some(job.image.path.clone()),
-                None => None,
+                Some(RepairInto::File { output, .. }) => Some(output.clone()),
+                Some(RepairInto::Place) => Some(job.image.path.clone()),
+                _ => None,
             };
             Ok(telling(report, commands::check(&job, run)?))
         }
@@ -238,7 +239,7 @@ fn compare(job: &job::Compare, run: &Run<'_>, report: Report) -> Result<Telling>
     }
     let mut rows = report.rows("differences");
     let found = commands::compare(job, run, &mut |row| {
-        rows.row::<Compared, _>(&row).map_err(unwritten)
+        rows.row::<CompareReport, _>(&row).map_err(unwritten)
     })?;
     Ok(Box::new(move || {
         rows.end(&found).map_err(unwritten)?;
@@ -250,7 +251,7 @@ fn compare(job: &job::Compare, run: &Run<'_>, report: Report) -> Result<Telling>
 fn map(job: &job::Map, run: &Run<'_>, report: Report) -> Result<Telling> {
     let mut rows = report.rows("extents");
     let found = commands::map(job, run, &mut |row| {
-        rows.row::<Mapped, _>(&row).map_err(unwritten)
+        rows.row::<MapReport, _>(&row).map_err(unwritten)
     })?;
     Ok(Box::new(move || {
         rows.end(&found).map_err(unwritten)?;

@@ -91,7 +91,12 @@ impl Showing {
 
     /// Says what is being done now: `make november.vhd`.
     pub(crate) fn phase(&self, phase: impl Into<String>) {
-        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase.into();
+        self.phases().begin(phase);
+    }
+
+    /// Where others say what is being done.
+    pub(crate) fn phases(&self) -> Phases {
+        Phases(Arc::clone(&self.phase))
     }
 
     /// Ends it, and takes the bar away.
@@ -101,6 +106,17 @@ impl Showing {
             // A thread that shows nothing more has nothing to say.
             let _ = thread.join();
         }
+    }
+}
+
+/// What is being done now, said by whoever does it.
+#[derive(Clone, Debug)]
+pub(crate) struct Phases(Arc<Mutex<String>>);
+
+impl Phases {
+    /// This begins.
+    pub(crate) fn begin(&self, phase: impl Into<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = phase.into();
     }
 }
 

@@ -1,6 +1,6 @@
 //! imgdelta beside its peers on the same disks, in the same run, durable against durable: medians as a Markdown table.
 //!
-//! `cargo bench -p imgdelta --bench peers [-- --work DIR --runs 5 --only NAME --imgdelta PATH]`
+//! `cargo bench -p imgdelta-cli --bench peers [-- --work DIR --runs 5 --only NAME --imgdelta PATH]`
 //!
 //! The first run makes the disks (minutes, 20 GiB, see `benches/workloads/make.sh`). Times of one run are comparable with
 //! each other and with nothing else: look at the ratios.

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 use imgdelta_core::{Format, Options, Result};
+use imgdelta_operations::Evidence;
 use imgdelta_registry::OpenSpec;
 
 use super::{
     input::{self, Parents},
     output::Output,
 };
-use crate::job::{self, Promise};
+use crate::job;
 
 /// A child and the base that it is to fit.
 #[derive(Debug, Args)]
@@ -96,10 +97,10 @@ impl Pair {
                 snapshot: self.base_snapshot,
                 policy: self.parents.policy(None),
             },
-            promise: match (self.by_identity, self.manifest) {
-                (true, _) => Promise::Identity,
-                (false, Some(file)) => Promise::ManifestAt(file),
-                (false, None) => Promise::ManifestBeside,
+            evidence: match (self.by_identity, self.manifest) {
+                (true, _) => Evidence::Identity,
+                (false, Some(file)) => Evidence::ManifestAt(file),
+                (false, None) => Evidence::ManifestBeside,
             },
             remembers: !self.no_cache,
         })

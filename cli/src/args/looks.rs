@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use imgdelta_core::{Existing, Result};
+use imgdelta_operations::{MapLayers, RepairInto};
 
 use super::input::Input;
-use crate::job::{self, InfoDepth, MapDepth};
+use crate::job::{self, InfoDepth};
 
 /// `info`: what an image is.
 #[derive(Debug, Args)]
@@ -89,10 +90,10 @@ impl Map {
     pub(crate) fn job(self) -> Result<job::Map> {
         Ok(job::Map {
             image: self.input.open(self.image, self.snapshot)?,
-            depth: match (self.chain, self.layer) {
-                (true, _) => MapDepth::Chain,
-                (_, true) => MapDepth::Layer,
-                _ => MapDepth::ChainIfThere,
+            layers: match (self.chain, self.layer) {
+                (true, _) => MapLayers::Chain,
+                (_, true) => MapLayers::Own,
+                _ => MapLayers::ChainIfThere,
             },
         })
     }
@@ -152,8 +153,8 @@ impl Check {
         } else {
             Existing::Keep
         };
-        let into = |output| job::Repair::Into { output, existing };
-        let in_place = self.in_place.then_some(job::Repair::InPlace);
+        let into = |output| RepairInto::File { output, existing };
+        let in_place = self.in_place.then_some(RepairInto::Place);
         Ok(job::Check {
             image: self.input.open(self.image, None)?,
             repair: self.output.map(into).or(in_place),

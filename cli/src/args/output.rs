@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use imgdelta_core::{Existing, Format, Options, Result};
+use imgdelta_operations::Ids;
 use imgdelta_registry::OutputSpec;
 
 use super::input;
-use crate::job::{Goal, Ids, is_stream};
+use crate::job::{Goal, is_stream};
 
 /// The form of an image that is written.
 #[derive(Debug, Args)]
@@ -44,7 +45,6 @@ impl Output {
                     Existing::Keep
                 },
             },
-            typed_options: self.option.join(","),
             dry_run: self.dry_run,
             ids: if self.new_ids {
                 Ids::Random

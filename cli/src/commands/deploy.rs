@@ -17,7 +17,7 @@ use super::{
     plan::{Named, list, refuse_twice},
     receive::{cut_short, phase},
     repo::{Failed, unreadable},
-    writing::shown,
+    shown,
 };
 use crate::job::{self, Line, Way};
 

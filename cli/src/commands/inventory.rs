@@ -5,7 +5,7 @@ use std::path::Path;
 use imgdelta_core::{AtomicFile, Result};
 use serde::Serialize;
 
-use super::{Outcome, Run, repo::unreadable, writing::shown};
+use super::{Outcome, Run, repo::unreadable, shown};
 use crate::job;
 
 /// An inventory that was written.

@@ -10,7 +10,7 @@ use imgdelta_repository::{
 };
 use serde::Serialize;
 
-use super::{Outcome, Run, writing::shown};
+use super::{Outcome, Run, shown};
 use crate::job::{self, Known};
 
 pub(super) use ask::{list, refuse_twice};

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{
     Outcome, Run,
     repo::{Failed, Image, unreadable},
-    writing::shown,
+    shown,
 };
 use crate::job;
 

@@ -17,7 +17,6 @@ use imgdelta_repository::catalogue::{self, Repository};
 use serde::Serialize;
 
 use super::Run;
-use crate::job::Ids;
 
 pub(crate) use add::{Added, One, add};
 pub(crate) use edit::{Edited, edit};
@@ -67,7 +66,7 @@ impl Run<'_> {
     /// How the catalogue is to work.
     pub(super) fn catalogue(&self, wait: Duration) -> Result<catalogue::Run<'_>> {
         Ok(catalogue::Run {
-            work: self.work(Ids::OfContent)?,
+            work: self.exec(),
             wait,
         })
     }

@@ -1,15 +1,23 @@
 //! The manifest: a small JSON file beside a child that says what it is, from what, and proves it.
 
-use imgdelta_core::{Bytes, Error, Identity, Kind, Result};
+use std::path::Path;
+
+use imgdelta_core::{
+    Bytes, Error, FileOffset, FileSource, Format, Identity, Kind, Result, Source, read_vec,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    make::Made,
     prove::Proof,
     tree::{ContentId, Digest, Nodes},
 };
 
 /// The version of the manifest's form.
 pub const SCHEMA: &str = "imgdelta/manifest/1";
+
+/// The program that writes manifests.
+const TOOL: &str = concat!("imgdelta ", env!("CARGO_PKG_VERSION"));
 
 /// Longest manifest that is read: 1024 nodes take 70 KB.
 pub const LONGEST: Bytes = Bytes::mib(1);
@@ -89,6 +97,21 @@ pub struct Child {
 }
 
 impl Base {
+    /// The base's part, from what proves it.
+    fn of(proof: &Proof, image: &ImageName<'_>) -> Self {
+        Self {
+            content_id: proof.id.to_string(),
+            size: proof.size.0,
+            name: image.name.clone(),
+            format: image.format.name().to_owned(),
+            identity: image.identity.map(ToString::to_string),
+            tree: Tree {
+                level: proof.nodes.level,
+                nodes: proof.nodes.nodes.iter().map(ToString::to_string).collect(),
+            },
+        }
+    }
+
     /// What proves the base.
     ///
     /// # Errors
@@ -120,21 +143,74 @@ impl Base {
     }
 }
 
+/// An image as a manifest names it.
+#[derive(Clone, Debug)]
+pub struct ImageName<'a> {
+    /// What it is called: a file's name, or a name in a repository.
+    pub name: String,
+    /// Its format.
+    pub format: Format,
+    /// What children call it, in its format's terms.
+    pub identity: Option<&'a Identity>,
+}
+
 impl Manifest {
-    /// The base's part, from what proves it.
-    #[must_use]
-    pub fn base_of(proof: &Proof, name: String, format: &str, identity: Option<&Identity>) -> Base {
-        Base {
-            content_id: proof.id.to_string(),
-            size: proof.size.0,
-            name,
-            format: format.to_owned(),
-            identity: identity.map(ToString::to_string),
-            tree: Tree {
-                level: proof.nodes.level,
-                nodes: proof.nodes.nodes.iter().map(ToString::to_string).collect(),
+    /// The manifest of a child of `size` bytes that was made with proofs.
+    ///
+    /// # Errors
+    /// Host, if it was made without.
+    pub fn describe(
+        made: &Made,
+        base: &ImageName<'_>,
+        target: &ImageName<'_>,
+        child: &ImageName<'_>,
+        size: Bytes,
+    ) -> Result<Self> {
+        let (Some(base_proof), Some(target_proof), Some(layer)) =
+            (&made.base, &made.target, made.layer)
+        else {
+            return Err(Error::new(Kind::Host, "the child was made without proofs"));
+        };
+        Ok(Self {
+            schema: SCHEMA.to_owned(),
+            tool: TOOL.to_owned(),
+            base: Base::of(base_proof, base),
+            result: Outcome {
+                content_id: target_proof.id.to_string(),
+                size: target_proof.size.0,
+                name: target.name.clone(),
+                format: target.format.name().to_owned(),
             },
-        }
+            child: Child {
+                name: child.name.clone(),
+                format: child.format.name().to_owned(),
+                size: size.0,
+                layer_digest: LayerDigest(layer).to_string(),
+                blocks_changed: made.units,
+                block_size: made.unit.0,
+                bytes_changed: made.changed.0,
+            },
+        })
+    }
+
+    /// Reads the manifest in the file at `path`.
+    ///
+    /// # Errors
+    /// Host, if the host cannot; Unsupported, if it is longer than [`LONGEST`] or of another version; Corrupt, if it is none.
+    pub fn read(path: &Path) -> Result<Self> {
+        let read = || {
+            let file = FileSource::open(path)?;
+            if file.len() > LONGEST {
+                let message = format!(
+                    "manifest has {} bytes, at most {} are read",
+                    file.len().0,
+                    LONGEST.0
+                );
+                return Err(Error::new(Kind::Unsupported, message));
+            }
+            Self::from_json(&read_vec(&file, FileOffset::ZERO, file.len())?)
+        };
+        read().map_err(|error| error.in_file(path))
     }
 
     /// As the file that stands beside the child.
@@ -217,7 +293,7 @@ fn faulty(message: String) -> Error {
 
 /// Where the manifest of `child` stands: `child.vhd.manifest.json`.
 #[must_use]
-pub fn place_of(child: &std::path::Path) -> std::path::PathBuf {
+pub fn place_of(child: &Path) -> std::path::PathBuf {
     let mut name = child.file_name().unwrap_or_default().to_owned();
     name.push(".manifest.json");
     child.with_file_name(name)

@@ -10,12 +10,12 @@ mod memory;
 
 use std::{path::Path, sync::Arc};
 
-use imgdelta_core::{Bytes, Kind, Result, Shape};
+use imgdelta_core::{Bytes, Format, Kind, Result, Shape};
 use imgdelta_delta::{
-    Apply, Chain, DigestCache, ExecContext, LayerDigest, Made, Make, Manifest, WINDOW, Watch,
+    Apply, Chain, DigestCache, ExecContext, Made, Make, Manifest, WINDOW, Watch,
     digest::prove_keeping,
     digest_cache::{LeafReader, LeafWriter},
-    manifest,
+    manifest::ImageName,
 };
 use memory::{Cell, MemImage, chain, content, writer};
 use proptest::prelude::*;
@@ -140,28 +140,13 @@ fn content_len(image: &MemImage) -> u64 {
 
 /// What a child's maker promises.
 fn promise(made: &Made, size: u64) -> Manifest {
-    let (base, target) = (made.base.as_ref(), made.target.as_ref());
-    let (base, target) = (base.expect("asked for"), target.expect("asked for"));
-    Manifest {
-        schema: manifest::SCHEMA.to_owned(),
-        tool: "test".to_owned(),
-        base: Manifest::base_of(base, "base".to_owned(), "raw", None),
-        result: manifest::Outcome {
-            content_id: target.id.to_string(),
-            size: target.size.0,
-            name: "target".to_owned(),
-            format: "raw".to_owned(),
-        },
-        child: manifest::Child {
-            name: "child".to_owned(),
-            format: "raw".to_owned(),
-            size,
-            layer_digest: LayerDigest(made.layer.expect("asked for")).to_string(),
-            blocks_changed: made.units,
-            block_size: made.unit.0,
-            bytes_changed: made.changed.0,
-        },
-    }
+    let of = |name: &str| ImageName {
+        name: name.to_owned(),
+        format: Format::Raw,
+        identity: None,
+    };
+    let size = Bytes(size);
+    Manifest::describe(made, &of("base"), &of("target"), &of("child"), size).expect("with proofs")
 }
 
 proptest! {

@@ -88,7 +88,6 @@ use imgdelta_delta::{ExecContext, digest_cache::LeafReader};
 pub use self::{
     about::About,
     add::{Add, Added},
-    disk::Disk,
     enter::{Arrival, Files},
     gc::Swept,
     inventory::Inventory,

@@ -1,5 +1,7 @@
 //! `key=value`: what one format alone has, as the user typed it.
 
+use std::fmt;
+
 use crate::{Bytes, Error, Kind, Result};
 
 /// Options for one image, each to be taken by the format that knows it. What nobody takes is an error.
@@ -29,6 +31,12 @@ impl Options {
             all.push((key.to_owned(), value.to_owned()));
         }
         Ok(Self(all))
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Takes the value of `key`.
@@ -95,6 +103,17 @@ impl Options {
             Error::new(Kind::Usage, format!("option '{key}' is not one of {whose}"))
                 .with_hint(hint),
         )
+    }
+}
+
+/// `key=value,key=value`, in the order in which they were given.
+impl fmt::Display for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, (key, value)) in self.0.iter().enumerate() {
+            let comma = if number == 0 { "" } else { "," };
+            write!(f, "{comma}{key}={value}")?;
+        }
+        Ok(())
     }
 }
 

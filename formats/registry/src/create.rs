@@ -33,6 +33,19 @@ pub struct OutputSpec {
     pub existing: Existing,
 }
 
+impl OutputSpec {
+    /// A new image at `path` in the format of its extension, with that format's defaults; nothing is replaced.
+    #[must_use]
+    pub fn of(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            format: None,
+            options: Options::default(),
+            existing: Existing::Keep,
+        }
+    }
+}
+
 /// An image in the making.
 pub struct Output {
     /// Takes the disk.

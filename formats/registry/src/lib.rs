@@ -11,11 +11,14 @@
 //! | [`create`](mod@create) | new images, which appear whole or not at all |
 //! | [`link`] | how a child is to name its base |
 //!
+//! [`child_rule`](fn@child_rule) and [`check_child`] say what a format demands of a child's base. Each format but raw is a feature.
+//!
 //! Inside, `hint` reads recorded paths, `beneath` opens them without leaving a folder, `parent` chooses among them, `search` finds
 //! more by identity, `companions` does the same for a format's other files, `named` has every error say its file, and `foreign` knows what nobody here can read.
 
 mod atomic_file_set;
 mod beneath;
+mod child_rule;
 mod companions;
 pub mod create;
 mod foreign;
@@ -29,9 +32,12 @@ pub mod probe;
 pub mod references;
 mod search;
 
-use imgdelta_core::Driver;
+use imgdelta_core::{Driver, Format};
 
 pub use atomic_file_set::AtomicFileSet;
+pub use child_rule::{
+    DiskTraits, check_base_format, check_child, child_rule, formats_with_children,
+};
 pub use create::{Output, OutputSpec, create, create_in, create_stream, driver_for, refuse_inputs};
 pub use link::{needs_search, new_parent};
 pub use open::{MOST_LAYERS, OpenSpec, Opened, check_image, open_chain, open_image, repair_image};
@@ -41,10 +47,31 @@ pub use references::references;
 
 /// Every format that can be read and written. Raw claims nothing by its bytes and stands last.
 pub static DRIVERS: &[&Driver] = &[
+    #[cfg(feature = "vhd")]
     &imgdelta_vhd::DRIVER,
+    #[cfg(feature = "vhdx")]
     &imgdelta_vhdx::DRIVER,
+    #[cfg(feature = "qcow2")]
     &imgdelta_qcow2::DRIVER,
+    #[cfg(feature = "vmdk")]
     &imgdelta_vmdk::DRIVER,
+    #[cfg(feature = "vdi")]
     &imgdelta_vdi::DRIVER,
     &imgdelta_raw::DRIVER,
 ];
+
+/// The driver of a format; `None` if this build has none.
+#[must_use]
+pub fn driver_of(format: Format) -> Option<&'static Driver> {
+    DRIVERS
+        .iter()
+        .copied()
+        .find(|driver| driver.format == format)
+}
+
+/// The extension of new images of a format, without dot.
+#[must_use]
+pub fn extension_of(format: Format) -> &'static str {
+    let known = driver_of(format).and_then(|driver| driver.extensions.first().copied());
+    known.unwrap_or_else(|| format.name())
+}

@@ -7,7 +7,7 @@ use imgdelta_deploy::delivery::{AtSite, Packed};
 use imgdelta_repository::catalogue::{Listing, Repository};
 
 use super::{Parcel, Reached, Served, There};
-use crate::commands::{Run, plan::Named, receive::arrived, repo::Failed, writing::shown};
+use crate::commands::{Run, plan::Named, receive::arrived, repo::Failed, shown};
 
 /// What becomes of a deployment, as it is told.
 pub(super) struct Tally<'a> {

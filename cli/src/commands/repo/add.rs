@@ -4,12 +4,13 @@ use std::path::Path;
 
 use imgdelta_core::{Error, Kind, Result};
 use imgdelta_delta::{DigestCache, prove};
-use imgdelta_repository::catalogue::{self, Disk, InsidePath, Listing, Name, Repository};
+use imgdelta_operations::Disk;
+use imgdelta_repository::catalogue::{self, InsidePath, Listing, Name, Repository};
 use serde::Serialize;
 
 use super::{Failed, Image};
 use crate::{
-    commands::{Outcome, Run, writing::shown},
+    commands::{Outcome, Run, shown},
     job,
 };
 
@@ -149,7 +150,7 @@ fn foresee(repository: &Repository, add: &catalogue::Add, run: &Run<'_>) -> Resu
         id: id.unwrap_or_else(|| content_id.clone()),
         content_id,
         size: proof.size.0,
-        format: disk.top()?.driver.format.name(),
+        format: disk.top.driver.format.name(),
         parent: parent.map(|parent| super::image::Parent {
             id: parent.id.to_string(),
             name: Some(parent.name.to_string()),

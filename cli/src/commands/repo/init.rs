@@ -5,7 +5,7 @@ use imgdelta_repository::catalogue::Repository;
 use serde::Serialize;
 
 use crate::{
-    commands::{Outcome, Run, writing::shown},
+    commands::{Outcome, Run, shown},
     job,
 };
 

@@ -39,7 +39,7 @@ pub(crate) fn list(run: &Run<'_>, row: &mut dyn FnMut(Image) -> Result<()>) -> R
         row(Image::of(record, &listing))?;
     }
     Ok(Listed {
-        repository: crate::commands::writing::shown(repository.folder()),
+        repository: crate::commands::shown(repository.folder()),
         id: repository.about().id.to_string(),
         default_format: repository.about().default_format.name(),
         count: listing.len(),
@@ -95,7 +95,7 @@ pub(crate) fn tree(run: &Run<'_>, row: &mut dyn FnMut(Branch) -> Result<()>) -> 
         })?;
     }
     Ok(Tree {
-        repository: crate::commands::writing::shown(repository.folder()),
+        repository: crate::commands::shown(repository.folder()),
         count: listing.len(),
         roots,
         notes: unreadable(&listing),

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Image;
 use crate::{
-    commands::{Outcome, Run, writing::shown},
+    commands::{Outcome, Run, shown},
     job,
 };
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Failed, Image};
 use crate::{
-    commands::{Outcome, Run, writing::shown},
+    commands::{Outcome, Run, shown},
     job::Manner,
 };
 

@@ -4,7 +4,7 @@ use imgdelta_core::Result;
 use serde::Serialize;
 
 use crate::{
-    commands::{Outcome, Run, writing::shown},
+    commands::{Outcome, Run, shown},
     job::Manner,
 };
 

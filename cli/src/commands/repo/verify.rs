@@ -5,7 +5,7 @@ use imgdelta_repository::catalogue;
 use serde::Serialize;
 
 use super::Failed;
-use crate::commands::{Outcome, Run, writing::shown};
+use crate::commands::{Outcome, Run, shown};
 
 /// What was found of one image.
 #[derive(Debug, Serialize)]

@@ -2,10 +2,11 @@
 
 use std::io;
 
-use super::{Page, Text, percent};
-use crate::commands::{Applied, Attached, Made, ProvenBy};
+use imgdelta_operations::{ApplyReport, AttachReport, ChildReport, ProvenBy};
 
-impl Text for Made {
+use super::{Page, Text, percent};
+
+impl Text for ChildReport {
     const IS_SUMMARY: bool = true;
 
     fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
@@ -44,7 +45,7 @@ impl Text for Made {
     }
 }
 
-impl Text for Applied {
+impl Text for ApplyReport {
     const IS_SUMMARY: bool = true;
 
     fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
@@ -64,7 +65,7 @@ impl Text for Applied {
     }
 }
 
-impl Text for Attached {
+impl Text for AttachReport {
     const IS_SUMMARY: bool = true;
 
     fn text(&self, page: &mut Page<'_>) -> io::Result<()> {

@@ -2,13 +2,12 @@
 
 use std::io;
 
-use super::{Page, Text};
-use crate::{
-    commands::{Compared, Converted, Differing, Digested},
-    report::Row,
-};
+use imgdelta_operations::{CompareReport, ConvertReport, DifferingRun, DigestReport};
 
-impl Text for Converted {
+use super::{Page, Text};
+use crate::report::Row;
+
+impl Text for ConvertReport {
     const IS_SUMMARY: bool = true;
 
     fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
@@ -34,7 +33,7 @@ impl Text for Converted {
     }
 }
 
-impl Text for Compared {
+impl Text for CompareReport {
     const IS_SUMMARY: bool = true;
 
     fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
@@ -61,7 +60,7 @@ impl Text for Compared {
     }
 }
 
-impl Row for Differing {
+impl Row for DifferingRun {
     const HEAD: &'static str = "start               length";
 
     fn line(&self, page: &mut Page<'_>) -> io::Result<()> {
@@ -69,7 +68,7 @@ impl Row for Differing {
     }
 }
 
-impl Text for Digested {
+impl Text for DigestReport {
     const IS_SUMMARY: bool = false;
 
     fn text(&self, page: &mut Page<'_>) -> io::Result<()> {

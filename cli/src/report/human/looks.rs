@@ -2,13 +2,14 @@
 
 use std::io;
 
-use super::{Page, Text, disks::grouped, percent};
-use crate::{
-    commands::{Checked, Described, Link, Mapped, OneImage, References, Stretch},
-    report::Row,
+use imgdelta_operations::{
+    CheckedImage, ImageInfo, InfoReport, MapReport, MappedRun, ReferencesReport, info::ParentInfo,
 };
 
-impl Text for Described {
+use super::{Page, Text, disks::grouped, percent};
+use crate::report::Row;
+
+impl Text for InfoReport {
     const IS_SUMMARY: bool = false;
 
     fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
@@ -20,7 +21,7 @@ impl Text for Described {
     }
 }
 
-fn one(image: &OneImage, page: &mut Page<'_>) -> io::Result<()> {
+fn one(image: &ImageInfo, page: &mut Page<'_>) -> io::Result<()> {
     let taken = image.on_disk.unwrap_or(image.file_size);
     page.line(format_args!(
         "{}   {}, {}, {} virtual, {} on disk ({})",
@@ -65,7 +66,7 @@ fn one(image: &OneImage, page: &mut Page<'_>) -> io::Result<()> {
 }
 
 /// All that an image says of its parent.
-fn parent(link: &Link, page: &mut Page<'_>) -> io::Result<()> {
+fn parent(link: &ParentInfo, page: &mut Page<'_>) -> io::Result<()> {
     let format = link
         .format
         .map(|format| format!(", {format}"))
@@ -85,7 +86,7 @@ fn parent(link: &Link, page: &mut Page<'_>) -> io::Result<()> {
     Ok(())
 }
 
-impl Text for References {
+impl Text for ReferencesReport {
     const IS_SUMMARY: bool = false;
 
     fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
@@ -101,7 +102,7 @@ impl Text for References {
     }
 }
 
-impl Row for Stretch {
+impl Row for MappedRun {
     const HEAD: &'static str = "start               length          state   depth  offset";
 
     fn line(&self, page: &mut Page<'_>) -> io::Result<()> {
@@ -121,7 +122,7 @@ impl Row for Stretch {
     }
 }
 
-impl Text for Mapped {
+impl Text for MapReport {
     const IS_SUMMARY: bool = true;
 
     fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
@@ -136,7 +137,7 @@ impl Text for Mapped {
     }
 }
 
-impl Text for Checked {
+impl Text for CheckedImage {
     const IS_SUMMARY: bool = true;
 
     fn text(&self, page: &mut Page<'_>) -> io::Result<()> {

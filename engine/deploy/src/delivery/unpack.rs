@@ -4,12 +4,10 @@
 use std::path::Path;
 
 use imgdelta_core::{
-    AtomicFile, Bytes, Error, FileOffset, FileSource, FileVersion, Format, ImageWriter, Kind,
-    Result, SECTOR, Source, read_vec,
+    AtomicFile, Bytes, Error, FileVersion, Format, ImageWriter, Kind, Result, SECTOR,
 };
 use imgdelta_delta::{
     Apply, Chain, Convert, Converted, DigestCache, Layer, Manifest, digest_cache::LeafWriter,
-    manifest,
 };
 use imgdelta_registry::{OpenSpec, Opened, open_image};
 use imgdelta_repository::catalogue::{Record, Repository};
@@ -46,7 +44,7 @@ impl Ground {
     /// As [`Repository::open_disk`].
     pub fn of(site: &Repository, record: &Record) -> Result<Self> {
         let disk = site.open_disk(record)?;
-        let top = disk.top()?.clone();
+        let top = disk.top.clone();
         Ok(Self {
             chain: disk.chain,
             entered: Some((record.clone(), top)),
@@ -240,16 +238,7 @@ fn read_manifest(goods: &Goods<'_>) -> Result<Manifest> {
         .in_file(goods.file)
     })?;
     let read = || {
-        let file = FileSource::open(place)?;
-        if file.len() > manifest::LONGEST {
-            let message = format!(
-                "manifest has {} bytes, at most {} are read",
-                file.len().0,
-                manifest::LONGEST.0
-            );
-            return Err(Error::new(Kind::Unsupported, message));
-        }
-        let promised = Manifest::from_json(&read_vec(&file, FileOffset::ZERO, file.len())?)?;
+        let promised = Manifest::read(place)?;
         let base = promised.base.proof()?.id;
         let is_of_item = item.base.as_ref().map(|base| base.content_id) == Some(base)
             && promised.result_id()? == item.content_id

@@ -10,16 +10,19 @@ use imgdelta_delta::{
     digest::{prove_keeping, prove_over},
     digest_cache::LeafReader,
 };
-use imgdelta_registry::{OpenSpec, Output, OutputSpec, create, new_parent};
+use imgdelta_operations::Disk;
+use imgdelta_registry::{
+    DiskTraits, OpenSpec, Output, OutputSpec, create, extension_of, new_parent,
+};
 use imgdelta_repository::{
-    catalogue::{Disk, Files, ImageId, InsidePath, Name, Repository, lineage::row},
+    catalogue::{Files, ImageId, InsidePath, Name, Repository, lineage::row},
     choice::{Row, overlap},
 };
 
 use super::{
     Errand,
     index::Item,
-    native::{extension_of, fault_of_child},
+    native::require_child,
     unpack::{Ground, Unpacked, not_promised},
 };
 
@@ -99,8 +102,10 @@ pub(super) fn as_child(
         return whole("its base is only a step and is not kept".to_owned());
     };
     let format = base.format;
-    if let Some(fault) = fault_of_child(format, format, ground.chain(), disk) {
-        return whole(fault);
+    let base_traits = traits(ground.chain(), format);
+    // What came says of its sectors what its own format says: as a child here it has those of its base.
+    if let Err(fault) = require_child(format, &base_traits, &traits(disk, item.format)) {
+        return whole(fault.message().to_owned());
     }
     let (path, place) = site.free_place(name, extension_of(format))?;
     let link = new_parent(top, &place)?;
@@ -152,7 +157,7 @@ fn prove_child(
     let work = errand.run.work;
     if let Some((base, _)) = ground.entered()
         && let Ok(Some(known)) = site.leaves(base)
-        && let Some(below) = written.below()?
+        && let Some(below) = written.below()
     {
         match prove_over(&written.chain, &below, known, site.new_leaves()?, work) {
             // The leaves are damaged: everything is read.
@@ -193,6 +198,15 @@ fn promised(item: &Item, found: Option<Proof>) -> Result<Proof> {
     Err(not_promised(item)
         .with_detail(format!("promised {}", item.content_id))
         .with_detail(format!("found    {}", found.id)))
+}
+
+/// What the rule of children asks of a disk whose top image has that format.
+fn traits(chain: &Chain, format: Format) -> DiskTraits {
+    DiskTraits {
+        format,
+        size: chain.size(),
+        sector: chain.disk().sector,
+    }
 }
 
 /// How much room a file takes. A block that is there for a few sectors of it is mostly a hole, where the file system knows holes.

@@ -11,8 +11,9 @@ use imgdelta_delta::{Convert, DigestCache, ExecContext, WINDOW, Watch};
 use imgdelta_deploy::delivery::{
     Deploy, Deployed, Destination, Errand, Index, Manner, Received, Stage, deploy_many, receive,
 };
+use imgdelta_operations::Disk;
 use imgdelta_registry::{OpenSpec, OutputSpec, create};
-use imgdelta_repository::catalogue::{Add, Disk, Record, Repository, Run};
+use imgdelta_repository::catalogue::{Add, Record, Repository, Run};
 use tempfile::TempDir;
 
 /// A disk: the number of each window's content; 0 is zeros.

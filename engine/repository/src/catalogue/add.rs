@@ -4,13 +4,13 @@ use std::{collections::BTreeSet, path::Path};
 
 use imgdelta_core::{Error, Kind, Result};
 use imgdelta_delta::{ContentId, digest::prove_keeping};
+use imgdelta_operations::Disk;
 use imgdelta_registry::OpenSpec;
 
 pub use super::enter::Added;
 use super::{
     Repository, Run,
     dedup::Deduplicated,
-    disk::Disk,
     enter::{Arrival, name_taken},
     lineage::row,
     listing::Listing,
@@ -162,7 +162,7 @@ impl Repository {
         let record = self.record_of(&add.image.path, listing);
         match record.filter(|_| add.in_place) {
             None => Ok(None),
-            Some(record) if self.is_untouched(record, disk.stamps()) => {
+            Some(record) if self.is_untouched(record, disk.top_versions()) => {
                 Ok(self.has_leaves(record).then(|| record.clone()))
             }
             Some(record) => Err(changed_since(record).in_file(&add.image.path)),
@@ -222,7 +222,7 @@ fn require_promised(add: &Add, stored: &Stored) -> Result<()> {
 
 /// What to say of an image that stays where it stands and needs another one that is not recorded.
 fn needed_parent(disk: &Disk, stored: &Stored) -> Option<String> {
-    let parent = disk.images.get(1)?;
+    let parent = disk.parents.first()?;
     let is_alone = stored.how == How::InPlace && stored.link.is_none();
     is_alone.then(|| {
         format!(

@@ -6,17 +6,17 @@ use std::{os::unix::fs::MetadataExt, path::Path};
 
 use imgdelta_core::{AtomicFile, Bytes, Error, Outputs, Result, SECTOR};
 use imgdelta_delta::{DigestCache, Make, Proof, digest_cache::LeafReader};
-use imgdelta_registry::{OpenSpec, create, new_parent};
+use imgdelta_operations::Disk;
+use imgdelta_registry::{OpenSpec, check_child, create, extension_of, new_parent};
 
 use super::{
     Repository, Run,
-    disk::Disk,
     enter::Files,
     facts::Holdings,
     lineage::leaves_of,
     listing::Listing,
     record::{How, Record},
-    store::{Stored, extension_of, output_spec},
+    store::{Stored, output_spec},
     words::Name,
 };
 use crate::choice::{Choice, Facts, Leaves, Node, Rules, Span, choose};
@@ -58,7 +58,7 @@ impl Repository {
                 "no image here holds enough of it".to_owned(),
             ));
         };
-        let most = disk.len().min(choice.whole);
+        let most = disk.file_len().min(choice.whole);
         match self.difference(disk, proof, leaves, base, name, run)? {
             Ok((stored, len)) if len < most => Ok(Deduplicated::Stored(Box::new(stored))),
             Ok((_, len)) => Ok(Deduplicated::Whole(format!(
@@ -101,12 +101,15 @@ impl Repository {
         run: &Run<'_>,
     ) -> Result<Result<(Stored, Bytes), String>> {
         let parent = self.open_disk(base)?;
-        let rule = parent.top()?.driver.child;
-        if rule.is_none_or(|rule| rule.same_size && base.disk_size() != proof.size) {
-            return Ok(Err(format!("'{}' can have no such child", base.name)));
+        if let Err(fault) = check_child(parent.top.driver, &parent.traits(), &disk.traits()) {
+            let why = fault.message();
+            return Ok(Err(format!(
+                "'{}' can have no such child: {why}",
+                base.name
+            )));
         }
         let (path, place) = self.free_place(name, extension_of(base.format))?;
-        let link = new_parent(parent.top()?, &place)?;
+        let link = new_parent(&parent.top, &place)?;
         let output = create(
             &output_spec(&place, base.format),
             disk.chain.disk(),

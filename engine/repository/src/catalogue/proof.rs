@@ -8,8 +8,9 @@ use imgdelta_delta::{
     digest::{prove_keeping, prove_over},
     digest_cache::LeafWriter,
 };
+use imgdelta_operations::Disk;
 
-use super::{Repository, Run, disk::Disk, listing::Listing, record::Record};
+use super::{Repository, Run, listing::Listing, record::Record};
 
 impl Repository {
     /// What proves an image of the repository. What its parent holds is not read, if that one is here and nobody has written to it.
@@ -38,12 +39,11 @@ impl Repository {
         disk: &Disk,
         listing: &'a Listing,
     ) -> Result<Option<(Chain, &'a Record)>> {
-        let Some(below) = disk.below()? else {
+        let Some(below) = disk.below() else {
             return Ok(None);
         };
         let mut nearest = None;
-        let parents = disk.images.iter().skip(1);
-        for (opened, layer) in parents.zip(below.layers()) {
+        for (opened, layer) in disk.parents.iter().zip(below.layers()) {
             let record = self.record_of(&opened.path, listing);
             let Some(record) = record.filter(|one| self.is_untouched(one, layer.stamps())) else {
                 return Ok(None);

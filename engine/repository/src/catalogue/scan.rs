@@ -7,12 +7,12 @@ use std::{
 };
 
 use imgdelta_core::{Claim, Error, FileSource, FileVersion, Kind, Peek, Result};
+use imgdelta_operations::Disk;
 use imgdelta_registry::{DRIVERS, OpenSpec};
 
 use super::{
     Added, Repository, Run,
     add::{Add, changed_since, name_of},
-    disk::Disk,
     enter::Arrival,
     listing::Listing,
     record::Record,
@@ -103,7 +103,7 @@ impl Repository {
         let spec = self.spec_of(&candidate.path);
         let disk = Disk::open(&spec)?;
         if let Some(record) = self.record_of(&candidate.path, listing) {
-            if self.is_untouched(record, disk.stamps()) {
+            if self.is_untouched(record, disk.top_versions()) {
                 scanned.known.push(record.clone());
                 return Ok(None);
             }
@@ -171,9 +171,9 @@ impl Repository {
             }
             match Disk::open(&self.spec_of(&path)) {
                 Ok(disk) => {
-                    let others = disk.stamps().iter().skip(1);
+                    let others = disk.top_versions().iter().skip(1);
                     extents.extend(others.map(|stamp| (stamp.device, stamp.inode)));
-                    let depth = disk.images.len();
+                    let depth = disk.chain.layers().len();
                     candidates.push(Candidate { path, depth });
                 }
                 Err(error) => faults.push((path, error)),

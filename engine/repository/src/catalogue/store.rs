@@ -8,11 +8,13 @@ use imgdelta_delta::{
     Convert, DigestCache, Proof,
     digest::{prove, prove_keeping},
 };
-use imgdelta_registry::{OpenSpec, OutputSpec, Policy, create, new_parent};
+use imgdelta_operations::Disk;
+use imgdelta_registry::{
+    OpenSpec, OutputSpec, Policy, check_base_format, create, extension_of, new_parent,
+};
 
 use super::{
     Repository, Run,
-    disk::Disk,
     enter::Files,
     listing::Listing,
     record::{How, Record},
@@ -50,12 +52,12 @@ impl Repository {
         run: &Run<'_>,
         notes: &mut Vec<String>,
     ) -> Result<Stored> {
-        let top = disk.top()?;
+        let top = &disk.top;
         let is_one_file = top.image.facts().files.len() == 1
-            && disk.stamps().iter().all(|stamp| !stamp.is_device)
+            && disk.top_versions().iter().all(|stamp| !stamp.is_device)
             && spec.options == Options::default()
             && spec.snapshot.is_none();
-        if is_one_file && disk.images.len() == 1 {
+        if is_one_file && disk.parents.is_empty() {
             return self.copy(disk, name, run);
         }
         if is_one_file && let Some(parent) = self.parent_here(disk, listing, run)? {
@@ -85,7 +87,7 @@ impl Repository {
         listing: &Listing,
         run: &Run<'_>,
     ) -> Result<Stored> {
-        let top = disk.top()?;
+        let top = &disk.top;
         if spec.options != Options::default() || spec.snapshot.is_some() {
             return Err(Error::new(
                 Kind::Usage,
@@ -94,9 +96,9 @@ impl Repository {
             .in_file(&spec.path)
             .with_hint("without --in-place it is copied"));
         }
-        let files = self.stored_files(&top.image.facts().files, disk.stamps())?;
+        let files = self.stored_files(&top.image.facts().files, disk.top_versions())?;
         let (proof, leaves) = self.prove(disk, listing, run)?;
-        let parent = disk.images.get(1);
+        let parent = disk.parents.first();
         let link = parent.and_then(|parent| self.record_of(&parent.path, listing));
         Ok(Stored {
             files: Files::There(files),
@@ -110,7 +112,7 @@ impl Repository {
 
     /// Copies an image that is one file.
     fn copy(&self, disk: &Disk, name: &Name, run: &Run<'_>) -> Result<Stored> {
-        let top = disk.top()?;
+        let top = &disk.top;
         let (path, draft) = self.copied(disk, name)?;
         let copied = Disk::open(&OpenSpec {
             path: draft.written_at().to_owned(),
@@ -137,7 +139,7 @@ impl Repository {
         listing: &Listing,
         run: &Run<'_>,
     ) -> Result<Stored> {
-        let driver = disk.top()?.driver;
+        let driver = disk.top.driver;
         let relink = driver.relink.ok_or_else(|| {
             Error::new(Kind::Unsupported, format!("{} has no links", driver.format))
         })?;
@@ -145,7 +147,7 @@ impl Repository {
         let (path, draft) = self.copied(disk, name)?;
         let source: std::sync::Arc<dyn Source> =
             std::sync::Arc::new(imgdelta_core::FileSource::open(draft.written_at())?);
-        let link = new_parent(base.top()?, draft.place())?;
+        let link = new_parent(&base.top, draft.place())?;
         for patch in relink(&source, &link)? {
             draft.sink().write_at(patch.at, &patch.bytes)?;
         }
@@ -169,7 +171,7 @@ impl Repository {
 
     /// Writes the disk anew as one file of its format.
     fn rewrite(&self, disk: &Disk, name: &Name, run: &Run<'_>) -> Result<Stored> {
-        let format = disk.top()?.driver.format;
+        let format = disk.top.driver.format;
         let disk = &disk.chain;
         let (mut path, mut place) = self.free_place(name, extension_of(format))?;
         let mut output = create(&output_spec(&place, format), disk.disk(), None)?;
@@ -203,7 +205,7 @@ impl Repository {
 
     /// The image's file as a draft here: its bytes are shared with it where the file system can do that.
     fn copied(&self, disk: &Disk, name: &Name) -> Result<(InsidePath, AtomicFile)> {
-        let top = disk.top()?;
+        let top = &disk.top;
         let file = top
             .image
             .facts()
@@ -248,23 +250,15 @@ impl Repository {
 
     /// The image here that holds the disk of the image's parent, if a child of it can be stored.
     fn parent_here(&self, disk: &Disk, listing: &Listing, run: &Run<'_>) -> Result<Option<Record>> {
-        let (Some(below), Some(parent)) = (disk.below()?, disk.images.get(1)) else {
+        let (Some(below), Some(parent)) = (disk.below(), disk.parents.first()) else {
             return Ok(None);
         };
         if let Some(record) = self.record_of(&parent.path, listing) {
             return Ok(Some(record.clone()));
         }
-        let Some(rule) = disk.top()?.driver.child else {
-            return Ok(None);
-        };
+        let driver = disk.top.driver;
         let fits = |record: &Record| {
-            record.disk_size() == below.size()
-                && (!rule.same_format
-                    || record.format
-                        == disk
-                            .images
-                            .first()
-                            .map_or(record.format, |top| top.driver.format))
+            record.disk_size() == below.size() && check_base_format(driver, record.format).is_ok()
         };
         if !listing.records().into_iter().any(fits) {
             return Ok(None);
@@ -285,15 +279,6 @@ fn extension<'a>(original: &Path, driver: &'a imgdelta_core::Driver) -> &'a str 
     known
         .copied()
         .unwrap_or_else(|| extension_of(driver.format))
-}
-
-/// The extension of new images of a format.
-pub(super) fn extension_of(format: Format) -> &'static str {
-    let drivers = imgdelta_registry::DRIVERS.iter();
-    drivers
-        .filter(|driver| driver.format == format)
-        .find_map(|driver| driver.extensions.first().copied())
-        .unwrap_or_else(|| format.name())
 }
 
 /// A new image at `place`, of a format, with that one's defaults.

@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use imgdelta_core::{Bytes, Error, Kind, Result};
 use imgdelta_delta::{ContentId, DigestCache, WINDOW, digest, digest_cache::LeafReader, prove};
+use imgdelta_operations::Disk;
 
-use super::{Repository, Run, disk::Disk, record::Record};
+use super::{Repository, Run, record::Record};
 
 /// What was found of one image.
 #[derive(Debug)]

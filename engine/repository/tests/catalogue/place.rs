@@ -9,8 +9,9 @@ use std::{
 use imgdelta_core::{Existing, Format, NewParent, Options, Result};
 use imgdelta_delta::{Convert, DigestCache, ExecContext, Make, Watch};
 use imgdelta_fixtures::golden;
+use imgdelta_operations::Disk;
 use imgdelta_registry::{OpenSpec, OutputSpec, create, new_parent};
-use imgdelta_repository::catalogue::{Add, Added, Disk, Record, Repository, Run};
+use imgdelta_repository::catalogue::{Add, Added, Record, Repository, Run};
 use tempfile::TempDir;
 
 /// A folder that goes when the test ends.
@@ -84,7 +85,7 @@ impl Place {
     pub(crate) fn child(&self, base: &Path, target: &Path, name: &str) -> Result<PathBuf> {
         let path = self.at(name);
         let (base, target) = (open(base)?, open(target)?);
-        let parent: NewParent = new_parent(base.top()?, &path)?;
+        let parent: NewParent = new_parent(&base.top, &path)?;
         let output = create(&spec(&path), target.chain.disk(), Some(parent))?;
         Make {
             base: &base.chain,

@@ -3,7 +3,8 @@
 
 use imgdelta_core::{Error, Kind, Result};
 use imgdelta_delta::{Proof, digest_cache::LeafReader};
-use imgdelta_repository::catalogue::{Disk, ImageId, Listing, Record, Repository};
+use imgdelta_operations::Disk;
+use imgdelta_repository::catalogue::{ImageId, Listing, Record, Repository};
 
 use crate::delivery::index::Pointer;
 
@@ -42,7 +43,7 @@ impl Side {
         let error = Error::new(Kind::Digest, message)
             .with_code("image_changed")
             .with_hint("'imgdelta repo verify' says where");
-        Err(error.in_file(&self.disk.top()?.path))
+        Err(error.in_file(&self.disk.top.path))
     }
 
     /// What an item says of it.

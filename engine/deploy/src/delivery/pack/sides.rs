@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use imgdelta_core::{Bytes, Error, Existing, FileOffset, Format, Kind, NewParent, Outputs, Result};
+use imgdelta_core::{Bytes, Existing, FileOffset, Format, NewParent, Outputs, Result};
 use imgdelta_delta::{
-    ContentId, Convert, Digest, DigestCache, LayerDigest, Made, Make, Manifest,
-    digest_cache::LeafReader, manifest,
+    ContentId, Convert, Digest, DigestCache, Made, Make, Manifest, digest_cache::LeafReader,
+    manifest::ImageName,
 };
-use imgdelta_registry::{Output, OutputSpec, create, new_parent};
+use imgdelta_registry::{Output, OutputSpec, create, extension_of, new_parent};
 use imgdelta_repository::{
     catalogue::{Name, Record, Repository, lineage::row},
     choice::{Row, overlap},
@@ -18,10 +18,10 @@ use super::{
     side::{Side, pointer},
 };
 use crate::delivery::{
-    Errand, Stage, TOOL,
+    Errand, Stage,
     hash::sha256,
     index::{Item, Pointer, Shipped},
-    native::{extension_of, fault_of_child},
+    native::require_child,
 };
 
 /// Most bytes of an image's name in the name of a file.
@@ -59,13 +59,14 @@ impl Sides {
             instead: None,
         };
         if let (Some(native), Some(base)) = (order.native, &sides.base) {
-            let (base_disk, image_disk) = (&base.disk.chain, &sides.image.disk.chain);
-            match fault_of_child(native, base.record.format, base_disk, image_disk) {
-                None => sides.format = native,
-                Some(fault) => {
+            let (base, image) = (base.disk.traits(), sides.image.disk.traits());
+            match require_child(native, &base, &image) {
+                Ok(()) => sides.format = native,
+                Err(fault) => {
                     sides.instead = Some(format!(
-                        "'{}' travels as qcow2, not as {native}: {fault}",
-                        sides.image.record.name
+                        "'{}' travels as qcow2, not as {native}: {}",
+                        sides.image.record.name,
+                        fault.message()
                     ));
                 }
             }
@@ -159,7 +160,7 @@ impl Sides {
         }?;
         base.require(made.base.as_ref())?;
         self.image.require(made.target.as_ref())?;
-        let manifest = self.describe(base, &name, size.0, &made)?.to_json()?;
+        let manifest = self.describe(base, &name, size, &made)?.to_json()?;
         drafts
             .other(beside.as_str())?
             .write_at(FileOffset::ZERO, &manifest)?;
@@ -227,46 +228,29 @@ impl Sides {
     }
 
     /// The manifest of the child.
-    fn describe(&self, base: &Side, file: &Name, size: u64, made: &Made) -> Result<Manifest> {
-        let (Some(base_proof), Some(target), Some(layer)) = (&made.base, &made.target, made.layer)
-        else {
-            return Err(Error::new(Kind::Host, "the child was made without proofs"));
+    fn describe(&self, base: &Side, file: &Name, size: Bytes, made: &Made) -> Result<Manifest> {
+        let of = |record: &Record| ImageName {
+            name: record.name.to_string(),
+            format: record.format,
+            identity: None,
         };
-        let identity = base.disk.top()?.image.facts().identity.as_ref();
-        let base = &base.record;
-        let image = &self.image.record;
-        Ok(Manifest {
-            schema: manifest::SCHEMA.to_owned(),
-            tool: TOOL.to_owned(),
-            base: Manifest::base_of(
-                base_proof,
-                base.name.to_string(),
-                base.format.name(),
-                identity,
-            ),
-            result: manifest::Outcome {
-                content_id: target.id.to_string(),
-                size: target.size.0,
-                name: image.name.to_string(),
-                format: image.format.name().to_owned(),
-            },
-            child: manifest::Child {
-                name: file.to_string(),
-                format: self.format.name().to_owned(),
-                size,
-                layer_digest: LayerDigest(layer).to_string(),
-                blocks_changed: made.units,
-                block_size: made.unit.0,
-                bytes_changed: made.changed.0,
-            },
-        })
+        let base_name = ImageName {
+            identity: base.disk.facts().identity.as_ref(),
+            ..of(&base.record)
+        };
+        let child = ImageName {
+            name: file.to_string(),
+            format: self.format,
+            identity: None,
+        };
+        Manifest::describe(made, &base_name, &of(&self.image.record), &child, size)
     }
 }
 
 /// How the child names its base: by its bare name, for where it will stand at the site nobody knows here, and where it stands here nobody
 /// needs to know there.
 fn link_of(base: &Side, child: &Path) -> Result<NewParent> {
-    let link = new_parent(base.disk.top()?, child)?;
+    let link = new_parent(&base.disk.top, child)?;
     let path = base.record.path()?.as_path();
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     Ok(NewParent {

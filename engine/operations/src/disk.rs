@@ -1,43 +1,50 @@
-//! An open disk: a chain of layers with their files' names, as commands use it.
+//! An open disk: an image with its parents, as one array of bytes and as the files that make it.
 
-use imgdelta_core::{Error, Facts, FileVersion, Kind, Options, Result};
+use imgdelta_core::{Bytes, Error, Facts, FileVersion, Kind, Options, Result, VirtOffset};
 use imgdelta_delta::{Chain, Layer};
-use imgdelta_registry::{OpenSpec, Opened, open_chain, open_image};
+use imgdelta_registry::{DiskTraits, OpenSpec, Opened, open_chain, open_image};
 use serde::Serialize;
 
 /// An open disk.
 #[derive(Debug)]
-pub(crate) struct Disk {
+pub struct Disk {
     /// The layers as the engine sees them.
-    pub(crate) chain: Chain,
+    pub chain: Chain,
     /// The image that was asked for.
-    pub(crate) top: Opened,
+    pub top: Opened,
     /// Its parents, nearest first.
-    pub(crate) parents: Vec<Opened>,
+    pub parents: Vec<Opened>,
 }
 
 /// A disk as results name it.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Named {
+#[non_exhaustive]
+pub struct DiskRef {
     /// The image's path as it was given.
-    pub(crate) path: String,
+    pub path: String,
     /// Its format.
-    pub(crate) format: &'static str,
+    pub format: &'static str,
     /// The size of its disk in bytes.
-    pub(crate) size: u64,
+    pub size: u64,
     /// The disk's content id, where it was worked out.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) content_id: Option<String>,
+    pub content_id: Option<String>,
 }
 
 impl Disk {
     /// Opens an image and all its parents.
-    pub(crate) fn open(spec: &OpenSpec) -> Result<Self> {
+    ///
+    /// # Errors
+    /// As [`open_chain`].
+    pub fn open(spec: &OpenSpec) -> Result<Self> {
         Self::of(open_chain(spec)?, spec)
     }
 
-    /// Opens an image; whom it names as its parent does not matter.
-    pub(crate) fn open_alone(spec: &OpenSpec) -> Result<Self> {
+    /// Opens an image alone: absent runs read as zero, whoever its parent is.
+    ///
+    /// # Errors
+    /// As [`open_image`].
+    pub fn open_alone(spec: &OpenSpec) -> Result<Self> {
         Self::of(vec![open_image(spec)?], spec)
     }
 
@@ -61,25 +68,53 @@ impl Disk {
         })
     }
 
-    /// What is known of the image.
-    pub(crate) fn facts(&self) -> &Facts {
+    /// The size of the disk in bytes.
+    #[must_use]
+    pub const fn size(&self) -> Bytes {
+        self.chain.size()
+    }
+
+    /// Fills `buf` with the disk's bytes from `at` on; beyond its end they are zero.
+    ///
+    /// # Errors
+    /// Corrupt or Host, if a layer cannot be read.
+    pub fn read_at(&self, at: VirtOffset, buf: &mut [u8]) -> Result<()> {
+        self.chain.read_at(at, buf)
+    }
+
+    /// What is known of the image that was asked for.
+    #[must_use]
+    pub fn facts(&self) -> &Facts {
         self.top.image.facts()
     }
 
+    /// What the rule of children asks of the disk.
+    #[must_use]
+    pub fn traits(&self) -> DiskTraits {
+        DiskTraits {
+            format: self.top.driver.format,
+            size: self.chain.size(),
+            sector: self.chain.disk().sector,
+        }
+    }
+
     /// The image's path as it was given.
-    pub(crate) fn path(&self) -> String {
+    #[must_use]
+    pub fn path(&self) -> String {
         self.top.path.display().to_string()
     }
 
     /// The image's name without its folder.
-    pub(crate) fn name(&self) -> String {
+    #[must_use]
+    pub fn name(&self) -> String {
         let name = self.top.path.file_name().unwrap_or_default();
         name.display().to_string()
     }
 
     /// As results name it.
-    pub(crate) fn named(&self, content_id: Option<String>) -> Named {
-        Named {
+    #[must_use]
+    pub fn named(&self, content_id: Option<String>) -> DiskRef {
+        DiskRef {
             path: self.path(),
             format: self.facts().format.name(),
             size: self.chain.size().0,
@@ -88,26 +123,53 @@ impl Disk {
     }
 
     /// All images, the one that was asked for first.
-    pub(crate) fn images(&self) -> impl Iterator<Item = &Opened> {
+    pub fn images(&self) -> impl Iterator<Item = &Opened> {
         std::iter::once(&self.top).chain(&self.parents)
     }
 
-    /// The versions of all files of all layers.
-    pub(crate) fn stamps(&self) -> Vec<FileVersion> {
+    /// The disk of the image's parent; `None` if it has none.
+    #[must_use]
+    pub fn below(&self) -> Option<Chain> {
+        match self.chain.layers().split_first() {
+            Some((_, below)) if !below.is_empty() => Chain::new(below.to_vec()).ok(),
+            _ => None,
+        }
+    }
+
+    /// The versions of all files of all layers, as they were when they were opened.
+    #[must_use]
+    pub fn versions(&self) -> Vec<FileVersion> {
         let layers = self.chain.layers().iter();
         layers
             .flat_map(|layer| layer.stamps().iter().cloned())
             .collect()
     }
 
+    /// The versions of the top image's own files when it was opened.
+    #[must_use]
+    pub fn top_versions(&self) -> &[FileVersion] {
+        self.chain.layers().first().map_or(&[], Layer::stamps)
+    }
+
+    /// How long all files of all its images are together.
+    #[must_use]
+    pub fn file_len(&self) -> Bytes {
+        let versions = self.chain.layers().iter().flat_map(Layer::stamps);
+        versions.fold(Bytes::ZERO, |sum, version| {
+            Bytes(sum.0.saturating_add(version.len))
+        })
+    }
+
     /// What its images want the user to know, each with the file that it is about.
-    pub(crate) fn notes(&self) -> Vec<String> {
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
         self.images().flat_map(notes_of).collect()
     }
 }
 
 /// What an image wants the user to know, with the file that it is about.
-pub(crate) fn notes_of(opened: &Opened) -> Vec<String> {
+#[must_use]
+pub fn notes_of(opened: &Opened) -> Vec<String> {
     let path = opened.path.display();
     let facts = opened.image.facts();
     opened

@@ -1,185 +1,206 @@
 //! `info`: what an image is, what its parents are, which files it names.
 
 use imgdelta_core::{Facts, Format, Hint, HintKind, ParentLink, Result};
-use imgdelta_registry::{self as registry, Opened};
+use imgdelta_registry::{self as registry, OpenSpec, Opened};
 use serde::Serialize;
 
-use super::{
-    Outcome, Run,
+use crate::{
     disk::{Disk, notes_of},
-    writing::shown,
+    output::shown,
 };
-use crate::job::{self, InfoDepth};
+
+/// Which images are to be described.
+#[derive(Clone, Debug)]
+pub struct Info {
+    image: OpenSpec,
+    chain: bool,
+}
 
 /// What an image is.
-#[derive(Debug, Serialize)]
-pub(crate) struct Described {
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct InfoReport {
     /// The image that was asked for.
     #[serde(flatten)]
-    pub(crate) image: OneImage,
+    pub image: ImageInfo,
     /// Its parents, nearest first; `None` if they were not asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) parents: Option<Vec<OneImage>>,
+    pub parents: Option<Vec<ImageInfo>>,
     /// What the user should know.
-    pub(crate) notes: Vec<String>,
+    pub notes: Vec<String>,
 }
 
 /// What one image of a chain is.
-#[derive(Debug, Serialize)]
-pub(crate) struct OneImage {
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct ImageInfo {
     /// Its path.
-    pub(crate) path: String,
+    pub path: String,
     /// Its format.
-    pub(crate) format: &'static str,
+    pub format: &'static str,
     /// Which kind of that format, in the format's own word.
-    pub(crate) variant: String,
+    pub variant: String,
     /// The size of its disk in bytes.
-    pub(crate) size: u64,
+    pub size: u64,
     /// The length of all its files.
-    pub(crate) file_size: u64,
+    pub file_size: u64,
     /// What its files take on the host.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) on_disk: Option<u64>,
+    pub on_disk: Option<u64>,
     /// The unit in which it allocates.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) block_size: Option<u64>,
+    pub block_size: Option<u64>,
     /// The finest unit in which it can differ from a parent.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) grain: Option<u64>,
+    pub grain: Option<u64>,
     /// The sector that a guest sees.
-    pub(crate) sector: u64,
+    pub sector: u64,
     /// What a child would call it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) identity: Option<Identity>,
+    pub identity: Option<IdentityInfo>,
     /// What a child of another program would call it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) aliases: Vec<Identity>,
+    pub aliases: Vec<IdentityInfo>,
     /// Whom it names as its parent.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) parent: Option<Link>,
+    pub parent: Option<ParentInfo>,
     /// Its files beside the first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) other_files: Vec<String>,
+    pub other_files: Vec<String>,
     /// Disks that stand in it beside the active one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) snapshots: Vec<Snapshot>,
+    pub snapshots: Vec<SnapshotInfo>,
     /// What else its headers say.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) details: Vec<Detail>,
+    pub details: Vec<HeaderField>,
 }
 
 /// What a child calls an image.
-#[derive(Debug, Serialize)]
-pub(crate) struct Identity {
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct IdentityInfo {
     /// Which field it is: `unique id`.
-    pub(crate) kind: &'static str,
+    pub kind: &'static str,
     /// What it says.
-    pub(crate) value: String,
+    pub value: String,
 }
 
 /// How an image names its parent.
-#[derive(Debug, Serialize)]
-pub(crate) struct Link {
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct ParentInfo {
     /// The parent's format, if it is recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) format: Option<&'static str>,
+    pub format: Option<&'static str>,
     /// Where it may be.
-    pub(crate) paths: Vec<Recorded>,
+    pub paths: Vec<RecordedPath>,
     /// Which identities it may have.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) identities: Vec<Identity>,
+    pub identities: Vec<IdentityInfo>,
 }
 
 /// A path as an image records it.
-#[derive(Debug, Serialize)]
-pub(crate) struct Recorded {
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct RecordedPath {
     /// Which field it stands in.
-    pub(crate) field: &'static str,
+    pub field: &'static str,
     /// How it is meant.
-    pub(crate) kind: &'static str,
+    pub kind: &'static str,
     /// What it says.
-    pub(crate) text: String,
+    pub text: String,
 }
 
 /// A disk that stands in an image beside the active one.
-#[derive(Debug, Serialize)]
-pub(crate) struct Snapshot {
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct SnapshotInfo {
     /// Its number.
-    pub(crate) id: String,
+    pub id: String,
     /// Its name.
-    pub(crate) name: String,
+    pub name: String,
     /// The size of its disk in bytes.
-    pub(crate) size: u64,
+    pub size: u64,
     /// When it was taken, in seconds since 1970.
-    pub(crate) taken: u64,
+    pub taken: u64,
 }
 
 /// A field of a header.
-#[derive(Debug, Serialize)]
-pub(crate) struct Detail {
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct HeaderField {
     /// Its name, as the specification spells it.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// Its value as text.
-    pub(crate) value: String,
+    pub value: String,
 }
 
 /// The files that an image names; none of them was opened.
-#[derive(Debug, Serialize)]
-pub(crate) struct References {
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct ReferencesReport {
     /// The image.
-    pub(crate) path: String,
+    pub path: String,
     /// Whom it names as its parent.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) parent: Option<Link>,
+    pub parent: Option<ParentInfo>,
     /// Its other files, as it spells them.
-    pub(crate) files: Vec<String>,
+    pub files: Vec<String>,
 }
 
-impl Outcome for Described {
-    const SCHEMA: &'static str = "imgdelta/info/1";
+impl Info {
+    /// An image alone.
+    #[must_use]
+    pub const fn new(image: OpenSpec) -> Self {
+        Self {
+            image,
+            chain: false,
+        }
+    }
 
-    fn notes(&self) -> &[String] {
-        &self.notes
+    /// Whether its parents are described too.
+    #[must_use]
+    pub const fn chain(mut self, chain: bool) -> Self {
+        self.chain = chain;
+        self
+    }
+
+    /// Says what the image is.
+    ///
+    /// # Errors
+    /// Those of the images.
+    pub fn run(&self) -> Result<InfoReport> {
+        let disk = if self.chain {
+            Disk::open(&self.image)?
+        } else {
+            Disk::open_alone(&self.image)?
+        };
+        let parents = || disk.parents.iter().map(describe).collect();
+        Ok(InfoReport {
+            image: describe(&disk.top),
+            parents: self.chain.then(parents),
+            notes: disk.images().flat_map(notes_of).collect(),
+        })
+    }
+
+    /// Lists the files that the image names, and opens none of them.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), as far as the image's own headers are needed.
+    pub fn references(&self) -> Result<ReferencesReport> {
+        let found = registry::references(&self.image.path, self.image.format)?;
+        Ok(ReferencesReport {
+            path: shown(&self.image.path),
+            parent: found.parent.as_ref().map(link),
+            files: found.companions,
+        })
     }
 }
 
-impl Outcome for References {
-    const SCHEMA: &'static str = "imgdelta/references/1";
-}
-
-/// Says what an image is, and its parents if they are asked for.
-pub(crate) fn info(job: &job::Info, run: &Run<'_>) -> Result<Described> {
-    job::refuse_stream(&job.image.path, "an image to be looked at")?;
-    run.signals.may_end_at_once(true);
-    let disk = if job.depth == InfoDepth::Chain {
-        Disk::open(&job.image)?
-    } else {
-        Disk::open_alone(&job.image)?
-    };
-    Ok(Described {
-        image: describe(&disk.top),
-        parents: (job.depth == InfoDepth::Chain)
-            .then(|| disk.parents.iter().map(describe).collect()),
-        notes: disk.images().flat_map(notes_of).collect(),
-    })
-}
-
-/// Lists the files that an image names.
-pub(crate) fn references(job: &job::Info, run: &Run<'_>) -> Result<References> {
-    job::refuse_stream(&job.image.path, "an image to be looked at")?;
-    run.signals.may_end_at_once(true);
-    let found = registry::references(&job.image.path, job.image.format)?;
-    Ok(References {
-        path: shown(&job.image.path),
-        parent: found.parent.as_ref().map(link),
-        files: found.companions,
-    })
-}
-
-fn describe(opened: &Opened) -> OneImage {
+fn describe(opened: &Opened) -> ImageInfo {
     let facts = opened.image.facts();
     let files = facts.files.iter();
-    OneImage {
+    ImageInfo {
         path: shown(&opened.path),
         format: facts.format.name(),
         variant: facts.variant.clone(),
@@ -202,7 +223,7 @@ fn describe(opened: &Opened) -> OneImage {
         details: facts
             .details
             .iter()
-            .map(|(name, value)| Detail {
+            .map(|(name, value)| HeaderField {
                 name,
                 value: value.clone(),
             })
@@ -221,23 +242,23 @@ fn on_disk(facts: &Facts) -> Option<u64> {
     })
 }
 
-fn identity(identity: &imgdelta_core::Identity) -> Identity {
-    Identity {
+fn identity(identity: &imgdelta_core::Identity) -> IdentityInfo {
+    IdentityInfo {
         kind: identity.kind,
         value: identity.value.clone(),
     }
 }
 
-fn link(link: &ParentLink) -> Link {
-    Link {
+fn link(link: &ParentLink) -> ParentInfo {
+    ParentInfo {
         format: link.format.map(Format::name),
         paths: link.hints.iter().map(recorded).collect(),
         identities: link.identities.iter().map(identity).collect(),
     }
 }
 
-fn recorded(hint: &Hint) -> Recorded {
-    Recorded {
+fn recorded(hint: &Hint) -> RecordedPath {
+    RecordedPath {
         field: hint.field,
         kind: match hint.kind {
             HintKind::Path => "path",
@@ -249,8 +270,8 @@ fn recorded(hint: &Hint) -> Recorded {
     }
 }
 
-fn snapshot(snapshot: &imgdelta_core::Snapshot) -> Snapshot {
-    Snapshot {
+fn snapshot(snapshot: &imgdelta_core::Snapshot) -> SnapshotInfo {
+    SnapshotInfo {
         id: snapshot.id.clone(),
         name: snapshot.name.clone(),
         size: snapshot.size.0,

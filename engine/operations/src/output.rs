@@ -1,7 +1,6 @@
-//! An image on its way: to a file, to standard output, or nowhere, to learn how large it would be.
+//! An image on its way: to files that get their names at the end, to a pipe, or nowhere, to learn how large it would be.
 
 use std::{
-    io::{self, IsTerminal},
     os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
     sync::{
@@ -11,33 +10,72 @@ use std::{
 };
 
 use imgdelta_core::{
-    AtomicFile, Bytes, Error, Existing, FileOffset, Format, ImageWriter, Kind, NewDisk, NewParent,
-    Outputs, PipeSink, Result, SECTOR, Sectors, Sink,
+    AtomicFile, Bytes, Driver, FileOffset, ImageWriter, NewDisk, NewParent, Outputs, Result,
+    SECTOR, Sectors, Sink,
 };
 use imgdelta_delta::Convert;
 use imgdelta_registry::{
-    AtomicFileSet, OpenSpec, create, create_in, create_stream, driver_for, open_image,
+    AtomicFileSet, OpenSpec, OutputSpec, create, create_in, create_stream, driver_for, open_image,
     refuse_inputs,
 };
 
-use super::{Run, disk::Disk};
-use crate::job::Goal;
+use crate::{
+    context::{Context, Ids, Stage},
+    disk::Disk,
+};
+
+/// An image that is to be written.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    /// Where, in which format, and whether it may replace something.
+    pub(crate) spec: OutputSpec,
+    /// Whether it is only worked out.
+    pub(crate) dry_run: bool,
+    /// What its ids are made of.
+    pub(crate) ids: Ids,
+}
+
+impl Target {
+    /// The image that `spec` says, written for real, its ids made of its content.
+    pub(crate) const fn of(spec: OutputSpec) -> Self {
+        Self {
+            spec,
+            dry_run: false,
+            ids: Ids::OfContent,
+        }
+    }
+
+    /// Refuses a place where the image cannot stand: taken, or one of the inputs. Nothing is begun.
+    pub(crate) fn check_place(&self, inputs: &[&Disk]) -> Result<()> {
+        let versions: Vec<_> = inputs.iter().flat_map(|disk| disk.versions()).collect();
+        refuse_inputs(&self.spec.path, &versions)?;
+        AtomicFile::check_place(&self.spec.path, self.spec.existing)
+    }
+
+    /// Whether the image is written over what stands in its place, as on a device, and not beside it.
+    pub(crate) fn is_in_place(&self) -> bool {
+        let metadata = std::fs::metadata(&self.spec.path);
+        metadata.is_ok_and(|metadata| metadata.file_type().is_block_device())
+    }
+}
 
 /// Where an image goes.
 #[derive(Debug)]
 enum Place {
     /// To files that get their names at the end.
     Files(AtomicFileSet),
-    /// To standard output.
+    /// To a pipe.
     Stream,
     /// Nowhere.
     Nowhere(Arc<Nowhere>),
 }
 
-/// An image on its way.
-pub(crate) struct Writing {
+/// An image that is being written.
+pub(crate) struct ImageOutput {
     /// Takes the disk.
     pub(crate) writer: Box<dyn ImageWriter>,
+    /// Its format.
+    pub(crate) driver: &'static Driver,
     place: Place,
     /// The files beside the image that will be replaced: those of the new one have other names.
     replaced: Vec<PathBuf>,
@@ -45,89 +83,73 @@ pub(crate) struct Writing {
     unsaid: Option<String>,
 }
 
-/// The format that a goal's image will have.
-pub(crate) fn format_of(goal: &Goal) -> Result<Format> {
-    Ok(driver_for(&goal.output)?.format)
-}
-
-/// Refuses a place where the image cannot stand: taken, or one of the inputs. Nothing is begun.
-pub(crate) fn check_place(goal: &Goal, inputs: &[&Disk]) -> Result<()> {
-    let stamps: Vec<_> = inputs.iter().flat_map(|disk| disk.stamps()).collect();
-    refuse_inputs(&goal.output.path, &stamps)?;
-    AtomicFile::check_place(&goal.output.path, goal.output.existing)
-}
-
-/// Whether the image is written over what stands in its place, as on a device, and not beside it.
-pub(crate) fn is_in_place(goal: &Goal) -> bool {
-    let metadata = std::fs::metadata(&goal.output.path);
-    metadata.is_ok_and(|metadata| metadata.file_type().is_block_device())
-}
-
-impl Writing {
+impl ImageOutput {
     /// Starts an image of `disk`. An output that is one of the inputs is refused before anything is made.
     pub(crate) fn begin(
-        goal: &Goal,
+        target: &Target,
         disk: NewDisk,
         parent: Option<NewParent>,
         inputs: &[&Disk],
-        run: &Run<'_>,
+        context: &Context,
     ) -> Result<Self> {
-        check_place(goal, inputs)?;
-        if goal.dry_run {
-            return Self::begin_nowhere(goal, disk, parent);
+        target.check_place(inputs)?;
+        if target.dry_run {
+            return Self::begin_nowhere(target, disk, parent);
         }
-        run.begun.store(true, Ordering::Relaxed);
-        let replaced = others_of(&goal.output.path);
-        let output = create(&goal.output, disk, parent)?;
+        context.begin(Stage::Write(&target.spec.path));
+        let replaced = others_of(&target.spec.path);
+        let output = create(&target.spec, disk, parent)?;
+        let driver = driver_for(&target.spec)?;
         Ok(Self {
             writer: output.writer,
+            driver,
             place: Place::Files(output.drafts),
             replaced,
-            unsaid: unsaid_sector(goal, disk)?,
+            unsaid: unsaid_sector(driver, &target.spec.path, disk),
         })
     }
 
-    /// Starts the image that `copy` will write to standard output. If it has ids, which stand in front there, the disk is read
-    /// once more for them.
-    pub(crate) fn begin_stream(goal: &Goal, copy: &Convert<'_>, run: &Run<'_>) -> Result<Self> {
-        if io::stdout().is_terminal() && goal.output.existing == Existing::Keep {
-            return Err(Error::new(
-                Kind::Usage,
-                "standard output is a terminal, and an image is not text",
-            )
-            .with_hint("use -o FILE, or a pipe, or --force"));
-        }
-        let disk = copy.disk.disk();
-        let shape = Self::begin_nowhere(goal, disk, None)?.writer.shape();
+    /// Starts the image that `convert` will write to `pipe`. If it has ids, which stand in front there, the disk is read once more for them.
+    pub(crate) fn begin_stream(
+        target: &Target,
+        pipe: Arc<dyn Sink>,
+        convert: &Convert<'_>,
+        context: &Context,
+    ) -> Result<Self> {
+        let disk = convert.disk.disk();
+        let shape = Self::begin_nowhere(target, disk, None)?.writer.shape();
         let seed = if shape.has_ids {
-            run.showing.phase("read the disk for its ids");
-            Some(copy.seed(shape)?)
+            context.begin(Stage::ReadIds);
+            Some(convert.seed(shape)?)
         } else {
             None
         };
-        let sink: Arc<dyn Sink> = Arc::new(PipeSink::new(io::stdout()));
+        let driver = driver_for(&target.spec)?;
         Ok(Self {
-            writer: create_stream(sink, &goal.output, disk, seed)?,
+            writer: create_stream(pipe, &target.spec, disk, seed)?,
+            driver,
             place: Place::Stream,
             replaced: Vec::new(),
-            unsaid: unsaid_sector(goal, disk)?,
+            unsaid: unsaid_sector(driver, &target.spec.path, disk),
         })
     }
 
-    fn begin_nowhere(goal: &Goal, disk: NewDisk, parent: Option<NewParent>) -> Result<Self> {
+    fn begin_nowhere(target: &Target, disk: NewDisk, parent: Option<NewParent>) -> Result<Self> {
         let nowhere = Arc::new(Nowhere::default());
-        let writer = create_in(&*nowhere, &goal.output, disk, parent)?;
+        let driver = driver_for(&target.spec)?;
+        let writer = create_in(&*nowhere, &target.spec, disk, parent)?;
         Ok(Self {
             writer,
+            driver,
             place: Place::Nowhere(nowhere),
             replaced: Vec::new(),
-            unsaid: unsaid_sector(goal, disk)?,
+            unsaid: unsaid_sector(driver, &target.spec.path, disk),
         })
     }
 
     /// Hands over the writer; what is left knows what became of it.
-    pub(crate) fn split(self) -> (Box<dyn ImageWriter>, Written) {
-        let written = Written {
+    pub(crate) fn split(self) -> (Box<dyn ImageWriter>, WrittenImage) {
+        let written = WrittenImage {
             place: self.place,
             beside: Mutex::default(),
             replaced: self.replaced,
@@ -138,7 +160,7 @@ impl Writing {
 }
 
 /// An image that has been written, but has no name yet.
-pub(crate) struct Written {
+pub(crate) struct WrittenImage {
     place: Place,
     /// The names of the files that go with the image and are not its own.
     beside: Mutex<Vec<String>>,
@@ -146,7 +168,7 @@ pub(crate) struct Written {
     unsaid: Option<String>,
 }
 
-impl Written {
+impl WrittenImage {
     /// Starts another file beside the image's, that gets its name with it.
     pub(crate) fn beside(&self, name: &str) -> Result<Arc<dyn Sink>> {
         let mut beside = self.beside.lock().unwrap_or_else(PoisonError::into_inner);
@@ -157,7 +179,7 @@ impl Written {
         }
     }
 
-    /// How long the image's files are, if it has any.
+    /// How long the image's files are, in bytes, if it has any.
     pub(crate) fn file_size(&self) -> Option<u64> {
         let beside = self.beside.lock().unwrap_or_else(PoisonError::into_inner);
         match &self.place {
@@ -187,17 +209,16 @@ impl Written {
 }
 
 /// What to say when a disk has other sectors than usual and the format says nothing of sectors.
-fn unsaid_sector(goal: &Goal, disk: NewDisk) -> Result<Option<String>> {
-    let driver = driver_for(&goal.output)?;
+fn unsaid_sector(driver: &Driver, path: &Path, disk: NewDisk) -> Option<String> {
     let is_unsaid = driver.sectors == Sectors::Unsaid && disk.sector != Bytes(SECTOR);
-    Ok(is_unsaid.then(|| {
+    is_unsaid.then(|| {
         format!(
             "{}: a {} image does not say that its disk has sectors of {} bytes: the virtual machine must be told",
-            goal.output.path.display(),
+            path.display(),
             driver.format,
             disk.sector.0
         )
-    }))
+    })
 }
 
 /// Keeps nothing but the length.

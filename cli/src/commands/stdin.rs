@@ -1,4 +1,4 @@
-//! A disk from standard input: kept in a file without a name while it is read, since a disk is read out of order.
+//! Standard input, kept in a file without a name while it is read: a disk is read out of order.
 
 use std::{
     fs::File,
@@ -7,51 +7,27 @@ use std::{
     sync::Arc,
 };
 
-use imgdelta_core::{Error, FileSource, Format, Kind, NoCompanions, Open, Result, Source};
-use imgdelta_delta::{Chain, Layer};
-use imgdelta_registry::{DRIVERS, OpenSpec};
+use imgdelta_core::{Error, FileSource, Kind, Result, Source};
 
 use super::Run;
 
 /// What a disk from standard input is called.
-const NAME: &str = "standard input";
+pub(super) const NAME: &str = "standard input";
 
-/// Reads standard input to its end as a disk: raw, unless the format is given. What it names outside itself is not followed.
-pub(crate) fn open(spec: &OpenSpec, run: &Run<'_>) -> Result<Chain> {
+/// Reads standard input to its end.
+pub(super) fn keep(run: &Run<'_>) -> Result<Arc<dyn Source>> {
     if io::stdin().is_terminal() {
         return Err(Error::new(
             Kind::Usage,
             "standard input is a terminal, and an image is not text",
         ));
     }
-    let format = spec.format.unwrap_or(Format::Raw);
-    let driver = DRIVERS
-        .iter()
-        .find(|driver| driver.format == format)
-        .ok_or_else(|| Error::new(Kind::Unsupported, format!("{format} is not supported")))?;
-    let file = keep(&run.settings.temporary.value, run)?;
-    let source: Arc<dyn Source> = Arc::new(FileSource::of(file, Path::new(NAME))?);
-    let image = (driver.open)(Open {
-        source,
-        companions: &NoCompanions,
-        options: spec.options.clone(),
-        snapshot: spec.snapshot.clone(),
-    })
-    .map_err(|error| error.in_file(Path::new(NAME)))?;
-    if image.parent().is_some() {
-        return Err(Error::new(
-            Kind::Reference,
-            "names a parent, and one from a stream is not followed",
-        )
-        .with_code("reference")
-        .with_hint("keep it as a file beside its parent")
-        .in_file(Path::new(NAME)));
-    }
-    Chain::new(vec![Layer::new(image, "")?])
+    let file = spool(&run.settings.temporary.value, run)?;
+    Ok(Arc::new(FileSource::of(file, Path::new(NAME))?))
 }
 
 /// Standard input as a file that has no name and is gone with its last user.
-fn keep(folder: &Path, run: &Run<'_>) -> Result<File> {
+fn spool(folder: &Path, run: &Run<'_>) -> Result<File> {
     let failed = |cause| {
         Error::host("cannot keep standard input", cause)
             .in_file(folder)

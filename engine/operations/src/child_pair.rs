@@ -1,19 +1,30 @@
 //! A child and the base that it is to fit: what `apply` and `attach` prove before they write.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use imgdelta_core::{Error, FileOffset, FileSource, Kind, Result, Source, read_vec};
+use imgdelta_core::{Error, Kind, Result};
 use imgdelta_delta::{Chain, Layer, Manifest, manifest};
 use imgdelta_registry::{OpenSpec, open_chain};
 use serde::Serialize;
 
-use super::disk::Disk;
-use crate::job::{self, Promise};
+use crate::disk::{Disk, DiskRef};
+
+/// What a child is proven by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Evidence {
+    /// The manifest beside it.
+    #[default]
+    ManifestBeside,
+    /// The manifest in this file.
+    ManifestAt(PathBuf),
+    /// Only the identity that it records of its parent: nothing of the content is proven.
+    Identity,
+}
 
 /// What the result rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum ProvenBy {
+pub enum ProvenBy {
     /// The content of base and child.
     Content,
     /// Only the identity that the child records of its parent.
@@ -22,7 +33,7 @@ pub(crate) enum ProvenBy {
 
 /// A child and its base, open.
 #[derive(Debug)]
-pub(crate) struct Pair {
+pub(crate) struct ChildPair {
     /// The child's own layer.
     pub(crate) child: Disk,
     /// The base.
@@ -33,18 +44,17 @@ pub(crate) struct Pair {
     pub(crate) manifest: Option<Manifest>,
 }
 
-impl Pair {
+impl ChildPair {
     /// Opens both, and the manifest. With the identity alone, that is checked here.
-    pub(crate) fn open(job: &job::Pair) -> Result<Self> {
-        job::refuse_stream(&job.child.path, "a child")?;
-        job::refuse_stream(&job.base.path, "a base")?;
-        let child = Disk::open_alone(&job.child)?;
-        let manifest = match &job.promise {
-            Promise::ManifestBeside => Some(beside(&job.child.path)?),
-            Promise::ManifestAt(path) => Some(read(path)?),
-            Promise::Identity => None,
+    pub(crate) fn open(child: &OpenSpec, base: &OpenSpec, evidence: &Evidence) -> Result<Self> {
+        let (child_spec, base_spec) = (child, base);
+        let child = Disk::open_alone(child_spec)?;
+        let manifest = match evidence {
+            Evidence::ManifestBeside => Some(beside(&child_spec.path)?),
+            Evidence::ManifestAt(path) => Some(Manifest::read(path)?),
+            Evidence::Identity => None,
         };
-        let base = Disk::open(&job.base)?;
+        let base = Disk::open(base_spec)?;
         if manifest.is_none() {
             require_identity(&child, &base)?;
         }
@@ -64,6 +74,13 @@ impl Pair {
             Some(_) => ProvenBy::Content,
             None => ProvenBy::Identity,
         }
+    }
+
+    /// The base as results name it.
+    pub(crate) fn named_base(&self) -> DiskRef {
+        let manifest = self.manifest.as_ref();
+        self.base
+            .named(manifest.map(|manifest| manifest.base.content_id.clone()))
     }
 
     /// What both images want the user to know.
@@ -112,7 +129,7 @@ impl Pair {
     /// The child's own parent, if the base that was given is further down its chain.
     fn between(&self, child: &OpenSpec) -> Option<String> {
         let chain = open_chain(child).ok()?;
-        let given = self.base.stamps();
+        let given = self.base.versions();
         let is_given = |path: &Path| {
             imgdelta_core::FileVersion::at(path)
                 .is_some_and(|stamp| given.iter().any(|one| one.is_same_file(&stamp)))
@@ -147,25 +164,7 @@ fn beside(child: &Path) -> Result<Manifest> {
         ))
         .in_file(child));
     }
-    read(&path)
-}
-
-fn read(path: &Path) -> Result<Manifest> {
-    let read = || {
-        let file = FileSource::open(path)?;
-        if file.len() > manifest::LONGEST {
-            return Err(Error::new(
-                Kind::Unsupported,
-                format!(
-                    "manifest has {} bytes, at most {} are read",
-                    file.len().0,
-                    manifest::LONGEST.0
-                ),
-            ));
-        }
-        Manifest::from_json(&read_vec(&file, FileOffset::ZERO, file.len())?)
-    };
-    read().map_err(|error| error.in_file(path))
+    Manifest::read(&path)
 }
 
 /// Makes sure that the child records the base's identity.

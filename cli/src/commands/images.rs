@@ -1,0 +1,164 @@
+//! `make`, `apply`, `attach`, `convert`, `compare`, `info`, `map`, `check` and `digest`: a job becomes a call of the library. `-` is refused here
+//! where a call needs a file.
+
+use std::io::{self, IsTerminal};
+use std::sync::Arc;
+
+use imgdelta_core::{AtomicFile, Error, Existing, Format, Kind, PipeSink, Result};
+use imgdelta_operations::{
+    Apply, ApplyReport, Attach, AttachReport, Check, CheckedImage, ChildReport, Compare,
+    CompareReport, Convert, ConvertReport, DifferingRun, Digest, DigestReport, Info, InfoReport,
+    Make, Map, MapReport, MappedRun, ReferencesReport,
+};
+
+use super::{Run, stdin};
+use crate::job::{self, Goal};
+
+/// Writes what of the target differs from the base as a child of the base.
+pub(crate) fn make(job: &job::Make, run: &Run<'_>) -> Result<ChildReport> {
+    let goal = &job.goal;
+    job::refuse_stream(&goal.output.path, "a child")?;
+    job::refuse_stream(&job.base.path, "a base")?;
+    job::refuse_stream(&job.target.path, "a target")?;
+    Make::new(job.base.clone(), job.target.clone(), goal.output.clone())
+        .dry_run(goal.dry_run)
+        .ids(goal.ids)
+        .run(&run.context(job.remembers))
+}
+
+/// Writes base and child as a full image.
+pub(crate) fn apply(job: &job::Apply, run: &Run<'_>) -> Result<ApplyReport> {
+    let (pair, goal) = (&job.pair, &job.goal);
+    job::refuse_stream(&goal.output.path, "the result of apply")?;
+    refuse_streams(pair)?;
+    Apply::new(pair.child.clone(), pair.base.clone(), goal.output.clone())
+        .evidence(pair.evidence.clone())
+        .dry_run(goal.dry_run)
+        .ids(goal.ids)
+        .run(&run.context(pair.remembers))
+}
+
+/// Links a child to the local copy of its base.
+pub(crate) fn attach(job: &job::Attach, run: &Run<'_>) -> Result<AttachReport> {
+    let pair = &job.pair;
+    refuse_streams(pair)?;
+    Attach::new(pair.child.clone(), pair.base.clone())
+        .evidence(pair.evidence.clone())
+        .dry_run(job.dry_run)
+        .run(&run.context(pair.remembers))
+}
+
+fn refuse_streams(pair: &job::Pair) -> Result<()> {
+    job::refuse_stream(&pair.child.path, "a child")?;
+    job::refuse_stream(&pair.base.path, "a base")
+}
+
+/// Writes a disk as one image.
+pub(crate) fn convert(job: &job::Convert, run: &Run<'_>) -> Result<ConvertReport> {
+    let goal = &job.goal;
+    let is_piped = job::is_stream(&goal.output.path);
+    let mut source = job.source.clone();
+    let mut bytes = None;
+    if job::is_stream(&source.path) {
+        // What cannot be written is refused before a long stream is read.
+        imgdelta_registry::driver_for(&goal.output)?;
+        if !is_piped {
+            AtomicFile::check_place(&goal.output.path, goal.output.existing)?;
+        }
+        source.path = stdin::NAME.into();
+        source.format.get_or_insert(Format::Raw);
+        bytes = Some(stdin::keep(run)?);
+    }
+    let mut convert = Convert::new(source, goal.output.clone())
+        .dry_run(goal.dry_run)
+        .ids(goal.ids);
+    if let Some(bytes) = bytes {
+        convert = convert.from_bytes(bytes);
+    }
+    if is_piped {
+        refuse_terminal(goal)?;
+        convert = convert.to_pipe(Arc::new(PipeSink::new(io::stdout())));
+    }
+    let mut report = convert.run(&run.context(false))?;
+    if job::is_stream(&job.source.path) {
+        report.source = job::STREAM.to_owned();
+    }
+    Ok(report)
+}
+
+/// An image is not text.
+fn refuse_terminal(goal: &Goal) -> Result<()> {
+    let is_text = io::stdout().is_terminal() && goal.output.existing == Existing::Keep;
+    if goal.dry_run || !is_text {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Usage,
+        "standard output is a terminal, and an image is not text",
+    )
+    .with_hint("use -o FILE, or a pipe, or --force"))
+}
+
+/// Compares two disks; each run of differing bytes goes to `each`, in order.
+pub(crate) fn compare(
+    job: &job::Compare,
+    run: &Run<'_>,
+    each: &mut (dyn FnMut(DifferingRun) -> Result<()> + Send),
+) -> Result<CompareReport> {
+    job::refuse_stream(&job.one.path, "an image to be compared")?;
+    job::refuse_stream(&job.other.path, "an image to be compared")?;
+    Compare::new(job.one.clone(), job.other.clone())
+        .stops_early(job.stops_early)
+        .ignores_size(job.ignores_size)
+        .run_listing(&run.context(false), each)
+}
+
+/// Says what an image is, and its parents if they are asked for.
+pub(crate) fn info(job: &job::Info, run: &Run<'_>) -> Result<InfoReport> {
+    job::refuse_stream(&job.image.path, "an image to be looked at")?;
+    run.signals.may_end_at_once(true);
+    Info::new(job.image.clone())
+        .chain(job.depth == job::InfoDepth::Chain)
+        .run()
+}
+
+/// Lists the files that an image names.
+pub(crate) fn references(job: &job::Info, run: &Run<'_>) -> Result<ReferencesReport> {
+    job::refuse_stream(&job.image.path, "an image to be looked at")?;
+    run.signals.may_end_at_once(true);
+    Info::new(job.image.clone()).references()
+}
+
+/// Goes over a disk; each run goes to `each`, in order.
+pub(crate) fn map(
+    job: &job::Map,
+    run: &Run<'_>,
+    each: &mut dyn FnMut(MappedRun) -> Result<()>,
+) -> Result<MapReport> {
+    job::refuse_stream(&job.image.path, "an image to be mapped")?;
+    run.signals.may_end_at_once(true);
+    Map::new(job.image.clone())
+        .layers(job.layers)
+        .run(&run.context(false), each)
+}
+
+/// Looks for faults in an image, its parents apart; writes a mended one if that is asked for.
+pub(crate) fn check(job: &job::Check, run: &Run<'_>) -> Result<CheckedImage> {
+    job::refuse_stream(&job.image.path, "an image to be checked")?;
+    // Until something is written, nothing needs to be taken away.
+    run.signals.may_end_at_once(true);
+    let check = Check::new(job.image.clone());
+    match job.repair.clone() {
+        None => check,
+        Some(into) => check.repair(into),
+    }
+    .run(&run.context(false))
+}
+
+/// Works out the digest of a disk, or recalls it.
+pub(crate) fn digest(job: &job::Digest, run: &Run<'_>) -> Result<DigestReport> {
+    job::refuse_stream(&job.image.path, "an image to be digested")?;
+    Digest::new(job.image.clone())
+        .plain(job.plain)
+        .run(&run.context(job.remembers))
+}

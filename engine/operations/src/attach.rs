@@ -1,0 +1,176 @@
+//! `attach`: a child names the local copy of its base, after both were proven. Only its link fields change.
+
+use std::sync::Arc;
+
+use imgdelta_core::{Error, Kind, NewParent, Result, Source};
+use imgdelta_delta::{self as delta, attach as engine};
+use imgdelta_registry::{OpenSpec, child_rule, needs_search, new_parent, refuse_inputs};
+use serde::Serialize;
+
+use crate::{
+    child_pair::{ChildPair, Evidence, ProvenBy, distrust},
+    context::{Context, Ids, Stage},
+    disk::DiskRef,
+    make::require_base_format,
+    output::shown,
+};
+
+/// How a child is to be linked to its base.
+#[derive(Clone, Debug)]
+pub struct Attach {
+    child: OpenSpec,
+    base: OpenSpec,
+    evidence: Evidence,
+    dry_run: bool,
+}
+
+/// A child that names its base.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct AttachReport {
+    /// The child.
+    pub child: String,
+    /// Its format.
+    pub format: &'static str,
+    /// The base that it names.
+    pub base: DiskRef,
+    /// The path that it records, from its own folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<String>,
+    /// What the link rests on.
+    pub proven_by: ProvenBy,
+    /// The digest of the child's own layer, proven.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layer_digest: Option<String>,
+    /// Whether the base's digests were remembered instead of read.
+    pub base_from_memory: bool,
+    /// Which folder must be searched to open the child by its link.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search: Option<String>,
+    /// Whether nothing was written.
+    pub dry_run: bool,
+    /// What the user should know.
+    pub notes: Vec<String>,
+}
+
+impl Attach {
+    /// The child names `base` as its parent; whom it names now does not matter.
+    #[must_use]
+    pub fn new(child: OpenSpec, base: OpenSpec) -> Self {
+        Self {
+            child,
+            base,
+            evidence: Evidence::default(),
+            dry_run: false,
+        }
+    }
+
+    /// What child and base are proven by; the manifest beside the child unless this says otherwise.
+    #[must_use]
+    pub fn evidence(mut self, evidence: Evidence) -> Self {
+        self.evidence = evidence;
+        self
+    }
+
+    /// Whether all is proven and nothing is written.
+    #[must_use]
+    pub const fn dry_run(mut self, dry_run: bool) -> Self {
+        self.dry_run = dry_run;
+        self
+    }
+
+    /// Proves base and child, then gives the child its link: a copy with other link fields takes its place.
+    ///
+    /// # Errors
+    /// Chain, if the base is another disk or there is no manifest; Digest, if the child is not what the manifest promises; Unsupported, if the
+    /// format has no such child or the base is a snapshot; Host, if the child changed meanwhile; those of the images; Interrupted.
+    pub fn run(&self, context: &Context) -> Result<AttachReport> {
+        let pair = ChildPair::open(&self.child, &self.base, &self.evidence)?;
+        let driver = pair.child.top.driver;
+        child_rule(driver).map_err(|error| error.in_file(&self.child.path))?;
+        self.refuse_snapshot()?;
+        require_base_format(driver, &pair.base)?;
+        refuse_inputs(&self.child.path, &pair.base.versions())?;
+        let base_from_memory = self.prove(&pair, context)?;
+        let parent = new_parent(&pair.base.top, &self.child.path)?;
+        self.relink(&pair, &parent, context)?;
+        Ok(AttachReport {
+            child: pair.child.path(),
+            format: driver.format.name(),
+            base: pair.named_base(),
+            recorded: parent.relative,
+            proven_by: pair.proven_by(),
+            layer_digest: pair
+                .manifest
+                .as_ref()
+                .map(|manifest| manifest.child.layer_digest.clone()),
+            base_from_memory,
+            search: needs_search(&self.child.path, &self.base.path).map(|folder| shown(&folder)),
+            dry_run: self.dry_run,
+            notes: pair.notes(),
+        })
+    }
+
+    fn refuse_snapshot(&self) -> Result<()> {
+        if self.base.snapshot.is_none() {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::Unsupported,
+            "a child cannot name a snapshot inside an image as its parent",
+        )
+        .with_hint(format!(
+            "'imgdelta convert {} --snapshot NAME -o IMAGE' makes an image of its own of it",
+            self.base.path.display()
+        ))
+        .in_file(&self.base.path))
+    }
+
+    /// Proves base and child by the manifest, if there is one; true if the base's digests were remembered.
+    fn prove(&self, pair: &ChildPair, context: &Context) -> Result<bool> {
+        let work = context.exec(Ids::OfContent)?;
+        let apply = delta::Apply {
+            base: &pair.base.chain,
+            disk: &pair.disk,
+            manifest: pair.manifest.as_ref(),
+            memory: context.digest_cache(),
+            work,
+        };
+        context.begin(Stage::Prove(&pair.base.top.path));
+        let base_from_memory = apply
+            .prove_base()
+            .map_err(|error| pair.explain(error, &self.child))?;
+        if let Some(manifest) = &pair.manifest {
+            context.begin(Stage::Prove(&pair.child.top.path));
+            engine::prove_layer(&*pair.child.top.image, manifest, work)
+                .map_err(|error| distrust(error.in_file(&self.child.path)))?;
+        }
+        Ok(base_from_memory)
+    }
+
+    /// Writes the link.
+    fn relink(&self, pair: &ChildPair, parent: &NewParent, _context: &Context) -> Result<()> {
+        let driver = pair.child.top.driver;
+        let relink = driver.relink.ok_or_else(|| {
+            Error::new(
+                Kind::Unsupported,
+                format!("the link of a {} child cannot be changed", driver.format),
+            )
+            .in_file(&self.child.path)
+        })?;
+        let source: &Arc<dyn Source> = pair
+            .child
+            .facts()
+            .files
+            .first()
+            .ok_or_else(|| Error::new(Kind::Unsupported, "the child has no file"))?;
+        let patches = relink(source, parent).map_err(|error| error.in_file(&self.child.path))?;
+        if self.dry_run {
+            return Ok(());
+        }
+        // The file itself, not a link to it, gets the new bytes.
+        let place = std::fs::canonicalize(&self.child.path)
+            .map_err(|cause| Error::host("cannot find", cause).in_file(&self.child.path))?;
+        delta::relink(&place, source, &patches)
+    }
+}

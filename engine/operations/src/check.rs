@@ -1,0 +1,225 @@
+//! `check`: is an image sound? A repair writes one that is, as far as nothing needs to be guessed.
+
+use std::path::PathBuf;
+
+use imgdelta_core::{AtomicFile, CheckReport, Driver, Error, Existing, FileSource, Result};
+use imgdelta_delta::mend;
+use imgdelta_registry::{OpenSpec, check_image, probe, refuse_inputs, repair_image};
+use serde::Serialize;
+
+use crate::{
+    context::{Context, Stage},
+    output::shown,
+};
+
+/// Which image is to be checked, and what is to become of a damaged one.
+#[derive(Clone, Debug)]
+pub struct Check {
+    image: OpenSpec,
+    repair: Option<RepairInto>,
+}
+
+/// Where a mended image goes.
+#[derive(Clone, Debug)]
+pub enum RepairInto {
+    /// To a file of its own.
+    File {
+        /// That file.
+        output: PathBuf,
+        /// Whether what stands there may be replaced.
+        existing: Existing,
+    },
+    /// Where the damaged one stands.
+    Place,
+}
+
+/// What a check found.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct CheckedImage {
+    /// The image.
+    pub path: String,
+    /// Its format.
+    pub format: &'static str,
+    /// Whether no rule is broken.
+    pub sound: bool,
+    /// Rules that are broken, at most [`CheckReport::LIMIT`].
+    pub faults: Vec<FaultInfo>,
+    /// Whether there may be more than are listed.
+    pub more: bool,
+    /// What was counted.
+    pub counts: Vec<Count>,
+    /// What was mended. All else is then said of the mended image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repair: Option<RepairReport>,
+    /// What is not as it should be but harms no content.
+    pub notes: Vec<String>,
+    /// Whether `--repair` could mend something of it.
+    #[serde(skip)]
+    pub can_repair: bool,
+}
+
+/// An image that was mended.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct RepairReport {
+    /// Where the mended image stands.
+    pub output: String,
+    /// What was done, a line each.
+    pub mended: Vec<String>,
+}
+
+/// A broken rule.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct FaultInfo {
+    /// Stable.
+    pub code: &'static str,
+    /// Not stable.
+    pub message: String,
+    /// In which structure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub structure: Option<&'static str>,
+    /// In which field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<&'static str>,
+    /// Where in the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u64>,
+    /// All of it in one line, for people.
+    #[serde(skip)]
+    pub line: String,
+}
+
+/// What was counted.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Count {
+    /// Of what.
+    pub name: &'static str,
+    /// How many.
+    pub count: u64,
+}
+
+impl Check {
+    /// An image, its parents apart.
+    #[must_use]
+    pub const fn new(image: OpenSpec) -> Self {
+        Self {
+            image,
+            repair: None,
+        }
+    }
+
+    /// A mended image is written, and checked before it gets its name.
+    #[must_use]
+    pub fn repair(mut self, into: RepairInto) -> Self {
+        self.repair = Some(into);
+        self
+    }
+
+    /// Looks for faults; with a repair, all is then said of the mended image.
+    ///
+    /// # Errors
+    /// Those of an image that does not open; Unsupported, if nothing can be mended in its format; Usage, if the output may not be replaced; Host, if
+    /// the image changed meanwhile; Interrupted.
+    pub fn run(&self, context: &Context) -> Result<CheckedImage> {
+        let spec = &self.image;
+        let driver = probe(&FileSource::open(&spec.path)?, &spec.path, spec.format)
+            .map_err(|error| error.in_file(&spec.path))?;
+        match &self.repair {
+            None => Ok(self.report(driver, check_image(spec)?, None)),
+            Some(into) => self.mend(into, driver, context),
+        }
+    }
+
+    /// Writes the mended image, and checks it before it gets its name.
+    fn mend(&self, into: &RepairInto, driver: &Driver, context: &Context) -> Result<CheckedImage> {
+        let repair = repair_image(&self.image)?;
+        let (place, existing) = self.place_of(
+            into,
+            &repair.source.stamp()?.into_iter().collect::<Vec<_>>(),
+        )?;
+        let output = match into {
+            RepairInto::File { output, .. } => shown(output),
+            RepairInto::Place => shown(&self.image.path),
+        };
+        if repair.done.is_empty() && matches!(into, RepairInto::Place) {
+            AtomicFile::clear(&place)?;
+            let mended = Vec::new();
+            let report = check_image(&self.image)?;
+            return Ok(self.report(driver, report, Some(RepairReport { output, mended })));
+        }
+        context.begin(Stage::Write(&place));
+        context.begin(Stage::Repair(&place));
+        let draft = mend(&place, existing, &repair, context.progress())?;
+        // The log, which it may have been asked to ignore, is empty now.
+        let report = check_image(&OpenSpec {
+            format: Some(driver.format),
+            ..OpenSpec::of(draft.written_at())
+        })?;
+        draft.commit()?;
+        let mended = repair.done;
+        Ok(self.report(driver, report, Some(RepairReport { output, mended })))
+    }
+
+    /// Where the mended image goes, and whether it may replace what stands there.
+    fn place_of(
+        &self,
+        into: &RepairInto,
+        inputs: &[imgdelta_core::FileVersion],
+    ) -> Result<(PathBuf, Existing)> {
+        match into {
+            RepairInto::File { output, existing } => {
+                refuse_inputs(output, inputs)?;
+                Ok((output.clone(), *existing))
+            }
+            // The file itself, not a link to it, gets the new bytes.
+            RepairInto::Place => {
+                let path = &self.image.path;
+                let place = std::fs::canonicalize(path)
+                    .map_err(|cause| Error::host("cannot find", cause).in_file(path))?;
+                Ok((place, Existing::Replace))
+            }
+        }
+    }
+
+    fn report(
+        &self,
+        driver: &Driver,
+        report: CheckReport,
+        repair: Option<RepairReport>,
+    ) -> CheckedImage {
+        let CheckReport {
+            faults,
+            notes,
+            counts,
+        } = report;
+        CheckedImage {
+            path: shown(&self.image.path),
+            format: driver.format.name(),
+            can_repair: driver.repair.is_some(),
+            repair,
+            sound: faults.is_empty(),
+            more: faults.len() >= CheckReport::LIMIT,
+            faults: faults.iter().map(fault).collect(),
+            counts: counts
+                .into_iter()
+                .map(|(name, count)| Count { name, count })
+                .collect(),
+            notes,
+        }
+    }
+}
+
+fn fault(error: &Error) -> FaultInfo {
+    let place = error.place();
+    FaultInfo {
+        code: error.code(),
+        message: error.message().to_owned(),
+        structure: place.structure,
+        field: place.field,
+        offset: place.offset.map(|offset| offset.0),
+        line: error.to_string(),
+    }
+}

@@ -1,0 +1,133 @@
+//! `compare`: are two disks equal, and where are they not?
+
+use imgdelta_core::Result;
+use imgdelta_delta::{self as delta, WINDOW};
+use imgdelta_registry::OpenSpec;
+use serde::Serialize;
+
+use crate::{
+    context::{Context, Ids, Stage},
+    disk::{Disk, DiskRef},
+};
+
+/// How two disks are to be compared.
+#[derive(Clone, Debug)]
+pub struct Compare {
+    one: OpenSpec,
+    other: OpenSpec,
+    stops_early: bool,
+    ignores_size: bool,
+}
+
+/// A run of differing bytes.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[non_exhaustive]
+pub struct DifferingRun {
+    /// Where it starts on the disk.
+    pub start: u64,
+    /// How long it is, in bytes.
+    pub length: u64,
+}
+
+/// What a comparison found.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct CompareReport {
+    /// Whether the disks are equal.
+    pub same: bool,
+    /// One.
+    pub one: DiskRef,
+    /// The other.
+    pub other: DiskRef,
+    /// Whether the sizes differ and that counts.
+    pub sizes_differ: bool,
+    /// The first byte that differs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first: Option<u64>,
+    /// How many bytes differ, in whole sectors; `None` if it stopped at the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// How many blocks hold a difference; `None` if it stopped at the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blocks: Option<u64>,
+    /// How long a block is, in bytes.
+    pub block_size: u64,
+    /// What the user should know.
+    pub notes: Vec<String>,
+}
+
+impl Compare {
+    /// The guest-visible bytes of two disks, whatever their formats.
+    #[must_use]
+    pub const fn new(one: OpenSpec, other: OpenSpec) -> Self {
+        Self {
+            one,
+            other,
+            stops_early: false,
+            ignores_size: false,
+        }
+    }
+
+    /// Whether the first difference is enough; what differs is not counted then.
+    #[must_use]
+    pub const fn stops_early(mut self, stops_early: bool) -> Self {
+        self.stops_early = stops_early;
+        self
+    }
+
+    /// Whether a disk that goes on with zeros where the other has ended is equal to it.
+    #[must_use]
+    pub const fn ignores_size(mut self, ignores_size: bool) -> Self {
+        self.ignores_size = ignores_size;
+        self
+    }
+
+    /// Compares.
+    ///
+    /// # Errors
+    /// Those of the images; Host, if one changed meanwhile; Interrupted.
+    pub fn run(&self, context: &Context) -> Result<CompareReport> {
+        self.run_listing(context, &mut |_| Ok(()))
+    }
+
+    /// As [`run`](Self::run); each run of differing bytes, in whole sectors, goes to `each`, in order of address.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); those of `each`.
+    pub fn run_listing(
+        &self,
+        context: &Context,
+        each: &mut (dyn FnMut(DifferingRun) -> Result<()> + Send),
+    ) -> Result<CompareReport> {
+        let one = Disk::open(&self.one)?;
+        let other = Disk::open(&self.other)?;
+        context.begin(Stage::Compare(&one.top.path));
+        let found = delta::Compare {
+            one: &one.chain,
+            other: &other.chain,
+            stops_early: self.stops_early,
+            ignores_size: self.ignores_size,
+            work: context.exec(Ids::OfContent)?,
+        }
+        .run(&mut |at, len| {
+            each(DifferingRun {
+                start: at.0,
+                length: len.0,
+            })
+        })?;
+        let counted = !self.stops_early;
+        let mut notes = one.notes();
+        notes.extend(other.notes());
+        Ok(CompareReport {
+            same: found.is_none(),
+            one: one.named(None),
+            other: other.named(None),
+            sizes_differ: found.sizes_differ,
+            first: found.first.map(|at| at.0),
+            bytes: counted.then_some(found.bytes.0),
+            blocks: counted.then_some(found.windows),
+            block_size: WINDOW.0,
+            notes,
+        })
+    }
+}

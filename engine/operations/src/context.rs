@@ -1,0 +1,186 @@
+//! What every call is given: threads, progress, cancellation, where digests are remembered, who hears of each stage.
+
+use std::{fmt, path::Path, path::PathBuf, sync::Arc, thread};
+
+use imgdelta_core::{Error, Result};
+use imgdelta_delta::{DigestCache, ExecContext, Watch};
+
+/// What every call is given. Cheap to clone; all clones count into the same [`Watch`].
+///
+/// Calls on the host's own threads: as many as there are cores unless [`threads`](Self::threads) says otherwise, each run on a pool
+/// of its own that ends with the run. The result never depends on their number.
+#[derive(Clone)]
+pub struct Context {
+    threads: usize,
+    watch: Arc<Watch>,
+    time: Option<u64>,
+    cache: DigestCache,
+    on_stage: Arc<dyn Fn(Stage<'_>) + Send + Sync>,
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Context {
+    /// All cores, nothing remembered between runs, nobody listening, no time recorded in images.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            threads: thread::available_parallelism().map_or(1, usize::from),
+            watch: Arc::default(),
+            time: None,
+            cache: DigestCache::none(),
+            on_stage: Arc::new(|_| ()),
+        }
+    }
+
+    /// With so many threads; 0 counts as 1.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads.max(1);
+        self
+    }
+
+    /// With these counters, which another thread may read, and by which it may stop the run.
+    #[must_use]
+    pub fn watch(mut self, watch: Arc<Watch>) -> Self {
+        self.watch = watch;
+        self
+    }
+
+    /// With this time recorded in images that record one, in seconds since 1970; `None`: the format's zero.
+    #[must_use]
+    pub const fn time(mut self, time: Option<u64>) -> Self {
+        self.time = time;
+        self
+    }
+
+    /// With leaf digests remembered between runs as `cache` says.
+    #[must_use]
+    pub fn cache(mut self, cache: DigestCache) -> Self {
+        self.cache = cache;
+        self
+    }
+
+    /// With leaf digests remembered between runs in `folder`, which is made when there is something to keep.
+    #[must_use]
+    pub fn cache_in(self, folder: PathBuf) -> Self {
+        self.cache(DigestCache::in_folder(folder))
+    }
+
+    /// `listener` hears of each stage as it begins, on the thread that made the call.
+    #[must_use]
+    pub fn on_stage(mut self, listener: impl Fn(Stage<'_>) + Send + Sync + 'static) -> Self {
+        self.on_stage = Arc::new(listener);
+        self
+    }
+
+    /// The counters: how far the run is, and the way to stop it.
+    #[must_use]
+    pub const fn progress(&self) -> &Arc<Watch> {
+        &self.watch
+    }
+
+    /// Where digests are remembered.
+    #[must_use]
+    pub const fn digest_cache(&self) -> &DigestCache {
+        &self.cache
+    }
+
+    /// As the engine is told of it, ids being made of what `ids` says.
+    ///
+    /// # Errors
+    /// Host, if the host has no random numbers.
+    pub fn exec(&self, ids: Ids) -> Result<ExecContext<'_>> {
+        Ok(ExecContext {
+            threads: self.threads,
+            watch: &self.watch,
+            time: self.time,
+            new_ids: match ids {
+                Ids::OfContent => None,
+                Ids::Random => Some(random_seed()?),
+            },
+        })
+    }
+
+    /// Says that a stage begins.
+    pub fn begin(&self, stage: Stage<'_>) {
+        (self.on_stage)(stage);
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("threads", &self.threads)
+            .field("time", &self.time)
+            .field("cache", &self.cache)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the ids in a new image are made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ids {
+    /// The content: the same input gives the same bytes.
+    #[default]
+    OfContent,
+    /// Chance: two copies of one image can live side by side.
+    Random,
+}
+
+/// What begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stage<'a> {
+    /// A child is made.
+    Make(&'a Path),
+    /// A full image is made of base and child.
+    Apply(&'a Path),
+    /// A disk is written as one image.
+    Convert(&'a Path),
+    /// Two disks are compared; the first is named.
+    Compare(&'a Path),
+    /// A disk is read for its content id.
+    Digest(&'a Path),
+    /// A base or a child is read and proven.
+    Prove(&'a Path),
+    /// A damaged image is mended.
+    Repair(&'a Path),
+    /// A disk is read for the ids that stand in front of its data.
+    ReadIds,
+    /// Bytes are about to be written to this output: from here on a device may hold half an image.
+    Write(&'a Path),
+}
+
+/// `make november.vhd`.
+impl fmt::Display for Stage<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Make(path) => write!(f, "make {}", path.display()),
+            Self::Apply(path) => write!(f, "apply {}", path.display()),
+            Self::Convert(path) => write!(f, "convert {}", path.display()),
+            Self::Compare(path) => write!(f, "compare {}", path.display()),
+            Self::Digest(path) => write!(f, "digest {}", path.display()),
+            Self::Prove(path) => write!(f, "prove {}", path.display()),
+            Self::Repair(path) => write!(f, "mend {}", path.display()),
+            Self::ReadIds => f.write_str("read the disk for its ids"),
+            Self::Write(path) => write!(f, "write {}", path.display()),
+        }
+    }
+}
+
+/// 32 bytes that nobody can foretell.
+fn random_seed() -> Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|cause| {
+        Error::host(
+            "cannot get random numbers",
+            std::io::Error::other(cause.to_string()),
+        )
+    })?;
+    Ok(bytes)
+}

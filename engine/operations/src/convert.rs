@@ -1,0 +1,262 @@
+//! `convert`: a disk, whatever its chain, as one whole image.
+
+use std::{fmt, path::Path, sync::Arc};
+
+use imgdelta_core::{Bytes, Error, Kind, NoCompanions, Open, Result, Sink, Source};
+use imgdelta_delta::{self as delta, Chain, DigestCache, Layer};
+use imgdelta_registry::{OpenSpec, OutputSpec, driver_for, driver_of};
+use serde::Serialize;
+
+use crate::{
+    context::{Context, Ids, Stage},
+    disk::Disk,
+    output::{ImageOutput, Target, shown},
+};
+
+/// How a disk is to be written as one image.
+#[derive(Clone)]
+pub struct Convert {
+    source: OpenSpec,
+    /// Bytes that are read instead of the file of that name.
+    bytes: Option<Arc<dyn Source>>,
+    output: Target,
+    /// Where they go instead of to a file.
+    pipe: Option<Arc<dyn Sink>>,
+}
+
+impl fmt::Debug for Convert {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Convert")
+            .field("source", &self.source)
+            .field("output", &self.output)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An image that was written from a disk.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct ConvertReport {
+    /// What was read.
+    pub source: String,
+    /// Its format.
+    pub source_format: &'static str,
+    /// The size of its disk in bytes.
+    pub source_size: u64,
+    /// How many layers it had.
+    pub layers: usize,
+    /// What was written.
+    pub output: String,
+    /// Its format.
+    pub format: &'static str,
+    /// The size of its disk in bytes.
+    pub size: u64,
+    /// How long its file is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file_size: Option<u64>,
+    /// How many bytes were written besides tables.
+    pub written: u64,
+    /// Whether nothing was written.
+    pub dry_run: bool,
+    /// What the user should know: what was left out, what grew.
+    pub notes: Vec<String>,
+}
+
+/// Where a disk comes from.
+enum Input {
+    /// An image file and its parents.
+    File(Disk),
+    /// Bytes that were handed over.
+    Bytes(Chain),
+}
+
+impl Input {
+    const fn chain(&self) -> &Chain {
+        match self {
+            Self::File(disk) => &disk.chain,
+            Self::Bytes(chain) => chain,
+        }
+    }
+
+    /// The images among which the output may not be.
+    fn inputs(&self) -> Vec<&Disk> {
+        match self {
+            Self::File(disk) => vec![disk],
+            Self::Bytes(_) => Vec::new(),
+        }
+    }
+}
+
+impl Convert {
+    /// The disk of `source`, its chain flattened, as one image at `output`.
+    #[must_use]
+    pub const fn new(source: OpenSpec, output: OutputSpec) -> Self {
+        Self {
+            source,
+            bytes: None,
+            output: Target::of(output),
+            pipe: None,
+        }
+    }
+
+    /// Reads the image from `bytes`; the source's path is only what messages call it. Its format must be said; what it names outside itself is not
+    /// followed.
+    #[must_use]
+    pub fn from_bytes(mut self, bytes: Arc<dyn Source>) -> Self {
+        self.bytes = Some(bytes);
+        self
+    }
+
+    /// Writes the image to `pipe`, in order; the output's path names nothing but a format.
+    #[must_use]
+    pub fn to_pipe(mut self, pipe: Arc<dyn Sink>) -> Self {
+        self.pipe = Some(pipe);
+        self
+    }
+
+    /// Whether all is worked out and nothing is written.
+    #[must_use]
+    pub const fn dry_run(mut self, dry_run: bool) -> Self {
+        self.output.dry_run = dry_run;
+        self
+    }
+
+    /// What the image's ids are made of.
+    #[must_use]
+    pub const fn ids(mut self, ids: Ids) -> Self {
+        self.output.ids = ids;
+        self
+    }
+
+    /// Writes the image, durable and in its place; with any error what stood there still does.
+    ///
+    /// # Errors
+    /// Usage, if the output may not be replaced or is an input; Unsupported, if the format does not hold such a disk, or is not written in order to a
+    /// pipe; those of the image; Host, if an input changed meanwhile; Interrupted.
+    pub fn run(&self, context: &Context) -> Result<ConvertReport> {
+        let path = &self.output.spec.path;
+        let driver = driver_for(&self.output.spec)?;
+        let input = self.open()?;
+        let chain = input.chain();
+        let convert = delta::Convert {
+            disk: chain,
+            proves: false,
+            memory: &DigestCache::none(),
+            work: context.exec(self.output.ids)?,
+        };
+        let output = match self.pipe.clone().filter(|_| !self.output.dry_run) {
+            Some(pipe) => ImageOutput::begin_stream(&self.output, pipe, &convert, context)?,
+            None => {
+                let inputs = input.inputs();
+                ImageOutput::begin(&self.output, chain.disk(), None, &inputs, context)?
+            }
+        };
+        let size = output.writer.shape().size;
+        if size < chain.size() {
+            let sizes = format!(
+                "the disk has {} bytes, the image would hold {}",
+                chain.size().0,
+                size.0
+            );
+            return Err(Error::new(Kind::Unsupported, sizes).in_file(path));
+        }
+        let (writer, written) = output.split();
+        context.begin(Stage::Convert(path));
+        let copied = convert.run(writer)?;
+        let file_size = written.file_size();
+        let mut notes = self.notes(&input, driver.format.name(), size);
+        notes.extend(written.commit()?);
+        let top = chain.layers().first();
+        Ok(ConvertReport {
+            source: shown(&self.source.path),
+            source_format: top.map_or("raw", |layer| layer.image.facts().format.name()),
+            source_size: chain.size().0,
+            layers: chain.layers().len(),
+            output: shown(path),
+            format: driver.format.name(),
+            size: size.0,
+            file_size,
+            written: copied.written.0,
+            dry_run: self.output.dry_run,
+            notes,
+        })
+    }
+
+    /// Opens the disk.
+    fn open(&self) -> Result<Input> {
+        match &self.bytes {
+            None => Disk::open(&self.source).map(Input::File),
+            Some(bytes) => open_bytes(Arc::clone(bytes), &self.source).map(Input::Bytes),
+        }
+    }
+
+    /// What was noticed, what was left out, what grew.
+    fn notes(&self, input: &Input, format: &str, size: Bytes) -> Vec<String> {
+        let mut notes = Vec::new();
+        if let Input::File(disk) = input {
+            notes = disk.notes();
+            notes.extend(left_out(disk));
+        }
+        let before = input.chain().size();
+        if size > before {
+            let options = &self.output.spec.options;
+            let options = if options.is_empty() {
+                String::new()
+            } else {
+                format!(" with {options}")
+            };
+            notes.push(format!(
+                "the disk grows from {} to {} bytes: {format}{options} holds no size between",
+                before.0, size.0
+            ));
+        }
+        notes
+    }
+}
+
+/// What an image holds beside its disk.
+fn left_out(disk: &Disk) -> Vec<String> {
+    let mut notes = Vec::new();
+    let others = disk.facts().snapshots.len();
+    if others > 0 {
+        notes.push(format!(
+            "{}: internal snapshots left out: {others}; --snapshot NAME converts one",
+            disk.path()
+        ));
+    }
+    let mut details = disk.facts().details.iter();
+    if let Some((_, bitmaps)) = details.find(|(name, _)| *name == "bitmaps") {
+        notes.push(format!(
+            "{}: its dirty bitmaps are left out ({bitmaps})",
+            disk.path()
+        ));
+    }
+    notes
+}
+
+/// An image that stands in `bytes`, opened as `spec` says.
+fn open_bytes(bytes: Arc<dyn Source>, spec: &OpenSpec) -> Result<Chain> {
+    let path: &Path = &spec.path;
+    let format = spec.format.ok_or_else(|| {
+        Error::new(Kind::Usage, "the format of these bytes is not said").in_file(path)
+    })?;
+    let driver = driver_of(format)
+        .ok_or_else(|| Error::new(Kind::Unsupported, format!("{format} is not supported")))?;
+    let image = (driver.open)(Open {
+        source: bytes,
+        companions: &NoCompanions,
+        options: spec.options.clone(),
+        snapshot: spec.snapshot.clone(),
+    })
+    .map_err(|error| error.in_file(path))?;
+    if image.parent().is_some() {
+        return Err(Error::new(
+            Kind::Reference,
+            "names a parent, and one from a stream is not followed",
+        )
+        .with_code("reference")
+        .with_hint("keep it as a file beside its parent")
+        .in_file(path));
+    }
+    Chain::new(vec![Layer::new(image, "")?])
+}

@@ -1,0 +1,40 @@
+//! What imgdelta does with images: each call a builder with one `run`, its result plain data.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`context`] | what every call is given: threads, progress, cancellation, remembered digests |
+//! | [`disk`] | an image with its parents, open |
+//! | [`make`] | what of a target differs from a base, as a child with its manifest |
+//! | [`apply`], [`attach`] | a child and its base, proven: as a full image, or linked |
+//! | [`convert`] | a disk as one image of any format |
+//! | [`compare`], [`map`], [`info`], [`check`], [`digest`] | what a disk or an image is |
+//!
+//! Nothing here prints, reads arguments or ends the process. Depends on `imgdelta-delta` (whole disks) and `imgdelta-registry` (formats);
+//! repositories and deployments depend on it.
+
+pub mod apply;
+pub mod attach;
+pub mod check;
+pub mod child_pair;
+pub mod compare;
+pub mod context;
+pub mod convert;
+pub mod digest;
+pub mod disk;
+pub mod info;
+pub mod make;
+pub mod map;
+mod output;
+
+pub use apply::{Apply, ApplyReport};
+pub use attach::{Attach, AttachReport};
+pub use check::{Check, CheckedImage, RepairInto, RepairReport};
+pub use child_pair::{Evidence, ProvenBy};
+pub use compare::{Compare, CompareReport, DifferingRun};
+pub use context::{Context, Ids, Stage};
+pub use convert::{Convert, ConvertReport};
+pub use digest::{Digest, DigestReport};
+pub use disk::{Disk, DiskRef};
+pub use info::{ImageInfo, Info, InfoReport, ReferencesReport};
+pub use make::{ChildReport, Make};
+pub use map::{Map, MapLayers, MapReport, MappedRun};

@@ -1,0 +1,220 @@
+//! `make`: what of a target differs from a base, as a child of the base with its manifest; both files or neither.
+
+use imgdelta_core::{Bytes, Driver, Error, FileOffset, Result};
+use imgdelta_delta::{self as delta, Manifest, manifest};
+use imgdelta_registry::{
+    OpenSpec, OutputSpec, check_base_format, check_child, child_rule, driver_for,
+    formats_with_children, needs_search, new_parent,
+};
+use serde::Serialize;
+
+use crate::{
+    context::{Context, Ids, Stage},
+    disk::{Disk, DiskRef},
+    output::{ImageOutput, Target, WrittenImage, shown},
+};
+
+/// How a child is to be made.
+#[derive(Clone, Debug)]
+pub struct Make {
+    base: OpenSpec,
+    target: OpenSpec,
+    output: Target,
+}
+
+/// A child that was made.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct ChildReport {
+    /// Its path.
+    pub child: String,
+    /// Its format.
+    pub format: &'static str,
+    /// The size of its disk in bytes.
+    pub size: u64,
+    /// How long its file is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file_size: Option<u64>,
+    /// Where its manifest stands.
+    pub manifest: String,
+    /// What it was made from.
+    pub base: DiskRef,
+    /// What it reproduces.
+    pub target: DiskRef,
+    /// Whether base and target are the same disk, so that the child is empty.
+    pub same: bool,
+    /// How many of its blocks say something.
+    pub blocks_changed: u64,
+    /// How many blocks the disk has.
+    pub blocks: u64,
+    /// How long a block is, in bytes.
+    pub block_size: u64,
+    /// How many bytes differ, to the format's grain.
+    pub bytes_changed: u64,
+    /// The digest of its own layer.
+    pub layer_digest: String,
+    /// Whether the base's digests were remembered instead of read.
+    pub base_from_memory: bool,
+    /// Which folder must be searched to open the child by its link.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search: Option<String>,
+    /// Whether nothing was written.
+    pub dry_run: bool,
+    /// What the user should know.
+    pub notes: Vec<String>,
+}
+
+impl Make {
+    /// A child at `output` that turns `base`, the image that the site has, into `target`.
+    #[must_use]
+    pub const fn new(base: OpenSpec, target: OpenSpec, output: OutputSpec) -> Self {
+        Self {
+            base,
+            target,
+            output: Target::of(output),
+        }
+    }
+
+    /// Whether all is worked out and nothing is written.
+    #[must_use]
+    pub const fn dry_run(mut self, dry_run: bool) -> Self {
+        self.output.dry_run = dry_run;
+        self
+    }
+
+    /// What the child's ids are made of.
+    #[must_use]
+    pub const fn ids(mut self, ids: Ids) -> Self {
+        self.output.ids = ids;
+        self
+    }
+
+    /// Makes the child and its manifest, durable and in their places; with any error neither is there, and what stood there still is.
+    ///
+    /// # Errors
+    /// Usage, if the output may not be replaced or is an input; Unsupported, if the format has no such child (`no_children`,
+    /// `base_format`, `size_differs`, `sector_size`); those of the images; Host, if an input changed meanwhile; Interrupted.
+    pub fn run(&self, context: &Context) -> Result<ChildReport> {
+        let path = &self.output.spec.path;
+        let driver = driver_for(&self.output.spec)?;
+        child_rule(driver).map_err(|error| {
+            let formats = formats_with_children();
+            let hint = format!(
+                "differencing disks exist in {formats}: choose one with -f or another extension"
+            );
+            error.with_hint(hint).in_file(path)
+        })?;
+        let base = Disk::open(&self.base)?;
+        let target = Disk::open(&self.target)?;
+        require_base_format(driver, &base)?;
+        check_child(driver, &base.traits(), &target.traits())
+            .map_err(|error| error.in_file(path))?;
+
+        let parent = new_parent(&base.top, path)?;
+        let inputs = [&base, &target];
+        let disk = target.chain.disk();
+        let output = ImageOutput::begin(&self.output, disk, Some(parent), &inputs, context)?;
+        let size = output.writer.shape().size;
+        let (writer, written) = output.split();
+        let place = manifest::place_of(path);
+        let sink = written.beside(&place.file_name().unwrap_or_default().to_string_lossy())?;
+
+        context.begin(Stage::Make(path));
+        let made = delta::Make {
+            base: &base.chain,
+            target: &target.chain,
+            proves: true,
+            memory: context.digest_cache(),
+            work: context.exec(self.output.ids)?,
+        }
+        .run(writer)?;
+        let manifest = describe(driver, &self.output, size, [&base, &target], &made)?;
+        sink.write_at(FileOffset::ZERO, &manifest.to_json()?)?;
+        let mut report = self.report(driver, [&base, &target], &made, &manifest, &written);
+        report.notes.extend(written.commit()?);
+        Ok(report)
+    }
+
+    /// What was made.
+    fn report(
+        &self,
+        driver: &Driver,
+        [base, target]: [&Disk; 2],
+        made: &delta::Made,
+        manifest: &Manifest,
+        written: &WrittenImage,
+    ) -> ChildReport {
+        let path = &self.output.spec.path;
+        let same = manifest.base.content_id == manifest.result.content_id;
+        let mut notes = base.notes();
+        notes.extend(target.notes());
+        if same {
+            notes.push("base and target are the same disk: the child is empty".to_owned());
+        }
+        if self.base.snapshot.is_some() {
+            notes.push(
+                "the base is a snapshot inside its file, which no link can name: use the child with 'apply' and --base-snapshot"
+                    .to_owned(),
+            );
+        }
+        ChildReport {
+            child: shown(path),
+            format: driver.format.name(),
+            size: manifest.child.size,
+            file_size: written.file_size(),
+            manifest: shown(&manifest::place_of(path)),
+            base: base.named(Some(manifest.base.content_id.clone())),
+            target: target.named(Some(manifest.result.content_id.clone())),
+            same,
+            blocks_changed: made.units,
+            blocks: Bytes(manifest.child.size).pieces(made.unit),
+            block_size: made.unit.0,
+            bytes_changed: made.changed.0,
+            layer_digest: manifest.child.layer_digest.clone(),
+            base_from_memory: made.remembered,
+            search: needs_search(path, &base.top.path).map(|folder| shown(&folder)),
+            dry_run: self.output.dry_run,
+            notes,
+        }
+    }
+}
+
+/// Makes sure that the base has the format that such a child demands, or says how it gets it.
+pub(crate) fn require_base_format(driver: &Driver, base: &Disk) -> Result<()> {
+    let path = &base.top.path;
+    let extension = driver.extensions.first().copied().unwrap_or_default();
+    check_base_format(driver, base.top.driver.format).map_err(|error: Error| {
+        error
+            .with_hint(format!(
+                "'imgdelta convert {} -o {}' makes one",
+                path.display(),
+                path.with_extension(extension).display()
+            ))
+            .in_file(path)
+    })
+}
+
+/// The manifest of the child.
+fn describe(
+    driver: &Driver,
+    output: &Target,
+    size: Bytes,
+    [base, target]: [&Disk; 2],
+    made: &delta::Made,
+) -> Result<Manifest> {
+    let of = |disk: &Disk| manifest::ImageName {
+        name: disk.name(),
+        format: disk.top.driver.format,
+        identity: None,
+    };
+    let base = manifest::ImageName {
+        identity: base.facts().identity.as_ref(),
+        ..of(base)
+    };
+    let child = manifest::ImageName {
+        name: shown(output.spec.path.file_name().unwrap_or_default().as_ref()),
+        format: driver.format,
+        identity: None,
+    };
+    Manifest::describe(made, &base, &of(target), &child, size)
+}
