@@ -1,6 +1,6 @@
 //! An open disk: a chain of layers with their files' names, as commands use it.
 
-use imgdelta_core::{Error, Facts, FileVersion, Kind, Options, Result};
+use imgdelta_core::{Error, Facts, FileVersion, Kind, Result};
 use imgdelta_delta::{Chain, Layer};
 use imgdelta_registry::{OpenSpec, Opened, open_chain, open_image};
 use serde::Serialize;
@@ -33,23 +33,19 @@ pub(crate) struct Named {
 impl Disk {
     /// Opens an image and all its parents.
     pub(crate) fn open(spec: &OpenSpec) -> Result<Self> {
-        Self::of(open_chain(spec)?, spec)
+        Self::of(open_chain(spec)?)
     }
 
     /// Opens an image; whom it names as its parent does not matter.
     pub(crate) fn open_alone(spec: &OpenSpec) -> Result<Self> {
-        Self::of(vec![open_image(spec)?], spec)
+        Self::of(vec![open_image(spec)?])
     }
 
-    fn of(opened: Vec<Opened>, spec: &OpenSpec) -> Result<Self> {
-        let mut layers = Vec::new();
-        for one in &opened {
-            layers.push(Layer::new(
-                one.image.clone(),
-                view(spec, layers.is_empty()),
-            )?);
-        }
-        let chain = Chain::new(layers)?;
+    fn of(opened: Vec<Opened>) -> Result<Self> {
+        let layers = opened
+            .iter()
+            .map(|one| Layer::new(one.image.clone(), one.id.clone()));
+        let chain = Chain::new(layers.collect())?;
         let mut opened = opened.into_iter();
         let top = opened
             .next()
@@ -116,17 +112,4 @@ pub(crate) fn notes_of(opened: &Opened) -> Vec<String> {
         .chain(&facts.notes)
         .map(|note| format!("{path}: {note}"))
         .collect()
-}
-
-/// Which view of its file a layer is: what was asked for beside its path. Remembered digests are found by it.
-/// Options are asked of all layers, a snapshot of the top one alone.
-fn view(spec: &OpenSpec, is_top: bool) -> String {
-    let mut view = String::new();
-    if let Some(snapshot) = spec.snapshot.as_ref().filter(|_| is_top) {
-        view = format!("snapshot {snapshot}");
-    }
-    if spec.options != Options::default() {
-        view = format!("{view} {:?}", spec.options);
-    }
-    view
 }

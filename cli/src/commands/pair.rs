@@ -48,7 +48,7 @@ impl Pair {
         if manifest.is_none() {
             require_identity(&child, &base)?;
         }
-        let layer = Layer::new(child.top.image.clone(), "")?;
+        let layer = Layer::new(child.top.image.clone(), child.top.id.clone());
         let disk = Chain::over(layer, &base.chain)?;
         Ok(Self {
             child,

@@ -9,7 +9,7 @@ use std::{
 
 use imgdelta_core::{Error, FileSource, Format, Kind, NoCompanions, Open, Result, Source};
 use imgdelta_delta::{Chain, Layer};
-use imgdelta_registry::{DRIVERS, OpenSpec};
+use imgdelta_registry::{DRIVERS, OpenSpec, open_layer};
 
 use super::Run;
 
@@ -31,13 +31,13 @@ pub(crate) fn open(spec: &OpenSpec, run: &Run<'_>) -> Result<Chain> {
         .ok_or_else(|| Error::new(Kind::Unsupported, format!("{format} is not supported")))?;
     let file = keep(&run.settings.temporary.value, run)?;
     let source: Arc<dyn Source> = Arc::new(FileSource::of(file, Path::new(NAME))?);
-    let image = (driver.open)(Open {
+    let open = Open {
         source,
         companions: &NoCompanions,
         options: spec.options.clone(),
         snapshot: spec.snapshot.clone(),
-    })
-    .map_err(|error| error.in_file(Path::new(NAME)))?;
+    };
+    let (image, id) = open_layer(driver, open).map_err(|error| error.in_file(Path::new(NAME)))?;
     if image.parent().is_some() {
         return Err(Error::new(
             Kind::Reference,
@@ -47,7 +47,7 @@ pub(crate) fn open(spec: &OpenSpec, run: &Run<'_>) -> Result<Chain> {
         .with_hint("keep it as a file beside its parent")
         .in_file(Path::new(NAME)));
     }
-    Chain::new(vec![Layer::new(image, "")?])
+    Chain::new(vec![Layer::new(image, id)])
 }
 
 /// Standard input as a file that has no name and is gone with its last user.

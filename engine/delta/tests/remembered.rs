@@ -13,8 +13,8 @@ use std::{
 };
 
 use imgdelta_core::{
-    Bytes, Extent, Facts, FileOffset, FileSource, Format, Image, Kind, Result, Shape, Source,
-    State, VirtOffset,
+    Bytes, Extent, Facts, FileOffset, FileSource, Format, Image, Kind, LayerId, Result, Shape,
+    Source, State, VirtOffset,
 };
 use imgdelta_delta::{Chain, DigestCache, ExecContext, Layer, Made, Make, Watch, digest, prove};
 use memory::{MemImage, writer};
@@ -64,7 +64,9 @@ fn disk(path: &Path) -> Result<Chain> {
         details: Vec::new(),
         snapshots: Vec::new(),
     };
-    Chain::new(vec![Layer::new(Arc::new(FileImage { facts, file }), "")?])
+    let image = FileImage { facts, file };
+    let id = LayerId::of(&image);
+    Chain::new(vec![Layer::new(Arc::new(image), id)])
 }
 
 const SIZE: usize = 3 << 20;

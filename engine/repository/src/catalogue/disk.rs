@@ -24,8 +24,8 @@ impl Disk {
         let images = open_chain(spec)?;
         let layers = images
             .iter()
-            .map(|opened| Layer::new(opened.image.clone(), ""))
-            .collect::<Result<Vec<_>>>()?;
+            .map(|opened| Layer::new(opened.image.clone(), opened.id.clone()))
+            .collect();
         Ok(Self {
             chain: Chain::new(layers)?,
             images,
