@@ -1,5 +1,6 @@
 //! What remembered digests are found by: the hash of the ids of all layers.
 //!
+//! A disk of which one file stands where times need not move when content does has no key: see [`FileSystem`](imgdelta_core::FileSystem).
 //! All that could make two disks of one chain of files goes in, each part with its length or count before it, so that no two chains give the
 //! same bytes.
 
@@ -27,8 +28,10 @@ pub(super) fn of(chain: &Chain) -> Option<Digest> {
     key.count(chain.layers().len());
     for layer in chain.layers() {
         let id = layer.id();
-        let is_told =
-            |file: &FileVersion| !file.is_device && file.modified.max(file.changed) <= settled;
+        let is_told = |file: &FileVersion| {
+            let is_settled = file.modified.max(file.changed) <= settled;
+            !file.is_device && file.file_system.tells_changes() && is_settled
+        };
         if id.files().is_empty() || !id.files().iter().all(is_told) {
             return None;
         }
