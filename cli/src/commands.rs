@@ -30,7 +30,7 @@ use imgdelta_delta::{DigestCache, ExecContext, Watch};
 use serde::Serialize;
 
 use crate::{
-    job::{Ids, Settings},
+    job::{Ids, Memory, Settings},
     progress::Showing,
     signals::Signals,
 };
@@ -86,10 +86,15 @@ pub(crate) struct Run<'a> {
 
 impl Run<'_> {
     /// Where digests are kept between runs, if they are.
-    fn memory(&self, remembers: bool) -> DigestCache {
-        match &self.settings.cache.value {
-            Some(folder) if remembers => DigestCache::in_folder(folder.clone()),
-            _ => DigestCache::none(),
+    fn memory(&self, memory: Memory) -> DigestCache {
+        let cache = match &self.settings.cache.value {
+            Some(folder) => DigestCache::in_folder(folder.clone()),
+            None => DigestCache::none(),
+        };
+        match memory {
+            Memory::Believed => cache,
+            Memory::Refreshed => cache.refreshed(),
+            Memory::Unused => DigestCache::none(),
         }
     }
 

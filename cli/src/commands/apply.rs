@@ -55,7 +55,7 @@ pub(crate) fn apply(job: &job::Apply, run: &Run<'_>) -> Result<Applied> {
     job::refuse_stream(&goal.output.path, "the result of apply")?;
     let format = format_of(goal)?;
     let pair = Pair::open(&job.pair)?;
-    let memory = run.memory(job.pair.remembers);
+    let memory = run.memory(job.pair.memory);
     let apply = delta::Apply {
         base: &pair.base.chain,
         disk: &pair.disk,
@@ -106,7 +106,8 @@ pub(crate) fn apply(job: &job::Apply, run: &Run<'_>) -> Result<Applied> {
                 .as_ref()
                 .map(|manifest| manifest.base.content_id.clone()),
         ),
-        proven_by: pair.proven_by(),
+        // What came out was hashed as it was written, whatever was believed of the base.
+        proven_by: pair.proven_by(false),
         base_from_memory,
         dry_run: goal.dry_run,
         notes,

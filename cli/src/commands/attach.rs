@@ -83,7 +83,7 @@ pub(crate) fn attach(job: &job::Attach, run: &Run<'_>) -> Result<Attached> {
         .first()
         .ok_or_else(|| Error::new(Kind::Unsupported, "the child has no file"))?;
 
-    let memory = run.memory(spec.remembers);
+    let memory = run.memory(spec.memory);
     let work = run.work(Ids::OfContent)?;
     let proof = delta::Apply {
         base: &pair.base.chain,
@@ -119,7 +119,7 @@ pub(crate) fn attach(job: &job::Attach, run: &Run<'_>) -> Result<Attached> {
                 .map(|manifest| manifest.base.content_id.clone()),
         ),
         recorded: parent.relative.clone(),
-        proven_by: pair.proven_by(),
+        proven_by: pair.proven_by(base_from_memory),
         layer_digest: pair
             .manifest
             .as_ref()

@@ -45,15 +45,22 @@ pub(crate) fn digest(job: &job::Digest, run: &Run<'_>) -> Result<Digested> {
         )
     } else {
         let (proof, remembered) =
-            delta::prove_or_recall(&disk.chain, &run.memory(job.remembers), work)?;
+            delta::prove_or_recall(&disk.chain, &run.memory(job.memory), work)?;
         (proof.id.to_string(), remembered)
     };
+    let mut notes = disk.notes();
+    if from_memory {
+        notes.push(format!(
+            "{}: remembered, not read; --prove reads it anew",
+            disk.path()
+        ));
+    }
     Ok(Digested {
         path: disk.path(),
         format: disk.facts().format.name(),
         size: disk.chain.size().0,
         digest,
         from_memory,
-        notes: disk.notes(),
+        notes,
     })
 }

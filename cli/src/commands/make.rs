@@ -93,7 +93,7 @@ pub(crate) fn make(job: &job::Make, run: &Run<'_>) -> Result<Made> {
         base: &base.chain,
         target: &target.chain,
         proves: true,
-        memory: &run.memory(job.remembers),
+        memory: &run.memory(job.memory),
         work: run.work(goal.ids)?,
     }
     .run(writer)?;

@@ -14,8 +14,10 @@ use crate::job::{self, Promise};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ProvenBy {
-    /// The content of base and child.
+    /// The content of base and child, read in this run.
     Content,
+    /// The content of the child, and what is remembered of the base's.
+    Memory,
     /// Only the identity that the child records of its parent.
     Identity,
 }
@@ -58,9 +60,10 @@ impl Pair {
         })
     }
 
-    /// What the result rests on.
-    pub(crate) const fn proven_by(&self) -> ProvenBy {
+    /// What a result rests on for which the base was read, or only remembered.
+    pub(crate) const fn proven_by(&self, is_remembered: bool) -> ProvenBy {
         match self.manifest {
+            Some(_) if is_remembered => ProvenBy::Memory,
             Some(_) => ProvenBy::Content,
             None => ProvenBy::Identity,
         }

@@ -1,7 +1,7 @@
 //! Leaf digests of disks that were hashed before, kept in the user's cache folder.
 //!
-//! They are found by what every layer of the chain is known by: see `key`. A stale entry can only lead to a refusal
-//! later, never to a wrong disk: the content id that goes into a manifest is worked out from the leaves that were used.
+//! They are found by what every layer of the chain is known by: see `key`. What is recalled stands for reading the disk as far as the host's
+//! times of its files can be believed, and no further: results that rest on it say so, and [`DigestCache::refreshed`] reads all the same.
 
 mod key;
 mod leaves;
@@ -23,13 +23,18 @@ const FOLDER_LIMIT: u64 = 2 << 30;
 #[derive(Clone, Debug, Default)]
 pub struct DigestCache {
     folder: Option<PathBuf>,
+    /// Whether everything is read all the same, and only what comes out is kept.
+    is_refreshed: bool,
 }
 
 impl DigestCache {
     /// Remembers nothing.
     #[must_use]
     pub const fn none() -> Self {
-        Self { folder: None }
+        Self {
+            folder: None,
+            is_refreshed: false,
+        }
     }
 
     /// Remembers in `folder`, which is made when there is something to keep.
@@ -37,12 +42,25 @@ impl DigestCache {
     pub const fn in_folder(folder: PathBuf) -> Self {
         Self {
             folder: Some(folder),
+            is_refreshed: false,
+        }
+    }
+
+    /// The same, nothing of it believed: everything is read, and remembered anew.
+    #[must_use]
+    pub fn refreshed(self) -> Self {
+        Self {
+            is_refreshed: true,
+            ..self
         }
     }
 
     /// What is remembered of the disk. Anything that is not whole is as if it were not there.
     #[must_use]
     pub fn recall(&self, chain: &Chain) -> Option<LeafReader> {
+        if self.is_refreshed {
+            return None;
+        }
         let leaves = LeafReader::open(&self.entry(chain)?).ok()?;
         if leaves.size() != chain.size() {
             return None;
