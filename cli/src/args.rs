@@ -10,6 +10,7 @@ mod general;
 mod input;
 mod looks;
 mod make;
+mod memory;
 mod output;
 mod own;
 mod plan;

@@ -25,7 +25,11 @@ use imgdelta_delta::{DigestCache, ExecContext, Watch};
 use imgdelta_operations::{Context, Stage};
 use serde::Serialize;
 
-use crate::{job::Settings, progress::Showing, signals::Signals};
+use crate::{
+    job::{Memory, Settings},
+    progress::Showing,
+    signals::Signals,
+};
 
 pub(crate) use deploy::{Deployed, Parcel, Served, deploy};
 pub(crate) use env::{Environment, env};
@@ -70,13 +74,18 @@ pub(crate) struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// What calls of the library are given; `remembers`: digests are kept between runs, where the settings say a folder.
-    fn context(&self, remembers: bool) -> Context {
+    /// What calls of the library are given; `memory`: what digests of earlier runs are good for, where the settings say a folder.
+    fn context(&self, memory: Memory) -> Context {
         let (phases, signals) = (self.showing.phases(), self.signals.clone());
         let begun = Arc::clone(self.begun);
         let cache = match &self.settings.cache.value {
-            Some(folder) if remembers => DigestCache::in_folder(folder.clone()),
-            _ => DigestCache::none(),
+            Some(folder) => DigestCache::in_folder(folder.clone()),
+            None => DigestCache::none(),
+        };
+        let cache = match memory {
+            Memory::Believed => cache,
+            Memory::Refreshed => cache.refreshed(),
+            Memory::Unused => DigestCache::none(),
         };
         Context::new()
             .threads(self.settings.threads.value)

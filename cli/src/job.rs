@@ -42,8 +42,19 @@ pub(crate) struct Make {
     pub(crate) target: OpenSpec,
     /// The child.
     pub(crate) goal: Goal,
-    /// Whether digests are kept between runs.
-    pub(crate) remembers: bool,
+    /// What digests of earlier runs are good for.
+    pub(crate) memory: Memory,
+}
+
+/// What digests of earlier runs are good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Memory {
+    /// They stand for reading a disk that has not changed.
+    Believed,
+    /// Nothing: all is read, and kept for later runs.
+    Refreshed,
+    /// Nothing, and none are kept.
+    Unused,
 }
 
 /// A child and the base that it is to fit.
@@ -55,8 +66,8 @@ pub(crate) struct Pair {
     pub(crate) base: OpenSpec,
     /// What proves them.
     pub(crate) evidence: Evidence,
-    /// Whether digests are kept between runs.
-    pub(crate) remembers: bool,
+    /// What digests of earlier runs are good for.
+    pub(crate) memory: Memory,
 }
 
 /// `apply`.
@@ -146,8 +157,8 @@ pub(crate) struct Digest {
     pub(crate) image: OpenSpec,
     /// Whether the plain SHA-256 is wanted instead of the content id.
     pub(crate) plain: bool,
-    /// Whether digests are kept between runs.
-    pub(crate) remembers: bool,
+    /// What digests of earlier runs are good for.
+    pub(crate) memory: Memory,
 }
 
 /// Refuses standard input or output where only a file will do.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, Create, Driver, Format, Image, MemSink, MemSource, NewParent, NoCompanions, OneOutput,
-    Open, Options, Result, Sink, Source, VirtOffset,
+    Bytes, Create, Driver, Format, Image, LayerId, MemSink, MemSource, NewParent, NoCompanions,
+    OneOutput, Open, Options, Result, Sink, Source, VirtOffset,
 };
 use imgdelta_delta::{Chain, Convert, DigestCache, ExecContext, Layer, Make, Watch};
 
@@ -151,7 +151,7 @@ pub(crate) fn chain(bytes: &[u8]) {
     );
     assert!(one == three, "{child_form:?}: threads do not show");
     let child = or_fail(open(child_form.0, one), "the child opens");
-    let layer = or_fail(Layer::new(child, ""), "a layer in memory");
+    let layer = layer_of(child);
     let whole = or_fail(
         Chain::over(layer, &base_chain).and_then(|chain| read(&chain)),
         "the chain reads",
@@ -199,10 +199,12 @@ fn open(format: Format, bytes: Vec<u8>) -> Result<Arc<dyn Image>> {
 }
 
 fn chain_of(image: Arc<dyn Image>) -> Chain {
-    or_fail(
-        Layer::new(image, "").and_then(|layer| Chain::new(vec![layer])),
-        "a layer in memory",
-    )
+    or_fail(Chain::new(vec![layer_of(image)]), "a chain of one layer")
+}
+
+fn layer_of(image: Arc<dyn Image>) -> Layer {
+    let id = LayerId::of(&*image);
+    Layer::new(image, id)
 }
 
 /// `bytes` as an image of that form.

@@ -9,6 +9,7 @@ use imgdelta_registry::OpenSpec;
 
 use super::{
     input::{self, Parents},
+    memory::Remembered,
     output::Output,
 };
 use crate::job;
@@ -74,9 +75,9 @@ struct Pair {
     /// Where the parents of the base are.
     #[command(flatten)]
     parents: Parents,
-    /// Neither use nor keep digests of earlier runs.
-    #[arg(long, help_heading = "Performance")]
-    no_cache: bool,
+    /// What is believed of earlier runs.
+    #[command(flatten)]
+    memory: Remembered,
 }
 
 impl Pair {
@@ -102,7 +103,7 @@ impl Pair {
                 (false, Some(file)) => Evidence::ManifestAt(file),
                 (false, None) => Evidence::ManifestBeside,
             },
-            remembers: !self.no_cache,
+            memory: self.memory.job(),
         })
     }
 }
@@ -151,11 +152,12 @@ impl Apply {
 Example:
   imgdelta attach november.vhd -b golden.vhd",
     after_long_help = "\
-Only the fields in which the child names its parent change, and only in a copy that takes the child's name when it is whole.
+Only the fields in which the child names its parent change, and only in a copy that takes the child's name when it is whole. A base \
+whose digests are remembered from an earlier run is not read again, and the result says so; --prove reads it.
 
 Examples:
   imgdelta attach november.vhd -b golden.vhd
-  imgdelta attach november.qcow2 -b /srv/images/golden.qcow2 --no-cache"
+  imgdelta attach november.qcow2 -b /srv/images/golden.qcow2 --prove"
 )]
 pub(crate) struct Attach {
     /// Child and base.

@@ -6,7 +6,7 @@ use clap::Args;
 use imgdelta_core::{Existing, Result};
 use imgdelta_operations::{MapLayers, RepairInto};
 
-use super::input::Input;
+use super::{input::Input, memory::Remembered};
 use crate::job::{self, InfoDepth};
 
 /// `info`: what an image is.
@@ -169,12 +169,13 @@ impl Check {
 Example:
   imgdelta digest golden.vhd",
     after_long_help = "\
-The content id is the same whatever the format. Digests are remembered for files that do not change.
+The content id is the same whatever the format. It is remembered for files that do not change, where the \
+file system tells a change; --prove reads all the same.
 
 Examples:
   imgdelta digest golden.vhd
   imgdelta digest golden.vhd --plain
-  imgdelta digest golden.vhd --no-cache"
+  imgdelta digest golden.vhd --prove"
 )]
 pub(crate) struct Digest {
     /// The image, its parents included.
@@ -189,9 +190,9 @@ pub(crate) struct Digest {
     /// How it is opened.
     #[command(flatten)]
     input: Input,
-    /// Neither use nor keep digests of earlier runs.
-    #[arg(long, help_heading = "Performance")]
-    no_cache: bool,
+    /// What is believed of earlier runs.
+    #[command(flatten)]
+    memory: Remembered,
 }
 
 impl Digest {
@@ -200,7 +201,7 @@ impl Digest {
         Ok(job::Digest {
             image: self.input.open(self.image, self.snapshot)?,
             plain: self.plain,
-            remembers: !self.no_cache,
+            memory: self.memory.job(),
         })
     }
 }

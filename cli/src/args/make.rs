@@ -6,7 +6,7 @@ use clap::Args;
 use imgdelta_core::{Format, Result};
 use imgdelta_registry::OpenSpec;
 
-use super::{input, input::Parents, output::Output};
+use super::{input, input::Parents, memory::Remembered, output::Output};
 use crate::job;
 
 /// `make`: what of the target differs from the base, as a child of the base.
@@ -78,9 +78,9 @@ pub(crate) struct Make {
     /// Its form.
     #[command(flatten)]
     form: Output,
-    /// Neither use nor keep digests of earlier runs.
-    #[arg(long, help_heading = "Performance")]
-    no_cache: bool,
+    /// What is believed of earlier runs.
+    #[command(flatten)]
+    memory: Remembered,
 }
 
 impl Make {
@@ -102,7 +102,7 @@ impl Make {
                 policy: self.parents.policy(Some(&self.target_parent)),
             },
             goal: self.form.goal(self.output)?,
-            remembers: !self.no_cache,
+            memory: self.memory.job(),
         })
     }
 }

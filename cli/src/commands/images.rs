@@ -12,7 +12,7 @@ use imgdelta_operations::{
 };
 
 use super::{Run, stdin};
-use crate::job::{self, Goal};
+use crate::job::{self, Goal, Memory};
 
 /// Writes what of the target differs from the base as a child of the base.
 pub(crate) fn make(job: &job::Make, run: &Run<'_>) -> Result<ChildReport> {
@@ -23,7 +23,7 @@ pub(crate) fn make(job: &job::Make, run: &Run<'_>) -> Result<ChildReport> {
     Make::new(job.base.clone(), job.target.clone(), goal.output.clone())
         .dry_run(goal.dry_run)
         .ids(goal.ids)
-        .run(&run.context(job.remembers))
+        .run(&run.context(job.memory))
 }
 
 /// Writes base and child as a full image.
@@ -35,7 +35,7 @@ pub(crate) fn apply(job: &job::Apply, run: &Run<'_>) -> Result<ApplyReport> {
         .evidence(pair.evidence.clone())
         .dry_run(goal.dry_run)
         .ids(goal.ids)
-        .run(&run.context(pair.remembers))
+        .run(&run.context(pair.memory))
 }
 
 /// Links a child to the local copy of its base.
@@ -45,7 +45,7 @@ pub(crate) fn attach(job: &job::Attach, run: &Run<'_>) -> Result<AttachReport> {
     Attach::new(pair.child.clone(), pair.base.clone())
         .evidence(pair.evidence.clone())
         .dry_run(job.dry_run)
-        .run(&run.context(pair.remembers))
+        .run(&run.context(pair.memory))
 }
 
 fn refuse_streams(pair: &job::Pair) -> Result<()> {
@@ -79,7 +79,7 @@ pub(crate) fn convert(job: &job::Convert, run: &Run<'_>) -> Result<ConvertReport
         refuse_terminal(goal)?;
         convert = convert.to_pipe(Arc::new(PipeSink::new(io::stdout())));
     }
-    let mut report = convert.run(&run.context(false))?;
+    let mut report = convert.run(&run.context(Memory::Unused))?;
     if job::is_stream(&job.source.path) {
         report.source = job::STREAM.to_owned();
     }
@@ -110,7 +110,7 @@ pub(crate) fn compare(
     Compare::new(job.one.clone(), job.other.clone())
         .stops_early(job.stops_early)
         .ignores_size(job.ignores_size)
-        .run_listing(&run.context(false), each)
+        .run_listing(&run.context(Memory::Unused), each)
 }
 
 /// Says what an image is, and its parents if they are asked for.
@@ -139,7 +139,7 @@ pub(crate) fn map(
     run.signals.may_end_at_once(true);
     Map::new(job.image.clone())
         .layers(job.layers)
-        .run(&run.context(false), each)
+        .run(&run.context(Memory::Unused), each)
 }
 
 /// Looks for faults in an image, its parents apart; writes a mended one if that is asked for.
@@ -152,7 +152,7 @@ pub(crate) fn check(job: &job::Check, run: &Run<'_>) -> Result<CheckedImage> {
         None => check,
         Some(into) => check.repair(into),
     }
-    .run(&run.context(false))
+    .run(&run.context(Memory::Unused))
 }
 
 /// Works out the digest of a disk, or recalls it.
@@ -160,5 +160,5 @@ pub(crate) fn digest(job: &job::Digest, run: &Run<'_>) -> Result<DigestReport> {
     job::refuse_stream(&job.image.path, "an image to be digested")?;
     Digest::new(job.image.clone())
         .plain(job.plain)
-        .run(&run.context(job.remembers))
+        .run(&run.context(job.memory))
 }

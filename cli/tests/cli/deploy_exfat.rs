@@ -138,3 +138,31 @@ fn a_site_that_becomes_full_enters_nothing_that_is_not_whole() {
     place.ok(&deploy);
     must_have(&place, &site, "after there was room");
 }
+
+#[test]
+fn what_lies_on_a_stick_is_read_each_time() {
+    let Some(medium) = Medium::exfat(STICK) else {
+        return;
+    };
+    let place = Place::golden();
+    let (base, child) = (on(&medium, "base.vhd"), on(&medium, "child.vhd"));
+    place.ok(&format!("convert golden.vhd -o {base} -q"));
+    place.ok(&format!("make -b {base} -t patched.vhd -o {child} -q"));
+    let hour_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    let stamp = |path: &str| {
+        let file = fs::File::options().append(true).open(path).expect("there");
+        file.set_modified(hour_ago).expect("it can be said");
+    };
+    let attach = format!("attach {child} -b {base}");
+    for _ in 0..2 {
+        stamp(&base);
+        let out = place.ok(&attach);
+        assert!(out.contains("proven"), "{out}");
+    }
+    // A change that moves no time: exFAT knows no time that a program cannot set.
+    let mut bytes = fs::read(&base).expect("there");
+    bytes[5_000_000] ^= 1;
+    fs::write(&base, bytes).expect("room");
+    stamp(&base);
+    place.refused(&attach, 5);
+}

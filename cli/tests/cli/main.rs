@@ -27,6 +27,7 @@ mod place;
 mod plan;
 mod refuses;
 mod repo;
+mod roles;
 mod same;
 mod sshd;
 mod survives;

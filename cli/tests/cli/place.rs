@@ -91,6 +91,14 @@ impl Place {
         names
     }
 
+    /// The files of what is remembered.
+    pub(crate) fn remembered(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.cache.path()).expect("readable");
+        entries
+            .map(|entry| entry.expect("readable").path())
+            .collect()
+    }
+
     /// The command with the words of `line`, which have no spaces in them.
     pub(crate) fn command(&self, line: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_imgdelta"));

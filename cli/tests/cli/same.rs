@@ -47,17 +47,69 @@ fn what_is_remembered_is_told_and_changes_nothing() {
     assert_eq!(first["from_memory"], false);
     assert_eq!(again["from_memory"], true);
     assert_eq!(anew["from_memory"], false);
+    assert_eq!(digest("--prove")["from_memory"], false);
     assert_eq!(first["digest"], again["digest"]);
 
     place.ok("make -b golden.vhd -t patched.vhd -o c.vhd");
     place.ok("make -b golden.vhd -t patched.vhd -o d.vhd --no-cache");
     assert_eq!(place.read("c.vhd"), place.read("d.vhd"));
+    let out = place.ok("make -b golden.vhd -t patched.vhd -o c.vhd --force");
+    assert!(out.contains("base remembered; --prove"), "{out}");
     let out = place.ok("attach c.vhd -b golden.vhd");
-    assert!(out.contains("from memory"), "{out}");
-    let out = place.ok("attach c.vhd -b golden.vhd --no-cache");
-    assert!(!out.contains("from memory"), "{out}");
+    let told = "c.vhd: child of golden.vhd, base remembered\n--prove reads the base anew\n";
+    assert_eq!(out, told);
+    let out = place.ok("attach c.vhd -b golden.vhd --json");
+    assert!(out.contains("\"proven_by\": \"memory\""), "{out}");
+    for flag in ["--no-cache", "--prove"] {
+        let out = place.ok(&format!("attach c.vhd -b golden.vhd {flag}"));
+        assert_eq!(out, "c.vhd: child of golden.vhd, proven\n");
+    }
+    // What comes out of apply is read, whatever is known of its base.
+    let out = place.ok("apply c.vhd -b golden.vhd -o f.raw");
+    assert!(out.contains("disk, proven\nbase remembered"), "{out}");
+    assert_eq!(place.read("f.raw"), place.read("patched.raw"));
+
+    place.refused("digest golden.vhd --prove --no-cache", 2);
 
     // A byte that changes is noticed whatever is remembered.
     place.change("golden.vhd", |bytes| bytes[0x30_0000] ^= 1);
     place.refused("attach c.vhd -b golden.vhd", 5);
+}
+
+#[test]
+fn what_is_remembered_wrongly_is_never_called_proven_and_is_put_right_by_proving() {
+    let place = Place::golden();
+    place.ok("make -b golden.vhd -t patched.vhd -o c.vhd -q --no-cache");
+    place.change("golden.vhd", |bytes| bytes[0x30_0000] ^= 1);
+    std::thread::sleep(std::time::Duration::from_millis(2200));
+    let digest = |line: &str| -> String {
+        let out = place.ok(&format!("digest {line} -qq"));
+        out.split_whitespace().next().expect("an id").to_owned()
+    };
+    // The entry of the file that changed says what the disk was before: as if nothing had told of the change.
+    let was = digest("golden.raw");
+    let [kept] = place.remembered().try_into().expect("one entry");
+    let right = digest("golden.vhd");
+    let both = place.remembered();
+    let other = both
+        .iter()
+        .find(|path| **path != kept)
+        .expect("a second one");
+    std::fs::copy(&kept, other).expect("room");
+    assert_ne!(was, right);
+    assert_eq!(digest("golden.vhd"), was, "believed");
+
+    let out = place.ok("attach c.vhd -b golden.vhd");
+    assert!(
+        out.contains("base remembered") && !out.contains("proven"),
+        "{out}"
+    );
+    place.refused("attach c.vhd -b golden.vhd --prove", 5);
+    assert_eq!(digest("golden.vhd"), right, "proving has put it right");
+    place.refused("attach c.vhd -b golden.vhd", 5);
+
+    // What is written is read: either right or not there, and then it is the base that is looked at again.
+    std::fs::copy(&kept, other).expect("room");
+    place.refused("apply c.vhd -b golden.vhd -o f.raw", 5);
+    assert_eq!(digest("golden.vhd"), right);
 }

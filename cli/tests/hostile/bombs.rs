@@ -6,6 +6,10 @@ use imgdelta_fixtures::{
     vhd::VhdSpec,
 };
 
+use std::{fs, io::Write, os::unix::fs::FileExt, thread, time::Duration};
+
+use imgdelta_delta::{Digest, WINDOW};
+
 use crate::{Outcome, place::Place};
 
 /// A cluster's bytes.
@@ -120,5 +124,58 @@ fn a_vhd_disk_of_2040_gib_is_looked_at_in_little_memory() -> Outcome {
     let ended = place.run("convert huge.vhd -o copy.vhd", "2040 GiB")?;
     assert_eq!(ended.code, Some(0), "{ended}");
     place.changes_nothing("compare huge.vhd copy.vhd", 0, "2040 GiB")?;
+    Ok(())
+}
+
+/// The leaves of a disk of which only the first window is not zero, each window told on its own, as files of version 1 are.
+fn in_single_windows(kept: &[u8], windows: u64, first: Digest) -> Vec<u8> {
+    let (size, end) = (&kept[16..24], &kept[kept.len() - 33..]);
+    let mut file = [
+        b"imgdelta leaves1",
+        size,
+        &[1],
+        &1_u64.to_le_bytes(),
+        &first.0,
+    ]
+    .concat();
+    let zero = [&[0], 1_u64.to_le_bytes().as_slice()].concat();
+    for _ in 1..windows {
+        file.extend_from_slice(&zero);
+    }
+    [&file, end].concat()
+}
+
+#[test]
+fn what_is_remembered_window_by_window_of_a_disk_of_a_tebibyte_needs_no_memory() -> Outcome {
+    let place = Place::empty()?;
+    let (size, data) = (1_u64 << 40, [7; WINDOW.0 as usize]);
+    for name in ["base.raw", "target.raw"] {
+        place.put(name, &data)?;
+        let file = fs::File::options().write(true).open(place.path(name))?;
+        file.set_len(size)?;
+    }
+    let target = fs::File::options()
+        .write(true)
+        .open(place.path("target.raw"))?;
+    target.write_all_at(b"new", size / 2)?;
+    drop(target);
+    // Digests are kept of files that have been at rest for two seconds.
+    thread::sleep(Duration::from_millis(2200));
+    let kept = place.run("digest base.raw", "1 TiB")?;
+    assert_eq!(kept.code, Some(0), "{kept}");
+    let entry = fs::read_dir(place.path("cache"))?
+        .next()
+        .ok_or("nothing is remembered")??;
+    let file = in_single_windows(
+        &fs::read(entry.path())?,
+        size / WINDOW.0,
+        Digest::leaf(&data),
+    );
+    fs::File::create(entry.path())?.write_all(&file)?;
+    let made = place.run("make -b base.raw -t target.raw -o child.qcow2", "1 TiB")?;
+    assert_eq!(made.code, Some(0), "{made}");
+    assert!(made.said.contains("base remembered"), "{made}");
+    let again = place.run("digest base.raw", "1 TiB")?;
+    assert!(again.said.contains(&kept.said[..74]), "{again}");
     Ok(())
 }

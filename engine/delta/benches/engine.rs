@@ -98,11 +98,10 @@ fn make(base: &Path, target: &Path, child: &Path) -> Result<()> {
         open_chain(&OpenSpec::of(target))?,
     );
     let chain = |opened: &[imgdelta_registry::Opened]| {
-        opened
+        let layers = opened
             .iter()
-            .map(|one| Layer::new(one.image.clone(), ""))
-            .collect::<Result<Vec<_>>>()
-            .and_then(Chain::new)
+            .map(|one| Layer::new(one.image.clone(), one.id.clone()));
+        Chain::new(layers.collect())
     };
     let (base_disk, target_disk) = (chain(&base_layers)?, chain(&target_layers)?);
     let spec = OutputSpec {

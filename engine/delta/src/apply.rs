@@ -90,7 +90,11 @@ impl Apply<'_> {
             .is_some()
         {
             let is_remembered = self.prove_base()?;
-            return Ok((self.run(writer)?, is_remembered));
+            let copied = self.run(writer);
+            return match copied {
+                Err(error) if is_remembered => Err(self.doubted(error)),
+                copied => Ok((copied?, is_remembered)),
+            };
         }
         let (copied, _) = self.run_beside(writer, None, false)?;
         Ok((copied, false))
@@ -164,6 +168,16 @@ impl Apply<'_> {
             "base_mismatch" => self.prove_base().err().unwrap_or(error),
             _ => error,
         }
+    }
+
+    /// Why the result is not what it must be, the base having been believed: it is read now, and remembered anew.
+    fn doubted(&self, error: Error) -> Error {
+        if error.code() != "result_mismatch" {
+            return error;
+        }
+        let memory = &self.memory.clone().refreshed();
+        let proving = Apply { memory, ..*self };
+        proving.prove_base().err().unwrap_or(error)
     }
 
     /// How the result is written.

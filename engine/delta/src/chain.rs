@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, Error, Extent, FileVersion, Image, Kind, NewDisk, Result, SECTOR, State, VirtOffset,
+    Bytes, Error, Extent, FileVersion, Image, Kind, LayerId, NewDisk, Result, SECTOR, State,
+    VirtOffset,
 };
 
 /// One layer of a chain.
@@ -14,47 +15,51 @@ use imgdelta_core::{
 pub struct Layer {
     /// The open image.
     pub image: Arc<dyn Image>,
-    /// Which view of the image this is, where one file has several: a snapshot, a size rule.
-    pub view: String,
-    /// The version of each of its files when it was opened; empty for images in memory.
-    stamps: Vec<FileVersion>,
+    /// Which layer it is.
+    id: LayerId,
 }
 
 impl Layer {
-    /// A layer from an open image.
-    ///
-    /// # Errors
-    /// Host, if the host cannot say which files these are.
-    pub fn new(image: Arc<dyn Image>, view: impl Into<String>) -> Result<Self> {
-        let mut stamps = Vec::new();
-        for file in &image.facts().files {
-            stamps.extend(file.stamp()?);
-        }
-        Ok(Self {
-            image,
-            view: view.into(),
-            stamps,
-        })
+    /// A layer from an open image, and which layer that is: both come from where it was opened.
+    #[must_use]
+    pub const fn new(image: Arc<dyn Image>, id: LayerId) -> Self {
+        Self { image, id }
     }
 
-    /// The version of each of its files when it was opened.
+    /// Which layer it is.
+    #[must_use]
+    pub const fn id(&self) -> &LayerId {
+        &self.id
+    }
+
+    /// The version of each of its files when it was opened; none for images in memory.
     #[must_use]
     pub fn stamps(&self) -> &[FileVersion] {
-        &self.stamps
+        self.id.files()
     }
 
-    /// Whether both are the same view of the same files: the same image in memory, or the same files on the host.
+    /// Whether both are one layer: the same image in memory, or the same layer of files on the host.
     fn is_same(&self, other: &Self) -> bool {
-        if Arc::ptr_eq(&self.image, &other.image) {
-            return true;
+        Arc::ptr_eq(&self.image, &other.image) || self.id.is_same(&other.id)
+    }
+
+    /// Makes sure that none of its files has changed since it was opened. A device says nothing of that.
+    fn prove_unchanged(&self) -> Result<()> {
+        for file in &self.image.facts().files {
+            let Some(now) = file.stamp()? else { continue };
+            if !now.is_device && file.opened() != Some(&now) {
+                let error = Error::new(
+                    Kind::Host,
+                    "changed while it was read; the result is discarded",
+                )
+                .with_code("input_changed");
+                return Err(match file.path() {
+                    Some(path) => error.in_file(path),
+                    None => error,
+                });
+            }
         }
-        let same_files = self.stamps.len() == other.stamps.len()
-            && self
-                .stamps
-                .iter()
-                .zip(&other.stamps)
-                .all(|(one, two)| one == two);
-        same_files && !self.stamps.is_empty() && self.view == other.view
+        Ok(())
     }
 }
 
@@ -293,27 +298,7 @@ impl Chain {
     /// # Errors
     /// Host, if one has: what was read of it is worth nothing.
     pub fn prove_unchanged(&self) -> Result<()> {
-        for layer in &self.layers {
-            let mut before = layer.stamps.iter();
-            for file in &layer.image.facts().files {
-                let Some(now) = file.stamp()? else { continue };
-                let same = before
-                    .next()
-                    .is_some_and(|before| now.is_device || *before == now);
-                if !same {
-                    let error = Error::new(
-                        Kind::Host,
-                        "changed while it was read; the result is discarded",
-                    )
-                    .with_code("input_changed");
-                    return Err(match file.path() {
-                        Some(path) => error.in_file(path),
-                        None => error,
-                    });
-                }
-            }
-        }
-        Ok(())
+        self.layers.iter().try_for_each(Layer::prove_unchanged)
     }
 }
 

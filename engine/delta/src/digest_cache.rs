@@ -1,44 +1,40 @@
 //! Leaf digests of disks that were hashed before, kept in the user's cache folder.
 //!
-//! They are found by the device, inode, length and times of every file of the chain. A stale entry can only lead to a refusal
-//! later, never to a wrong disk: the content id that goes into a manifest is worked out from the leaves that were used.
+//! They are found by what every layer of the chain is known by: see `key`. What is recalled stands for reading the disk as far as the host's
+//! times of its files can be believed, and no further: results that rest on it say so, and [`DigestCache::refreshed`] reads all the same.
 
+mod key;
 mod leaves;
 
-use std::{
-    path::PathBuf,
-    time::{Duration, SystemTime},
-};
+use std::{path::PathBuf, time::SystemTime};
 
 use imgdelta_core::Bytes;
-use sha2::{Digest as _, Sha256};
 
 pub use self::leaves::{LONGEST_RUN, LeafReader, LeafRun, LeafWriter};
 use crate::{
     chain::Chain,
-    tree::{ContentId, Digest, WINDOW},
+    tree::{ContentId, WINDOW},
 };
-
-/// What sets these keys apart from others.
-const KEY: &[u8; 16] = b"imgdelta leaves1";
 
 /// How much the folder may hold before the oldest entries go.
 const FOLDER_LIMIT: u64 = 2 << 30;
-
-/// A file that changed this recently may change again within the clock's grain.
-const SETTLED: Duration = Duration::from_secs(2);
 
 /// Where leaf digests are remembered, if anywhere.
 #[derive(Clone, Debug, Default)]
 pub struct DigestCache {
     folder: Option<PathBuf>,
+    /// Whether everything is read all the same, and only what comes out is kept.
+    is_refreshed: bool,
 }
 
 impl DigestCache {
     /// Remembers nothing.
     #[must_use]
     pub const fn none() -> Self {
-        Self { folder: None }
+        Self {
+            folder: None,
+            is_refreshed: false,
+        }
     }
 
     /// Remembers in `folder`, which is made when there is something to keep.
@@ -46,12 +42,25 @@ impl DigestCache {
     pub const fn in_folder(folder: PathBuf) -> Self {
         Self {
             folder: Some(folder),
+            is_refreshed: false,
+        }
+    }
+
+    /// The same, nothing of it believed: everything is read, and remembered anew.
+    #[must_use]
+    pub fn refreshed(self) -> Self {
+        Self {
+            is_refreshed: true,
+            ..self
         }
     }
 
     /// What is remembered of the disk. Anything that is not whole is as if it were not there.
     #[must_use]
     pub fn recall(&self, chain: &Chain) -> Option<LeafReader> {
+        if self.is_refreshed {
+            return None;
+        }
         let leaves = LeafReader::open(&self.entry(chain)?).ok()?;
         if leaves.size() != chain.size() {
             return None;
@@ -72,37 +81,9 @@ impl DigestCache {
         Some(
             self.folder
                 .as_ref()?
-                .join(format!("{}.leaves", key(chain)?)),
+                .join(format!("{}.leaves", key::of(chain)?)),
         )
     }
-}
-
-/// What the chain is known by; `None` if it cannot be told from a changed one.
-fn key(chain: &Chain) -> Option<Digest> {
-    let now = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .ok()?;
-    let mut hash = Sha256::new()
-        .chain_update(KEY)
-        .chain_update(chain.size().0.to_le_bytes());
-    for layer in chain.layers() {
-        if layer.stamps().is_empty() {
-            return None;
-        }
-        let facts = layer.image.facts();
-        hash.update(format!("{}|{}|{}|", facts.format, facts.size.0, layer.view));
-        for stamp in layer.stamps() {
-            let settled = i128::try_from(now.saturating_sub(SETTLED).as_nanos()).ok()?;
-            if stamp.is_device || stamp.modified.max(stamp.changed) > settled {
-                return None;
-            }
-            hash.update(format!(
-                "{} {} {} {} {}|",
-                stamp.device, stamp.inode, stamp.len, stamp.modified, stamp.changed
-            ));
-        }
-    }
-    Some(Digest(hash.finalize().into()))
 }
 
 /// Lets the leaves of a disk stand among those that are remembered. Whatever goes wrong, nothing is remembered.

@@ -13,8 +13,8 @@ use std::{
 };
 
 use imgdelta_core::{
-    Bytes, Extent, Facts, FileOffset, FileSource, Format, Image, Kind, Result, Shape, Source,
-    State, VirtOffset,
+    Bytes, Extent, Facts, FileOffset, FileSource, FileSystem, Format, Image, Kind, LayerId, Result,
+    Shape, Source, State, VirtOffset,
 };
 use imgdelta_delta::{Chain, DigestCache, ExecContext, Layer, Made, Make, Watch, digest, prove};
 use memory::{MemImage, writer};
@@ -64,7 +64,9 @@ fn disk(path: &Path) -> Result<Chain> {
         details: Vec::new(),
         snapshots: Vec::new(),
     };
-    Chain::new(vec![Layer::new(Arc::new(FileImage { facts, file }), "")?])
+    let image = FileImage { facts, file };
+    let id = LayerId::of(&image);
+    Chain::new(vec![Layer::new(Arc::new(image), id)])
 }
 
 const SIZE: usize = 3 << 20;
@@ -112,7 +114,10 @@ struct Story {
 
 /// A base and a target in which a few sectors differ, old enough to be remembered.
 fn story() -> Story {
-    let folder = tempfile::tempdir().expect("a place");
+    story_in(tempfile::tempdir().expect("a place"))
+}
+
+fn story_in(folder: tempfile::TempDir) -> Story {
     let at = |name: &str| folder.path().join(name);
     let base: Vec<u8> = (0..SIZE)
         .map(|n| {
@@ -189,6 +194,32 @@ fn a_changed_file_is_not_the_one_that_was_remembered() -> Result<()> {
         memory.recall(&disk(&story.base)?).is_none(),
         "its times are others"
     );
+    Ok(())
+}
+
+#[test]
+fn where_no_time_of_a_file_need_move_nothing_is_remembered_of_it() -> Result<()> {
+    let Ok(folder) = tempfile::tempdir_in("/dev/shm") else {
+        return Ok(());
+    };
+    if FileSystem::at(folder.path()).tells_changes() {
+        return Ok(());
+    }
+    let mut story = story_in(folder);
+    let cache = tempfile::tempdir().expect("a place");
+    story.cache = cache.path().to_owned();
+    let memory = DigestCache::in_folder(story.cache.clone());
+    let work = ExecContext {
+        threads: 1,
+        watch: &Watch::default(),
+        time: None,
+        new_ids: None,
+    };
+    prove(&disk(&story.base)?, &memory, work)?;
+    assert!(memory.recall(&disk(&story.base)?).is_none());
+    let (made, _) = make(&disk(&story.base)?, &disk(&story.target)?, &memory)?;
+    assert!(!made.remembered);
+    assert_eq!(fs::read_dir(&story.cache).expect("a folder").count(), 0);
     Ok(())
 }
 

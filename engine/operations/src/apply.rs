@@ -138,7 +138,8 @@ impl Apply {
             content_id: copied.proof.map(|proof| proof.id.to_string()),
             child: pair.child.path(),
             base: pair.named_base(),
-            proven_by: pair.proven_by(),
+            // What came out was hashed as it was written, whatever was believed of the base.
+            proven_by: pair.proven_by(false),
             base_from_memory,
             dry_run: self.output.dry_run,
             notes,

@@ -99,7 +99,7 @@ impl Attach {
             format: driver.format.name(),
             base: pair.named_base(),
             recorded: parent.relative,
-            proven_by: pair.proven_by(),
+            proven_by: pair.proven_by(base_from_memory),
             layer_digest: pair
                 .manifest
                 .as_ref()

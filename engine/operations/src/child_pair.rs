@@ -25,8 +25,10 @@ pub enum Evidence {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProvenBy {
-    /// The content of base and child.
+    /// The content of base and child, read in this run.
     Content,
+    /// The content of the child, and what is remembered of the base's.
+    Memory,
     /// Only the identity that the child records of its parent.
     Identity,
 }
@@ -58,7 +60,7 @@ impl ChildPair {
         if manifest.is_none() {
             require_identity(&child, &base)?;
         }
-        let layer = Layer::new(child.top.image.clone(), "")?;
+        let layer = Layer::new(child.top.image.clone(), child.top.id.clone());
         let disk = Chain::over(layer, &base.chain)?;
         Ok(Self {
             child,
@@ -68,9 +70,10 @@ impl ChildPair {
         })
     }
 
-    /// What the result rests on.
-    pub(crate) const fn proven_by(&self) -> ProvenBy {
+    /// What a result rests on for which the base was read, or only remembered.
+    pub(crate) const fn proven_by(&self, is_remembered: bool) -> ProvenBy {
         match self.manifest {
+            Some(_) if is_remembered => ProvenBy::Memory,
             Some(_) => ProvenBy::Content,
             None => ProvenBy::Identity,
         }

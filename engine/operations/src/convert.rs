@@ -4,7 +4,7 @@ use std::{fmt, path::Path, sync::Arc};
 
 use imgdelta_core::{Bytes, Error, Kind, NoCompanions, Open, Result, Sink, Source};
 use imgdelta_delta::{self as delta, Chain, DigestCache, Layer};
-use imgdelta_registry::{OpenSpec, OutputSpec, driver_for, driver_of};
+use imgdelta_registry::{OpenSpec, OutputSpec, driver_for, driver_of, open_layer};
 use serde::Serialize;
 
 use crate::{
@@ -242,13 +242,13 @@ fn open_bytes(bytes: Arc<dyn Source>, spec: &OpenSpec) -> Result<Chain> {
     })?;
     let driver = driver_of(format)
         .ok_or_else(|| Error::new(Kind::Unsupported, format!("{format} is not supported")))?;
-    let image = (driver.open)(Open {
+    let open = Open {
         source: bytes,
         companions: &NoCompanions,
         options: spec.options.clone(),
         snapshot: spec.snapshot.clone(),
-    })
-    .map_err(|error| error.in_file(path))?;
+    };
+    let (image, id) = open_layer(driver, open).map_err(|error| error.in_file(path))?;
     if image.parent().is_some() {
         return Err(Error::new(
             Kind::Reference,
@@ -258,5 +258,5 @@ fn open_bytes(bytes: Arc<dyn Source>, spec: &OpenSpec) -> Result<Chain> {
         .with_hint("keep it as a file beside its parent")
         .in_file(path));
     }
-    Chain::new(vec![Layer::new(image, "")?])
+    Chain::new(vec![Layer::new(image, id)])
 }

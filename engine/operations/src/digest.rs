@@ -68,13 +68,20 @@ impl Digest {
             let (proof, remembered) = delta::prove_or_recall(&disk.chain, cache, work)?;
             (proof.id.to_string(), remembered)
         };
+        let mut notes = disk.notes();
+        if from_memory {
+            notes.push(format!(
+                "{}: remembered, not read; --prove reads it anew",
+                disk.path()
+            ));
+        }
         Ok(DigestReport {
             path: disk.path(),
             format: disk.facts().format.name(),
             size: disk.chain.size().0,
             digest,
             from_memory,
-            notes: disk.notes(),
+            notes,
         })
     }
 }

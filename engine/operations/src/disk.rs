@@ -1,6 +1,6 @@
 //! An open disk: an image with its parents, as one array of bytes and as the files that make it.
 
-use imgdelta_core::{Bytes, Error, Facts, FileVersion, Kind, Options, Result, VirtOffset};
+use imgdelta_core::{Bytes, Error, Facts, FileVersion, Kind, Result, VirtOffset};
 use imgdelta_delta::{Chain, Layer};
 use imgdelta_registry::{DiskTraits, OpenSpec, Opened, open_chain, open_image};
 use serde::Serialize;
@@ -37,7 +37,7 @@ impl Disk {
     /// # Errors
     /// As [`open_chain`].
     pub fn open(spec: &OpenSpec) -> Result<Self> {
-        Self::of(open_chain(spec)?, spec)
+        Self::of(open_chain(spec)?)
     }
 
     /// Opens an image alone: absent runs read as zero, whoever its parent is.
@@ -45,18 +45,14 @@ impl Disk {
     /// # Errors
     /// As [`open_image`].
     pub fn open_alone(spec: &OpenSpec) -> Result<Self> {
-        Self::of(vec![open_image(spec)?], spec)
+        Self::of(vec![open_image(spec)?])
     }
 
-    fn of(opened: Vec<Opened>, spec: &OpenSpec) -> Result<Self> {
-        let mut layers = Vec::new();
-        for one in &opened {
-            layers.push(Layer::new(
-                one.image.clone(),
-                view(spec, layers.is_empty()),
-            )?);
-        }
-        let chain = Chain::new(layers)?;
+    fn of(opened: Vec<Opened>) -> Result<Self> {
+        let layers = opened
+            .iter()
+            .map(|one| Layer::new(one.image.clone(), one.id.clone()));
+        let chain = Chain::new(layers.collect())?;
         let mut opened = opened.into_iter();
         let top = opened
             .next()
@@ -178,17 +174,4 @@ pub fn notes_of(opened: &Opened) -> Vec<String> {
         .chain(&facts.notes)
         .map(|note| format!("{path}: {note}"))
         .collect()
-}
-
-/// Which view of its file a layer is: what was asked for beside its path. Remembered digests are found by it.
-/// Options are asked of all layers, a snapshot of the top one alone.
-fn view(spec: &OpenSpec, is_top: bool) -> String {
-    let mut view = String::new();
-    if let Some(snapshot) = spec.snapshot.as_ref().filter(|_| is_top) {
-        view = format!("snapshot {snapshot}");
-    }
-    if spec.options != Options::default() {
-        view = format!("{view} {:?}", spec.options);
-    }
-    view
 }

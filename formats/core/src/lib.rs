@@ -9,6 +9,7 @@
 //! | [`units`] | addresses and lengths: guest and file never mistaken for one another |
 //! | [`extent`] | what a layer says of a run: absent, zero, data, packed |
 //! | [`image`] | one open layer, and how it names its parent |
+//! | [`layer_id`] | which layer that is: what two openings of one disk have in common |
 //! | [`writer`] | what the engine tells a format to write |
 //! | [`driver`] | a format as a table |
 //! | [`source`], [`sink`], [`fs`] | files: read by address, written by address, whole or not at all |
@@ -27,6 +28,7 @@ pub mod error;
 pub mod extent;
 pub mod fs;
 pub mod image;
+pub mod layer_id;
 pub mod marks;
 pub mod options;
 pub mod record;
@@ -43,13 +45,14 @@ pub use driver::{
 };
 pub use error::{Error, Fault, Kind, Place, Result};
 pub use extent::{Extent, State};
-pub use fs::{AtomicFile, Existing, has_no_locks};
+pub use fs::{AtomicFile, Existing, FileSystem, FileVersion, has_no_locks};
 pub use image::{Facts, Hint, HintKind, Identity, Image, ParentLink, Snapshot};
+pub use layer_id::LayerId;
 pub use marks::Marks;
 pub use options::{Options, parse_size};
 pub use record::{Field, Wire};
 pub use sink::{DIRECT_UNIT, FileSink, MemSink, PipeSink, Sink};
-pub use source::{FileSource, FileVersion, MemSource, Source, Stored, read_array, read_vec};
+pub use source::{FileSource, MemSource, Source, Stored, read_array, read_vec};
 pub use table::PagedTable;
 pub use units::{Bytes, FileOffset, SECTOR, VirtOffset};
 pub use writer::{Encoded, Encoder, Grain, ImageWriter, Placed, PlainEncoder, Seal, Shape, Unit};

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::{Bytes, Error, Kind, Result};
 
 /// Options for one image, each to be taken by the format that knows it. What nobody takes is an error.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Options(Vec<(String, String)>);
 
 impl Options {
@@ -37,6 +37,20 @@ impl Options {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The same options in the order of their keys: what was typed in another order is equal.
+    #[must_use]
+    pub fn canonical(mut self) -> Self {
+        self.0.sort();
+        self
+    }
+
+    /// Key and value of each, in the order in which they stand.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
     /// Takes the value of `key`.
@@ -177,6 +191,15 @@ mod tests {
         ] {
             assert_eq!(parse_size(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn options_in_another_order_are_the_same_options() -> Result<()> {
+        let (one, two) = (Options::parse(&["b=2,a=1"])?, Options::parse(&["a=1,b=2"])?);
+        assert_ne!(one, two);
+        assert_eq!(one.canonical(), two.clone().canonical());
+        assert_ne!(two.canonical(), Options::parse(&["a=1"])?.canonical());
+        Ok(())
     }
 
     #[test]

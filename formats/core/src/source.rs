@@ -6,64 +6,13 @@ use std::{
     fmt,
     fs::File,
     io,
-    os::unix::fs::{FileExt, FileTypeExt, MetadataExt},
+    os::unix::fs::{FileExt, FileTypeExt},
     path::{Path, PathBuf},
 };
 
 use rustix::fs::{SeekFrom, seek};
 
-use crate::{Bytes, Error, FileOffset, Kind, Result};
-
-/// Which file on the host this is, and in which version: what tells a changed file from an unchanged one.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct FileVersion {
-    /// The device that holds it.
-    pub device: u64,
-    /// Its inode there.
-    pub inode: u64,
-    /// Its length in bytes.
-    pub len: u64,
-    /// Last change of its content, in nanoseconds since 1970.
-    pub modified: i128,
-    /// Last change of its content or its attributes, in nanoseconds since 1970.
-    pub changed: i128,
-    /// Whether it is a block device, whose times say nothing.
-    pub is_device: bool,
-}
-
-impl FileVersion {
-    fn of(metadata: &std::fs::Metadata, len: u64) -> Self {
-        let nanos =
-            |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            len,
-            modified: nanos(metadata.mtime(), metadata.mtime_nsec()),
-            changed: nanos(metadata.ctime(), metadata.ctime_nsec()),
-            is_device: metadata.file_type().is_block_device(),
-        }
-    }
-
-    /// The file at `path`, links followed, without opening it; `None` if there is none.
-    #[must_use]
-    pub fn at(path: &Path) -> Option<Self> {
-        let metadata = std::fs::metadata(path).ok()?;
-        Some(Self::of(&metadata, metadata.len()))
-    }
-
-    /// An open file.
-    pub(crate) fn of_file(file: &File) -> Option<Self> {
-        let metadata = file.metadata().ok()?;
-        Some(Self::of(&metadata, metadata.len()))
-    }
-
-    /// Whether both are the same file, in whatever version.
-    #[must_use]
-    pub fn is_same_file(&self, other: &Self) -> bool {
-        (self.device, self.inode) == (other.device, other.inode)
-    }
-}
+use crate::{Bytes, Error, FileOffset, Kind, Result, fs::version::FileVersion};
 
 /// Whether the host stores bytes for a run of a file, and how far that goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +49,11 @@ pub trait Source: fmt::Debug + Send + Sync {
             is_data: true,
             end: FileOffset(self.len().0),
         })
+    }
+
+    /// Which file this is on the host, in the version that was opened: known before the first byte was read. `None` for bytes in memory.
+    fn opened(&self) -> Option<&FileVersion> {
+        None
     }
 
     /// Which file this is on the host, as it is now; `None` for bytes in memory.
@@ -181,6 +135,7 @@ pub struct FileSource {
     file: File,
     path: PathBuf,
     len: u64,
+    opened: FileVersion,
 }
 
 impl FileSource {
@@ -219,6 +174,7 @@ impl FileSource {
                 .in_file(path));
         };
         Ok(Self {
+            opened: FileVersion::of_open(&file, &metadata, len),
             file,
             path: path.to_owned(),
             len,
@@ -264,6 +220,10 @@ impl Source for FileSource {
         }
     }
 
+    fn opened(&self) -> Option<&FileVersion> {
+        Some(&self.opened)
+    }
+
     fn stamp(&self) -> Result<Option<FileVersion>> {
         let metadata = self
             .file
@@ -274,7 +234,7 @@ impl Source for FileSource {
         } else {
             self.len
         };
-        Ok(Some(FileVersion::of(&metadata, len)))
+        Ok(Some(FileVersion::of_open(&self.file, &metadata, len)))
     }
 
     fn path(&self) -> Option<&Path> {

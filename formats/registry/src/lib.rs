@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`probe`](mod@probe) | which format a file has |
 //! | [`policy`] | which of the files that an image names may be looked at |
+//! | [`layer`] | one image, and which layer that is |
 //! | [`open`] | an image, or a chain of them |
 //! | [`references`](mod@references) | what an image names, nothing of it opened |
 //! | [`create`](mod@create) | new images, which appear whole or not at all |
@@ -23,6 +24,7 @@ mod companions;
 pub mod create;
 mod foreign;
 mod hint;
+pub mod layer;
 pub mod link;
 mod named;
 pub mod open;
@@ -39,8 +41,9 @@ pub use child_rule::{
     DiskTraits, check_base_format, check_child, child_rule, formats_with_children,
 };
 pub use create::{Output, OutputSpec, create, create_in, create_stream, driver_for, refuse_inputs};
+pub use layer::{OpenSpec, Opened, open_layer};
 pub use link::{needs_search, new_parent};
-pub use open::{MOST_LAYERS, OpenSpec, Opened, check_image, open_chain, open_image, repair_image};
+pub use open::{MOST_LAYERS, check_image, open_chain, open_image, repair_image};
 pub use policy::{Candidate, Policy, Reason, Refused, candidates};
 pub use probe::probe;
 pub use references::references;

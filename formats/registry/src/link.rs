@@ -9,7 +9,7 @@ use std::{
 
 use imgdelta_core::{Error, Kind, NewParent, Result};
 
-use crate::{open::Opened, policy::folder_of};
+use crate::{layer::Opened, policy::folder_of};
 
 /// What a child that will stand at `child_place` is to record of `base`. The relative path is recorded also where the reference policy
 /// will not follow it without `--search`, see [`needs_search`].

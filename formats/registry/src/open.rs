@@ -1,78 +1,20 @@
 //! Opens an image, or a chain of them: each layer with the driver that is due to it, each parent under the policy.
 //!
-//! How a parent is chosen among what its child names stands in `parent`.
+//! How one layer is opened stands in `layer`, how a parent is chosen among what its child names in `parent`.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::sync::Arc;
 
-use imgdelta_core::{
-    CheckReport, Driver, Error, FileSource, FileVersion, Format, Image, Kind, Open, Options,
-    Repair, Result, Source,
-};
+use imgdelta_core::{CheckReport, Error, FileSource, Kind, Repair, Result, Source};
 
 use crate::{
-    DRIVERS, companions::Beside, named::Named, parent::Finder, policy::Policy, probe::Formats,
+    DRIVERS,
+    layer::{Layer, OpenSpec, Opened},
+    parent::Finder,
+    probe::Formats,
 };
 
 /// The most layers that a chain may have.
 pub const MOST_LAYERS: usize = 256;
-
-/// Which image to open, and how.
-#[derive(Clone, Debug, Default)]
-pub struct OpenSpec {
-    /// The image's file.
-    pub path: PathBuf,
-    /// `--input-format`, which always wins.
-    pub format: Option<Format>,
-    /// `--input-option`. Parents of the same format are opened with them too.
-    pub options: Options,
-    /// `--snapshot`, of the top image alone.
-    pub snapshot: Option<String>,
-    /// What may be opened beyond it.
-    pub policy: Policy,
-}
-
-impl OpenSpec {
-    /// The image at `path`, nothing said beyond that.
-    #[must_use]
-    pub fn of(path: impl Into<PathBuf>) -> Self {
-        Self {
-            path: path.into(),
-            ..Self::default()
-        }
-    }
-}
-
-/// An open image.
-#[derive(Clone, Debug)]
-pub struct Opened {
-    /// Its layer.
-    pub image: Arc<dyn Image>,
-    /// Its format.
-    pub driver: &'static Driver,
-    /// Its file.
-    pub path: PathBuf,
-    /// Which file on the host that is, in which version.
-    pub stamp: Option<FileVersion>,
-    /// How it was found, where that is not as its child recorded it, and how it does not fit, where it is read all the same.
-    pub notes: Vec<String>,
-}
-
-impl Opened {
-    /// All files that it is made of, as they are now: none of them may be an output.
-    ///
-    /// # Errors
-    /// Host, if the host cannot tell.
-    pub fn inputs(&self) -> Result<Vec<FileVersion>> {
-        let mut stamps = Vec::new();
-        for file in &self.image.facts().files {
-            stamps.extend(file.stamp()?);
-        }
-        Ok(stamps)
-    }
-}
 
 /// Opens one layer; its parent is not looked for.
 ///
@@ -117,21 +59,6 @@ pub fn repair_image(spec: &OpenSpec) -> Result<Repair> {
         .in_file(&spec.path));
     };
     layer.hand_to(&spec.policy, repair)
-}
-
-/// One layer that is about to be opened.
-#[derive(Debug)]
-pub(crate) struct Layer<'a> {
-    /// Its file, already open.
-    pub(crate) source: Arc<dyn Source>,
-    /// That file's path.
-    pub(crate) path: &'a Path,
-    /// Its format.
-    pub(crate) driver: &'static Driver,
-    /// Its options.
-    pub(crate) options: Options,
-    /// Which of its disks.
-    pub(crate) snapshot: Option<String>,
 }
 
 impl Formats {
@@ -191,39 +118,5 @@ impl Formats {
             options: spec.options.clone(),
             snapshot: spec.snapshot.clone(),
         })
-    }
-}
-
-impl Layer<'_> {
-    /// Opens it.
-    ///
-    /// # Errors
-    /// Those of its driver, with its path.
-    pub(crate) fn open(self, policy: &Policy) -> Result<Opened> {
-        let (driver, path) = (self.driver, self.path.to_owned());
-        let stamp = self.source.stamp().map_err(|error| error.in_file(&path))?;
-        let image = self.hand_to(policy, driver.open)?;
-        Ok(Opened {
-            image: Arc::new(Named {
-                image,
-                path: path.clone(),
-            }),
-            driver,
-            path,
-            stamp,
-            notes: Vec::new(),
-        })
-    }
-
-    /// Hands it to one of its driver's functions.
-    fn hand_to<T>(self, policy: &Policy, act: impl FnOnce(Open<'_>) -> Result<T>) -> Result<T> {
-        let companions = Beside::new(self.path, &*self.source, policy);
-        act(Open {
-            source: self.source,
-            companions: &companions?,
-            options: self.options,
-            snapshot: self.snapshot,
-        })
-        .map_err(|error| error.in_file(self.path))
     }
 }

@@ -12,7 +12,7 @@ use imgdelta_core::{
 
 use crate::{
     beneath::{self, Miss},
-    open::{Layer, OpenSpec, Opened},
+    layer::{Layer, OpenSpec, Opened},
     policy::{Candidate, Refused},
     probe::Formats,
     search::{self, Searched},

@@ -26,9 +26,9 @@ impl Text for ChildReport {
             told(page, "base", &self.base.content_id)?;
             told(page, "result", &self.target.content_id)?;
             page.field("layer", &self.layer_digest)?;
-            if self.base_from_memory {
-                page.field("memory", "the base's digests are from memory")?;
-            }
+        }
+        if self.base_from_memory {
+            page.line("base remembered; --prove reads it anew")?;
         }
         if self.dry_run {
             return page.line("nothing was written");
@@ -60,7 +60,9 @@ impl Text for ApplyReport {
             told(page, "base", &self.base.content_id)?;
             told(page, "result", &self.content_id)?;
         }
-        memory(page, self.base_from_memory)?;
+        if self.base_from_memory {
+            page.line("base remembered, result read; --prove reads the base anew")?;
+        }
         nothing(page, self.dry_run)
     }
 }
@@ -80,7 +82,9 @@ impl Text for AttachReport {
             told(page, "layer", &self.layer_digest)?;
             told(page, "recorded", &self.recorded)?;
         }
-        memory(page, self.base_from_memory)?;
+        if self.base_from_memory {
+            page.line("--prove reads the base anew")?;
+        }
         if let Some(folder) = &self.search {
             page.line(format_args!(
                 "the base lies in another folder: --search {folder} opens the child by its link"
@@ -93,6 +97,7 @@ impl Text for AttachReport {
 fn proven(by: ProvenBy) -> &'static str {
     match by {
         ProvenBy::Content => "proven",
+        ProvenBy::Memory => "base remembered",
         ProvenBy::Identity => "not proven: only the recorded identity was checked",
     }
 }
@@ -102,13 +107,6 @@ fn told(page: &mut Page<'_>, name: &str, value: &Option<String>) -> io::Result<(
         Some(value) => page.field(name, value),
         None => Ok(()),
     }
-}
-
-fn memory(page: &mut Page<'_>, remembered: bool) -> io::Result<()> {
-    if remembered {
-        page.line("the base was proven from memory; --no-cache reads it again")?;
-    }
-    Ok(())
 }
 
 fn nothing(page: &mut Page<'_>, dry_run: bool) -> io::Result<()> {

@@ -72,11 +72,7 @@ impl Text for DigestReport {
     const IS_SUMMARY: bool = false;
 
     fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
-        page.line(format_args!("{}  {}", self.digest, self.path))?;
-        if page.is_loud() && self.from_memory {
-            page.line("from memory; --no-cache reads the disk again")?;
-        }
-        Ok(())
+        page.line(format_args!("{}  {}", self.digest, self.path))
     }
 }
 

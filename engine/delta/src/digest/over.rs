@@ -5,7 +5,7 @@ use imgdelta_core::{AtomicFile, Bytes, Error, Kind, Result, VirtOffset};
 use crate::{
     buffer::Aligned,
     chain::Chain,
-    digest_cache::{LONGEST_RUN, LeafReader, LeafRun, LeafWriter, windows_of},
+    digest_cache::{LeafReader, LeafRun, LeafWriter, windows_of},
     exec::{self, ExecContext},
     ordered::{self, Line},
     prove::{Proof, Prover},
@@ -91,19 +91,13 @@ impl<'a> Line for Hasher<'a> {
             return Ok(None);
         };
         let range = windows(segment.at, segment.len);
-        let mut there = range.end.min(windows_of(self.base.size()));
-        there = there.saturating_sub(range.start);
-        let mut known = Vec::new();
-        if segment.known == Known::Zero {
-            // However long, it is nothing but zeros, unless the file is damaged: it is not kept in memory.
-            while there > 0 {
-                let run = serial.known.take(there.min(LONGEST_RUN))?;
-                run.iter().for_each(|run| serial.base.run(run));
-                there = there.saturating_sub(LONGEST_RUN);
-            }
-        } else {
-            known = serial.known.take(there)?;
-        }
+        let there = range.end.min(windows_of(self.base.size()));
+        let there = there.saturating_sub(range.start);
+        let known = match segment.known {
+            // However long it is: what a damaged file says of it is not gathered.
+            Known::Zero => serial.known.pass_zeros(there).map(|()| Vec::new())?,
+            Known::Same | Known::Nothing => serial.known.take(there)?,
+        };
         Ok(Some(Piece {
             segment,
             known,
@@ -141,7 +135,10 @@ impl<'a> Line for Hasher<'a> {
         let range = windows(piece.segment.at, piece.segment.len);
         piece.known.iter().for_each(|run| serial.base.run(run));
         match piece.segment.known {
-            Known::Zero => serial.disk.zeros(range.end - range.start),
+            Known::Zero => {
+                serial.base.zeros(range.end - range.start);
+                serial.disk.zeros(range.end - range.start);
+            }
             Known::Same => piece.known.iter().for_each(|run| serial.disk.run(run)),
             Known::Nothing => piece.leaves.iter().for_each(|leaf| serial.disk.leaf(leaf)),
         }

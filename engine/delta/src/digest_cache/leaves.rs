@@ -155,7 +155,7 @@ impl LeafReader {
 
     /// The next `count` leaves, of which there must be as many.
     pub(crate) fn take(&mut self, mut count: u64) -> Result<Vec<LeafRun>> {
-        let mut runs = Vec::new();
+        let mut runs: Vec<LeafRun> = Vec::new();
         while count > 0 {
             let run = self
                 .next_run(count)?
@@ -164,9 +164,53 @@ impl LeafReader {
                 LeafRun::Zero(count) => *count,
                 LeafRun::Leaves(leaves) => leaves.len() as u64,
             };
-            runs.push(run);
+            // However short the runs of the file are, these are not.
+            match (runs.last_mut(), run) {
+                (Some(LeafRun::Zero(before)), LeafRun::Zero(more)) => *before += more,
+                (Some(LeafRun::Leaves(before)), LeafRun::Leaves(more)) => before.extend(more),
+                (_, run) => runs.push(run),
+            }
         }
         Ok(runs)
+    }
+
+    /// Passes over the leaves of the next `count` windows, all of which must be zero. However many runs the file makes of them, none is kept.
+    ///
+    /// # Errors
+    /// Corrupt, if one is not, or the file is not what it should be.
+    pub(crate) fn pass_zeros(&mut self, mut count: u64) -> Result<()> {
+        let zero = Filler::zero().leaf();
+        while count > 0 {
+            let before = self.left;
+            let run = self
+                .next_run(count.min(LONGEST_RUN))?
+                .ok_or_else(|| faulty("has fewer leaves than are needed"))?;
+            if let LeafRun::Leaves(leaves) = run {
+                // The disk's last window may be short: its leaf is another one though it is zero.
+                let last = (self.left == 0).then(|| self.last_if_zero());
+                let is_zero = |number: usize, leaf: &Digest| {
+                    *leaf == zero || (number == leaves.len() && last == Some(*leaf))
+                };
+                if !(1..)
+                    .zip(&leaves)
+                    .all(|(number, leaf)| is_zero(number, leaf))
+                {
+                    return Err(faulty("says that there is data where there is none"));
+                }
+            }
+            count -= before - self.left;
+        }
+        Ok(())
+    }
+
+    /// The leaf of the disk's last window, if that is zero.
+    fn last_if_zero(&self) -> Digest {
+        let zeros = [0; WINDOW.0 as usize];
+        let len = match self.size.0 % WINDOW.0 {
+            0 => WINDOW,
+            rest => Bytes(rest),
+        };
+        Digest::leaf(zeros.get(..len.in_memory()).unwrap_or(&zeros))
     }
 
     /// Reads the head of the next run, if none is begun.

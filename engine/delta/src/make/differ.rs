@@ -148,7 +148,7 @@ impl<'a> Line for Differ<'a> {
     }
 }
 
-/// What is known of the leaves of a segment.
+/// What is known of the leaves of a segment; nothing of one that is zero.
 fn known(leaves: Option<&mut LeafReader>, segment: &Segment, disk: &Chain) -> Result<Vec<LeafRun>> {
     let Some(leaves) = leaves else {
         return Ok(Vec::new());
@@ -156,5 +156,10 @@ fn known(leaves: Option<&mut LeafReader>, segment: &Segment, disk: &Chain) -> Re
     let range = windows(segment.at, segment.len);
     let end = range.end.min(windows_of(disk.size()));
     let there = end.saturating_sub(range.start);
-    leaves.take(there).map_err(|_| damaged_memory())
+    let taken = match segment.known {
+        // However long it is: what a damaged file says of it is not gathered.
+        Known::Zero => leaves.pass_zeros(there).map(|()| Vec::new()),
+        Known::Same | Known::Nothing => leaves.take(there),
+    };
+    taken.map_err(|_| damaged_memory())
 }

@@ -10,8 +10,8 @@
 use std::sync::{Arc, Mutex};
 
 use imgdelta_core::{
-    Bytes, Encoded, Encoder, Extent, Facts, FileOffset, Format, Grain, Image, ImageWriter, MemSink,
-    Placed, PlainEncoder, Result, Seal, Shape, Sink, State, Unit, VirtOffset,
+    Bytes, Encoded, Encoder, Extent, Facts, FileOffset, Format, Grain, Image, ImageWriter, LayerId,
+    MemSink, Placed, PlainEncoder, Result, Seal, Shape, Sink, State, Unit, VirtOffset,
 };
 use imgdelta_delta::{Chain, Layer};
 
@@ -113,7 +113,7 @@ impl Image for MemImage {
 pub(crate) fn chain(layers: &[Arc<MemImage>]) -> Chain {
     let layers = layers
         .iter()
-        .map(|image| Layer::new(Arc::clone(image) as Arc<dyn Image>, "").expect("no files"));
+        .map(|image| Layer::new(Arc::clone(image) as Arc<dyn Image>, LayerId::of(&**image)));
     Chain::new(layers.collect()).expect("a layer")
 }
 

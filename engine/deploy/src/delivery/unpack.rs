@@ -98,7 +98,7 @@ pub(super) fn unpack<'a>(goods: &Goods<'a>, ground: Option<&'a Ground>) -> Resul
         format: Some(item.format),
         ..OpenSpec::of(goods.file)
     })?;
-    let layer = Layer::new(opened.image, "")?;
+    let layer = Layer::new(opened.image, opened.id);
     let Some(base) = &item.base else {
         return Ok(Unpacked {
             disk: sized(&Chain::new(vec![layer])?, item)?,

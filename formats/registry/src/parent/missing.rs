@@ -7,7 +7,7 @@ use std::path::Path;
 use imgdelta_core::{Error, Identity, Kind};
 
 use super::{Finder, Passed};
-use crate::open::Opened;
+use crate::layer::Opened;
 
 impl Finder<'_> {
     /// Why there is no parent: the most telling of what was wrong with the candidates.

@@ -247,6 +247,10 @@ impl Source for Overlay {
         Ok(Stored { is_data, end })
     }
 
+    fn opened(&self) -> Option<&FileVersion> {
+        self.source.opened()
+    }
+
     fn stamp(&self) -> Result<Option<FileVersion>> {
         self.source.stamp()
     }

@@ -1,0 +1,139 @@
+//! Opening one layer: its driver is known, its parent is not looked for. Here it is settled which layer it is.
+//!
+//! What is opened carries its id: whoever holds two layers compares those, and nobody has to say what was asked for.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use imgdelta_core::{
+    Companions, Driver, FileVersion, Format, Image, LayerId, Open, Options, Result, Source,
+};
+
+use crate::{companions::Beside, named::Named, policy::Policy};
+
+/// Which image to open, and how.
+#[derive(Clone, Debug, Default)]
+pub struct OpenSpec {
+    /// The image's file.
+    pub path: PathBuf,
+    /// `--input-format`, which always wins.
+    pub format: Option<Format>,
+    /// `--input-option`. Parents of the same format are opened with them too.
+    pub options: Options,
+    /// `--snapshot`, of the top image alone.
+    pub snapshot: Option<String>,
+    /// What may be opened beyond it.
+    pub policy: Policy,
+}
+
+impl OpenSpec {
+    /// The image at `path`, nothing said beyond that.
+    #[must_use]
+    pub fn of(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            ..Self::default()
+        }
+    }
+}
+
+/// An open image.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// Its layer.
+    pub image: Arc<dyn Image>,
+    /// Which layer that is.
+    pub id: LayerId,
+    /// Its format.
+    pub driver: &'static Driver,
+    /// Its file.
+    pub path: PathBuf,
+    /// Which file on the host that is, in the version that was opened.
+    pub stamp: Option<FileVersion>,
+    /// How it was found, where that is not as its child recorded it, and how it does not fit, where it is read all the same.
+    pub notes: Vec<String>,
+}
+
+impl Opened {
+    /// All files that it is made of, as they are now: none of them may be an output.
+    ///
+    /// # Errors
+    /// Host, if the host cannot tell.
+    pub fn inputs(&self) -> Result<Vec<FileVersion>> {
+        let mut stamps = Vec::new();
+        for file in &self.image.facts().files {
+            stamps.extend(file.stamp()?);
+        }
+        Ok(stamps)
+    }
+}
+
+/// Opens an image with what `open` says, and settles which layer it is.
+///
+/// # Errors
+/// Those of the driver.
+pub fn open_layer(driver: &Driver, open: Open<'_>) -> Result<(Arc<dyn Image>, LayerId)> {
+    let (options, snapshot) = (open.options.clone(), open.snapshot.clone());
+    let image = (driver.open)(open)?;
+    let id = LayerId::new(&*image, options, snapshot.as_deref());
+    Ok((image, id))
+}
+
+/// One layer that is about to be opened.
+#[derive(Debug)]
+pub(crate) struct Layer<'a> {
+    /// Its file, already open.
+    pub(crate) source: Arc<dyn Source>,
+    /// That file's path.
+    pub(crate) path: &'a Path,
+    /// Its format.
+    pub(crate) driver: &'static Driver,
+    /// Its options.
+    pub(crate) options: Options,
+    /// Which of its disks.
+    pub(crate) snapshot: Option<String>,
+}
+
+impl Layer<'_> {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// Those of its driver, with its path.
+    pub(crate) fn open(self, policy: &Policy) -> Result<Opened> {
+        let (driver, path) = (self.driver, self.path.to_owned());
+        let stamp = self.source.opened().cloned();
+        let (image, id) = self.hand_to(policy, |open| open_layer(driver, open))?;
+        Ok(Opened {
+            image: Arc::new(Named {
+                image,
+                path: path.clone(),
+            }),
+            id,
+            driver,
+            path,
+            stamp,
+            notes: Vec::new(),
+        })
+    }
+
+    /// Hands it to one of its driver's functions.
+    ///
+    /// # Errors
+    /// Those of the function, with the layer's path.
+    pub(crate) fn hand_to<T>(
+        self,
+        policy: &Policy,
+        act: impl FnOnce(Open<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let companions = Beside::new(self.path, &*self.source, policy);
+        act(Open {
+            source: self.source,
+            companions: &companions? as &dyn Companions,
+            options: self.options,
+            snapshot: self.snapshot,
+        })
+        .map_err(|error| error.in_file(self.path))
+    }
+}
