@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::buffer::Aligned;
 
 /// One thread's stretch of the disk on its way to a writer.
-pub(crate) struct Emitter {
+pub(crate) struct UnitWriter {
     shape: Shape,
     encoder: Box<dyn Encoder>,
     /// The disk's bytes; grains that are not data are zero.
@@ -69,7 +69,7 @@ impl Seed {
     }
 }
 
-impl Emitter {
+impl UnitWriter {
     /// For stretches of at most `step` bytes.
     pub(crate) fn new(writer: &dyn ImageWriter, step: Bytes) -> Self {
         let shape = writer.shape();
