@@ -52,4 +52,6 @@ pub use sink::{DIRECT_UNIT, FileSink, MemSink, PipeSink, Sink};
 pub use source::{FileSource, FileVersion, MemSource, Source, Stored, read_array, read_vec};
 pub use table::PagedTable;
 pub use units::{Bytes, FileOffset, SECTOR, VirtOffset};
-pub use writer::{Encoded, Encoder, Grain, ImageWriter, Placed, PlainEncoder, Seal, Shape, Unit};
+pub use writer::{
+    Encoded, Encoder, Grain, ImageWriter, Payload, Placed, PlainEncoder, ReadsAs, Seal, Shape, Unit,
+};

@@ -13,7 +13,7 @@ mod tables;
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, Create, Encoded, Encoder, Error, FileOffset, Grain, ImageWriter, Kind, Placed, Result,
+    Bytes, Create, Encoder, Error, FileOffset, Grain, ImageWriter, Kind, Payload, Placed, Result,
     SECTOR, Seal, Shape, Sink, Unit,
 };
 
@@ -103,14 +103,14 @@ impl ImageWriter for Writer {
     fn place(
         &mut self,
         unit: &Unit<'_>,
-        packed: &Encoded,
+        payload: Payload,
         stored: Bytes,
     ) -> Result<Option<Placed>> {
         let cluster = self.turn_to(unit)?;
-        match packed {
-            Encoded::Empty => self.place_nothing(cluster, unit).map(|()| None),
-            Encoded::Plain => self.place_plain(cluster, unit).map(Some),
-            Encoded::Small => self.place_small(cluster, stored).map(Some),
+        match payload {
+            Payload::None => self.place_nothing(cluster, unit).map(|()| None),
+            Payload::Plain => self.place_plain(cluster, unit).map(Some),
+            Payload::Compressed => self.place_compressed(cluster, stored).map(Some),
         }
     }
 
@@ -195,8 +195,8 @@ impl Writer {
         Ok(placed)
     }
 
-    /// Gives packed bytes the room that they need.
-    fn place_small(&mut self, cluster: u64, stored: Bytes) -> Result<Placed> {
+    /// Gives compressed bytes the room that they need.
+    fn place_compressed(&mut self, cluster: u64, stored: Bytes) -> Result<Placed> {
         self.tables.turn_to(cluster, &mut self.space)?;
         let at = self.space.take_packed(stored)?;
         let entry =

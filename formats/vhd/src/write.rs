@@ -5,7 +5,7 @@ mod sparse;
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Ahead, Bytes, Create, Encoded, Encoder, Error, FileOffset, ImageWriter, Kind, Placed,
+    Ahead, Bytes, Create, Encoder, Error, FileOffset, ImageWriter, Kind, Payload, Placed,
     PlainEncoder, Result, Seal, Shape, Sink, Unit,
 };
 
@@ -107,10 +107,10 @@ impl ImageWriter for Fixed {
     fn place(
         &mut self,
         unit: &Unit<'_>,
-        packed: &Encoded,
+        payload: Payload,
         _stored: Bytes,
     ) -> Result<Option<Placed>> {
-        if *packed == Encoded::Empty {
+        if payload == Payload::None {
             return Ok(None);
         }
         let at = FileOffset(unit.at.0);
