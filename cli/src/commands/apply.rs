@@ -24,6 +24,9 @@ pub(crate) struct Applied {
     /// How long its file is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) file_size: Option<u64>,
+    /// What that takes on the host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) on_disk: Option<u64>,
     /// Its content id, worked out from the bytes that were written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) content_id: Option<String>,
@@ -91,7 +94,7 @@ pub(crate) fn apply(job: &job::Apply, run: &Run<'_>) -> Result<Applied> {
         Kind::Chain => pair.explain(error, &job.pair.child),
         _ => distrust(error.in_file(&pair.child.top.path)),
     })?;
-    let file_size = written.file_size();
+    let (file_size, on_disk) = (written.file_size(), written.on_disk());
     let mut notes = pair.notes();
     notes.extend(written.commit()?);
     Ok(Applied {
@@ -99,6 +102,7 @@ pub(crate) fn apply(job: &job::Apply, run: &Run<'_>) -> Result<Applied> {
         format: format.name(),
         size: disk.size.0,
         file_size,
+        on_disk,
         content_id: copied.proof.map(|proof| proof.id.to_string()),
         child: pair.child.path(),
         base: pair.base.named(

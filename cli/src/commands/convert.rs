@@ -32,6 +32,9 @@ pub(crate) struct Converted {
     /// How long its file is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) file_size: Option<u64>,
+    /// What that takes on the host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) on_disk: Option<u64>,
     /// How many bytes were written besides tables.
     pub(crate) written: u64,
     /// Whether nothing was written.
@@ -114,7 +117,7 @@ pub(crate) fn convert(job: &job::Convert, run: &Run<'_>) -> Result<Converted> {
     run.showing
         .phase(format!("convert {}", goal.output.path.display()));
     let copied = copy.run(writer)?;
-    let file_size = written.file_size();
+    let (file_size, on_disk) = (written.file_size(), written.on_disk());
     let mut notes = notes(&source, goal, format.name(), size);
     notes.extend(written.commit()?);
     let facts_of = |chain: &Chain| {
@@ -130,6 +133,7 @@ pub(crate) fn convert(job: &job::Convert, run: &Run<'_>) -> Result<Converted> {
         format: format.name(),
         size: size.0,
         file_size,
+        on_disk,
         written: copied.written.0,
         dry_run: goal.dry_run,
         notes,

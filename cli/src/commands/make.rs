@@ -24,6 +24,9 @@ pub(crate) struct Made {
     /// How long its file is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) file_size: Option<u64>,
+    /// What that takes on the host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) on_disk: Option<u64>,
     /// Where its manifest stands.
     pub(crate) manifest: String,
     /// What it was made from.
@@ -263,6 +266,7 @@ fn tell(
         format: driver_for(&goal.output).map_or("", |driver| driver.format.name()),
         size: manifest.child.size,
         file_size: written.file_size(),
+        on_disk: written.on_disk(),
         manifest: shown(&manifest::place_of(&goal.output.path)),
         base: base.named(Some(manifest.base.content_id.clone())),
         target: target.named(Some(manifest.result.content_id.clone())),

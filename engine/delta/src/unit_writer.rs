@@ -6,13 +6,13 @@
 use std::ops::Range;
 
 use imgdelta_core::{
-    Bytes, Encoded, Encoder, FileOffset, Grain, ImageWriter, Payload, Placed, Result, Shape, Unit,
-    VirtOffset,
+    Bytes, Encoded, Encoder, Grain, ImageWriter, Payload, Placed, Result, Shape, Unit, VirtOffset,
+    write_pages,
 };
 use sha2::{Digest as _, Sha256};
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::buffer::Aligned;
+use crate::buffer::{Aligned, is_zero};
 
 /// One thread's stretch of the disk on its way to a writer.
 pub(crate) struct UnitWriter {
@@ -282,7 +282,7 @@ impl UnitWriter {
         if *is_compressed || placed.sink.is_stale() || self.shape.grain == self.shape.unit {
             placed.sink.write_at(placed.at, bytes)?;
         } else {
-            self.write_data_runs(placed, *skip, bytes)?;
+            self.write_data(placed, *skip, bytes)?;
         }
         if placed.sink.is_stale() && placed.padding > Bytes::ZERO {
             let zeros = vec![0; placed.padding.in_memory()];
@@ -293,29 +293,17 @@ impl UnitWriter {
         Ok(())
     }
 
-    /// A new file reads as zero where nothing is written: the grains between the data need not be.
-    fn write_data_runs(&self, placed: &Placed, skip: usize, bytes: &[u8]) -> Result<()> {
+    /// A new file reads as zero where nothing is written: pages without data, and of data those that are zero, stay holes. Grains that
+    /// share a page with data are zero in memory, and cost nothing.
+    fn write_data(&self, placed: &Placed, skip: usize, bytes: &[u8]) -> Result<()> {
         let grain = self.shape.grain.in_memory().max(1);
-        let mut start = None;
-        let count = bytes.len().div_ceil(grain);
-        for number in 0..=count {
-            let is_data =
-                number < count && self.grains.get(skip / grain + number) == Some(&Grain::Data);
-            match (start, is_data) {
-                (None, true) => start = Some(number * grain),
-                (Some(from), false) => {
-                    let run = bytes
-                        .get(from..(number * grain).min(bytes.len()))
-                        .unwrap_or_default();
-                    placed
-                        .sink
-                        .write_at(FileOffset(placed.at.0.saturating_add(from as u64)), run)?;
-                    start = None;
-                }
-                _ => {}
-            }
-        }
-        Ok(())
+        let wanted = |from: usize, page: &[u8]| {
+            let from = skip.saturating_add(from);
+            let to = from.saturating_add(page.len()).div_ceil(grain);
+            let grains = self.grains.get(from / grain..to).unwrap_or_default();
+            grains.contains(&Grain::Data) && !is_zero(page)
+        };
+        write_pages(&*placed.sink, placed.at, bytes, wanted)
     }
 }
 

@@ -48,7 +48,7 @@ pub use image::{Facts, Hint, HintKind, Identity, Image, ParentLink, Snapshot};
 pub use marks::Marks;
 pub use options::{Options, parse_size};
 pub use record::{Field, Wire};
-pub use sink::{DIRECT_UNIT, FileSink, MemSink, PipeSink, Sink};
+pub use sink::{DIRECT_UNIT, FileSink, MemSink, PipeSink, Sink, write_pages, write_without_zeros};
 pub use source::{FileSource, FileVersion, MemSource, Source, Stored, read_array, read_vec};
 pub use table::PagedTable;
 pub use units::{Bytes, FileOffset, SECTOR, VirtOffset};

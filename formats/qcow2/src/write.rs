@@ -13,11 +13,16 @@ mod tables;
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, Create, Encoder, Error, FileOffset, Grain, ImageWriter, Kind, Payload, Placed, Result,
-    SECTOR, Seal, Shape, Sink, Unit,
+    Ahead, Bytes, Create, Encoder, Error, FileOffset, Grain, ImageWriter, Kind, Payload, Placed,
+    Result, SECTOR, Seal, Shape, Sink, Unit,
 };
 
-use self::{form::Form, header::Head, space::Space, tables::Tables};
+use self::{
+    form::Form,
+    header::Head,
+    space::{Preallocation, Space},
+    tables::Tables,
+};
 use crate::layout::{L1Entry, L2Entry, Subclusters};
 
 pub(crate) use self::form::OPTIONS;
@@ -48,8 +53,13 @@ pub(crate) fn create(create: Create<'_>) -> Result<Box<dyn ImageWriter>> {
             "qcow2 cannot be written to a pipe",
         ));
     }
+    let ahead = if form.extended_l2 && parent.is_some() {
+        Preallocation::Rows(Ahead::new(FileOffset::ZERO, size, true))
+    } else {
+        Preallocation::Steps(0)
+    };
     Ok(Box::new(Writer {
-        space: Space::new(sink, form.cluster_bits, form.refcount_order),
+        space: Space::new(sink, form.cluster_bits, form.refcount_order, ahead),
         tables: Tables::new(&form),
         has_parent: parent.is_some(),
         next: 0,
@@ -180,7 +190,7 @@ impl Writer {
                 padding: Bytes::ZERO,
             },
             None => Placed {
-                at: self.space.take()?,
+                at: self.space.take_for(unit)?,
                 sink: Arc::clone(self.space.sink()),
                 padding: Bytes(
                     self.form

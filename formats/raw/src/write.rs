@@ -47,7 +47,7 @@ pub(crate) fn create(create: Create<'_>) -> Result<Box<dyn ImageWriter>> {
     Ok(Box::new(RawWriter {
         sink,
         size: create.disk.size,
-        ahead: Ahead::new(FileOffset::ZERO),
+        ahead: Ahead::new(FileOffset::ZERO, create.disk.size, false),
     }))
 }
 

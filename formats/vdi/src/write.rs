@@ -74,12 +74,13 @@ impl Writer {
             vec![FREE; blocks]
         };
         Self {
+            // A child's blocks are written whole.
+            ahead: Ahead::new(data_at, plan.size, false),
             plan,
             sink,
             map,
             data_at,
             allocated: 0,
-            ahead: Ahead::new(data_at),
         }
     }
 

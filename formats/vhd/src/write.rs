@@ -38,9 +38,9 @@ pub(crate) fn create(create: Create<'_>) -> Result<Box<dyn ImageWriter>> {
     }
     Ok(match plan.block_size {
         None => Box::new(Fixed {
+            ahead: Ahead::new(FileOffset::ZERO, plan.size, false),
             plan,
             sink,
-            ahead: Ahead::new(FileOffset::ZERO),
         }),
         Some(_) if sink.is_in_order() => {
             let message = "a dynamic VHD cannot be written to a pipe: its tables stand in front";

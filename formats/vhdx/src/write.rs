@@ -11,8 +11,8 @@ mod space;
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, Create, Encoded, Encoder, Error, FileOffset, Grain, ImageWriter, Kind, Payload, Placed,
-    PlainEncoder, ReadsAs, Result, Seal, Shape, Sink, Unit,
+    Ahead, Bytes, Create, Encoded, Encoder, Error, FileOffset, Grain, ImageWriter, Kind, Payload,
+    Placed, PlainEncoder, ReadsAs, Result, Seal, Shape, Sink, Unit,
 };
 
 use crate::{
@@ -80,10 +80,11 @@ impl Writer {
     fn start(plan: Plan, sink: Arc<dyn Sink>) -> Self {
         let (bat_at, _) = plan.bat();
         let data_at = FileOffset(plan.data_at());
+        let ahead = Ahead::new(data_at, plan.size, plan.parent.is_some());
         Self {
             shape: plan.shape(),
             bat: Bat::new(Arc::clone(&sink), FileOffset(bat_at)),
-            space: Space::new(Arc::clone(&sink), data_at),
+            space: Space::new(Arc::clone(&sink), data_at, ahead),
             block: Block::default(),
             chunk: Chunk::default(),
             plan,

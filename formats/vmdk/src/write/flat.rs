@@ -37,7 +37,7 @@ impl Writer {
             sink.set_len(size)?;
             extents.push(Extent {
                 sink,
-                ahead: Ahead::new(FileOffset::ZERO),
+                ahead: Ahead::new(FileOffset::ZERO, plan.size, false),
             });
         }
         Ok(Self {
