@@ -16,6 +16,9 @@ use std::{
 
 use imgdelta_core::Bytes;
 
+/// How much less than its length a file takes on the host before that is told.
+const NOTABLE: u64 = 1 << 20;
+
 /// A result as text.
 pub(crate) trait Text {
     /// Whether it only sums up what was done, so that `-q` leaves it out.
@@ -58,6 +61,18 @@ impl<'a> Page<'a> {
             format!("{bytes} bytes")
         } else {
             Bytes(bytes).to_string()
+        }
+    }
+
+    /// What a file takes on the host, where that is much less than its length.
+    pub(super) fn on_disk(&self, len: Option<u64>, taken: Option<u64>) -> String {
+        match (len, taken) {
+            (Some(len), Some(taken))
+                if taken.saturating_add(NOTABLE) <= len && taken <= len / 2 =>
+            {
+                format!(" ({} on disk)", self.size(taken))
+            }
+            _ => String::new(),
         }
     }
 

@@ -9,11 +9,11 @@ use crate::{
     buffer::{Aligned, is_zero},
     chain::Chain,
     digest_cache::{DigestCache, LeafWriter},
-    emit::{Emitter, Seed},
     exec::{self, ExecContext},
     ordered::{self, Line},
     prove::{Proof, Prover},
     tree::{Digest, WINDOW},
+    unit_writer::{Seed, UnitWriter},
     walk::{Known, Manner, Segment, Side, Walker, read_spans, spans_of, windows},
 };
 
@@ -130,7 +130,7 @@ impl Convert<'_> {
         };
         self.work.watch.begin(end);
         let desks = self.work.waiting_desks(|| Desk {
-            emitter: Emitter::new(&*serial.writer, step),
+            emitter: UnitWriter::new(&*serial.writer, step),
             base: base.map(|_| Aligned::zeroed(WINDOW)),
         });
         let copier = Copier {
@@ -177,7 +177,7 @@ struct Copier<'a> {
 
 /// One thread's buffers.
 struct Desk {
-    emitter: Emitter,
+    emitter: UnitWriter,
     /// A window of the base, if that is to be proven too.
     base: Option<Aligned>,
 }
@@ -324,7 +324,7 @@ impl Copier<'_> {
     }
 
     /// What is zero need not be stored, unless old bytes would show through; nor does what stands there already.
-    fn mark(&self, emitter: &mut Emitter, piece: &Piece, len: Bytes) {
+    fn mark(&self, emitter: &mut UnitWriter, piece: &Piece, len: Bytes) {
         let Shape {
             grain, wants_zeros, ..
         } = self.shape;

@@ -15,7 +15,7 @@
 //! | [`work`], [`watch`] | threads, counters, and the word to stop |
 //!
 //! Inside, `walk` cuts disks into pieces of work, `ordered` does them on all cores with their serial parts in order, and
-//! `emit` hands units to a writer; `seed` says beforehand what ids will be made of; `beside` proves a base while it is copied.
+//! `unit_writer` hands units to a writer; `seed` says beforehand what ids will be made of; `beside` proves a base while it is copied.
 
 pub mod apply;
 pub mod attach;
@@ -26,7 +26,6 @@ pub mod compare;
 pub mod convert;
 pub mod digest;
 pub mod digest_cache;
-mod emit;
 pub mod exec;
 pub mod layer;
 pub mod make;
@@ -36,6 +35,7 @@ pub mod patch;
 pub mod prove;
 mod seed;
 pub mod tree;
+mod unit_writer;
 mod walk;
 pub mod watch;
 

@@ -15,12 +15,12 @@ use crate::{
     buffer::Aligned,
     chain::Chain,
     digest_cache::{DigestCache, LeafReader},
-    emit::{Emitter, Seed},
     exec::{self, ExecContext},
     layer::LayerProver,
     ordered,
     prove::{Proof, Prover},
     tree::{ContentId, Digest, WINDOW},
+    unit_writer::{Seed, UnitWriter},
     walk::{Manner, Walker},
 };
 
@@ -158,7 +158,7 @@ impl Make<'_> {
         };
         self.work.watch.begin(end);
         let desks = self.work.desks(|| Desk {
-            emitter: Emitter::new(&*serial.writer, step),
+            emitter: UnitWriter::new(&*serial.writer, step),
             base: Aligned::zeroed(WINDOW),
             target: Aligned::zeroed(WINDOW),
         });

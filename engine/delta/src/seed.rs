@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use imgdelta_core::{
-    Bytes, Encoded, Encoder, ImageWriter, Placed, PlainEncoder, Result, Seal, Shape, Unit,
+    Bytes, Encoder, ImageWriter, Payload, Placed, PlainEncoder, Result, Seal, Shape, Unit,
 };
 
 use crate::convert::Convert;
@@ -50,7 +50,7 @@ impl ImageWriter for Listener {
     fn place(
         &mut self,
         _unit: &Unit<'_>,
-        _packed: &Encoded,
+        _payload: Payload,
         _stored: Bytes,
     ) -> Result<Option<Placed>> {
         Ok(None)

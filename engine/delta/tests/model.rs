@@ -10,12 +10,12 @@ mod memory;
 
 use std::sync::Arc;
 
-use imgdelta_core::{Bytes, Grain, Shape, VirtOffset};
+use imgdelta_core::{Bytes, Grain, ReadsAs, Shape, VirtOffset};
 use imgdelta_delta::{
     Compare, Convert, DigestCache, ExecContext, Make, Watch, layer_digest, plain_sha256, prove,
     tree::{ContentId, Digest, WINDOW},
 };
-use memory::{Cell, MemImage, chain, content, writer, writer_of_runs};
+use memory::{Cell, MemImage, chain, content, writer, writer_of_runs, writer_that_reads_as};
 use proptest::prelude::*;
 
 fn work(watch: &Watch, threads: usize) -> ExecContext<'_> {
@@ -170,6 +170,25 @@ proptest! {
             let differs = below[range.clone()] != expected[range];
             prop_assert_eq!(says_zero, if is_zero && differs { cells.len() } else { 0 }, "run {}", number);
         }
+    }
+
+    #[test]
+    fn the_layer_digest_is_of_what_the_writer_keeps((base, target) in disks(), (unit, grain, marks_zero) in shapes(), own in any::<bool>()) {
+        let (base_disk, target_disk) = (chain(&base), chain(&target));
+        let size = Bytes(target_disk.size().0.next_multiple_of(512));
+        let shape = Shape { size, unit: Bytes(unit), grain: Bytes(grain), marks_zero, wants_zeros: false, has_ids: true };
+        let (memory, watch) = (DigestCache::none(), Watch::default());
+        let (out, child) = writer_that_reads_as(shape, if own { ReadsAs::OwnAsData } else { ReadsAs::Data });
+        let make = Make { base: &base_disk, target: &target_disk, proves: true, memory: &memory, work: work(&watch, 3) };
+        let made = make.run(out)?;
+        let child = child.lock().expect("not poisoned").take().expect("it was finished");
+        let layer = layer_digest(&child, work(&watch, 3))?;
+        prop_assert_eq!(made.layer.expect("asked for"), layer);
+        let mut layers = vec![Arc::new(child)];
+        layers.extend(base.iter().cloned());
+        let (expected, mut all) = (content(&target), content(&layers));
+        all.truncate(expected.len());
+        prop_assert!(all == expected, "target = base + child");
     }
 
     #[test]

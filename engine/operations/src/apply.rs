@@ -34,6 +34,9 @@ pub struct ApplyReport {
     /// How long its file is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file_size: Option<u64>,
+    /// What that takes on the host, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_disk: Option<u64>,
     /// Its content id, worked out from the bytes that were written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_id: Option<String>,
@@ -127,7 +130,7 @@ impl Apply {
             apply.run_proving(writer)
         };
         let (copied, base_from_memory) = applied.map_err(|error| self.explain(&pair, error))?;
-        let file_size = written.file_size();
+        let (file_size, on_disk) = (written.file_size(), written.on_disk());
         let mut notes = pair.notes();
         notes.extend(written.commit()?);
         Ok(ApplyReport {
@@ -135,6 +138,7 @@ impl Apply {
             format: format.name(),
             size: disk.size.0,
             file_size,
+            on_disk,
             content_id: copied.proof.map(|proof| proof.id.to_string()),
             child: pair.child.path(),
             base: pair.named_base(),

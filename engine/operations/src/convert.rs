@@ -54,6 +54,9 @@ pub struct ConvertReport {
     /// How long its file is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file_size: Option<u64>,
+    /// What that takes on the host, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_disk: Option<u64>,
     /// How many bytes were written besides tables.
     pub written: u64,
     /// Whether nothing was written.
@@ -163,7 +166,7 @@ impl Convert {
         let (writer, written) = output.split();
         context.begin(Stage::Convert(path));
         let copied = convert.run(writer)?;
-        let file_size = written.file_size();
+        let (file_size, on_disk) = (written.file_size(), written.on_disk());
         let mut notes = self.notes(&input, driver.format.name(), size);
         notes.extend(written.commit()?);
         let top = chain.layers().first();
@@ -176,6 +179,7 @@ impl Convert {
             format: driver.format.name(),
             size: size.0,
             file_size,
+            on_disk,
             written: copied.written.0,
             dry_run: self.output.dry_run,
             notes,

@@ -35,6 +35,9 @@ pub struct ChildReport {
     /// How long its file is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file_size: Option<u64>,
+    /// What that takes on the host, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_disk: Option<u64>,
     /// Where its manifest stands.
     pub manifest: String,
     /// What it was made from.
@@ -162,6 +165,7 @@ impl Make {
             format: driver.format.name(),
             size: manifest.child.size,
             file_size: written.file_size(),
+            on_disk: written.on_disk(),
             manifest: shown(&manifest::place_of(path)),
             base: base.named(Some(manifest.base.content_id.clone())),
             target: target.named(Some(manifest.result.content_id.clone())),

@@ -189,6 +189,15 @@ impl WrittenImage {
         }
     }
 
+    /// What the image's files take on the host, if there are any.
+    pub(crate) fn on_disk(&self) -> Option<u64> {
+        let beside = self.beside.lock().unwrap_or_else(PoisonError::into_inner);
+        match &self.place {
+            Place::Files(drafts) => drafts.on_disk_without(&beside).ok().map(|len| len.0),
+            Place::Nowhere(_) | Place::Stream => None,
+        }
+    }
+
     /// Makes everything durable and gives it its name; what the user should know then.
     pub(crate) fn commit(self) -> Result<Vec<String>> {
         let unsaid = self.unsaid.into_iter();

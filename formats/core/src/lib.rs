@@ -51,8 +51,10 @@ pub use layer_id::LayerId;
 pub use marks::Marks;
 pub use options::{Options, parse_size};
 pub use record::{Field, Wire};
-pub use sink::{DIRECT_UNIT, FileSink, MemSink, PipeSink, Sink};
+pub use sink::{DIRECT_UNIT, FileSink, MemSink, PipeSink, Sink, write_pages, write_without_zeros};
 pub use source::{FileSource, MemSource, Source, Stored, read_array, read_vec};
 pub use table::PagedTable;
 pub use units::{Bytes, FileOffset, SECTOR, VirtOffset};
-pub use writer::{Encoded, Encoder, Grain, ImageWriter, Placed, PlainEncoder, Seal, Shape, Unit};
+pub use writer::{
+    Encoded, Encoder, Grain, ImageWriter, Payload, Placed, PlainEncoder, ReadsAs, Seal, Shape, Unit,
+};

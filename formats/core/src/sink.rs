@@ -3,6 +3,7 @@
 use std::{
     fmt,
     fs::File,
+    ops::Range,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::{
@@ -34,6 +35,12 @@ pub trait Sink: fmt::Debug + Send + Sync {
         let _ = (at, len);
     }
 
+    /// Takes back what [`reserve`](Sink::reserve) said of `len` bytes from `at` on: nothing has been written there. Never an error: the room
+    /// is merely lost where a host cannot take it back.
+    fn release(&self, at: FileOffset, len: Bytes) {
+        let _ = (at, len);
+    }
+
     /// Sets the file's length: cuts what lies beyond, or grows with zeros.
     ///
     /// # Errors
@@ -60,6 +67,59 @@ pub trait Sink: fmt::Debug + Send + Sync {
     fn capacity(&self) -> Option<Bytes> {
         None
     }
+}
+
+/// The piece of a file that is left out where it is zero.
+const PAGE: usize = 4096;
+
+/// Writes `bytes` at `at` but for pages that are zero: in a new file they stay holes. Where old bytes stand, or bytes come in order,
+/// all are written.
+///
+/// # Errors
+/// Those of the sink.
+pub fn write_without_zeros(sink: &dyn Sink, at: FileOffset, bytes: &[u8]) -> Result<()> {
+    if sink.is_stale() || sink.is_in_order() {
+        return sink.write_at(at, bytes);
+    }
+    write_pages(sink, at, bytes, |_, page| !is_zero(page))
+}
+
+/// Writes those pages of `bytes`, the first of which goes to `at`, of which `wanted` says so, given where in `bytes` they start; neighbours
+/// as one piece.
+///
+/// # Errors
+/// Those of the sink.
+pub fn write_pages(
+    sink: &dyn Sink,
+    at: FileOffset,
+    bytes: &[u8],
+    wanted: impl Fn(usize, &[u8]) -> bool,
+) -> Result<()> {
+    let mut run = 0..0_usize;
+    for page in bytes.chunks(PAGE) {
+        let end = run.end.saturating_add(page.len());
+        if !wanted(run.end, page) {
+            write_run(sink, at, bytes, &run)?;
+            run.start = end;
+        }
+        run.end = end;
+    }
+    write_run(sink, at, bytes, &run)
+}
+
+fn write_run(sink: &dyn Sink, at: FileOffset, bytes: &[u8], run: &Range<usize>) -> Result<()> {
+    match bytes.get(run.clone()) {
+        Some(part) if !part.is_empty() => {
+            sink.write_at(at.saturating_add(Bytes::from(run.start)), part)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether there is nothing but zero in a page.
+fn is_zero(page: &[u8]) -> bool {
+    static ZEROS: [u8; PAGE] = [0; PAGE];
+    ZEROS.get(..page.len()) == Some(page)
 }
 
 /// A regular file or a block device, open for writing.
@@ -142,6 +202,13 @@ impl Sink for FileSink {
     fn reserve(&self, at: FileOffset, len: Bytes) {
         if self.direct.is_some() && !self.is_stale() {
             let _ = fallocate(&self.buffered, FallocateFlags::empty(), at.0, len.0);
+        }
+    }
+
+    fn release(&self, at: FileOffset, len: Bytes) {
+        if self.direct.is_some() && !self.is_stale() {
+            let punch = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+            let _ = fallocate(&self.buffered, punch, at.0, len.0);
         }
     }
 
@@ -283,6 +350,54 @@ mod tests {
         sink.write_at(FileOffset(3), b"abc")?;
         sink.set_len(Bytes(8))?;
         assert_eq!(*sink.pipe.lock().expect("not poisoned"), b"\0\0\0abc\0\0");
+        Ok(())
+    }
+
+    /// Remembers where and how much was written.
+    #[derive(Debug, Default)]
+    struct Writes(Mutex<Vec<(u64, usize)>>, bool);
+
+    impl Sink for Writes {
+        fn write_at(&self, at: FileOffset, bytes: &[u8]) -> Result<()> {
+            self.0
+                .lock()
+                .expect("not poisoned")
+                .push((at.0, bytes.len()));
+            Ok(())
+        }
+
+        fn set_len(&self, _len: Bytes) -> Result<()> {
+            Ok(())
+        }
+
+        fn sync(&self) -> Result<()> {
+            Ok(())
+        }
+
+        fn is_stale(&self) -> bool {
+            self.1
+        }
+    }
+
+    #[test]
+    fn pages_of_zeros_stay_holes_where_nothing_old_stands() -> Result<()> {
+        let mut bytes = vec![0; 5 * PAGE + 100];
+        for at in [0, PAGE, 2 * PAGE - 1, 3 * PAGE + 7, 5 * PAGE + 99] {
+            bytes[at] = 1;
+        }
+        let (new, old) = (Writes::default(), Writes(Mutex::default(), true));
+        write_without_zeros(&new, FileOffset(1 << 20), &bytes)?;
+        write_without_zeros(&old, FileOffset(1 << 20), &bytes)?;
+        let runs = [
+            (1 << 20, 2 * PAGE),
+            ((1 << 20) + 3 * PAGE as u64, PAGE),
+            ((1 << 20) + 5 * PAGE as u64, 100),
+        ];
+        assert_eq!(*new.0.lock().expect("not poisoned"), runs);
+        assert_eq!(
+            *old.0.lock().expect("not poisoned"),
+            [(1 << 20, bytes.len())]
+        );
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! What the engine tells a format to write, and what the format answers.
 //!
-//! Work comes in *units*: aligned runs of [`Shape::unit`] bytes, the disk's last one short. Many threads pack units at once;
+//! Work comes in *units*: aligned runs of [`Shape::unit`] bytes, the disk's last one short. Many threads encode units at once;
 //! then one after another, in order of address, each is placed; then its bytes may be written by any thread, at the place
 //! that it was given. So the same input gives the same file for any number of threads.
 
@@ -28,7 +28,7 @@ pub struct Shape {
     pub has_ids: bool,
 }
 
-/// One unit of the disk, as it goes to a encoder.
+/// One unit of the disk, as it goes to an encoder.
 #[derive(Clone, Copy, Debug)]
 pub struct Unit<'a> {
     /// Where it starts.
@@ -60,37 +60,89 @@ impl From<State> for Grain {
     }
 }
 
-/// A unit after packing: what is to be placed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Encoded {
-    /// Nothing but zero, or zero and absent: no bytes are to be written.
-    Empty,
-    /// The unit's own bytes, as they are.
-    Plain,
-    /// Fewer bytes that unpack to the unit: they stand in the encoder's output.
-    Small,
+/// What an encoder made of a unit: what is to be written, and how that will be read back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Encoded {
+    /// Which bytes are to be written.
+    pub payload: Payload,
+    /// What the image will say of the unit's grains.
+    pub reads_as: ReadsAs,
 }
 
-/// Turns units into what is stored. Pure, and one for each thread: it may keep buffers and a compressor's context.
+/// Which bytes of a unit are to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Payload {
+    /// None: all of it is zero or absent.
+    None,
+    /// The unit's own bytes, as they are; in a new file only those of grains that are data.
+    Plain,
+    /// Fewer bytes, which decode to the unit: they stand in the encoder's output.
+    Compressed,
+}
+
+/// What a child that has been written will say of the grains of a unit, as a rule over what it was told of them. Digests of a layer are
+/// made of this: what a format cannot tell apart reads back alike.
+///
+/// Of an image without a parent only the bytes are promised: whether the zeros in it read as absent, zero or data is the format's choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ReadsAs {
+    /// Each grain as it was told.
+    Told,
+    /// Zero grains as data: the format only tells the child's own from the parent's.
+    OwnAsData,
+    /// All of them as data: the format tells nothing inside of the unit.
+    Data,
+}
+
+impl ReadsAs {
+    /// What a grain reads as that was told to be `grain`.
+    #[must_use]
+    pub const fn of(self, grain: Grain) -> Grain {
+        match (self, grain) {
+            (Self::Told, _) | (Self::OwnAsData, Grain::Absent) => grain,
+            (Self::OwnAsData | Self::Data, _) => Grain::Data,
+        }
+    }
+}
+
+impl Encoded {
+    /// A unit's own bytes, or none if no grain is data; each grain reads as it was told.
+    #[must_use]
+    pub fn as_told(unit: &Unit<'_>) -> Self {
+        Self {
+            payload: if unit.grains.contains(&Grain::Data) {
+                Payload::Plain
+            } else {
+                Payload::None
+            },
+            reads_as: ReadsAs::Told,
+        }
+    }
+
+    /// What decodes to the whole unit.
+    pub const COMPRESSED: Self = Self {
+        payload: Payload::Compressed,
+        reads_as: ReadsAs::Data,
+    };
+}
+
+/// Turns units into what is stored. Pure, and one for each thread: it may keep buffers and a compressor's context. What it says of how a
+/// unit reads is a promise that the writer keeps when it places it.
 pub trait Encoder: Send {
-    /// Packs `unit`. What is smaller than the unit goes to `out`, which is empty.
+    /// Encodes `unit`. What is compressed goes to `out`, which is empty.
     ///
     /// # Errors
     /// Host, if the compressor fails.
     fn encode(&mut self, unit: &Unit<'_>, out: &mut Vec<u8>) -> Result<Encoded>;
 }
 
-/// The encoder of formats that store bytes as they are.
+/// The encoder of formats that store bytes as they are, and say of each grain what they are told.
 #[derive(Debug)]
 pub struct PlainEncoder;
 
 impl Encoder for PlainEncoder {
     fn encode(&mut self, unit: &Unit<'_>, _out: &mut Vec<u8>) -> Result<Encoded> {
-        Ok(if unit.grains.contains(&Grain::Data) {
-            Encoded::Plain
-        } else {
-            Encoded::Empty
-        })
+        Ok(Encoded::as_told(unit))
     }
 }
 
@@ -128,15 +180,15 @@ pub trait ImageWriter: Send {
         self.shape().grain
     }
 
-    /// A encoder for one thread.
+    /// An encoder for one thread.
     fn encoder(&self) -> Box<dyn Encoder>;
 
-    /// Takes a unit into the tables and says where its bytes go; `None` if there are none to be written. `stored` is how many
-    /// there are: the unit's length, or that of the encoder's output.
+    /// Takes a unit into the tables and says where its payload goes; `None` if there is nothing to be written. `stored` is how many bytes
+    /// the payload has: the unit's length, or that of the encoder's output.
     ///
     /// # Errors
     /// Unsupported, if the format has no room for it; Host, if the host cannot write.
-    fn place(&mut self, unit: &Unit<'_>, packed: &Encoded, stored: Bytes)
+    fn place(&mut self, unit: &Unit<'_>, payload: Payload, stored: Bytes)
     -> Result<Option<Placed>>;
 
     /// Writes what is left: tables, headers, footers.

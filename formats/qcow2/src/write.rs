@@ -13,11 +13,16 @@ mod tables;
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, Create, Encoded, Encoder, Error, FileOffset, Grain, ImageWriter, Kind, Placed, Result,
-    SECTOR, Seal, Shape, Sink, Unit,
+    Ahead, Bytes, Create, Encoder, Error, FileOffset, Grain, ImageWriter, Kind, Payload, Placed,
+    Result, SECTOR, Seal, Shape, Sink, Unit,
 };
 
-use self::{form::Form, header::Head, space::Space, tables::Tables};
+use self::{
+    form::Form,
+    header::Head,
+    space::{Preallocation, Space},
+    tables::Tables,
+};
 use crate::layout::{L1Entry, L2Entry, Subclusters};
 
 pub(crate) use self::form::OPTIONS;
@@ -48,8 +53,13 @@ pub(crate) fn create(create: Create<'_>) -> Result<Box<dyn ImageWriter>> {
             "qcow2 cannot be written to a pipe",
         ));
     }
+    let ahead = if form.extended_l2 && parent.is_some() {
+        Preallocation::Rows(Ahead::new(FileOffset::ZERO, size, true))
+    } else {
+        Preallocation::Steps(0)
+    };
     Ok(Box::new(Writer {
-        space: Space::new(sink, form.cluster_bits, form.refcount_order),
+        space: Space::new(sink, form.cluster_bits, form.refcount_order, ahead),
         tables: Tables::new(&form),
         has_parent: parent.is_some(),
         next: 0,
@@ -103,14 +113,14 @@ impl ImageWriter for Writer {
     fn place(
         &mut self,
         unit: &Unit<'_>,
-        packed: &Encoded,
+        payload: Payload,
         stored: Bytes,
     ) -> Result<Option<Placed>> {
         let cluster = self.turn_to(unit)?;
-        match packed {
-            Encoded::Empty => self.place_nothing(cluster, unit).map(|()| None),
-            Encoded::Plain => self.place_plain(cluster, unit).map(Some),
-            Encoded::Small => self.place_small(cluster, stored).map(Some),
+        match payload {
+            Payload::None => self.place_nothing(cluster, unit).map(|()| None),
+            Payload::Plain => self.place_plain(cluster, unit).map(Some),
+            Payload::Compressed => self.place_compressed(cluster, stored).map(Some),
         }
     }
 
@@ -180,7 +190,7 @@ impl Writer {
                 padding: Bytes::ZERO,
             },
             None => Placed {
-                at: self.space.take()?,
+                at: self.space.take_for(unit)?,
                 sink: Arc::clone(self.space.sink()),
                 padding: Bytes(
                     self.form
@@ -195,8 +205,8 @@ impl Writer {
         Ok(placed)
     }
 
-    /// Gives packed bytes the room that they need.
-    fn place_small(&mut self, cluster: u64, stored: Bytes) -> Result<Placed> {
+    /// Gives compressed bytes the room that they need.
+    fn place_compressed(&mut self, cluster: u64, stored: Bytes) -> Result<Placed> {
         self.tables.turn_to(cluster, &mut self.space)?;
         let at = self.space.take_packed(stored)?;
         let entry =

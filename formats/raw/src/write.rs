@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Ahead, Bytes, Create, Encoded, Encoder, Error, FileOffset, ImageWriter, Kind, Placed,
+    Ahead, Bytes, Create, Encoder, Error, FileOffset, ImageWriter, Kind, Payload, Placed,
     PlainEncoder, Result, Seal, Shape, Sink, Unit,
 };
 
@@ -47,7 +47,7 @@ pub(crate) fn create(create: Create<'_>) -> Result<Box<dyn ImageWriter>> {
     Ok(Box::new(RawWriter {
         sink,
         size: create.disk.size,
-        ahead: Ahead::new(FileOffset::ZERO),
+        ahead: Ahead::new(FileOffset::ZERO, create.disk.size, false),
     }))
 }
 
@@ -79,11 +79,11 @@ impl ImageWriter for RawWriter {
     fn place(
         &mut self,
         unit: &Unit<'_>,
-        packed: &Encoded,
+        payload: Payload,
         _stored: Bytes,
     ) -> Result<Option<Placed>> {
         // Zeros are written only where old bytes stand.
-        if *packed == Encoded::Empty && !self.sink.is_stale() {
+        if payload == Payload::None && !self.sink.is_stale() {
             return Ok(None);
         }
         let at = FileOffset(unit.at.0);

@@ -14,9 +14,9 @@ use std::{
 };
 
 use imgdelta_core::{
-    Bytes, CheckReport, Create, Encoded, Error, FileOffset, FileSink, FileSource, Grain, Image,
-    Kind, MemSink, MemSource, NewParent, NoCompanions, OneOutput, Open, Options, PipeSink, Result,
-    Seal, Sink, Source, State, Unit, VirtOffset,
+    Bytes, CheckReport, Create, Error, FileOffset, FileSink, FileSource, Grain, Image, Kind,
+    MemSink, MemSource, NewParent, NoCompanions, OneOutput, Open, Options, Payload, PipeSink,
+    Result, Seal, Sink, Source, State, Unit, VirtOffset,
 };
 use imgdelta_raw::DRIVER;
 
@@ -77,9 +77,9 @@ fn write_as(create: Create<'_>, disk: &[u8]) -> Result<()> {
             grains: &[grain],
         };
         let mut out = Vec::new();
-        let packed = encoder.encode(&unit, &mut out)?;
+        let payload = encoder.encode(&unit, &mut out)?.payload;
         assert!(out.is_empty());
-        if let Some(placed) = writer.place(&unit, &packed, Bytes::from(bytes.len()))? {
+        if let Some(placed) = writer.place(&unit, payload, Bytes::from(bytes.len()))? {
             placed.sink.write_at(placed.at, bytes)?;
         }
     }
@@ -313,7 +313,7 @@ fn an_empty_unit_has_no_place() -> Result<()> {
                 bytes: &bytes,
                 grains: &[Grain::Zero],
             };
-            writer.place(&unit, &Encoded::Empty, Bytes(MIB))
+            writer.place(&unit, Payload::None, Bytes(MIB))
         });
     });
     assert!(place?.is_none());

@@ -4,6 +4,7 @@
 
 use std::{
     ffi::OsStr,
+    os::unix::fs::MetadataExt,
     path::{Component, Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -51,6 +52,23 @@ impl AtomicFileSet {
     /// # Errors
     /// Host, if the host cannot tell.
     pub fn len_without(&self, except: &[String]) -> Result<Bytes> {
+        self.sum_without(except, std::fs::Metadata::len)
+    }
+
+    /// How much of the host all files take together, but for those called as in `except`. A host that allocates late may not know yet.
+    ///
+    /// # Errors
+    /// Host, if the host cannot tell.
+    pub fn on_disk_without(&self, except: &[String]) -> Result<Bytes> {
+        // A unit of the host's interface, whatever its file system.
+        self.sum_without(except, |file| file.blocks().saturating_mul(512))
+    }
+
+    fn sum_without(
+        &self,
+        except: &[String],
+        of: impl Fn(&std::fs::Metadata) -> u64,
+    ) -> Result<Bytes> {
         let others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
         let is_own = |draft: &&AtomicFile| {
             let name = draft.place().file_name();
@@ -60,7 +78,7 @@ impl AtomicFileSet {
         own.try_fold(Bytes::ZERO, |sum, draft| {
             let file = std::fs::metadata(draft.written_at())
                 .map_err(|cause| Error::host("cannot look at", cause).in_file(draft.place()))?;
-            Ok(Bytes(sum.0.saturating_add(file.len())))
+            Ok(Bytes(sum.0.saturating_add(of(&file))))
         })
     }
 

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Ahead, Bytes, Create, Encoded, Encoder, Error, FileOffset, Grain, ImageWriter, Kind, Placed,
+    Ahead, Bytes, Create, Encoder, Error, FileOffset, Grain, ImageWriter, Kind, Payload, Placed,
     PlainEncoder, Result, SECTOR, Seal, Shape, Sink, Unit,
 };
 
@@ -74,12 +74,13 @@ impl Writer {
             vec![FREE; blocks]
         };
         Self {
+            // A child's blocks are written whole.
+            ahead: Ahead::new(data_at, plan.size, false),
             plan,
             sink,
             map,
             data_at,
             allocated: 0,
-            ahead: Ahead::new(data_at),
         }
     }
 
@@ -210,14 +211,14 @@ impl ImageWriter for Writer {
     fn place(
         &mut self,
         unit: &Unit<'_>,
-        packed: &Encoded,
+        payload: Payload,
         _stored: Bytes,
     ) -> Result<Option<Placed>> {
         let size = self.plan.block_size.0;
         let number = unit.at.0.checked_div(size).unwrap_or_default();
         let inside = unit.at.0.saturating_sub(number.saturating_mul(size));
         let block = Bytes(number).in_memory();
-        if *packed == Encoded::Empty {
+        if payload == Payload::None {
             self.place_nothing(block, unit);
             return Ok(None);
         }

@@ -5,7 +5,7 @@ mod sparse;
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Ahead, Bytes, Create, Encoded, Encoder, Error, FileOffset, ImageWriter, Kind, Placed,
+    Ahead, Bytes, Create, Encoder, Error, FileOffset, ImageWriter, Kind, Payload, Placed,
     PlainEncoder, Result, Seal, Shape, Sink, Unit,
 };
 
@@ -38,9 +38,9 @@ pub(crate) fn create(create: Create<'_>) -> Result<Box<dyn ImageWriter>> {
     }
     Ok(match plan.block_size {
         None => Box::new(Fixed {
+            ahead: Ahead::new(FileOffset::ZERO, plan.size, false),
             plan,
             sink,
-            ahead: Ahead::new(FileOffset::ZERO),
         }),
         Some(_) if sink.is_in_order() => {
             let message = "a dynamic VHD cannot be written to a pipe: its tables stand in front";
@@ -107,10 +107,10 @@ impl ImageWriter for Fixed {
     fn place(
         &mut self,
         unit: &Unit<'_>,
-        packed: &Encoded,
+        payload: Payload,
         _stored: Bytes,
     ) -> Result<Option<Placed>> {
-        if *packed == Encoded::Empty {
+        if payload == Payload::None {
             return Ok(None);
         }
         let at = FileOffset(unit.at.0);

@@ -11,8 +11,8 @@ mod space;
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, Create, Encoded, Encoder, Error, FileOffset, Grain, ImageWriter, Kind, Placed,
-    PlainEncoder, Result, Seal, Shape, Sink, Unit,
+    Ahead, Bytes, Create, Encoded, Encoder, Error, FileOffset, Grain, ImageWriter, Kind, Payload,
+    Placed, PlainEncoder, ReadsAs, Result, Seal, Shape, Sink, Unit,
 };
 
 use crate::{
@@ -80,10 +80,11 @@ impl Writer {
     fn start(plan: Plan, sink: Arc<dyn Sink>) -> Self {
         let (bat_at, _) = plan.bat();
         let data_at = FileOffset(plan.data_at());
+        let ahead = Ahead::new(data_at, plan.size, plan.parent.is_some());
         Self {
             shape: plan.shape(),
             bat: Bat::new(Arc::clone(&sink), FileOffset(bat_at)),
-            space: Space::new(Arc::clone(&sink), data_at),
+            space: Space::new(Arc::clone(&sink), data_at, ahead),
             block: Block::default(),
             chunk: Chunk::default(),
             plan,
@@ -206,13 +207,17 @@ impl ImageWriter for Writer {
     }
 
     fn encoder(&self) -> Box<dyn Encoder> {
-        Box::new(PlainEncoder)
+        if self.plan.parent.is_some() {
+            Box::new(ChildEncoder)
+        } else {
+            Box::new(PlainEncoder)
+        }
     }
 
     fn place(
         &mut self,
         unit: &Unit<'_>,
-        packed: &Encoded,
+        payload: Payload,
         stored: Bytes,
     ) -> Result<Option<Placed>> {
         let size = self.plan.block_size.0;
@@ -222,7 +227,7 @@ impl ImageWriter for Writer {
         if self.plan.parent.is_some() {
             self.mark(inside, unit.grains);
         }
-        if *packed == Encoded::Empty {
+        if payload == Payload::None {
             return Ok(None);
         }
         let at = self.place_block().saturating_add(Bytes(inside));
@@ -245,5 +250,22 @@ impl ImageWriter for Writer {
         self.sink.set_len(Bytes(self.space.end().0))?;
         self.bat.write()?;
         front::write(&self.plan, seal, &*self.sink)
+    }
+}
+
+/// In a child a whole block can be zero, but a bitmap says of no sector that it is.
+struct ChildEncoder;
+
+impl Encoder for ChildEncoder {
+    fn encode(&mut self, unit: &Unit<'_>, _out: &mut Vec<u8>) -> Result<Encoded> {
+        let is_zero = unit.grains.iter().all(|grain| *grain == Grain::Zero);
+        Ok(Encoded {
+            reads_as: if is_zero {
+                ReadsAs::Told
+            } else {
+                ReadsAs::OwnAsData
+            },
+            ..Encoded::as_told(unit)
+        })
     }
 }

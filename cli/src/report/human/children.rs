@@ -14,8 +14,9 @@ impl Text for ChildReport {
             .file_size
             .map(|size| page.size(size) + " ")
             .unwrap_or_default();
+        let taken = page.on_disk(self.file_size, self.on_disk);
         page.line(format_args!(
-            "{}: {size}child, {} of {} blocks changed ({}), {} differ",
+            "{}: {size}child{taken}, {} of {} blocks changed ({}), {} differ",
             self.child,
             self.blocks_changed,
             self.blocks,

@@ -15,13 +15,14 @@ impl Text for ConvertReport {
             .file_size
             .map(|size| format!(", a file of {}", page.size(size)))
             .unwrap_or_default();
+        let taken = page.on_disk(self.file_size, self.on_disk);
         let layers = if self.layers > 1 {
             format!(", {} layers in one", self.layers)
         } else {
             String::new()
         };
         page.line(format_args!(
-            "{}: {} {} disk{file}{layers}",
+            "{}: {} {} disk{file}{taken}{layers}",
             self.output,
             page.size(self.size),
             self.format

@@ -8,11 +8,11 @@ use crate::{
     buffer::Aligned,
     chain::Chain,
     digest_cache::{LeafReader, LeafRun, windows_of},
-    emit::{Emitter, Seed},
     layer::LayerProver,
     ordered::Line,
     prove::Prover,
     tree::Digest,
+    unit_writer::{Seed, UnitWriter},
     walk::{Known, Segment, Walker, windows},
 };
 
@@ -59,7 +59,7 @@ pub(super) struct Found {
 
 /// One thread's buffers.
 pub(super) struct Desk {
-    pub(super) emitter: Emitter,
+    pub(super) emitter: UnitWriter,
     /// The window's bytes in the base, and in the target: small enough to stay in the core's cache.
     pub(super) base: Aligned,
     pub(super) target: Aligned,

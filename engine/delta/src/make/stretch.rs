@@ -37,10 +37,10 @@ impl Stretch<'_, '_> {
         if self.piece.changed == Bytes::ZERO {
             return Ok(());
         }
+        self.desk.emitter.pack(at, child_len)?;
         if self.differ.make.proves {
             self.prove_layer(at, child_len);
         }
-        self.desk.emitter.pack(at, child_len)?;
         self.piece.units = self.desk.emitter.units();
         Ok(())
     }
@@ -253,8 +253,9 @@ impl Stretch<'_, '_> {
         Ok(true)
     }
 
-    /// The leaves of the child's own layer, for the windows of which it says something.
+    /// The leaves of the child's own layer as it will be read back, for the windows of which it says something.
     fn prove_layer(&mut self, at: VirtOffset, child_len: Bytes) {
+        let grains = self.desk.emitter.read_back();
         let grain = self.differ.shape.grain.0;
         let first = at.0 / WINDOW.0;
         for (number, found) in (first..).zip(&mut self.piece.windows) {
@@ -262,14 +263,7 @@ impl Stretch<'_, '_> {
             let count = LayerProver::sectors_of(self.differ.shape.size, number);
             let sectors: Vec<Grain> = (0..count as u64)
                 .map(|sector| Bytes((skip + sector * SECTOR) / grain).in_memory())
-                .map(|grain| {
-                    self.desk
-                        .emitter
-                        .grains()
-                        .get(grain)
-                        .copied()
-                        .unwrap_or(Grain::Absent)
-                })
+                .map(|grain| grains.get(grain).copied().unwrap_or(Grain::Absent))
                 .collect();
             if sectors.iter().any(|sector| *sector != Grain::Absent) {
                 let to = (skip + WINDOW.0).min(child_len.0);

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 
 use imgdelta_core::{
     Bytes, Encoded, Encoder, Extent, Facts, FileOffset, Format, Grain, Image, ImageWriter, LayerId,
-    MemSink, Placed, PlainEncoder, Result, Seal, Shape, Sink, State, Unit, VirtOffset,
+    MemSink, Payload, Placed, ReadsAs, Result, Seal, Shape, Sink, State, Unit, VirtOffset,
 };
 use imgdelta_delta::{Chain, Layer};
 
@@ -147,6 +147,8 @@ pub(crate) struct MemWriter {
     cells: Vec<Cell>,
     last: Option<u64>,
     zero_run: Bytes,
+    /// What it keeps of what it is told.
+    rule: ReadsAs,
     out: Arc<Mutex<Option<MemImage>>>,
 }
 
@@ -162,7 +164,17 @@ pub(crate) fn writer(shape: Shape) -> (Box<dyn ImageWriter>, Written) {
 pub(crate) fn writer_of_runs(shape: Shape, zero_run: Bytes) -> (Box<dyn ImageWriter>, Written) {
     let memory = Arc::new(MemSink::default());
     let sink = Arc::clone(&memory) as Arc<dyn Sink>;
-    made(shape, zero_run, sink, memory)
+    let (writer, out) = of_runs(shape, zero_run, sink, memory);
+    (Box::new(writer), out)
+}
+
+/// A writer that cannot tell all that it is told: what it keeps is what `rule` makes of it, in each unit that has data and, where the rule
+/// takes absent grains too, nothing absent.
+pub(crate) fn writer_that_reads_as(shape: Shape, rule: ReadsAs) -> (Box<dyn ImageWriter>, Written) {
+    let memory = Arc::new(MemSink::default());
+    let sink = Arc::clone(&memory) as Arc<dyn Sink>;
+    let (writer, out) = of_runs(shape, shape.grain, sink, memory);
+    (Box::new(MemWriter { rule, ..writer }), out)
 }
 
 /// A writer whose bytes go through `sink` to `memory`.
@@ -171,15 +183,16 @@ pub(crate) fn writer_through(
     sink: Arc<dyn Sink>,
     memory: Arc<MemSink>,
 ) -> (Box<dyn ImageWriter>, Written) {
-    made(shape, shape.grain, sink, memory)
+    let (writer, out) = of_runs(shape, shape.grain, sink, memory);
+    (Box::new(writer), out)
 }
 
-fn made(
+fn of_runs(
     shape: Shape,
     zero_run: Bytes,
     sink: Arc<dyn Sink>,
     memory: Arc<MemSink>,
-) -> (Box<dyn ImageWriter>, Written) {
+) -> (MemWriter, Written) {
     let out = Arc::new(Mutex::new(None));
     let cells = vec![Cell::Absent; shape.size.0.div_ceil(512) as usize];
     let writer = MemWriter {
@@ -189,9 +202,32 @@ fn made(
         cells,
         last: None,
         zero_run,
+        rule: ReadsAs::Told,
         out: Arc::clone(&out),
     };
-    (Box::new(writer), out)
+    (writer, out)
+}
+
+/// Says of each unit what the rule makes of it.
+struct ModelEncoder(ReadsAs);
+
+impl Encoder for ModelEncoder {
+    fn encode(&mut self, unit: &Unit<'_>, _out: &mut Vec<u8>) -> Result<Encoded> {
+        Ok(Encoded {
+            reads_as: rule_of(self.0, unit),
+            ..Encoded::as_told(unit)
+        })
+    }
+}
+
+/// What a rule is for one unit: as with compressed clusters, what is absent or all zero is none of its matter.
+fn rule_of(rule: ReadsAs, unit: &Unit<'_>) -> ReadsAs {
+    let hides = rule == ReadsAs::Data && unit.grains.contains(&Grain::Absent);
+    if hides || !unit.grains.contains(&Grain::Data) {
+        ReadsAs::Told
+    } else {
+        rule
+    }
 }
 
 impl ImageWriter for MemWriter {
@@ -204,13 +240,13 @@ impl ImageWriter for MemWriter {
     }
 
     fn encoder(&self) -> Box<dyn Encoder> {
-        Box::new(PlainEncoder)
+        Box::new(ModelEncoder(self.rule))
     }
 
     fn place(
         &mut self,
         unit: &Unit<'_>,
-        packed: &Encoded,
+        payload: Payload,
         stored: Bytes,
     ) -> Result<Option<Placed>> {
         assert!(
@@ -244,18 +280,19 @@ impl ImageWriter for MemWriter {
                 "grains that are not data are zero"
             );
         }
+        let rule = rule_of(self.rule, unit);
         for (number, grain) in unit.grains.iter().enumerate() {
             let first = (unit.at.0 + number as u64 * self.shape.grain.0) / 512;
             let count = self.shape.grain.0 / 512;
             for sector in first..(first + count).min(self.cells.len() as u64) {
-                self.cells[sector as usize] = match grain {
+                self.cells[sector as usize] = match rule.of(*grain) {
                     Grain::Absent => Cell::Absent,
                     Grain::Zero => Cell::Zero,
                     Grain::Data => Cell::Data([0; 512]),
                 };
             }
         }
-        if *packed == Encoded::Empty {
+        if payload == Payload::None {
             return Ok(None);
         }
         assert_eq!(stored.0, expected);

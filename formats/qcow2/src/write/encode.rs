@@ -13,7 +13,7 @@ use super::form::{Compression, Form};
 /// The window that qemu unpacks with.
 const WINDOW_BITS: u8 = 12;
 
-/// A encoder for images of this form.
+/// An encoder for images of this form.
 pub(super) fn encoder(form: &Form) -> Box<dyn Encoder> {
     let engine: Box<dyn Engine> = match form.compression {
         Compression::None => return Box::new(PlainEncoder),
@@ -27,7 +27,7 @@ pub(super) fn encoder(form: &Form) -> Box<dyn Encoder> {
             context: None,
         }),
     };
-    Box::new(ClusterPacker {
+    Box::new(ClusterEncoder {
         engine,
         padded: vec![0; form.cluster().in_memory()],
     })
@@ -39,34 +39,32 @@ trait Engine: Send {
     fn compress(&mut self, cluster: &[u8], out: &mut Vec<u8>) -> io::Result<()>;
 }
 
-/// Packs whole clusters.
-struct ClusterPacker {
+/// Compresses whole clusters.
+struct ClusterEncoder {
     /// How.
     engine: Box<dyn Engine>,
     /// Room for the disk's last cluster, which may be short but unpacks to a whole one.
     padded: Vec<u8>,
 }
 
-impl Encoder for ClusterPacker {
+impl Encoder for ClusterEncoder {
     fn encode(&mut self, unit: &Unit<'_>, out: &mut Vec<u8>) -> Result<Encoded> {
-        if !unit.grains.contains(&Grain::Data) {
-            return Ok(Encoded::Empty);
-        }
-        // A compressed cluster hides all of the parent's: it has no subclusters.
-        if unit.grains.contains(&Grain::Absent) {
-            return Ok(Encoded::Plain);
+        // A compressed cluster has no subclusters: it would hide what is the parent's. What is zero in it reads as data, and takes less
+        // of the file than a cluster of which only a part is written.
+        if !unit.grains.contains(&Grain::Data) || unit.grains.contains(&Grain::Absent) {
+            return Ok(Encoded::as_told(unit));
         }
         self.compress(unit.bytes, out)
             .map_err(|cause| Error::host("cannot compress", cause))?;
         if out.len() < unit.bytes.len() {
-            return Ok(Encoded::Small);
+            return Ok(Encoded::COMPRESSED);
         }
         out.clear();
-        Ok(Encoded::Plain)
+        Ok(Encoded::as_told(unit))
     }
 }
 
-impl ClusterPacker {
+impl ClusterEncoder {
     /// Compresses a cluster, filled up with zeros if it is short.
     fn compress(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
         if bytes.len() >= self.padded.len() {
@@ -121,7 +119,7 @@ impl Engine for Zstd {
 
 #[cfg(test)]
 mod tests {
-    use imgdelta_core::{Options, VirtOffset};
+    use imgdelta_core::{Options, Payload, ReadsAs, VirtOffset};
 
     use super::*;
 
@@ -146,7 +144,7 @@ mod tests {
         for len in [4096, 512] {
             let bytes: Vec<u8> = b"all of it again ".repeat(len / 16);
             let (packed, out) = pack("zlib", &bytes, &[Grain::Data])?;
-            assert_eq!(packed, Encoded::Small);
+            assert_eq!(packed, Encoded::COMPRESSED);
             let mut cluster = Vec::with_capacity(4096);
             let status = flate2::Decompress::new_with_window_bits(false, WINDOW_BITS)
                 .decompress_vec(&out, &mut cluster, flate2::FlushDecompress::Finish)
@@ -156,7 +154,7 @@ mod tests {
             assert!(cluster.starts_with(&bytes));
 
             let (packed, out) = pack("zstd", &bytes, &[Grain::Data])?;
-            assert_eq!(packed, Encoded::Small);
+            assert_eq!(packed, Encoded::COMPRESSED);
             let cluster = zstd::bulk::decompress(&out, 4096).expect("it is a frame");
             assert_eq!(cluster.len(), 4096);
             assert!(cluster.starts_with(&bytes));
@@ -195,9 +193,32 @@ mod tests {
                 };
                 for _ in 0..times {
                     let mut out = Vec::new();
-                    assert_eq!(encoder.encode(&unit, &mut out)?, Encoded::Plain);
+                    assert_eq!(encoder.encode(&unit, &mut out)?.payload, Payload::Plain);
                 }
             }
+        }
+        Ok(())
+    }
+
+    const fn told(payload: Payload) -> Encoded {
+        Encoded {
+            payload,
+            reads_as: ReadsAs::Told,
+        }
+    }
+
+    #[test]
+    fn a_compressed_cluster_reads_as_data_where_it_was_zero() -> Result<()> {
+        let text = b"all of it again ".repeat(4096 / 16);
+        for kind in ["zlib", "zstd"] {
+            let grains = [Grain::Data, Grain::Zero];
+            let (encoded, _) = pack(kind, &text, &grains)?;
+            assert_eq!(encoded, Encoded::COMPRESSED, "{kind}");
+            for grain in grains {
+                assert_eq!(encoded.reads_as.of(grain), Grain::Data, "{kind}");
+            }
+            let (encoded, _) = pack(kind, &noise(4096), &grains)?;
+            assert_eq!(encoded, told(Payload::Plain), "{kind}");
         }
         Ok(())
     }
@@ -207,11 +228,13 @@ mod tests {
         let noise = noise(4096);
         for kind in ["zlib", "zstd", "none"] {
             let (packed, out) = pack(kind, &noise, &[Grain::Data])?;
-            assert_eq!((packed, out.len()), (Encoded::Plain, 0), "{kind}");
+            assert_eq!((packed, out.len()), (told(Payload::Plain), 0), "{kind}");
             let grains = [Grain::Absent, Grain::Data];
-            assert_eq!(pack(kind, &[0; 4096], &grains)?.0, Encoded::Plain, "{kind}");
+            let packed = pack(kind, &[0; 4096], &grains)?.0;
+            assert_eq!(packed, told(Payload::Plain), "{kind}");
             let grains = [Grain::Absent, Grain::Zero];
-            assert_eq!(pack(kind, &[0; 4096], &grains)?.0, Encoded::Empty, "{kind}");
+            let packed = pack(kind, &[0; 4096], &grains)?.0;
+            assert_eq!(packed, told(Payload::None), "{kind}");
         }
         Ok(())
     }

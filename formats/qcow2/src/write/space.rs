@@ -10,7 +10,9 @@
 
 use std::sync::Arc;
 
-use imgdelta_core::{Bytes, Error, FileOffset, Kind, Result, Sink};
+use imgdelta_core::{
+    Ahead, Bytes, Error, FileOffset, Kind, Result, Sink, Unit, write_without_zeros,
+};
 
 use super::{form::OFFSET_BITS, refcounts::Counts};
 use crate::layout::{REFCOUNT_TABLE_LIMIT, RefcountEntry};
@@ -40,8 +42,17 @@ pub(super) struct Space {
     blocks: Vec<RefcountEntry>,
     /// Where packed bytes go on; its cluster is among those that `counts` counts.
     tail: Option<FileOffset>,
-    /// How far the file was reserved.
-    reserved: u64,
+    /// How the host makes room ahead.
+    ahead: Preallocation,
+}
+
+/// How the host makes room ahead of what is written.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Preallocation {
+    /// In steps: all clusters are written whole. How far it was asked so far.
+    Steps(u64),
+    /// Behind rows of units that are full: of a child's clusters only the subclusters are written that are data.
+    Rows(Ahead),
 }
 
 /// Where the last things are that a header names.
@@ -59,7 +70,12 @@ pub(super) struct Ends {
 
 impl Space {
     /// The space of an empty file whose first cluster is the header's. `order`: log 2 of the bits of a refcount.
-    pub(super) fn new(sink: Arc<dyn Sink>, cluster_bits: u32, order: u32) -> Self {
+    pub(super) fn new(
+        sink: Arc<dyn Sink>,
+        cluster_bits: u32,
+        order: u32,
+        ahead: Preallocation,
+    ) -> Self {
         let mut counts = Counts::new(1 << cluster_bits, order);
         counts.set(0, 1);
         let counted = (REFCOUNT_TABLE_LIMIT.0 / RefcountEntry::SIZE) * counts.entries();
@@ -72,7 +88,7 @@ impl Space {
             open: 0,
             blocks: Vec::new(),
             tail: None,
-            reserved: 0,
+            ahead,
         }
     }
 
@@ -97,6 +113,18 @@ impl Space {
         self.counts.set(cluster - self.open, 1);
         self.reserve();
         Ok(self.start_of(cluster))
+    }
+
+    /// The next cluster, for the bytes of `unit`.
+    ///
+    /// # Errors
+    /// As [`Space::take`].
+    pub(super) fn take_for(&mut self, unit: &Unit<'_>) -> Result<FileOffset> {
+        let at = self.take()?;
+        if let Preallocation::Rows(ahead) = &mut self.ahead {
+            ahead.reserve(&*self.sink, at, unit);
+        }
+        Ok(at)
     }
 
     /// Room for `len` packed bytes, not more than a cluster: they go on where the last ones ended if they can, and share that cluster.
@@ -145,7 +173,7 @@ impl Space {
         for number in written..blocks {
             self.count_to(end);
             let at = self.start_of(first_block + (number - written));
-            self.sink.write_at(at, self.counts.bytes())?;
+            write_without_zeros(&*self.sink, at, self.counts.bytes())?;
             self.blocks.push(RefcountEntry::of_block(at));
             self.counts.clear();
             self.open += self.counts.entries();
@@ -154,7 +182,7 @@ impl Space {
         let mut bytes: Vec<u8> = Vec::with_capacity(len.in_memory());
         bytes.extend(self.blocks.iter().flat_map(|entry| entry.0.to_be_bytes()));
         bytes.resize(len.in_memory(), 0);
-        self.sink.write_at(self.start_of(table), &bytes)?;
+        write_without_zeros(&*self.sink, self.start_of(table), &bytes)?;
         Ok(Ends {
             l1: self.start_of(self.next),
             refcount_table: self.start_of(table),
@@ -195,7 +223,7 @@ impl Space {
             return Err(self.full());
         }
         let at = self.start_of(self.next);
-        self.sink.write_at(at, self.counts.bytes())?;
+        write_without_zeros(&*self.sink, at, self.counts.bytes())?;
         self.blocks.push(RefcountEntry::of_block(at));
         self.counts.clear();
         self.counts.set(0, 1);
@@ -238,14 +266,16 @@ impl Space {
         FileOffset(cluster << self.cluster_bits)
     }
 
-    /// Has the host make room ahead, as much again as there is, within bounds: small files waste little, large ones ask seldom.
+    /// Where all is written, has the host make room ahead, as much again as there is, within bounds: small files waste little, large ones ask seldom.
     fn reserve(&mut self) {
         let end = self.next << self.cluster_bits;
-        if end > self.reserved {
-            let from = self.reserved;
+        if let Preallocation::Steps(reserved) = &mut self.ahead
+            && end > *reserved
+        {
+            let from = *reserved;
             let step = end.clamp(FIRST_STEP, STEP);
-            self.reserved = end.saturating_add(step);
-            let len = Bytes(self.reserved - from);
+            *reserved = end.saturating_add(step);
+            let len = Bytes(*reserved - from);
             self.sink.reserve(FileOffset(from), len);
         }
     }
@@ -272,7 +302,8 @@ mod tests {
     use super::*;
 
     fn space(order: u32) -> Space {
-        Space::new(Arc::new(MemSink::default()), 9, order)
+        let ahead = Preallocation::Steps(0);
+        Space::new(Arc::new(MemSink::default()), 9, order, ahead)
     }
 
     #[test]

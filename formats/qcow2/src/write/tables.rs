@@ -2,7 +2,7 @@
 //!
 //! What an entry says is decided elsewhere.
 
-use imgdelta_core::{Bytes, FileOffset, Result, Sink};
+use imgdelta_core::{Bytes, FileOffset, Result, Sink, write_without_zeros};
 
 use super::{form::Form, space::Space};
 use crate::layout::{L1Entry, L2Entry, Subclusters};
@@ -75,7 +75,7 @@ impl Tables {
             return Ok(());
         };
         let at = space.take()?;
-        space.sink().write_at(at, &self.l2)?;
+        write_without_zeros(&**space.sink(), at, &self.l2)?;
         self.l2.fill(0);
         if self.l1.len() <= index {
             self.l1.resize(index.saturating_add(1), L1Entry::default());
@@ -98,7 +98,7 @@ impl Tables {
             let now = Bytes::from(piece.len()).min(Bytes(len.0 - done.0));
             piece.fill_with(|| entries.next().unwrap_or_default());
             let bytes = piece.get(..now.in_memory()).unwrap_or_default();
-            sink.write_at(at.saturating_add(done), bytes)?;
+            write_without_zeros(sink, at.saturating_add(done), bytes)?;
             done = done.checked_add(now).unwrap_or(len);
         }
         Ok(())

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, Create, Encoded, Error, Format, Grain, Kind, MemSink, OneOutput, Options, PipeSink,
+    Bytes, Create, Error, Format, Grain, Kind, MemSink, OneOutput, Options, Payload, PipeSink,
     Result, Sink, Unit, VirtOffset,
 };
 use imgdelta_fixtures::Recipe;
@@ -97,7 +97,7 @@ fn units_out_of_order_or_off_the_disk_are_refused() -> Outcome {
             bytes: &bytes,
             grains: &[Grain::Data],
         };
-        writer.place(&unit, &Encoded::Plain, Bytes(65536)).is_ok()
+        writer.place(&unit, Payload::Plain, Bytes(65536)).is_ok()
     };
     assert!(place(65536));
     for at in [65536, 0, 70000, 1 << 20] {

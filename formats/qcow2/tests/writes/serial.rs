@@ -8,7 +8,7 @@ use std::{
 };
 
 use imgdelta_core::{
-    Bytes, Create, Encoded, FileSink, Format, Grain, NewParent, OneOutput, Options, Outputs,
+    Bytes, Create, FileSink, Format, Grain, NewParent, OneOutput, Options, Outputs, Payload,
     Placed, Result, Seal, Shape, Sink, Unit, VirtOffset,
 };
 use imgdelta_fixtures::{Fill, Recipe, peers};
@@ -76,13 +76,13 @@ impl<'a> Job<'a> {
                 grains: &grains,
             };
             let mut out = Vec::new();
-            let packed = encoder.encode(&unit, &mut out)?;
-            let stored = match packed {
-                Encoded::Empty => Vec::new(),
-                Encoded::Plain => bytes.clone(),
-                Encoded::Small => out,
+            let payload = encoder.encode(&unit, &mut out)?.payload;
+            let stored = match payload {
+                Payload::None => Vec::new(),
+                Payload::Plain => bytes.clone(),
+                Payload::Compressed => out,
             };
-            if let Some(placed) = writer.place(&unit, &packed, Bytes::from(stored.len()))? {
+            if let Some(placed) = writer.place(&unit, payload, Bytes::from(stored.len()))? {
                 write((placed, stored))?;
             }
         }

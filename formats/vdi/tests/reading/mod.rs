@@ -10,8 +10,8 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, CheckReport, Create, Encoded, Grain, Image, MemSink, MemSource, NewParent, NoCompanions,
-    OneOutput, Open, Options, Result, Seal, Sink, Unit, VirtOffset,
+    Bytes, CheckReport, Create, Grain, Image, MemSink, MemSource, NewParent, NoCompanions,
+    OneOutput, Open, Options, Payload, Result, Seal, Sink, Unit, VirtOffset,
 };
 use imgdelta_vdi::DRIVER;
 
@@ -84,9 +84,9 @@ pub(crate) fn write(
             bytes: piece,
             grains: &grains,
         };
-        let packed = encoder.encode(&unit, &mut Vec::new())?;
-        assert_ne!(packed, Encoded::Small);
-        if let Some(placed) = writer.place(&unit, &packed, Bytes::from(piece.len()))? {
+        let payload = encoder.encode(&unit, &mut Vec::new())?.payload;
+        assert_ne!(payload, Payload::Compressed);
+        if let Some(placed) = writer.place(&unit, payload, Bytes::from(piece.len()))? {
             placed.sink.write_at(placed.at, piece)?;
         }
     }

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, Encoded, Encoder, Error, FileOffset, Grain, ImageWriter, Kind, Placed, PlainEncoder,
-    Result, SECTOR, Seal, Shape, Sink, Unit,
+    Bytes, Encoded, Encoder, Error, FileOffset, Grain, ImageWriter, Kind, Payload, Placed,
+    PlainEncoder, ReadsAs, Result, SECTOR, Seal, Shape, Sink, Unit,
 };
 
 use super::{HEADER_AT, footer};
@@ -161,7 +161,7 @@ impl ImageWriter for Sparse {
 
     fn encoder(&self) -> Box<dyn Encoder> {
         if self.plan.parent.is_some() {
-            Box::new(ChildPacker)
+            Box::new(ChildEncoder)
         } else {
             Box::new(PlainEncoder)
         }
@@ -170,10 +170,10 @@ impl ImageWriter for Sparse {
     fn place(
         &mut self,
         unit: &Unit<'_>,
-        packed: &Encoded,
+        payload: Payload,
         stored: Bytes,
     ) -> Result<Option<Placed>> {
-        if *packed == Encoded::Empty {
+        if payload == Payload::None {
             return Ok(None);
         }
         let (bitmap_at, at) = self.allocate();
@@ -213,15 +213,19 @@ impl ImageWriter for Sparse {
     }
 }
 
-/// In a child a block with any sector of its own is stored.
-struct ChildPacker;
+/// In a child a block with any sector of its own is stored, and its bitmap says of no sector that it is zero.
+struct ChildEncoder;
 
-impl Encoder for ChildPacker {
+impl Encoder for ChildEncoder {
     fn encode(&mut self, unit: &Unit<'_>, _out: &mut Vec<u8>) -> Result<Encoded> {
-        Ok(if unit.grains.iter().all(|grain| *grain == Grain::Absent) {
-            Encoded::Empty
-        } else {
-            Encoded::Plain
+        let is_absent = unit.grains.iter().all(|grain| *grain == Grain::Absent);
+        Ok(Encoded {
+            payload: if is_absent {
+                Payload::None
+            } else {
+                Payload::Plain
+            },
+            reads_as: ReadsAs::OwnAsData,
         })
     }
 }

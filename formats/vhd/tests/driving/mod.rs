@@ -10,9 +10,9 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, CheckReport, Companions, Create, Encoded, Error, FileOffset, Grain, Image, MemSink,
-    MemSource, NewParent, NoCompanions, OneOutput, Open, Options, Result, SECTOR, Seal, Sink,
-    Source, Unit, VirtOffset,
+    Bytes, CheckReport, Companions, Create, Error, FileOffset, Grain, Image, MemSink, MemSource,
+    NewParent, NoCompanions, OneOutput, Open, Options, Payload, Result, SECTOR, Seal, Sink, Source,
+    Unit, VirtOffset,
 };
 use imgdelta_fixtures::Recipe;
 use imgdelta_vhd::{
@@ -138,9 +138,9 @@ pub(crate) fn write_to(
             bytes: &bytes,
             grains: &grains,
         };
-        let packed = encoder.encode(&unit, &mut Vec::new())?;
-        assert_ne!(packed, Encoded::Small);
-        if let Some(placed) = writer.place(&unit, &packed, Bytes::from(bytes.len()))? {
+        let payload = encoder.encode(&unit, &mut Vec::new())?.payload;
+        assert_ne!(payload, Payload::Compressed);
+        if let Some(placed) = writer.place(&unit, payload, Bytes::from(bytes.len()))? {
             bytes.resize(bytes.len() + placed.padding.in_memory(), 0);
             placed.sink.write_at(placed.at, &bytes)?;
         }

@@ -14,11 +14,11 @@ pub(super) struct Space {
 }
 
 impl Space {
-    pub(super) const fn new(sink: Arc<dyn Sink>, start: FileOffset) -> Self {
+    pub(super) const fn new(sink: Arc<dyn Sink>, start: FileOffset, ahead: Ahead) -> Self {
         Self {
             sink,
             end: start,
-            ahead: Ahead::new(start),
+            ahead,
         }
     }
 

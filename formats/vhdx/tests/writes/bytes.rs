@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use imgdelta_core::{Encoded, Grain, MemSink, Unit, VirtOffset};
+use imgdelta_core::{Grain, MemSink, Payload, Unit, VirtOffset};
 use imgdelta_fixtures::{Fill, Recipe};
 use imgdelta_vhdx::layout::{
     BAT_REGION, FileId, HEADER_AT, Header, METADATA_REGION, REGION_AT, RegionHead,
@@ -118,7 +118,7 @@ fn placing() -> imgdelta_core::Result<Duration> {
             bytes: &bytes,
             grains: &grains,
         };
-        writer.place(&unit, &Encoded::Plain, shape.unit)?;
+        writer.place(&unit, Payload::Plain, shape.unit)?;
     }
     Ok(begun.elapsed() / count as u32)
 }

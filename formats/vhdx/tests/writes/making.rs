@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, fs::File, path::Path, sync::Arc};
 
 use imgdelta_core::{
-    Bytes, Create, Encoded, FileOffset, FileSink, Grain, Image, ImageWriter, MemSink, NewParent,
-    OneOutput, Options, Placed, Result, Seal, Sink, Unit, VirtOffset,
+    Bytes, Create, FileOffset, FileSink, Grain, Image, ImageWriter, MemSink, NewParent, OneOutput,
+    Options, Payload, Placed, Result, Seal, Sink, Unit, VirtOffset,
 };
 use imgdelta_fixtures::{Fill, Recipe};
 use imgdelta_vhdx::DRIVER;
@@ -85,9 +85,9 @@ fn write_to(
             bytes: &disk,
             grains: &grains,
         };
-        let packed = encoder.encode(&unit, &mut Vec::new())?;
-        assert_ne!(packed, Encoded::Small, "nothing is packed in a VHDX");
-        if let Some(placed) = writer.place(&unit, &packed, Bytes(len))? {
+        let payload = encoder.encode(&unit, &mut Vec::new())?.payload;
+        assert_ne!(payload, Payload::Compressed, "nothing is packed in a VHDX");
+        if let Some(placed) = writer.place(&unit, payload, Bytes(len))? {
             put(&placed, &unit, shape.grain)?;
         }
     }

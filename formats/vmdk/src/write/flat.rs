@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Ahead, Bytes, Encoded, Encoder, Error, FileOffset, ImageWriter, Kind, Outputs, Placed,
+    Ahead, Bytes, Encoder, Error, FileOffset, ImageWriter, Kind, Outputs, Payload, Placed,
     PlainEncoder, Result, Seal, Shape, Sink, Unit,
 };
 
@@ -37,7 +37,7 @@ impl Writer {
             sink.set_len(size)?;
             extents.push(Extent {
                 sink,
-                ahead: Ahead::new(FileOffset::ZERO),
+                ahead: Ahead::new(FileOffset::ZERO, plan.size, false),
             });
         }
         Ok(Self {
@@ -67,10 +67,10 @@ impl ImageWriter for Writer {
     fn place(
         &mut self,
         unit: &Unit<'_>,
-        packed: &Encoded,
+        payload: Payload,
         _stored: Bytes,
     ) -> Result<Option<Placed>> {
-        if *packed == Encoded::Empty {
+        if payload == Payload::None {
             return Ok(None);
         }
         // An extent of a split disk is a whole number of units.

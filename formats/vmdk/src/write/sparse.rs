@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, Encoded, Encoder, Error, FileOffset, Grain, ImageWriter, Kind, Outputs, Placed,
+    Bytes, Encoder, Error, FileOffset, Grain, ImageWriter, Kind, Outputs, Payload, Placed,
     PlainEncoder, Result, SECTOR, Seal, Shape, Sink, Unit,
 };
 
@@ -113,12 +113,12 @@ impl ImageWriter for Writer {
     fn place(
         &mut self,
         unit: &Unit<'_>,
-        packed: &Encoded,
+        payload: Payload,
         stored: Bytes,
     ) -> Result<Option<Placed>> {
         let hides = self.plan.parent.is_some() && unit.grains.contains(&Grain::Zero);
         let (extent, grain) = self.turn_to(unit)?;
-        if *packed == Encoded::Empty {
+        if payload == Payload::None {
             if hides {
                 extent.set(grain, ZEROED)?;
             }

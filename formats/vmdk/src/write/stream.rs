@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use flate2::{Compress, Compression, FlushCompress, Status};
 use imgdelta_core::{
-    Bytes, Encoded, Encoder, Error, FileOffset, Grain, ImageWriter, Kind, Placed, Result, SECTOR,
-    Seal, Shape, Sink, Unit,
+    Bytes, Encoded, Encoder, Error, FileOffset, Grain, ImageWriter, Kind, Payload, Placed, Result,
+    SECTOR, Seal, Shape, Sink, Unit,
 };
 
 use super::{
@@ -163,7 +163,7 @@ impl ImageWriter for Writer {
     }
 
     fn encoder(&self) -> Box<dyn Encoder> {
-        Box::new(GrainPacker {
+        Box::new(GrainEncoder {
             context: Compress::new(Compression::new(LEVEL), true),
             padded: Vec::new(),
         })
@@ -172,10 +172,10 @@ impl ImageWriter for Writer {
     fn place(
         &mut self,
         unit: &Unit<'_>,
-        packed: &Encoded,
+        payload: Payload,
         stored: Bytes,
     ) -> Result<Option<Placed>> {
-        if *packed == Encoded::Empty {
+        if payload == Payload::None {
             return Ok(None);
         }
         Ok(Some(Placed {
@@ -207,17 +207,17 @@ impl ImageWriter for Writer {
     }
 }
 
-/// Packs grains: marker, zlib stream, zeros up to a sector.
-struct GrainPacker {
+/// Compresses grains: marker, zlib stream, zeros up to a sector.
+struct GrainEncoder {
     context: Compress,
     /// Room for the disk's last grain, which unpacks to a whole one.
     padded: Vec<u8>,
 }
 
-impl Encoder for GrainPacker {
+impl Encoder for GrainEncoder {
     fn encode(&mut self, unit: &Unit<'_>, out: &mut Vec<u8>) -> Result<Encoded> {
         if !unit.grains.contains(&Grain::Data) {
-            return Ok(Encoded::Empty);
+            return Ok(Encoded::as_told(unit));
         }
         let grain = if unit.bytes.len() < GRAIN.in_memory() {
             self.padded.clear();
@@ -247,6 +247,6 @@ impl Encoder for GrainPacker {
             *place = byte;
         }
         out.resize(out.len().next_multiple_of(Bytes(SECTOR).in_memory()), 0);
-        Ok(Encoded::Small)
+        Ok(Encoded::COMPRESSED)
     }
 }

@@ -15,8 +15,8 @@ use std::{
 };
 
 use imgdelta_core::{
-    Bytes, Create, Encoded, Error, Format, Grain, Image, Kind, MemSink, NewParent, OneOutput,
-    Options, Outputs, PipeSink, Result, Seal, Sink, Unit, VirtOffset,
+    Bytes, Create, Error, Format, Grain, Image, Kind, MemSink, NewParent, OneOutput, Options,
+    Outputs, Payload, PipeSink, Result, Seal, Sink, Unit, VirtOffset,
 };
 use imgdelta_fixtures::{
     Recipe,
@@ -141,13 +141,13 @@ fn write_to(outputs: &dyn Outputs, disk: &[u8], job: &Job<'_>) -> Result<()> {
             grains: &[grain],
         };
         let mut small = Vec::new();
-        let packed = encoder.encode(&unit, &mut small)?;
-        let stored = if packed == Encoded::Small {
+        let payload = encoder.encode(&unit, &mut small)?.payload;
+        let stored = if payload == Payload::Compressed {
             small.as_slice()
         } else {
             piece
         };
-        if let Some(placed) = writer.place(&unit, &packed, Bytes::from(stored.len()))? {
+        if let Some(placed) = writer.place(&unit, payload, Bytes::from(stored.len()))? {
             placed.sink.write_at(placed.at, stored)?;
         }
     }

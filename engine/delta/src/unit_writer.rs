@@ -1,18 +1,21 @@
 //! Hands a stretch of the disk to a writer: packs its units, has them placed, writes their bytes.
 //!
-//! Packing and writing are any thread's work; placing is done in order.
+//! Packing and writing are any thread's work; placing is done in order. What the child will say of the stretch is known once it is packed:
+//! [`UnitWriter::read_back`].
+
+use std::ops::Range;
 
 use imgdelta_core::{
-    Bytes, Encoded, Encoder, FileOffset, Grain, ImageWriter, Placed, Result, Shape, Unit,
-    VirtOffset,
+    Bytes, Encoded, Encoder, Grain, ImageWriter, Payload, Placed, Result, Shape, Unit, VirtOffset,
+    write_pages,
 };
 use sha2::{Digest as _, Sha256};
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::buffer::Aligned;
+use crate::buffer::{Aligned, is_zero};
 
 /// One thread's stretch of the disk on its way to a writer.
-pub(crate) struct Emitter {
+pub(crate) struct UnitWriter {
     shape: Shape,
     encoder: Box<dyn Encoder>,
     /// The disk's bytes; grains that are not data are zero.
@@ -23,8 +26,8 @@ pub(crate) struct Emitter {
     is_dirty: bool,
     /// What the encoder made of one unit.
     out: Vec<u8>,
-    /// What it made smaller, one unit after another.
-    small: Vec<u8>,
+    /// What it compressed, one unit after another.
+    compressed: Vec<u8>,
     /// The stretch's units that are to be placed.
     units: Vec<Ready>,
     /// What is to be written, in order.
@@ -36,9 +39,9 @@ struct Ready {
     /// Where it starts in the stretch.
     skip: usize,
     len: usize,
-    packed: Encoded,
-    /// Where its bytes start in `small`, and how many there are.
-    small: (usize, usize),
+    encoded: Encoded,
+    /// Where its bytes start in `compressed`, and how many there are.
+    compressed: (usize, usize),
     /// What its bytes add to the seed.
     hash: u128,
 }
@@ -46,10 +49,10 @@ struct Ready {
 /// Bytes that have their place.
 struct Write {
     placed: Placed,
-    /// Where they stand in the stretch, or in `small`.
+    /// Where they stand in the stretch, or in `compressed`.
     skip: usize,
     len: usize,
-    is_small: bool,
+    is_compressed: bool,
 }
 
 /// What ids are made of, gathered in order from what is placed.
@@ -69,7 +72,7 @@ impl Seed {
     }
 }
 
-impl Emitter {
+impl UnitWriter {
     /// For stretches of at most `step` bytes.
     pub(crate) fn new(writer: &dyn ImageWriter, step: Bytes) -> Self {
         let shape = writer.shape();
@@ -80,7 +83,7 @@ impl Emitter {
             grains: Vec::new(),
             is_dirty: false,
             out: Vec::new(),
-            small: Vec::new(),
+            compressed: Vec::new(),
             units: Vec::new(),
             writes: Vec::new(),
         }
@@ -102,7 +105,7 @@ impl Emitter {
     }
 
     fn reset(&mut self, len: Bytes) {
-        self.small.clear();
+        self.compressed.clear();
         self.units.clear();
         self.writes.clear();
         self.grains.clear();
@@ -148,30 +151,49 @@ impl Emitter {
                 continue;
             }
             let skip = number * unit;
-            let start = self.small.len();
+            let start = self.compressed.len();
             self.out.clear();
             let one = Unit {
                 at: at.saturating_add(Bytes::from(skip)),
                 bytes,
                 grains,
             };
-            let packed = self.encoder.encode(&one, &mut self.out)?;
-            self.small.append(&mut self.out);
+            let encoded = self.encoder.encode(&one, &mut self.out)?;
+            self.compressed.append(&mut self.out);
             let hash = if self.shape.has_ids {
                 xxh3_128(bytes)
             } else {
                 0
             };
-            let small = (start, self.small.len() - start);
+            let compressed = (start, self.compressed.len() - start);
             self.units.push(Ready {
                 skip,
                 len: bytes.len(),
-                packed,
-                small,
+                encoded,
+                compressed,
                 hash,
             });
         }
         Ok(())
+    }
+
+    /// What the child will say of each grain once the stretch, which is packed, is placed.
+    pub(crate) fn read_back(&self) -> Vec<Grain> {
+        let mut grains = self.grains.clone();
+        for ready in &self.units {
+            let range = self.grains_of(ready);
+            for grain in grains.get_mut(range).unwrap_or_default() {
+                *grain = ready.encoded.reads_as.of(*grain);
+            }
+        }
+        grains
+    }
+
+    /// Which of the stretch's grains a unit has.
+    fn grains_of(&self, ready: &Ready) -> Range<usize> {
+        let grain = self.shape.grain.in_memory().max(1);
+        let end = ready.skip.saturating_add(ready.len).div_ceil(grain);
+        ready.skip / grain..end
     }
 
     /// How many units of the stretch are to be placed.
@@ -186,7 +208,6 @@ impl Emitter {
         writer: &mut dyn ImageWriter,
         seed: &mut Seed,
     ) -> Result<Bytes> {
-        let per_unit = (self.shape.unit.0 / self.shape.grain.0.max(1)).max(1);
         let mut total = 0;
         for ready in &self.units {
             let bytes = self
@@ -194,37 +215,33 @@ impl Emitter {
                 .bytes()
                 .get(ready.skip..ready.skip + ready.len)
                 .unwrap_or_default();
-            let first = Bytes(ready.skip as u64 / self.shape.grain.0.max(1)).in_memory();
-            let last = first
-                .saturating_add(Bytes(per_unit).in_memory())
-                .min(self.grains.len());
             let unit = Unit {
                 at: at.saturating_add(Bytes::from(ready.skip)),
                 bytes,
-                grains: self.grains.get(first..last).unwrap_or_default(),
+                grains: self.grains.get(self.grains_of(ready)).unwrap_or_default(),
             };
             if self.shape.has_ids {
                 seed.0.update(unit.at.0.to_le_bytes());
                 seed.0.update(ready.hash.to_le_bytes());
             }
-            let is_small = ready.packed == Encoded::Small;
-            let (skip, len) = if is_small {
-                ready.small
+            let is_compressed = ready.encoded.payload == Payload::Compressed;
+            let (skip, len) = if is_compressed {
+                ready.compressed
             } else {
                 (ready.skip, ready.len)
             };
-            if let Some(placed) = writer.place(&unit, &ready.packed, Bytes::from(len))? {
+            if let Some(placed) = writer.place(&unit, ready.encoded.payload, Bytes::from(len))? {
                 total += len as u64;
                 if placed.sink.is_in_order() {
                     placed
                         .sink
-                        .write_at(placed.at, self.bytes_of(skip, len, is_small))?;
+                        .write_at(placed.at, self.bytes_of(skip, len, is_compressed))?;
                 } else {
                     self.writes.push(Write {
                         placed,
                         skip,
                         len,
-                        is_small,
+                        is_compressed,
                     });
                 }
             }
@@ -232,9 +249,9 @@ impl Emitter {
         Ok(Bytes(total))
     }
 
-    fn bytes_of(&self, skip: usize, len: usize, is_small: bool) -> &[u8] {
-        let from = if is_small {
-            self.small.as_slice()
+    fn bytes_of(&self, skip: usize, len: usize, is_compressed: bool) -> &[u8] {
+        let from = if is_compressed {
+            self.compressed.as_slice()
         } else {
             self.data.bytes()
         };
@@ -259,13 +276,13 @@ impl Emitter {
             placed,
             skip,
             len,
-            is_small,
+            is_compressed,
         } = write;
-        let bytes = self.bytes_of(*skip, *len, *is_small);
-        if *is_small || placed.sink.is_stale() || self.shape.grain == self.shape.unit {
+        let bytes = self.bytes_of(*skip, *len, *is_compressed);
+        if *is_compressed || placed.sink.is_stale() || self.shape.grain == self.shape.unit {
             placed.sink.write_at(placed.at, bytes)?;
         } else {
-            self.write_data_runs(placed, *skip, bytes)?;
+            self.write_data(placed, *skip, bytes)?;
         }
         if placed.sink.is_stale() && placed.padding > Bytes::ZERO {
             let zeros = vec![0; placed.padding.in_memory()];
@@ -276,29 +293,17 @@ impl Emitter {
         Ok(())
     }
 
-    /// A new file reads as zero where nothing is written: the grains between the data need not be.
-    fn write_data_runs(&self, placed: &Placed, skip: usize, bytes: &[u8]) -> Result<()> {
+    /// A new file reads as zero where nothing is written: pages without data, and of data those that are zero, stay holes. Grains that
+    /// share a page with data are zero in memory, and cost nothing.
+    fn write_data(&self, placed: &Placed, skip: usize, bytes: &[u8]) -> Result<()> {
         let grain = self.shape.grain.in_memory().max(1);
-        let mut start = None;
-        let count = bytes.len().div_ceil(grain);
-        for number in 0..=count {
-            let is_data =
-                number < count && self.grains.get(skip / grain + number) == Some(&Grain::Data);
-            match (start, is_data) {
-                (None, true) => start = Some(number * grain),
-                (Some(from), false) => {
-                    let run = bytes
-                        .get(from..(number * grain).min(bytes.len()))
-                        .unwrap_or_default();
-                    placed
-                        .sink
-                        .write_at(FileOffset(placed.at.0.saturating_add(from as u64)), run)?;
-                    start = None;
-                }
-                _ => {}
-            }
-        }
-        Ok(())
+        let wanted = |from: usize, page: &[u8]| {
+            let from = skip.saturating_add(from);
+            let to = from.saturating_add(page.len()).div_ceil(grain);
+            let grains = self.grains.get(from / grain..to).unwrap_or_default();
+            grains.contains(&Grain::Data) && !is_zero(page)
+        };
+        write_pages(&*placed.sink, placed.at, bytes, wanted)
     }
 }
 
@@ -310,7 +315,7 @@ impl Write {
             .at
             .saturating_add(Bytes::from(self.len))
             .saturating_add(self.placed.padding);
-        self.is_small == next.is_small
+        self.is_compressed == next.is_compressed
             && self.placed.padding == Bytes::ZERO
             && self.skip + self.len == next.skip
             && end == next.placed.at
