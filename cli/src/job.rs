@@ -6,7 +6,7 @@ mod settings;
 
 use std::path::{Path, PathBuf};
 
-use imgdelta_core::{Error, Existing, Kind, Result};
+use imgdelta_core::{Attributes, Error, Existing, Kind, Result};
 use imgdelta_registry::{OpenSpec, OutputSpec};
 
 pub(crate) use deploy::{Deploy, Line, Receive, Serve, Way};
@@ -96,6 +96,8 @@ pub(crate) struct Attach {
     pub(crate) pair: Pair,
     /// Whether it is only proven.
     pub(crate) dry_run: bool,
+    /// Whether the child must keep its owner and the like.
+    pub(crate) attributes: Attributes,
 }
 
 /// `convert`.
@@ -181,8 +183,8 @@ pub(crate) enum Repair {
         /// Whether what stands there may be replaced.
         existing: Existing,
     },
-    /// Where the damaged one stands.
-    InPlace,
+    /// Where the damaged one stands. Whether it must keep its owner and the like.
+    InPlace(Attributes),
 }
 
 /// `digest`.

@@ -194,7 +194,7 @@ fn obey(
             let job = typed.job()?;
             *output = match &job.repair {
                 Some(job::Repair::Into { output, .. }) => Some(output.clone()),
-                Some(job::Repair::InPlace) => Some(job.image.path.clone()),
+                Some(job::Repair::InPlace(_)) => Some(job.image.path.clone()),
                 None => None,
             };
             Ok(telling(report, commands::check(&job, run)?))

@@ -1,6 +1,6 @@
 //! `attach`: a child that names the local copy of its base, after both were proven.
 
-use imgdelta_core::{Error, Kind, Result};
+use imgdelta_core::{AtomicFile, Error, Kind, Result};
 use imgdelta_delta::{self as delta, attach as engine};
 use imgdelta_registry::{needs_search, new_parent, refuse_inputs};
 use serde::Serialize;
@@ -10,7 +10,7 @@ use super::{
     disk::Named,
     make::require_format,
     pair::{Pair, ProvenBy, distrust},
-    writing::shown,
+    writing::{lost_note, shown},
 };
 use crate::job::{self, Ids};
 
@@ -53,6 +53,9 @@ impl Outcome for Attached {
 /// Links a child to the local copy of its base.
 pub(crate) fn attach(job: &job::Attach, run: &Run<'_>) -> Result<Attached> {
     let spec = &job.pair;
+    if !job.dry_run {
+        AtomicFile::finish_pending(&spec.child.path)?;
+    }
     let pair = Pair::open(spec)?;
     let driver = pair.child.top.driver;
     let (Some(rule), Some(relink)) = (driver.child, driver.relink) else {
@@ -76,11 +79,9 @@ pub(crate) fn attach(job: &job::Attach, run: &Run<'_>) -> Result<Attached> {
     }
     require_format(driver, rule, &pair.base)?;
     refuse_inputs(&spec.child.path, &pair.base.stamps())?;
-    let source = pair
-        .child
-        .facts()
-        .files
-        .first()
+    let file = pair.child.facts().files.first();
+    let (source, opened) = file
+        .zip(pair.child.top.stamp.as_ref())
         .ok_or_else(|| Error::new(Kind::Unsupported, "the child has no file"))?;
 
     let memory = run.memory(spec.remembers);
@@ -104,11 +105,18 @@ pub(crate) fn attach(job: &job::Attach, run: &Run<'_>) -> Result<Attached> {
 
     let parent = new_parent(&pair.base.top, &spec.child.path)?;
     let patches = relink(source, &parent).map_err(|error| error.in_file(&spec.child.path))?;
+    let mut notes = pair.notes();
     if !job.dry_run {
         // The file itself, not a link to it, gets the new bytes.
         let place = std::fs::canonicalize(&spec.child.path)
             .map_err(|cause| Error::host("cannot find", cause).in_file(&spec.child.path))?;
-        delta::relink(&place, source, &patches)?;
+        let child = delta::Replaced {
+            place: &place,
+            file: source,
+            opened,
+            attributes: job.attributes,
+        };
+        notes.extend(lost_note(&place, &delta::relink(child, &patches)?));
     }
     Ok(Attached {
         child: pair.child.path(),
@@ -127,6 +135,6 @@ pub(crate) fn attach(job: &job::Attach, run: &Run<'_>) -> Result<Attached> {
         base_from_memory,
         search: needs_search(&spec.child.path, &spec.base.path).map(|folder| shown(&folder)),
         dry_run: job.dry_run,
-        notes: pair.notes(),
+        notes,
     })
 }

@@ -2,12 +2,15 @@
 
 use std::{path::PathBuf, sync::atomic::Ordering};
 
-use imgdelta_core::{AtomicFile, CheckReport, Driver, Error, Existing, FileSource, Repair, Result};
-use imgdelta_delta::mend;
-use imgdelta_registry::{OpenSpec, check_image, probe, refuse_inputs, repair_image};
+use imgdelta_core::{AtomicFile, CheckReport, Driver, Error, FileSource, Kind, Result};
+use imgdelta_delta::{Replaced, mend, mend_in_place};
+use imgdelta_registry::{OpenSpec, OpenedRepair, check_image, probe, refuse_inputs, repair_image};
 use serde::Serialize;
 
-use super::{Outcome, Run, writing::shown};
+use super::{
+    Outcome, Run,
+    writing::{lost_note, shown},
+};
 use crate::job::{self, Ids};
 
 /// What a check found.
@@ -91,6 +94,9 @@ pub(crate) fn check(job: &job::Check, run: &Run<'_>) -> Result<Checked> {
     job::refuse_stream(&job.image.path, "an image to be checked")?;
     run.signals.may_end_at_once(true);
     let spec = &job.image;
+    if matches!(job.repair, Some(job::Repair::InPlace(_))) {
+        AtomicFile::finish_pending(&spec.path)?;
+    }
     let driver = probe(&FileSource::open(&spec.path)?, &spec.path, spec.format)
         .map_err(|error| error.in_file(&spec.path))?;
     match &job.repair {
@@ -101,48 +107,73 @@ pub(crate) fn check(job: &job::Check, run: &Run<'_>) -> Result<Checked> {
 
 /// Writes the mended image, and checks it before it gets its name.
 fn repair(job: &job::Check, goal: &job::Repair, driver: &Driver, run: &Run<'_>) -> Result<Checked> {
-    let repair = repair_image(&job.image)?;
-    let (place, existing) = place_of(job, goal, &repair)?;
+    let opened = repair_image(&job.image)?;
     let output = match goal {
-        job::Repair::Into { output, .. } => shown(output),
-        job::Repair::InPlace => shown(&job.image.path),
+        job::Repair::Into { output, .. } => {
+            let stamps: Vec<_> = opened.stamp.iter().cloned().collect();
+            refuse_inputs(output, &stamps)?;
+            shown(output)
+        }
+        job::Repair::InPlace(_) => shown(&job.image.path),
     };
-    if repair.done.is_empty() && matches!(goal, job::Repair::InPlace) {
-        AtomicFile::clear(&place)?;
+    if opened.repair.done.is_empty() && matches!(goal, job::Repair::InPlace(_)) {
+        AtomicFile::clear(&real(&job.image)?)?;
         let mended = Vec::new();
         let report = check_image(&job.image)?;
         return Ok(tell(job, driver, report, Some(Repaired { output, mended })));
     }
     run.signals.may_end_at_once(false);
     run.begun.store(true, Ordering::Relaxed);
-    let work = run.work(Ids::OfContent)?;
-    run.showing.phase(format!("mend {}", shown(&place)));
-    let draft = mend(&place, existing, &repair, work.watch)?;
+    run.showing.phase(format!("mend {output}"));
+    let (draft, lost) = mended(job, goal, &opened, run)?;
     // The log, which it may have been asked to ignore, is empty now.
     let report = check_image(&OpenSpec {
         format: Some(driver.format),
         ..OpenSpec::of(draft.written_at())
     })?;
     draft.commit()?;
-    let mended = repair.done;
-    Ok(tell(job, driver, report, Some(Repaired { output, mended })))
+    let mended = opened.repair.done;
+    let mut told = tell(job, driver, report, Some(Repaired { output, mended }));
+    told.notes.extend(lost_note(&job.image.path, &lost));
+    Ok(told)
 }
 
-/// Where the mended image goes, and whether it may replace what stands there.
-fn place_of(job: &job::Check, goal: &job::Repair, repair: &Repair) -> Result<(PathBuf, Existing)> {
+/// The mended image, which has no name yet, and what it could not keep of the damaged one beside the bytes.
+fn mended(
+    job: &job::Check,
+    goal: &job::Repair,
+    opened: &OpenedRepair,
+    run: &Run<'_>,
+) -> Result<(AtomicFile, Vec<String>)> {
+    let OpenedRepair {
+        repair,
+        file,
+        stamp,
+    } = opened;
+    let watch = run.work(Ids::OfContent)?.watch;
     match goal {
         job::Repair::Into { output, existing } => {
-            let stamps: Vec<_> = repair.source.stamp()?.into_iter().collect();
-            refuse_inputs(output, &stamps)?;
-            Ok((output.clone(), *existing))
+            Ok((mend(output, *existing, repair, watch)?, Vec::new()))
         }
-        // The file itself, not a link to it, gets the new bytes.
-        job::Repair::InPlace => {
-            let place = std::fs::canonicalize(&job.image.path)
-                .map_err(|cause| Error::host("cannot find", cause).in_file(&job.image.path))?;
-            Ok((place, Existing::Replace))
+        job::Repair::InPlace(attributes) => {
+            let opened = stamp.as_ref().ok_or_else(|| {
+                Error::new(Kind::Unsupported, "is no file").in_file(&job.image.path)
+            })?;
+            let image = Replaced {
+                place: &real(&job.image)?,
+                file,
+                opened,
+                attributes: *attributes,
+            };
+            mend_in_place(image, repair, watch)
         }
     }
+}
+
+/// The image's own path: the file itself, not a link to it, gets the new bytes.
+fn real(image: &OpenSpec) -> Result<PathBuf> {
+    std::fs::canonicalize(&image.path)
+        .map_err(|cause| Error::host("cannot find", cause).in_file(&image.path))
 }
 
 fn tell(

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use imgdelta_core::{Error, FileOffset, FileSource, Kind, Result, Source, read_vec};
+use imgdelta_core::{
+    Error, FileOffset, FileSource, Kind, Result, Source, fs::committed_at, read_vec,
+};
 use imgdelta_delta::{Chain, Layer, Manifest, manifest};
 use imgdelta_registry::{OpenSpec, open_chain};
 use serde::Serialize;
@@ -135,7 +137,7 @@ pub(crate) fn distrust(error: Error) -> Error {
 /// The manifest beside a child.
 fn beside(child: &Path) -> Result<Manifest> {
     let path = manifest::place_of(child);
-    if !path.exists() {
+    if !path.exists() && committed_at(&path).is_none() {
         return Err(Error::new(
             Kind::Chain,
             "has no manifest, so nothing can be proven",

@@ -1,8 +1,18 @@
-//! Files of the host: written whole or not at all, locked, told from other versions of themselves.
+//! Files of the host: written whole or not at all, also several together, locked, told from other versions of themselves.
 
 pub mod atomic_file;
+mod atomic_set;
+mod attributes;
+mod commit_record;
+mod device;
+mod draft;
+mod draft_name;
 mod lock;
+mod placement;
 mod rollback;
 
-pub use atomic_file::{AtomicFile, Existing};
+pub use atomic_file::{AtomicFile, Attributes, Existing};
+pub use atomic_set::finish_commits;
+pub use commit_record::{committed_as, committed_at, is_listed};
+pub use draft_name::{DraftKind, draft_kind};
 pub use lock::has_no_locks;

@@ -34,7 +34,9 @@ use imgdelta_core::Driver;
 pub use atomic_file_set::AtomicFileSet;
 pub use create::{Output, OutputSpec, create, create_in, create_stream, driver_for, refuse_inputs};
 pub use link::{needs_search, new_parent};
-pub use open::{MOST_LAYERS, OpenSpec, Opened, check_image, open_chain, open_image, repair_image};
+pub use open::{
+    MOST_LAYERS, OpenSpec, Opened, OpenedRepair, check_image, open_chain, open_image, repair_image,
+};
 pub use policy::{Candidate, Policy, Reason, Refused, candidates};
 pub use probe::probe;
 pub use references::references;
