@@ -275,8 +275,9 @@ impl AtomicFile {
             Ok(()) => (true, Ok(())),
             Err(Failed {
                 error,
-                is_committed,
-            }) => (is_committed, Err(error)),
+                is_committed: true,
+            }) => (true, Err(error.with_code("commit_unfinished"))),
+            Err(Failed { error, .. }) => (false, Err(error)),
         };
         if leaves_drafts {
             drafts.iter_mut().for_each(|draft| draft.temporary = None);

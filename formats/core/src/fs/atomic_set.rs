@@ -83,6 +83,9 @@ pub(crate) fn commit(files: &[Whole]) -> std::result::Result<(), Failed> {
         let is_committed = record.is_some_and(|record| !is_undone || record.remove().is_err());
         if is_committed {
             placed.into_iter().for_each(Rollback::abandon);
+        } else if is_recorded && let Some(first) = files.first() {
+            // Neither the record nor a rename must come back.
+            let _ = sync_folder(folder_of(&first.place));
         }
         return Err(Failed {
             error,
@@ -287,30 +290,28 @@ impl Recorded {
             let (draft, mut file) = create_beside(&place, ANYONE)?;
             let written = file
                 .write_all(text.as_bytes())
-                .and_then(|()| file.sync_all());
-            let named = match written {
-                Ok(()) => {
-                    rename_new(&draft, &place).map_err(|cause| ("cannot rename into place", cause))
-                }
-                Err(cause) => Err(("cannot write", cause)),
-            };
-            match named {
-                Ok(()) => {
-                    let recorded = Self { place, _file: file };
-                    return match sync_folder(folder) {
-                        Ok(()) => Ok(Some(recorded)),
-                        Err(error) => {
-                            let _ = recorded.remove();
-                            Err(error)
-                        }
-                    };
-                }
-                Err((what, cause)) => {
-                    let _ = fs::remove_file(&draft);
-                    if cause.kind() != io::ErrorKind::AlreadyExists {
-                        return Err(Error::host(what, cause).in_file(&place));
+                .and_then(|()| file.sync_all())
+                .map_err(|cause| Error::host("cannot write", cause).in_file(&place));
+            // The drafts' own names must be durable before the record that speaks of them.
+            let named = written
+                .and_then(|()| sync_folder(folder))
+                .and_then(|()| match rename_new(&draft, &place) {
+                    Ok(()) => Ok(true),
+                    Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+                    Err(cause) => {
+                        Err(Error::host("cannot rename into place", cause).in_file(&place))
                     }
+                });
+            if !matches!(named, Ok(true)) {
+                let _ = fs::remove_file(&draft);
+            }
+            if named? {
+                let recorded = Self { place, _file: file };
+                if let Err(error) = sync_folder(folder) {
+                    let _ = recorded.remove();
+                    return Err(error);
                 }
+                return Ok(Some(recorded));
             }
         }
     }
