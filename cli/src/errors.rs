@@ -135,7 +135,7 @@ impl Failure<'_> {
         let output = self.output.filter(|_| self.error.kind() != Kind::Usage)?;
         Some(if self.error.code() == "commit_unfinished" {
             format!(
-                "what was written is whole and is read as {} from now on; the next run that writes there finishes it",
+                "what was written is whole and is read as {} from now on, but it may not outlast a power cut",
                 output.display()
             )
         } else if self.is_spoilt(output) {

@@ -54,7 +54,7 @@ impl Outcome for Attached {
 pub(crate) fn attach(job: &job::Attach, run: &Run<'_>) -> Result<Attached> {
     let spec = &job.pair;
     if !job.dry_run {
-        AtomicFile::finish_pending(&spec.child.path)?;
+        AtomicFile::settle(&spec.child.path)?;
     }
     let pair = Pair::open(spec)?;
     let driver = pair.child.top.driver;

@@ -95,7 +95,7 @@ pub(crate) fn check(job: &job::Check, run: &Run<'_>) -> Result<Checked> {
     run.signals.may_end_at_once(true);
     let spec = &job.image;
     if matches!(job.repair, Some(job::Repair::InPlace(_))) {
-        AtomicFile::finish_pending(&spec.path)?;
+        AtomicFile::settle(&spec.path)?;
     }
     let driver = probe(&FileSource::open(&spec.path)?, &spec.path, spec.format)
         .map_err(|error| error.in_file(&spec.path))?;

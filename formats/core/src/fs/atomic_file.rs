@@ -13,7 +13,7 @@ use std::{
 use super::{
     atomic_set::{self, Failed, Whole, replaced},
     attributes, device,
-    draft::{ANYONE, OWNER, create_beside},
+    draft::{ANYONE, OWNER, clear_kept, create_beside},
 };
 use crate::{Bytes, Error, FileOffset, FileSink, FileVersion, Kind, Result, Sink, Source};
 
@@ -62,7 +62,7 @@ impl AtomicFile {
     /// # Errors
     /// Usage, if something stands there that may not be replaced; Busy, if it is a device that is in use; Host, if the host cannot.
     pub fn create(place: &Path, existing: Existing) -> Result<Self> {
-        Self::finish_pending(place)?;
+        atomic_set::finish_at(place)?;
         Self::check_place(place, existing)?;
         if fs::metadata(place).is_ok_and(|metadata| metadata.file_type().is_block_device()) {
             let file = device::open_unused(place)?;
@@ -113,18 +113,17 @@ impl AtomicFile {
             .with_hint("use --force to replace it, or -o with another name"))
     }
 
-    /// Finishes what a run that was killed had committed, if the file at `place`, or the one that a link there leads to, was part of it: for
-    /// runs that will change that file, before they open it.
+    /// Finishes what a run that was killed had committed, if the file at `place`, or the one that a link there leads to, was part of it, and
+    /// takes away second names of it: for runs that will change that file, before they open it.
     ///
     /// # Errors
     /// Host, if the host cannot.
-    pub fn finish_pending(place: &Path) -> Result<()> {
+    pub fn settle(place: &Path) -> Result<()> {
         atomic_set::finish_at(place)?;
-        let is_link = fs::symlink_metadata(place).is_ok_and(|found| found.is_symlink());
-        match fs::canonicalize(place) {
-            Ok(real) if is_link => atomic_set::finish_at(&real),
-            _ => Ok(()),
-        }
+        let real = fs::canonicalize(place).unwrap_or_else(|_| place.to_owned());
+        atomic_set::finish_at(&real)?;
+        clear_kept(&real);
+        Ok(())
     }
 
     /// Takes away what a run that was killed has left beside `place`: for runs that find nothing to write there.
@@ -132,7 +131,7 @@ impl AtomicFile {
     /// # Errors
     /// Host, if the host does not let anything be written there.
     pub fn clear(place: &Path) -> Result<()> {
-        Self::finish_pending(place)?;
+        Self::settle(place)?;
         let (temporary, _locked) = create_beside(place, OWNER)?;
         fs::remove_file(&temporary)
             .map_err(|cause| Error::host("cannot delete", cause).in_file(&temporary))

@@ -43,7 +43,7 @@ pub(crate) struct Whole {
 pub(crate) struct Failed {
     /// What went wrong.
     pub(crate) error: Error,
-    /// Whether the set counts as committed all the same, for what was done could not be undone: its drafts are needed.
+    /// Whether the new files are read all the same, for what was done could not be undone: drafts that have no names yet are needed.
     pub(crate) is_committed: bool,
 }
 
@@ -79,8 +79,11 @@ pub(crate) fn commit(files: &[Whole]) -> std::result::Result<(), Failed> {
         let is_recorded = record.is_some();
         let mut undone = placed.iter().rev().map(|one| one.undo(is_recorded));
         let is_undone = undone.all(|one| one.is_ok());
-        // Read by its record, the set is the new one until that is gone.
-        let is_committed = record.is_some_and(|record| !is_undone || record.remove().is_err());
+        let is_committed = match &record {
+            // Read by its record, the set is the new one until that is gone.
+            Some(record) => !is_undone || record.remove().is_err(),
+            None => !is_undone && placed.len() == files.len(),
+        };
         if is_committed {
             placed.into_iter().for_each(Rollback::abandon);
         } else if is_recorded && let Some(first) = files.first() {

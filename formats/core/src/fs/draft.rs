@@ -12,7 +12,7 @@ use rustix::fs::OFlags;
 
 use super::{
     commit_record::is_listed,
-    draft_name::{DraftKind, draft_of, old_names},
+    draft_name::{DraftKind, draft_of, kept_of, old_names},
     placement::folder_of,
     rollback::Rollback,
 };
@@ -100,6 +100,28 @@ fn remove_dead(draft: &Path, place: &Path) -> bool {
         .open(draft);
     let Ok(file) = opened else { return false };
     file.try_lock().is_ok() && is_at(&file, draft) && fs::remove_file(draft).is_ok()
+}
+
+/// Takes away the second names that killed runs left of the file at `place`: whoever does that changes its attributes, so it must be done
+/// before the file is opened to be compared.
+pub(crate) fn clear_kept(place: &Path) {
+    let Some(name) = place.file_name() else {
+        return;
+    };
+    clear_old_names(place, name);
+    for attempt in 0..MOST {
+        let draft = draft_of(place, name, attempt);
+        let kept = kept_of(&draft);
+        let is_kept = fs::symlink_metadata(&kept).is_ok();
+        if !is_kept && fs::symlink_metadata(&draft).is_err() {
+            return;
+        }
+        // While its draft lives, it is needed.
+        let lives = File::open(&draft).is_ok_and(|draft| draft.try_lock().is_err());
+        if is_kept && !lives {
+            let _ = fs::remove_file(&kept);
+        }
+    }
 }
 
 /// Whether both are names of one file.
