@@ -133,7 +133,12 @@ impl Failure<'_> {
     /// What became of the output. Wrong use is found before anything begins, so there it goes without saying.
     fn aftermath(&self) -> Option<String> {
         let output = self.output.filter(|_| self.error.kind() != Kind::Usage)?;
-        Some(if self.is_spoilt(output) {
+        Some(if self.error.code() == "commit_unfinished" {
+            format!(
+                "what was written is whole and is read as {} from now on, but it may not outlast a power cut",
+                output.display()
+            )
+        } else if self.is_spoilt(output) {
             format!(
                 "the device is written in part and holds no image: {}",
                 output.display()
@@ -163,9 +168,11 @@ impl Failure<'_> {
         format!("cancelled{percent}; {after}")
     }
 
-    /// Whether the output is neither what it was nor what it should be: devices are written in place.
+    /// Whether the output is neither what it was nor what it should be: devices are written in place. One that is in use is not even opened.
     fn is_spoilt(&self, output: &Path) -> bool {
-        self.begun && FileVersion::at(output).is_some_and(|stamp| stamp.is_device)
+        self.begun
+            && self.error.code() != "device_in_use"
+            && FileVersion::at(output).is_some_and(|stamp| stamp.is_device)
     }
 }
 

@@ -6,7 +6,7 @@ mod settings;
 
 use std::path::Path;
 
-use imgdelta_core::{Error, Kind, Result};
+use imgdelta_core::{Attributes, Error, Kind, Result};
 use imgdelta_operations::{Evidence, Ids, MapLayers, RepairInto};
 use imgdelta_registry::{OpenSpec, OutputSpec};
 
@@ -86,6 +86,8 @@ pub(crate) struct Attach {
     pub(crate) pair: Pair,
     /// Whether it is only proven.
     pub(crate) dry_run: bool,
+    /// Whether the child must keep its owner and the like.
+    pub(crate) attributes: Attributes,
 }
 
 /// `convert`.

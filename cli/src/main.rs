@@ -195,7 +195,7 @@ fn obey(
             let job = typed.job()?;
             *output = match &job.repair {
                 Some(RepairInto::File { output, .. }) => Some(output.clone()),
-                Some(RepairInto::Place) => Some(job.image.path.clone()),
+                Some(RepairInto::Place(_)) => Some(job.image.path.clone()),
                 _ => None,
             };
             Ok(telling(report, commands::check(&job, run)?))

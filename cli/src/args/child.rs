@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use imgdelta_core::{Format, Options, Result};
+use imgdelta_core::{Attributes, Format, Options, Result};
 use imgdelta_operations::Evidence;
 use imgdelta_registry::OpenSpec;
 
@@ -152,8 +152,9 @@ impl Apply {
 Example:
   imgdelta attach november.vhd -b golden.vhd",
     after_long_help = "\
-Only the fields in which the child names its parent change, and only in a copy that takes the child's name when it is whole. A base \
-whose digests are remembered from an earlier run is not read again, and the result says so; --prove reads it.
+Only the fields in which the child names its parent change, and only in a copy that takes the child's name when it is whole. Owner, \
+group, permissions, access control list and extended attributes stay as they are. A base whose digests are remembered from an \
+earlier run is not read again, and the result says so; --prove reads it.
 
 Examples:
   imgdelta attach november.vhd -b golden.vhd
@@ -166,6 +167,9 @@ pub(crate) struct Attach {
     /// Prove base and child; write nothing.
     #[arg(short = 'n', long, help_heading = "Output")]
     dry_run: bool,
+    /// Go on where the child cannot keep its owner, group, access control list or other attributes.
+    #[arg(long, help_heading = "Output")]
+    force: bool,
 }
 
 impl Attach {
@@ -174,6 +178,11 @@ impl Attach {
         Ok(job::Attach {
             pair: self.pair.job()?,
             dry_run: self.dry_run,
+            attributes: if self.force {
+                Attributes::AsFarAsAllowed
+            } else {
+                Attributes::Require
+            },
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use imgdelta_core::{Existing, Result};
+use imgdelta_core::{Attributes, Existing, Result};
 use imgdelta_operations::{MapLayers, RepairInto};
 
 use super::{input::Input, memory::Remembered};
@@ -140,8 +140,8 @@ pub(crate) struct Check {
     /// The mended image takes the damaged one's place.
     #[arg(long, help_heading = "Output", group = "mended", requires = "repair")]
     in_place: bool,
-    /// Replace an existing file.
-    #[arg(long, help_heading = "Output", requires = "output")]
+    /// Replace an existing file; in place: go on where owner, group or other attributes cannot be kept.
+    #[arg(long, help_heading = "Output", requires = "repair")]
     force: bool,
 }
 
@@ -154,7 +154,12 @@ impl Check {
             Existing::Keep
         };
         let into = |output| RepairInto::File { output, existing };
-        let in_place = self.in_place.then_some(RepairInto::Place);
+        let attributes = if self.force {
+            Attributes::AsFarAsAllowed
+        } else {
+            Attributes::Require
+        };
+        let in_place = self.in_place.then_some(RepairInto::Place(attributes));
         Ok(job::Check {
             image: self.input.open(self.image, None)?,
             repair: self.output.map(into).or(in_place),

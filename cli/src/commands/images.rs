@@ -44,6 +44,7 @@ pub(crate) fn attach(job: &job::Attach, run: &Run<'_>) -> Result<AttachReport> {
     refuse_streams(pair)?;
     Attach::new(pair.child.clone(), pair.base.clone())
         .evidence(pair.evidence.clone())
+        .attributes(job.attributes)
         .dry_run(job.dry_run)
         .run(&run.context(pair.memory))
 }

@@ -99,7 +99,8 @@ fn begin(place: &Place, flags: &str) -> Child {
         .spawn()
         .expect("it starts");
     let begun = Instant::now();
-    while !place.path(".long.qcow2.imgdelta-tmp").exists() {
+    let is_draft = |name: &String| imgdelta_core::fs::draft_kind(name.as_ref()).is_some();
+    while !place.names().iter().any(is_draft) {
         assert!(begun.elapsed() < Duration::from_secs(30), "it never began");
         thread::sleep(Duration::from_millis(1));
     }

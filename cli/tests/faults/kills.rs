@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     Outcome,
-    scene::{Files, Scene, base, image, shown, without_drafts},
+    scene::{Files, Scene, base, image, shown},
     watched,
 };
 
@@ -29,7 +29,7 @@ fn kill_often(scene: Scene, seed: u64) -> Outcome {
         running.child.kill()?;
         let ended = running.wait()?;
         let why = format!("{}: round {round}", scene.name);
-        let found = without_drafts(scene.files()?);
+        let found = scene.files_as_read()?;
         killed += u32::from(ended.code.is_none());
         match ended.code {
             Some(code) => assert!(code == 0 && found == scene.after, "{why}: {ended}"),

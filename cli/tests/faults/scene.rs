@@ -9,6 +9,7 @@ use std::{
     process::Command,
 };
 
+use imgdelta_core::fs::{committed_at, draft_kind};
 use imgdelta_fixtures::{
     Fill, Recipe,
     qcow2::Qcow2Spec,
@@ -200,6 +201,17 @@ impl Scene {
         Ok(files)
     }
 
+    /// What a reader finds now: a file that was committed with others, and has not got its name yet, is read where it is.
+    pub(crate) fn files_as_read(&self) -> io::Result<Files> {
+        let mut files = without_drafts(self.files()?);
+        for name in self.before.keys().chain(self.after.keys()) {
+            if let Some(draft) = committed_at(&self.out().join(name)) {
+                files.insert(name.clone(), fs::read(draft)?);
+            }
+        }
+        Ok(files)
+    }
+
     /// Runs it again, undisturbed, over whatever stands there now: it must come out right, and leave nothing else.
     pub(crate) fn must_succeed_now(&self, why: &str) -> io::Result<()> {
         let mut command = self.command();
@@ -211,9 +223,9 @@ impl Scene {
         self.must_be(&self.after, why, &ended)
     }
 
-    /// Whether a death between two renames left the first file of the output, which is then in the way.
+    /// Whether a death left the output, whole, which is then in the way.
     fn is_begun(&self) -> io::Result<bool> {
-        let files = without_drafts(self.files()?);
+        let files = self.files_as_read()?;
         Ok(!self.args.iter().any(|word| word == "attach")
             && files.keys().any(|name| self.after.contains_key(name)))
     }
@@ -231,9 +243,10 @@ impl Scene {
     }
 }
 
-/// What is left once drafts, which a killed run leaves and the next one takes over, are put aside.
+/// What is left once drafts, which a killed run leaves and the next one takes away, and the record of a commit are put aside.
 pub(crate) fn without_drafts(files: Files) -> Files {
-    let is_draft = |name: &String| name.starts_with('.') && name.contains(".imgdelta-tmp");
+    let is_draft =
+        |name: &String| name == ".imgdelta-commit" || draft_kind(name.as_ref()).is_some();
     files
         .into_iter()
         .filter(|(name, _)| !is_draft(name))

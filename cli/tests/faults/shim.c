@@ -8,6 +8,7 @@
  *              enospc, eio    the call fails, the next ones do not
  *              enospc-on, eio-on   it fails and so do all that follow, save deleting: a full or dying disk still forgets
  *              wait           the call waits until the file SHIM_GATE is there, then goes on; SHIM_REACHED appears meanwhile
+ *   SHIM_NO_NOREPLACE, SHIM_NO_LINKS  if it is set, renames on these paths know no flags, files there no second names
  *   SHIM_NO_LOCKS  if it is set, files on these paths cannot be locked, as on file systems that have no locks
  *
  * It sees what a program does through the C library. Calls made straight to the kernel pass it by. */
@@ -59,8 +60,15 @@ static void wait_at_gate(void)
         nanosleep(&moment, NULL);
 }
 
-/* Counts one call; says what is to become of it. */
-static enum verdict count(const char *call, const char *path)
+/* Whether a setting speaks of this path. */
+static int is_without(const char *setting, const char *path)
+{
+    const char *part = getenv("SHIM_PATH");
+    return getenv(setting) && part && path && strstr(path, part);
+}
+
+/* Counts one call, of a file that had another name before; says what is to become of it. */
+static enum verdict count_from(const char *call, const char *path, const char *from)
 {
     const char *part = getenv("SHIM_PATH"), *log = getenv("SHIM_LOG");
     const char *kind = getenv("SHIM_KIND"), *at_text = getenv("SHIM_AT");
@@ -68,8 +76,8 @@ static enum verdict count(const char *call, const char *path)
         return GO_ON;
     long number = atomic_fetch_add(&calls, 1) + 1, at = at_text ? atol(at_text) : 0;
     if (log) {
-        char line[PATH_MAX + 64];
-        int length = snprintf(line, sizeof line, "%s\t%s\n", call, path);
+        char line[2 * PATH_MAX + 64];
+        int length = snprintf(line, sizeof line, from ? "%s\t%s\t%s\n" : "%s\t%s\n", call, path, from);
         int file = make(log, O_APPEND);
         syscall(SYS_write, file, line, length);
         syscall(SYS_close, file);
@@ -89,6 +97,11 @@ static enum verdict count(const char *call, const char *path)
     }
     errno = strncmp(kind, "enospc", 6) ? EIO : ENOSPC;
     return FAIL;
+}
+
+static enum verdict count(const char *call, const char *path)
+{
+    return count_from(call, path, NULL);
 }
 
 /* The path of an open file; NULL if it has none. */
@@ -238,8 +251,8 @@ int flock(int file, int operation)
 {
     REAL(int, "flock", int, int);
     char path[PATH_MAX];
-    const char *part = getenv("SHIM_PATH"), *name = path_of(file, path);
-    if (getenv("SHIM_NO_LOCKS") && part && name && strstr(name, part)) {
+    const char *name = path_of(file, path);
+    if (is_without("SHIM_NO_LOCKS", name)) {
         errno = EOPNOTSUPP;
         return -1;
     }
@@ -250,36 +263,76 @@ int flock(int file, int operation)
 int rename(const char *from, const char *to)
 {
     REAL(int, "rename", const char *, const char *);
-    WHOLE(count("rename", to))
+    WHOLE(count_from("rename", to, from))
     return real(from, to);
 }
 
 int renameat(int from_folder, const char *from, int to_folder, const char *to)
 {
     REAL(int, "renameat", int, const char *, int, const char *);
-    WHOLE(count("rename", to))
+    WHOLE(count_from("rename", to, from))
     return real(from_folder, from, to_folder, to);
 }
 
 int renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned flags)
 {
     REAL(int, "renameat2", int, const char *, int, const char *, unsigned);
-    WHOLE(count("rename", to))
+    if (flags && is_without("SHIM_NO_NOREPLACE", to)) {
+        errno = EINVAL;
+        return -1;
+    }
+    WHOLE(count_from("rename", to, from))
     return real(from_folder, from, to_folder, to, flags);
 }
 
 int link(const char *from, const char *to)
 {
     REAL(int, "link", const char *, const char *);
-    WHOLE(count("link", to))
+    if (is_without("SHIM_NO_LINKS", to)) {
+        errno = EPERM;
+        return -1;
+    }
+    WHOLE(count_from("link", to, from))
     return real(from, to);
 }
 
 int linkat(int from_folder, const char *from, int to_folder, const char *to, int flags)
 {
     REAL(int, "linkat", int, const char *, int, const char *, int);
-    WHOLE(count("link", to))
+    if (is_without("SHIM_NO_LINKS", to)) {
+        errno = EPERM;
+        return -1;
+    }
+    WHOLE(count_from("link", to, from))
     return real(from_folder, from, to_folder, to, flags);
+}
+
+int fchown(int file, uid_t owner, gid_t group)
+{
+    REAL(int, "fchown", int, uid_t, gid_t);
+    WHOLE(count_file("attribute", file))
+    return real(file, owner, group);
+}
+
+int fchmod(int file, mode_t mode)
+{
+    REAL(int, "fchmod", int, mode_t);
+    WHOLE(count_file("attribute", file))
+    return real(file, mode);
+}
+
+int fsetxattr(int file, const char *name, const void *value, size_t length, int flags)
+{
+    REAL(int, "fsetxattr", int, const char *, const void *, size_t, int);
+    WHOLE(count_file("attribute", file))
+    return real(file, name, value, length, flags);
+}
+
+int fremovexattr(int file, const char *name)
+{
+    REAL(int, "fremovexattr", int, const char *);
+    WHOLE(count_file("attribute", file))
+    return real(file, name);
 }
 
 int unlink(const char *path)

@@ -49,7 +49,7 @@ pub use exec::ExecContext;
 pub use layer::layer_digest;
 pub use make::{Made, Make};
 pub use manifest::{LayerDigest, Manifest};
-pub use patch::{mend, relink};
+pub use patch::{Replaced, mend, mend_in_place, relink};
 pub use prove::Proof;
 pub use tree::{ContentId, Digest, WINDOW};
 pub use watch::Watch;

@@ -1,26 +1,59 @@
 //! Changes to a copy of an image, which takes its name only when it is whole: a child that is linked, an image that is repaired.
+//!
+//! Only the very file that was opened, and proven, gets a new version. One that took its name meanwhile stays.
 
 use std::{path::Path, sync::Arc};
 
-use imgdelta_core::{AtomicFile, Error, Existing, Kind, Patch, Repair, Result, Source};
+use imgdelta_core::{
+    AtomicFile, Attributes, Error, Existing, FileVersion, Kind, Patch, Repair, Result, Source,
+};
 
 use crate::watch::Watch;
 
-/// Writes `patches` over a copy of the child and lets it take the child's place. Without any, it stays as it is.
+/// A file that gets a new version: open, in the version that it had when it was opened, before anything of it was proven.
+#[derive(Clone, Copy, Debug)]
+pub struct Replaced<'a> {
+    /// Where it stands.
+    pub place: &'a Path,
+    /// The file itself.
+    pub file: &'a Arc<dyn Source>,
+    /// Its version.
+    pub opened: &'a FileVersion,
+    /// What is done where its owner, permissions and other attributes cannot be kept.
+    pub attributes: Attributes,
+}
+
+/// Writes `patches` over a copy of the file and lets it take the file's place; what of its attributes it lost. Without any patch, it stays
+/// as it is.
 ///
 /// # Errors
-/// Host, if the host cannot, or if the child changed meanwhile.
-pub fn relink(child: &Path, source: &Arc<dyn Source>, patches: &[Patch]) -> Result<()> {
+/// Host, if the host cannot, if the file changed or another one took its name meanwhile, or if it would lose attributes that are required.
+pub fn relink(child: Replaced<'_>, patches: &[Patch]) -> Result<Vec<String>> {
     if patches.is_empty() {
-        return AtomicFile::clear(child);
+        AtomicFile::clear(child.place)?;
+        return Ok(Vec::new());
     }
-    let before = source.stamp()?;
-    let draft = AtomicFile::of_existing(child, &**source)?;
+    let mut draft = child.copied(&**child.file)?;
     write(&draft, patches)?;
-    if source.stamp()? != before {
-        return Err(changed(child));
+    let lost = draft.keep_attributes(child.attributes)?;
+    draft.commit()?;
+    Ok(lost)
+}
+
+impl Replaced<'_> {
+    /// A draft of its new version, which holds what `content` holds.
+    fn copied(&self, content: &dyn Source) -> Result<AtomicFile> {
+        let draft = AtomicFile::of_existing(self.place, &**self.file, self.opened, content)?;
+        self.require_unchanged()?;
+        Ok(draft)
     }
-    draft.commit()
+
+    fn require_unchanged(&self) -> Result<()> {
+        if self.file.stamp()?.as_ref() == Some(self.opened) {
+            return Ok(());
+        }
+        Err(changed(self.place))
+    }
 }
 
 /// Writes the mended image that will stand at `place`. It is whole, but has no name yet: it is to be looked at first.
@@ -35,13 +68,33 @@ pub fn mend(
 ) -> Result<AtomicFile> {
     let before = repair.source.stamp()?;
     let draft = AtomicFile::holding(place, existing, &*repair.source)?;
-    write(&draft, &repair.patches)?;
-    draft.sink().set_len(repair.len)?;
-    watch.go_on()?;
+    write_mended(&draft, repair, watch)?;
     if repair.source.stamp()? != before {
         return Err(changed(place));
     }
     Ok(draft)
+}
+
+/// As [`mend`], in place of the damaged image; what of its attributes the mended one cannot have.
+///
+/// # Errors
+/// As [`relink`]; Interrupted.
+pub fn mend_in_place(
+    image: Replaced<'_>,
+    repair: &Repair,
+    watch: &Watch,
+) -> Result<(AtomicFile, Vec<String>)> {
+    let mut draft = image.copied(&*repair.source)?;
+    write_mended(&draft, repair, watch)?;
+    image.require_unchanged()?;
+    let lost = draft.keep_attributes(image.attributes)?;
+    Ok((draft, lost))
+}
+
+fn write_mended(draft: &AtomicFile, repair: &Repair, watch: &Watch) -> Result<()> {
+    write(draft, &repair.patches)?;
+    draft.sink().set_len(repair.len)?;
+    watch.go_on()
 }
 
 fn write(draft: &AtomicFile, patches: &[Patch]) -> Result<()> {

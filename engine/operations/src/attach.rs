@@ -1,8 +1,6 @@
 //! `attach`: a child names the local copy of its base, after both were proven. Only its link fields change.
 
-use std::sync::Arc;
-
-use imgdelta_core::{Error, Kind, NewParent, Result, Source};
+use imgdelta_core::{AtomicFile, Attributes, Error, Kind, NewParent, Result};
 use imgdelta_delta::{self as delta, attach as engine};
 use imgdelta_registry::{OpenSpec, child_rule, needs_search, new_parent, refuse_inputs};
 use serde::Serialize;
@@ -12,7 +10,7 @@ use crate::{
     context::{Context, Ids, Stage},
     disk::DiskRef,
     make::require_base_format,
-    output::shown,
+    output::{lost_note, shown},
 };
 
 /// How a child is to be linked to its base.
@@ -21,6 +19,7 @@ pub struct Attach {
     child: OpenSpec,
     base: OpenSpec,
     evidence: Evidence,
+    attributes: Attributes,
     dry_run: bool,
 }
 
@@ -61,6 +60,7 @@ impl Attach {
             child,
             base,
             evidence: Evidence::default(),
+            attributes: Attributes::Require,
             dry_run: false,
         }
     }
@@ -79,12 +79,22 @@ impl Attach {
         self
     }
 
+    /// Whether the child must keep its owner, group, access control list and extended attributes; it must, unless this says otherwise.
+    #[must_use]
+    pub const fn attributes(mut self, attributes: Attributes) -> Self {
+        self.attributes = attributes;
+        self
+    }
+
     /// Proves base and child, then gives the child its link: a copy with other link fields takes its place.
     ///
     /// # Errors
     /// Chain, if the base is another disk or there is no manifest; Digest, if the child is not what the manifest promises; Unsupported, if the
-    /// format has no such child or the base is a snapshot; Host, if the child changed meanwhile; those of the images; Interrupted.
+    /// format has no such child or the base is a snapshot; Host, if the child changed meanwhile or cannot keep its attributes; those of the images; Interrupted.
     pub fn run(&self, context: &Context) -> Result<AttachReport> {
+        if !self.dry_run {
+            AtomicFile::settle(&self.child.path)?;
+        }
         let pair = ChildPair::open(&self.child, &self.base, &self.evidence)?;
         let driver = pair.child.top.driver;
         child_rule(driver).map_err(|error| error.in_file(&self.child.path))?;
@@ -93,7 +103,9 @@ impl Attach {
         refuse_inputs(&self.child.path, &pair.base.versions())?;
         let base_from_memory = self.prove(&pair, context)?;
         let parent = new_parent(&pair.base.top, &self.child.path)?;
-        self.relink(&pair, &parent, context)?;
+        let lost = self.relink(&pair, &parent)?;
+        let mut notes = pair.notes();
+        notes.extend(lost);
         Ok(AttachReport {
             child: pair.child.path(),
             format: driver.format.name(),
@@ -107,7 +119,7 @@ impl Attach {
             base_from_memory,
             search: needs_search(&self.child.path, &self.base.path).map(|folder| shown(&folder)),
             dry_run: self.dry_run,
-            notes: pair.notes(),
+            notes,
         })
     }
 
@@ -148,8 +160,8 @@ impl Attach {
         Ok(base_from_memory)
     }
 
-    /// Writes the link.
-    fn relink(&self, pair: &ChildPair, parent: &NewParent, _context: &Context) -> Result<()> {
+    /// Writes the link into the very file that was opened; what to say if that could not keep all that it had.
+    fn relink(&self, pair: &ChildPair, parent: &NewParent) -> Result<Option<String>> {
         let driver = pair.child.top.driver;
         let relink = driver.relink.ok_or_else(|| {
             Error::new(
@@ -158,19 +170,23 @@ impl Attach {
             )
             .in_file(&self.child.path)
         })?;
-        let source: &Arc<dyn Source> = pair
-            .child
-            .facts()
-            .files
-            .first()
+        let file = pair.child.facts().files.first();
+        let (file, opened) = file
+            .zip(pair.child.top.stamp.as_ref())
             .ok_or_else(|| Error::new(Kind::Unsupported, "the child has no file"))?;
-        let patches = relink(source, parent).map_err(|error| error.in_file(&self.child.path))?;
+        let patches = relink(file, parent).map_err(|error| error.in_file(&self.child.path))?;
         if self.dry_run {
-            return Ok(());
+            return Ok(None);
         }
         // The file itself, not a link to it, gets the new bytes.
         let place = std::fs::canonicalize(&self.child.path)
             .map_err(|cause| Error::host("cannot find", cause).in_file(&self.child.path))?;
-        delta::relink(&place, source, &patches)
+        let child = delta::Replaced {
+            place: &place,
+            file,
+            opened,
+            attributes: self.attributes,
+        };
+        Ok(lost_note(&place, &delta::relink(child, &patches)?))
     }
 }

@@ -1,15 +1,17 @@
 //! `check`: is an image sound? A repair writes one that is, as far as nothing needs to be guessed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use imgdelta_core::{AtomicFile, CheckReport, Driver, Error, Existing, FileSource, Result};
-use imgdelta_delta::mend;
-use imgdelta_registry::{OpenSpec, check_image, probe, refuse_inputs, repair_image};
+use imgdelta_core::{
+    AtomicFile, Attributes, CheckReport, Driver, Error, Existing, FileSource, Kind, Result,
+};
+use imgdelta_delta::{Replaced, mend, mend_in_place};
+use imgdelta_registry::{OpenSpec, OpenedRepair, check_image, probe, refuse_inputs, repair_image};
 use serde::Serialize;
 
 use crate::{
     context::{Context, Stage},
-    output::shown,
+    output::{lost_note, shown},
 };
 
 /// Which image is to be checked, and what is to become of a damaged one.
@@ -29,8 +31,8 @@ pub enum RepairInto {
         /// Whether what stands there may be replaced.
         existing: Existing,
     },
-    /// Where the damaged one stands.
-    Place,
+    /// Where the damaged one stands. Whether it must keep its owner and the like.
+    Place(Attributes),
 }
 
 /// What a check found.
@@ -125,6 +127,9 @@ impl Check {
     /// the image changed meanwhile; Interrupted.
     pub fn run(&self, context: &Context) -> Result<CheckedImage> {
         let spec = &self.image;
+        if matches!(self.repair, Some(RepairInto::Place(_))) {
+            AtomicFile::settle(&spec.path)?;
+        }
         let driver = probe(&FileSource::open(&spec.path)?, &spec.path, spec.format)
             .map_err(|error| error.in_file(&spec.path))?;
         match &self.repair {
@@ -135,53 +140,73 @@ impl Check {
 
     /// Writes the mended image, and checks it before it gets its name.
     fn mend(&self, into: &RepairInto, driver: &Driver, context: &Context) -> Result<CheckedImage> {
-        let repair = repair_image(&self.image)?;
-        let (place, existing) = self.place_of(
-            into,
-            &repair.source.stamp()?.into_iter().collect::<Vec<_>>(),
-        )?;
+        let opened = repair_image(&self.image)?;
         let output = match into {
-            RepairInto::File { output, .. } => shown(output),
-            RepairInto::Place => shown(&self.image.path),
+            RepairInto::File { output, .. } => {
+                let versions: Vec<_> = opened.stamp.iter().cloned().collect();
+                refuse_inputs(output, &versions)?;
+                shown(output)
+            }
+            RepairInto::Place(_) => shown(&self.image.path),
         };
-        if repair.done.is_empty() && matches!(into, RepairInto::Place) {
-            AtomicFile::clear(&place)?;
+        if opened.repair.done.is_empty() && matches!(into, RepairInto::Place(_)) {
+            AtomicFile::clear(&self.real_path()?)?;
             let mended = Vec::new();
             let report = check_image(&self.image)?;
             return Ok(self.report(driver, report, Some(RepairReport { output, mended })));
         }
-        context.begin(Stage::Write(&place));
-        context.begin(Stage::Repair(&place));
-        let draft = mend(&place, existing, &repair, context.progress())?;
+        let path = Path::new(&output);
+        context.begin(Stage::Write(path));
+        context.begin(Stage::Repair(path));
+        let (draft, lost) = self.mended(into, &opened, context)?;
         // The log, which it may have been asked to ignore, is empty now.
         let report = check_image(&OpenSpec {
             format: Some(driver.format),
             ..OpenSpec::of(draft.written_at())
         })?;
         draft.commit()?;
-        let mended = repair.done;
-        Ok(self.report(driver, report, Some(RepairReport { output, mended })))
+        let mended = opened.repair.done;
+        let mut report = self.report(driver, report, Some(RepairReport { output, mended }));
+        report.notes.extend(lost_note(&self.image.path, &lost));
+        Ok(report)
     }
 
-    /// Where the mended image goes, and whether it may replace what stands there.
-    fn place_of(
+    /// The mended image, which has no name yet, and what it could not keep of the damaged one beside the bytes.
+    fn mended(
         &self,
         into: &RepairInto,
-        inputs: &[imgdelta_core::FileVersion],
-    ) -> Result<(PathBuf, Existing)> {
+        opened: &OpenedRepair,
+        context: &Context,
+    ) -> Result<(AtomicFile, Vec<String>)> {
+        let OpenedRepair {
+            repair,
+            file,
+            stamp,
+        } = opened;
+        let watch = context.progress();
         match into {
             RepairInto::File { output, existing } => {
-                refuse_inputs(output, inputs)?;
-                Ok((output.clone(), *existing))
+                Ok((mend(output, *existing, repair, watch)?, Vec::new()))
             }
-            // The file itself, not a link to it, gets the new bytes.
-            RepairInto::Place => {
-                let path = &self.image.path;
-                let place = std::fs::canonicalize(path)
-                    .map_err(|cause| Error::host("cannot find", cause).in_file(path))?;
-                Ok((place, Existing::Replace))
+            RepairInto::Place(attributes) => {
+                let opened = stamp.as_ref().ok_or_else(|| {
+                    Error::new(Kind::Unsupported, "is no file").in_file(&self.image.path)
+                })?;
+                let image = Replaced {
+                    place: &self.real_path()?,
+                    file,
+                    opened,
+                    attributes: *attributes,
+                };
+                mend_in_place(image, repair, watch)
             }
         }
+    }
+
+    /// The image's own path: the file itself, not a link to it, gets the new bytes.
+    fn real_path(&self) -> Result<PathBuf> {
+        let path = &self.image.path;
+        std::fs::canonicalize(path).map_err(|cause| Error::host("cannot find", cause).in_file(path))
     }
 
     fn report(

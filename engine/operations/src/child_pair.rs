@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use imgdelta_core::{Error, Kind, Result};
+use imgdelta_core::{Error, Kind, Result, fs::committed_at};
 use imgdelta_delta::{Chain, Layer, Manifest, manifest};
 use imgdelta_registry::{OpenSpec, open_chain};
 use serde::Serialize;
@@ -155,7 +155,7 @@ pub(crate) fn distrust(error: Error) -> Error {
 /// The manifest beside a child.
 fn beside(child: &Path) -> Result<Manifest> {
     let path = manifest::place_of(child);
-    if !path.exists() {
+    if !path.exists() && committed_at(&path).is_none() {
         return Err(Error::new(
             Kind::Chain,
             "has no manifest, so nothing can be proven",

@@ -296,6 +296,17 @@ fn others_of(path: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
+/// What to say of a file whose new version could not keep all that it had.
+pub(crate) fn lost_note(file: &Path, lost: &[String]) -> Option<String> {
+    (!lost.is_empty()).then(|| {
+        format!(
+            "{} could not keep what it had: {}",
+            file.display(),
+            lost.join(", ")
+        )
+    })
+}
+
 /// A path as results name it.
 pub(crate) fn shown(path: &Path) -> String {
     path.display().to_string()

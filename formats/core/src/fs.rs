@@ -1,12 +1,22 @@
-//! Files of the host: written whole or not at all, locked, told from other versions of themselves.
+//! Files of the host: written whole or not at all, also several together, locked, told from other versions of themselves.
 
 pub mod atomic_file;
+mod atomic_set;
+mod attributes;
+mod commit_record;
+mod device;
+mod draft;
+mod draft_name;
 pub mod file_system;
 mod lock;
+mod placement;
 mod rollback;
 pub mod version;
 
-pub use atomic_file::{AtomicFile, Existing};
+pub use atomic_file::{AtomicFile, Attributes, Existing};
+pub use atomic_set::finish_commits;
+pub use commit_record::{committed_as, committed_at, is_listed};
+pub use draft_name::{DraftKind, draft_kind};
 pub use file_system::FileSystem;
 pub use lock::has_no_locks;
 pub use version::FileVersion;

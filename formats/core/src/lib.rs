@@ -45,7 +45,7 @@ pub use driver::{
 };
 pub use error::{Error, Fault, Kind, Place, Result};
 pub use extent::{Extent, State};
-pub use fs::{AtomicFile, Existing, FileSystem, FileVersion, has_no_locks};
+pub use fs::{AtomicFile, Attributes, Existing, FileSystem, FileVersion, has_no_locks};
 pub use image::{Facts, Hint, HintKind, Identity, Image, ParentLink, Snapshot};
 pub use layer_id::LayerId;
 pub use marks::Marks;

@@ -158,6 +158,11 @@ impl FileSink {
         is_shared
     }
 
+    /// The file itself.
+    pub(crate) const fn file(&self) -> &File {
+        &self.buffered
+    }
+
     /// The same file once more, past the page cache. A host that has no such thing is no error.
     fn reopen_direct(file: &File) -> Option<File> {
         use std::os::fd::AsRawFd;

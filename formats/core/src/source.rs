@@ -12,7 +12,10 @@ use std::{
 
 use rustix::fs::{SeekFrom, seek};
 
-use crate::{Bytes, Error, FileOffset, Kind, Result, fs::version::FileVersion};
+use crate::{
+    Bytes, Error, FileOffset, Kind, Result,
+    fs::{committed_at, version::FileVersion},
+};
 
 /// Whether the host stores bytes for a run of a file, and how far that goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +69,11 @@ pub trait Source: fmt::Debug + Send + Sync {
 
     /// The file's name, for messages.
     fn path(&self) -> Option<&Path> {
+        None
+    }
+
+    /// The open file whose bytes these are, all of them and nothing else: to be shared, or to pass its attributes on.
+    fn file(&self) -> Option<&File> {
         None
     }
 
@@ -139,18 +147,25 @@ pub struct FileSource {
 }
 
 impl FileSource {
-    /// Opens `path` for reading.
+    /// Opens `path` for reading. A file that was committed with others and has not got its name yet is read where it is.
     ///
     /// # Errors
     /// Host, if the host cannot open it or it is neither a regular file nor a block device (a FIFO would wait for ever).
     pub fn open(path: &Path) -> Result<Self> {
         use std::os::unix::fs::OpenOptionsExt;
         let not_waiting = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-        let file = File::options()
-            .read(true)
-            .custom_flags(not_waiting)
-            .open(path)
-            .map_err(|cause| Error::host("cannot open", cause).in_file(path))?;
+        let open = |place: &Path| {
+            File::options()
+                .read(true)
+                .custom_flags(not_waiting)
+                .open(place)
+        };
+        // It may get its name at this moment.
+        let committed = committed_at(path).and_then(|draft| open(&draft).ok());
+        let file = match committed {
+            Some(file) => file,
+            None => open(path).map_err(|cause| Error::host("cannot open", cause).in_file(path))?,
+        };
         Self::of(file, path)
     }
 
@@ -239,6 +254,10 @@ impl Source for FileSource {
 
     fn path(&self) -> Option<&Path> {
         Some(&self.path)
+    }
+
+    fn file(&self) -> Option<&File> {
+        Some(&self.file)
     }
 }
 

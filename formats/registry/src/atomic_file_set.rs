@@ -9,7 +9,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use imgdelta_core::{AtomicFile, Bytes, Error, Existing, FileVersion, Kind, Outputs, Result, Sink};
+use imgdelta_core::{
+    AtomicFile, Bytes, Error, Existing, FileVersion, Kind, Outputs, Result, Sink, Source,
+};
 
 /// The files of one new image. Dropped before [`commit`](AtomicFileSet::commit), they leave nothing behind.
 #[derive(Debug)]
@@ -43,7 +45,7 @@ impl AtomicFileSet {
 
     /// Has the main file hold what another file holds, see [`AtomicFile::share`].
     #[must_use]
-    pub fn share(&self, original: &Path, opened: &FileVersion) -> bool {
+    pub fn share(&self, original: &dyn Source, opened: &FileVersion) -> bool {
         self.main.share(original, opened)
     }
 
@@ -82,7 +84,7 @@ impl AtomicFileSet {
         })
     }
 
-    /// Makes all files durable and gives them their names, the main one last: who finds it finds the others too.
+    /// Makes all files durable and gives them their names, all or none, the main one last: who finds it finds the others too.
     ///
     /// # Errors
     /// As [`AtomicFile::commit_all`]: all is as it was before, since a part of an image is none.

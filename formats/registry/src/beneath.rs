@@ -10,6 +10,7 @@ use std::{
     path::Path,
 };
 
+use imgdelta_core::fs::committed_at;
 use rustix::{
     fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2},
     io::Errno,
@@ -31,8 +32,21 @@ pub(crate) enum Miss {
 /// How often the kernel is asked again when somebody renames in the middle of its walk.
 const RETRIES: usize = 16;
 
-/// Opens the regular file `inside` below `root` for reading. A link may stand on the way as long as it leads to a place below `root`.
+/// Opens the regular file `inside` below `root` for reading. A link may stand on the way as long as it leads to a place below `root`. A file
+/// that was committed with others and has not got its name yet is opened where it is: in the same folder, so below `root` too.
 pub(crate) fn open(root: &Path, inside: &Path) -> Result<File, Miss> {
+    let committed = committed_at(&root.join(inside)).and_then(|draft| {
+        let draft = draft.file_name()?;
+        open_named(root, &inside.with_file_name(draft)).ok()
+    });
+    match committed {
+        Some(file) => Ok(file),
+        None => open_named(root, inside),
+    }
+}
+
+/// As [`open`], of exactly that name.
+fn open_named(root: &Path, inside: &Path) -> Result<File, Miss> {
     let folder = openat(
         CWD,
         root,

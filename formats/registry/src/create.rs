@@ -11,7 +11,7 @@ use std::{
 
 use imgdelta_core::{
     Bytes, Create, Driver, Error, Existing, FileVersion, Format, ImageWriter, Kind, NewDisk,
-    NewParent, OneOutput, Options, Outputs, Result, SECTOR, Sectors, Sink,
+    NewParent, OneOutput, Options, Outputs, Result, SECTOR, Sectors, Sink, fs::committed_at,
 };
 
 use crate::{
@@ -129,7 +129,10 @@ pub fn create_stream(
 /// # Errors
 /// Usage, if so.
 pub fn refuse_inputs(output: &Path, inputs: &[FileVersion]) -> Result<()> {
-    let Some(output_stamp) = FileVersion::at(output) else {
+    // An input that was committed and has not got its name yet was read where it is.
+    let committed = committed_at(output);
+    let output_stamp = FileVersion::at(committed.as_deref().unwrap_or(output));
+    let Some(output_stamp) = output_stamp else {
         return Ok(());
     };
     if inputs.iter().any(|input| input.is_same_file(&output_stamp)) {

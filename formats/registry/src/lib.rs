@@ -43,7 +43,7 @@ pub use child_rule::{
 pub use create::{Output, OutputSpec, create, create_in, create_stream, driver_for, refuse_inputs};
 pub use layer::{OpenSpec, Opened, open_layer};
 pub use link::{needs_search, new_parent};
-pub use open::{MOST_LAYERS, check_image, open_chain, open_image, repair_image};
+pub use open::{MOST_LAYERS, OpenedRepair, check_image, open_chain, open_image, repair_image};
 pub use policy::{Candidate, Policy, Reason, Refused, candidates};
 pub use probe::probe;
 pub use references::references;

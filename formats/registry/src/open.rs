@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use imgdelta_core::{CheckReport, Error, FileSource, Kind, Repair, Result, Source};
+use imgdelta_core::{CheckReport, Error, FileSource, FileVersion, Kind, Repair, Result, Source};
 
 use crate::{
     DRIVERS,
@@ -43,11 +43,22 @@ pub fn check_image(spec: &OpenSpec) -> Result<CheckReport> {
     Formats(DRIVERS).check_image(spec)
 }
 
+/// An image that is to be mended, open.
+#[derive(Debug)]
+pub struct OpenedRepair {
+    /// How it is mended.
+    pub repair: Repair,
+    /// Its file.
+    pub file: Arc<dyn Source>,
+    /// Which file on the host that is, in which version, as it was opened.
+    pub stamp: Option<FileVersion>,
+}
+
 /// Works out how one image is mended; its parent is not looked for.
 ///
 /// # Errors
 /// As [`open_image`]; Unsupported, if nothing can be mended in its format.
-pub fn repair_image(spec: &OpenSpec) -> Result<Repair> {
+pub fn repair_image(spec: &OpenSpec) -> Result<OpenedRepair> {
     let layer = Formats(DRIVERS).layer(spec)?;
     let Some(repair) = layer.driver.repair else {
         return Err(Error::new(
@@ -58,7 +69,13 @@ pub fn repair_image(spec: &OpenSpec) -> Result<Repair> {
         .with_hint("'imgdelta convert' writes a new image of all that can be read of it")
         .in_file(&spec.path));
     };
-    layer.hand_to(&spec.policy, repair)
+    let file = Arc::clone(&layer.source);
+    let stamp = file.opened().cloned();
+    Ok(OpenedRepair {
+        repair: layer.hand_to(&spec.policy, repair)?,
+        file,
+        stamp,
+    })
 }
 
 impl Formats {

@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use imgdelta_core::{Claim, Driver, FileSource, Peek};
+use imgdelta_core::{Claim, Driver, FileSource, Peek, fs::draft_kind};
 
 use crate::{
     beneath,
@@ -86,6 +86,8 @@ fn names(folder: &Path) -> io::Result<Vec<PathBuf>> {
         .take(MOST_ENTRIES)
         .map(|entry| Ok(PathBuf::from(entry?.file_name())))
         .collect::<io::Result<Vec<_>>>()?;
+    // What is not finished is nobody's parent.
+    names.retain(|name| draft_kind(name.as_os_str()).is_none());
     names.sort();
     Ok(names)
 }

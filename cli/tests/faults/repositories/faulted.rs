@@ -2,6 +2,8 @@
 
 use std::{fs, io, path::Path, process::Command};
 
+use imgdelta_core::fs::draft_kind;
+
 use super::{tree::Tree, world::World};
 use crate::{
     shim::{Fault, Shim},
@@ -125,8 +127,9 @@ impl Call {
     /// Whether a message names its file: the one that is made, where the call is on its draft; of what is coming in, at least its folder.
     fn is_named_in(&self, said: &str) -> bool {
         let (folder, name) = self.path.rsplit_once('/').unwrap_or(("", &self.path));
-        let made = name.split_once(".imgdelta-tmp");
-        let name = made.map_or(name, |(made, _)| made.trim_start_matches('.'));
+        // A draft's name says nothing to people: that of the file must be said, in the same folder.
+        let is_draft = draft_kind(name.as_ref()).is_some();
+        let name = if is_draft { folder } else { name };
         let is_coming = folder.contains("/.imgdelta/incoming/");
         said.contains(name) || (is_coming && said.contains(folder))
     }
@@ -155,7 +158,7 @@ fn calls(log: &Path) -> io::Result<Vec<Call>> {
     Ok(parted
         .map(|(name, path)| Call {
             name: name.to_owned(),
-            path: path.to_owned(),
+            path: path.split('\t').next().unwrap_or(path).to_owned(),
         })
         .collect())
 }

@@ -11,6 +11,7 @@ use std::{
     time::SystemTime,
 };
 
+use imgdelta_core::fs::draft_kind;
 use serde_json::Value;
 
 /// What files hold, by their names.
@@ -149,7 +150,7 @@ impl Tree {
 /// Whether it is a draft, or the second name of what a draft replaces.
 fn is_draft(name: &str) -> bool {
     let last = name.rsplit('/').next().unwrap_or(name);
-    last.starts_with('.') && last.contains(".imgdelta-tmp")
+    draft_kind(last.as_ref()).is_some()
 }
 
 /// Whether it belongs to what is under way.

@@ -1,10 +1,10 @@
 //! What came, as a disk: the child over its base, or the whole image. The base is proven by content, at once or in the same pass in which the
 //! disk is written; whether that is what was promised is found out then, not here.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use imgdelta_core::{
-    AtomicFile, Bytes, Error, FileVersion, Format, ImageWriter, Kind, Result, SECTOR,
+    AtomicFile, Bytes, Error, FileVersion, Format, ImageWriter, Kind, Result, SECTOR, Source,
 };
 use imgdelta_delta::{
     Apply, Chain, Convert, Converted, DigestCache, Layer, Manifest, digest_cache::LeafWriter,
@@ -145,13 +145,13 @@ impl Unpacked<'_> {
     }
 
     /// The base's file as it was opened, if the base lies in it byte for byte: a clone of that is most of the image.
-    pub(super) fn clonable(&self) -> Option<(&Path, &FileVersion)> {
+    pub(super) fn clonable(&self) -> Option<(&Arc<dyn Source>, &FileVersion)> {
         let (ground, _) = self.under.as_ref()?;
         let (record, top) = ground.entered()?;
         let ([layer], Format::Raw) = (ground.chain.layers(), record.format) else {
             return None;
         };
-        Some((top.path.as_path(), layer.stamps().first()?))
+        Some((top.image.facts().files.first()?, layer.stamps().first()?))
     }
 
     /// Writes the disk as one image, its leaves beside it; a base that has not been proven is proven in the same pass. `is_clone`: the output

@@ -70,7 +70,7 @@ pub(super) fn as_whole(
     }
     let Output { writer, drafts } = output;
     let original = came.clonable().filter(|_| format == Format::Raw);
-    let is_clone = original.is_some_and(|(original, opened)| drafts.share(original, opened));
+    let is_clone = original.is_some_and(|(original, opened)| drafts.share(&**original, opened));
     let (copied, leaves) = came.write(writer, site.new_leaves()?, is_clone, errand)?;
     Ok(Written {
         files: Files::AtomicFileSet(path, drafts),

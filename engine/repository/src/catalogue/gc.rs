@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use imgdelta_core::{Error, Result};
+use imgdelta_core::{
+    Error, Result,
+    fs::{DraftKind, draft_kind, finish_commits, is_listed},
+};
 
 use super::{
     Repository, Run,
@@ -38,6 +41,7 @@ impl Repository {
     /// Busy, if another process changes the repository; Host, if the host cannot.
     pub fn gc(&self, run: &Run<'_>) -> Result<Swept> {
         let change = self.change(run, "gc")?;
+        finish_commits(&self.rooms.folder)?;
         self.sweep(&change.listing, Swept::default())
     }
 
@@ -161,19 +165,16 @@ fn is_leaves(place: &Path) -> bool {
 /// Whether it is a draft and nobody holds its lock: a lock ends with its process. Of what a draft replaced there may be a second name,
 /// which is needed for the blink of an eye: `is_over` says whether that has passed.
 fn is_dead_draft(entry: &DirEntry, is_over: impl Fn(&Path) -> bool) -> bool {
-    let name = entry.file_name();
-    let name = name.to_string_lossy();
-    let Some((_, end)) = name
-        .split_once(".imgdelta-tmp")
-        .filter(|_| name.starts_with('.'))
-    else {
-        return false;
-    };
-    if end.ends_with("-old") {
-        return is_over(&entry.path());
+    match draft_kind(&entry.file_name()) {
+        None => return false,
+        Some(DraftKind::Kept) => return is_over(&entry.path()),
+        Some(DraftKind::Draft) => {}
     }
-    let number = end.strip_prefix('-').unwrap_or(end);
-    if !number.bytes().all(|byte| byte.is_ascii_digit()) {
+    // It was committed, and has only not got its name yet.
+    if is_listed(
+        entry.path().parent().unwrap_or(Path::new(".")),
+        &entry.file_name(),
+    ) {
         return false;
     }
     let file = File::options().read(true).write(true).open(entry.path());

@@ -214,8 +214,8 @@ impl Repository {
             .ok_or_else(|| Error::new(Kind::Usage, "the image has no file"))?;
         let (path, place) = self.free_place(name, extension(&top.path, top.driver))?;
         let draft = AtomicFile::create(&place, Existing::Keep)?;
-        let opened = file.path().zip(top.stamp.as_ref());
-        let draft = if opened.is_some_and(|(file, opened)| draft.share(file, opened)) {
+        let opened = top.stamp.as_ref();
+        let draft = if opened.is_some_and(|opened| draft.share(&**file, opened)) {
             draft
         } else {
             drop(draft);

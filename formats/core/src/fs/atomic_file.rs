@@ -1,19 +1,21 @@
 //! Outputs that appear whole or not at all: written beside their place under a temporary name, synced, renamed, folder synced.
 //!
-//! Nothing else in the project renames. A full disk, a kill or a pulled stick leaves no file that looks finished.
+//! A full disk, a kill or a pulled stick leaves no file that looks finished. What an output replaces is what its user named: nothing that
+//! somebody else put there meanwhile, no other version than the one that was opened, no device that is in use.
 
 use std::{
-    fs::{self, File, TryLockError},
-    io,
-    os::unix::fs::{FileTypeExt, MetadataExt},
+    fs::{self, File},
+    os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use crate::{
-    Bytes, Error, FileOffset, FileSink, FileVersion, Kind, Result, Sink, Source,
-    fs::rollback::Rollback, has_no_locks,
+use super::{
+    atomic_set::{self, Failed, Whole, replaced},
+    attributes, device,
+    draft::{ANYONE, OWNER, clear_kept, create_beside},
 };
+use crate::{Bytes, Error, FileOffset, FileSink, FileVersion, Kind, Result, Sink, Source};
 
 /// A file in the making. Dropped before [`commit`](AtomicFile::commit), it leaves nothing behind.
 #[derive(Debug)]
@@ -23,6 +25,17 @@ pub struct AtomicFile {
     /// `None` for a device, which is written in place.
     temporary: Option<PathBuf>,
     replaces: bool,
+    /// The file whose new version it is.
+    original: Option<Original>,
+}
+
+/// A file that gets a new version, as it was opened.
+#[derive(Debug)]
+struct Original {
+    file: File,
+    opened: FileVersion,
+    /// Whether the draft has all of its attributes that it can have.
+    is_kept: bool,
 }
 
 /// Whether what already stands in an output's place may be replaced.
@@ -34,33 +47,42 @@ pub enum Existing {
     Replace,
 }
 
+/// What is done when a new version of a file cannot have its owner, its permissions or another attribute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attributes {
+    /// The file stays as it is.
+    Require,
+    /// It goes without.
+    AsFarAsAllowed,
+}
+
 impl AtomicFile {
-    /// Starts a file that will stand at `place`; or opens the block device there.
+    /// Starts a file that will stand at `place`; or opens the block device there. What a killed run had committed there is finished first.
     ///
     /// # Errors
-    /// Usage, if something stands there that may not be replaced; Host, if the host cannot.
+    /// Usage, if something stands there that may not be replaced; Busy, if it is a device that is in use; Host, if the host cannot.
     pub fn create(place: &Path, existing: Existing) -> Result<Self> {
+        atomic_set::finish_at(place)?;
         Self::check_place(place, existing)?;
         if fs::metadata(place).is_ok_and(|metadata| metadata.file_type().is_block_device()) {
-            let file = File::options()
-                .write(true)
-                .open(place)
-                .map_err(|cause| Error::host("cannot open", cause).in_file(place))?;
+            let file = device::open_unused(place)?;
             let sink = Arc::new(FileSink::new(file, place, true));
             return Ok(Self {
                 sink,
                 place: place.to_owned(),
                 temporary: None,
                 replaces: true,
+                original: None,
             });
         }
-        let (temporary, file) = Self::create_beside(place)?;
+        let (temporary, file) = create_beside(place, ANYONE)?;
         let sink = Arc::new(FileSink::new(file, place, false));
         Ok(Self {
             sink,
             place: place.to_owned(),
             temporary: Some(temporary),
             replaces: existing == Existing::Replace,
+            original: None,
         })
     }
 
@@ -91,60 +113,28 @@ impl AtomicFile {
             .with_hint("use --force to replace it, or -o with another name"))
     }
 
+    /// Finishes what a run that was killed had committed, if the file at `place`, or the one that a link there leads to, was part of it, and
+    /// takes away second names of it: for runs that will change that file, before they open it.
+    ///
+    /// # Errors
+    /// Host, if the host cannot.
+    pub fn settle(place: &Path) -> Result<()> {
+        atomic_set::finish_at(place)?;
+        let real = fs::canonicalize(place).unwrap_or_else(|_| place.to_owned());
+        atomic_set::finish_at(&real)?;
+        clear_kept(&real);
+        Ok(())
+    }
+
     /// Takes away what a run that was killed has left beside `place`: for runs that find nothing to write there.
     ///
     /// # Errors
     /// Host, if the host does not let anything be written there.
     pub fn clear(place: &Path) -> Result<()> {
-        let (temporary, _locked) = Self::create_beside(place)?;
-        Rollback::clear(&temporary);
+        Self::settle(place)?;
+        let (temporary, _locked) = create_beside(place, OWNER)?;
         fs::remove_file(&temporary)
             .map_err(|cause| Error::host("cannot delete", cause).in_file(&temporary))
-    }
-
-    fn create_beside(place: &Path) -> Result<(PathBuf, File)> {
-        let name = place
-            .file_name()
-            .ok_or_else(|| Error::new(Kind::Usage, "is not the name of a file").in_file(place))?
-            .to_string_lossy();
-        // Two runs may make the same file at once: the loser must not write into the winner's draft.
-        for attempt in 0..100_u32 {
-            let suffix = if attempt == 0 {
-                String::new()
-            } else {
-                format!("-{attempt}")
-            };
-            let temporary = place.with_file_name(format!(".{name}.imgdelta-tmp{suffix}"));
-            match File::options()
-                .read(true)
-                .write(true)
-                .create_new(true)
-                .open(&temporary)
-            {
-                Ok(file) => {
-                    // Until it was locked, another run may have taken it for a dead one's.
-                    let is_ours = match file.try_lock() {
-                        Ok(()) => true,
-                        Err(TryLockError::WouldBlock) => false,
-                        Err(TryLockError::Error(cause)) if has_no_locks(&cause) => true,
-                        Err(TryLockError::Error(cause)) => {
-                            let _ = fs::remove_file(&temporary);
-                            return Err(Error::host("cannot lock", cause).in_file(&temporary));
-                        }
-                    };
-                    if is_ours && is_at(&file, &temporary) {
-                        return Ok((temporary, file));
-                    }
-                }
-                Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
-                    if let Some(file) = take_over(&temporary) {
-                        return Ok((temporary, file));
-                    }
-                }
-                Err(cause) => return Err(Error::host("cannot create", cause).in_file(place)),
-            }
-        }
-        Err(Error::new(Kind::Busy, "is being written by many other runs").in_file(place))
     }
 
     /// Starts a file that holds what `source` holds; holes stay holes. What it replaces passes its permissions on.
@@ -154,9 +144,7 @@ impl AtomicFile {
     pub fn holding(place: &Path, existing: Existing, source: &dyn Source) -> Result<Self> {
         let draft = Self::create(place, existing)?;
         if draft.sink.is_stale() {
-            return Err(
-                Error::new(Kind::Usage, "is a block device, a file is required").in_file(place),
-            );
+            return Err(a_file_is_required(place));
         }
         copy_stored(source, &*draft.sink)?;
         if let Ok(metadata) = fs::metadata(place) {
@@ -165,36 +153,51 @@ impl AtomicFile {
         Ok(draft)
     }
 
-    /// Starts a new version of the file at `place`: the draft holds what `source`, the open file, holds now. The bytes are
-    /// shared with it where the file system can do that; holes stay holes.
+    /// Starts a new version of the file at `place`, which is open as `original` and was in the version `opened` when that was done. It holds
+    /// what `content` holds: the file itself, or what is read through it. The bytes of the file are shared where the file system can do
+    /// that; holes stay holes. The path is not opened again: another file may have taken it.
     ///
     /// # Errors
-    /// As [`create`](AtomicFile::create); Host, if the file cannot be read.
-    pub fn of_existing(place: &Path, source: &dyn Source) -> Result<Self> {
-        let (temporary, file) = Self::create_beside(place)?;
-        let original =
-            File::open(place).map_err(|cause| Error::host("cannot open", cause).in_file(place))?;
-        let sink = Arc::new(FileSink::new(file, place, false));
+    /// Usage, if it is a device; Host, if the file was changed since, or cannot be read.
+    pub fn of_existing(
+        place: &Path,
+        original: &dyn Source,
+        opened: &FileVersion,
+        content: &dyn Source,
+    ) -> Result<Self> {
+        let file = original.file().filter(|_| !opened.is_device);
+        let file = file.ok_or_else(|| a_file_is_required(place))?;
+        if FileVersion::of_file(file).as_ref() != Some(opened) {
+            return Err(replaced(place));
+        }
+        let file = file
+            .try_clone()
+            .map_err(|cause| Error::host("cannot open", cause).in_file(place))?;
+        let (temporary, draft) = create_beside(place, OWNER)?;
         let draft = Self {
-            sink,
+            sink: Arc::new(FileSink::new(draft, place, false)),
             place: place.to_owned(),
             temporary: Some(temporary),
             replaces: true,
+            original: Some(Original {
+                file,
+                opened: opened.clone(),
+                is_kept: false,
+            }),
         };
-        if !draft.sink.share(&original) {
-            copy_stored(source, &*draft.sink)?;
-        }
-        if let Ok(metadata) = original.metadata() {
-            let _ = fs::set_permissions(draft.written_at(), metadata.permissions());
+        if !content.file().is_some_and(|file| draft.sink.share(file)) {
+            copy_stored(content, &*draft.sink)?;
         }
         Ok(draft)
     }
 
-    /// Has it hold what the file at `original` holds before anything is written to it, the blocks being shared; false, and nothing is done,
-    /// where the file system cannot, or where that is not the file any more, in the version, that `opened` is the stamp of.
+    /// Has it hold what `original` holds before anything is written to it, the blocks being shared; false, and nothing is done, where the
+    /// file system cannot, or where that is no open file, or not in the version any more in which it was `opened`.
     #[must_use]
-    pub fn share(&self, original: &Path, opened: &FileVersion) -> bool {
-        open_same(original, opened).is_some_and(|original| self.sink.share(&original))
+    pub fn share(&self, original: &dyn Source, opened: &FileVersion) -> bool {
+        let is_same = |file: &&File| FileVersion::of_file(file).as_ref() == Some(opened);
+        let original = original.file().filter(is_same);
+        original.is_some_and(|original| self.sink.share(original))
     }
 
     /// Where to write to.
@@ -215,6 +218,30 @@ impl AtomicFile {
         self.temporary.as_deref().unwrap_or(&self.place)
     }
 
+    /// Gives a new version the owner, group, permissions, access control list and extended attributes of the file that it will replace; what
+    /// it cannot have, in a few words each. To be called when all is written: some of them go with a write.
+    ///
+    /// # Errors
+    /// Host, if it cannot have all and they are required, or if the host cannot say what there is.
+    pub fn keep_attributes(&mut self, wanted: Attributes) -> Result<Vec<String>> {
+        let Some(original) = &mut self.original else {
+            return Ok(Vec::new());
+        };
+        let lost = attributes::copy(&original.file, self.sink.file()).map_err(|cause| {
+            Error::host("cannot read its attributes", cause).in_file(&self.place)
+        })?;
+        if wanted == Attributes::Require && !lost.is_empty() {
+            let lost = lost.join(", ");
+            let message = format!("a new version of it would lose: {lost}");
+            return Err(Error::new(Kind::Host, message)
+                .with_code("attributes_lost")
+                .in_file(&self.place)
+                .with_hint("run it as the file's owner or as root, or --force to go without"));
+        }
+        original.is_kept = true;
+        Ok(lost)
+    }
+
     /// Makes it durable and gives it its name.
     ///
     /// # Errors
@@ -223,51 +250,51 @@ impl AtomicFile {
         Self::commit_all([self])
     }
 
-    /// Makes several durable and gives them their names, in this order.
+    /// Makes several durable and gives them their names, in this order, all or none: also if the process is killed meanwhile, a reader
+    /// finds all old files or all new ones, and the next run that writes there finishes or undoes it.
     ///
     /// # Errors
-    /// Host, if the host cannot; Usage, if something took a place meanwhile. What stood in the places stands there again then,
-    /// as far as the host still lets us.
+    /// Host, if the host cannot, or if a file is not the one any more whose new version is to replace it, or cannot pass its attributes on;
+    /// Usage, if something took a place meanwhile; Busy, if another process does the same at this moment and does not end. What stood in the
+    /// places stands there again then, as far as the host still lets us.
     pub fn commit_all(drafts: impl IntoIterator<Item = Self>) -> Result<()> {
-        let drafts: Vec<Self> = drafts.into_iter().collect();
-        for draft in &drafts {
+        let mut drafts: Vec<Self> = drafts.into_iter().collect();
+        for draft in &mut drafts {
+            if draft
+                .original
+                .as_ref()
+                .is_some_and(|original| !original.is_kept)
+            {
+                draft.keep_attributes(Attributes::Require)?;
+            }
             draft.sink.sync()?;
         }
-        let mut renamed = Vec::new();
-        let done = drafts.into_iter().try_for_each(|draft| {
-            renamed.extend(draft.take_place()?);
-            Ok(())
-        });
-        let done = done.and_then(|()| {
-            renamed
-                .iter()
-                .try_for_each(|renamed: &Rollback| renamed.sync_folder())
-        });
-        if done.is_err() {
-            // A later file needs the earlier ones: where one stays, so do they.
-            let _ = renamed.iter().rev().try_for_each(Rollback::undo);
+        let whole: Vec<Whole> = drafts.iter().filter_map(Self::whole).collect();
+        let (leaves_drafts, done) = match atomic_set::commit(&whole) {
+            Ok(()) => (true, Ok(())),
+            Err(Failed {
+                error,
+                is_committed: true,
+            }) => (true, Err(error.with_code("commit_unfinished"))),
+            Err(Failed { error, .. }) => (false, Err(error)),
+        };
+        if leaves_drafts {
+            drafts.iter_mut().for_each(|draft| draft.temporary = None);
         }
         done
     }
 
-    /// Gives it its name; `None` for a device, which has it already.
-    fn take_place(mut self) -> Result<Option<Rollback>> {
-        let Some(temporary) = self.temporary.clone() else {
-            return Ok(None);
-        };
-        let is_taken = fs::symlink_metadata(&self.place).is_ok();
-        if !self.replaces && is_taken {
-            return Err(
-                Error::new(Kind::Usage, "appeared while it was being written")
-                    .with_code("exists")
-                    .in_file(&self.place),
-            );
-        }
-        let renamed = Rollback::over(&self.place, &temporary, is_taken);
-        fs::rename(&temporary, &self.place)
-            .map_err(|cause| Error::host("cannot rename into place", cause).in_file(&self.place))?;
-        self.temporary = None;
-        Ok(Some(renamed))
+    /// Itself as what gets a name; `None` for a device, which has it already.
+    fn whole(&self) -> Option<Whole> {
+        Some(Whole {
+            draft: self.temporary.clone()?,
+            place: self.place.clone(),
+            replaces: self.replaces,
+            over: self
+                .original
+                .as_ref()
+                .map(|original| original.opened.clone()),
+        })
     }
 }
 
@@ -279,10 +306,8 @@ impl Drop for AtomicFile {
     }
 }
 
-/// The file at `place`, if it is still what was opened: another one may have taken its name.
-fn open_same(place: &Path, opened: &FileVersion) -> Option<File> {
-    let file = File::open(place).ok()?;
-    (FileVersion::of_file(&file).as_ref() == Some(opened)).then_some(file)
+fn a_file_is_required(place: &Path) -> Error {
+    Error::new(Kind::Usage, "is a block device, a file is required").in_file(place)
 }
 
 /// Copies all that the host stores of `source`.
@@ -304,148 +329,5 @@ fn copy_stored(source: &dyn Source, sink: &dyn Sink) -> Result<()> {
     Ok(())
 }
 
-/// The draft of a run that was killed is nobody's: it is emptied and used. A lock ends with its process, whatever ends that.
-fn take_over(temporary: &Path) -> Option<File> {
-    let file = File::options()
-        .read(true)
-        .write(true)
-        .open(temporary)
-        .ok()?;
-    file.try_lock().ok()?;
-    if !is_at(&file, temporary) {
-        return None;
-    }
-    file.set_len(0).ok()?;
-    Some(file)
-}
-
-/// Whether an open draft still has its name, and no other one: whoever finished it has renamed it.
-fn is_at(file: &File, temporary: &Path) -> bool {
-    match (file.metadata(), fs::symlink_metadata(temporary)) {
-        (Ok(ours), Ok(there)) => {
-            (ours.dev(), ours.ino()) == (there.dev(), there.ino())
-                && there.is_file()
-                && there.nlink() == 1
-        }
-        _ => false,
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_file_that_was_opened_is_cloned() {
-        let folder = tempfile::tempdir().expect("a place");
-        let place = folder.path().join("base.raw");
-        fs::write(&place, b"base").expect("room");
-        let opened = FileVersion::at(&place).expect("it is there");
-        assert!(open_same(&place, &opened).is_some());
-        let other = folder.path().join("other.raw");
-        fs::write(&other, b"evil").expect("room");
-        fs::rename(&other, &place).expect("room");
-        assert!(open_same(&place, &opened).is_none(), "another file");
-        let opened = FileVersion::at(&place).expect("it is there");
-        fs::write(&place, b"longer").expect("room");
-        assert!(open_same(&place, &opened).is_none(), "another version");
-    }
-
-    #[test]
-    fn a_dropped_draft_leaves_nothing() -> Result<()> {
-        let folder = tempfile::tempdir().expect("a place");
-        let place = folder.path().join("child.vhd");
-        let draft = AtomicFile::create(&place, Existing::Keep)?;
-        draft.sink().write_at(FileOffset(0), b"half")?;
-        drop(draft);
-        assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 0);
-        Ok(())
-    }
-
-    #[test]
-    fn a_committed_draft_stands_in_its_place_and_is_not_replaced_unasked() -> Result<()> {
-        let folder = tempfile::tempdir().expect("a place");
-        let place = folder.path().join("child.vhd");
-        let draft = AtomicFile::create(&place, Existing::Keep)?;
-        draft.sink().write_at(FileOffset(0), b"whole")?;
-        draft.commit()?;
-        assert_eq!(fs::read(&place).expect("it is there"), b"whole");
-        assert_eq!(
-            AtomicFile::create(&place, Existing::Keep)
-                .expect_err("it exists")
-                .kind(),
-            Kind::Usage
-        );
-        drop(AtomicFile::create(&place, Existing::Replace)?);
-        assert_eq!(fs::read(&place).expect("it is still there"), b"whole");
-        Ok(())
-    }
-
-    #[test]
-    fn when_one_of_several_cannot_have_its_place_all_is_as_it_was() -> Result<()> {
-        let folder = tempfile::tempdir().expect("a place");
-        let at = |name| folder.path().join(name);
-        fs::write(at("old"), "old").expect("room");
-        let drafts = [
-            AtomicFile::create(&at("new"), Existing::Keep)?,
-            AtomicFile::create(&at("old"), Existing::Replace)?,
-            AtomicFile::create(&at("taken"), Existing::Keep)?,
-        ];
-        fs::write(at("taken"), "somebody else's").expect("room");
-        let error = AtomicFile::commit_all(drafts).expect_err("one place is taken");
-        assert_eq!((error.kind(), error.code()), (Kind::Usage, "exists"));
-        assert_eq!(fs::read(at("old")).expect("it is there"), b"old");
-        let names = fs::read_dir(folder.path()).expect("readable");
-        assert_eq!(names.count(), 2, "old and taken");
-        Ok(())
-    }
-
-    #[test]
-    fn the_draft_of_a_dead_run_is_taken_over() -> Result<()> {
-        let folder = tempfile::tempdir().expect("a place");
-        let place = folder.path().join("x.qcow2");
-        fs::write(folder.path().join(".x.qcow2.imgdelta-tmp"), b"old half").expect("room");
-        let draft = AtomicFile::create(&place, Existing::Keep)?;
-        draft.sink().write_at(FileOffset(0), b"new")?;
-        let other = AtomicFile::create(&place, Existing::Keep)?;
-        assert_ne!(draft.written_at(), other.written_at());
-        draft.commit()?;
-        assert_eq!(fs::read(&place).expect("it is there"), b"new");
-        Ok(())
-    }
-
-    #[test]
-    fn what_a_dead_run_left_is_cleared_away() -> Result<()> {
-        let folder = tempfile::tempdir().expect("a place");
-        let at = |name: &str| folder.path().join(name);
-        for name in ["x.vhd", ".x.vhd.imgdelta-tmp", ".x.vhd.imgdelta-tmp-old"] {
-            fs::write(at(name), name).expect("room");
-        }
-        AtomicFile::clear(&at("x.vhd"))?;
-        assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 1);
-        assert_eq!(fs::read(at("x.vhd")).expect("it is there"), b"x.vhd");
-        Ok(())
-    }
-
-    #[test]
-    fn a_new_version_starts_as_what_the_file_holds_and_keeps_its_holes() -> Result<()> {
-        use std::os::unix::fs::FileExt;
-        let folder = tempfile::tempdir().expect("a place");
-        let place = folder.path().join("child.vhd");
-        let file = File::create(&place).expect("room");
-        file.set_len(8 << 20).expect("room");
-        file.write_all_at(b"middle", 4 << 20).expect("room");
-        let source = crate::FileSource::open(&place)?;
-        let draft = AtomicFile::of_existing(&place, &source)?;
-        draft.sink().write_at(FileOffset(4 << 20), b"MIDDLE")?;
-        draft.commit()?;
-        let bytes = fs::read(&place).expect("it is there");
-        assert_eq!(bytes.len(), 8 << 20);
-        assert_eq!(&bytes[4 << 20..(4 << 20) + 7], b"MIDDLE\0");
-        assert!(
-            fs::metadata(&place).expect("it is there").blocks() * 512 < 1 << 20,
-            "holes stay holes"
-        );
-        Ok(())
-    }
-}
+mod tests;

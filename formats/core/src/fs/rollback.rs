@@ -1,76 +1,74 @@
-//! Files that have just got their names, until it is sure that they keep them: what stood there before can be put back.
-//!
-//! Writing them is the matter of [`AtomicFile`](crate::AtomicFile).
+//! The undo of a rename: what stood in a draft's place can be put back until it is sure that the draft keeps its name.
 
 use std::{
-    fs::{self, File},
-    io,
+    fs, io,
     path::{Path, PathBuf},
 };
 
-use crate::{Error, Result};
+use super::{draft_name::kept_of, placement};
 
 /// A draft that has its name, and what stood there before.
 #[derive(Debug)]
 pub(crate) struct Rollback {
     place: PathBuf,
+    /// The name that it had before.
+    draft: PathBuf,
     /// Whether something stood there.
     is_over: bool,
     /// A second name for what stood there, until nobody needs it. File systems without hard links have none.
-    old: Option<PathBuf>,
+    kept: Option<PathBuf>,
 }
 
 impl Rollback {
-    /// Keeps what stands at `place`, where the draft at `temporary` is about to go.
-    pub(crate) fn over(place: &Path, temporary: &Path, is_over: bool) -> Self {
-        let old = Self::clear(temporary);
-        let is_kept = is_over && fs::hard_link(place, &old).is_ok();
+    /// Keeps what stands at `place`, where the draft at `draft` is about to go.
+    pub(crate) fn over(place: &Path, draft: &Path, is_over: bool) -> Self {
+        let kept = Self::clear(draft);
+        let is_kept = is_over && fs::hard_link(place, &kept).is_ok();
         Self {
             place: place.to_owned(),
+            draft: draft.to_owned(),
             is_over,
-            old: is_kept.then_some(old),
+            kept: is_kept.then_some(kept),
         }
     }
 
     /// Takes away what a run that was killed has left of this kind; where that would stand. The draft's lock says that it is ours.
-    pub(crate) fn clear(temporary: &Path) -> PathBuf {
-        let mut name = temporary.as_os_str().to_owned();
-        name.push("-old");
-        let old = PathBuf::from(name);
-        let _ = fs::remove_file(&old);
-        old
-    }
-
-    /// Makes the name durable.
-    pub(crate) fn sync_folder(&self) -> Result<()> {
-        let folder = match self.place.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let opened = File::open(folder)
-            .map_err(|cause| Error::host("cannot open the folder", cause).in_file(folder))?;
-        match opened.sync_all() {
-            // Some network and FUSE file systems know no sync of a folder.
-            Err(cause) if cause.kind() == io::ErrorKind::InvalidInput => Ok(()),
-            Err(cause) => Err(Error::host("cannot sync the folder", cause).in_file(folder)),
-            Ok(()) => Ok(()),
+    pub(crate) fn clear(draft: &Path) -> PathBuf {
+        let kept = kept_of(draft);
+        if fs::symlink_metadata(&kept).is_ok() {
+            let _ = fs::remove_file(&kept);
         }
+        kept
     }
 
-    /// Puts back what stood there.
-    pub(crate) fn undo(&self) -> io::Result<()> {
-        match &self.old {
-            Some(old) => fs::rename(old, &self.place),
+    /// Puts back what stood there. `is_recorded`: the draft gets its own name again, for a record speaks of it until that is taken away.
+    pub(crate) fn undo(&self, is_recorded: bool) -> io::Result<()> {
+        match &self.kept {
+            Some(kept) => {
+                // At no moment is the new file without a name: what the record says stays true.
+                if is_recorded {
+                    fs::hard_link(&self.place, &self.draft)?;
+                }
+                fs::rename(kept, &self.place)
+            }
             None if self.is_over => Err(io::ErrorKind::NotFound.into()),
+            None if is_recorded && placement::rename_new(&self.place, &self.draft).is_ok() => {
+                Ok(())
+            }
             None => fs::remove_file(&self.place),
         }
+    }
+
+    /// Leaves the second name to whoever finishes what a record says.
+    pub(crate) fn abandon(mut self) {
+        self.kept = None;
     }
 }
 
 impl Drop for Rollback {
     fn drop(&mut self) {
-        if let Some(old) = &self.old {
-            let _ = fs::remove_file(old);
+        if let Some(kept) = &self.kept {
+            let _ = fs::remove_file(kept);
         }
     }
 }

@@ -1,0 +1,345 @@
+//! Several files that get their names together: a process that is killed at any moment leaves all old ones or all new ones.
+//!
+//! What makes that so is the record of [`commit_record`](super::commit_record): written when all drafts are whole and durable, taken away
+//! when all have their names. Readers follow it; whoever writes there next finishes what it says.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    commit_record::{CommitRecord, Member, MemberState, RECORD, Standing, Trace, is_listed},
+    draft::{ANYONE, create_beside, is_at},
+    placement::{folder_of, rename_new, sync_folder},
+    rollback::Rollback,
+};
+use crate::{Error, FileVersion, Kind, Result, has_no_locks};
+
+/// How long a commit of others is waited for: it is a handful of renames.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often it is looked at meanwhile.
+const GLANCE: Duration = Duration::from_millis(5);
+
+/// A draft that is whole, durable and about to get its name.
+#[derive(Clone, Debug)]
+pub(crate) struct Whole {
+    /// Where it stands.
+    pub(crate) draft: PathBuf,
+    /// Where it goes.
+    pub(crate) place: PathBuf,
+    /// Whether it may replace what stands there.
+    pub(crate) replaces: bool,
+    /// Of which file it is a new version: no other one is replaced.
+    pub(crate) over: Option<FileVersion>,
+}
+
+/// Why a set did not get its names.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    /// What went wrong.
+    pub(crate) error: Error,
+    /// Whether the new files are read all the same, for what was done could not be undone: drafts that have no names yet are needed.
+    pub(crate) is_committed: bool,
+}
+
+/// Gives drafts their names, in this order, all or none.
+///
+/// # Errors
+/// Usage, if something took a place meanwhile; Busy, if another process is giving names there and does not end; Host, if the host cannot.
+/// What stood in the places stands there again then, as far as the host lets us.
+pub(crate) fn commit(files: &[Whole]) -> std::result::Result<(), Failed> {
+    let failed = |error| Failed {
+        error,
+        is_committed: false,
+    };
+    let record = match files {
+        [] => return Ok(()),
+        [one] => {
+            wait_for(&one.place).map_err(failed)?;
+            None
+        }
+        [first, ..] => {
+            let folder = folder_of(&first.place);
+            let is_one_folder = files.iter().all(|file| folder_of(&file.place) == folder);
+            match is_one_folder {
+                true => Recorded::write(folder, files).map_err(failed)?,
+                false => None,
+            }
+        }
+    };
+    let mut placed = Vec::new();
+    let done = place_all(files, &mut placed);
+    if let Err(error) = done {
+        // A later file needs the earlier ones: where one stays, so do they.
+        let is_recorded = record.is_some();
+        let mut undone = placed.iter().rev().map(|one| one.undo(is_recorded));
+        let is_undone = undone.all(|one| one.is_ok());
+        let is_committed = match &record {
+            // Read by its record, the set is the new one until that is gone.
+            Some(record) => !is_undone || record.remove().is_err(),
+            None => !is_undone && placed.len() == files.len(),
+        };
+        if is_committed {
+            placed.into_iter().for_each(Rollback::abandon);
+        } else if is_recorded && let Some(first) = files.first() {
+            // Neither the record nor a rename must come back.
+            let _ = sync_folder(folder_of(&first.place));
+        }
+        return Err(Failed {
+            error,
+            is_committed,
+        });
+    }
+    drop(placed);
+    if let Some(record) = record {
+        // A record of files that all have their names does no harm.
+        let _ = record.remove();
+    }
+    Ok(())
+}
+
+fn place_all(files: &[Whole], placed: &mut Vec<Rollback>) -> Result<()> {
+    for file in files {
+        placed.push(place_one(file)?);
+    }
+    let mut folders: Vec<&Path> = files.iter().map(|file| folder_of(&file.place)).collect();
+    folders.dedup();
+    folders.into_iter().try_for_each(sync_folder)
+}
+
+/// Gives one draft its name.
+fn place_one(file: &Whole) -> Result<Rollback> {
+    let Whole { draft, place, .. } = file;
+    if let Some(over) = &file.over
+        && FileVersion::at(place).as_ref() != Some(over)
+    {
+        return Err(replaced(place));
+    }
+    let is_taken = file.replaces && fs::symlink_metadata(place).is_ok();
+    let rollback = Rollback::over(place, draft, is_taken);
+    let renamed = match file.replaces {
+        true => fs::rename(draft, place),
+        false => rename_new(draft, place),
+    };
+    match renamed {
+        Ok(()) => Ok(rollback),
+        Err(cause) if !file.replaces && cause.kind() == io::ErrorKind::AlreadyExists => {
+            Err(appeared(place))
+        }
+        Err(cause) => Err(Error::host("cannot rename into place", cause).in_file(place)),
+    }
+}
+
+fn appeared(place: &Path) -> Error {
+    Error::new(Kind::Usage, "appeared while it was being written")
+        .with_code("exists")
+        .in_file(place)
+}
+
+/// What to say of a file that is not the one that was opened any more.
+pub(crate) fn replaced(place: &Path) -> Error {
+    Error::new(
+        Kind::Host,
+        "was changed or replaced since it was opened; what stands there now stays",
+    )
+    .with_code("input_changed")
+    .in_file(place)
+    .with_hint("run the command once more")
+}
+
+/// What stands where a record would.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Slot {
+    /// Nothing, now.
+    Free,
+    /// The record of a process that lives.
+    Living,
+    /// Something that is not ours to finish: another user's, damaged, of another version.
+    Foreign,
+}
+
+/// Finishes what a killed process had committed, if the file at `place` was part of it.
+///
+/// # Errors
+/// Host, if the host cannot.
+pub(crate) fn finish_at(place: &Path) -> Result<()> {
+    let folder = folder_of(place);
+    if place
+        .file_name()
+        .is_some_and(|name| is_listed(folder, name))
+    {
+        finish(folder, Duration::ZERO)?;
+    }
+    Ok(())
+}
+
+/// Finishes what a killed process had committed in `folder`, whatever it was.
+///
+/// # Errors
+/// Host, if the host cannot.
+pub fn finish_commits(folder: &Path) -> Result<()> {
+    finish(folder, Duration::ZERO).map(|_| ())
+}
+
+/// As [`finish_at`]; while another process is giving the file at `place` its name, waits for that.
+fn wait_for(place: &Path) -> Result<()> {
+    let folder = folder_of(place);
+    if !place
+        .file_name()
+        .is_some_and(|name| is_listed(folder, name))
+    {
+        return Ok(());
+    }
+    match finish(folder, PATIENCE)? {
+        Slot::Living => Err(busy(place)),
+        Slot::Free | Slot::Foreign => Ok(()),
+    }
+}
+
+fn busy(place: &Path) -> Error {
+    Error::new(Kind::Busy, "is being given its name by another process").in_file(place)
+}
+
+/// Finishes what the record in `folder` says, once its process is dead.
+fn finish(folder: &Path, patience: Duration) -> Result<Slot> {
+    let place = folder.join(RECORD);
+    let until = Instant::now() + patience;
+    loop {
+        let standing = match Standing::open(folder) {
+            Ok(None) => return Ok(Slot::Free),
+            Ok(Some(standing)) => standing,
+            Err(_) => return Ok(Slot::Foreign),
+        };
+        let Some(record) = &standing.record else {
+            return Ok(Slot::Foreign);
+        };
+        if !standing.is_trusted(folder, None) {
+            return Ok(Slot::Foreign);
+        }
+        if !is_dead(&standing) {
+            if Instant::now() >= until {
+                return Ok(Slot::Living);
+            }
+            thread::sleep(GLANCE);
+        } else if is_at(&standing.file, &place) {
+            complete(folder, &standing, record)?;
+            return Ok(Slot::Free);
+        }
+    }
+}
+
+/// Whether the process that wrote it is gone: then its lock is ours. Where there are no locks, only its age tells.
+fn is_dead(standing: &Standing) -> bool {
+    match standing.file.try_lock() {
+        Ok(()) => true,
+        Err(TryLockError::Error(cause)) if has_no_locks(&cause) => {
+            let modified = standing.metadata.modified();
+            modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > PATIENCE))
+        }
+        Err(_) => false,
+    }
+}
+
+/// Does what is left of a commit.
+fn complete(folder: &Path, standing: &Standing, record: &CommitRecord) -> Result<()> {
+    for member in &record.members {
+        let (draft, place) = (folder.join(&member.draft), folder.join(&member.name));
+        let done = match standing.state(folder, member) {
+            MemberState::Pending if member.old.is_none() => match rename_new(&draft, &place) {
+                // Somebody else's file came first: it stays.
+                Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+                other => other,
+            },
+            MemberState::Pending => fs::rename(&draft, &place),
+            MemberState::Twice => fs::remove_file(&draft),
+            MemberState::Over => Ok(()),
+        };
+        done.map_err(|cause| {
+            Error::host("cannot finish what an earlier run committed", cause).in_file(&place)
+        })?;
+        Rollback::clear(&draft);
+    }
+    sync_folder(folder)?;
+    let place = folder.join(RECORD);
+    fs::remove_file(&place).map_err(|cause| Error::host("cannot delete", cause).in_file(&place))
+}
+
+/// A record that stands in its folder and is ours.
+#[derive(Debug)]
+struct Recorded {
+    place: PathBuf,
+    /// Its lock says that we live.
+    _file: File,
+}
+
+impl Recorded {
+    /// Writes down, durably, that these drafts are whole and get their names. `None`, if something stands there that is not ours: then they
+    /// get their names one after another, with nothing to follow if we are killed.
+    fn write(folder: &Path, files: &[Whole]) -> Result<Option<Self>> {
+        let place = folder.join(RECORD);
+        loop {
+            match finish(folder, PATIENCE)? {
+                Slot::Living => return Err(busy(&place)),
+                Slot::Foreign => return Ok(None),
+                Slot::Free => {}
+            }
+            let members = files.iter().map(member_of).collect::<Result<_>>()?;
+            let text = CommitRecord { members }.text();
+            let (draft, mut file) = create_beside(&place, ANYONE)?;
+            let written = file
+                .write_all(text.as_bytes())
+                .and_then(|()| file.sync_all())
+                .map_err(|cause| Error::host("cannot write", cause).in_file(&place));
+            // The drafts' own names must be durable before the record that speaks of them.
+            let named = written
+                .and_then(|()| sync_folder(folder))
+                .and_then(|()| match rename_new(&draft, &place) {
+                    Ok(()) => Ok(true),
+                    Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+                    Err(cause) => {
+                        Err(Error::host("cannot rename into place", cause).in_file(&place))
+                    }
+                });
+            if !matches!(named, Ok(true)) {
+                let _ = fs::remove_file(&draft);
+            }
+            if named? {
+                let recorded = Self { place, _file: file };
+                if let Err(error) = sync_folder(folder) {
+                    let _ = recorded.remove();
+                    return Err(error);
+                }
+                return Ok(Some(recorded));
+            }
+        }
+    }
+
+    fn remove(&self) -> io::Result<()> {
+        fs::remove_file(&self.place)
+    }
+}
+
+/// One file as it is recorded.
+fn member_of(file: &Whole) -> Result<Member> {
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_owned();
+    let written = fs::symlink_metadata(&file.draft)
+        .map_err(|cause| Error::host("cannot look at", cause).in_file(&file.draft))?;
+    let old = fs::symlink_metadata(&file.place).ok();
+    if old.is_some() && !file.replaces {
+        return Err(appeared(&file.place));
+    }
+    Ok(Member {
+        draft: name(&file.draft),
+        written: Trace::of(&written),
+        name: name(&file.place),
+        old: old.as_ref().map(Trace::of),
+    })
+}
+
+#[cfg(test)]
+mod tests;
