@@ -1,8 +1,10 @@
-//! Files of the host: written whole or not at all, locked, told from other versions of themselves.
+//! Files of the host: written whole or not at all, deleted for good, locked, told from other versions of themselves.
 
 pub mod atomic_file;
 mod lock;
+pub mod remove;
 mod rollback;
 
 pub use atomic_file::{AtomicFile, Existing};
-pub use lock::has_no_locks;
+pub use lock::{FileLock, LockAttempt, LockWait, has_no_locks, try_lock};
+pub use remove::{Removals, sync_folder};
