@@ -176,7 +176,7 @@ impl<R: Read, W: Write> Talk<'_, R, W> {
 
     /// Whether an image would be taken. If so, its offer may come.
     fn consider(&mut self, repository: &Repository, choice: Choice) -> Result<Option<Choice>> {
-        match self.considered(&repository.list()?, &choice) {
+        match self.considered(&repository.list_finished(&self.run)?, &choice) {
             Ok(None) => {
                 self.line.send(&Message::Ready(Nothing))?;
                 Ok(Some(choice))

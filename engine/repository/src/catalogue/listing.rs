@@ -11,6 +11,7 @@ use imgdelta_delta::ContentId;
 
 use super::{
     near::nearest,
+    pending::{Pending, Step},
     record::{self, Record},
     rooms::{Rooms, is_missing, read_small},
     words::{ImageId, InsidePath, Name},
@@ -31,6 +32,8 @@ pub struct Listing {
     index: Index,
     /// Records that could not be read.
     faults: Vec<Error>,
+    /// Whether something of it is not done yet, but written down.
+    is_unsettled: bool,
 }
 
 /// The ids, without regard to case, of the images of a content, a name, a path. Two images may have the same if somebody wrote records
@@ -61,11 +64,40 @@ fn least<K>(entry: Entry<'_, K, String>, id: &str) {
 }
 
 impl Listing {
-    /// Reads the records. One that is damaged is listed among the faults and is no failure: the others are there.
+    /// Reads the records, and sees done what is written down as under way.
+    ///
+    /// # Errors
+    /// As [`read_records`](Self::read_records).
+    pub(super) fn read(rooms: &Rooms) -> Result<Self> {
+        // Before the records: what is done meanwhile is found among them.
+        let under_way = Pending::all(rooms)?;
+        let mut listing = Self::read_records(rooms)?;
+        for (_, pending) in under_way {
+            listing.is_unsettled = true;
+            match pending {
+                Ok(pending) if pending.is_due(&listing, rooms) => listing.follow(&pending),
+                Ok(_) => {}
+                Err(error) => listing.faults.push(error),
+            }
+        }
+        Ok(listing)
+    }
+
+    /// Does here what a change comes to.
+    fn follow(&mut self, pending: &Pending) {
+        for step in pending.steps(self) {
+            match step {
+                Step::Put(record) => self.put(record),
+                Step::Forget(id) => self.forget(&id),
+            }
+        }
+    }
+
+    /// Reads the records alone. One that is damaged is listed among the faults and is no failure: the others are there.
     ///
     /// # Errors
     /// Host, if the host cannot list the folder; Unsupported, if there are more than [`MOST_IMAGES`].
-    pub(super) fn read(rooms: &Rooms) -> Result<Self> {
+    pub(super) fn read_records(rooms: &Rooms) -> Result<Self> {
         let folder = rooms.images();
         let mut listing = Self::default();
         let entries = match fs::read_dir(&folder) {
@@ -120,7 +152,13 @@ impl Listing {
         self.records.is_empty()
     }
 
-    /// Records that could not be read, each with its file.
+    /// Whether nothing is under way: all that is in it is done.
+    #[must_use]
+    pub const fn is_settled(&self) -> bool {
+        !self.is_unsettled
+    }
+
+    /// Records, and changes under way, that could not be read, each with its file.
     #[must_use]
     pub fn faults(&self) -> &[Error] {
         &self.faults
