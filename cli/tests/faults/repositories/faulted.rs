@@ -15,7 +15,7 @@ const MUST_BE_FELT: [&str; 5] = ["create", "write", "length", "sync", "rename"];
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) name: String,
-    path: String,
+    pub(super) path: String,
 }
 
 /// A run with one fault.
@@ -127,6 +127,9 @@ impl Call {
         let (folder, name) = self.path.rsplit_once('/').unwrap_or(("", &self.path));
         let made = name.split_once(".imgdelta-tmp");
         let name = made.map_or(name, |(made, _)| made.trim_start_matches('.'));
+        // A lock file is written under a name of its own, and taken over by a claim: what is said names the lock.
+        let is_lock = self.is_on_lock() && name.starts_with("lock.");
+        let name = if is_lock { "lock.held" } else { name };
         let is_coming = folder.contains("/.imgdelta/incoming/");
         said.contains(name) || (is_coming && said.contains(folder))
     }

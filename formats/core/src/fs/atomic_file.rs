@@ -3,7 +3,7 @@
 //! Nothing else in the project renames. A full disk, a kill or a pulled stick leaves no file that looks finished.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, File},
     io,
     os::unix::fs::{FileTypeExt, MetadataExt},
     path::{Path, PathBuf},
@@ -11,8 +11,8 @@ use std::{
 };
 
 use crate::{
-    Bytes, Error, FileOffset, FileSink, FileVersion, Kind, Result, Sink, Source,
-    fs::rollback::Rollback, has_no_locks,
+    Bytes, Error, FileOffset, FileSink, FileVersion, Kind, LockAttempt, Result, Sink, Source,
+    fs::rollback::Rollback, try_lock,
 };
 
 /// A file in the making. Dropped before [`commit`](AtomicFile::commit), it leaves nothing behind.
@@ -123,13 +123,11 @@ impl AtomicFile {
             {
                 Ok(file) => {
                     // Until it was locked, another run may have taken it for a dead one's.
-                    let is_ours = match file.try_lock() {
-                        Ok(()) => true,
-                        Err(TryLockError::WouldBlock) => false,
-                        Err(TryLockError::Error(cause)) if has_no_locks(&cause) => true,
-                        Err(TryLockError::Error(cause)) => {
+                    let is_ours = match try_lock(&file, &temporary) {
+                        Ok(attempt) => attempt != LockAttempt::Busy,
+                        Err(error) => {
                             let _ = fs::remove_file(&temporary);
-                            return Err(Error::host("cannot lock", cause).in_file(&temporary));
+                            return Err(error);
                         }
                     };
                     if is_ours && is_at(&file, &temporary) {
@@ -137,7 +135,7 @@ impl AtomicFile {
                     }
                 }
                 Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
-                    if let Some(file) = take_over(&temporary) {
+                    if let Some(file) = take_over(&temporary)? {
                         return Ok((temporary, file));
                     }
                 }
@@ -305,18 +303,14 @@ fn copy_stored(source: &dyn Source, sink: &dyn Sink) -> Result<()> {
 }
 
 /// The draft of a run that was killed is nobody's: it is emptied and used. A lock ends with its process, whatever ends that.
-fn take_over(temporary: &Path) -> Option<File> {
-    let file = File::options()
-        .read(true)
-        .write(true)
-        .open(temporary)
-        .ok()?;
-    file.try_lock().ok()?;
-    if !is_at(&file, temporary) {
-        return None;
-    }
-    file.set_len(0).ok()?;
-    Some(file)
+fn take_over(temporary: &Path) -> Result<Option<File>> {
+    let Ok(file) = File::options().read(true).write(true).open(temporary) else {
+        return Ok(None);
+    };
+    // Without locks nobody knows whose it is.
+    let is_nobodys = try_lock(&file, temporary)? == LockAttempt::Acquired;
+    let is_ours = is_nobodys && is_at(&file, temporary) && file.set_len(0).is_ok();
+    Ok(is_ours.then_some(file))
 }
 
 /// Whether an open draft still has its name, and no other one: whoever finished it has renamed it.
