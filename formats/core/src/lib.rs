@@ -44,8 +44,8 @@ pub use driver::{
 pub use error::{Error, Fault, Kind, Place, Result};
 pub use extent::{Extent, State};
 pub use fs::{
-    AtomicFile, Existing, FileLock, LockAttempt, LockWait, Removals, has_no_locks, sync_folder,
-    try_lock,
+    AtomicFile, Existing, FileLock, LockAttempt, LockWait, Removals, create_folders, has_no_locks,
+    sync_folder, try_lock,
 };
 pub use image::{Facts, Hint, HintKind, Identity, Image, ParentLink, Snapshot};
 pub use marks::Marks;

@@ -11,7 +11,7 @@ use std::{
 
 use imgdelta_core::{
     AtomicFile, Bytes, Error, Existing, FileLock, FileOffset, FileSource, Kind, LockWait, Result,
-    Source, read_vec,
+    Source, create_folders, read_vec,
 };
 use imgdelta_repository::catalogue::Repository;
 
@@ -59,8 +59,7 @@ impl Delivery {
     /// # Errors
     /// As [`open`](Self::open), but that there may be none yet; Busy.
     pub fn begin(folder: &Path, wait: Duration) -> Result<Self> {
-        fs::create_dir_all(folder)
-            .map_err(|cause| Error::host("cannot create the folder", cause).in_file(folder))?;
+        create_folders(folder)?;
         let lock = lock(folder, wait)?;
         Ok(Self {
             folder: folder.to_owned(),

@@ -56,13 +56,13 @@ struct Current {
 }
 
 impl Incoming {
-    /// Looks at what is here of the offer.
+    /// Looks at what is here of the offer; while another conversation receives the same, waits at most so long.
     ///
     /// # Errors
-    /// Busy, if another conversation receives the same; Host, if the host cannot.
-    pub(super) fn of(repository: &Repository, offer: &Offer) -> Result<Self> {
+    /// Busy, if it goes on receiving; Host, if the host cannot.
+    pub(super) fn of(repository: &Repository, offer: &Offer, wait: Duration) -> Result<Self> {
         let folder = repository.incoming().join(folder_name(offer));
-        let lock = lock(&folder)?;
+        let lock = lock(&folder, LockWait::at_most(wait))?;
         let (held, kept) = held(&folder, &offer.parts)?;
         Ok(Self {
             folder,
@@ -261,7 +261,7 @@ fn folder_name(offer: &Offer) -> String {
 }
 
 /// Takes the lock of a folder. Where the file system knows none, the digests find out what two conversations at once have made of it.
-fn lock(folder: &Path) -> Result<FileLock> {
+fn lock(folder: &Path, wait: LockWait) -> Result<FileLock> {
     /// How often another one may have ended just now and taken it away.
     const TRIES: u32 = 64;
     let place = folder.join(LOCK);
@@ -269,6 +269,7 @@ fn lock(folder: &Path) -> Result<FileLock> {
         Error::new(Kind::Busy, "another deployment is sending the same image")
             .with_code("locked")
             .in_file(folder)
+            .with_hint("wait with --wait 5m")
     };
     for _ in 0..TRIES {
         fs::create_dir_all(folder)
@@ -278,7 +279,7 @@ fn lock(folder: &Path) -> Result<FileLock> {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => continue,
             Err(cause) => return Err(Error::host("cannot lock", cause).in_file(&place)),
         };
-        let lock = FileLock::acquire(file, &place, LockWait::at_most(Duration::ZERO), busy)?;
+        let lock = FileLock::acquire(file, &place, wait, busy)?;
         if lock.stands_at(&place) {
             // `gc` is to see that it is in use.
             let _ = lock.file().set_modified(SystemTime::now());

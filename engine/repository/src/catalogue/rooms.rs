@@ -16,7 +16,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use imgdelta_core::{AtomicFile, Error, Existing, FileOffset, Kind, Result};
+use imgdelta_core::{AtomicFile, Error, Existing, FileOffset, Kind, Result, create_folders};
 use imgdelta_delta::ContentId;
 use rustix::fs::OFlags;
 
@@ -105,8 +105,7 @@ impl Rooms {
             self.incoming(),
         ];
         for folder in inner {
-            fs::create_dir_all(&folder)
-                .map_err(|cause| Error::host("cannot create the folder", cause).in_file(&folder))?;
+            create_folders(&folder)?;
             if fs::symlink_metadata(&folder).is_ok_and(|metadata| metadata.is_symlink()) {
                 return Err(Error::new(
                     Kind::Reference,

@@ -5,13 +5,11 @@
 
 use std::{
     collections::BTreeSet,
-    fs::{self, File},
-    io,
+    fs, io,
     path::{Path, PathBuf},
 };
 
-use rustix::io::Errno;
-
+use super::folder::{folder_of, sync_folder};
 use crate::{Error, Result};
 
 /// Deletions that hold once they are synced: several in one folder cost one sync.
@@ -82,41 +80,6 @@ pub fn remove(place: &Path) -> Result<bool> {
     let is_gone = removals.remove(place)?;
     removals.sync()?;
     Ok(is_gone)
-}
-
-/// Makes durable what stands in a folder and what does not any more. One that has gone itself has nothing to keep.
-///
-/// # Errors
-/// Host, if the host cannot.
-pub fn sync_folder(folder: &Path) -> Result<()> {
-    let opened = match File::open(folder) {
-        Ok(opened) => opened,
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(cause) => {
-            return Err(Error::host("cannot open the folder", cause).in_file(folder));
-        }
-    };
-    match opened.sync_all() {
-        Err(cause) if !knows_no_sync(&cause) => {
-            Err(Error::host("cannot sync the folder", cause).in_file(folder))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Some network and FUSE file systems know no sync of a folder.
-fn knows_no_sync(cause: &io::Error) -> bool {
-    matches!(
-        Errno::from_io_error(cause),
-        Some(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP)
-    )
-}
-
-fn folder_of(place: &Path) -> PathBuf {
-    match place.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-        _ => PathBuf::from("."),
-    }
 }
 
 #[cfg(test)]
