@@ -130,7 +130,7 @@ impl<'a> Change<'a> {
     fn follow(&mut self, pending: &Pending) -> Result<()> {
         for step in pending.steps(&self.listing) {
             match step {
-                Step::Put(record) => self.write(record)?,
+                Step::Put(record) => self.write(*record)?,
                 Step::Forget(id) => self.forget(&id)?,
             }
         }

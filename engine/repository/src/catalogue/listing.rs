@@ -11,7 +11,6 @@ use imgdelta_delta::ContentId;
 
 use super::{
     near::nearest,
-    pending::{Pending, Step},
     record::{self, Record},
     rooms::{Rooms, is_missing, read_small},
     words::{ImageId, InsidePath, Name},
@@ -31,9 +30,9 @@ pub struct Listing {
     /// Which of them is meant by what else.
     index: Index,
     /// Records that could not be read.
-    faults: Vec<Error>,
+    pub(super) faults: Vec<Error>,
     /// Whether something of it is not done yet, but written down.
-    is_unsettled: bool,
+    pub(super) is_unsettled: bool,
 }
 
 /// The ids, without regard to case, of the images of a content, a name, a path. Two images may have the same if somebody wrote records
@@ -64,35 +63,6 @@ fn least<K>(entry: Entry<'_, K, String>, id: &str) {
 }
 
 impl Listing {
-    /// Reads the records, and sees done what is written down as under way.
-    ///
-    /// # Errors
-    /// As [`read_records`](Self::read_records).
-    pub(super) fn read(rooms: &Rooms) -> Result<Self> {
-        // Before the records: what is done meanwhile is found among them.
-        let under_way = Pending::all(rooms)?;
-        let mut listing = Self::read_records(rooms)?;
-        for (_, pending) in under_way {
-            listing.is_unsettled = true;
-            match pending {
-                Ok(pending) if pending.is_due(&listing, rooms) => listing.follow(&pending),
-                Ok(_) => {}
-                Err(error) => listing.faults.push(error),
-            }
-        }
-        Ok(listing)
-    }
-
-    /// Does here what a change comes to.
-    fn follow(&mut self, pending: &Pending) {
-        for step in pending.steps(self) {
-            match step {
-                Step::Put(record) => self.put(record),
-                Step::Forget(id) => self.forget(&id),
-            }
-        }
-    }
-
     /// Reads the records alone. One that is damaged is listed among the faults and is no failure: the others are there.
     ///
     /// # Errors

@@ -22,7 +22,7 @@ pub(super) enum Lock {
     /// The host's lock on this open file.
     ByHost(FileLock),
     /// A file, where the host has none.
-    ByFile { _file: LockFile },
+    ByFile { _file: Box<LockFile> },
 }
 
 impl Lock {
@@ -50,7 +50,9 @@ impl Lock {
     /// Takes a lock on a file system that has none.
     fn take_file(place: &Path, wait: LockWait, owner: &LockOwner) -> Result<Self> {
         match wait.poll(|| LockFile::try_acquire(place, owner))? {
-            Some(file) => Ok(Self::ByFile { _file: file }),
+            Some(file) => Ok(Self::ByFile {
+                _file: Box::new(file),
+            }),
             None => Err(busy(place, true)),
         }
     }

@@ -198,7 +198,7 @@ fn holder(place: &Path) -> Holder {
     };
     let modified = metadata.modified().ok();
     let age = modified.and_then(|modified| modified.elapsed().ok());
-    if !metadata.is_file() || !age.is_some_and(|age| age > SPEECHLESS) {
+    if !metadata.is_file() || age.is_none_or(|age| age <= SPEECHLESS) {
         return Holder::Alive;
     }
     use std::os::unix::fs::MetadataExt;

@@ -25,6 +25,9 @@ const SCHEMA: &str = "imgdelta/entering/1";
 /// Longest entry that is read: a record, each character of which may take two, and a little more.
 const LONGEST: u64 = 4 << 20;
 
+/// Most changes that are under way: there is one, unless processes are killed again and again and none of them is let finish.
+const MOST: usize = 1000;
+
 /// A change of several files: the record of an image as it will be, and the id that it had before, if that is what changes.
 #[derive(Clone, Debug)]
 pub(super) struct Pending {
@@ -36,7 +39,7 @@ pub(super) struct Pending {
 #[derive(Clone, Debug)]
 pub(super) enum Step {
     /// A record is written.
-    Put(Record),
+    Put(Box<Record>),
     /// The record of an id goes.
     Forget(ImageId),
 }
@@ -85,7 +88,7 @@ impl Pending {
     /// not known to be done.
     ///
     /// # Errors
-    /// Host, if the host cannot list them.
+    /// Host, if the host cannot list them; Unsupported, if there are more than [`MOST`].
     pub(super) fn all(rooms: &Rooms) -> Result<Vec<(PathBuf, Result<Self>)>> {
         let folder = rooms.entering();
         let failed = |cause| Error::host("cannot list", cause).in_file(&folder);
@@ -102,6 +105,10 @@ impl Pending {
             if name.ends_with(b".json") && !name.starts_with(b".") {
                 places.push(entry.path());
             }
+        }
+        if places.len() > MOST {
+            let message = format!("more than {MOST} changes are under way");
+            return Err(Error::new(Kind::Unsupported, message).in_file(&folder));
         }
         places.sort();
         let read = |place: PathBuf| match Self::read(&place) {
@@ -145,7 +152,7 @@ impl Pending {
         let Self { record, .. } = self;
         let mut steps = Vec::new();
         if listing.by_id(&record.id) != Some(record) {
-            steps.push(Step::Put(record.clone()));
+            steps.push(Step::Put(Box::new(record.clone())));
         }
         let Some(before) = self.before() else {
             return steps;
@@ -154,7 +161,7 @@ impl Pending {
         steps.extend(
             children
                 .filter(|child| child.id != record.id)
-                .map(|child| Step::Put(adopted(child, &record.id))),
+                .map(|child| Step::Put(Box::new(adopted(child, &record.id)))),
         );
         steps.push(Step::Forget(before.clone()));
         steps
@@ -164,6 +171,37 @@ impl Pending {
     fn before(&self) -> Option<&ImageId> {
         let before = self.before.as_ref()?;
         (before.folded() != self.record.id.folded()).then_some(before)
+    }
+}
+
+impl Listing {
+    /// Reads the records, and sees done what is written down as under way.
+    ///
+    /// # Errors
+    /// As [`read_records`](Self::read_records).
+    pub(super) fn read(rooms: &Rooms) -> Result<Self> {
+        // Before the records: what is done meanwhile is found among them.
+        let under_way = Pending::all(rooms)?;
+        let mut listing = Self::read_records(rooms)?;
+        for (_, pending) in under_way {
+            listing.is_unsettled = true;
+            match pending {
+                Ok(pending) if pending.is_due(&listing, rooms) => listing.follow(&pending),
+                Ok(_) => {}
+                Err(error) => listing.faults.push(error),
+            }
+        }
+        Ok(listing)
+    }
+
+    /// Does here what a change comes to.
+    fn follow(&mut self, pending: &Pending) {
+        for step in pending.steps(self) {
+            match step {
+                Step::Put(record) => self.put(*record),
+                Step::Forget(id) => self.forget(&id),
+            }
+        }
     }
 }
 
