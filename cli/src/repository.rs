@@ -52,7 +52,7 @@ fn rows<T: Outcome + Text + 'static, R: Row>(
 }
 
 /// `repo remove`: what would be lost is worked out first, and shown to whoever is asked.
-fn remove(job: job::Remove, run: &Run<'_>, report: Report) -> Result<Telling> {
+fn remove(mut job: job::Remove, run: &Run<'_>, report: Report) -> Result<Telling> {
     if !job.manner.dry_run && !job.is_sure {
         let foreseen = job::Remove {
             manner: job::Manner {
@@ -64,6 +64,8 @@ fn remove(job: job::Remove, run: &Run<'_>, report: Report) -> Result<Telling> {
         let lost = repo::remove(&foreseen, run)?;
         if !lost.deleted.is_empty() {
             ask(&lost, run)?;
+            // What was shown is what goes, whatever bears the name by now.
+            job.image = lost.image.id;
         }
     }
     Ok(telling(report, repo::remove(&job, run)?))

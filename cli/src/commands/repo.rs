@@ -76,6 +76,9 @@ impl Run<'_> {
 pub(super) fn unreadable(listing: &catalogue::Listing) -> Vec<String> {
     let faults = listing.faults().iter();
     faults
-        .map(|fault| format!("a record cannot be read: {fault}"))
+        .map(|fault| match fault.code() {
+            "change_unreadable" => fault.to_string(),
+            _ => format!("a record cannot be read: {fault}"),
+        })
         .collect()
 }

@@ -4,10 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use imgdelta_core::{Bytes, Existing, Format};
 use imgdelta_deploy::wire::Target;
-use imgdelta_repository::{
-    catalogue::{self, ImageId, Name, Tag},
-    choice::Rules,
-};
+use imgdelta_repository::{catalogue, choice::Rules};
 
 /// How a repository is changed.
 #[derive(Clone, Copy, Debug)]
@@ -36,28 +33,13 @@ pub(crate) struct Add {
     pub(crate) manner: Manner,
 }
 
-/// What is changed of a record.
-#[derive(Clone, Debug)]
-pub(crate) enum Edit {
-    /// These tags come.
-    Tag(Vec<Tag>),
-    /// These tags go.
-    Untag(Vec<Tag>),
-    /// Whether it is golden.
-    Golden(bool),
-    /// Its id.
-    Id(ImageId),
-    /// Its name.
-    Name(Name),
-}
-
 /// `repo tag`, `untag`, `golden`, `set-id`, `rename`.
 #[derive(Clone, Debug)]
 pub(crate) struct Editing {
     /// The image.
     pub(crate) image: String,
     /// What is changed.
-    pub(crate) edit: Edit,
+    pub(crate) edit: catalogue::Edit,
     /// How.
     pub(crate) manner: Manner,
 }

@@ -16,7 +16,7 @@
 //! | [`facts`] | what the choice of a base asks |
 //! | [`lineage`] | whether an image descends from another; leaves as they are weighed |
 //!
-//! Inside, `rooms` knows the files, `lock` and `holder` keep two changes apart, `journal` finishes what a killed process began, `store`
+//! Inside, `rooms` knows the files, `lock`, `lock_file` and `lock_owner` keep two changes apart, `journal` does changes of several files and `pending` knows what a killed process left of them, `store`
 //! copies images and `proof` proves them, `dedup` stores
 //! differences, `near` guesses what was meant, `clock` writes times.
 //!
@@ -59,13 +59,15 @@ pub mod disk;
 pub mod enter;
 pub mod facts;
 pub mod gc;
-mod holder;
 pub mod inventory;
 mod journal;
 pub mod lineage;
 pub mod listing;
 mod lock;
+mod lock_file;
+mod lock_owner;
 mod near;
+mod pending;
 mod proof;
 pub mod record;
 pub mod remove;
@@ -88,6 +90,7 @@ use imgdelta_delta::{ExecContext, digest_cache::LeafReader};
 pub use self::{
     about::About,
     add::{Add, Added},
+    change::{Edit, Edited},
     enter::{Arrival, Files},
     gc::Swept,
     inventory::Inventory,
@@ -176,12 +179,34 @@ impl Repository {
         self.rooms.incoming()
     }
 
-    /// All records, as they are now.
+    /// All records, as they are now. A change that a killed process left half done is seen as whoever changes the repository next will finish
+    /// it; nothing is written.
     ///
     /// # Errors
     /// Host, if the host cannot list them.
     pub fn list(&self) -> Result<Listing> {
         Listing::read(&self.rooms)
+    }
+
+    /// As [`list`](Self::list), for those who are about to change it: what a killed process left half done is finished first, unless
+    /// another process is changing the repository at this moment, which has done or will do that.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list); Host, if what was left cannot be finished.
+    pub fn list_finished(&self, run: &Run<'_>) -> Result<Listing> {
+        let listing = self.list()?;
+        if listing.is_settled() {
+            return Ok(listing);
+        }
+        let at_once = Run {
+            wait: Duration::ZERO,
+            ..*run
+        };
+        match self.change(&at_once, "recover") {
+            Ok(change) => Ok(change.listing),
+            Err(error) if error.kind() == Kind::Busy => Ok(listing),
+            Err(error) => Err(error),
+        }
     }
 
     /// As [`list`](Self::list), once nobody is changing it: who finds a file that has no record may wait for whoever is about to write

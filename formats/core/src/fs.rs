@@ -1,4 +1,4 @@
-//! Files of the host: written whole or not at all, also several together, locked, told from other versions of themselves.
+//! Files of the host: written whole or not at all, also several together, deleted for good, locked, told from other versions of themselves.
 
 pub mod atomic_file;
 mod atomic_set;
@@ -8,8 +8,10 @@ mod device;
 mod draft;
 mod draft_name;
 pub mod file_system;
+mod folder;
 mod lock;
 mod placement;
+pub mod remove;
 mod rollback;
 pub mod version;
 
@@ -18,5 +20,7 @@ pub use atomic_set::finish_commits;
 pub use commit_record::{committed_as, committed_at, is_listed};
 pub use draft_name::{DraftKind, draft_kind};
 pub use file_system::FileSystem;
-pub use lock::has_no_locks;
+pub use folder::{create_folders, sync_folder};
+pub use lock::{FileLock, LockAttempt, LockWait, has_no_locks, try_lock};
+pub use remove::Removals;
 pub use version::FileVersion;

@@ -32,43 +32,21 @@ impl Outcome for Removed {
     const SCHEMA: &'static str = "imgdelta/repo-remove/1";
 }
 
-/// Removes an image.
+/// Removes an image. Which one is meant is found out where it is removed.
 pub(crate) fn remove(job: &job::Remove, run: &Run<'_>) -> Result<Removed> {
     let repository = run.repository()?;
-    let listing = repository.list()?;
-    let record = listing.find(&job.image)?;
-    listing.refuse_needed(record)?;
-    let children = listing.children(&record.id).into_iter();
-    let orphans = children.map(|child| child.name.to_string()).collect();
-    let (deleted, kept) = if job.manner.dry_run {
-        let files = record.files.iter();
-        let files = files.map(|file| (repository.folder().join(file.path.as_path()), file.length));
-        let there = files.filter(|(place, _)| std::fs::symlink_metadata(place).is_ok());
-        let (deleted, kept): (Vec<_>, Vec<_>) = there.partition(|(place, length)| {
-            let found = std::fs::symlink_metadata(place);
-            let is_same = found.is_ok_and(|found| found.is_file() && found.len() == *length);
-            record.owned && is_same
-        });
-        let places =
-            |files: Vec<(PathBuf, u64)>| files.into_iter().map(|(place, _)| place).collect();
-        (places(deleted), places(kept))
+    let removed = if job.manner.dry_run {
+        repository.foresee_remove(&job.image)?
     } else {
-        let how = run.catalogue(job.manner.wait)?;
-        let removed = repository.remove(record.id.as_str(), &how)?;
-        (removed.deleted, removed.kept)
+        repository.remove(&job.image, &run.catalogue(job.manner.wait)?)?
     };
-    let all = |places: &Vec<PathBuf>| places.iter().map(|place| shown(place)).collect();
-    let is_deleted = |path: &std::path::Path| deleted.contains(&repository.folder().join(path));
-    let gone = record
-        .files
-        .iter()
-        .filter(|file| is_deleted(file.path.as_path()));
+    let all = |places: &[PathBuf]| places.iter().map(|place| shown(place)).collect();
     Ok(Removed {
-        image: Image::of(record, &listing),
-        bytes: gone.fold(0, |sum, file| sum.saturating_add(file.length)),
-        deleted: all(&deleted),
-        kept: all(&kept),
-        orphans,
+        image: Image::of(&removed.record, &removed.listing),
+        bytes: removed.bytes,
+        deleted: all(&removed.deleted),
+        kept: all(&removed.kept),
+        orphans: removed.orphans.iter().map(ToString::to_string).collect(),
         dry_run: job.manner.dry_run,
     })
 }

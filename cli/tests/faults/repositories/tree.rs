@@ -125,6 +125,25 @@ impl Tree {
             && self.settled() == other.settled()
     }
 
+    /// Whether all files are the very same, times included; a lock that is taken leaves its file young.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.files == other.files && self.folders == other.folders
+    }
+
+    /// Whether a file of that name stands there.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.files.contains_key(name)
+    }
+
+    /// How many records a repository has.
+    pub(crate) fn records(&self, repository: &str) -> usize {
+        let folder = format!("{repository}/.imgdelta/images/");
+        let names = self.files.keys();
+        names
+            .filter(|name| name.starts_with(&folder) && !is_draft(name))
+            .count()
+    }
+
     /// Whether a file that is a lock lies about.
     pub(crate) fn is_locked(&self) -> bool {
         self.files.keys().any(|name| name.ends_with("/lock.held"))

@@ -2,16 +2,16 @@
 //! whatever else lies there is left alone. What is in its files is not known here.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, File},
     io,
     path::{Path, PathBuf},
     sync::Arc,
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use imgdelta_core::{
-    AtomicFile, Bytes, Error, Existing, FileOffset, FileSource, Kind, Result, Source, read_vec,
+    AtomicFile, Bytes, Error, Existing, FileLock, FileOffset, FileSource, Kind, LockWait, Result,
+    Source, create_folders, read_vec,
 };
 use imgdelta_repository::catalogue::Repository;
 
@@ -29,7 +29,7 @@ pub struct Delivery {
     folder: PathBuf,
     index: Index,
     /// The folder, open and locked, while something is added to it.
-    _lock: Option<Arc<File>>,
+    _lock: Option<Arc<FileLock>>,
 }
 
 impl Delivery {
@@ -59,13 +59,12 @@ impl Delivery {
     /// # Errors
     /// As [`open`](Self::open), but that there may be none yet; Busy.
     pub fn begin(folder: &Path, wait: Duration) -> Result<Self> {
-        fs::create_dir_all(folder)
-            .map_err(|cause| Error::host("cannot create the folder", cause).in_file(folder))?;
+        create_folders(folder)?;
         let lock = lock(folder, wait)?;
         Ok(Self {
             folder: folder.to_owned(),
             index: read_index(folder)?.unwrap_or_default(),
-            _lock: lock.map(Arc::new),
+            _lock: Some(Arc::new(lock)),
         })
     }
 
@@ -220,26 +219,17 @@ fn read_index(folder: &Path) -> Result<Option<Index>> {
     Ok(Some(index))
 }
 
-/// Locks the folder itself, so that no file of the lock stays on the medium. Where a file system cannot, nothing is locked.
-fn lock(folder: &Path, wait: Duration) -> Result<Option<File>> {
-    const PAUSE: Duration = Duration::from_millis(50);
+/// Locks the folder itself, so that no file of the lock stays on the medium. Where a file system knows no locks, two that add to one delivery at
+/// once are not kept apart: the one that lists its items last is listed alone.
+fn lock(folder: &Path, wait: Duration) -> Result<FileLock> {
     let failed = |cause| Error::host("cannot open the folder", cause).in_file(folder);
     let file = File::open(folder).map_err(failed)?;
-    let until = Instant::now() + wait;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(Some(file)),
-            Err(TryLockError::WouldBlock) if Instant::now() < until => thread::sleep(PAUSE),
-            Err(TryLockError::WouldBlock) => {
-                let message = "another process is adding to this delivery";
-                return Err(Error::new(Kind::Busy, message)
-                    .with_code("locked")
-                    .in_file(folder)
-                    .with_hint("wait with --wait 5m"));
-            }
-            Err(TryLockError::Error(_)) => return Ok(None),
-        }
-    }
+    FileLock::acquire(file, folder, LockWait::at_most(wait), || {
+        Error::new(Kind::Busy, "another process is adding to this delivery")
+            .with_code("locked")
+            .in_file(folder)
+            .with_hint("wait with --wait 5m")
+    })
 }
 
 /// Writes a small file, whole or not at all.

@@ -52,7 +52,7 @@ pub fn install(
     manner: &Manner,
     errand: &Errand<'_>,
 ) -> Result<Installed> {
-    let listing = site.list()?;
+    let listing = site.list_finished(&errand.run)?;
     if let Some(record) = here(site, &listing, goods.item) {
         return Ok(there(record));
     }

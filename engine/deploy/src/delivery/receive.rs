@@ -100,6 +100,8 @@ pub fn receive(
     manner: &Manner,
     errand: &Errand<'_>,
 ) -> Result<Received> {
+    // What is there already is only said to be: it must be there for good.
+    site.list_finished(&errand.run)?;
     let survey = Survey::of(folder, site)?;
     let mut taking = Taking {
         delivery: &survey.delivery,

@@ -2,14 +2,14 @@
 //! held is proven by its digest before anything is put behind it; what the image is good for is the matter of [`Install`](super::Install).
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, File},
     io::{self, Read, Seek, SeekFrom, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
-use imgdelta_core::{Error, Kind, Result};
+use imgdelta_core::{Error, FileLock, Kind, LockWait, Result};
 use imgdelta_delta::Digest;
 use imgdelta_repository::catalogue::{ImageId, Repository};
 use rustix::fs::OFlags;
@@ -37,7 +37,7 @@ pub(super) struct Incoming {
     /// How many parts were begun.
     begun: usize,
     /// Keeps a second conversation away from the same files.
-    _lock: File,
+    _lock: FileLock,
 }
 
 /// What is here of a part from an earlier conversation.
@@ -56,15 +56,13 @@ struct Current {
 }
 
 impl Incoming {
-    /// Looks at what is here of the offer.
+    /// Looks at what is here of the offer; while another conversation receives the same, waits at most so long.
     ///
     /// # Errors
-    /// Busy, if another conversation receives the same; Host, if the host cannot.
-    pub(super) fn of(repository: &Repository, offer: &Offer) -> Result<Self> {
+    /// Busy, if it goes on receiving; Host, if the host cannot.
+    pub(super) fn of(repository: &Repository, offer: &Offer, wait: Duration) -> Result<Self> {
         let folder = repository.incoming().join(folder_name(offer));
-        fs::create_dir_all(&folder)
-            .map_err(|cause| Error::host("cannot create the folder", cause).in_file(&folder))?;
-        let lock = lock(&folder)?;
+        let lock = lock(&folder, LockWait::at_most(wait))?;
         let (held, kept) = held(&folder, &offer.parts)?;
         Ok(Self {
             folder,
@@ -142,7 +140,7 @@ impl Incoming {
 
     /// Takes all of it away: it has served.
     pub(super) fn clear(self) {
-        // What stays behind, `gc` takes away.
+        // What stays behind, or comes back after a power cut, `gc` takes away: nobody was told that it is gone, so nothing is synced.
         for part in &self.parts {
             let _ = fs::remove_file(self.folder.join(part.name.as_str()));
         }
@@ -212,6 +210,7 @@ impl Incoming {
             let is_known =
                 |name| name == LOCK || self.parts.iter().any(|part| part.name.as_str() == name);
             if !name.to_str().is_some_and(is_known) {
+                // Not synced: if it comes back, the next offer drops it again.
                 let _ = fs::remove_file(entry.path());
             }
         }
@@ -261,20 +260,33 @@ fn folder_name(offer: &Offer) -> String {
     }
 }
 
-/// Takes the lock of a folder. Where the file system has none, the digests find out what two conversations at once have made of it.
-fn lock(folder: &Path) -> Result<File> {
+/// Takes the lock of a folder. Where the file system knows none, the digests find out what two conversations at once have made of it.
+fn lock(folder: &Path, wait: LockWait) -> Result<FileLock> {
+    /// How often another one may have ended just now and taken it away.
+    const TRIES: u32 = 64;
     let place = folder.join(LOCK);
-    let file = plain(File::options().write(true).create(true), &place)
-        .map_err(|cause| Error::host("cannot lock", cause).in_file(&place))?;
-    if let Err(TryLockError::WouldBlock) = file.try_lock() {
-        let message = "another deployment is sending the same image";
-        return Err(Error::new(Kind::Busy, message)
+    let busy = || {
+        Error::new(Kind::Busy, "another deployment is sending the same image")
             .with_code("locked")
-            .in_file(folder));
+            .in_file(folder)
+            .with_hint("wait with --wait 5m")
+    };
+    for _ in 0..TRIES {
+        fs::create_dir_all(folder)
+            .map_err(|cause| Error::host("cannot create the folder", cause).in_file(folder))?;
+        let file = match plain(File::options().write(true).create(true), &place) {
+            Ok(file) => file,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => continue,
+            Err(cause) => return Err(Error::host("cannot lock", cause).in_file(&place)),
+        };
+        let lock = FileLock::acquire(file, &place, wait, busy)?;
+        if lock.stands_at(&place) {
+            // `gc` is to see that it is in use.
+            let _ = lock.file().set_modified(SystemTime::now());
+            return Ok(lock);
+        }
     }
-    // `gc` is to see that it is in use.
-    let _ = file.set_modified(SystemTime::now());
-    Ok(file)
+    Err(busy())
 }
 
 /// What is here of the parts, up to the first byte that is missing or known to be wrong: of all together, and of each.

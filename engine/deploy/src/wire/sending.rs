@@ -194,7 +194,7 @@ impl Sending<'_> {
     }
 }
 
-/// Takes away what was packed: the same images make the same files again.
+/// Takes away what was packed: the same images make the same files again. Not synced, for nobody is told.
 fn clear(parcel: &Parcel) {
     for file in &parcel.files {
         let _ = fs::remove_file(file);

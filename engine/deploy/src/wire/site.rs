@@ -167,6 +167,8 @@ impl<R: Read, W: Write> Talk<'_, R, W> {
     /// Receives headquarters' list, and answers with what is here of it.
     fn answer(&mut self, repository: &Repository, notice: &Notice) -> Result<()> {
         let theirs = self.line.receive_list(notice.list)?;
+        // What headquarters finds in the answer it does not ask for. What cannot be finished is told when something is to be entered.
+        let _ = repository.list_finished(&self.run);
         let json = in_common(&theirs, repository.inventory()?).to_json()?;
         self.line.send(&Message::Common(Common {
             list: json.len() as u64,
@@ -176,7 +178,7 @@ impl<R: Read, W: Write> Talk<'_, R, W> {
 
     /// Whether an image would be taken. If so, its offer may come.
     fn consider(&mut self, repository: &Repository, choice: Choice) -> Result<Option<Choice>> {
-        match self.considered(&repository.list()?, &choice) {
+        match self.considered(&repository.list_finished(&self.run)?, &choice) {
             Ok(None) => {
                 self.line.send(&Message::Ready(Nothing))?;
                 Ok(Some(choice))
@@ -229,7 +231,8 @@ impl<R: Read, W: Write> Talk<'_, R, W> {
             return Err(faulty("an offer is of another image than its choice"));
         }
         offer.judged()?;
-        let incoming = match self.busy(|| Incoming::of(repository, &offer)) {
+        let wait = self.run.wait;
+        let incoming = match self.busy(|| Incoming::of(repository, &offer, wait)) {
             Ok(incoming) => incoming,
             Err(error) => return self.refuse(&choice.image, &error),
         };

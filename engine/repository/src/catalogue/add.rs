@@ -72,7 +72,7 @@ impl Repository {
 
     /// As [`add`](Self::add), with the records as they are now.
     fn add_once(&self, add: &Add, run: &Run<'_>) -> Result<Added> {
-        let listing = self.list()?;
+        let listing = self.list_finished(run)?;
         let disk = Disk::open(&add.image)?;
         let name = match &add.name {
             Some(name) => name.clone(),

@@ -1,103 +1,171 @@
 //! What the user may change of a record: tags, golden or not, name, id. No image is touched.
+//!
+//! Which image is meant is found out under the lock, when what a killed process left is finished: a name that was looked up before may be
+//! another image's by then.
 
 use imgdelta_core::{Error, Kind, Result};
 
 use super::{
     Repository, Run,
     enter::{id_taken, name_taken},
+    listing::Listing,
     record::{Record, check_tags},
     words::{ImageId, Name, Tag},
 };
 
-impl Repository {
-    /// Hangs tags on an image; one that is there already is no error.
+/// What is changed of a record.
+#[derive(Clone, Debug)]
+pub enum Edit {
+    /// These tags come; one that is there already is no error.
+    Tag(Vec<Tag>),
+    /// These tags go; one that is not there is no error.
+    Untag(Vec<Tag>),
+    /// Whether it is golden.
+    Golden(bool),
+    /// Its id: a claim that it is the disk that is known by that id elsewhere. Its children follow.
+    Id(ImageId),
+    /// Its name. Its file keeps its own, for its children know it.
+    Name(Name),
+}
+
+/// A record that was changed, or would be.
+#[derive(Debug)]
+pub struct Edited {
+    /// The record before.
+    pub before: Record,
+    /// The record as it is now; the same, if there was nothing to change.
+    pub record: Record,
+    /// What is known of all images.
+    pub listing: Listing,
+}
+
+impl Edit {
+    /// The record as it will be.
     ///
     /// # Errors
-    /// Usage, if there is no such image or there are too many tags; Busy; Host.
-    pub fn tag(&self, word: &str, tags: &[Tag], run: &Run<'_>) -> Result<Record> {
-        self.edit(word, run, "tag", |record| {
-            record.tags.extend(tags.iter().cloned());
-            check_tags(&record.tags)
+    /// Usage, if another image has that name or id, or there are too many tags.
+    fn apply(&self, before: &Record, listing: &Listing) -> Result<Record> {
+        let mut record = before.clone();
+        match self {
+            Self::Tag(tags) => {
+                record.tags.extend(tags.iter().cloned());
+                check_tags(&record.tags)?;
+            }
+            Self::Untag(tags) => record.tags.retain(|tag| !tags.contains(tag)),
+            Self::Golden(golden) => record.golden = *golden,
+            Self::Name(name) => {
+                let other = listing.by_name(name);
+                if let Some(other) = other.filter(|other| other.id != before.id) {
+                    return Err(name_taken(name, other));
+                }
+                record.name = name.clone();
+            }
+            Self::Id(id) => {
+                refuse_id(id, before, listing)?;
+                record.id = id.clone();
+            }
+        }
+        Ok(record)
+    }
+
+    /// For those who wait.
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::Tag(_) | Self::Golden(_) => "tag",
+            Self::Untag(_) => "untag",
+            Self::Id(_) => "set-id",
+            Self::Name(_) => "rename",
+        }
+    }
+}
+
+/// Refuses an id that an image has, unless it is spelt as this one's.
+fn refuse_id(id: &ImageId, before: &Record, listing: &Listing) -> Result<()> {
+    match listing.by_id(id) {
+        Some(other) if other.id != before.id => Err(id_taken(id, other)),
+        Some(_) if *id != before.id => {
+            let message = format!("the id is '{}': case makes no difference", before.id);
+            Err(Error::new(Kind::Usage, message).with_code("id_taken"))
+        }
+        _ => Ok(()),
+    }
+}
+
+impl Repository {
+    /// Changes what is known of an image.
+    ///
+    /// # Errors
+    /// Usage, if there is no such image, another one has that name or id, or there are too many tags; Busy; Host.
+    pub fn edit(&self, word: &str, edit: &Edit, run: &Run<'_>) -> Result<Edited> {
+        let mut change = self.change(run, edit.word())?;
+        let before = change.listing.find(word)?.clone();
+        let mut record = edit.apply(&before, &change.listing)?;
+        if record.id != before.id {
+            record = change.set_id(record, &before.id)?;
+        } else if record != before {
+            record = change.put(record)?;
+        }
+        Ok(Edited {
+            before,
+            record,
+            listing: change.listing,
         })
     }
 
-    /// Takes tags off an image; one that is not there is no error.
+    /// What [`edit`](Self::edit) would do now. Nothing is written, and no lock is needed.
     ///
     /// # Errors
-    /// As [`tag`](Self::tag).
-    pub fn untag(&self, word: &str, tags: &[Tag], run: &Run<'_>) -> Result<Record> {
-        self.edit(word, run, "untag", |record| {
-            record.tags.retain(|tag| !tags.contains(tag));
-            Ok(())
+    /// As [`edit`](Self::edit), but Busy.
+    pub fn foresee_edit(&self, word: &str, edit: &Edit) -> Result<Edited> {
+        let listing = self.list()?;
+        let before = listing.find(word)?.clone();
+        let record = edit.apply(&before, &listing)?;
+        Ok(Edited {
+            before,
+            record,
+            listing,
         })
+    }
+
+    /// Hangs tags on an image, see [`Edit::Tag`].
+    ///
+    /// # Errors
+    /// As [`edit`](Self::edit).
+    pub fn tag(&self, word: &str, tags: &[Tag], run: &Run<'_>) -> Result<Record> {
+        let edited = self.edit(word, &Edit::Tag(tags.to_vec()), run)?;
+        Ok(edited.record)
+    }
+
+    /// Takes tags off an image, see [`Edit::Untag`].
+    ///
+    /// # Errors
+    /// As [`edit`](Self::edit).
+    pub fn untag(&self, word: &str, tags: &[Tag], run: &Run<'_>) -> Result<Record> {
+        let edited = self.edit(word, &Edit::Untag(tags.to_vec()), run)?;
+        Ok(edited.record)
     }
 
     /// Says whether an image is golden.
     ///
     /// # Errors
-    /// As [`tag`](Self::tag).
+    /// As [`edit`](Self::edit).
     pub fn set_golden(&self, word: &str, golden: bool, run: &Run<'_>) -> Result<Record> {
-        self.edit(word, run, "tag", |record| {
-            record.golden = golden;
-            Ok(())
-        })
+        Ok(self.edit(word, &Edit::Golden(golden), run)?.record)
     }
 
-    /// Gives an image another name. Its file keeps its own, for its children know it.
+    /// Gives an image another name, see [`Edit::Name`].
     ///
     /// # Errors
-    /// Usage, if there is no such image or another one bears that name; Busy; Host.
+    /// As [`edit`](Self::edit).
     pub fn rename(&self, word: &str, name: &Name, run: &Run<'_>) -> Result<Record> {
-        let mut change = self.change(run, "rename")?;
-        let mut record = change.listing.find(word)?.clone();
-        if let Some(other) = change.listing.by_name(name)
-            && other.id != record.id
-        {
-            return Err(name_taken(name, other));
-        }
-        record.name = name.clone();
-        change.put(record.clone())?;
-        Ok(record)
+        Ok(self.edit(word, &Edit::Name(name.clone()), run)?.record)
     }
 
-    /// Gives an image another id: a claim that it is the disk that is known by that id elsewhere. Its children follow.
+    /// Gives an image another id, see [`Edit::Id`].
     ///
     /// # Errors
-    /// Usage, if there is no such image or another one has that id; Busy; Host.
+    /// As [`edit`](Self::edit).
     pub fn set_id(&self, word: &str, id: &ImageId, run: &Run<'_>) -> Result<Record> {
-        let mut change = self.change(run, "set-id")?;
-        let mut record = change.listing.find(word)?.clone();
-        let before = record.id.clone();
-        if before == *id {
-            return Ok(record);
-        }
-        if let Some(other) = change.listing.by_id(id) {
-            if other.id == before {
-                let message = format!("the id is '{before}': case makes no difference");
-                return Err(Error::new(Kind::Usage, message).with_code("id_taken"));
-            }
-            return Err(id_taken(id, other));
-        }
-        record.id = id.clone();
-        change.set_id(record.clone(), &before)?;
-        Ok(record)
-    }
-
-    /// Changes one record.
-    fn edit(
-        &self,
-        word: &str,
-        run: &Run<'_>,
-        what: &str,
-        edit: impl FnOnce(&mut Record) -> Result<()>,
-    ) -> Result<Record> {
-        let mut change = self.change(run, what)?;
-        let before = change.listing.find(word)?;
-        let mut record = before.clone();
-        edit(&mut record)?;
-        if record != *before {
-            change.put(record.clone())?;
-        }
-        Ok(record)
+        Ok(self.edit(word, &Edit::Id(id.clone()), run)?.record)
     }
 }

@@ -89,6 +89,7 @@ impl Arrival {
             tags: self.tags.clone(),
             golden: self.golden,
             owned: self.files.are_made(),
+            revision: 0,
             provenance: Provenance {
                 when: clock::written(run.work.time),
                 tool: TOOL.to_owned(),
@@ -180,7 +181,7 @@ impl Repository {
         }
         check_tags(&record.tags)?;
         let files = arrival.files;
-        change.enter(record.clone(), || files.commit())?;
+        let record = change.enter(record, || files.commit())?;
         Ok(Added {
             record,
             is_new: true,

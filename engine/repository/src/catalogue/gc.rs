@@ -4,20 +4,19 @@ use std::{
     collections::HashSet,
     ffi::OsStr,
     fs::{self, DirEntry, File},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use imgdelta_core::{
-    Error, Result,
+    Error, LockAttempt, Removals, Result,
     fs::{DraftKind, draft_kind, finish_commits, is_listed},
+    try_lock,
 };
+use rustix::fs::OFlags;
 
-use super::{
-    Repository, Run,
-    listing::Listing,
-    rooms::{self, is_missing},
-};
+use super::{Repository, Run, listing::Listing, lock_owner::LockOwner, rooms::is_missing};
 
 /// How long what a deployment has received so far is kept.
 pub const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -29,8 +28,27 @@ pub struct Swept {
     pub removed: Vec<PathBuf>,
     /// How many bytes they had.
     pub bytes: u64,
-    /// Whether they are only counted.
-    is_foreseen: bool,
+}
+
+/// Files that go, or are only counted.
+#[derive(Debug, Default)]
+struct Sweep {
+    swept: Swept,
+    /// `None`, if they are only counted.
+    removals: Option<Removals>,
+}
+
+/// Something that goes: a lock on it, where there is one, keeps others from taking it meanwhile.
+#[derive(Debug)]
+struct Dead {
+    _lock: Option<File>,
+}
+
+impl Dead {
+    /// It goes, if it is so.
+    fn if_so(goes: bool) -> Option<Self> {
+        goes.then_some(Self { _lock: None })
+    }
 }
 
 impl Repository {
@@ -42,7 +60,11 @@ impl Repository {
     pub fn gc(&self, run: &Run<'_>) -> Result<Swept> {
         let change = self.change(run, "gc")?;
         finish_commits(&self.rooms.folder)?;
-        self.sweep(&change.listing, Swept::default())
+        let sweep = Sweep {
+            removals: Some(Removals::default()),
+            ..Sweep::default()
+        };
+        self.sweep(&change.listing, sweep)
     }
 
     /// What [`gc`](Self::gc) would remove now. Nothing is removed, and no lock is needed.
@@ -50,14 +72,10 @@ impl Repository {
     /// # Errors
     /// Host, if the host cannot list it.
     pub fn garbage(&self) -> Result<Swept> {
-        let nothing = Swept {
-            is_foreseen: true,
-            ..Swept::default()
-        };
-        self.sweep(&self.list()?, nothing)
+        self.sweep(&self.list()?, Sweep::default())
     }
 
-    fn sweep(&self, listing: &Listing, mut swept: Swept) -> Result<Swept> {
+    fn sweep(&self, listing: &Listing, mut sweep: Sweep) -> Result<Swept> {
         // Of a record that cannot be read nobody knows which leaves it needs.
         if listing.faults().is_empty() {
             let records = listing.records();
@@ -65,8 +83,9 @@ impl Repository {
                 .iter()
                 .map(|record| self.rooms.leaves(&record.content_id))
                 .collect();
-            swept.sweep(&self.rooms.leaves_folder(), |entry| {
-                is_leaves(&entry.path()) && !needed.contains(&entry.path())
+            sweep.folder(&self.rooms.leaves_folder(), |entry| {
+                let place = entry.path();
+                Ok(Dead::if_so(is_leaves(&place) && !needed.contains(&place)))
             })?;
         }
         // What is replaced in these folders is replaced under the lock, which is ours now.
@@ -76,55 +95,64 @@ impl Repository {
             self.rooms.leaves_folder(),
         ];
         for folder in &guarded {
-            swept.sweep(folder, |entry| is_dead_draft(entry, |_| true))?;
+            sweep.folder(folder, |entry| dead_draft(entry, |_| true))?;
         }
         for folder in [&self.rooms.own_folder(), &self.rooms.folder] {
-            swept.sweep(folder, |entry| is_dead_draft(entry, is_old))?;
+            sweep.folder(folder, |entry| dead_draft(entry, is_old))?;
         }
-        // Who takes over a lock writes it beside first.
-        swept.sweep(&self.rooms.own_folder(), |entry| {
-            let name = entry.file_name();
-            let is_beside = name.as_encoded_bytes().starts_with(b"lock.") && name != "lock.held";
-            is_beside && is_old(&entry.path())
+        sweep.folder(&self.rooms.own_folder(), |entry| {
+            Ok(Dead::if_so(is_dead_claim(entry)))
         })?;
-        swept.sweep_old(&self.rooms.incoming())?;
-        Ok(swept)
+        sweep.old(&self.rooms.incoming())?;
+        sweep.end()
     }
 }
 
-impl Swept {
+impl Sweep {
     /// Removes the files of a folder that are to go.
-    fn sweep(&mut self, folder: &Path, goes: impl Fn(&DirEntry) -> bool) -> Result<()> {
+    fn folder(
+        &mut self,
+        folder: &Path,
+        goes: impl Fn(&DirEntry) -> Result<Option<Dead>>,
+    ) -> Result<()> {
         for entry in entries(folder)? {
             // Links are nothing that a repository makes.
-            if entry.file_type().is_ok_and(|kind| kind.is_file()) && goes(&entry) {
+            let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+            if is_file && let Some(dead) = goes(&entry)? {
                 self.remove(&entry.path())?;
+                drop(dead);
             }
         }
         Ok(())
     }
 
-    /// Removes old files below a folder, and the folders that are empty then.
-    fn sweep_old(&mut self, folder: &Path) -> Result<()> {
+    /// Removes old files below a folder, and the folders that are empty then. One in which a conversation holds its lock is left alone.
+    fn old(&mut self, folder: &Path) -> Result<()> {
         for entry in entries(folder)? {
-            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-            if is_folder {
-                // Looked at before it changes: what is removed from a folder makes it young.
-                let mut goes = is_old(&entry.path());
-                for inner in entries(&entry.path())? {
-                    let is_file = inner.file_type().is_ok_and(|kind| kind.is_file());
-                    if is_file && is_old(&inner.path()) {
-                        self.remove(&inner.path())?;
-                        goes = true;
-                    }
+            let place = entry.path();
+            if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                if is_old(&place) {
+                    self.remove(&place)?;
                 }
-                if goes && !self.is_foreseen {
-                    // It goes only if it is empty.
-                    let _ = fs::remove_dir(entry.path());
-                }
-            } else if is_old(&entry.path()) {
-                self.remove(&entry.path())?;
+                continue;
             }
+            let mut old = entries(&place)?;
+            old.retain(|inner| {
+                inner.file_type().is_ok_and(|kind| kind.is_file()) && is_old(&inner.path())
+            });
+            if old.is_empty() && !is_old(&place) {
+                continue;
+            }
+            let Some(unused) = unused(&place)? else {
+                continue;
+            };
+            for inner in old {
+                self.remove(&inner.path())?;
+            }
+            if let Some(removals) = &mut self.removals {
+                removals.remove_empty_folder(&place);
+            }
+            drop(unused);
         }
         Ok(())
     }
@@ -132,12 +160,20 @@ impl Swept {
     /// Removes a file and counts it.
     fn remove(&mut self, place: &Path) -> Result<()> {
         let bytes = fs::symlink_metadata(place).map_or(0, |metadata| metadata.len());
-        if !self.is_foreseen {
-            rooms::remove(place)?;
+        if let Some(removals) = &mut self.removals {
+            removals.remove_regular(place)?;
         }
-        self.bytes = self.bytes.saturating_add(bytes);
-        self.removed.push(place.to_owned());
+        self.swept.bytes = self.swept.bytes.saturating_add(bytes);
+        self.swept.removed.push(place.to_owned());
         Ok(())
+    }
+
+    /// What went, for good.
+    fn end(self) -> Result<Swept> {
+        if let Some(mut removals) = self.removals {
+            removals.sync()?;
+        }
+        Ok(self.swept)
     }
 }
 
@@ -162,28 +198,57 @@ fn is_leaves(place: &Path) -> bool {
             .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
-/// Whether it is a draft and nobody holds its lock: a lock ends with its process. Of what a draft replaced there may be a second name,
-/// which is needed for the blink of an eye: `is_over` says whether that has passed.
-fn is_dead_draft(entry: &DirEntry, is_over: impl Fn(&Path) -> bool) -> bool {
+/// A draft that is nobody's, locked: a lock ends with its process, and a run that takes the draft over now does not lose it. Of what a draft
+/// replaced there may be a second name, which is needed for the blink of an eye: `is_over` says whether that has passed.
+fn dead_draft(entry: &DirEntry, is_over: impl Fn(&Path) -> bool) -> Result<Option<Dead>> {
+    let place = entry.path();
     match draft_kind(&entry.file_name()) {
-        None => return false,
-        Some(DraftKind::Kept) => return is_over(&entry.path()),
+        None => return Ok(None),
+        Some(DraftKind::Kept) => return Ok(Dead::if_so(is_over(&place))),
         Some(DraftKind::Draft) => {}
     }
     // It was committed, and has only not got its name yet.
-    if is_listed(
-        entry.path().parent().unwrap_or(Path::new(".")),
-        &entry.file_name(),
-    ) {
-        return false;
+    let folder = place.parent().unwrap_or(Path::new("."));
+    if is_listed(folder, &entry.file_name()) {
+        return Ok(None);
     }
-    let file = File::options().read(true).write(true).open(entry.path());
-    match file.map(|file| file.try_lock()) {
-        Ok(Ok(())) => true,
-        Ok(Err(fs::TryLockError::WouldBlock)) | Err(_) => false,
+    // One that may not be opened is somebody else's.
+    let Ok(file) = File::options().read(true).write(true).open(&place) else {
+        return Ok(None);
+    };
+    Ok(match try_lock(&file, &place)? {
+        LockAttempt::Acquired => Some(Dead { _lock: Some(file) }),
+        LockAttempt::Busy => None,
         // Where there are no locks, only its age tells.
-        Ok(Err(fs::TryLockError::Error(_))) => is_old(&entry.path()),
-    }
+        LockAttempt::Unsupported => Dead::if_so(is_old(&place)),
+    })
+}
+
+/// A folder of what came in, if no conversation holds the lock in it; where there are no locks, its age is all that tells.
+fn unused(folder: &Path) -> Result<Option<Dead>> {
+    let place = folder.join(".lock");
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let opened = File::options()
+        .read(true)
+        .write(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(&place);
+    let Ok(file) = opened else {
+        return Ok(Dead::if_so(true));
+    };
+    Ok(match try_lock(&file, &place)? {
+        LockAttempt::Acquired => Some(Dead { _lock: Some(file) }),
+        LockAttempt::Busy => None,
+        LockAttempt::Unsupported => Dead::if_so(true),
+    })
+}
+
+/// Whether it was made by a process that died while it took a lock file, or took one over. Ours is `lock.held`, and nobody else's is of use.
+fn is_dead_claim(entry: &DirEntry) -> bool {
+    let name = entry.file_name();
+    let is_claim = name.as_encoded_bytes().starts_with(b"lock.") && name != "lock.held";
+    let place = entry.path();
+    is_claim && (is_old(&place) || LockOwner::read(&place).is_some_and(|owner| owner.is_dead()))
 }
 
 /// Whether nobody has written to it for long.

@@ -1,26 +1,21 @@
 //! Changes of a repository, one at a time, each of which is done whole or not at all.
 //!
 //! A change that touches several files is written down first: if its process is killed, whoever changes the repository next finishes
-//! it, or drops it if the image never got its name.
+//! it, or drops it if the image never got its name. What is written down goes only when what it says is durable, and is gone for good
+//! before anything else is changed.
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
-use imgdelta_core::{Error, Existing, FileVersion, Kind, Result};
-use serde::{Deserialize, Serialize};
+use imgdelta_core::{Existing, Removals, Result, fs::remove::remove, sync_folder};
 
 use super::{
     listing::Listing,
     lock::Lock,
-    record::{Known, Parent, Record, check_schema},
-    rooms::{Rooms, is_missing, read_small, remove, write_small},
+    pending::{Pending, Step},
+    record::Record,
+    rooms::{Rooms, write_small},
     words::ImageId,
 };
-
-/// The version of an entry's form.
-const SCHEMA: &str = "imgdelta/entering/1";
-
-/// Longest entry that is read: a record, each character of which may take two, and a little more.
-const LONGEST: u64 = 4 << 20;
 
 /// The right to change a repository, and its records as they are.
 #[derive(Debug)]
@@ -32,27 +27,16 @@ pub(super) struct Change<'a> {
     _lock: Lock,
 }
 
-/// A record that is about to be entered.
-#[derive(Debug, Serialize, Deserialize)]
-struct Entry {
-    schema: String,
-    /// As a JSON text of its own: it is read as records are.
-    record: String,
-    /// The id that the image had before, if that is what changes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    before: Option<ImageId>,
-}
-
 impl<'a> Change<'a> {
     /// Takes the lock and finishes what a killed process left.
     ///
     /// # Errors
-    /// Busy, if another process holds it; Host, if the host cannot.
+    /// Busy, if another process holds it; Host, if the host cannot, or what was left cannot be read.
     pub(super) fn begin(rooms: &'a Rooms, wait: Duration, what: &str) -> Result<Self> {
         let lock = Lock::take(rooms, wait, what)?;
         rooms.make_folders()?;
         let mut change = Self {
-            listing: Listing::read(rooms)?,
+            listing: Listing::read_records(rooms)?,
             rooms,
             _lock: lock,
         };
@@ -60,19 +44,18 @@ impl<'a> Change<'a> {
         Ok(change)
     }
 
-    /// Writes a record over the one that is there.
+    /// Writes a record over the one that is there, as the next state of its image; returns it so.
     ///
     /// # Errors
     /// Host, if the host cannot.
-    pub(super) fn put(&mut self, record: Record) -> Result<()> {
-        let place = self.rooms.record(&record.id);
-        write_small(&place, &record.to_json()?, Existing::Replace)?;
-        self.listing.put(record);
-        Ok(())
+    pub(super) fn put(&mut self, record: Record) -> Result<Record> {
+        let record = self.next(record);
+        self.write(record.clone())?;
+        Ok(record)
     }
 
     /// Enters the record of an image whose files get their names by `place`. If the process is killed before that, the image is not
-    /// entered; after that, it is.
+    /// entered; after that, it is. Returns it as it was entered.
     ///
     /// # Errors
     /// Host, if the host cannot; those of `place`, and then nothing is entered.
@@ -80,27 +63,37 @@ impl<'a> Change<'a> {
         &mut self,
         record: Record,
         place: impl FnOnce() -> Result<()>,
-    ) -> Result<()> {
-        let entry = self.begin_entry(&record, None)?;
+    ) -> Result<Record> {
+        let pending = Pending {
+            record: self.next(record),
+            before: None,
+        };
+        let entry = self.write_down(&pending)?;
         if let Err(error) = place() {
             let _ = remove(&entry);
             return Err(error);
         }
-        self.put(record)?;
-        remove(&entry)
+        self.write(pending.record.clone())?;
+        remove(&entry)?;
+        Ok(pending.record)
     }
 
-    /// Gives an image another id; its children follow.
+    /// Gives an image another id; its children follow. Returns its record.
     ///
     /// # Errors
     /// Host, if the host cannot.
-    pub(super) fn set_id(&mut self, record: Record, before: &ImageId) -> Result<()> {
-        let entry = self.begin_entry(&record, Some(before.clone()))?;
-        self.follow(record, Some(before))?;
-        remove(&entry)
+    pub(super) fn set_id(&mut self, record: Record, before: &ImageId) -> Result<Record> {
+        let pending = Pending {
+            record: self.next(record),
+            before: Some(before.clone()),
+        };
+        let entry = self.write_down(&pending)?;
+        self.follow(&pending)?;
+        remove(&entry)?;
+        Ok(pending.record)
     }
 
-    /// Forgets an image.
+    /// Forgets an image, for good.
     ///
     /// # Errors
     /// Host, if the host cannot.
@@ -110,90 +103,52 @@ impl<'a> Change<'a> {
         Ok(())
     }
 
+    /// A record as the next state of its image.
+    fn next(&self, mut record: Record) -> Record {
+        let there = self.listing.by_id(&record.id);
+        let there = there.map_or(0, |there| there.revision);
+        record.revision = record.revision.max(there).saturating_add(1);
+        record
+    }
+
+    /// Writes a record as it is.
+    fn write(&mut self, record: Record) -> Result<()> {
+        let place = self.rooms.record(&record.id);
+        write_small(&place, &record.to_json()?, Existing::Replace)?;
+        self.listing.put(record);
+        Ok(())
+    }
+
     /// Writes down what is about to be done.
-    fn begin_entry(&self, record: &Record, before: Option<ImageId>) -> Result<std::path::PathBuf> {
-        let text = String::from_utf8(record.to_json()?)
-            .map_err(|_| Error::new(Kind::Usage, "the record is no text"))?;
-        let entry = Entry {
-            schema: SCHEMA.to_owned(),
-            record: text,
-            before,
-        };
-        let json = serde_json::to_vec(&entry)
-            .map_err(|cause| Error::new(Kind::Usage, format!("the record: {cause}")))?;
-        let place = self.rooms.entry(&record.id);
-        write_small(&place, &json, Existing::Replace)?;
+    fn write_down(&self, pending: &Pending) -> Result<std::path::PathBuf> {
+        let place = self.rooms.entry(&pending.record.id);
+        write_small(&place, &pending.to_json()?, Existing::Replace)?;
         Ok(place)
     }
 
-    /// Does what an entry says, however much of it has been done.
-    fn follow(&mut self, record: Record, before: Option<&ImageId>) -> Result<()> {
-        let id = record.id.clone();
-        self.put(record)?;
-        let Some(before) = before.filter(|before| before.folded() != id.folded()) else {
-            return Ok(());
-        };
-        let children: Vec<Record> = self.listing.children(before).into_iter().cloned().collect();
-        for mut child in children {
-            let known = child
-                .parent
-                .as_ref()
-                .map_or(Known::Declared, |parent| parent.known);
-            child.parent = Some(Parent {
-                id: id.clone(),
-                known,
-            });
-            self.put(child)?;
-        }
-        self.forget(before)
-    }
-
-    /// Finishes what a killed process began. An entry that nobody can read is dropped: its image was not entered.
-    fn recover(&mut self) -> Result<()> {
-        let folder = self.rooms.entering();
-        let entries = match fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(cause) if is_missing(&cause) => return Ok(()),
-            Err(cause) => return Err(Error::host("cannot list", cause).in_file(&folder)),
-        };
-        for entry in entries {
-            let entry =
-                entry.map_err(|cause| Error::host("cannot list", cause).in_file(&folder))?;
-            let name = entry.file_name();
-            let is_entry = name
-                .to_str()
-                .is_some_and(|name| name.ends_with(".json") && !name.starts_with('.'));
-            if !is_entry {
-                continue;
+    /// Does what was written down, however much of it has been done.
+    fn follow(&mut self, pending: &Pending) -> Result<()> {
+        for step in pending.steps(&self.listing) {
+            match step {
+                Step::Put(record) => self.write(*record)?,
+                Step::Forget(id) => self.forget(&id)?,
             }
-            if let Ok(Some((record, before))) = read_entry(&entry.path())
-                && self.is_there(&record)
-            {
-                self.follow(record, before.as_ref())?;
-            }
-            remove(&entry.path())?;
         }
         Ok(())
     }
 
-    /// Whether the files of a record stand in their places, as it says.
-    fn is_there(&self, record: &Record) -> bool {
-        record.files.iter().all(|file| {
-            let place = self.rooms.place(&file.path);
-            let stamp = place.ok().and_then(|place| FileVersion::at(&place));
-            stamp.is_some_and(|stamp| file.is_unchanged(&stamp))
-        })
+    /// Finishes what a killed process began. What cannot be read stays, and nothing is changed: it may be a later version's.
+    fn recover(&mut self) -> Result<()> {
+        let mut served = Removals::default();
+        for (place, pending) in Pending::all(self.rooms)? {
+            let pending = pending?;
+            if pending.is_due(&self.listing, self.rooms) {
+                self.follow(&pending)?;
+            }
+            served.remove(&place)?;
+        }
+        served.sync()?;
+        // Who was killed between taking an entry away and syncing left none, and a power cut would bring it back over what comes now.
+        sync_folder(&self.rooms.entering())
     }
-}
-
-/// A change that was under way; `None` if there is none.
-fn read_entry(place: &std::path::Path) -> Result<Option<(Record, Option<ImageId>)>> {
-    let Some(json) = read_small(place, LONGEST)? else {
-        return Ok(None);
-    };
-    check_schema(&json, SCHEMA, "entry")?;
-    let entry: Entry = serde_json::from_slice(&json)
-        .map_err(|cause| Error::new(Kind::Corrupt, format!("entry: {cause}")))?;
-    let record = Record::from_json(entry.record.as_bytes())?;
-    Ok(Some((record, entry.before)))
 }

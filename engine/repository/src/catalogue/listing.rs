@@ -30,7 +30,9 @@ pub struct Listing {
     /// Which of them is meant by what else.
     index: Index,
     /// Records that could not be read.
-    faults: Vec<Error>,
+    pub(super) faults: Vec<Error>,
+    /// Whether something of it is not done yet, but written down.
+    pub(super) is_unsettled: bool,
 }
 
 /// The ids, without regard to case, of the images of a content, a name, a path. Two images may have the same if somebody wrote records
@@ -61,11 +63,11 @@ fn least<K>(entry: Entry<'_, K, String>, id: &str) {
 }
 
 impl Listing {
-    /// Reads the records. One that is damaged is listed among the faults and is no failure: the others are there.
+    /// Reads the records alone. One that is damaged is listed among the faults and is no failure: the others are there.
     ///
     /// # Errors
     /// Host, if the host cannot list the folder; Unsupported, if there are more than [`MOST_IMAGES`].
-    pub(super) fn read(rooms: &Rooms) -> Result<Self> {
+    pub(super) fn read_records(rooms: &Rooms) -> Result<Self> {
         let folder = rooms.images();
         let mut listing = Self::default();
         let entries = match fs::read_dir(&folder) {
@@ -120,7 +122,13 @@ impl Listing {
         self.records.is_empty()
     }
 
-    /// Records that could not be read, each with its file.
+    /// Whether nothing is under way: all that is in it is done.
+    #[must_use]
+    pub const fn is_settled(&self) -> bool {
+        !self.is_unsettled
+    }
+
+    /// Records, and changes under way, that could not be read, each with its file.
     #[must_use]
     pub fn faults(&self) -> &[Error] {
         &self.faults

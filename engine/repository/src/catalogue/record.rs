@@ -55,6 +55,9 @@ pub struct Record {
     pub golden: bool,
     /// Whether the repository made its files: only then may it delete them.
     pub owned: bool,
+    /// Which state of the image's record this is: each change counts one more. Records of versions that did not count say 0.
+    #[serde(default, skip_serializing_if = "is_uncounted")]
+    pub revision: u64,
     /// How it came here.
     pub provenance: Provenance,
 }
@@ -225,6 +228,12 @@ impl StoredFile {
         };
         self.length == now.len && GRAINS.iter().any(|grain| kept(grain) == found)
     }
+}
+
+/// Whether a record's states are not counted.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+const fn is_uncounted(revision: &u64) -> bool {
+    *revision == 0
 }
 
 /// When it was changed last, in microseconds since 1970.

@@ -16,7 +16,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use imgdelta_core::{AtomicFile, Error, Existing, FileOffset, Kind, Result};
+use imgdelta_core::{AtomicFile, Error, Existing, FileOffset, Kind, Result, create_folders};
 use imgdelta_delta::ContentId;
 use rustix::fs::OFlags;
 
@@ -92,10 +92,11 @@ impl Rooms {
         self.own.clone()
     }
 
-    /// Makes the repository's own folders, as far as they are not there.
+    /// Makes the repository's own folders, as far as they are not there. What is a link leads to what somebody else owns: files there would
+    /// be deleted as the repository's.
     ///
     /// # Errors
-    /// Host, if the host cannot.
+    /// Reference, if one of them is a link; Host, if the host cannot.
     pub(super) fn make_folders(&self) -> Result<()> {
         let inner = [
             self.images(),
@@ -104,8 +105,15 @@ impl Rooms {
             self.incoming(),
         ];
         for folder in inner {
-            fs::create_dir_all(&folder)
-                .map_err(|cause| Error::host("cannot create the folder", cause).in_file(&folder))?;
+            create_folders(&folder)?;
+            if fs::symlink_metadata(&folder).is_ok_and(|metadata| metadata.is_symlink()) {
+                return Err(Error::new(
+                    Kind::Reference,
+                    "is a link in the repository's own folder",
+                )
+                .with_code("outside")
+                .in_file(&folder));
+            }
         }
         Ok(())
     }
@@ -200,17 +208,4 @@ pub(super) fn write_small(place: &Path, content: &[u8], existing: Existing) -> R
     let draft = AtomicFile::create(place, existing)?;
     draft.sink().write_at(FileOffset::ZERO, content)?;
     draft.commit()
-}
-
-/// Removes a file; one that is not there is no error.
-///
-/// # Errors
-/// Host, if the host cannot.
-pub(super) fn remove(place: &Path) -> Result<()> {
-    match fs::remove_file(place) {
-        Err(cause) if !is_missing(&cause) => {
-            Err(Error::host("cannot remove", cause).in_file(place))
-        }
-        _ => Ok(()),
-    }
 }

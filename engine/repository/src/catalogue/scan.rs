@@ -55,7 +55,7 @@ impl Repository {
         candidates.sort_by(|one, two| (one.depth, &one.path).cmp(&(two.depth, &two.path)));
         let mut waiting: Vec<Arrival> = Vec::new();
         let mut depth = 0;
-        let mut listing = self.list()?;
+        let mut listing = self.list_finished(run)?;
         let mut names = Names::of(&listing);
         for candidate in candidates {
             if candidate.depth != depth || waiting.len() >= TOGETHER {

@@ -4,26 +4,24 @@
 //! when all have their names. Readers follow it; whoever writes there next finishes what it says.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::{
     commit_record::{CommitRecord, Member, MemberState, RECORD, Standing, Trace, is_listed},
     draft::{ANYONE, create_beside, is_at},
-    placement::{folder_of, rename_new, sync_folder},
+    folder::{folder_of, sync_folder},
+    lock::{LockAttempt, LockWait, try_lock},
+    placement::rename_new,
     rollback::Rollback,
 };
-use crate::{Error, FileVersion, Kind, Result, has_no_locks};
+use crate::{Error, FileVersion, Kind, Result};
 
 /// How long a commit of others is waited for: it is a handful of renames.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// How often it is looked at meanwhile.
-const GLANCE: Duration = Duration::from_millis(5);
 
 /// A draft that is whole, durable and about to get its name.
 #[derive(Clone, Debug)]
@@ -207,42 +205,42 @@ fn busy(place: &Path) -> Error {
 
 /// Finishes what the record in `folder` says, once its process is dead.
 fn finish(folder: &Path, patience: Duration) -> Result<Slot> {
+    let finished = LockWait::at_most(patience).poll(|| finish_now(folder))?;
+    Ok(finished.unwrap_or(Slot::Living))
+}
+
+/// As [`finish`]; `None`, if its process lives.
+fn finish_now(folder: &Path) -> Result<Option<Slot>> {
     let place = folder.join(RECORD);
-    let until = Instant::now() + patience;
-    loop {
-        let standing = match Standing::open(folder) {
-            Ok(None) => return Ok(Slot::Free),
-            Ok(Some(standing)) => standing,
-            Err(_) => return Ok(Slot::Foreign),
-        };
-        let Some(record) = &standing.record else {
-            return Ok(Slot::Foreign);
-        };
-        if !standing.is_trusted(folder, None) {
-            return Ok(Slot::Foreign);
-        }
-        if !is_dead(&standing) {
-            if Instant::now() >= until {
-                return Ok(Slot::Living);
-            }
-            thread::sleep(GLANCE);
-        } else if is_at(&standing.file, &place) {
-            complete(folder, &standing, record)?;
-            return Ok(Slot::Free);
-        }
+    let standing = match Standing::open(folder) {
+        Ok(None) => return Ok(Some(Slot::Free)),
+        Ok(Some(standing)) => standing,
+        Err(_) => return Ok(Some(Slot::Foreign)),
+    };
+    let Some(record) = &standing.record else {
+        return Ok(Some(Slot::Foreign));
+    };
+    if !standing.is_trusted(folder, None) {
+        return Ok(Some(Slot::Foreign));
     }
+    // One that another process has just finished is looked for again.
+    if !is_dead(&standing, &place)? || !is_at(&standing.file, &place) {
+        return Ok(None);
+    }
+    complete(folder, &standing, record)?;
+    Ok(Some(Slot::Free))
 }
 
 /// Whether the process that wrote it is gone: then its lock is ours. Where there are no locks, only its age tells.
-fn is_dead(standing: &Standing) -> bool {
-    match standing.file.try_lock() {
-        Ok(()) => true,
-        Err(TryLockError::Error(cause)) if has_no_locks(&cause) => {
+fn is_dead(standing: &Standing, place: &Path) -> Result<bool> {
+    Ok(match try_lock(&standing.file, place)? {
+        LockAttempt::Acquired => true,
+        LockAttempt::Busy => false,
+        LockAttempt::Unsupported => {
             let modified = standing.metadata.modified();
             modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > PATIENCE))
         }
-        Err(_) => false,
-    }
+    })
 }
 
 /// Does what is left of a commit.

@@ -25,7 +25,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
     draft_name::{DraftKind, draft_kind},
-    placement::folder_of,
+    folder::folder_of,
 };
 
 /// The record's name in the folder.

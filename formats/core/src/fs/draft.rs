@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsStr,
-    fs::{self, File, TryLockError},
+    fs::{self, File},
     io,
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
@@ -13,10 +13,11 @@ use rustix::fs::OFlags;
 use super::{
     commit_record::is_listed,
     draft_name::{DraftKind, draft_of, kept_of, old_names},
-    placement::folder_of,
+    folder::folder_of,
+    lock::{LockAttempt, try_lock},
     rollback::Rollback,
 };
-use crate::{Error, Kind, Result, has_no_locks};
+use crate::{Error, Kind, Result};
 
 /// How many drafts of one file there may be at once.
 const MOST: u32 = 100;
@@ -56,7 +57,7 @@ pub(crate) fn create_beside(place: &Path, mode: u32) -> Result<(PathBuf, File)> 
                     break;
                 }
                 Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
-                    if !remove_dead(&draft, place) {
+                    if !remove_dead(&draft, place)? {
                         break;
                     }
                 }
@@ -69,37 +70,37 @@ pub(crate) fn create_beside(place: &Path, mode: u32) -> Result<(PathBuf, File)> 
 
 /// Locks a new draft: until then, another run may have taken it for a dead one's.
 fn is_locked(file: &File, draft: &Path) -> Result<bool> {
-    match file.try_lock() {
-        Ok(()) => Ok(true),
-        Err(TryLockError::WouldBlock) => Ok(false),
-        Err(TryLockError::Error(cause)) if has_no_locks(&cause) => Ok(true),
-        Err(TryLockError::Error(cause)) => {
+    match try_lock(file, draft) {
+        Ok(attempt) => Ok(attempt != LockAttempt::Busy),
+        Err(error) => {
             let _ = fs::remove_file(draft);
-            Err(Error::host("cannot lock", cause).in_file(draft))
+            Err(error)
         }
     }
 }
 
 /// Takes the draft of a dead process away; true if it is gone. A lock ends with its process, whatever ends that. Its file is not used
 /// again: whoever has it open, and whoever it belongs to, could write to it.
-fn remove_dead(draft: &Path, place: &Path) -> bool {
+fn remove_dead(draft: &Path, place: &Path) -> Result<bool> {
     // What was committed, and has only not got its name, is no dead draft.
     if draft
         .file_name()
         .is_some_and(|name| is_listed(folder_of(draft), name))
     {
-        return false;
+        return Ok(false);
     }
     // Its name was given by linking, and the process died before it took this one away.
     if is_same_file(draft, place) {
-        return fs::remove_file(draft).is_ok();
+        return Ok(fs::remove_file(draft).is_ok());
     }
     let opened = File::options()
         .read(true)
         .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
         .open(draft);
-    let Ok(file) = opened else { return false };
-    file.try_lock().is_ok() && is_at(&file, draft) && fs::remove_file(draft).is_ok()
+    let Ok(file) = opened else { return Ok(false) };
+    // Without locks nobody knows whose it is.
+    let is_dead = try_lock(&file, draft)? == LockAttempt::Acquired;
+    Ok(is_dead && is_at(&file, draft) && fs::remove_file(draft).is_ok())
 }
 
 /// Takes away the second names that killed runs left of the file at `place`: whoever does that changes its attributes, so it must be done
@@ -117,7 +118,8 @@ pub(crate) fn clear_kept(place: &Path) {
             return;
         }
         // While its draft lives, it is needed.
-        let lives = File::open(&draft).is_ok_and(|draft| draft.try_lock().is_err());
+        let lives = File::open(&draft)
+            .is_ok_and(|file| !matches!(try_lock(&file, &draft), Ok(LockAttempt::Acquired)));
         if is_kept && !lives {
             let _ = fs::remove_file(&kept);
         }
@@ -144,7 +146,8 @@ fn clear_old_names(place: &Path, name: &OsStr) {
         }
         match kind {
             DraftKind::Draft => {
-                remove_dead(&old, place);
+                // What cannot be told from a living one's stays.
+                let _ = remove_dead(&old, place);
             }
             DraftKind::Kept => {
                 let _ = fs::remove_file(&old);

@@ -1,17 +1,11 @@
-//! Gives a draft its name, over what stands there or only if nothing does; makes names durable.
+//! Gives a draft its name, over what stands there or only if nothing does.
 
-use std::{
-    fs::{self, File},
-    io,
-    path::Path,
-};
+use std::{fs, io, path::Path};
 
 use rustix::{
     fs::{CWD, RenameFlags, renameat_with},
     io::Errno,
 };
-
-use crate::{Error, Result};
 
 /// Renames `from` to `to`, if nothing stands there.
 ///
@@ -50,29 +44,6 @@ fn has_no_links(cause: &io::Error) -> bool {
         Errno::from_io_error(cause),
         Some(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL | Errno::MLINK)
     )
-}
-
-/// The folder in which `place` stands.
-pub(crate) fn folder_of(place: &Path) -> &Path {
-    match place.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
-}
-
-/// Makes the names in `folder` durable.
-///
-/// # Errors
-/// Host, if the host cannot.
-pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
-    let opened = File::open(folder)
-        .map_err(|cause| Error::host("cannot open the folder", cause).in_file(folder))?;
-    match opened.sync_all() {
-        // Some network and FUSE file systems know no sync of a folder.
-        Err(cause) if cause.kind() == io::ErrorKind::InvalidInput => Ok(()),
-        Err(cause) => Err(Error::host("cannot sync the folder", cause).in_file(folder)),
-        Ok(()) => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ impl Incoming {
 }
 
 impl Drop for Incoming {
-    /// What cannot be removed stays for `gc`.
+    /// What cannot be removed, or comes back after a power cut, stays for `gc`: nobody is told that it is gone.
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.folder);
     }

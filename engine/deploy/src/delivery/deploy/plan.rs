@@ -150,6 +150,8 @@ impl Plan<'_> {
     /// As [`hand_over`](Self::hand_over), what stops it being an error.
     fn try_to_hand_over(&self, folder: &Path, at_site: &mut AtSite) -> Result<()> {
         let site = Repository::open(folder)?;
+        // What is there already is only said to be: it must be there for good.
+        site.list_finished(&self.errand.run)?;
         let inventory = site.inventory()?;
         let mut batch = self.batch(&[&inventory], Carrier::Lines)?;
         let Some(route) = batch.routes.pop() else {
