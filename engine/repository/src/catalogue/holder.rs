@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use super::{clock, rooms::read_small};
+use super::{rooms::read_small, timestamps};
 
 /// The version of what the lock's file says.
 const SCHEMA: &str = "imgdelta/lock/1";
@@ -41,7 +41,7 @@ impl Holder {
             boot,
             pid: rustix::process::getpid().as_raw_nonzero().get(),
             token: uuid::Uuid::new_v4().to_string(),
-            since: clock::written(None),
+            since: timestamps::recorded(None),
             what: what.chars().filter(|c| !c.is_control()).take(200).collect(),
         }
     }
