@@ -18,6 +18,7 @@
 //! | [`record`] | on-disk structures, declared once |
 //! | [`error`] | one error: kind, place, found and required, next step |
 //! | [`options`] | `key=value` |
+//! | [`percent`] | percent-encoded text, decoded strictly |
 
 pub use byteorder;
 
@@ -29,6 +30,7 @@ pub mod fs;
 pub mod image;
 pub mod marks;
 pub mod options;
+pub mod percent;
 pub mod record;
 pub mod sink;
 pub mod source;
@@ -47,6 +49,7 @@ pub use fs::{AtomicFile, Existing, has_no_locks};
 pub use image::{Facts, Hint, HintKind, Identity, Image, ParentLink, Snapshot};
 pub use marks::Marks;
 pub use options::{Options, parse_size};
+pub use percent::{PercentError, percent_decode};
 pub use record::{Field, Wire};
 pub use sink::{DIRECT_UNIT, FileSink, MemSink, PipeSink, Sink};
 pub use source::{FileSource, FileVersion, MemSource, Source, Stored, read_array, read_vec};
