@@ -109,10 +109,20 @@ impl Run<'_> {
 
 /// 32 bytes that nobody can foretell.
 fn chance() -> Result<[u8; 32]> {
-    use std::{fs::File, io::Read};
     let mut bytes = [0; 32];
-    File::open("/dev/urandom")
-        .and_then(|mut file| file.read_exact(&mut bytes))
-        .map_err(|cause| Error::host("cannot read /dev/urandom", cause))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|cause| Error::host("the host has no random numbers", cause.into()))?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chance_is_another_one_each_time() {
+        let [one, two] = [chance().expect("random"), chance().expect("random")];
+        assert_ne!(one, two);
+        assert_ne!(one, [0; 32]);
+    }
 }
