@@ -13,6 +13,7 @@
 //! | [`driver`] | a format as a table |
 //! | [`source`], [`sink`], [`fs`] | files: read by address, written by address, whole or not at all |
 //! | [`table`] | tables in files, read in pages |
+//! | [`cache`] | the blocks that were used last |
 //! | [`ahead`] | room that the host makes ahead of what is written |
 //! | [`marks`] | which of many places are taken |
 //! | [`record`] | on-disk structures, declared once |
@@ -23,6 +24,7 @@
 pub use byteorder;
 
 pub mod ahead;
+pub mod cache;
 pub mod driver;
 pub mod error;
 pub mod extent;
@@ -39,6 +41,7 @@ pub mod units;
 pub mod writer;
 
 pub use ahead::Ahead;
+pub use cache::BlockCache;
 pub use driver::{
     CheckReport, ChildRule, Claim, Companions, Create, Driver, Format, NewDisk, NewParent,
     NoCompanions, OneOutput, Open, Outputs, Patch, Peek, References, Relink, Repair, Sectors,
