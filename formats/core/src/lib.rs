@@ -15,7 +15,8 @@
 //! | [`table`] | tables in files, read in pages |
 //! | [`cache`] | the blocks that were used last |
 //! | [`ahead`] | room that the host makes ahead of what is written |
-//! | [`marks`] | which of many places are taken |
+//! | [`bitmap`] | bitmaps in files, in either order of bits |
+//! | [`bitset`] | which of many places are taken |
 //! | [`record`] | on-disk structures, declared once |
 //! | [`error`] | one error: kind, place, found and required, next step |
 //! | [`options`] | `key=value` |
@@ -24,13 +25,14 @@
 pub use byteorder;
 
 pub mod ahead;
+pub mod bitmap;
+pub mod bitset;
 pub mod cache;
 pub mod driver;
 pub mod error;
 pub mod extent;
 pub mod fs;
 pub mod image;
-pub mod marks;
 pub mod options;
 pub mod percent;
 pub mod record;
@@ -41,6 +43,8 @@ pub mod units;
 pub mod writer;
 
 pub use ahead::Ahead;
+pub use bitmap::BitOrder;
+pub use bitset::BitSet;
 pub use cache::BlockCache;
 pub use driver::{
     CheckReport, ChildRule, Claim, Companions, Create, Driver, Format, NewDisk, NewParent,
@@ -50,7 +54,6 @@ pub use error::{Error, Fault, Kind, Place, Result};
 pub use extent::{Extent, State};
 pub use fs::{AtomicFile, Existing, has_no_locks};
 pub use image::{Facts, Hint, HintKind, Identity, Image, ParentLink, Snapshot};
-pub use marks::Marks;
 pub use options::{Options, parse_size};
 pub use percent::{PercentError, percent_decode};
 pub use record::{Field, Wire};
