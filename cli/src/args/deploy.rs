@@ -169,7 +169,7 @@ pub(crate) struct Serve {
     /// Open only repositories in DIR or below it.
     #[arg(long, value_name = "DIR", help_heading = "Way")]
     root: Option<PathBuf>,
-    /// Wait while another process changes the repository, at most so long: 30s, 5m, 1h.
+    /// Wait while another process changes the repository, at most so long: 30s, 5m, 1h30m.
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "1m", help_heading = "Repository")]
     wait: Duration,
 }

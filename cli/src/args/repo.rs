@@ -102,7 +102,7 @@ pub(crate) struct Change {
     /// Where it is.
     #[command(flatten)]
     pub(crate) place: Place,
-    /// Wait while another process changes it, at most so long: 30s, 5m, 1h [default: not at all].
+    /// Wait while another process changes it, at most so long: 30s, 5m, 1h30m [default: not at all].
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Repository")]
     wait: Option<Duration>,
     /// Say what would be done; write nothing.
@@ -178,23 +178,28 @@ pub(crate) struct Verify {
     place: Place,
 }
 
-/// A span of time as people write it: a number of seconds, or with `s`, `m`, `h` behind it.
+/// A span of time as people write it: `30s`, `5m`, `1h30m`, `2 hours`; a number alone is one of seconds.
 pub(super) fn time(text: &str) -> Result<Duration, String> {
-    let wrong = || "a number with s, m or h behind it is required".to_owned();
-    let digits = text.trim_end_matches(['s', 'm', 'h']);
-    let unit = match text.get(digits.len()..) {
-        Some("" | "s") => 1,
-        Some("m") => 60,
-        Some("h") => 3600,
-        _ => return Err(wrong()),
+    let wrong = || "a time such as 30s, 5m or 1h30m is required, a week at most".to_owned();
+    let text = text.strip_prefix('+').unwrap_or(text);
+    // humantime panics at what is more than a `Duration` holds: that takes more digits than a week in nanoseconds.
+    if text.chars().filter(char::is_ascii_digit).count() > MOST_DIGITS {
+        return Err(wrong());
+    }
+    let span = match text.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => humantime::parse_duration(text).map_err(|_| wrong())?,
     };
-    let number: u64 = digits.parse().map_err(|_| wrong())?;
-    let seconds = number.checked_mul(unit).filter(|all| *all <= LONGEST_WAIT);
-    seconds.map(Duration::from_secs).ok_or_else(wrong)
+    Some(span)
+        .filter(|all| *all <= LONGEST_WAIT)
+        .ok_or_else(wrong)
 }
 
 /// A week: longer waits are a slip of the finger, and a moment that far away cannot always be told.
-const LONGEST_WAIT: u64 = 7 * 24 * 3600;
+const LONGEST_WAIT: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Digits in a span of time, all its numbers together.
+const MOST_DIGITS: usize = 15;
 
 #[cfg(test)]
 mod tests {
@@ -202,18 +207,41 @@ mod tests {
 
     #[test]
     fn times_are_read_as_people_write_them() {
-        for (text, seconds) in [("0", 0), ("30", 30), ("30s", 30), ("5m", 300), ("1h", 3600)] {
+        for (text, seconds) in [
+            ("0", 0),
+            ("30", 30),
+            ("+30", 30),
+            ("030", 30),
+            ("30s", 30),
+            ("5m", 300),
+            ("1h", 3600),
+            ("168h", 604_800),
+            ("1h30m", 5400),
+            ("1h 30min", 5400),
+            ("1.5h", 5400),
+            ("90 seconds", 90),
+            ("7d", 604_800),
+        ] {
             assert_eq!(time(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
+        assert_eq!(time("250ms"), Ok(Duration::from_millis(250)));
         for text in [
             "",
             "m",
             "5mm",
-            "5 m",
+            "5x",
             "-1",
-            "1.5h",
+            "1.5",
+            "soon",
+            "604801",
+            "169h",
+            "7d1ns",
+            "1M",
             "9999999h",
             "99999999999999999999s",
+            // More than a `Duration` holds.
+            "18446744073709551615s1000ms",
+            "584542046090y 1000ms",
         ] {
             assert!(time(text).is_err(), "{text}");
         }

@@ -176,11 +176,22 @@ impl fmt::Display for Stage<'_> {
 /// 32 bytes that nobody can foretell.
 fn random_seed() -> Result<[u8; 32]> {
     let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|cause| {
-        Error::host(
-            "cannot get random numbers",
-            std::io::Error::other(cause.to_string()),
-        )
-    })?;
+    getrandom::fill(&mut bytes)
+        .map_err(|cause| Error::host("the host has no random numbers", cause.into()))?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chance_is_another_one_each_time() {
+        let [one, two] = [
+            random_seed().expect("random"),
+            random_seed().expect("random"),
+        ];
+        assert_ne!(one, two);
+        assert_ne!(one, [0; 32]);
+    }
 }

@@ -18,7 +18,7 @@
 //!
 //! Inside, `rooms` knows the files, `lock`, `lock_file` and `lock_owner` keep two changes apart, `journal` does changes of several files and `pending` knows what a killed process left of them, `store`
 //! copies images and `proof` proves them, `dedup` stores
-//! differences, `near` guesses what was meant, `clock` writes times.
+//! differences, `near` guesses what was meant, `timestamps` writes times.
 //!
 //! ```
 //! use std::time::Duration;
@@ -53,7 +53,6 @@
 pub mod about;
 pub mod add;
 pub mod change;
-mod clock;
 mod dedup;
 pub mod disk;
 pub mod enter;
@@ -75,6 +74,7 @@ mod rooms;
 pub mod scan;
 mod store;
 pub mod text;
+mod timestamps;
 pub mod tree;
 pub mod verify;
 pub mod words;

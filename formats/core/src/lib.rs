@@ -14,23 +14,29 @@
 //! | [`driver`] | a format as a table |
 //! | [`source`], [`sink`], [`fs`] | files: read by address, written by address, whole or not at all |
 //! | [`table`] | tables in files, read in pages |
+//! | [`cache`] | the blocks that were used last |
 //! | [`ahead`] | room that the host makes ahead of what is written |
-//! | [`marks`] | which of many places are taken |
+//! | [`bitmap`] | bitmaps in files, in either order of bits |
+//! | [`bitset`] | which of many places are taken |
 //! | [`record`] | on-disk structures, declared once |
 //! | [`error`] | one error: kind, place, found and required, next step |
 //! | [`options`] | `key=value` |
+//! | [`percent`] | percent-encoded text, decoded strictly |
 
 pub use byteorder;
 
 pub mod ahead;
+pub mod bitmap;
+pub mod bitset;
+pub mod cache;
 pub mod driver;
 pub mod error;
 pub mod extent;
 pub mod fs;
 pub mod image;
 pub mod layer_id;
-pub mod marks;
 pub mod options;
+pub mod percent;
 pub mod record;
 pub mod sink;
 pub mod source;
@@ -39,6 +45,9 @@ pub mod units;
 pub mod writer;
 
 pub use ahead::Ahead;
+pub use bitmap::BitOrder;
+pub use bitset::BitSet;
+pub use cache::BlockCache;
 pub use driver::{
     CheckReport, ChildRule, Claim, Companions, Create, Driver, Format, NewDisk, NewParent,
     NoCompanions, OneOutput, Open, Outputs, Patch, Peek, References, Relink, Repair, Sectors,
@@ -51,8 +60,8 @@ pub use fs::{
 };
 pub use image::{Facts, Hint, HintKind, Identity, Image, ParentLink, Snapshot};
 pub use layer_id::LayerId;
-pub use marks::Marks;
 pub use options::{Options, parse_size};
+pub use percent::{PercentError, percent_decode};
 pub use record::{Field, Wire};
 pub use sink::{DIRECT_UNIT, FileSink, MemSink, PipeSink, Sink, write_pages, write_without_zeros};
 pub use source::{FileSource, MemSource, Source, Stored, read_array, read_vec};

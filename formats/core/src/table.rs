@@ -1,12 +1,8 @@
 //! Tables in a file, read in pages as they are needed: memory stays small however large a table is and however long a chain.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{fmt, sync::Arc};
 
-use crate::{Bytes, FileOffset, Result, Source};
+use crate::{BlockCache, Bytes, FileOffset, Result, Source};
 
 /// Bytes in a page.
 pub const PAGE: usize = 4096;
@@ -17,13 +13,7 @@ const KEPT: usize = 64;
 /// A part of a file that is read in pages, the last used ones kept.
 pub struct PagedTable {
     source: Arc<dyn Source>,
-    pages: Mutex<Pages>,
-}
-
-#[derive(Default)]
-struct Pages {
-    kept: HashMap<u64, (u64, Arc<[u8]>)>,
-    clock: u64,
+    pages: BlockCache<u64>,
 }
 
 impl fmt::Debug for PagedTable {
@@ -38,7 +28,7 @@ impl PagedTable {
     pub fn new(source: Arc<dyn Source>) -> Self {
         Self {
             source,
-            pages: Mutex::default(),
+            pages: BlockCache::new(KEPT),
         }
     }
 
@@ -50,7 +40,7 @@ impl PagedTable {
     pub fn page(&self, at: FileOffset) -> Result<(Arc<[u8]>, usize)> {
         let number = at.0 / PAGE as u64;
         let inside = Bytes(at.0 % PAGE as u64).in_memory();
-        if let Some(page) = self.kept(number) {
+        if let Some(page) = self.pages.get(&number) {
             return Ok((page, inside));
         }
         let start = FileOffset(number * PAGE as u64);
@@ -58,7 +48,7 @@ impl PagedTable {
         let mut page = vec![0; Bytes(len).in_memory()];
         self.source.read_at(start, &mut page)?;
         let page: Arc<[u8]> = page.into();
-        self.keep(number, &page);
+        self.pages.insert(number, Arc::clone(&page));
         Ok((page, inside))
     }
 
@@ -76,32 +66,12 @@ impl PagedTable {
             None => crate::read_array(&*self.source, at),
         }
     }
-
-    fn kept(&self, number: u64) -> Option<Arc<[u8]>> {
-        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
-        pages.clock = pages.clock.wrapping_add(1);
-        let now = pages.clock;
-        let (used, page) = pages.kept.get_mut(&number)?;
-        *used = now;
-        Some(Arc::clone(page))
-    }
-
-    fn keep(&self, number: u64, page: &Arc<[u8]>) {
-        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
-        if pages.kept.len() >= KEPT {
-            // A quarter goes at once, so that this is rare.
-            let mut ages: Vec<u64> = pages.kept.values().map(|(used, _)| *used).collect();
-            ages.sort_unstable();
-            let limit = ages.get(KEPT / 4).copied().unwrap_or_default();
-            pages.kept.retain(|_, (used, _)| *used > limit);
-        }
-        let now = pages.clock;
-        pages.kept.insert(number, (now, Arc::clone(page)));
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
     use crate::MemSource;
 
@@ -117,7 +87,39 @@ mod tests {
             assert_eq!(u32::from_be_bytes(entry), number);
         }
         assert!(table.entry::<4>(FileOffset(1_200_000)).is_err());
-        assert!(table.pages.lock().expect("not poisoned").kept.len() <= KEPT);
+        assert_eq!(table.pages.len(), KEPT);
+        Ok(())
+    }
+
+    /// Zeros that count how often they are read.
+    #[derive(Debug, Default)]
+    struct Counted(AtomicUsize);
+
+    impl Source for Counted {
+        fn len(&self) -> Bytes {
+            Bytes(1 << 62)
+        }
+
+        fn read_at(&self, _: FileOffset, buf: &mut [u8]) -> Result<()> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            buf.fill(0);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn all_pages_that_fit_are_read_once_however_far_apart() -> Result<()> {
+        for stride in [1, 3, 512, 4095, 1 << 20, 1 << 40] {
+            let source = Arc::new(Counted::default());
+            let table = PagedTable::new(Arc::clone(&source) as Arc<dyn Source>);
+            for _ in 0..10 {
+                for number in 0..KEPT as u64 {
+                    table.page(FileOffset(number * stride * PAGE as u64))?;
+                }
+            }
+            let reads = source.0.load(Ordering::Relaxed);
+            assert_eq!(reads, KEPT, "every {stride} pages");
+        }
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use flate2::{Decompress, FlushDecompress};
-use imgdelta_core::{Bytes, Error, FileOffset, Result, Source, VirtOffset};
+use imgdelta_core::{BlockCache, Bytes, Error, FileOffset, Result, Source, VirtOffset};
 use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
 
 use crate::{fault::Fault, table::packed_reaches};
@@ -58,15 +58,8 @@ pub(crate) struct Unpacker {
     compression: Compression,
     cluster: usize,
     idle: Mutex<Vec<Worker>>,
-    kept: Mutex<Vec<Kept>>,
-}
-
-/// An unpacked cluster; the last used ones stand at the end.
-struct Kept {
-    /// What it was unpacked from.
-    host: FileOffset,
-    len: Bytes,
-    bytes: Arc<[u8]>,
+    /// Unpacked clusters, by where what they were unpacked from starts and how far it goes.
+    kept: BlockCache<(FileOffset, Bytes)>,
 }
 
 /// A decompressor with its input buffer.
@@ -95,18 +88,20 @@ impl fmt::Debug for Unpacker {
 impl Unpacker {
     /// For clusters of `cluster` bytes in `source`.
     pub(crate) fn new(source: Arc<dyn Source>, compression: Compression, cluster: Bytes) -> Self {
+        let most = KEPT.0 / cluster.0.max(1);
         Self {
             source,
             compression,
             cluster: cluster.in_memory(),
             idle: Mutex::default(),
-            kept: Mutex::default(),
+            kept: BlockCache::new(Bytes(most).in_memory().min(KEPT_CLUSTERS)),
         }
     }
 
     /// Fills `buf` with the bytes of `packed` from `inside` on.
     pub(crate) fn read(&self, packed: Packed, inside: Bytes, buf: &mut [u8]) -> Result<()> {
-        if let Some(bytes) = self.recall(packed) {
+        let key = (packed.host, packed.len);
+        if let Some(bytes) = self.kept.get(&key) {
             return copy(&bytes, packed, inside, buf);
         }
         if buf.len() == self.cluster && inside == Bytes::ZERO {
@@ -116,7 +111,7 @@ impl Unpacker {
         self.unpack(packed, &mut bytes)?;
         let bytes: Arc<[u8]> = bytes.into();
         copy(&bytes, packed, inside, buf)?;
-        self.keep(packed, bytes);
+        self.kept.insert(key, bytes);
         Ok(())
     }
 
@@ -165,32 +160,6 @@ impl Unpacker {
             },
         };
         Err(Error::from(fault).at(packed.host))
-    }
-
-    /// The cluster, if it was unpacked lately.
-    fn recall(&self, packed: Packed) -> Option<Arc<[u8]>> {
-        let mut kept = lock(&self.kept);
-        let at = kept
-            .iter()
-            .position(|one| (one.host, one.len) == (packed.host, packed.len))?;
-        let one = kept.remove(at);
-        let bytes = Arc::clone(&one.bytes);
-        kept.push(one);
-        Some(bytes)
-    }
-
-    /// Keeps an unpacked cluster for the next read of a part of it.
-    fn keep(&self, packed: Packed, bytes: Arc<[u8]>) {
-        let most = (KEPT.in_memory() / self.cluster.max(1)).clamp(1, KEPT_CLUSTERS);
-        let mut kept = lock(&self.kept);
-        while kept.len() >= most {
-            kept.remove(0);
-        }
-        kept.push(Kept {
-            host: packed.host,
-            len: packed.len,
-            bytes,
-        });
     }
 }
 
@@ -285,4 +254,29 @@ fn copy(bytes: &[u8], packed: Packed, inside: Bytes, buf: &mut [u8]) -> Result<(
 /// A lock that a panic of another thread does not break: what it guards is whole between calls.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use imgdelta_core::MemSource;
+
+    use super::*;
+
+    #[test]
+    fn what_is_kept_takes_no_more_than_4_mib() {
+        for (cluster, kept) in [
+            (512, 8),
+            (1 << 16, 8),
+            (1 << 19, 8),
+            (1 << 20, 4),
+            (1 << 21, 2),
+        ] {
+            let source = Arc::new(MemSource(Vec::new()));
+            let unpacker = Unpacker::new(source, Compression::Zlib, Bytes(cluster));
+            assert_eq!(
+                format!("{:?}", unpacker.kept),
+                format!("BlockCache(0 of {kept})")
+            );
+        }
+    }
 }

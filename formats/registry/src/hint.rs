@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use imgdelta_core::{Hint, HintKind};
+use imgdelta_core::{Hint, HintKind, percent_decode};
 
 use crate::policy::Reason;
 
@@ -99,7 +99,7 @@ fn url(text: &str) -> Result<Wish, Reason> {
         }
         None => rest,
     };
-    let path = percent_decoded(path)?;
+    let path = percent_decode(path).map_err(|_| Reason::Url)?;
     if path.chars().any(char::is_control) {
         return Err(Reason::Control);
     }
@@ -107,25 +107,6 @@ fn url(text: &str) -> Result<Wish, Reason> {
         return Err(Reason::Url);
     }
     Ok(Wish::Absolute(Path::new("/").join(way(&path)?.down)))
-}
-
-/// `%41` becomes `A`; the result must be UTF-8.
-fn percent_decoded(text: &str) -> Result<String, Reason> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        rest = after;
-        if first != b'%' {
-            bytes.push(first);
-            continue;
-        }
-        let (digits, after) = after.split_first_chunk::<2>().ok_or(Reason::Url)?;
-        let value = |digit: u8| char::from(digit).to_digit(16).ok_or(Reason::Url);
-        let [high, low] = [value(digits[0])?, value(digits[1])?];
-        bytes.push(u8::try_from(high * 16 + low).map_err(|_| Reason::Url)?);
-        rest = after;
-    }
-    String::from_utf8(bytes).map_err(|_| Reason::Url)
 }
 
 /// The path without detours. Windows resolves `..` in the text too, and a kernel that walks below a folder comes to the same place or
@@ -229,7 +210,14 @@ mod tests {
         assert_eq!(read("file:///%2e%2e/%2E%2e/etc/x"), absolute("/etc/x"));
         assert_eq!(read("file:///a%2f..%2fb"), absolute("/b"));
         assert_eq!(read("file://other/a.vhd"), Err(Reason::Host));
-        assert_eq!(read("file:///a%00b"), Err(Reason::Control));
+        for text in [
+            "file:///a%00b",
+            "file:///a%0Ab",
+            "file:///%1b[2J",
+            "file:///%c2%85",
+        ] {
+            assert_eq!(read(text), Err(Reason::Control), "{text}");
+        }
         assert_eq!(read("http://localhost/a"), Err(Reason::Protocol));
         for text in [
             "file:a.vhd",
@@ -237,6 +225,10 @@ mod tests {
             "file:///a%4",
             "file:///%zz",
             "file:///%ff",
+            "file:///%%20",
+            "file:///%2",
+            "file:///%+2",
+            "file:///%c3",
         ] {
             assert_eq!(read(text), Err(Reason::Url), "{text}");
         }

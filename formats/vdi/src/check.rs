@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use imgdelta_core::{CheckReport, FileOffset, Marks, Open, Result, Source};
+use imgdelta_core::{BitSet, CheckReport, FileOffset, Open, Result, Source};
 
 use crate::{
     fault::Fault,
@@ -13,7 +13,7 @@ use crate::{
     table::{Entry, Map},
 };
 
-/// Indexes looked at in one pass over the map: 32 MiB of marks.
+/// Indexes looked at in one pass over the map: 32 MiB of bits.
 const PASS: u64 = 1 << 28;
 
 /// Checks an image.
@@ -71,7 +71,7 @@ fn check_shared(map: &Map, source: &dyn Source, report: &mut CheckReport) -> Res
     let mut start = 0;
     while start < entries {
         let end = entries.min(start.saturating_add(PASS));
-        let mut marks = Marks::new(end - start);
+        let mut taken = BitSet::new(end - start);
         map.each(source, 0..map.blocks(), |block, entry| {
             let Entry::Index(index) = entry else {
                 return Ok(());
@@ -82,7 +82,7 @@ fn check_shared(map: &Map, source: &dyn Source, report: &mut CheckReport) -> Res
             else {
                 return Ok(());
             };
-            if marks.set(place) {
+            if taken.insert(place) {
                 counted += 1;
             } else if later.len() < CheckReport::LIMIT {
                 later.push((block, index));

@@ -5,7 +5,9 @@
 use imgdelta_core::{Kind, VirtOffset};
 
 /// A rule that a VDI file broke.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[cfg_attr(test, derive(strum::EnumIter))]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case", prefix = "vdi_")]
 pub(crate) enum Fault {
     /// The magic is another one.
     #[error("signature is {found:#010x}, 0xbeda107f is required")]
@@ -104,30 +106,23 @@ impl imgdelta_core::Fault for Fault {
     }
 
     fn code(&self) -> &'static str {
-        match self {
-            Self::Signature { .. } => "vdi_signature",
-            Self::HeaderCut { .. } => "vdi_header_cut",
-            Self::Version { .. } => "vdi_version",
-            Self::HeaderSize { .. } => "vdi_header_size",
-            Self::ImageType { .. } => "vdi_image_type",
-            Self::SectorSize { .. } => "vdi_sector_size",
-            Self::NoDisk { .. } => "vdi_no_disk",
-            Self::BlockSize { .. } => "vdi_block_size",
-            Self::BlockExtra { .. } => "vdi_block_extra",
-            Self::DiskPastMap { .. } => "vdi_disk_past_map",
-            Self::MapOffset { .. } => "vdi_map_offset",
-            Self::MapPastEnd { .. } => "vdi_map_past_end",
-            Self::DataUnaligned { .. } => "vdi_data_unaligned",
-            Self::DataInMap { .. } => "vdi_data_in_map",
-            Self::AllocatedTooMany { .. } => "vdi_allocated_too_many",
-            Self::Index { .. } => "vdi_index",
-            Self::BlockPastEnd { .. } => "vdi_block_past_end",
-            Self::NoParent { .. } => "vdi_no_parent",
-            Self::Parent { .. } => "vdi_parent",
-            Self::NotStored { .. } => "vdi_not_stored",
-            Self::Shared { .. } => "vdi_shared",
-            Self::Counter { .. } => "vdi_counter",
-            Self::NullUuid { .. } => "vdi_null_uuid",
-        }
+        self.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use imgdelta_core::Fault as _;
+    use strum::IntoEnumIterator;
+
+    use super::*;
+
+    /// Programs match on codes, and the kind decides the exit status: a new line is for a new fault, no line changes.
+    #[test]
+    fn every_code_is_the_one_that_it_always_was() {
+        let codes: String = Fault::iter()
+            .map(|fault| format!("{} {:?}\n", fault.code(), fault.kind()))
+            .collect();
+        assert_eq!(codes, include_str!("../tests/codes.txt"));
     }
 }

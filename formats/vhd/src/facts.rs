@@ -1,6 +1,9 @@
 //! What `info` shows of an image: names in the specification's spelling, values as text. Nothing is judged here.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use imgdelta_core::{Bytes, Facts, Format, SECTOR, Source};
 
@@ -98,29 +101,8 @@ fn moment(stamp: u32) -> String {
     if stamp == 0 {
         return "0".into();
     }
-    let seconds = u64::from(stamp) + EPOCH;
-    let (days, rest) = (seconds / 86400, seconds % 86400);
-    let (year, month, day) = civil(days);
-    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
-/// Year, month and day of a day counted from 1970-01-01, in years that start in March, so that the leap day comes last.
-const fn civil(days: u64) -> (u64, u64, u64) {
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    let year = year_of_era + era * 400 + (month <= 2) as u64;
-    (year, month, day)
+    let since = Duration::from_secs(u64::from(stamp).saturating_add(EPOCH));
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + since).to_string()
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@
 use imgdelta_core::{FileOffset, Kind, VirtOffset};
 
 /// A rule that a VHD file broke.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[cfg_attr(test, derive(strum::EnumIter))]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case", prefix = "vhd_")]
 pub(crate) enum Fault {
     /// Neither end of the file carries a footer.
     #[error("no footer is at the end or at the start, the cookie 'conectix' is required")]
@@ -188,45 +190,7 @@ impl imgdelta_core::Fault for Fault {
     }
 
     fn code(&self) -> &'static str {
-        match self {
-            Self::NoFooter => "vhd_no_footer",
-            Self::Poisoned => "vhd_poisoned",
-            Self::FooterChecksum { .. } => "vhd_footer_checksum",
-            Self::Split { .. } => "vhd_split",
-            Self::FooterVersion { .. } => "vhd_footer_version",
-            Self::DiskType { .. } => "vhd_disk_type",
-            Self::LittleEndianBitmaps => "vhd_little_endian_bitmaps",
-            Self::Encrypted => "vhd_encrypted",
-            Self::SizeUnaligned { .. } => "vhd_size_unaligned",
-            Self::SizeTooLarge { .. } => "vhd_size_too_large",
-            Self::FixedTooShort { .. } => "vhd_fixed_too_short",
-            Self::HeaderUnaligned { .. } => "vhd_header_unaligned",
-            Self::HeaderInFooter { .. } => "vhd_header_in_footer",
-            Self::HeaderPastEnd { .. } => "vhd_header_past_end",
-            Self::HeaderCookie { .. } => "vhd_header_cookie",
-            Self::HeaderChecksum { .. } => "vhd_header_checksum",
-            Self::HeaderVersion { .. } => "vhd_header_version",
-            Self::BlockSize { .. } => "vhd_block_size",
-            Self::BlockTooLarge { .. } => "vhd_block_too_large",
-            Self::BatUnaligned { .. } => "vhd_bat_unaligned",
-            Self::BatOverlap { .. } => "vhd_bat_overlap",
-            Self::TooManyEntries { .. } => "vhd_too_many_entries",
-            Self::BatPastEnd { .. } => "vhd_bat_past_end",
-            Self::BatTooSmall { .. } => "vhd_bat_too_small",
-            Self::BlockInStructure { .. } => "vhd_block_in_structure",
-            Self::BlockPastEnd { .. } => "vhd_block_past_end",
-            Self::BlocksOverlap { .. } => "vhd_blocks_overlap",
-            Self::LocatorTooLong { .. } => "vhd_locator_too_long",
-            Self::LocatorOutside { .. } => "vhd_locator_outside",
-            Self::LocatorOdd { .. } => "vhd_locator_odd",
-            Self::NoParent => "vhd_no_parent",
-            Self::NotStored { .. } => "vhd_not_stored",
-            Self::FootersDiffer { .. } => "vhd_footers_differ",
-            Self::UnusedHoldsData { .. } => "vhd_unused_holds_data",
-            Self::BatmapLies { .. } => "vhd_batmap_lies",
-            Self::BatmapChecksum { .. } => "vhd_batmap_checksum",
-            Self::BatmapOutside { .. } => "vhd_batmap_outside",
-        }
+        self.into()
     }
 
     fn hint(&self) -> Option<String> {
@@ -245,6 +209,9 @@ impl imgdelta_core::Fault for Fault {
 
 #[cfg(test)]
 mod tests {
+    use imgdelta_core::Fault as _;
+    use strum::IntoEnumIterator;
+
     use super::*;
 
     #[test]
@@ -255,5 +222,14 @@ mod tests {
             "fixed VHD claims 10 bytes, the file holds 5"
         );
         assert_eq!(imgdelta_core::Fault::kind(&fault), Kind::Corrupt);
+    }
+
+    /// Programs match on codes, and the kind decides the exit status: a new line is for a new fault, no line changes.
+    #[test]
+    fn every_code_is_the_one_that_it_always_was() {
+        let codes: String = Fault::iter()
+            .map(|fault| format!("{} {:?}\n", fault.code(), fault.kind()))
+            .collect();
+        assert_eq!(codes, include_str!("../tests/codes.txt"));
     }
 }

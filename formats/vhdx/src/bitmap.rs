@@ -1,39 +1,19 @@
 //! Sector bitmaps: one bit a sector, the first sector in the lowest bit. Where a bitmap stands is the BAT's matter.
 
-use imgdelta_core::Grain;
+use imgdelta_core::{BitOrder, Grain};
+
+/// How bits are counted.
+const ORDER: BitOrder = BitOrder::Lsb0;
 
 /// How many bits from `first` on are like it, up to `limit` bits from the start of `bitmap`, and what they are. The bits that `bitmap`
 /// does not have count as another kind.
 pub(crate) fn run(bitmap: &[u8], first: usize, limit: usize) -> (bool, usize) {
-    let bit = |at: usize| bitmap.get(at / 8).map(|byte| byte & (1 << (at % 8)) != 0);
-    let Some(is_set) = bit(first) else {
-        return (false, 0);
-    };
-    let whole = if is_set { 0xff } else { 0x00 };
-    let mut at = first + 1;
-    while at < limit {
-        if at.is_multiple_of(8) && at + 8 <= limit && bitmap.get(at / 8) == Some(&whole) {
-            at += 8;
-        } else if bit(at) == Some(is_set) {
-            at += 1;
-        } else {
-            break;
-        }
-    }
-    (is_set, at.min(limit) - first)
+    ORDER.run(bitmap, first, limit)
 }
 
 /// Appends what `grains` are, a bit each: absent ones are the parent's. Returns how many are not.
 pub(crate) fn of_grains(grains: &[Grain], bitmap: &mut Vec<u8>) -> u64 {
-    let mut set = 0;
-    bitmap.extend(grains.chunks(8).map(|eight| {
-        let byte = eight.iter().rev().fold(0_u8, |byte, grain| {
-            byte << 1 | u8::from(*grain != Grain::Absent)
-        });
-        set += u64::from(byte.count_ones());
-        byte
-    }));
-    set
+    ORDER.append(grains.iter().map(|grain| *grain != Grain::Absent), bitmap)
 }
 
 #[cfg(test)]
@@ -64,12 +44,5 @@ mod tests {
             at += len;
         }
         assert_eq!(set, [(6, 1), (15, 1), (24, 8)]);
-    }
-
-    #[test]
-    fn a_run_ends_at_its_limit_and_where_the_bitmap_ends() {
-        assert_eq!(run(&[0xff; 64], 3, 100), (true, 97));
-        assert_eq!(run(&[0xff; 2], 3, 100), (true, 13));
-        assert_eq!(run(&[], 0, 8), (false, 0));
     }
 }

@@ -5,7 +5,9 @@
 use imgdelta_core::{FileOffset, Kind, VirtOffset};
 
 /// A rule that a VHDX file broke.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[cfg_attr(test, derive(strum::EnumIter))]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case", prefix = "vhdx_")]
 pub(crate) enum Fault {
     /// The file does not begin as it must.
     #[error("the file begins with '{found}', 'vhdxfile' is required")]
@@ -284,71 +286,7 @@ impl imgdelta_core::Fault for Fault {
     }
 
     fn code(&self) -> &'static str {
-        match self {
-            Self::Signature { .. } => "vhdx_signature",
-            Self::NoHeader { .. } => "vhdx_no_header",
-            Self::HeadersDiffer { .. } => "vhdx_headers_differ",
-            Self::Version { .. } => "vhdx_version",
-            Self::LogVersion { .. } => "vhdx_log_version",
-            Self::LogLength { .. } => "vhdx_log_length",
-            Self::LogTooLong { .. } => "vhdx_log_too_long",
-            Self::LogPlace { .. } => "vhdx_log_place",
-            Self::LogPastEnd { .. } => "vhdx_log_past_end",
-            Self::LogEmpty => "vhdx_log_empty",
-            Self::LogTruncated { .. } => "vhdx_log_truncated",
-            Self::LogFileTooLong { .. } => "vhdx_log_file_too_long",
-            Self::LogProtected { .. } => "vhdx_log_protected",
-            Self::LogOutside { .. } => "vhdx_log_outside",
-            Self::LogUnaligned { .. } => "vhdx_log_unaligned",
-            Self::LogTooMany { .. } => "vhdx_log_too_many",
-            Self::NoRegionTable { .. } => "vhdx_no_region_table",
-            Self::TooManyRegions { .. } => "vhdx_too_many_regions",
-            Self::RegionPlace { .. } => "vhdx_region_place",
-            Self::RegionPastEnd { .. } => "vhdx_region_past_end",
-            Self::RegionsOverlap { .. } => "vhdx_regions_overlap",
-            Self::RegionTwice { .. } => "vhdx_region_twice",
-            Self::RegionUnknown { .. } => "vhdx_region_unknown",
-            Self::RegionMissing { .. } => "vhdx_region_missing",
-            Self::RegionTooLong { .. } => "vhdx_region_too_long",
-            Self::MetadataSignature { .. } => "vhdx_metadata_signature",
-            Self::TooManyItems { .. } => "vhdx_too_many_items",
-            Self::ItemOutside { .. } => "vhdx_item_outside",
-            Self::ItemTooLong { .. } => "vhdx_item_too_long",
-            Self::ItemsOverlap { .. } => "vhdx_items_overlap",
-            Self::ItemTwice { .. } => "vhdx_item_twice",
-            Self::ItemUnknown { .. } => "vhdx_item_unknown",
-            Self::ItemFlags { .. } => "vhdx_item_flags",
-            Self::ItemMissing { .. } => "vhdx_item_missing",
-            Self::ItemLength { .. } => "vhdx_item_length",
-            Self::Incomplete => "vhdx_incomplete",
-            Self::BlockSize { .. } => "vhdx_block_size",
-            Self::SectorSize { .. } => "vhdx_sector_size",
-            Self::Size { .. } => "vhdx_size",
-            Self::SizeTooLarge { .. } => "vhdx_size_too_large",
-            Self::NoLocator => "vhdx_no_locator",
-            Self::UnusedLocator => "vhdx_unused_locator",
-            Self::LocatorType { .. } => "vhdx_locator_type",
-            Self::LocatorShort { .. } => "vhdx_locator_short",
-            Self::LocatorTooMany { .. } => "vhdx_locator_too_many",
-            Self::LocatorOutside { .. } => "vhdx_locator_outside",
-            Self::LocatorText { .. } => "vhdx_locator_text",
-            Self::LocatorNul { .. } => "vhdx_locator_nul",
-            Self::LocatorTwice { .. } => "vhdx_locator_twice",
-            Self::NoLinkage => "vhdx_no_linkage",
-            Self::Linkage { .. } => "vhdx_linkage",
-            Self::BatTooSmall { .. } => "vhdx_bat_too_small",
-            Self::BlockState { .. } => "vhdx_block_state",
-            Self::PartialAlone { .. } => "vhdx_partial_alone",
-            Self::BitmapMissing { .. } => "vhdx_bitmap_missing",
-            Self::BlockInStructure { .. } => "vhdx_block_in_structure",
-            Self::BlockPastEnd { .. } => "vhdx_block_past_end",
-            Self::BlocksOverlap { .. } => "vhdx_blocks_overlap",
-            Self::NotStored { .. } => "vhdx_not_stored",
-            Self::BitmapState { .. } => "vhdx_bitmap_state",
-            Self::BatReserved { .. } => "vhdx_bat_reserved",
-            Self::RegionTablesDiffer => "vhdx_region_tables_differ",
-            Self::NoPath => "vhdx_no_path",
-        }
+        self.into()
     }
 
     fn hint(&self) -> Option<String> {
@@ -371,6 +309,9 @@ impl imgdelta_core::Fault for Fault {
 
 #[cfg(test)]
 mod tests {
+    use imgdelta_core::Fault as _;
+    use strum::IntoEnumIterator;
+
     use super::*;
 
     #[test]
@@ -381,5 +322,14 @@ mod tests {
             "block size is 3145728, a power of two from 1 MiB to 256 MiB is required"
         );
         assert_eq!(imgdelta_core::Fault::kind(&fault), Kind::Corrupt);
+    }
+
+    /// Programs match on codes, and the kind decides the exit status: a new line is for a new fault, no line changes.
+    #[test]
+    fn every_code_is_the_one_that_it_always_was() {
+        let codes: String = Fault::iter()
+            .map(|fault| format!("{} {:?}\n", fault.code(), fault.kind()))
+            .collect();
+        assert_eq!(codes, include_str!("../tests/codes.txt"));
     }
 }

@@ -5,7 +5,9 @@
 use imgdelta_core::{FileOffset, Kind, VirtOffset};
 
 /// A rule that a VMDK broke.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[cfg_attr(test, derive(strum::EnumIter))]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case", prefix = "vmdk_")]
 pub(crate) enum Fault {
     // The descriptor.
     /// The text is longer than any descriptor.
@@ -276,67 +278,7 @@ impl imgdelta_core::Fault for Fault {
     }
 
     fn code(&self) -> &'static str {
-        match self {
-            Self::DescriptorTooLong { .. } => "vmdk_descriptor_too_long",
-            Self::NoTitle => "vmdk_no_title",
-            Self::TextBehindNul { .. } => "vmdk_text_behind_nul",
-            Self::Twice { .. } => "vmdk_twice",
-            Self::DescriptorVersion { .. } => "vmdk_descriptor_version",
-            Self::NoCreateType => "vmdk_no_create_type",
-            Self::CreateType { .. } => "vmdk_create_type",
-            Self::RawDevice { .. } => "vmdk_raw_device",
-            Self::Tracking => "vmdk_tracking",
-            Self::ExtentLine { .. } => "vmdk_extent_line",
-            Self::NoExtents => "vmdk_no_extents",
-            Self::TooManyExtents { .. } => "vmdk_too_many_extents",
-            Self::EmbeddedExtents { .. } => "vmdk_embedded_extents",
-            Self::EmptyExtent { .. } => "vmdk_empty_extent",
-            Self::DiskTooLarge { .. } => "vmdk_disk_too_large",
-            Self::NoAccess { .. } => "vmdk_no_access",
-            Self::DeviceExtent { .. } => "vmdk_device_extent",
-            Self::NativeSnapshot => "vmdk_native_snapshot",
-            Self::Cid { .. } => "vmdk_cid",
-            Self::HintWithoutParent { .. } => "vmdk_hint_without_parent",
-            Self::Encoding { .. } => "vmdk_encoding",
-            Self::Name { .. } => "vmdk_name",
-            Self::FlatTooShort { .. } => "vmdk_flat_too_short",
-            Self::HeaderCut { .. } => "vmdk_header_cut",
-            Self::Magic { .. } => "vmdk_magic",
-            Self::Version { .. } => "vmdk_version",
-            Self::Newlines { .. } => "vmdk_newlines",
-            Self::GrainSize { .. } => "vmdk_grain_size",
-            Self::TableEntries { .. } => "vmdk_table_entries",
-            Self::Capacity { .. } => "vmdk_capacity",
-            Self::Sectors { .. } => "vmdk_sectors",
-            Self::DescriptorPlace { .. } => "vmdk_descriptor_place",
-            Self::Algorithm { .. } => "vmdk_algorithm",
-            Self::DirectoryPlace { .. } => "vmdk_directory_place",
-            Self::DirectoryTooLarge { .. } => "vmdk_directory_too_large",
-            Self::DirectoryEntries { .. } => "vmdk_directory_entries",
-            Self::NoFooter => "vmdk_no_footer",
-            Self::Footer { .. } => "vmdk_footer",
-            Self::FooterWithoutDirectory => "vmdk_footer_without_directory",
-            Self::SeField { .. } => "vmdk_se_field",
-            Self::Journal { .. } => "vmdk_journal",
-            Self::TablePlace { .. } => "vmdk_table_place",
-            Self::SeDirectory { .. } => "vmdk_se_directory",
-            Self::SeEntry { .. } => "vmdk_se_entry",
-            Self::GrainInMetadata { .. } => "vmdk_grain_in_metadata",
-            Self::GrainPastEnd { .. } => "vmdk_grain_past_end",
-            Self::MarkerAddress { .. } => "vmdk_marker_address",
-            Self::MarkerSize { .. } => "vmdk_marker_size",
-            Self::GrainShort { .. } => "vmdk_grain_short",
-            Self::GrainLong { .. } => "vmdk_grain_long",
-            Self::GrainGarbage { .. } => "vmdk_grain_garbage",
-            Self::MarkerKind { .. } => "vmdk_marker_kind",
-            Self::MarkerPlace { .. } => "vmdk_marker_place",
-            Self::NotStored { .. } => "vmdk_not_stored",
-            Self::CopiesDiffer { .. } => "vmdk_copies_differ",
-            Self::Shared { .. } => "vmdk_shared",
-            Self::GrainOverTable { .. } => "vmdk_grain_over_table",
-            Self::SectorsDiffer { .. } => "vmdk_sectors_differ",
-            Self::NoEnd => "vmdk_no_end",
-        }
+        self.into()
     }
 
     fn hint(&self) -> Option<String> {
@@ -348,5 +290,22 @@ impl imgdelta_core::Fault for Fault {
             Self::Journal { .. } => Some("let ESXi open and close the disk, then copy it".into()),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use imgdelta_core::Fault as _;
+    use strum::IntoEnumIterator;
+
+    use super::*;
+
+    /// Programs match on codes, and the kind decides the exit status: a new line is for a new fault, no line changes.
+    #[test]
+    fn every_code_is_the_one_that_it_always_was() {
+        let codes: String = Fault::iter()
+            .map(|fault| format!("{} {:?}\n", fault.code(), fault.kind()))
+            .collect();
+        assert_eq!(codes, include_str!("../tests/codes.txt"));
     }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use flate2::{Decompress, FlushDecompress, Status};
-use imgdelta_core::{Bytes, Error, FileOffset, Result, SECTOR, Source, read_vec};
+use imgdelta_core::{BlockCache, Bytes, Error, FileOffset, Result, SECTOR, Source, read_vec};
 
 use crate::{fault::Fault, layout::Marker};
 
@@ -35,7 +35,7 @@ pub(crate) struct Unpacker {
     /// Bytes of the extent: of its last grain only those are needed.
     size: Bytes,
     idle: Mutex<Vec<Decompress>>,
-    kept: Mutex<Vec<(Place, Arc<[u8]>)>>,
+    kept: BlockCache<Place>,
 }
 
 impl fmt::Debug for Unpacker {
@@ -47,12 +47,13 @@ impl fmt::Debug for Unpacker {
 impl Unpacker {
     /// For grains of `grain` bytes in `source`, of an extent of `size`.
     pub(crate) fn new(source: Arc<dyn Source>, grain: Bytes, size: Bytes) -> Self {
+        let most = KEPT.0 / grain.0.max(1);
         Self {
             source,
             grain: grain.in_memory(),
             size,
             idle: Mutex::default(),
-            kept: Mutex::default(),
+            kept: BlockCache::new(Bytes(most).in_memory().min(KEPT_GRAINS)),
         }
     }
 
@@ -63,13 +64,13 @@ impl Unpacker {
 
     /// Fills `buf` with a part of one grain, from byte `inside` on.
     pub(crate) fn read_part(&self, place: Place, inside: usize, buf: &mut [u8]) -> Result<()> {
-        let bytes = match self.recall(place) {
+        let bytes = match self.kept.get(&place) {
             Some(bytes) => bytes,
             None => {
                 let mut bytes = vec![0; self.grain];
                 self.read_one(place, &mut bytes)?;
                 let bytes: Arc<[u8]> = bytes.into();
-                self.keep(place, &bytes);
+                self.kept.insert(place, Arc::clone(&bytes));
                 bytes
             }
         };
@@ -263,26 +264,6 @@ impl Unpacker {
             .in_structure("compressed grain")
             .at(FileOffset(place.1.saturating_mul(SECTOR)))
     }
-
-    /// The grain, if it was unpacked lately.
-    fn recall(&self, place: Place) -> Option<Arc<[u8]>> {
-        let mut kept = lock(&self.kept);
-        let at = kept.iter().position(|(one, _)| *one == place)?;
-        let one = kept.remove(at);
-        let bytes = Arc::clone(&one.1);
-        kept.push(one);
-        Some(bytes)
-    }
-
-    /// Keeps an unpacked grain for the next read of a part of it.
-    fn keep(&self, place: Place, bytes: &Arc<[u8]>) {
-        let most = (KEPT.in_memory() / self.grain.max(1)).clamp(1, KEPT_GRAINS);
-        let mut kept = lock(&self.kept);
-        while kept.len() >= most {
-            kept.remove(0);
-        }
-        kept.push((place, Arc::clone(bytes)));
-    }
 }
 
 /// What stands behind the header of a zlib stream (RFC 1950); `None` if there is none, or a dictionary would be needed.
@@ -295,4 +276,29 @@ fn raw_of(data: &[u8]) -> Option<&[u8]> {
 /// A lock that a panic of another thread does not break: what it guards is whole between calls.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use imgdelta_core::MemSource;
+
+    use super::*;
+
+    #[test]
+    fn what_is_kept_takes_no_more_than_4_mib_or_one_grain() {
+        for (grain, kept) in [
+            (4096, 8),
+            (1 << 16, 8),
+            (1 << 20, 4),
+            (1 << 22, 1),
+            (1 << 26, 1),
+        ] {
+            let source = Arc::new(MemSource(Vec::new()));
+            let unpacker = Unpacker::new(source, Bytes(grain), Bytes::mib(100));
+            assert_eq!(
+                format!("{:?}", unpacker.kept),
+                format!("BlockCache(0 of {kept})")
+            );
+        }
+    }
 }

@@ -2,14 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use imgdelta_core::{CheckReport, Error, Marks, Result, SECTOR, Source};
+use imgdelta_core::{BitSet, CheckReport, Error, Result, SECTOR, Source};
 
 use crate::{
     fault::Fault,
     table::{Cell, Tables},
 };
 
-/// Places looked at in one pass over the tables: 32 MiB of marks.
+/// Places looked at in one pass over the tables: 32 MiB of bits.
 const PASS: u64 = 1 << 28;
 /// Stretches of tables that grains are held against: 16 MiB.
 const STRETCHES: usize = 1 << 20;
@@ -27,7 +27,7 @@ pub(crate) fn check(
     let mut start = 0;
     while start < places {
         let len = (places - start).min(PASS);
-        let mut marks = Marks::new(len);
+        let mut taken = BitSet::new(len);
         tables.each(|grain, cell| {
             let Cell::At(sector) = cell else {
                 return Ok(());
@@ -37,7 +37,7 @@ pub(crate) fn check(
             for place in places_of(sector, step) {
                 if let Some(place) = place.checked_sub(start).filter(|one| *one < len) {
                     is_here |= place == (sector / step).wrapping_sub(start);
-                    is_taken |= !marks.set(place);
+                    is_taken |= !taken.insert(place);
                 }
             }
             if !is_here {

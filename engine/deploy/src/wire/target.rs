@@ -4,7 +4,8 @@
 
 use std::{ffi::OsString, fmt};
 
-use imgdelta_core::{Error, Kind, Result};
+use imgdelta_core::{Error, Kind, PercentError, Result, percent_decode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::failure::tame;
 
@@ -92,7 +93,7 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(SCHEME)?;
         if let Some(user) = &self.user {
-            write!(f, "{}@", encoded(user, b""))?;
+            write!(f, "{}@", utf8_percent_encode(user, IN_USER))?;
         }
         match self.host.contains(':') {
             true => write!(f, "[{}]", self.host.replace('%', "%25"))?,
@@ -101,7 +102,7 @@ impl fmt::Display for Target {
         if let Some(port) = self.port {
             write!(f, ":{port}")?;
         }
-        f.write_str(&encoded(&self.path, b"/~"))
+        utf8_percent_encode(&self.path, IN_PATH).fmt(f)
     }
 }
 
@@ -136,6 +137,12 @@ pub fn ssh_command(target: &Target, ssh: &str, remote_program: &str) -> Result<V
 }
 
 const SCHEME: &str = "ssh://";
+
+/// What is escaped in a user's name: all but letters, digits and what names have beside them.
+const IN_USER: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'_').remove(b'-');
+
+/// What is escaped in a path.
+const IN_PATH: &AsciiSet = &IN_USER.remove(b'/').remove(b'~');
 
 /// The host without its port: `[::1]:22` and `[fe80::1%25eth0]` are some too (RFC 6874).
 fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
@@ -222,39 +229,10 @@ pub(super) fn check_path(path: &str) -> Result<(), &'static str> {
 
 /// The text with every `%20` replaced by what it names.
 fn decoded(text: &str) -> Result<String, &'static str> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => {
-                let (high, low) = (rest.next().and_then(digit), rest.next().and_then(digit));
-                let (Some(high), Some(low)) = (high, low) else {
-                    return Err("has a '%' without two digits: '%25' stands for one");
-                };
-                high << 4 | low
-            }
-            byte => byte,
-        });
-    }
-    String::from_utf8(bytes).map_err(|_| "is not UTF-8")
-}
-
-fn digit(byte: u8) -> Option<u8> {
-    let digit = char::from(byte).to_digit(16)?;
-    u8::try_from(digit).ok()
-}
-
-/// The text as a URL has it; letters, digits and `also` stay as they are.
-fn encoded(text: &str, also: &[u8]) -> String {
-    let mut shown = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"._-".contains(&byte) || also.contains(&byte) {
-            shown.push(char::from(byte));
-        } else {
-            shown.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    shown
+    percent_decode(text).map_err(|why| match why {
+        PercentError::Malformed => "has a '%' without two digits: '%25' stands for one",
+        PercentError::NotUtf8 => "is not UTF-8",
+    })
 }
 
 fn refused(word: &str, why: &str) -> Error {
@@ -305,6 +283,23 @@ mod tests {
     }
 
     #[test]
+    fn a_target_is_written_as_it_can_be_read() -> Result<()> {
+        for (word, written) in [
+            ("SSH://h/a b", "ssh://h/a%20b"),
+            ("ssh://a%5cb%40c@h:22/x", "ssh://a%5Cb%40c@h:22/x"),
+            ("ssh://h/~/a-b_c.d+e%25", "ssh://h/~/a-b_c.d%2Be%25"),
+            (
+                "ssh://u.v_w-x@h/%c3%a4\u{e4}",
+                "ssh://u.v_w-x@h/%C3%A4%C3%A4",
+            ),
+            ("ssh://[fe80::1%eth0]/x", "ssh://[fe80::1%25eth0]/x"),
+        ] {
+            assert_eq!(Target::parse(word)?.to_string(), written);
+        }
+        Ok(())
+    }
+
+    #[test]
     fn nothing_that_ssh_or_a_shell_could_take_for_more_is_a_target() {
         let long = format!("ssh://h/{}", "x".repeat(5000));
         for wrong in [
@@ -338,6 +333,12 @@ mod tests {
             "ssh://h/%zz",
             "ssh://h/%f",
             "ssh://h/%ff",
+            "ssh://h/%%20",
+            "ssh://h/%2",
+            "ssh://h/%+2",
+            "ssh://h/%1b",
+            "ssh://h/%c2%85",
+            "ssh://%u@h/x",
             "ssh://h/~root/x",
             long.as_str(),
         ] {

@@ -9,9 +9,10 @@ use imgdelta_delta::{ContentId, Proof};
 use imgdelta_registry::AtomicFileSet;
 
 use super::{
-    Repository, Run, clock,
+    Repository, Run,
     journal::Change,
     record::{How, Known, Parent, Provenance, Record, SCHEMA, StoredFile, check_tags},
+    timestamps,
     words::{ImageId, InsidePath, Name, Tag},
 };
 
@@ -91,7 +92,7 @@ impl Arrival {
             owned: self.files.are_made(),
             revision: 0,
             provenance: Provenance {
-                when: clock::written(run.work.time),
+                when: timestamps::recorded(run.work.time),
                 tool: TOOL.to_owned(),
                 how: self.how,
             },

@@ -11,7 +11,7 @@ use rustix::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{clock, rooms::read_small};
+use super::{rooms::read_small, timestamps};
 
 /// The version of what the lock's file says.
 const SCHEMA: &str = "imgdelta/lock/1";
@@ -63,7 +63,7 @@ impl LockOwner {
             namespace: namespace(),
             start: Process::look(pid).map(|process| process.start),
             token: uuid::Uuid::new_v4().to_string(),
-            since: clock::written(None),
+            since: timestamps::recorded(None),
             what: what.chars().filter(|c| !c.is_control()).take(200).collect(),
         }
     }
@@ -191,7 +191,7 @@ impl Process {
         let boot = stat.lines().find_map(|line| line.strip_prefix("btime "))?;
         let boot: u64 = boot.trim().parse().ok()?;
         let started = boot.saturating_add(self.start / TICKS);
-        Some(clock::written(Some(started.saturating_sub(60))))
+        Some(timestamps::recorded(Some(started.saturating_sub(60))))
     }
 }
 

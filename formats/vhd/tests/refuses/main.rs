@@ -142,8 +142,8 @@ fn every_rule_has_a_file_that_breaks_it() {
         assert!(!error.message().ends_with('.'), "{error}");
         broken.insert((*code).to_owned());
     }
-    let rules: BTreeSet<String> = include_str!("../../src/fault.rs")
-        .split('"')
+    let rules: BTreeSet<String> = include_str!("../codes.txt")
+        .split_ascii_whitespace()
         .filter(|text| text.starts_with("vhd_"))
         .map(str::to_owned)
         .collect();
