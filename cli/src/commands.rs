@@ -26,7 +26,7 @@ mod writing;
 use std::sync::{Arc, atomic::AtomicBool};
 
 use imgdelta_core::{Error, Result};
-use imgdelta_delta::{DigestCache, ExecContext, Watch};
+use imgdelta_delta::{DigestCache, ExecContext, Pool, Watch};
 use serde::Serialize;
 
 use crate::{
@@ -74,6 +74,8 @@ pub(crate) trait Outcome: Serialize {
 pub(crate) struct Run<'a> {
     /// Threads, folders, time.
     pub(crate) settings: &'a Settings,
+    /// The threads.
+    pub(crate) pool: &'a Pool,
     /// Counts, and carries the word to stop.
     pub(crate) watch: &'a Arc<Watch>,
     /// What has arrived.
@@ -96,13 +98,13 @@ impl Run<'_> {
     /// How the engine is to work.
     fn work(&self, ids: Ids) -> Result<ExecContext<'_>> {
         Ok(ExecContext {
-            threads: self.settings.threads.value,
-            watch: self.watch,
+            pool: Some(self.pool),
             time: self.settings.time.value,
             new_ids: match ids {
                 Ids::OfContent => None,
                 Ids::Random => Some(chance()?),
             },
+            ..ExecContext::new(self.settings.threads.value, self.watch)
         })
     }
 }

@@ -24,7 +24,7 @@ use std::{
 };
 
 use imgdelta_core::{Error, Kind, Result};
-use imgdelta_delta::Watch;
+use imgdelta_delta::{Pool, Watch};
 
 use crate::{
     args::{Command, Line},
@@ -107,9 +107,11 @@ fn attempt(line: Line, report: Report, known: &mut Known) -> Result<u8> {
     let Line { general, command } = line;
     let settings = Settings::of_process(general.wishes(command.repository()))?;
     let signals = Signals::listen(Arc::clone(&known.watch), last_words(report))?;
+    let pool = Pool::new(settings.threads.value);
     let mut showing = Showing::start(settings.progress.value, report.loudness, &known.watch);
     let run = Run {
         settings: &settings,
+        pool: &pool,
         watch: &known.watch,
         signals: &signals,
         showing: &showing,

@@ -10,18 +10,18 @@ mod stretch;
 use imgdelta_core::{Bytes, Error, ImageWriter, Kind, Result, Seal, Shape};
 use sha2::{Digest as _, Sha256};
 
-use self::differ::{Desk, Differ, Serial};
+use self::differ::{Differ, Sink, Source, Worker};
 use crate::{
     buffer::Aligned,
     chain::Chain,
     digest_cache::{DigestCache, LeafReader},
     emit::{Emitter, Seed},
-    exec::{self, ExecContext},
+    exec::{self, Costs, ExecContext},
     layer::LayerProver,
-    ordered,
+    pipeline,
+    planner::{ExtentPlanner, PlanOptions},
     prove::{Proof, Prover},
     tree::{ContentId, Digest, WINDOW},
-    walk::{Manner, Walker},
 };
 
 /// The longest run of a shared layer that is passed over at once, so that remembered leaves are taken in small portions.
@@ -116,16 +116,17 @@ impl Make<'_> {
                 ),
             ));
         }
-        let step = exec::step(
-            shape.unit,
-            self.base.block_size().max(self.target.block_size()),
-        );
+        let block = self.base.block_size().max(self.target.block_size());
+        let decoding = self.base.decoding().max(self.target.decoding());
+        let encoder = writer.encoder().memory();
+        let costs = Costs::new(shape.unit, encoder, decoding, exec::step(shape.unit, block));
+        let (step, count) = self.work.crew(self.work.threads.max(1), &costs);
         let end = if self.proves {
             self.base.size().max(shape.size)
         } else {
             shape.size
         };
-        let manner = Manner {
+        let options = PlanOptions {
             step,
             skips_zero: true,
             skips_same: !self.proves || leaves.base.is_some(),
@@ -145,9 +146,11 @@ impl Make<'_> {
         };
         let base_kept = keeping(self.base, expected.base);
         let target_kept = keeping(self.target, expected.target);
-        let serial = Serial {
-            walker: Walker::new(Some(self.base), self.target, end, manner),
+        let source = Source {
+            planner: ExtentPlanner::new(Some(self.base), self.target, end, options),
             leaves,
+        };
+        let sink = Sink {
             base: Prover::new(self.base.size(), base_kept),
             target: Prover::new(self.target.size(), target_kept),
             layer: LayerProver::new(shape.size),
@@ -157,35 +160,32 @@ impl Make<'_> {
             changed: Bytes::ZERO,
         };
         self.work.watch.begin(end);
-        let desks = self.work.desks(|| Desk {
-            emitter: Emitter::new(&*serial.writer, step),
+        let workers = exec::workers(count, || Worker {
+            emitter: Emitter::new(&*sink.writer, step),
             base: Aligned::zeroed(WINDOW),
             target: Aligned::zeroed(WINDOW),
         });
-        let serial = ordered::run(
-            &Differ {
-                make: self,
-                shape,
-                zero_run,
-            },
-            desks,
-            serial,
-        )?;
+        let differ = Differ {
+            make: self,
+            shape,
+            zero_run,
+        };
+        let (_, sink) = pipeline::run(&differ, &self.work, workers, (source, sink))?;
         self.base.prove_unchanged()?;
         self.target.prove_unchanged()?;
-        self.finish(serial, shape, expected)
+        self.finish(sink, shape, expected)
     }
 
-    fn finish(&self, serial: Serial<'_>, shape: Shape, expected: Sides<ContentId>) -> Result<Made> {
-        let Serial {
+    fn finish(&self, sink: Sink, shape: Shape, expected: Sides<ContentId>) -> Result<Made> {
+        let Sink {
             base,
             target,
             layer,
+            seed,
             writer,
             units,
             changed,
-            ..
-        } = serial;
+        } = sink;
         let proofs = self
             .proves
             .then(|| (base.finish(true), target.finish(true), layer.finish()));
@@ -202,7 +202,7 @@ impl Make<'_> {
                 .chain_update(target.id.0.0)
                 .finalize()
                 .into(),
-            None => serial.seed.finish(),
+            None => seed.finish(),
         };
         writer.finish(&Seal {
             seed: self.work.seed(seed),

@@ -2,7 +2,7 @@
 //!
 //! What is broken is decided where the value is read, never here.
 
-use imgdelta_core::{Kind, VirtOffset};
+use imgdelta_core::Kind;
 
 /// A rule that a VDI file broke.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -80,9 +80,6 @@ pub(crate) enum Fault {
         variant: &'static str,
         linkage: String,
     },
-    /// Bytes were asked for that the image does not hold.
-    #[error("block {block} is not stored, so {at} cannot be read from it")]
-    NotStored { block: u64, at: VirtOffset },
     /// Two blocks of the disk in one place: found by `check`.
     #[error("blocks {first} and {second} share index {index}")]
     Shared { first: u64, second: u64, index: u32 },
@@ -124,7 +121,6 @@ impl imgdelta_core::Fault for Fault {
             Self::BlockPastEnd { .. } => "vdi_block_past_end",
             Self::NoParent { .. } => "vdi_no_parent",
             Self::Parent { .. } => "vdi_parent",
-            Self::NotStored { .. } => "vdi_not_stored",
             Self::Shared { .. } => "vdi_shared",
             Self::Counter { .. } => "vdi_counter",
             Self::NullUuid { .. } => "vdi_null_uuid",

@@ -138,9 +138,6 @@ pub(crate) enum Fault {
     /// A child that does not say whose.
     #[error("differencing VHD names no parent: no id, no name and no locator")]
     NoParent,
-    /// Bytes were asked for that this layer does not hold.
-    #[error("block {block} (at {at}) is not stored in this image")]
-    NotStored { block: u64, at: VirtOffset },
     /// The two footers are both sound and say different things.
     #[error("the two footers disagree in {field}")]
     FootersDiffer { field: &'static str },
@@ -220,7 +217,6 @@ impl imgdelta_core::Fault for Fault {
             Self::LocatorOutside { .. } => "vhd_locator_outside",
             Self::LocatorOdd { .. } => "vhd_locator_odd",
             Self::NoParent => "vhd_no_parent",
-            Self::NotStored { .. } => "vhd_not_stored",
             Self::FootersDiffer { .. } => "vhd_footers_differ",
             Self::UnusedHoldsData { .. } => "vhd_unused_holds_data",
             Self::BatmapLies { .. } => "vhd_batmap_lies",

@@ -2,7 +2,7 @@
 //!
 //! What is broken is decided where the value is read, never here.
 
-use imgdelta_core::{FileOffset, Kind, VirtOffset};
+use imgdelta_core::{FileOffset, Kind};
 
 /// A rule that a VHDX file broke.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -243,9 +243,6 @@ pub(crate) enum Fault {
         other: String,
         other_at: FileOffset,
     },
-    /// Bytes were asked for that the layer does not have.
-    #[error("block {block} holds no bytes of its own at {at}")]
-    NotStored { block: u64, at: VirtOffset },
     /// A bitmap's entry that says something else than there or not there.
     #[error("the state of bitmap {chunk} is {state}, {required} is required")]
     BitmapState {
@@ -343,7 +340,6 @@ impl imgdelta_core::Fault for Fault {
             Self::BlockInStructure { .. } => "vhdx_block_in_structure",
             Self::BlockPastEnd { .. } => "vhdx_block_past_end",
             Self::BlocksOverlap { .. } => "vhdx_blocks_overlap",
-            Self::NotStored { .. } => "vhdx_not_stored",
             Self::BitmapState { .. } => "vhdx_bitmap_state",
             Self::BatReserved { .. } => "vhdx_bat_reserved",
             Self::RegionTablesDiffer => "vhdx_region_tables_differ",

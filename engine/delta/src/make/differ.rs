@@ -10,16 +10,20 @@ use crate::{
     digest_cache::{LeafReader, LeafRun, windows_of},
     emit::{Emitter, Seed},
     layer::LayerProver,
-    ordered::Line,
+    pipeline::Stage,
+    planner::{ExtentPlanner, Relation, Task},
     prove::Prover,
     tree::Digest,
-    walk::{Known, Segment, Walker, windows},
 };
 
-/// What the serial parts work on.
-pub(super) struct Serial<'a> {
-    pub(super) walker: Walker<'a>,
+/// Where tasks come from.
+pub(super) struct Source<'a> {
+    pub(super) planner: ExtentPlanner<'a>,
     pub(super) leaves: Sides<LeafReader>,
+}
+
+/// What is found, in order.
+pub(super) struct Sink {
     pub(super) base: Prover,
     pub(super) target: Prover,
     pub(super) layer: LayerProver,
@@ -37,20 +41,20 @@ pub(super) struct Differ<'a> {
 }
 
 /// A stretch of both disks.
-pub(super) struct Piece {
-    pub(super) segment: Segment,
+pub(super) struct DiffTask {
+    pub(super) plan: Task,
     /// The base's leaves there, if they are known.
     pub(super) base: Vec<LeafRun>,
     /// The target's.
     pub(super) target: Vec<LeafRun>,
     /// What was found of each window, in order.
-    pub(super) windows: Vec<Found>,
+    pub(super) windows: Vec<WindowDiff>,
     pub(super) changed: Bytes,
     pub(super) units: u64,
 }
 
 /// What was found of a window.
-pub(super) struct Found {
+pub(super) struct WindowDiff {
     pub(super) base: Digest,
     pub(super) target: Digest,
     /// `None`: the child is silent there.
@@ -58,40 +62,41 @@ pub(super) struct Found {
 }
 
 /// One thread's buffers.
-pub(super) struct Desk {
+pub(super) struct Worker {
     pub(super) emitter: Emitter,
     /// The window's bytes in the base, and in the target: small enough to stay in the core's cache.
     pub(super) base: Aligned,
     pub(super) target: Aligned,
 }
 
-impl<'a> Line for Differ<'a> {
-    type Piece = Piece;
-    type Desk = Desk;
-    type Serial = Serial<'a>;
+impl<'a> Stage for Differ<'a> {
+    type Task = DiffTask;
+    type Worker = Worker;
+    type Source = Source<'a>;
+    type Sink = Sink;
 
-    fn next(&self, serial: &mut Self::Serial) -> Result<Option<Piece>> {
+    fn next_task(&self, source: &mut Self::Source) -> Result<Option<DiffTask>> {
         self.make.work.watch.go_on()?;
-        let Some(segment) = serial.walker.segment()? else {
+        let Some(plan) = source.planner.task()? else {
             return Ok(None);
         };
-        let Sides { base, target } = &mut serial.leaves;
-        Ok(Some(Piece {
-            base: known(base.as_mut(), &segment, self.make.base)?,
-            target: known(target.as_mut(), &segment, self.make.target)?,
-            segment,
+        let Sides { base, target } = &mut source.leaves;
+        Ok(Some(DiffTask {
+            base: known(base.as_mut(), &plan, self.make.base)?,
+            target: known(target.as_mut(), &plan, self.make.target)?,
+            plan,
             windows: Vec::new(),
             changed: Bytes::ZERO,
             units: 0,
         }))
     }
 
-    fn work(&self, desk: &mut Desk, piece: &mut Piece) -> Result<()> {
-        if piece.segment.known == Known::Nothing {
+    fn process(&self, worker: &mut Worker, task: &mut DiffTask) -> Result<()> {
+        if task.plan.relation == Relation::Unknown {
             Stretch {
                 differ: self,
-                desk,
-                piece,
+                worker,
+                task,
             }
             .look()
         } else {
@@ -99,61 +104,58 @@ impl<'a> Line for Differ<'a> {
         }
     }
 
-    fn turn(&self, desk: &mut Desk, piece: &mut Piece, serial: &mut Self::Serial) -> Result<()> {
-        let range = windows(piece.segment.at, piece.segment.len);
+    fn commit(&self, worker: &mut Worker, task: &mut DiffTask, sink: &mut Sink) -> Result<()> {
+        let range = task.plan.windows();
         let count = range.end - range.start;
-        match piece.segment.known {
-            Known::Zero => {
-                serial.base.zeros(count);
-                serial.target.zeros(count);
-                serial.layer.absent(count);
+        match task.plan.relation {
+            Relation::Zero => {
+                sink.base.zeros(count);
+                sink.target.zeros(count);
+                sink.layer.absent(count);
             }
-            Known::Same => {
-                for run in &piece.base {
-                    serial.base.run(run);
-                    serial.target.run(run);
+            Relation::Same => {
+                for run in &task.base {
+                    sink.base.run(run);
+                    sink.target.run(run);
                 }
-                serial.layer.absent(count);
+                sink.layer.absent(count);
             }
-            Known::Nothing => {
-                if piece.units > 0 {
-                    desk.emitter
-                        .place(piece.segment.at, &mut *serial.writer, &mut serial.seed)?;
+            Relation::Unknown => {
+                if task.units > 0 {
+                    let emitter = &mut worker.emitter;
+                    emitter.place(task.plan.at, &mut *sink.writer, &mut sink.seed)?;
                 }
-                for found in &piece.windows {
-                    serial.base.leaf(&found.base);
-                    serial.target.leaf(&found.target);
+                for found in &task.windows {
+                    sink.base.leaf(&found.base);
+                    sink.target.leaf(&found.target);
                     match &found.layer {
-                        Some(leaf) => serial.layer.leaf(leaf),
-                        None => serial.layer.absent(1),
+                        Some(leaf) => sink.layer.leaf(leaf),
+                        None => sink.layer.absent(1),
                     }
                 }
-                serial.units += piece.units;
-                serial.changed = Bytes(serial.changed.0 + piece.changed.0);
+                sink.units += task.units;
+                sink.changed = Bytes(sink.changed.0 + task.changed.0);
             }
         }
-        self.make
-            .work
-            .watch
-            .advance(piece.segment.len, piece.changed);
+        self.make.work.watch.advance(task.plan.len, task.changed);
         Ok(())
     }
 
-    fn after(&self, desk: &mut Desk, piece: Piece) -> Result<()> {
-        if piece.units > 0 {
-            desk.emitter.write()
+    fn flush(&self, worker: &mut Worker, task: DiffTask) -> Result<()> {
+        if task.units > 0 {
+            worker.emitter.write()
         } else {
             Ok(())
         }
     }
 }
 
-/// What is known of the leaves of a segment.
-fn known(leaves: Option<&mut LeafReader>, segment: &Segment, disk: &Chain) -> Result<Vec<LeafRun>> {
+/// What is known of the leaves of a task.
+fn known(leaves: Option<&mut LeafReader>, plan: &Task, disk: &Chain) -> Result<Vec<LeafRun>> {
     let Some(leaves) = leaves else {
         return Ok(Vec::new());
     };
-    let range = windows(segment.at, segment.len);
+    let range = plan.windows();
     let end = range.end.min(windows_of(disk.size()));
     let there = end.saturating_sub(range.start);
     leaves.take(there).map_err(|_| damaged_memory())

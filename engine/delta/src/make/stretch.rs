@@ -4,44 +4,44 @@
 
 use imgdelta_core::{Bytes, Error, Grain, Kind, Result, SECTOR, Shape, VirtOffset};
 
-use super::differ::{Desk, Differ, Found, Piece};
+use super::differ::{DiffTask, Differ, WindowDiff, Worker};
 use crate::{
     buffer::is_zero,
     digest_cache::LeafRun,
     layer::{self, LayerProver},
+    planner::{Relation, Side, Task, extents_of, read_extents},
     prove::Prover,
     tree::{Digest, Filler, WINDOW},
-    walk::{Known, Segment, Side, read_spans, spans_of, windows},
 };
 
 /// A stretch of both disks while it is looked at.
 pub(super) struct Stretch<'a, 'b> {
     pub(super) differ: &'b Differ<'a>,
-    pub(super) desk: &'b mut Desk,
-    pub(super) piece: &'b mut Piece,
+    pub(super) worker: &'b mut Worker,
+    pub(super) task: &'b mut DiffTask,
 }
 
 impl Stretch<'_, '_> {
     /// Compares it window by window, and packs the units of which the child says something.
     pub(super) fn look(&mut self) -> Result<()> {
-        let Segment { at, len, .. } = self.piece.segment;
+        let Task { at, len, .. } = self.task.plan;
         let child_len = len.min(Bytes(self.differ.shape.size.0.saturating_sub(at.0)));
-        self.desk.emitter.begin(child_len);
-        let (mut base, mut target) = (one_by_one(&self.piece.base), one_by_one(&self.piece.target));
-        for number in windows(at, len) {
+        self.worker.emitter.begin(child_len);
+        let (mut base, mut target) = (one_by_one(&self.task.base), one_by_one(&self.task.target));
+        for number in self.task.plan.windows() {
             let found = self.window(number, (base.next(), target.next()))?;
-            self.piece.windows.push(found);
+            self.task.windows.push(found);
         }
         self.complete_large_grains(at, child_len)?;
         self.mark_zero_runs(at, child_len)?;
-        if self.piece.changed == Bytes::ZERO {
+        if self.task.changed == Bytes::ZERO {
             return Ok(());
         }
         if self.differ.make.proves {
             self.prove_layer(at, child_len);
         }
-        self.desk.emitter.pack(at, child_len)?;
-        self.piece.units = self.desk.emitter.units();
+        self.worker.emitter.pack(at, child_len)?;
+        self.task.units = self.worker.emitter.units();
         Ok(())
     }
 
@@ -50,45 +50,45 @@ impl Stretch<'_, '_> {
         &mut self,
         number: u64,
         (remembered, promised): (Option<Digest>, Option<Digest>),
-    ) -> Result<Found> {
+    ) -> Result<WindowDiff> {
         let make = self.differ.make;
         let at = VirtOffset(number.saturating_mul(WINDOW.0));
-        let len = WINDOW.min(
-            self.piece
-                .segment
-                .at
-                .saturating_add(self.piece.segment.len)
-                .since(at),
-        );
+        let len = WINDOW.min(self.task.plan.end().since(at));
         let (base_size, target_size) = (make.base.size(), make.target.size());
         let is_alike =
             Prover::window_len(base_size, number) == Prover::window_len(target_size, number);
-        let spans = spans_of(&self.piece.segment.spans, at, len);
-        let is_equal = spans.iter().all(|span| span.known != Known::Nothing);
+        let extents = extents_of(&self.task.plan.extents, at, len);
+        let is_equal = extents
+            .iter()
+            .all(|extent| extent.relation != Relation::Unknown);
         if is_equal
-            && (!make.proves || (is_alike && spans.iter().all(|span| span.known == Known::Zero)))
+            && (!make.proves
+                || (is_alike
+                    && extents
+                        .iter()
+                        .all(|extent| extent.relation == Relation::Zero)))
         {
             let leaf = if make.proves {
                 zero_leaf(target_size, number)
             } else {
                 Digest::default()
             };
-            return Ok(Found::equal(leaf));
+            return Ok(WindowDiff::equal(leaf));
         }
         if is_alike
             && let Some(leaf) = remembered
             && (is_equal || promised == remembered)
         {
-            return Ok(Found::equal(leaf));
+            return Ok(WindowDiff::equal(leaf));
         }
         let window = len.in_memory();
         let target = self
-            .desk
+            .worker
             .target
             .bytes_mut()
             .get_mut(..window)
             .unwrap_or_default();
-        read_spans(make.target, spans, Side::Target, at, target)?;
+        read_extents(make.target, extents, Side::Target, at, target)?;
         let target_leaf = if make.proves {
             Prover::leaf_of(target_size, number, target)
         } else {
@@ -96,17 +96,17 @@ impl Stretch<'_, '_> {
         };
         require(promised, target_leaf, "target", at)?;
         if is_alike && (is_equal || (make.proves && remembered == Some(target_leaf))) {
-            return Ok(Found::equal(target_leaf));
+            return Ok(WindowDiff::equal(target_leaf));
         }
         let base = self
-            .desk
+            .worker
             .base
             .bytes_mut()
             .get_mut(..window)
             .unwrap_or_default();
-        read_spans(make.base, spans, Side::Base, at, base)?;
+        read_extents(make.base, extents, Side::Base, at, base)?;
         if is_alike && base == target {
-            return Ok(Found::equal(target_leaf));
+            return Ok(WindowDiff::equal(target_leaf));
         }
         let base_leaf = match remembered {
             Some(leaf) if promised.is_none() => leaf,
@@ -120,7 +120,7 @@ impl Stretch<'_, '_> {
             at,
         )?;
         self.mark(at, window);
-        Ok(Found {
+        Ok(WindowDiff {
             base: base_leaf,
             target: target_leaf,
             layer: None,
@@ -131,10 +131,10 @@ impl Stretch<'_, '_> {
     fn mark(&mut self, at: VirtOffset, window: usize) {
         let Shape { grain, size, .. } = self.differ.shape;
         let marks_zero = self.marks_zero_grains();
-        let skip = at.since(self.piece.segment.at).in_memory();
+        let skip = at.since(self.task.plan.at).in_memory();
         let there = window.min(Bytes(size.0.saturating_sub(at.0)).in_memory());
-        let base = self.desk.base.bytes().get(..there).unwrap_or_default();
-        let target = self.desk.target.bytes().get(..there).unwrap_or_default();
+        let base = self.worker.base.bytes().get(..there).unwrap_or_default();
+        let target = self.worker.target.bytes().get(..there).unwrap_or_default();
         let grain = grain.in_memory();
         let piece = grain.min(WINDOW.in_memory());
         for (number, (base, target)) in base.chunks(piece).zip(target.chunks(piece)).enumerate() {
@@ -144,13 +144,13 @@ impl Stretch<'_, '_> {
             let from = skip + number * piece;
             let is_zero = grain <= WINDOW.in_memory() && marks_zero && is_zero(target);
             let state = if is_zero { Grain::Zero } else { Grain::Data };
-            if let Some(place) = self.desk.emitter.grains_mut().get_mut(from / grain) {
+            if let Some(place) = self.worker.emitter.grains_mut().get_mut(from / grain) {
                 *place = state;
             }
-            self.piece.changed = Bytes(self.piece.changed.0 + target.len() as u64);
+            self.task.changed = Bytes(self.task.changed.0 + target.len() as u64);
             if state == Grain::Data
                 && let Some(place) = self
-                    .desk
+                    .worker
                     .emitter
                     .data_mut()
                     .get_mut(from..from + target.len())
@@ -167,31 +167,26 @@ impl Stretch<'_, '_> {
         if grain <= WINDOW {
             return Ok(());
         }
-        for number in 0..self.desk.emitter.grains().len() {
-            if self.desk.emitter.grains().get(number) != Some(&Grain::Data) {
+        for number in 0..self.worker.emitter.grains().len() {
+            if self.worker.emitter.grains().get(number) != Some(&Grain::Data) {
                 continue;
             }
             let from = Bytes((number as u64).saturating_mul(grain.0));
             let to = Bytes(from.0.saturating_add(grain.0)).min(child_len);
             let start = at.saturating_add(from);
             let Some(bytes) = self
-                .desk
+                .worker
                 .emitter
                 .data_mut()
                 .get_mut(from.in_memory()..to.in_memory())
             else {
                 continue;
             };
-            read_spans(
-                self.differ.make.target,
-                &self.piece.segment.spans,
-                Side::Target,
-                start,
-                bytes,
-            )?;
+            let target = self.differ.make.target;
+            self.task.plan.read(target, Side::Target, start, bytes)?;
             if marks_zero
                 && is_zero(bytes)
-                && let Some(place) = self.desk.emitter.grains_mut().get_mut(number)
+                && let Some(place) = self.worker.emitter.grains_mut().get_mut(number)
             {
                 *place = Grain::Zero;
             }
@@ -216,18 +211,18 @@ impl Stretch<'_, '_> {
             let to = Bytes(from.0.saturating_add(run.0)).min(child_len);
             let range =
                 Bytes(from.0 / grain.0.max(1)).in_memory()..Bytes(to.pieces(grain)).in_memory();
-            let grains = self.desk.emitter.grains().get(range.clone());
+            let grains = self.worker.emitter.grains().get(range.clone());
             let grains = grains.unwrap_or_default();
             if !grains.contains(&Grain::Data) {
                 continue;
             }
             let is_whole = !grains.contains(&Grain::Absent);
-            let bytes = self.desk.emitter.data();
+            let bytes = self.worker.emitter.data();
             let bytes = bytes.get(from.in_memory()..to.in_memory());
             // What is absent is zero in these bytes, whatever the target has there.
             if is_zero(bytes.unwrap_or_default())
                 && (is_whole || self.is_target_zero(at.saturating_add(from), to.0 - from.0)?)
-                && let Some(grains) = self.desk.emitter.grains_mut().get_mut(range)
+                && let Some(grains) = self.worker.emitter.grains_mut().get_mut(range)
             {
                 grains.fill(Grain::Zero);
             }
@@ -240,11 +235,11 @@ impl Stretch<'_, '_> {
         let mut skip = 0;
         while skip < len {
             let part = WINDOW.min(Bytes(len - skip)).in_memory();
-            let bytes = self.desk.target.bytes_mut();
+            let bytes = self.worker.target.bytes_mut();
             let bytes = bytes.get_mut(..part).unwrap_or_default();
-            let spans = &self.piece.segment.spans;
             let start = at.saturating_add(Bytes(skip));
-            read_spans(self.differ.make.target, spans, Side::Target, start, bytes)?;
+            let target = self.differ.make.target;
+            self.task.plan.read(target, Side::Target, start, bytes)?;
             if !is_zero(bytes) {
                 return Ok(false);
             }
@@ -257,13 +252,13 @@ impl Stretch<'_, '_> {
     fn prove_layer(&mut self, at: VirtOffset, child_len: Bytes) {
         let grain = self.differ.shape.grain.0;
         let first = at.0 / WINDOW.0;
-        for (number, found) in (first..).zip(&mut self.piece.windows) {
+        for (number, found) in (first..).zip(&mut self.task.windows) {
             let skip = number.saturating_mul(WINDOW.0) - at.0;
             let count = LayerProver::sectors_of(self.differ.shape.size, number);
             let sectors: Vec<Grain> = (0..count as u64)
                 .map(|sector| Bytes((skip + sector * SECTOR) / grain).in_memory())
                 .map(|grain| {
-                    self.desk
+                    self.worker
                         .emitter
                         .grains()
                         .get(grain)
@@ -274,7 +269,7 @@ impl Stretch<'_, '_> {
             if sectors.iter().any(|sector| *sector != Grain::Absent) {
                 let to = (skip + WINDOW.0).min(child_len.0);
                 let bytes = self
-                    .desk
+                    .worker
                     .emitter
                     .data()
                     .get(Bytes(skip).in_memory()..Bytes(to).in_memory())
@@ -285,7 +280,7 @@ impl Stretch<'_, '_> {
     }
 }
 
-impl Found {
+impl WindowDiff {
     const fn equal(leaf: Digest) -> Self {
         Self {
             base: leaf,
