@@ -436,19 +436,34 @@ impl<'a> Cursor<'a> {
     /// # Errors
     /// As [`Chain::run_above`].
     pub fn run_above(&mut self, at: VirtOffset, floor: usize) -> Result<Run> {
+        self.run_beside(at, floor, &mut SharedAnswers::default(), usize::MAX)
+    }
+
+    /// As [`run_above`](Self::run_above); what layers from `shared` on say is remembered in `answers`, for another chain that has the same
+    /// ones.
+    pub(crate) fn run_beside(
+        &mut self,
+        at: VirtOffset,
+        floor: usize,
+        answers: &mut SharedAnswers,
+        shared: usize,
+    ) -> Result<Run> {
         let said = &mut self.said;
         self.chain.run_asking(at, (0, floor), |number, layer| {
-            match said.get(number) {
-                Some(Some(last)) if last.at <= at && at < last.end() => {
-                    return Ok(last.part(at, last.len));
+            let place = match number.checked_sub(shared) {
+                Some(number) => answers.0.get_mut(number),
+                None => said.get_mut(number),
+            };
+            match place {
+                Some(Some(last)) if last.at <= at && at < last.end() => Ok(last.part(at, last.len)),
+                place => {
+                    let extent = layer.image.extent_at(at)?;
+                    if let Some(place) = place {
+                        *place = Some(extent);
+                    }
+                    Ok(extent)
                 }
-                _ => {}
             }
-            let extent = layer.image.extent_at(at)?;
-            if let Some(place) = said.get_mut(number) {
-                *place = Some(extent);
-            }
-            Ok(extent)
         })
     }
 
@@ -458,5 +473,16 @@ impl<'a> Cursor<'a> {
     /// As [`Chain::run_above`].
     pub fn run_at(&mut self, at: VirtOffset) -> Result<Run> {
         self.run_above(at, self.chain.layers.len())
+    }
+}
+
+/// What layers that two chains have in common said last.
+#[derive(Debug, Default)]
+pub(crate) struct SharedAnswers(Vec<Option<Extent>>);
+
+impl SharedAnswers {
+    /// Of so many layers.
+    pub(crate) fn of(layers: usize) -> Self {
+        Self(vec![None; layers])
     }
 }

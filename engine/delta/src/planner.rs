@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use imgdelta_core::{Bytes, Result, State, VirtOffset};
 
 use crate::{
-    chain::{Chain, Cursor, Origin, Run},
+    chain::{Chain, Cursor, Origin, Run, SharedAnswers},
     tree::WINDOW,
 };
 
@@ -165,6 +165,8 @@ pub(crate) struct ExtentPlanner<'a> {
     target: Cursor<'a>,
     /// From which layer on base and target are the same.
     shared: Option<(usize, usize)>,
+    /// What the layers from there on said last: they are asked for both.
+    answers: SharedAnswers,
     options: PlanOptions,
     /// How far the tables have been asked.
     at: VirtOffset,
@@ -186,6 +188,7 @@ impl<'a> ExtentPlanner<'a> {
             base: base.map(Cursor::over),
             target: Cursor::over(target),
             shared,
+            answers: SharedAnswers::of(shared.map_or(0, |(_, from)| target.layers().len() - from)),
             options,
             at: VirtOffset::ZERO,
             end: VirtOffset(end.0),
@@ -298,16 +301,12 @@ impl<'a> ExtentPlanner<'a> {
     /// The run from where the tables have been asked on.
     fn ask(&mut self) -> Result<Extent> {
         let at = self.at;
-        // Of a shared part only needs to be known that it is the same, where that can be passed over.
-        let floor = self.shared.filter(|_| self.options.skips_same);
-        let target = run_of(
-            &mut self.target,
-            at,
-            self.end,
-            floor.map(|(_, target)| target),
-        )?;
+        let (end, skips) = (self.end, self.options.skips_same);
+        let (from_base, from_target) = self.shared.unzip();
+        let answers = &mut self.answers;
+        let target = run_of(&mut self.target, at, end, (from_target, skips), answers)?;
         let base = match &mut self.base {
-            Some(base) => run_of(base, at, self.end, floor.map(|(base, _)| base))?,
+            Some(base) => run_of(base, at, end, (from_base, skips), answers)?,
             None => zero(at, target.len),
         };
         let len = target.len.min(base.len).min(self.end.since(at));
@@ -335,20 +334,20 @@ impl<'a> ExtentPlanner<'a> {
     }
 }
 
-/// The run of a disk at `at`, of layers above `floor` if there is one; beyond the disk's end it is zero up to `end`.
+/// The run of a disk at `at`; beyond the disk's end it is zero up to `end`. Of layers from `shared` on only needs to be known that they are the
+/// same, where that `skips` them.
 fn run_of(
     disk: &mut Cursor<'_>,
     at: VirtOffset,
     end: VirtOffset,
-    floor: Option<usize>,
+    (shared, skips): (Option<usize>, bool),
+    answers: &mut SharedAnswers,
 ) -> Result<Run> {
     if at.0 >= disk.size().0 {
         return Ok(zero(at, end.since(at)));
     }
-    match floor {
-        Some(floor) => disk.run_above(at, floor),
-        None => disk.run_at(at),
-    }
+    let floor = shared.filter(|_| skips).unwrap_or(usize::MAX);
+    disk.run_beside(at, floor, answers, shared.unwrap_or(usize::MAX))
 }
 
 /// A run that is zero.
