@@ -94,7 +94,11 @@ pub(crate) fn check(job: &job::Check, run: &Run<'_>) -> Result<Checked> {
     let driver = probe(&FileSource::open(&spec.path)?, &spec.path, spec.format)
         .map_err(|error| error.in_file(&spec.path))?;
     match &job.repair {
-        None => Ok(tell(job, driver, check_image(spec)?, None)),
+        None => {
+            let work = run.work(Ids::OfContent)?;
+            let report = work.install(|| check_image(spec))??;
+            Ok(tell(job, driver, report, None))
+        }
         Some(goal) => repair(job, goal, driver, run),
     }
 }

@@ -3,7 +3,7 @@
 mod ask;
 mod tell;
 
-use imgdelta_core::Result;
+use imgdelta_core::{Error, Result};
 use imgdelta_repository::{
     catalogue::{Inventory, Repository, facts},
     choice::{self, Carrier, Node, Resized, Site},
@@ -11,7 +11,7 @@ use imgdelta_repository::{
 use serde::Serialize;
 
 use super::{Outcome, Run, writing::shown};
-use crate::job::{self, Known};
+use crate::job::{self, Ids, Known};
 
 pub(super) use ask::{list, refuse_twice};
 
@@ -216,11 +216,14 @@ pub(crate) fn plan(job: &job::Plan, run: &Run<'_>) -> Result<Planned> {
         })
         .collect();
     let carrier = carrier(job);
-    let batch = choice::batch(&here, &sites, &wanted, carrier, &holdings, &job.rules)?;
-    let alike = nodes
-        .iter()
-        .map(|there| choice::resized(&here, there, &holdings, &job.rules))
-        .collect::<Result<Vec<Vec<Resized>>>>()?;
+    let (batch, alike) = run.work(Ids::OfContent)?.install(|| {
+        let batch = choice::batch(&here, &sites, &wanted, carrier, &holdings, &job.rules)?;
+        let alike = nodes
+            .iter()
+            .map(|there| choice::resized(&here, there, &holdings, &job.rules))
+            .collect::<Result<Vec<Vec<Resized>>>>()?;
+        Ok::<_, Error>((batch, alike))
+    })??;
     let names = Names::of(&listing);
     let mut notes = super::repo::unreadable(&listing);
     notes.extend(remarks(&lists, &repository, job));

@@ -51,6 +51,15 @@ impl<'a> ExecContext<'a> {
         }
     }
 
+    /// For one of `count` runs that share threads and memory.
+    #[must_use]
+    pub fn shared_by(self, count: usize) -> Self {
+        Self {
+            memory: Bytes(self.memory.0 / (count.max(1) as u64)),
+            ..self
+        }
+    }
+
     /// What ids are made of.
     pub(crate) fn seed(&self, of_content: [u8; 32]) -> [u8; 32] {
         self.new_ids.unwrap_or(of_content)

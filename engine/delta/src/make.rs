@@ -4,24 +4,26 @@
 //! both sides is hashed once. Where the base's leaves are remembered, windows of the target that have the same leaf need no
 //! look at the base at all; where the leaves of both are known, only windows that differ are read.
 
-mod differ;
-mod stretch;
+mod compare;
+mod pipeline;
+mod task;
 
 use imgdelta_core::{Bytes, Error, ImageWriter, Kind, Result, Seal, Shape};
 use sha2::{Digest as _, Sha256};
 
-use self::differ::{Differ, Sink, Source, Worker};
+use self::{
+    pipeline::{Differ, Sink, Source},
+    task::{DiffContext, Sides, Worker, damaged_memory},
+};
 use crate::{
-    buffer::Aligned,
     chain::Chain,
     digest_cache::{DigestCache, LeafReader},
     emit::{Emitter, Seed},
     exec::{self, Costs, ExecContext},
     layer::LayerProver,
-    pipeline,
     planner::{ExtentPlanner, PlanOptions},
     prove::{Proof, Prover},
-    tree::{ContentId, Digest, WINDOW},
+    tree::{ContentId, Digest},
 };
 
 /// The longest run of a shared layer that is passed over at once, so that remembered leaves are taken in small portions.
@@ -160,17 +162,16 @@ impl Make<'_> {
             changed: Bytes::ZERO,
         };
         self.work.watch.begin(end);
-        let workers = exec::workers(count, || Worker {
-            emitter: Emitter::new(&*sink.writer, step),
-            base: Aligned::zeroed(WINDOW),
-            target: Aligned::zeroed(WINDOW),
-        });
-        let differ = Differ {
-            make: self,
+        let workers = exec::workers(count, || Worker::new(Emitter::new(&*sink.writer, step)));
+        let differ = Differ(DiffContext {
+            base: self.base,
+            target: self.target,
+            proves: self.proves,
+            work: self.work,
             shape,
             zero_run,
-        };
-        let (_, sink) = pipeline::run(&differ, &self.work, workers, (source, sink))?;
+        });
+        let (_, sink) = crate::pipeline::run(&differ, &self.work, workers, (source, sink))?;
         self.base.prove_unchanged()?;
         self.target.prove_unchanged()?;
         self.finish(sink, shape, expected)
@@ -223,17 +224,4 @@ impl Make<'_> {
             remembered,
         })
     }
-}
-
-/// What is known of base and target before they are read.
-#[derive(Clone, Copy, Debug)]
-struct Sides<T> {
-    base: Option<T>,
-    target: Option<T>,
-}
-
-fn damaged_memory() -> Error {
-    Error::new(Kind::Host, "what was remembered of the disks is damaged")
-        .with_code("cache_damaged")
-        .with_hint("use --no-cache")
 }

@@ -18,6 +18,7 @@
 //! | [`record`] | on-disk structures, declared once |
 //! | [`error`] | one error: kind, place, found and required, next step |
 //! | [`options`] | `key=value` |
+//! | [`parallel`] | loops over what is independent, on the caller's threads |
 
 pub use byteorder;
 
@@ -29,6 +30,7 @@ pub mod fs;
 pub mod image;
 pub mod marks;
 pub mod options;
+pub mod parallel;
 pub mod record;
 pub mod sink;
 pub mod source;

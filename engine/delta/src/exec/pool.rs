@@ -1,17 +1,12 @@
-//! The threads of a run: one rayon pool, started when it is first needed, its threads named `imgdelta-N`.
+//! The threads of a run: a rayon pool, started when it is first needed, its threads named `imgdelta-N`.
 //!
-//! It serves pipelines, whose workers are blocking tasks, and plain loops over what is independent.
+//! It serves pipelines, whose workers are blocking tasks, and plain loops over what is independent. Pipelines that mostly wait for the disk
+//! have more workers than there are to be threads that compute: where a run has such a one, their threads are a pool of their own.
 
-use std::sync::{
-    OnceLock,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::OnceLock;
 
 use imgdelta_core::{Error, Kind, Result};
-use rayon::{
-    ThreadPool, ThreadPoolBuilder,
-    iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator},
-};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::ExecContext;
 
@@ -19,8 +14,12 @@ use super::ExecContext;
 #[derive(Debug)]
 pub struct Pool {
     threads: usize,
-    pool: OnceLock<std::result::Result<ThreadPool, String>>,
+    computing: Started,
+    waiting: Started,
 }
+
+/// A pool, if it has been started, or why it could not be.
+type Started = OnceLock<std::result::Result<ThreadPool, String>>;
 
 impl Pool {
     /// For a run of so many threads. None is started yet.
@@ -28,14 +27,20 @@ impl Pool {
     pub const fn new(threads: usize) -> Self {
         Self {
             threads,
-            pool: OnceLock::new(),
+            computing: OnceLock::new(),
+            waiting: OnceLock::new(),
         }
     }
 
-    /// The pool. It has as many threads as the widest pipeline has workers.
-    fn started(&self) -> Result<&ThreadPool> {
-        let start = || start(io_workers(self.threads)).map_err(|error| error.message().to_owned());
-        match self.pool.get_or_init(start) {
+    /// The pool for so many workers.
+    fn started(&self, workers: usize) -> Result<&ThreadPool> {
+        let (pool, threads) = if workers <= self.threads {
+            (&self.computing, self.threads)
+        } else {
+            (&self.waiting, io_workers(self.threads))
+        };
+        let start = || start(threads).map_err(|error| error.message().to_owned());
+        match pool.get_or_init(start) {
             Ok(pool) => Ok(pool),
             Err(why) => Err(Error::new(Kind::Host, why.clone())),
         }
@@ -81,7 +86,7 @@ impl ExecContext<'_> {
         }
         let own;
         let pool = match self.pool {
-            Some(pool) => pool.started()?,
+            Some(pool) => pool.started(workers.len())?,
             None => {
                 own = start(workers.len())?;
                 &own
@@ -96,71 +101,48 @@ impl ExecContext<'_> {
         Ok(())
     }
 
-    /// What `each` makes of every item, side by side, in the items' order. Nothing of it may be a pipeline that waits for another item.
+    /// Does `work` on a thread of the pool, so that loops over what is independent (`imgdelta_core::parallel`) run on all of its threads. With
+    /// one thread, on the caller's own. Calls of the engine in it are done as elsewhere.
     ///
     /// # Errors
-    /// That of the first item that failed; Host, if no threads can be started.
-    pub fn map<T: Sync, R: Send>(
-        &self,
-        items: &[T],
-        each: impl Fn(&T) -> Result<R> + Sync,
-    ) -> Result<Vec<R>> {
-        if self.threads <= 1 || items.len() <= 1 {
-            return items.iter().map(each).collect();
+    /// Host, if no threads can be started.
+    pub fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> Result<R> {
+        if self.threads <= 1 {
+            return Ok(work());
         }
-        let own;
-        let pool = match self.pool {
-            Some(pool) => pool.started()?,
-            None => {
-                own = start(self.threads.min(items.len()))?;
-                &own
-            }
-        };
-        // The first that failed so far: what stands behind it need not be done any more.
-        let failed = AtomicUsize::new(usize::MAX);
-        let results: Vec<Option<Result<R>>> = pool.install(|| {
-            let all = items.par_iter().enumerate().with_max_len(1);
-            all.map(|(number, item)| {
-                if number > failed.load(Ordering::Relaxed) {
-                    return None;
-                }
-                let result = each(item);
-                if result.is_err() {
-                    failed.fetch_min(number, Ordering::Relaxed);
-                }
-                Some(result)
-            })
-            .collect()
-        });
-        results.into_iter().flatten().collect()
+        match self.pool {
+            Some(pool) => Ok(pool.started(self.threads)?.install(work)),
+            None => Ok(start(self.threads)?.install(work)),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
     use super::*;
     use crate::watch::Watch;
 
     #[test]
-    fn items_come_back_in_order_and_the_first_failure_counts() -> Result<()> {
+    fn loops_inside_run_on_the_pool_and_pipelines_too() -> Result<()> {
         let watch = Watch::default();
-        let items: Vec<u32> = (0..500).collect();
         for threads in [1, 2, 7] {
             let pool = Pool::new(threads);
-            for pool in [None, Some(&pool)] {
-                let exec = ExecContext {
-                    pool,
-                    ..ExecContext::new(threads, &watch)
-                };
-                let doubled = exec.map(&items, |item| Ok(item * 2))?;
-                assert!(doubled.iter().zip(&items).all(|(two, one)| *two == one * 2));
-                let failing = |item: &u32| match item % 100 {
-                    99 => Err(Error::new(Kind::Usage, format!("item {item}"))),
-                    _ => Ok(()),
-                };
-                let error = exec.map(&items, failing).expect_err("it fails");
-                assert_eq!(error.message(), "item 99");
-            }
+            let exec = ExecContext {
+                pool: Some(&pool),
+                ..ExecContext::new(threads, &watch)
+            };
+            let items: Vec<usize> = (0..20).collect();
+            let done = exec.install(|| {
+                imgdelta_core::parallel::map(&items, |item| {
+                    let sum = AtomicUsize::new(0);
+                    let workers = vec![*item; 5];
+                    exec.side_by_side(workers, |item| drop(sum.fetch_add(item, Relaxed)))?;
+                    Ok(sum.into_inner())
+                })
+            })??;
+            assert!(done.iter().zip(&items).all(|(sum, item)| *sum == item * 5));
         }
         Ok(())
     }

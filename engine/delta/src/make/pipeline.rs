@@ -1,19 +1,20 @@
-//! What `make` does piece by piece: takes a stretch, has it looked at by any thread, and hands over in order what was found. How it is looked
-//! at stands in `stretch`.
+//! What `make` does task by task: takes a part of both disks, has it compared by any worker, and commits in order what was found. How it is
+//! compared stands in `compare`.
 
-use imgdelta_core::{Bytes, ImageWriter, Result, Shape};
+use imgdelta_core::{Bytes, ImageWriter, Result};
 
-use super::{Make, Sides, damaged_memory, stretch::Stretch};
+use super::{
+    compare::Comparison,
+    task::{DiffContext, DiffTask, Sides, Worker, damaged_memory},
+};
 use crate::{
-    buffer::Aligned,
     chain::Chain,
     digest_cache::{LeafReader, LeafRun, windows_of},
-    emit::{Emitter, Seed},
+    emit::Seed,
     layer::LayerProver,
     pipeline::Stage,
     planner::{ExtentPlanner, Relation, Task},
     prove::Prover,
-    tree::Digest,
 };
 
 /// Where tasks come from.
@@ -33,41 +34,8 @@ pub(super) struct Sink {
     pub(super) changed: Bytes,
 }
 
-pub(super) struct Differ<'a> {
-    pub(super) make: &'a Make<'a>,
-    pub(super) shape: Shape,
-    /// The shortest run of which the child can say that it is zero; `None`: it cannot.
-    pub(super) zero_run: Option<Bytes>,
-}
-
-/// A stretch of both disks.
-pub(super) struct DiffTask {
-    pub(super) plan: Task,
-    /// The base's leaves there, if they are known.
-    pub(super) base: Vec<LeafRun>,
-    /// The target's.
-    pub(super) target: Vec<LeafRun>,
-    /// What was found of each window, in order.
-    pub(super) windows: Vec<WindowDiff>,
-    pub(super) changed: Bytes,
-    pub(super) units: u64,
-}
-
-/// What was found of a window.
-pub(super) struct WindowDiff {
-    pub(super) base: Digest,
-    pub(super) target: Digest,
-    /// `None`: the child is silent there.
-    pub(super) layer: Option<Digest>,
-}
-
-/// One thread's buffers.
-pub(super) struct Worker {
-    pub(super) emitter: Emitter,
-    /// The window's bytes in the base, and in the target: small enough to stay in the core's cache.
-    pub(super) base: Aligned,
-    pub(super) target: Aligned,
-}
+/// Compares the disks of a context.
+pub(super) struct Differ<'a>(pub(super) DiffContext<'a>);
 
 impl<'a> Stage for Differ<'a> {
     type Task = DiffTask;
@@ -76,14 +44,14 @@ impl<'a> Stage for Differ<'a> {
     type Sink = Sink;
 
     fn next_task(&self, source: &mut Self::Source) -> Result<Option<DiffTask>> {
-        self.make.work.watch.go_on()?;
+        self.0.work.watch.go_on()?;
         let Some(plan) = source.planner.task()? else {
             return Ok(None);
         };
         let Sides { base, target } = &mut source.leaves;
         Ok(Some(DiffTask {
-            base: known(base.as_mut(), &plan, self.make.base)?,
-            target: known(target.as_mut(), &plan, self.make.target)?,
+            base: known(base.as_mut(), &plan, self.0.base)?,
+            target: known(target.as_mut(), &plan, self.0.target)?,
             plan,
             windows: Vec::new(),
             changed: Bytes::ZERO,
@@ -93,12 +61,12 @@ impl<'a> Stage for Differ<'a> {
 
     fn process(&self, worker: &mut Worker, task: &mut DiffTask) -> Result<()> {
         if task.plan.relation == Relation::Unknown {
-            Stretch {
-                differ: self,
+            Comparison {
+                context: self.0,
                 worker,
                 task,
             }
-            .look()
+            .run()
         } else {
             Ok(())
         }
@@ -137,7 +105,7 @@ impl<'a> Stage for Differ<'a> {
                 sink.changed = Bytes(sink.changed.0 + task.changed.0);
             }
         }
-        self.make.work.watch.advance(task.plan.len, task.changed);
+        self.0.work.watch.advance(task.plan.len, task.changed);
         Ok(())
     }
 

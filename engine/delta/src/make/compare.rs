@@ -1,12 +1,13 @@
-//! One stretch of base and target: which windows are equal, which grains the child needs, what proves both.
+//! One task of base and target: which windows are equal, which grains the child needs, what proves both.
 //!
-//! It is any thread's work; what must happen in order stands in `make`.
+//! It is any worker's part; what must happen in order stands in `pipeline`.
 
 use imgdelta_core::{Bytes, Error, Grain, Kind, Result, SECTOR, Shape, VirtOffset};
 
-use super::differ::{DiffTask, Differ, WindowDiff, Worker};
+use super::task::{DiffContext, DiffTask, WindowDiff, Worker};
 use crate::{
     buffer::is_zero,
+    chain::Chain,
     digest_cache::LeafRun,
     layer::{self, LayerProver},
     planner::{Relation, Side, Task, extents_of, read_extents},
@@ -14,18 +15,42 @@ use crate::{
     tree::{Digest, Filler, WINDOW},
 };
 
-/// A stretch of both disks while it is looked at.
-pub(super) struct Stretch<'a, 'b> {
-    pub(super) differ: &'b Differ<'a>,
+/// A task while it is compared.
+pub(super) struct Comparison<'a, 'b> {
+    pub(super) context: DiffContext<'a>,
     pub(super) worker: &'b mut Worker,
     pub(super) task: &'b mut DiffTask,
 }
 
-impl Stretch<'_, '_> {
+/// A window, and what is known of it before it is read.
+struct Window {
+    number: u64,
+    at: VirtOffset,
+    len: usize,
+    /// Whether as many of its bytes lie on either disk.
+    is_alike: bool,
+    /// Whether tables say that it is equal on both sides.
+    is_equal: bool,
+    /// Whether they say that it is zero on both.
+    is_zero: bool,
+    /// Its leaf in the base, if that is known.
+    base: Option<Digest>,
+    /// Its leaf in the target.
+    target: Option<Digest>,
+}
+
+/// What was found in a window that was read.
+struct Hashed {
+    base: Digest,
+    target: Digest,
+    is_equal: bool,
+}
+
+impl Comparison<'_, '_> {
     /// Compares it window by window, and packs the units of which the child says something.
-    pub(super) fn look(&mut self) -> Result<()> {
+    pub(super) fn run(&mut self) -> Result<()> {
         let Task { at, len, .. } = self.task.plan;
-        let child_len = len.min(Bytes(self.differ.shape.size.0.saturating_sub(at.0)));
+        let child_len = len.min(Bytes(self.context.shape.size.0.saturating_sub(at.0)));
         self.worker.emitter.begin(child_len);
         let (mut base, mut target) = (one_by_one(&self.task.base), one_by_one(&self.task.target));
         for number in self.task.plan.windows() {
@@ -37,7 +62,7 @@ impl Stretch<'_, '_> {
         if self.task.changed == Bytes::ZERO {
             return Ok(());
         }
-        if self.differ.make.proves {
+        if self.context.proves {
             self.prove_layer(at, child_len);
         }
         self.worker.emitter.pack(at, child_len)?;
@@ -45,91 +70,99 @@ impl Stretch<'_, '_> {
         Ok(())
     }
 
-    /// Looks at one window: are both sides equal there, what are its leaves, and which grains does the child need?
+    /// Compares one window: are both sides equal there, what are its leaves, and which grains does the child need?
     fn window(
         &mut self,
         number: u64,
-        (remembered, promised): (Option<Digest>, Option<Digest>),
+        (base, target): (Option<Digest>, Option<Digest>),
     ) -> Result<WindowDiff> {
-        let make = self.differ.make;
+        let context = self.context;
         let at = VirtOffset(number.saturating_mul(WINDOW.0));
         let len = WINDOW.min(self.task.plan.end().since(at));
-        let (base_size, target_size) = (make.base.size(), make.target.size());
-        let is_alike =
-            Prover::window_len(base_size, number) == Prover::window_len(target_size, number);
+        let len_on = |disk: &Chain| Prover::window_len(disk.size(), number);
         let extents = extents_of(&self.task.plan.extents, at, len);
-        let is_equal = extents
-            .iter()
-            .all(|extent| extent.relation != Relation::Unknown);
-        if is_equal
-            && (!make.proves
-                || (is_alike
-                    && extents
-                        .iter()
-                        .all(|extent| extent.relation == Relation::Zero)))
-        {
-            let leaf = if make.proves {
-                zero_leaf(target_size, number)
+        let all = |is: fn(Relation) -> bool| extents.iter().all(|extent| is(extent.relation));
+        let window = Window {
+            number,
+            at,
+            len: len.in_memory(),
+            is_alike: len_on(context.base) == len_on(context.target),
+            is_equal: all(|relation| relation != Relation::Unknown),
+            is_zero: all(|relation| relation == Relation::Zero),
+            base,
+            target,
+        };
+        if let Some(leaf) = self.decide(&window) {
+            return Ok(WindowDiff::equal(leaf));
+        }
+        let found = self.hash(&window)?;
+        if !found.is_equal {
+            self.mark(at, window.len);
+        }
+        Ok(WindowDiff {
+            base: found.base,
+            target: found.target,
+            layer: None,
+        })
+    }
+
+    /// The leaf of a window that is equal on both sides, where tables and leaves that are known say so: nothing is read then.
+    fn decide(&self, window: &Window) -> Option<Digest> {
+        let Window {
+            is_alike, is_equal, ..
+        } = *window;
+        if is_equal && !self.context.proves {
+            return Some(Digest::default());
+        }
+        if is_alike && window.is_zero {
+            return Some(zero_leaf(self.context.target.size(), window.number));
+        }
+        let is_known = is_alike && (is_equal || window.target == window.base);
+        window.base.filter(|_| is_known)
+    }
+
+    /// Reads a window, the base only where the target's leaf is not the base's, and works out what its leaves are.
+    fn hash(&mut self, window: &Window) -> Result<Hashed> {
+        let (context, at, len) = (self.context, window.at, window.len);
+        let extents = extents_of(&self.task.plan.extents, at, Bytes::from(len));
+        let leaf_of = |disk: &Chain, bytes: &[u8]| {
+            if context.proves {
+                Prover::leaf_of(disk.size(), window.number, bytes)
             } else {
                 Digest::default()
-            };
-            return Ok(WindowDiff::equal(leaf));
-        }
-        if is_alike
-            && let Some(leaf) = remembered
-            && (is_equal || promised == remembered)
-        {
-            return Ok(WindowDiff::equal(leaf));
-        }
-        let window = len.in_memory();
-        let target = self
-            .worker
-            .target
-            .bytes_mut()
-            .get_mut(..window)
-            .unwrap_or_default();
-        read_extents(make.target, extents, Side::Target, at, target)?;
-        let target_leaf = if make.proves {
-            Prover::leaf_of(target_size, number, target)
-        } else {
-            Digest::default()
+            }
         };
-        require(promised, target_leaf, "target", at)?;
-        if is_alike && (is_equal || (make.proves && remembered == Some(target_leaf))) {
-            return Ok(WindowDiff::equal(target_leaf));
+        let target = self.worker.target.bytes_mut();
+        let target = target.get_mut(..len).unwrap_or_default();
+        read_extents(context.target, extents, Side::Target, at, target)?;
+        let target_leaf = leaf_of(context.target, target);
+        require(window.target, target_leaf, "target", at)?;
+        let is_the_base_s = context.proves && window.base == Some(target_leaf);
+        if window.is_alike && (window.is_equal || is_the_base_s) {
+            return Ok(Hashed::equal(target_leaf));
         }
-        let base = self
-            .worker
-            .base
-            .bytes_mut()
-            .get_mut(..window)
-            .unwrap_or_default();
-        read_extents(make.base, extents, Side::Base, at, base)?;
-        if is_alike && base == target {
-            return Ok(WindowDiff::equal(target_leaf));
+        let base = self.worker.base.bytes_mut();
+        let base = base.get_mut(..len).unwrap_or_default();
+        read_extents(context.base, extents, Side::Base, at, base)?;
+        if window.is_alike && base == target {
+            return Ok(Hashed::equal(target_leaf));
         }
-        let base_leaf = match remembered {
-            Some(leaf) if promised.is_none() => leaf,
-            _ if make.proves => Prover::leaf_of(base_size, number, base),
-            _ => Digest::default(),
+        let base_leaf = match window.base {
+            Some(leaf) if window.target.is_none() => leaf,
+            _ => leaf_of(context.base, base),
         };
-        require(
-            remembered.filter(|_| promised.is_some()),
-            base_leaf,
-            "base",
-            at,
-        )?;
-        self.mark(at, window);
-        Ok(WindowDiff {
+        let promised = window.base.filter(|_| window.target.is_some());
+        require(promised, base_leaf, "base", at)?;
+        Ok(Hashed {
             base: base_leaf,
             target: target_leaf,
-            layer: None,
+            is_equal: false,
         })
     }
 
     /// Marks the grains that differ in the window at `at`, and takes their bytes over.
     fn mark(&mut self, at: VirtOffset, window: usize) {
-        let Shape { grain, size, .. } = self.differ.shape;
+        let Shape { grain, size, .. } = self.context.shape;
         let marks_zero = self.marks_zero_grains();
         let skip = at.since(self.task.plan.at).in_memory();
         let there = window.min(Bytes(size.0.saturating_sub(at.0)).in_memory());
@@ -162,7 +195,7 @@ impl Stretch<'_, '_> {
 
     /// A grain larger than a window is data as a whole when any of its windows is: the others are read too.
     fn complete_large_grains(&mut self, at: VirtOffset, child_len: Bytes) -> Result<()> {
-        let grain = self.differ.shape.grain;
+        let grain = self.context.shape.grain;
         let marks_zero = self.marks_zero_grains();
         if grain <= WINDOW {
             return Ok(());
@@ -182,7 +215,7 @@ impl Stretch<'_, '_> {
             else {
                 continue;
             };
-            let target = self.differ.make.target;
+            let target = self.context.target;
             self.task.plan.read(target, Side::Target, start, bytes)?;
             if marks_zero
                 && is_zero(bytes)
@@ -196,14 +229,14 @@ impl Stretch<'_, '_> {
 
     /// Whether the child can say of a single grain that it is zero.
     fn marks_zero_grains(&self) -> bool {
-        self.differ.zero_run == Some(self.differ.shape.grain)
+        self.context.zero_run == Some(self.context.shape.grain)
     }
 
     /// Marks runs of several grains that are zero all over and differ somewhere. What did not differ in them is zero too then, and
     /// the child says so.
     fn mark_zero_runs(&mut self, at: VirtOffset, child_len: Bytes) -> Result<()> {
-        let grain = self.differ.shape.grain;
-        let Some(run) = self.differ.zero_run.filter(|run| *run > grain) else {
+        let grain = self.context.shape.grain;
+        let Some(run) = self.context.zero_run.filter(|run| *run > grain) else {
             return Ok(());
         };
         for number in 0..child_len.pieces(run) {
@@ -238,7 +271,7 @@ impl Stretch<'_, '_> {
             let bytes = self.worker.target.bytes_mut();
             let bytes = bytes.get_mut(..part).unwrap_or_default();
             let start = at.saturating_add(Bytes(skip));
-            let target = self.differ.make.target;
+            let target = self.context.target;
             self.task.plan.read(target, Side::Target, start, bytes)?;
             if !is_zero(bytes) {
                 return Ok(false);
@@ -250,11 +283,11 @@ impl Stretch<'_, '_> {
 
     /// The leaves of the child's own layer, for the windows of which it says something.
     fn prove_layer(&mut self, at: VirtOffset, child_len: Bytes) {
-        let grain = self.differ.shape.grain.0;
+        let grain = self.context.shape.grain.0;
         let first = at.0 / WINDOW.0;
         for (number, found) in (first..).zip(&mut self.task.windows) {
             let skip = number.saturating_mul(WINDOW.0) - at.0;
-            let count = LayerProver::sectors_of(self.differ.shape.size, number);
+            let count = LayerProver::sectors_of(self.context.shape.size, number);
             let sectors: Vec<Grain> = (0..count as u64)
                 .map(|sector| Bytes((skip + sector * SECTOR) / grain).in_memory())
                 .map(|grain| {
@@ -280,12 +313,12 @@ impl Stretch<'_, '_> {
     }
 }
 
-impl WindowDiff {
+impl Hashed {
     const fn equal(leaf: Digest) -> Self {
         Self {
             base: leaf,
             target: leaf,
-            layer: None,
+            is_equal: true,
         }
     }
 }
