@@ -21,7 +21,7 @@ use std::{
     },
 };
 
-use imgdelta_delta::{DigestCache, ExecContext, Watch};
+use imgdelta_delta::{DigestCache, ExecContext, Pool, Watch};
 use imgdelta_operations::{Context, Stage};
 use serde::Serialize;
 
@@ -63,6 +63,8 @@ pub(crate) trait Outcome: Serialize {
 pub(crate) struct Run<'a> {
     /// Threads, folders, time.
     pub(crate) settings: &'a Settings,
+    /// The threads.
+    pub(crate) pool: &'a Arc<Pool>,
     /// Counts, and carries the word to stop.
     pub(crate) watch: &'a Arc<Watch>,
     /// What has arrived.
@@ -88,7 +90,7 @@ impl Run<'_> {
             Memory::Unused => DigestCache::none(),
         };
         Context::new()
-            .threads(self.settings.threads.value)
+            .pool(self.settings.threads.value, Arc::clone(self.pool))
             .watch(Arc::clone(self.watch))
             .time(self.settings.time.value)
             .cache(cache)
@@ -105,10 +107,9 @@ impl Run<'_> {
     /// How the engine is to work, for what makes its ids of content alone.
     fn exec(&self) -> ExecContext<'_> {
         ExecContext {
-            threads: self.settings.threads.value,
-            watch: self.watch,
+            pool: Some(self.pool),
             time: self.settings.time.value,
-            new_ids: None,
+            ..ExecContext::new(self.settings.threads.value, self.watch)
         }
     }
 }

@@ -24,7 +24,7 @@ use std::{
 };
 
 use imgdelta_core::{Error, Kind, Result};
-use imgdelta_delta::Watch;
+use imgdelta_delta::{Pool, Watch};
 use imgdelta_operations::{CompareReport, MapReport, RepairInto};
 
 use crate::{
@@ -108,9 +108,11 @@ fn attempt(line: Line, report: Report, known: &mut Known) -> Result<u8> {
     let Line { general, command } = line;
     let settings = Settings::of_process(general.wishes(command.repository()))?;
     let signals = Signals::listen(Arc::clone(&known.watch), last_words(report))?;
+    let pool = Arc::new(Pool::new(settings.threads.value));
     let mut showing = Showing::start(settings.progress.value, report.loudness, &known.watch);
     let run = Run {
         settings: &settings,
+        pool: &pool,
         watch: &known.watch,
         signals: &signals,
         showing: &showing,

@@ -106,12 +106,7 @@ pub(crate) fn talk(bytes: &[u8]) {
         panic!("there is room for a repository")
     };
     let watch = Watch::default();
-    let work = ExecContext {
-        threads: 1,
-        watch: &watch,
-        time: None,
-        new_ids: None,
-    };
+    let work = ExecContext::new(1, &watch);
     let site = Site {
         root: Some(folder.path()),
         install: &Nobody,

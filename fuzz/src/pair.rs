@@ -221,12 +221,7 @@ fn write((format, text): (Format, &str), bytes: &[u8]) -> Result<Arc<dyn Image>>
         seed: None,
     })?;
     let (memory, watch) = (DigestCache::none(), Watch::default());
-    let work = ExecContext {
-        threads: 1,
-        watch: &watch,
-        time: None,
-        new_ids: None,
-    };
+    let work = ExecContext::new(1, &watch);
     Convert {
         disk: &chain_of(raw),
         proves: false,
@@ -267,12 +262,7 @@ fn make(
     };
     let writer = (driver(format).create)(create)?;
     let (memory, watch) = (DigestCache::none(), Watch::default());
-    let work = ExecContext {
-        threads,
-        watch: &watch,
-        time: None,
-        new_ids: None,
-    };
+    let work = ExecContext::new(threads, &watch);
     Make {
         base,
         target,

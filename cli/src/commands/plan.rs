@@ -3,7 +3,7 @@
 mod ask;
 mod tell;
 
-use imgdelta_core::Result;
+use imgdelta_core::{Error, Result};
 use imgdelta_repository::{
     catalogue::{Inventory, Repository, facts},
     choice::{self, Carrier, Node, Resized, Site},
@@ -216,11 +216,14 @@ pub(crate) fn plan(job: &job::Plan, run: &Run<'_>) -> Result<Planned> {
         })
         .collect();
     let carrier = carrier(job);
-    let batch = choice::batch(&here, &sites, &wanted, carrier, &holdings, &job.rules)?;
-    let alike = nodes
-        .iter()
-        .map(|there| choice::resized(&here, there, &holdings, &job.rules))
-        .collect::<Result<Vec<Vec<Resized>>>>()?;
+    let (batch, alike) = run.exec().install(|| {
+        let batch = choice::batch(&here, &sites, &wanted, carrier, &holdings, &job.rules)?;
+        let alike = nodes
+            .iter()
+            .map(|there| choice::resized(&here, there, &holdings, &job.rules))
+            .collect::<Result<Vec<Vec<Resized>>>>()?;
+        Ok::<_, Error>((batch, alike))
+    })??;
     let names = Names::of(&listing);
     let mut notes = super::repo::unreadable(&listing);
     notes.extend(remarks(&lists, &repository, job));

@@ -14,6 +14,7 @@ mod bases;
 mod bombs;
 mod cuts;
 mod malformed;
+mod memory;
 mod place;
 mod references;
 mod traced;

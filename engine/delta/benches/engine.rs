@@ -117,12 +117,7 @@ fn make(base: &Path, target: &Path, child: &Path) -> Result<()> {
     let output = create(&spec, target_disk.size().into(), parent)?;
     let (memory, watch) = (DigestCache::none(), Watch::default());
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
-    let work = ExecContext {
-        threads,
-        watch: &watch,
-        time: None,
-        new_ids: None,
-    };
+    let work = ExecContext::new(threads, &watch);
     Make {
         base: &base_disk,
         target: &target_disk,

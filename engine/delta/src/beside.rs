@@ -7,9 +7,9 @@ use crate::{
     buffer::Aligned,
     chain::Chain,
     digest_cache::DigestCache,
+    planner::{Relation, Side, Task, extents_of, read_extents},
     prove::{Proof, Prover},
     tree::{Digest, WINDOW},
-    walk::{Known, Segment, Side, read_spans, spans_of},
 };
 
 /// The base, and what it must be.
@@ -58,25 +58,29 @@ impl<'a> Beside<'a> {
         }
     }
 
-    /// The base's leaf of window `number` of a segment, `target` being that of the disk of `size` bytes over it.
+    /// The base's leaf of window `number` of a task, `target` being that of the disk of `size` bytes over it.
     pub(crate) fn leaf(
         &self,
         buffer: &mut Aligned,
-        segment: &Segment,
+        task: &Task,
         number: u64,
         (target, size): (&Digest, Bytes),
     ) -> Result<Digest> {
         let at = VirtOffset(number.saturating_mul(WINDOW.0));
-        let len = WINDOW.min(segment.at.saturating_add(segment.len).since(at));
-        let spans = spans_of(&segment.spans, at, len);
+        let len = WINDOW.min(task.end().since(at));
+        let extents = extents_of(&task.extents, at, len);
         let own = self.base.size();
         let is_alike = Prover::window_len(own, number) == Prover::window_len(size, number);
-        if is_alike && spans.iter().all(|span| span.known != Known::Nothing) {
+        if is_alike
+            && extents
+                .iter()
+                .all(|extent| extent.relation != Relation::Unknown)
+        {
             return Ok(*target);
         }
         let bytes = buffer.bytes_mut().get_mut(..len.in_memory());
         let bytes = bytes.unwrap_or_default();
-        read_spans(&self.base, spans, Side::Base, at, bytes)?;
+        read_extents(&self.base, extents, Side::Base, at, bytes)?;
         Ok(Prover::leaf_of(own, number, bytes))
     }
 }

@@ -10,6 +10,8 @@ use imgdelta_core::{
     VirtOffset,
 };
 
+use crate::exec::Decoding;
+
 /// One layer of a chain.
 #[derive(Clone, Debug)]
 pub struct Layer {
@@ -70,8 +72,8 @@ pub enum Origin {
     Zero,
     /// The layer of that number, the top one being 0, has it.
     Layer(usize),
-    /// It is somewhere below the layers that were asked.
-    Below,
+    /// It is somewhere below the layers that were asked: from the one of that number on.
+    Below(usize),
 }
 
 /// A run of a disk with one origin.
@@ -83,8 +85,31 @@ pub struct Run {
     pub len: Bytes,
     /// Where it comes from.
     pub origin: Origin,
-    /// What that layer says of it.
+    /// What that layer says of it: all that is needed to read it.
     pub state: State,
+}
+
+impl Run {
+    fn extent(&self) -> Extent {
+        Extent {
+            at: self.at,
+            len: self.len,
+            state: self.state,
+        }
+    }
+
+    /// Both as one, if they can be read at once: `next` is the same layer's, or zero, and goes on where this ends.
+    fn joined(&self, next: &Self) -> Option<Self> {
+        let goes_on = self.origin == next.origin
+            && match self.origin {
+                Origin::Zero | Origin::Below(_) => true,
+                Origin::Layer(_) => self.extent().joined(&next.extent()).is_some(),
+            };
+        goes_on.then(|| Self {
+            len: Bytes(self.len.0.saturating_add(next.len.0)),
+            ..*self
+        })
+    }
 }
 
 /// Layers, top first.
@@ -160,7 +185,17 @@ impl Chain {
         &self.layers
     }
 
-    /// The largest block of all layers: reading less of a packed block unpacks it more than once.
+    /// What reading costs where layers hold compressed units.
+    pub(crate) fn decoding(&self) -> Decoding {
+        let layers = self.layers.iter();
+        Decoding::of(
+            layers
+                .filter_map(|layer| layer.image.compressed_unit())
+                .max(),
+        )
+    }
+
+    /// The largest block of all layers: reading less of a compressed block decodes it more than once.
     #[must_use]
     pub fn block_size(&self) -> Bytes {
         self.layers
@@ -188,14 +223,14 @@ impl Chain {
     /// # Errors
     /// Corrupt or Host, if a layer cannot say.
     pub fn run_above(&self, at: VirtOffset, floor: usize) -> Result<Run> {
-        self.run_asking(at, floor, |_, layer| layer.image.extent_at(at))
+        self.run_asking(at, (0, floor), |_, layer| layer.image.extent_at(at))
     }
 
-    /// The run from `at` on, each layer above `floor` being asked through `ask`, by its number, until one says something.
+    /// The run from `at` on, each layer from `top` to above `floor` being asked through `ask`, by its number, until one says something.
     fn run_asking(
         &self,
         at: VirtOffset,
-        floor: usize,
+        (top, floor): (usize, usize),
         mut ask: impl FnMut(usize, &Layer) -> Result<Extent>,
     ) -> Result<Run> {
         let mut len = Bytes(self.size.0.saturating_sub(at.0));
@@ -207,7 +242,8 @@ impl Chain {
                 state,
             })
         };
-        for (number, (layer, seen)) in self.layers.iter().zip(&self.seen).enumerate().take(floor) {
+        let layers = self.layers.iter().zip(&self.seen).enumerate();
+        for (number, (layer, seen)) in layers.take(floor).skip(top) {
             if at.0 >= seen.0 {
                 return run(len, Origin::Zero, State::Zero);
             }
@@ -221,7 +257,8 @@ impl Chain {
         }
         match self.seen.get(floor) {
             Some(seen) if at.0 < seen.0 => {
-                run(len.min(Bytes(seen.0 - at.0)), Origin::Below, State::Absent)
+                let len = len.min(Bytes(seen.0 - at.0));
+                run(len, Origin::Below(floor), State::Absent)
             }
             Some(_) => run(len, Origin::Zero, State::Zero),
             None => run(len, Origin::Zero, State::Absent),
@@ -252,43 +289,95 @@ impl Chain {
         ))
     }
 
-    /// Fills `buf` from a run that has this origin.
+    /// Fills `buf` from runs that lie one behind the other, none being asked for again: plain bytes are read from the layers' files, in one
+    /// piece where they go on in the file. Behind the last run it is zero.
     ///
     /// # Errors
-    /// Corrupt or Host, if the layer cannot be read.
-    pub fn read_run(&self, origin: Origin, at: VirtOffset, buf: &mut [u8]) -> Result<()> {
-        match origin {
+    /// Corrupt or Host, if a layer cannot be read.
+    pub(crate) fn read_runs(&self, runs: impl Iterator<Item = Run>, buf: &mut [u8]) -> Result<()> {
+        let mut runs = runs.peekable();
+        let mut rest = buf;
+        let mut compressed = Vec::new();
+        while let Some(first) = runs.next() {
+            let mut run = first;
+            let is_compressed = matches!(run.state, State::Compressed { .. });
+            compressed.clear();
+            compressed.push(run.extent());
+            while let Some(next) = runs.peek() {
+                if is_compressed
+                    && next.origin == run.origin
+                    && matches!(next.state, State::Compressed { .. })
+                {
+                    compressed.push(next.extent());
+                    run.len = Bytes(run.len.0.saturating_add(next.len.0));
+                } else if let Some(both) = run.joined(next).filter(|_| !is_compressed) {
+                    run = both;
+                } else {
+                    break;
+                }
+                runs.next();
+            }
+            let (now, later) = rest.split_at_mut(run.len.in_memory().min(rest.len()));
+            if is_compressed {
+                self.layer(run.origin)?
+                    .image
+                    .read_compressed(&compressed, now)?;
+            } else {
+                self.read_run(&run, now)?;
+            }
+            rest = later;
+        }
+        rest.fill(0);
+        Ok(())
+    }
+
+    /// Fills `buf` from a run.
+    fn read_run(&self, run: &Run, buf: &mut [u8]) -> Result<()> {
+        match run.origin {
             Origin::Zero => {
                 buf.fill(0);
                 Ok(())
             }
-            Origin::Layer(number) => match self.layers.get(number) {
-                Some(layer) => layer.image.read_data(at, buf),
-                None => Err(Error::new(
-                    Kind::Usage,
-                    format!("the chain has no layer {number}"),
-                )),
-            },
-            Origin::Below => self.read_at(at, buf),
+            Origin::Layer(_) => {
+                let layer = self.layer(run.origin)?;
+                layer.image.read_extent(&run.extent(), buf)
+            }
+            Origin::Below(top) => self.read_from(top, run.at, buf),
         }
+    }
+
+    fn layer(&self, origin: Origin) -> Result<&Layer> {
+        let number = match origin {
+            Origin::Layer(number) => self.layers.get(number),
+            Origin::Zero | Origin::Below(_) => None,
+        };
+        let error = || Error::new(Kind::Usage, format!("the chain has no {origin:?}"));
+        number.ok_or_else(error)
     }
 
     /// Fills `buf` with the disk's bytes from `at` on; beyond its end they are zero.
     ///
     /// # Errors
     /// Corrupt or Host, if a layer cannot be read.
-    pub fn read_at(&self, at: VirtOffset, mut buf: &mut [u8]) -> Result<()> {
-        let mut at = at;
-        while !buf.is_empty() {
+    pub fn read_at(&self, at: VirtOffset, buf: &mut [u8]) -> Result<()> {
+        self.read_from(0, at, buf)
+    }
+
+    /// As [`read_at`](Self::read_at), the layers above `top` being silent.
+    fn read_from(&self, top: usize, at: VirtOffset, buf: &mut [u8]) -> Result<()> {
+        let (mut at, mut rest) = (at, buf);
+        while !rest.is_empty() {
             if at.0 >= self.size.0 {
-                buf.fill(0);
+                rest.fill(0);
                 return Ok(());
             }
-            let run = self.run_at(at)?;
-            let (now, rest) = buf.split_at_mut(run.len.in_memory().min(buf.len()));
-            self.read_run(run.origin, at, now)?;
-            at = at.saturating_add(Bytes::from(now.len()));
-            buf = rest;
+            let ask = |_, layer: &Layer| layer.image.extent_at(at);
+            let mut run = self.run_asking(at, (top, self.layers.len()), ask)?;
+            run.len = run.len.min(Bytes::from(rest.len()));
+            let (now, later) = rest.split_at_mut(run.len.in_memory());
+            self.read_run(&run, now)?;
+            at = at.saturating_add(run.len);
+            rest = later;
         }
         Ok(())
     }
@@ -332,19 +421,34 @@ impl<'a> Cursor<'a> {
     /// # Errors
     /// As [`Chain::run_above`].
     pub fn run_above(&mut self, at: VirtOffset, floor: usize) -> Result<Run> {
+        self.run_beside(at, floor, &mut SharedAnswers::default(), usize::MAX)
+    }
+
+    /// As [`run_above`](Self::run_above); what layers from `shared` on say is remembered in `answers`, for another chain that has the same
+    /// ones.
+    pub(crate) fn run_beside(
+        &mut self,
+        at: VirtOffset,
+        floor: usize,
+        answers: &mut SharedAnswers,
+        shared: usize,
+    ) -> Result<Run> {
         let said = &mut self.said;
-        self.chain.run_asking(at, floor, |number, layer| {
-            match said.get(number) {
-                Some(Some(last)) if last.at <= at && at < last.end() => {
-                    return Ok(last.part(at, last.len));
+        self.chain.run_asking(at, (0, floor), |number, layer| {
+            let place = match number.checked_sub(shared) {
+                Some(number) => answers.0.get_mut(number),
+                None => said.get_mut(number),
+            };
+            match place {
+                Some(Some(last)) if last.at <= at && at < last.end() => Ok(last.part(at, last.len)),
+                place => {
+                    let extent = layer.image.extent_at(at)?;
+                    if let Some(place) = place {
+                        *place = Some(extent);
+                    }
+                    Ok(extent)
                 }
-                _ => {}
             }
-            let extent = layer.image.extent_at(at)?;
-            if let Some(place) = said.get_mut(number) {
-                *place = Some(extent);
-            }
-            Ok(extent)
         })
     }
 
@@ -354,5 +458,16 @@ impl<'a> Cursor<'a> {
     /// As [`Chain::run_above`].
     pub fn run_at(&mut self, at: VirtOffset) -> Result<Run> {
         self.run_above(at, self.chain.layers.len())
+    }
+}
+
+/// What layers that two chains have in common said last.
+#[derive(Debug, Default)]
+pub(crate) struct SharedAnswers(Vec<Option<Extent>>);
+
+impl SharedAnswers {
+    /// Of so many layers.
+    pub(crate) fn of(layers: usize) -> Self {
+        Self(vec![None; layers])
     }
 }

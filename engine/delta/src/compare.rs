@@ -2,15 +2,17 @@
 //!
 //! What the tables decide is not read: runs that are zero on both sides, or that both take from the same layer.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use imgdelta_core::{Bytes, Result, SECTOR, VirtOffset};
 
 use crate::{
     buffer::Aligned,
     chain::Chain,
     exec::{self, ExecContext},
-    ordered::{self, Line},
+    pipeline::{self, Stage},
+    planner::{ExtentPlanner, PlanOptions, Relation, Side, Task, extents_of, read_extents},
     tree::WINDOW,
-    walk::{Known, Manner, Segment, Side, Walker, read_spans, spans_of, windows},
 };
 
 /// How two disks are to be compared.
@@ -59,7 +61,7 @@ impl Compare<'_> {
         each: &mut (dyn FnMut(VirtOffset, Bytes) -> Result<()> + Send),
     ) -> Result<Difference> {
         let step = exec::step(WINDOW, self.one.block_size().max(self.other.block_size()));
-        let manner = Manner {
+        let options = PlanOptions {
             step,
             skips_zero: true,
             skips_same: true,
@@ -67,8 +69,8 @@ impl Compare<'_> {
         };
         let end = self.one.size().max(self.other.size());
         let sizes_differ = self.one.size() != self.other.size() && !self.ignores_size;
-        let serial = Serial {
-            walker: Walker::new(Some(self.one), self.other, end, manner),
+        let planner = ExtentPlanner::new(Some(self.one), self.other, end, options);
+        let sink = Sink {
             found: Difference {
                 sizes_differ,
                 ..Difference::default()
@@ -77,19 +79,24 @@ impl Compare<'_> {
             each,
         };
         self.work.watch.begin(end);
-        let desks = self
+        let decoding = self.one.decoding().max(self.other.decoding());
+        let each = Bytes(2 * WINDOW.0 + decoding.memory.0);
+        let workers = self
             .work
-            .desks(|| (Aligned::zeroed(WINDOW), Aligned::zeroed(WINDOW)));
-        let mut serial = ordered::run(&Comparer { compare: self }, desks, serial)?;
-        serial.flush()?;
+            .cpu_workers(each, || (Aligned::zeroed(WINDOW), Aligned::zeroed(WINDOW)));
+        let comparer = Comparer {
+            compare: self,
+            is_decided: AtomicBool::new(sizes_differ),
+        };
+        let (_, mut sink) = pipeline::run(&comparer, &self.work, workers, (planner, sink))?;
+        sink.flush()?;
         self.one.prove_unchanged()?;
         self.other.prove_unchanged()?;
-        Ok(serial.found)
+        Ok(sink.found)
     }
 }
 
-struct Serial<'a> {
-    walker: Walker<'a>,
+struct Sink<'a> {
     found: Difference,
     /// A run of differing sectors that may go on.
     pending: Option<(VirtOffset, Bytes)>,
@@ -98,10 +105,12 @@ struct Serial<'a> {
 
 struct Comparer<'a> {
     compare: &'a Compare<'a>,
+    /// Whether there is a difference: what stops early asks for no more then.
+    is_decided: AtomicBool,
 }
 
-struct Piece {
-    segment: Segment,
+struct CompareTask {
+    plan: Task,
     /// The first byte that differs.
     first: Option<VirtOffset>,
     /// Runs of differing sectors.
@@ -109,35 +118,38 @@ struct Piece {
     windows: u64,
 }
 
-impl<'a> Line for Comparer<'a> {
-    type Piece = Piece;
-    type Desk = (Aligned, Aligned);
-    type Serial = Serial<'a>;
+impl<'a> Stage for Comparer<'a> {
+    type Task = CompareTask;
+    type Worker = (Aligned, Aligned);
+    type Source = ExtentPlanner<'a>;
+    type Sink = Sink<'a>;
 
-    fn next(&self, serial: &mut Self::Serial) -> Result<Option<Piece>> {
+    fn next_task(&self, planner: &mut Self::Source) -> Result<Option<CompareTask>> {
         self.compare.work.watch.go_on()?;
-        if self.compare.stops_early && !serial.found.is_none() {
+        if self.compare.stops_early && self.is_decided.load(Ordering::Relaxed) {
             return Ok(None);
         }
-        let segment = serial.walker.segment()?;
-        Ok(segment.map(|segment| Piece {
-            segment,
+        Ok(planner.task()?.map(|plan| CompareTask {
+            plan,
             first: None,
             runs: Vec::new(),
             windows: 0,
         }))
     }
 
-    fn work(&self, (one, other): &mut Self::Desk, piece: &mut Piece) -> Result<()> {
-        if piece.segment.known != Known::Nothing {
+    fn process(&self, (one, other): &mut Self::Worker, task: &mut CompareTask) -> Result<()> {
+        if task.plan.relation != Relation::Unknown {
             return Ok(());
         }
-        let end = piece.segment.at.saturating_add(piece.segment.len);
-        for number in windows(piece.segment.at, piece.segment.len) {
+        let end = task.plan.end();
+        for number in task.plan.windows() {
             let at = VirtOffset(number.saturating_mul(WINDOW.0));
             let len = WINDOW.min(end.since(at));
-            let spans = spans_of(&piece.segment.spans, at, len);
-            if spans.iter().all(|span| span.known != Known::Nothing) {
+            let extents = extents_of(&task.plan.extents, at, len);
+            if extents
+                .iter()
+                .all(|extent| extent.relation != Relation::Unknown)
+            {
                 continue;
             }
             let one = one
@@ -148,62 +160,64 @@ impl<'a> Line for Comparer<'a> {
                 .bytes_mut()
                 .get_mut(..len.in_memory())
                 .unwrap_or_default();
-            read_spans(self.compare.one, spans, Side::Base, at, one)?;
-            read_spans(self.compare.other, spans, Side::Target, at, other)?;
+            read_extents(self.compare.one, extents, Side::Base, at, one)?;
+            read_extents(self.compare.other, extents, Side::Target, at, other)?;
             if one != other {
-                piece.windows += 1;
-                note_difference(at, one, other, piece);
+                task.windows += 1;
+                note_difference(at, one, other, task);
             }
         }
         Ok(())
     }
 
-    fn turn(&self, _: &mut Self::Desk, piece: &mut Piece, serial: &mut Self::Serial) -> Result<()> {
-        serial.found.windows += piece.windows;
-        if serial.found.first.is_none() {
-            serial.found.first = piece.first;
+    fn commit(
+        &self,
+        _: &mut Self::Worker,
+        task: &mut CompareTask,
+        sink: &mut Self::Sink,
+    ) -> Result<()> {
+        sink.found.windows += task.windows;
+        if sink.found.first.is_none() {
+            sink.found.first = task.first;
         }
         let mut changed = 0;
-        for (at, len) in &piece.runs {
+        for (at, len) in &task.runs {
             changed += len.0;
-            serial.add(*at, *len)?;
+            sink.add(*at, *len)?;
         }
-        serial.found.bytes = Bytes(serial.found.bytes.0 + changed);
-        self.compare
-            .work
-            .watch
-            .advance(piece.segment.len, Bytes(changed));
-        Ok(())
-    }
-
-    fn after(&self, _: &mut Self::Desk, _: Piece) -> Result<()> {
+        sink.found.bytes = Bytes(sink.found.bytes.0 + changed);
+        if !sink.found.is_none() {
+            self.is_decided.store(true, Ordering::Relaxed);
+        }
+        let watch = self.compare.work.watch;
+        watch.advance(task.plan.len, Bytes(changed));
         Ok(())
     }
 }
 
-fn note_difference(at: VirtOffset, one: &[u8], other: &[u8], piece: &mut Piece) {
+fn note_difference(at: VirtOffset, one: &[u8], other: &[u8], task: &mut CompareTask) {
     let sector = SECTOR as usize;
     for (number, (one, other)) in one.chunks(sector).zip(other.chunks(sector)).enumerate() {
         if one == other {
             continue;
         }
         let start = at.saturating_add(Bytes::from(number * sector));
-        if piece.first.is_none() {
+        if task.first.is_none() {
             let byte = one
                 .iter()
                 .zip(other)
                 .position(|(one, other)| one != other)
                 .unwrap_or_default();
-            piece.first = Some(start.saturating_add(Bytes::from(byte)));
+            task.first = Some(start.saturating_add(Bytes::from(byte)));
         }
-        match piece.runs.last_mut() {
+        match task.runs.last_mut() {
             Some((from, len)) if from.saturating_add(*len) == start => len.0 += one.len() as u64,
-            _ => piece.runs.push((start, Bytes::from(one.len()))),
+            _ => task.runs.push((start, Bytes::from(one.len()))),
         }
     }
 }
 
-impl Serial<'_> {
+impl Sink<'_> {
     fn add(&mut self, at: VirtOffset, len: Bytes) -> Result<()> {
         match &mut self.pending {
             Some((from, so_far)) if from.saturating_add(*so_far) == at => {

@@ -9,12 +9,12 @@ use crate::{
     buffer::{Aligned, is_zero},
     chain::Chain,
     digest_cache::{DigestCache, LeafWriter},
-    exec::{self, ExecContext},
-    ordered::{self, Line},
+    exec::{self, Costs, ExecContext, LONGEST_STEP},
+    pipeline::{self, Stage},
+    planner::{ExtentPlanner, PlanOptions, Relation, Side, Task, extents_of},
     prove::{Proof, Prover},
     tree::{Digest, WINDOW},
     unit_writer::{Seed, UnitWriter},
-    walk::{Known, Manner, Segment, Side, Walker, read_spans, spans_of, windows},
 };
 
 /// How a disk is to be copied.
@@ -46,10 +46,10 @@ impl Convert<'_> {
     /// Those of the chain and of the writer; Host, if an input changed meanwhile; Interrupted.
     pub fn run(&self, writer: Box<dyn ImageWriter>) -> Result<Converted> {
         let keeping = self.proves.then(|| self.memory.keep(self.disk)).flatten();
-        let serial = self.write(writer, keeping, None)?;
+        let done = self.write(writer, keeping, None)?;
         Ok(Converted {
-            written: serial.written,
-            proof: self.proves.then(|| serial.prover.finish(true)),
+            written: done.written,
+            proof: self.proves.then(|| done.prover.finish(true)),
         })
     }
 
@@ -84,16 +84,16 @@ impl Convert<'_> {
             ..*self
         };
         let is_kept = leaves.is_some();
-        let serial = proving.write(writer, leaves, base)?;
+        let done = proving.write(writer, leaves, base)?;
         let (proof, leaves) = if is_kept {
-            let (proof, leaves) = serial.prover.finish_kept()?;
+            let (proof, leaves) = done.prover.finish_kept()?;
             (proof, Some(leaves))
         } else {
-            (serial.prover.finish(true), None)
+            (done.prover.finish(true), None)
         };
         let copied = Converted {
             proof: Some(proof),
-            written: serial.written,
+            written: done.written,
         };
         Ok((copied, leaves))
     }
@@ -105,9 +105,12 @@ impl Convert<'_> {
         base: Option<&Beside<'_>>,
     ) -> Result<Written> {
         let shape = writer.shape();
-        let least = self.work.waiting_step();
-        let step = exec::step(shape.unit.max(least), self.disk.block_size());
-        let manner = Manner {
+        let decoding = self.disk.decoding();
+        let decoding = base.map_or(decoding, |base| decoding.max(base.disk().decoding()));
+        let encoder = writer.encoder().memory();
+        let costs = Costs::new(shape.unit, encoder, decoding, LONGEST_STEP);
+        let (step, count) = self.work.crew(self.work.io_workers(), &costs);
+        let options = PlanOptions {
             step,
             skips_zero: !shape.wants_zeros || base.is_some_and(Beside::is_under),
             skips_same: false,
@@ -120,8 +123,8 @@ impl Convert<'_> {
         };
         let end = base.map_or(Bytes::ZERO, |base| base.disk().size());
         let end = end.max(self.disk.size()).max(least);
-        let serial = Serial {
-            walker: Walker::new(base.map(Beside::disk), self.disk, end, manner),
+        let planner = ExtentPlanner::new(base.map(Beside::disk), self.disk, end, options);
+        let sink = Sink {
             prover: Prover::new(self.disk.size(), keeping),
             base: base.map(Beside::begin),
             seed: Seed::new(shape.size),
@@ -129,8 +132,8 @@ impl Convert<'_> {
             written: Bytes::ZERO,
         };
         self.work.watch.begin(end);
-        let desks = self.work.waiting_desks(|| Desk {
-            emitter: UnitWriter::new(&*serial.writer, step),
+        let workers = exec::workers(count, || Worker {
+            unit_writer: UnitWriter::new(&*sink.writer, step),
             base: base.map(|_| Aligned::zeroed(WINDOW)),
         });
         let copier = Copier {
@@ -138,17 +141,17 @@ impl Convert<'_> {
             shape,
             base,
         };
-        let serial = ordered::run(&copier, desks, serial)?;
+        let (_, sink) = pipeline::run(&copier, &self.work, workers, (planner, sink))?;
         self.disk.prove_unchanged()?;
-        serial.base.map_or(Ok(()), Progress::finish)?;
-        let seed = self.work.seed(serial.seed.finish());
-        serial.writer.finish(&Seal {
+        sink.base.map_or(Ok(()), Progress::finish)?;
+        let seed = self.work.seed(sink.seed.finish());
+        sink.writer.finish(&Seal {
             seed,
             time: self.work.time,
         })?;
         Ok(Written {
-            prover: serial.prover,
-            written: serial.written,
+            prover: sink.prover,
+            written: sink.written,
         })
     }
 }
@@ -159,8 +162,7 @@ struct Written {
     written: Bytes,
 }
 
-struct Serial<'a> {
-    walker: Walker<'a>,
+struct Sink<'a> {
     prover: Prover,
     /// The proof of the base, if it is to be proven too.
     base: Option<Progress<'a>>,
@@ -176,14 +178,14 @@ struct Copier<'a> {
 }
 
 /// One thread's buffers.
-struct Desk {
-    emitter: UnitWriter,
+struct Worker {
+    unit_writer: UnitWriter,
     /// A window of the base, if that is to be proven too.
     base: Option<Aligned>,
 }
 
-struct Piece {
-    segment: Segment,
+struct ConvertTask {
+    plan: Task,
     /// How much of the disk it stands for: what is zero at its ends is not looked at.
     covers: Bytes,
     leaves: Vec<Digest>,
@@ -192,25 +194,29 @@ struct Piece {
     units: u64,
 }
 
-impl<'a> Line for Copier<'a> {
-    type Piece = Piece;
-    type Desk = Desk;
-    type Serial = Serial<'a>;
+impl<'a> Stage for Copier<'a> {
+    type Task = ConvertTask;
+    type Worker = Worker;
+    type Source = ExtentPlanner<'a>;
+    type Sink = Sink<'a>;
 
-    fn next(&self, serial: &mut Self::Serial) -> Result<Option<Piece>> {
+    fn next_task(&self, planner: &mut Self::Source) -> Result<Option<ConvertTask>> {
         self.copy.work.watch.go_on()?;
-        Ok(serial.walker.segment()?.map(|segment| Piece {
-            covers: segment.len,
-            segment: self.trimmed(segment),
+        Ok(planner.task()?.map(|plan| ConvertTask {
+            covers: plan.len,
+            plan: self.trimmed(plan),
             leaves: Vec::new(),
             base: Vec::new(),
             units: 0,
         }))
     }
 
-    fn work(&self, Desk { emitter, base }: &mut Desk, piece: &mut Piece) -> Result<()> {
-        let Segment { at, len, known, .. } = piece.segment;
-        if known == Known::Zero {
+    fn process(&self, worker: &mut Worker, task: &mut ConvertTask) -> Result<()> {
+        let Worker { unit_writer, base } = worker;
+        let Task {
+            at, len, relation, ..
+        } = task.plan;
+        if relation == Relation::Zero {
             return Ok(());
         }
         let there = len.min(Bytes(self.shape.size.0.saturating_sub(at.0)));
@@ -221,62 +227,58 @@ impl<'a> Line for Copier<'a> {
         } else {
             there
         };
-        emitter.begin_full(child_len);
-        let bytes = emitter
+        unit_writer.begin_full(child_len);
+        let bytes = unit_writer
             .data_mut()
             .get_mut(..child_len.max(len).in_memory())
             .unwrap_or_default();
-        read_spans(
-            self.copy.disk,
-            &piece.segment.spans,
-            Side::Target,
-            at,
-            bytes,
-        )?;
+        task.plan.read(self.copy.disk, Side::Target, at, bytes)?;
         if self.copy.proves {
             let size = self.copy.disk.size();
             let leaf = |(number, window): (u64, &[u8])| Prover::leaf_of(size, number, window);
-            piece.leaves = windows(at, len)
-                .zip(emitter.data().chunks(WINDOW.in_memory()))
+            task.leaves = (task.plan.windows())
+                .zip(unit_writer.data().chunks(WINDOW.in_memory()))
                 .map(leaf)
                 .collect();
         }
         if let (Some(beside), Some(buffer)) = (self.base, base) {
-            piece.base = self.leaves_beside(beside, buffer, piece)?;
+            task.base = self.leaves_beside(beside, buffer, task)?;
         }
-        self.mark(emitter, piece, child_len);
-        emitter.pack(at, child_len)?;
-        piece.units = emitter.units();
+        self.mark(unit_writer, &task.plan, child_len);
+        unit_writer.pack(at, child_len)?;
+        task.units = unit_writer.units();
         Ok(())
     }
 
-    fn turn(&self, desk: &mut Desk, piece: &mut Piece, serial: &mut Self::Serial) -> Result<()> {
+    fn commit(
+        &self,
+        worker: &mut Worker,
+        task: &mut ConvertTask,
+        sink: &mut Self::Sink,
+    ) -> Result<()> {
         let mut written = Bytes::ZERO;
-        if piece.segment.known == Known::Zero {
-            let range = windows(piece.segment.at, piece.segment.len);
-            serial.prover.zeros(range.end - range.start);
-            if let Some(base) = &mut serial.base {
+        if task.plan.relation == Relation::Zero {
+            let range = task.plan.windows();
+            sink.prover.zeros(range.end - range.start);
+            if let Some(base) = &mut sink.base {
                 base.zeros(range.end - range.start);
             }
         } else {
-            if let Some(base) = &mut serial.base {
-                piece.base.iter().try_for_each(|leaf| base.leaf(leaf))?;
+            if let Some(base) = &mut sink.base {
+                task.base.iter().try_for_each(|leaf| base.leaf(leaf))?;
             }
-            let emitter = &mut desk.emitter;
-            written = emitter.place(piece.segment.at, &mut *serial.writer, &mut serial.seed)?;
-            piece
-                .leaves
-                .iter()
-                .for_each(|leaf| serial.prover.leaf(leaf));
+            let unit_writer = &mut worker.unit_writer;
+            written = unit_writer.place(task.plan.at, &mut *sink.writer, &mut sink.seed)?;
+            task.leaves.iter().for_each(|leaf| sink.prover.leaf(leaf));
         }
-        serial.written = Bytes(serial.written.0.saturating_add(written.0));
-        self.copy.work.watch.advance(piece.covers, written);
+        sink.written = Bytes(sink.written.0.saturating_add(written.0));
+        self.copy.work.watch.advance(task.covers, written);
         Ok(())
     }
 
-    fn after(&self, desk: &mut Desk, piece: Piece) -> Result<()> {
-        if piece.units > 0 {
-            desk.emitter.write()
+    fn flush(&self, worker: &mut Worker, task: ConvertTask) -> Result<()> {
+        if task.units > 0 {
+            worker.unit_writer.write()
         } else {
             Ok(())
         }
@@ -284,58 +286,60 @@ impl<'a> Line for Copier<'a> {
 }
 
 impl Copier<'_> {
-    /// The base's leaves of a piece whose own are known.
+    /// The base's leaves of a task whose own are known.
     fn leaves_beside(
         &self,
         beside: &Beside<'_>,
         buffer: &mut Aligned,
-        piece: &Piece,
+        task: &ConvertTask,
     ) -> Result<Vec<Digest>> {
         let size = self.copy.disk.size();
-        windows(piece.segment.at, piece.segment.len)
-            .zip(&piece.leaves)
-            .map(|(number, leaf)| beside.leaf(buffer, &piece.segment, number, (leaf, size)))
+        (task.plan.windows())
+            .zip(&task.leaves)
+            .map(|(number, leaf)| beside.leaf(buffer, &task.plan, number, (leaf, size)))
             .collect()
     }
 
-    /// The segment without the whole units at its ends that are known to be zero: of a sparse disk most are. What proves the disk must see
+    /// The task without the whole units at its ends that are known to be zero: of a sparse disk most are. What proves the disk must see
     /// all of it, and what writes zeros too.
-    fn trimmed(&self, segment: Segment) -> Segment {
-        if self.copy.proves || self.shape.wants_zeros || segment.known != Known::Nothing {
-            return segment;
+    fn trimmed(&self, task: Task) -> Task {
+        if self.copy.proves || self.shape.wants_zeros || task.relation != Relation::Unknown {
+            return task;
         }
-        let mut stored = segment
-            .spans
-            .iter()
-            .filter(|span| span.known != Known::Zero);
+        let extents = task.extents.iter();
+        let mut stored = extents.filter(|extent| extent.relation != Relation::Zero);
         let Some(first) = stored.next() else {
-            return segment;
+            return task;
         };
         let last = stored.next_back().unwrap_or(first);
         let unit = self.shape.unit;
-        let end = segment.at.saturating_add(segment.len);
-        let from = first.at.align_down(unit).max(segment.at);
+        let end = task.end();
+        let from = first.at.align_down(unit).max(task.at);
         let to = VirtOffset(Bytes(last.end().0).round_up(unit).0).min(end);
-        Segment {
+        Task {
             at: from,
             len: to.since(from),
-            ..segment
+            ..task
         }
     }
 
     /// What is zero need not be stored, unless old bytes would show through; nor does what stands there already.
-    fn mark(&self, emitter: &mut UnitWriter, piece: &Piece, len: Bytes) {
+    fn mark(&self, unit_writer: &mut UnitWriter, task: &Task, len: Bytes) {
         let Shape {
             grain, wants_zeros, ..
         } = self.shape;
         let is_under = self.base.is_some_and(Beside::is_under);
         let is_same = |number: usize| {
             let at = (number as u64).saturating_mul(grain.0);
-            let at = piece.segment.at.saturating_add(Bytes(at));
-            let spans = spans_of(&piece.segment.spans, at, grain);
-            spans.iter().all(|span| span.known != Known::Nothing)
+            let at = task.at.saturating_add(Bytes(at));
+            let extents = extents_of(&task.extents, at, grain);
+            let mut relations = extents.iter().map(|extent| extent.relation);
+            relations.all(|relation| relation != Relation::Unknown)
         };
-        let bytes = emitter.data().get(..len.in_memory()).unwrap_or_default();
+        let bytes = unit_writer
+            .data()
+            .get(..len.in_memory())
+            .unwrap_or_default();
         let grains = bytes.chunks(grain.in_memory().max(1)).enumerate();
         let states: Vec<Grain> = grains
             .map(|(number, bytes)| match wants_zeros || !is_zero(bytes) {
@@ -343,7 +347,7 @@ impl Copier<'_> {
                 _ => Grain::Absent,
             })
             .collect();
-        for (place, state) in emitter.grains_mut().iter_mut().zip(states) {
+        for (place, state) in unit_writer.grains_mut().iter_mut().zip(states) {
             *place = state;
         }
     }

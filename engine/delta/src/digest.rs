@@ -13,10 +13,10 @@ use crate::{
     chain::Chain,
     digest_cache::{DigestCache, LeafReader, LeafWriter, windows_of},
     exec::{self, ExecContext},
-    ordered::{self, Line},
+    pipeline::{self, Stage},
+    planner::{ExtentPlanner, PlanOptions, Relation, Side, Task},
     prove::{Proof, Prover},
     tree::{Digest, WINDOW},
-    walk::{Known, Manner, Segment, Side, Walker, read_spans, spans_of, windows},
 };
 
 /// Reads the disk and works out what proves it; its leaves are then remembered.
@@ -24,8 +24,8 @@ use crate::{
 /// # Errors
 /// Those of the chain; Host, if an input changed meanwhile; Interrupted.
 pub fn prove(disk: &Chain, memory: &DigestCache, work: ExecContext<'_>) -> Result<Proof> {
-    let serial = hash(disk, memory.keep(disk), None, work)?;
-    Ok(serial.prover.finish(true))
+    let sink = hash(disk, memory.keep(disk), None, work)?;
+    Ok(sink.prover.finish(true))
 }
 
 /// Reads the disk and works out what proves it; its leaves go to `leaves`, whose file is then complete, but neither durable nor in
@@ -56,9 +56,9 @@ pub fn verify(disk: &Chain, leaves: LeafReader, work: ExecContext<'_>) -> Result
             ),
         ));
     }
-    let serial = hash(disk, None, Some(Against::new(leaves)), work)?;
-    let verdict = serial.against.map(Against::finish).unwrap_or_default();
-    Ok((serial.prover.finish(true), verdict))
+    let sink = hash(disk, None, Some(Against::new(leaves)), work)?;
+    let verdict = sink.against.map(Against::finish).unwrap_or_default();
+    Ok((sink.prover.finish(true), verdict))
 }
 
 /// Reads the whole disk.
@@ -67,24 +67,26 @@ fn hash<'a>(
     keeping: Option<LeafWriter>,
     against: Option<Against>,
     work: ExecContext<'a>,
-) -> Result<Serial<'a>> {
+) -> Result<Sink> {
     let step = exec::step(WINDOW, disk.block_size());
-    let manner = Manner {
+    let options = PlanOptions {
         step,
         skips_zero: true,
         skips_same: false,
         longest_same: Bytes::ZERO,
     };
-    let serial = Serial {
-        walker: Walker::new(None, disk, disk.size(), manner),
+    let planner = ExtentPlanner::new(None, disk, disk.size(), options);
+    let sink = Sink {
         prover: Prover::new(disk.size(), keeping),
         against,
     };
     work.watch.begin(disk.size());
-    let desks = work.desks(|| Aligned::zeroed(WINDOW));
-    let serial = ordered::run(&Hasher { disk, work }, desks, serial)?;
+    let each = Bytes(WINDOW.0 + disk.decoding().memory.0);
+    let workers = work.cpu_workers(each, || Aligned::zeroed(WINDOW));
+    let hasher = Hasher { disk, work };
+    let (_, sink) = pipeline::run(&hasher, &work, workers, (planner, sink))?;
     disk.prove_unchanged()?;
-    Ok(serial)
+    Ok(sink)
 }
 
 /// What proves the disk, from memory if it is remembered; true if it was.
@@ -143,8 +145,7 @@ pub fn plain_sha256(disk: &Chain, work: ExecContext<'_>) -> Result<Digest> {
     Ok(Digest(hash.finalize().into()))
 }
 
-struct Serial<'a> {
-    walker: Walker<'a>,
+struct Sink {
     prover: Prover,
     /// What the disk's leaves are to be.
     against: Option<Against>,
@@ -155,71 +156,56 @@ struct Hasher<'a> {
     work: ExecContext<'a>,
 }
 
-struct Piece {
-    segment: Segment,
+struct HashTask {
+    plan: Task,
     leaves: Vec<Digest>,
 }
 
-impl<'a> Line for Hasher<'a> {
-    type Piece = Piece;
-    type Desk = Aligned;
-    type Serial = Serial<'a>;
+impl<'a> Stage for Hasher<'a> {
+    type Task = HashTask;
+    type Worker = Aligned;
+    type Source = ExtentPlanner<'a>;
+    type Sink = Sink;
 
-    fn next(&self, serial: &mut Self::Serial) -> Result<Option<Piece>> {
+    fn next_task(&self, planner: &mut Self::Source) -> Result<Option<HashTask>> {
         self.work.watch.go_on()?;
-        Ok(serial.walker.segment()?.map(|segment| Piece {
-            segment,
+        Ok(planner.task()?.map(|plan| HashTask {
+            plan,
             leaves: Vec::new(),
         }))
     }
 
-    fn work(&self, buffer: &mut Aligned, piece: &mut Piece) -> Result<()> {
-        if piece.segment.known == Known::Zero {
+    fn process(&self, buffer: &mut Aligned, task: &mut HashTask) -> Result<()> {
+        if task.plan.relation == Relation::Zero {
             return Ok(());
         }
-        let end = piece.segment.at.saturating_add(piece.segment.len);
-        for number in windows(piece.segment.at, piece.segment.len) {
+        let end = task.plan.end();
+        for number in task.plan.windows() {
             let at = VirtOffset(number.saturating_mul(WINDOW.0));
             let len = WINDOW.min(end.since(at));
             let bytes = buffer
                 .bytes_mut()
                 .get_mut(..len.in_memory())
                 .unwrap_or_default();
-            read_spans(
-                self.disk,
-                spans_of(&piece.segment.spans, at, len),
-                Side::Target,
-                at,
-                bytes,
-            )?;
-            piece.leaves.push(Digest::leaf(bytes));
+            task.plan.read(self.disk, Side::Target, at, bytes)?;
+            task.leaves.push(Digest::leaf(bytes));
         }
         Ok(())
     }
 
-    fn turn(&self, _: &mut Aligned, piece: &mut Piece, serial: &mut Self::Serial) -> Result<()> {
-        if piece.segment.known == Known::Zero {
-            let range = windows(piece.segment.at, piece.segment.len);
-            serial.prover.zeros(range.end - range.start);
-            if let Some(against) = &mut serial.against {
+    fn commit(&self, _: &mut Aligned, task: &mut HashTask, sink: &mut Sink) -> Result<()> {
+        if task.plan.relation == Relation::Zero {
+            let range = task.plan.windows();
+            sink.prover.zeros(range.end - range.start);
+            if let Some(against) = &mut sink.against {
                 against.zeros(range.end - range.start)?;
             }
         }
-        piece
-            .leaves
-            .iter()
-            .for_each(|leaf| serial.prover.leaf(leaf));
-        if let Some(against) = &mut serial.against {
-            piece
-                .leaves
-                .iter()
-                .try_for_each(|leaf| against.leaf(leaf))?;
+        task.leaves.iter().for_each(|leaf| sink.prover.leaf(leaf));
+        if let Some(against) = &mut sink.against {
+            task.leaves.iter().try_for_each(|leaf| against.leaf(leaf))?;
         }
-        self.work.watch.advance(piece.segment.len, Bytes::ZERO);
-        Ok(())
-    }
-
-    fn after(&self, _: &mut Aligned, _: Piece) -> Result<()> {
+        self.work.watch.advance(task.plan.len, Bytes::ZERO);
         Ok(())
     }
 }

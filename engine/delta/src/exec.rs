@@ -1,14 +1,34 @@
-//! What every run needs to know: how many threads, who watches, which time to record.
+//! How a run is to be done: threads and their pool, the memory that all of them may take, who watches, which time to record.
+
+mod pool;
 
 use imgdelta_core::Bytes;
 
-use crate::watch::Watch;
+pub use self::pool::Pool;
+use crate::{tree::WINDOW, watch::Watch};
+
+/// What the buffers of all workers of a run take at most, unless the caller says otherwise: 64 MiB.
+pub const MEMORY: Bytes = Bytes::mib(64);
+
+/// The longest task of a run that mostly waits for the disk: the longer a write, the less each costs the file system.
+pub(crate) const LONGEST_STEP: Bytes = Bytes::mib(4);
+
+/// The least length of a task of plain bytes.
+const PLAIN_STEP: Bytes = Bytes::mib(1);
+
+/// The least length of a task whose units are compressed: what compressing costs, a longer write does not save.
+const COMPRESSED_STEP: Bytes = Bytes::kib(256);
 
 /// How a run is to be done.
 #[derive(Clone, Copy, Debug)]
 pub struct ExecContext<'a> {
-    /// How many threads; none counts as one.
+    /// How many threads; none counts as one. The result is the same for any number.
     pub threads: usize,
+    /// How many bytes the buffers of all workers may take together: beyond that, threads idle. A run has at least one worker, and two where
+    /// two are wanted, whatever they take.
+    pub memory: Bytes,
+    /// The threads; `None`: each call starts its own.
+    pub pool: Option<&'a Pool>,
     /// Who watches, and may stop it.
     pub watch: &'a Watch,
     /// The time to record in images, in seconds since 1970.
@@ -17,43 +37,179 @@ pub struct ExecContext<'a> {
     pub new_ids: Option<[u8; 32]>,
 }
 
-impl ExecContext<'_> {
+impl<'a> ExecContext<'a> {
+    /// So many threads with the usual memory, watched by `watch`; no time is recorded, and ids are made of the content.
+    #[must_use]
+    pub const fn new(threads: usize, watch: &'a Watch) -> Self {
+        Self {
+            threads,
+            memory: MEMORY,
+            pool: None,
+            watch,
+            time: None,
+            new_ids: None,
+        }
+    }
+
+    /// For one of `count` runs that share threads and memory.
+    #[must_use]
+    pub fn shared_by(self, count: usize) -> Self {
+        Self {
+            memory: Bytes(self.memory.0 / (count.max(1) as u64)),
+            ..self
+        }
+    }
+
     /// What ids are made of.
     pub(crate) fn seed(&self, of_content: [u8; 32]) -> [u8; 32] {
         self.new_ids.unwrap_or(of_content)
     }
 
-    /// One desk a thread: for work that computes.
-    pub(crate) fn desks<D>(&self, desk: impl FnMut() -> D) -> Vec<D> {
-        std::iter::repeat_with(desk)
-            .take(self.threads.max(1))
-            .collect()
+    /// Workers for work that computes, one a thread, as many as the memory feeds; each takes `each` bytes.
+    pub(crate) fn cpu_workers<W>(&self, each: Bytes, worker: impl FnMut() -> W) -> Vec<W> {
+        workers(self.fed(self.threads.max(1), each), worker)
     }
 
-    /// For work that mostly waits for the disk: four times as many, so that the disk always has several pieces to write while
-    /// others are read. One thread stays one, and beyond 16 desks there are no more than threads.
-    pub(crate) fn waiting_desks<D>(&self, desk: impl FnMut() -> D) -> Vec<D> {
-        let count = match self.threads {
-            0 | 1 => 1,
-            many => many.saturating_mul(4).min(many.max(16)),
-        };
-        std::iter::repeat_with(desk).take(count).collect()
+    /// How many of `wanted` workers that take `each` bytes the memory feeds.
+    fn fed(&self, wanted: usize, each: Bytes) -> usize {
+        let fed = Bytes(self.memory.0 / each.0.max(1)).in_memory();
+        fed.max(2).min(wanted)
     }
 
-    /// The least length of a piece for such work: the longer a write, the less each costs the file system, as long as all
-    /// desks together stay small.
-    pub(crate) const fn waiting_step(&self) -> Bytes {
-        if self.threads <= 16 {
-            Bytes::mib(4)
-        } else {
-            Bytes::mib(1)
+    /// How long tasks are, and how many workers take them. The longest steps at which the memory feeds all that are wanted; else the shortest
+    /// ones, and as many workers as it feeds then.
+    pub(crate) fn crew(&self, wanted: usize, costs: &Costs) -> (Bytes, usize) {
+        let mut step = costs.longest;
+        while step > costs.shortest && self.fed(wanted, costs.at(step)) < wanted {
+            step = Bytes(step.0 / 2).max(costs.shortest);
+        }
+        (step, self.fed(wanted, costs.at(step)))
+    }
+
+    /// Workers for work that mostly waits for the disk: four times as many as threads, so that the disk always has several tasks to write
+    /// while others are read. One thread stays one, and beyond 16 workers there are no more than threads.
+    pub(crate) fn io_workers(&self) -> usize {
+        pool::io_workers(self.threads)
+    }
+}
+
+/// `count` workers.
+pub(crate) fn workers<W>(count: usize, worker: impl FnMut() -> W) -> Vec<W> {
+    std::iter::repeat_with(worker).take(count).collect()
+}
+
+/// What decoding costs where disks may hold compressed units.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Decoding {
+    /// The largest unit that is compressed as a whole.
+    pub(crate) unit: Bytes,
+    /// What one worker takes to decode.
+    pub(crate) memory: Bytes,
+}
+
+impl Decoding {
+    /// Of units of at most `unit` bytes: what is read, what it becomes, and the decoder's window and tables.
+    pub(crate) fn of(unit: Option<Bytes>) -> Self {
+        unit.map_or_else(Self::default, |unit| Self {
+            unit,
+            memory: Bytes(unit.0.saturating_mul(3).saturating_add(DECODER.0)),
+        })
+    }
+
+    /// Of two disks.
+    pub(crate) fn max(self, other: Self) -> Self {
+        Self {
+            unit: self.unit.max(other.unit),
+            memory: self.memory.max(other.memory),
         }
     }
 }
 
-/// The length of a piece of work for a writer of such units, and readers of such blocks: a power of two.
+/// What a decoder takes beside its window.
+const DECODER: Bytes = Bytes::kib(256);
+
+/// What one worker of a run that writes takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Costs {
+    /// The longest and the shortest task: powers of two.
+    longest: Bytes,
+    shortest: Bytes,
+    /// What it takes however long its tasks are.
+    fixed: Bytes,
+    /// Whether it holds, beside the bytes of its task, what they were compressed to.
+    is_compressed: bool,
+}
+
+impl Costs {
+    /// For units of `unit` bytes whose encoder takes `encoder`, in tasks of up to `longest`, of `disk`.
+    pub(crate) fn new(unit: Bytes, encoder: Bytes, disk: Decoding, longest: Bytes) -> Self {
+        let is_compressed = encoder > Bytes::ZERO;
+        let shortest = if is_compressed {
+            COMPRESSED_STEP
+        } else {
+            PLAIN_STEP
+        };
+        // Less than a compressed unit would be decoded more than once.
+        let whole = unit.max(WINDOW).max(disk.unit.min(LONGEST_STEP));
+        let longest = Bytes(longest.max(whole).0.next_power_of_two());
+        let shortest = Bytes(shortest.max(whole).0.next_power_of_two());
+        Self {
+            longest,
+            shortest: shortest.min(longest),
+            fixed: Bytes(encoder.0.saturating_add(disk.memory.0)),
+            is_compressed,
+        }
+    }
+
+    fn at(&self, step: Bytes) -> Bytes {
+        let buffers = if self.is_compressed { 2 } else { 1 };
+        Bytes(step.0.saturating_mul(buffers).saturating_add(self.fixed.0))
+    }
+}
+
+/// The length of a task for a writer of such units, and readers of such blocks: a power of two.
 pub(crate) fn step(unit: Bytes, block: Bytes) -> Bytes {
-    const LARGEST: Bytes = Bytes::mib(4);
-    let step = Bytes::mib(1).max(unit).max(block.min(LARGEST));
+    let step = Bytes::mib(1).max(unit).max(block.min(LONGEST_STEP));
     Bytes(step.0.next_power_of_two())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_stay_within_the_memory_whatever_threads_there_are() {
+        let watch = Watch::default();
+        for threads in [1, 2, 3, 16, 64, 256, 4096] {
+            let exec = ExecContext::new(threads, &watch);
+            for unit in [Bytes::kib(4), Bytes::kib(64), Bytes::mib(2)] {
+                for encoder in [Bytes::ZERO, Bytes::mib(3)] {
+                    let costs = Costs::new(unit, encoder, Decoding::default(), LONGEST_STEP);
+                    let (step, count) = exec.crew(exec.io_workers(), &costs);
+                    let taken = costs.at(step).0 * count as u64;
+                    assert!(taken <= MEMORY.0, "{threads} threads take {taken}");
+                    assert!(step >= unit && step.0.is_power_of_two());
+                    assert!(
+                        count >= threads.min(4),
+                        "{threads} threads, {count} workers"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn long_steps_are_kept_as_long_as_all_workers_are_fed() {
+        let watch = Watch::default();
+        let plain = Decoding::default();
+        let costs = Costs::new(Bytes::kib(64), Bytes::ZERO, plain, LONGEST_STEP);
+        let crew = |threads| {
+            let exec = ExecContext::new(threads, &watch);
+            exec.crew(exec.io_workers(), &costs)
+        };
+        assert_eq!(crew(1), (Bytes::mib(4), 1));
+        assert_eq!(crew(2), (Bytes::mib(4), 8));
+        assert_eq!(crew(64), (Bytes::mib(1), 64));
+        assert_eq!(crew(256), (Bytes::mib(1), 64));
+    }
 }

@@ -3,13 +3,15 @@
 //! The tree of a content id, over the child's windows; each leaf hashes a map of what each 512-byte sector is (0 absent, 1 zero,
 //! 2 data) and then the bytes of the sectors that are data. Link fields are no part of it, so `attach` leaves it true.
 
-use imgdelta_core::{Bytes, Grain, Image, Result, SECTOR, VirtOffset};
+use std::collections::VecDeque;
+
+use imgdelta_core::{Bytes, Extent, Grain, Image, Result, SECTOR, VirtOffset};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
     digest_cache::windows_of,
-    exec::ExecContext,
-    ordered::{self, Line},
+    exec::{Decoding, ExecContext},
+    pipeline::{self, Stage},
     tree::{Builder, ContentId, Digest, Filler, WINDOW},
 };
 
@@ -97,13 +99,18 @@ impl LayerProver {
 pub fn layer_digest(image: &dyn Image, work: ExecContext<'_>) -> Result<Digest> {
     let size = image.facts().size;
     work.watch.begin(size);
-    let line = Reader { image, size, work };
-    let serial = Serial {
+    let source = Asked {
         at: VirtOffset::ZERO,
-        prover: LayerProver::new(size),
+        asked: VirtOffset::ZERO,
+        ahead: VecDeque::new(),
     };
-    let desks = work.desks(|| vec![0; WINDOW.in_memory()]);
-    Ok(ordered::run(&line, desks, serial)?.prover.finish())
+    let decoding = Decoding::of(image.compressed_unit());
+    let each = Bytes(WINDOW.0 + decoding.memory.0);
+    let workers = work.cpu_workers(each, || vec![0; WINDOW.in_memory()]);
+    let reader = Reader { image, size, work };
+    let prover = LayerProver::new(size);
+    let (_, prover) = pipeline::run(&reader, &work, workers, (source, prover))?;
+    Ok(prover.finish())
 }
 
 struct Reader<'a> {
@@ -112,114 +119,156 @@ struct Reader<'a> {
     work: ExecContext<'a>,
 }
 
-struct Serial {
+/// How far the layer has been asked, and cut into tasks.
+struct Asked {
+    /// Where the next task starts: a multiple of a window.
     at: VirtOffset,
-    prover: LayerProver,
+    /// Where the next extent that is asked for starts.
+    asked: VirtOffset,
+    /// Extents that reach beyond `at`, in order.
+    ahead: VecDeque<Extent>,
 }
 
 /// A run of windows: silent ones are counted, others are read.
-struct Piece {
+struct LayerTask {
     first: u64,
     count: u64,
-    is_absent: bool,
+    /// What the layer says there; nothing where it is silent.
+    extents: Vec<Extent>,
     leaves: Vec<Digest>,
 }
 
-impl Line for Reader<'_> {
-    type Piece = Piece;
-    type Desk = Vec<u8>;
-    type Serial = Serial;
+/// Most windows of a task.
+const STEP: u64 = 16;
 
-    fn next(&self, serial: &mut Serial) -> Result<Option<Piece>> {
+impl Stage for Reader<'_> {
+    type Task = LayerTask;
+    type Worker = Vec<u8>;
+    type Source = Asked;
+    type Sink = LayerProver;
+
+    fn next_task(&self, source: &mut Asked) -> Result<Option<LayerTask>> {
         self.work.watch.go_on()?;
-        if serial.at.0 >= self.size.0 {
+        if source.at.0 >= self.size.0 {
             return Ok(None);
         }
-        let first = serial.at.0 / WINDOW.0;
-        let silent = self.silent_until(serial.at)?;
+        let first = source.at.0 / WINDOW.0;
+        let silent = self.silent_until(source)?;
         let whole = if silent.0 >= self.size.0 {
             windows_of(self.size)
         } else {
             silent.0 / WINDOW.0
         };
         let (count, is_absent) = match whole.saturating_sub(first) {
-            0 => (16.min(windows_of(self.size) - first), false),
+            0 => (STEP.min(windows_of(self.size) - first), false),
             count => (count, true),
         };
-        serial.at = VirtOffset((first + count).saturating_mul(WINDOW.0));
-        Ok(Some(Piece {
+        source.at = VirtOffset((first + count).saturating_mul(WINDOW.0));
+        let extents = if is_absent {
+            Vec::new()
+        } else {
+            self.extents_until(source)?
+        };
+        Ok(Some(LayerTask {
             first,
             count,
-            is_absent,
+            extents,
             leaves: Vec::new(),
         }))
     }
 
-    fn work(&self, buf: &mut Vec<u8>, piece: &mut Piece) -> Result<()> {
-        if piece.is_absent {
+    fn process(&self, buf: &mut Vec<u8>, task: &mut LayerTask) -> Result<()> {
+        if task.extents.is_empty() {
             return Ok(());
         }
-        for number in piece.first..piece.first + piece.count {
-            let sectors = self.read_window(number, buf)?;
-            piece.leaves.push(leaf(&sectors, buf));
+        for number in task.first..task.first + task.count {
+            let sectors = self.read_window(number, &task.extents, buf)?;
+            task.leaves.push(leaf(&sectors, buf));
         }
         Ok(())
     }
 
-    fn turn(&self, _: &mut Vec<u8>, piece: &mut Piece, serial: &mut Serial) -> Result<()> {
-        if piece.is_absent {
-            serial.prover.absent(piece.count);
+    fn commit(
+        &self,
+        _: &mut Vec<u8>,
+        task: &mut LayerTask,
+        prover: &mut LayerProver,
+    ) -> Result<()> {
+        if task.extents.is_empty() {
+            prover.absent(task.count);
         }
-        piece
-            .leaves
-            .iter()
-            .for_each(|leaf| serial.prover.leaf(leaf));
-        self.work
-            .watch
-            .advance(Bytes(piece.count.saturating_mul(WINDOW.0)), Bytes::ZERO);
-        Ok(())
-    }
-
-    fn after(&self, _: &mut Vec<u8>, _: Piece) -> Result<()> {
+        task.leaves.iter().for_each(|leaf| prover.leaf(leaf));
+        let len = Bytes(task.count.saturating_mul(WINDOW.0));
+        self.work.watch.advance(len, Bytes::ZERO);
         Ok(())
     }
 }
 
 impl Reader<'_> {
-    /// Up to where the layer says nothing from `at` on.
-    fn silent_until(&self, at: VirtOffset) -> Result<VirtOffset> {
-        let mut at = at;
-        while at.0 < self.size.0 {
-            let extent = self.image.extent_at(at)?;
-            if Grain::from(extent.state) != Grain::Absent {
-                break;
-            }
-            at = extent.end();
+    /// Up to where the layer says nothing from the next task's start on.
+    fn silent_until(&self, source: &mut Asked) -> Result<VirtOffset> {
+        let at = source.at;
+        while source.ahead.front().is_some_and(|first| first.end() <= at) {
+            source.ahead.pop_front();
         }
-        Ok(at)
+        loop {
+            match source.ahead.front() {
+                Some(first) if Grain::from(first.state) != Grain::Absent => return Ok(at),
+                // Silent extents are one: behind it something else was found, or the end.
+                Some(first) if source.ahead.len() > 1 || source.asked.0 >= self.size.0 => {
+                    return Ok(first.end());
+                }
+                None if source.asked.0 >= self.size.0 => return Ok(at),
+                _ => self.ask(source)?,
+            }
+        }
+    }
+
+    /// Asks for the next extent.
+    fn ask(&self, source: &mut Asked) -> Result<()> {
+        let extent = self.image.extent_at(source.asked)?;
+        source.asked = extent.end();
+        let joined = source.ahead.back().and_then(|last| last.joined(&extent));
+        match (joined, source.ahead.back_mut()) {
+            (Some(both), Some(last)) => *last = both,
+            _ => source.ahead.push_back(extent),
+        }
+        Ok(())
+    }
+
+    /// What the layer says of the task that ends where the next one starts.
+    fn extents_until(&self, source: &mut Asked) -> Result<Vec<Extent>> {
+        while source.asked < source.at && source.asked.0 < self.size.0 {
+            self.ask(source)?;
+        }
+        let ahead = source.ahead.iter();
+        Ok(ahead
+            .take_while(|extent| extent.at < source.at)
+            .copied()
+            .collect())
     }
 
     /// What each sector of a window is; its data go to `buf`.
-    fn read_window(&self, number: u64, buf: &mut [u8]) -> Result<Vec<Grain>> {
+    fn read_window(&self, number: u64, extents: &[Extent], buf: &mut [u8]) -> Result<Vec<Grain>> {
         let start = VirtOffset(number.saturating_mul(WINDOW.0));
         let end = start.saturating_add(WINDOW).min(VirtOffset(self.size.0));
         let mut sectors = vec![Grain::Absent; LayerProver::sectors_of(self.size, number)];
-        let mut at = start;
-        while at < end {
-            let extent = self.image.extent_at(at)?;
-            let to = extent.end().min(end);
-            let grain = Grain::from(extent.state);
-            let range = at.since(start).in_memory()..to.since(start).in_memory();
+        let first = extents.partition_point(|extent| extent.end() <= start);
+        let there = extents.iter().skip(first);
+        for extent in there.take_while(|extent| extent.at < end) {
+            let from = extent.at.max(start);
+            let part = extent.part(from, end.since(from));
+            let grain = Grain::from(part.state);
+            let range = from.since(start).in_memory()..part.end().since(start).in_memory();
             if grain == Grain::Data
-                && let Some(part) = buf.get_mut(range.clone())
+                && let Some(bytes) = buf.get_mut(range.clone())
             {
-                self.image.read_data(at, part)?;
+                self.image.read_extent(&part, bytes)?;
             }
             let sector = SECTOR as usize;
             if let Some(part) = sectors.get_mut(range.start / sector..range.end.div_ceil(sector)) {
                 part.fill(grain);
             }
-            at = to;
         }
         Ok(sectors)
     }

@@ -12,10 +12,10 @@
 //! | [`layer`] | what proves a child's own layer |
 //! | [`manifest`] | the file beside a child |
 //! | [`remembered`] | leaf digests kept between runs |
-//! | [`work`], [`watch`] | threads, counters, and the word to stop |
+//! | [`exec`], [`watch`] | threads, memory, counters, and the word to stop |
 //!
-//! Inside, `walk` cuts disks into pieces of work, `ordered` does them on all cores with their serial parts in order, and
-//! `unit_writer` hands units to a writer; `seed` says beforehand what ids will be made of; `beside` proves a base while it is copied.
+//! Inside, `planner` cuts disks into tasks that say where every byte stands, `pipeline` does them on all cores and commits them in order,
+//! and `unit_writer` hands units to a writer; `seed` says beforehand what ids will be made of; `beside` proves a base while it is copied.
 
 pub mod apply;
 pub mod attach;
@@ -30,13 +30,13 @@ pub mod exec;
 pub mod layer;
 pub mod make;
 pub mod manifest;
-mod ordered;
 pub mod patch;
+mod pipeline;
+mod planner;
 pub mod prove;
 mod seed;
 pub mod tree;
 mod unit_writer;
-mod walk;
 pub mod watch;
 
 pub use apply::Apply;
@@ -45,7 +45,7 @@ pub use compare::{Compare, Difference};
 pub use convert::{Convert, Converted};
 pub use digest::{plain_sha256, prove, prove_or_recall};
 pub use digest_cache::DigestCache;
-pub use exec::ExecContext;
+pub use exec::{ExecContext, Pool};
 pub use layer::layer_digest;
 pub use make::{Made, Make};
 pub use manifest::{LayerDigest, Manifest};

@@ -4,24 +4,26 @@
 //! both sides is hashed once. Where the base's leaves are remembered, windows of the target that have the same leaf need no
 //! look at the base at all; where the leaves of both are known, only windows that differ are read.
 
-mod differ;
-mod stretch;
+mod compare;
+mod pipeline;
+mod task;
 
 use imgdelta_core::{Bytes, Error, ImageWriter, Kind, Result, Seal, Shape};
 use sha2::{Digest as _, Sha256};
 
-use self::differ::{Desk, Differ, Serial};
+use self::{
+    pipeline::{Differ, Sink, Source},
+    task::{DiffContext, Sides, Worker, damaged_memory},
+};
 use crate::{
-    buffer::Aligned,
     chain::Chain,
     digest_cache::{DigestCache, LeafReader},
-    exec::{self, ExecContext},
+    exec::{self, Costs, ExecContext},
     layer::LayerProver,
-    ordered,
+    planner::{ExtentPlanner, PlanOptions},
     prove::{Proof, Prover},
-    tree::{ContentId, Digest, WINDOW},
+    tree::{ContentId, Digest},
     unit_writer::{Seed, UnitWriter},
-    walk::{Manner, Walker},
 };
 
 /// The longest run of a shared layer that is passed over at once, so that remembered leaves are taken in small portions.
@@ -116,16 +118,17 @@ impl Make<'_> {
                 ),
             ));
         }
-        let step = exec::step(
-            shape.unit,
-            self.base.block_size().max(self.target.block_size()),
-        );
+        let block = self.base.block_size().max(self.target.block_size());
+        let decoding = self.base.decoding().max(self.target.decoding());
+        let encoder = writer.encoder().memory();
+        let costs = Costs::new(shape.unit, encoder, decoding, exec::step(shape.unit, block));
+        let (step, count) = self.work.crew(self.work.threads.max(1), &costs);
         let end = if self.proves {
             self.base.size().max(shape.size)
         } else {
             shape.size
         };
-        let manner = Manner {
+        let options = PlanOptions {
             step,
             skips_zero: true,
             skips_same: !self.proves || leaves.base.is_some(),
@@ -145,9 +148,11 @@ impl Make<'_> {
         };
         let base_kept = keeping(self.base, expected.base);
         let target_kept = keeping(self.target, expected.target);
-        let serial = Serial {
-            walker: Walker::new(Some(self.base), self.target, end, manner),
+        let source = Source {
+            planner: ExtentPlanner::new(Some(self.base), self.target, end, options),
             leaves,
+        };
+        let sink = Sink {
             base: Prover::new(self.base.size(), base_kept),
             target: Prover::new(self.target.size(), target_kept),
             layer: LayerProver::new(shape.size),
@@ -157,35 +162,31 @@ impl Make<'_> {
             changed: Bytes::ZERO,
         };
         self.work.watch.begin(end);
-        let desks = self.work.desks(|| Desk {
-            emitter: UnitWriter::new(&*serial.writer, step),
-            base: Aligned::zeroed(WINDOW),
-            target: Aligned::zeroed(WINDOW),
+        let workers = exec::workers(count, || Worker::new(UnitWriter::new(&*sink.writer, step)));
+        let differ = Differ(DiffContext {
+            base: self.base,
+            target: self.target,
+            proves: self.proves,
+            work: self.work,
+            shape,
+            zero_run,
         });
-        let serial = ordered::run(
-            &Differ {
-                make: self,
-                shape,
-                zero_run,
-            },
-            desks,
-            serial,
-        )?;
+        let (_, sink) = crate::pipeline::run(&differ, &self.work, workers, (source, sink))?;
         self.base.prove_unchanged()?;
         self.target.prove_unchanged()?;
-        self.finish(serial, shape, expected)
+        self.finish(sink, shape, expected)
     }
 
-    fn finish(&self, serial: Serial<'_>, shape: Shape, expected: Sides<ContentId>) -> Result<Made> {
-        let Serial {
+    fn finish(&self, sink: Sink, shape: Shape, expected: Sides<ContentId>) -> Result<Made> {
+        let Sink {
             base,
             target,
             layer,
+            seed,
             writer,
             units,
             changed,
-            ..
-        } = serial;
+        } = sink;
         let proofs = self
             .proves
             .then(|| (base.finish(true), target.finish(true), layer.finish()));
@@ -202,7 +203,7 @@ impl Make<'_> {
                 .chain_update(target.id.0.0)
                 .finalize()
                 .into(),
-            None => serial.seed.finish(),
+            None => seed.finish(),
         };
         writer.finish(&Seal {
             seed: self.work.seed(seed),
@@ -223,17 +224,4 @@ impl Make<'_> {
             remembered,
         })
     }
-}
-
-/// What is known of base and target before they are read.
-#[derive(Clone, Copy, Debug)]
-struct Sides<T> {
-    base: Option<T>,
-    target: Option<T>,
-}
-
-fn damaged_memory() -> Error {
-    Error::new(Kind::Host, "what was remembered of the disks is damaged")
-        .with_code("cache_damaged")
-        .with_hint("use --no-cache")
 }

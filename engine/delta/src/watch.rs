@@ -11,6 +11,18 @@ pub struct Watch {
     done: AtomicU64,
     total: AtomicU64,
     changed: AtomicU64,
+    /// Whether runs that begin are counted together with those before.
+    is_together: AtomicBool,
+}
+
+/// Several runs, counted as one as long as this is there.
+#[derive(Debug)]
+pub struct Together<'a>(&'a Watch);
+
+impl Drop for Together<'_> {
+    fn drop(&mut self) {
+        self.0.is_together.store(false, Ordering::Relaxed);
+    }
 }
 
 impl Watch {
@@ -34,8 +46,20 @@ impl Watch {
         Bytes(self.changed.load(Ordering::Relaxed))
     }
 
+    /// Runs that begin from now on are counted as one: they may be under way side by side.
+    #[must_use]
+    pub fn together(&self) -> Together<'_> {
+        self.begin(Bytes::ZERO);
+        self.is_together.store(true, Ordering::Relaxed);
+        Together(self)
+    }
+
     /// A run begins, with so much to go over.
     pub fn begin(&self, total: Bytes) {
+        if self.is_together.load(Ordering::Relaxed) {
+            self.total.fetch_add(total.0, Ordering::Relaxed);
+            return;
+        }
         self.done.store(0, Ordering::Relaxed);
         self.changed.store(0, Ordering::Relaxed);
         self.total.store(total.0, Ordering::Relaxed);

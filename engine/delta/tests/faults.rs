@@ -105,12 +105,7 @@ fn no_failed_write_goes_unnoticed_in_a_copy() {
     let disk = chain(&[image(1)]);
     let operations = sweep(|writer, threads| {
         let watch = Watch::default();
-        let work = ExecContext {
-            threads,
-            watch: &watch,
-            time: None,
-            new_ids: None,
-        };
+        let work = ExecContext::new(threads, &watch);
         Convert {
             disk: &disk,
             proves: false,
@@ -128,12 +123,7 @@ fn no_failed_write_goes_unnoticed_in_a_child() {
     let (base, target) = (chain(&[image(1)]), chain(&[image(2)]));
     let operations = sweep(|writer, threads| {
         let watch = Watch::default();
-        let work = ExecContext {
-            threads,
-            watch: &watch,
-            time: None,
-            new_ids: None,
-        };
+        let work = ExecContext::new(threads, &watch);
         Make {
             base: &base,
             target: &target,
@@ -153,12 +143,7 @@ fn a_run_that_is_stopped_ends_as_interrupted() {
     watch.stop();
     let memory = Arc::new(MemSink::default());
     let (writer, _) = writer_through(shape(), Arc::clone(&memory) as Arc<dyn Sink>, memory);
-    let work = ExecContext {
-        threads: 2,
-        watch: &watch,
-        time: None,
-        new_ids: None,
-    };
+    let work = ExecContext::new(2, &watch);
     let disk = chain(&[image(1)]);
     let error = Convert {
         disk: &disk,

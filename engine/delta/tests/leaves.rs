@@ -22,12 +22,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 fn work(watch: &Watch, threads: usize) -> ExecContext<'_> {
-    ExecContext {
-        threads,
-        watch,
-        time: None,
-        new_ids: None,
-    }
+    ExecContext::new(threads, watch)
 }
 
 /// The leaves of bytes by their definition.

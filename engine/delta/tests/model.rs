@@ -19,12 +19,7 @@ use memory::{Cell, MemImage, chain, content, writer, writer_of_runs, writer_that
 use proptest::prelude::*;
 
 fn work(watch: &Watch, threads: usize) -> ExecContext<'_> {
-    ExecContext {
-        threads,
-        watch,
-        time: None,
-        new_ids: None,
-    }
+    ExecContext::new(threads, watch)
 }
 
 /// A layer of a disk of `size` bytes: runs of absent, zero and data, some of it the same in every layer.

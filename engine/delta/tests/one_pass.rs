@@ -24,12 +24,7 @@ use tempfile::TempDir;
 const CELLS: usize = (WINDOW.0 / 512) as usize;
 
 fn work(watch: &Watch, threads: usize) -> ExecContext<'_> {
-    ExecContext {
-        threads,
-        watch,
-        time: None,
-        new_ids: None,
-    }
+    ExecContext::new(threads, watch)
 }
 
 fn shape(size: u64) -> Shape {

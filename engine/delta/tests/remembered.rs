@@ -23,7 +23,6 @@ use memory::{MemImage, writer};
 #[derive(Debug)]
 struct FileImage {
     facts: Facts,
-    file: Arc<dyn Source>,
 }
 
 impl Image for FileImage {
@@ -42,10 +41,6 @@ impl Image for FileImage {
             state,
         })
     }
-
-    fn read_data(&self, at: VirtOffset, buf: &mut [u8]) -> Result<()> {
-        self.file.read_at(FileOffset(at.0), buf)
-    }
 }
 
 fn disk(path: &Path) -> Result<Chain> {
@@ -59,12 +54,12 @@ fn disk(path: &Path) -> Result<Chain> {
         logical_sector: Bytes(512),
         identity: None,
         aliases: Vec::new(),
-        files: vec![Arc::clone(&file)],
+        files: vec![file],
         notes: Vec::new(),
         details: Vec::new(),
         snapshots: Vec::new(),
     };
-    let image = FileImage { facts, file };
+    let image = FileImage { facts };
     let id = LayerId::of(&image);
     Chain::new(vec![Layer::new(Arc::new(image), id)])
 }
@@ -83,12 +78,7 @@ fn make(base: &Chain, target: &Chain, memory: &DigestCache) -> Result<(Made, Mem
         has_ids: false,
     };
     let (out, child) = writer(shape);
-    let work = ExecContext {
-        threads: 2,
-        watch: &watch,
-        time: None,
-        new_ids: None,
-    };
+    let work = ExecContext::new(2, &watch);
     let made = Make {
         base,
         target,
@@ -154,12 +144,8 @@ fn a_remembered_base_gives_the_same_child_and_the_same_proofs() -> Result<()> {
         (&second.base, &second.target, &second.layer)
     );
     assert_eq!(child.cells(), again.cells());
-    let work = ExecContext {
-        threads: 1,
-        watch: &Watch::default(),
-        time: None,
-        new_ids: None,
-    };
+    let watch = Watch::default();
+    let work = ExecContext::new(1, &watch);
     let (target, remembered) = digest::prove_or_recall(&disk(&story.target)?, &memory, work)?;
     assert!(remembered, "the target is the next child's base");
     assert_eq!(Some(target), first.target);
@@ -170,12 +156,8 @@ fn a_remembered_base_gives_the_same_child_and_the_same_proofs() -> Result<()> {
 fn a_changed_file_is_not_the_one_that_was_remembered() -> Result<()> {
     let story = story();
     let memory = DigestCache::in_folder(story.cache.clone());
-    let work = ExecContext {
-        threads: 1,
-        watch: &Watch::default(),
-        time: None,
-        new_ids: None,
-    };
+    let watch = Watch::default();
+    let work = ExecContext::new(1, &watch);
     prove(&disk(&story.base)?, &memory, work)?;
     assert!(memory.recall(&disk(&story.base)?).is_some());
     let mut file = fs::File::options()
@@ -209,12 +191,8 @@ fn where_no_time_of_a_file_need_move_nothing_is_remembered_of_it() -> Result<()>
     let cache = tempfile::tempdir().expect("a place");
     story.cache = cache.path().to_owned();
     let memory = DigestCache::in_folder(story.cache.clone());
-    let work = ExecContext {
-        threads: 1,
-        watch: &Watch::default(),
-        time: None,
-        new_ids: None,
-    };
+    let watch = Watch::default();
+    let work = ExecContext::new(1, &watch);
     prove(&disk(&story.base)?, &memory, work)?;
     assert!(memory.recall(&disk(&story.base)?).is_none());
     let (made, _) = make(&disk(&story.base)?, &disk(&story.target)?, &memory)?;
@@ -227,12 +205,8 @@ fn where_no_time_of_a_file_need_move_nothing_is_remembered_of_it() -> Result<()>
 fn a_damaged_memory_is_refused_and_never_believed() -> Result<()> {
     let story = story();
     let memory = DigestCache::in_folder(story.cache.clone());
-    let work = ExecContext {
-        threads: 1,
-        watch: &Watch::default(),
-        time: None,
-        new_ids: None,
-    };
+    let watch = Watch::default();
+    let work = ExecContext::new(1, &watch);
     let proof = prove(&disk(&story.base)?, &memory, work)?;
     let entry = fs::read_dir(&story.cache)
         .expect("made")

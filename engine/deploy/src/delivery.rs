@@ -36,7 +36,7 @@
 //! # patched.splice(500_000..500_005, *b"fixed");
 //! # std::fs::write(at("patched.raw"), &patched).expect("room");
 //! let watch = Watch::default();
-//! let work = ExecContext { threads: 4, watch: &watch, time: None, new_ids: None };
+//! let work = ExecContext::new(4, &watch);
 //! let errand = Errand::quiet(Run { work, wait: Duration::from_secs(60) });
 //! let image = |name: &str| Add { image: OpenSpec::of(at(name)), ..Add::default() };
 //!

@@ -170,10 +170,8 @@ fn talk<T>(command: &[std::ffi::OsString], say: impl FnOnce(Ends) -> Result<T>) 
 fn run(watch: &Watch) -> Run<'_> {
     Run {
         work: ExecContext {
-            threads: 1,
-            watch,
             time: Some(1_700_000_000),
-            new_ids: None,
+            ..ExecContext::new(1, watch)
         },
         wait: Duration::from_secs(10),
     }

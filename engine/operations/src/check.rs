@@ -10,7 +10,7 @@ use imgdelta_registry::{OpenSpec, OpenedRepair, check_image, probe, refuse_input
 use serde::Serialize;
 
 use crate::{
-    context::{Context, Stage},
+    context::{Context, Ids, Stage},
     output::{lost_note, shown},
 };
 
@@ -133,7 +133,11 @@ impl Check {
         let driver = probe(&FileSource::open(&spec.path)?, &spec.path, spec.format)
             .map_err(|error| error.in_file(&spec.path))?;
         match &self.repair {
-            None => Ok(self.report(driver, check_image(spec)?, None)),
+            None => {
+                let exec = context.exec(Ids::OfContent)?;
+                let report = exec.install(|| check_image(spec))??;
+                Ok(self.report(driver, report, None))
+            }
             Some(into) => self.mend(into, driver, context),
         }
     }

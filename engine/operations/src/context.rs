@@ -3,15 +3,16 @@
 use std::{fmt, path::Path, path::PathBuf, sync::Arc, thread};
 
 use imgdelta_core::{Error, Result};
-use imgdelta_delta::{DigestCache, ExecContext, Watch};
+use imgdelta_delta::{DigestCache, ExecContext, Pool, Watch};
 
 /// What every call is given. Cheap to clone; all clones count into the same [`Watch`].
 ///
-/// Calls on the host's own threads: as many as there are cores unless [`threads`](Self::threads) says otherwise, each run on a pool
-/// of its own that ends with the run. The result never depends on their number.
+/// Calls work on as many threads as there are cores, unless [`threads`](Self::threads) says otherwise: those of one pool, which is started
+/// when it is first needed and ends with the last clone. The result never depends on their number.
 #[derive(Clone)]
 pub struct Context {
     threads: usize,
+    pool: Arc<Pool>,
     watch: Arc<Watch>,
     time: Option<u64>,
     cache: DigestCache,
@@ -28,8 +29,10 @@ impl Context {
     /// All cores, nothing remembered between runs, nobody listening, no time recorded in images.
     #[must_use]
     pub fn new() -> Self {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
         Self {
-            threads: thread::available_parallelism().map_or(1, usize::from),
+            threads,
+            pool: Arc::new(Pool::new(threads)),
             watch: Arc::default(),
             time: None,
             cache: DigestCache::none(),
@@ -39,8 +42,15 @@ impl Context {
 
     /// With so many threads; 0 counts as 1.
     #[must_use]
-    pub fn threads(mut self, threads: usize) -> Self {
-        self.threads = threads.max(1);
+    pub fn threads(self, threads: usize) -> Self {
+        let threads = threads.max(1);
+        self.pool(threads, Arc::new(Pool::new(threads)))
+    }
+
+    /// On the threads of `pool`, of which there are so many, which others may share.
+    #[must_use]
+    pub fn pool(mut self, threads: usize, pool: Arc<Pool>) -> Self {
+        (self.threads, self.pool) = (threads, pool);
         self
     }
 
@@ -96,13 +106,13 @@ impl Context {
     /// Host, if the host has no random numbers.
     pub fn exec(&self, ids: Ids) -> Result<ExecContext<'_>> {
         Ok(ExecContext {
-            threads: self.threads,
-            watch: &self.watch,
+            pool: Some(&self.pool),
             time: self.time,
             new_ids: match ids {
                 Ids::OfContent => None,
                 Ids::Random => Some(random_seed()?),
             },
+            ..ExecContext::new(self.threads, &self.watch)
         })
     }
 

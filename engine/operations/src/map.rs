@@ -160,9 +160,12 @@ struct Pending {
 }
 
 impl Pending {
-    /// Both as one, if they are in the same state, from the same layer, and go on in its file.
+    /// Both as one, if they are in the same state, from the same layer, and go on in its file, or are compressed both.
     fn joined(&self, next: &Self) -> Option<Self> {
-        let goes_on = self.origin == next.origin && next.state == self.state.moved(self.len);
+        let is_compressed = |state| matches!(state, State::Compressed { .. });
+        let goes_on = self.origin == next.origin
+            && (next.state == self.state.moved(self.len)
+                || is_compressed(self.state) && is_compressed(next.state));
         goes_on.then(|| Self {
             len: Bytes(self.len.0.saturating_add(next.len.0)),
             ..*self
@@ -173,7 +176,7 @@ impl Pending {
 fn mapped(disk: &Disk, run: &Pending) -> MappedRun {
     let depth = match run.origin {
         Origin::Layer(number) => Some(number),
-        Origin::Zero | Origin::Below => None,
+        Origin::Zero | Origin::Below(_) => None,
     };
     let (mut file, mut offset) = (None, None);
     if let State::Data {
@@ -193,7 +196,7 @@ fn mapped(disk: &Disk, run: &Pending) -> MappedRun {
             State::Absent => "absent",
             State::Zero => "zero",
             State::Data { .. } => "data",
-            State::Compressed => "packed",
+            State::Compressed { .. } => "packed",
         },
         depth,
         file,

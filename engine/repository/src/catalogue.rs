@@ -34,7 +34,7 @@
 //! # std::fs::write(&image, vec![7; 100_000]).expect("room");
 //! # let folder = place.path().join("hq");
 //! let watch = Watch::default();
-//! let work = ExecContext { threads: 4, watch: &watch, time: None, new_ids: None };
+//! let work = ExecContext::new(4, &watch);
 //! let run = Run { work, wait: Duration::from_secs(60) };
 //!
 //! let repository = Repository::init(&folder, Format::Qcow2)?;

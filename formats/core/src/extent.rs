@@ -19,18 +19,25 @@ pub enum State {
         /// Where the run starts there.
         at: FileOffset,
     },
-    /// The bytes stand in the image, compressed.
-    Compressed,
+    /// The bytes stand in the image's file, compressed: all that is needed to decode them without another look at a table.
+    Compressed {
+        /// The first guest byte of the unit that was compressed as a whole. The run is a part of it.
+        unit: VirtOffset,
+        /// Where what it was compressed to starts.
+        at: FileOffset,
+        /// How many bytes that takes at most; nothing where only the bytes themselves say it.
+        len: Bytes,
+    },
 }
 
 impl State {
     /// Whether the layer has bytes of its own here.
     #[must_use]
     pub const fn holds_data(self) -> bool {
-        matches!(self, Self::Data { .. } | Self::Compressed)
+        matches!(self, Self::Data { .. } | Self::Compressed { .. })
     }
 
-    /// This state `by` bytes further on: the place in the file moves along.
+    /// This state `by` bytes further on: the place of plain data moves along; a compressed unit stays where it is.
     #[must_use]
     pub const fn moved(self, by: Bytes) -> Self {
         match self {

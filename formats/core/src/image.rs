@@ -2,18 +2,21 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::{Bytes, Extent, Format, Result, Source, VirtOffset};
+use crate::{Bytes, Error, Extent, FileOffset, Format, Kind, Result, Source, State, VirtOffset};
 
 /// One open layer.
 ///
 /// An implementation promises:
 /// - [`extent_at`](Image::extent_at) covers the disk without gap or overlap: the extent returned starts at the address asked
 ///   for, is not empty and does not pass [`Facts::size`]. It may be shorter than the run really is.
-/// - [`read_data`](Image::read_data) may be called by many threads at once.
+/// - What it answers is what is read, and its tables are not asked again. A run of [`Data`](State::Data) stands as it is in the file of
+///   [`Facts::files`] that is named, at the place that is named: whoever reads takes it from there. A run that is
+///   [`Compressed`](State::Compressed) lies in one unit, and [`read_compressed`](Image::read_compressed) needs nothing but the extent.
+/// - All methods may be called by many threads at once.
 /// - No method panics, whatever the file holds, and what the file does not hold is an error, never a guess.
 ///
-/// Its caller promises to ask only for addresses below [`Facts::size`], and to read only runs that
-/// [`extent_at`](Image::extent_at) called [`Data`](crate::State::Data) or [`Packed`](crate::State::Compressed).
+/// Its caller promises to ask only for addresses below [`Facts::size`], and to have read only extents, or parts of them, that
+/// [`extent_at`](Image::extent_at) answered.
 pub trait Image: fmt::Debug + Send + Sync {
     /// What was learnt when it was opened. It does not change.
     fn facts(&self) -> &Facts;
@@ -29,11 +32,88 @@ pub trait Image: fmt::Debug + Send + Sync {
     /// Corrupt, if the image's tables are; Host, if the host cannot read.
     fn extent_at(&self, at: VirtOffset) -> Result<Extent>;
 
-    /// Fills `buf` with this layer's own bytes from `at` on. All of it must lie in runs that hold data.
+    /// Fills `buf` with the bytes of compressed extents that lie one behind the other on the guest's side; it is as long as they are
+    /// together. Several at once, because units that stand close together in the file may be read in one piece.
     ///
     /// # Errors
-    /// Corrupt, if the bytes are not there or do not unpack; Host, if the host cannot read.
-    fn read_data(&self, at: VirtOffset, buf: &mut [u8]) -> Result<()>;
+    /// Corrupt, if the bytes are not there or do not decode; Host, if the host cannot read. Usage, where nothing is ever compressed.
+    fn read_compressed(&self, extents: &[Extent], buf: &mut [u8]) -> Result<()> {
+        let _ = buf;
+        Err(not_stored(
+            extents.first().map_or(VirtOffset::ZERO, |extent| extent.at),
+        ))
+    }
+
+    /// The largest unit that may be compressed as a whole; `None` where nothing is. A reader takes about three times as much to decode one.
+    fn compressed_unit(&self) -> Option<Bytes> {
+        None
+    }
+}
+
+impl dyn Image + '_ {
+    /// Fills `buf` with bytes that stand as they are at `at` of the image's file of number `file`, as [`State::Data`] says it.
+    ///
+    /// # Errors
+    /// Corrupt, if the file ends before that; Host, if the host cannot read. Both name the file.
+    pub fn read_plain(&self, file: u16, at: FileOffset, buf: &mut [u8]) -> Result<()> {
+        let files = &self.facts().files;
+        let Some(source) = files.get(usize::from(file)) else {
+            let message = format!("the image has no file of number {file}");
+            return Err(Error::new(Kind::Usage, message));
+        };
+        source.read_at(at, buf).map_err(|error| {
+            let path = source.path().or_else(|| files.first()?.path());
+            match path {
+                Some(path) => error.in_file(path),
+                None => error,
+            }
+        })
+    }
+
+    /// Fills `buf` with the bytes of an extent, of which it is as long. What is zero is zeros.
+    ///
+    /// # Errors
+    /// Corrupt, if the bytes are not there or do not decode; Host, if the host cannot read; Usage, if the layer is silent there.
+    pub fn read_extent(&self, extent: &Extent, buf: &mut [u8]) -> Result<()> {
+        match extent.state {
+            State::Data { file, at } => self.read_plain(file, at, buf),
+            State::Compressed { .. } => self.read_compressed(std::slice::from_ref(extent), buf),
+            State::Zero => {
+                buf.fill(0);
+                Ok(())
+            }
+            State::Absent => Err(not_stored(extent.at)),
+        }
+    }
+
+    /// Fills `buf` with this layer's own bytes from `at` on, whatever extents they are in: asks and reads. All of it must lie in runs that
+    /// hold data.
+    ///
+    /// # Errors
+    /// As [`read_extent`](Self::read_extent); Usage, where the layer has no data.
+    pub fn read_data(&self, at: VirtOffset, buf: &mut [u8]) -> Result<()> {
+        let (mut at, mut rest) = (at, buf);
+        while !rest.is_empty() {
+            if at.0 >= self.facts().size.0 {
+                return Err(not_stored(at));
+            }
+            let extent = self.extent_at(at)?.part(at, Bytes::from(rest.len()));
+            if !extent.state.holds_data() || extent.len == Bytes::ZERO {
+                return Err(not_stored(at));
+            }
+            let (now, later) = rest.split_at_mut(extent.len.in_memory().min(rest.len()));
+            self.read_extent(&extent, now)?;
+            at = extent.end();
+            rest = later;
+        }
+        Ok(())
+    }
+}
+
+/// Bytes were asked for where the layer has none.
+fn not_stored(at: VirtOffset) -> Error {
+    let message = format!("the layer has no data of its own at {at}");
+    Error::new(Kind::Usage, message).with_code("not_stored")
 }
 
 /// What is known of an image once it is open.

@@ -106,11 +106,6 @@ mod tests {
             let state = State::Zero;
             Ok(Extent { at, len, state })
         }
-
-        fn read_data(&self, _: VirtOffset, buf: &mut [u8]) -> Result<()> {
-            buf.fill(0);
-            Ok(())
-        }
     }
 
     fn image(format: Format, files: Vec<Arc<dyn Source>>, snapshots: &[(&str, &str)]) -> Whole {
@@ -185,7 +180,6 @@ mod tests {
         let id = LayerId::of(&mixed);
         assert!(id.files().is_empty() && !id.is_same(&id.clone()));
         let buf = &mut [1; 4];
-        mixed.read_data(VirtOffset::ZERO, buf)?;
         assert_eq!(mixed.extent_at(VirtOffset::ZERO)?.len, Bytes(512));
         assert!(mixed.0.files[1].read_at(FileOffset(0), buf).is_ok());
         Ok(())

@@ -21,6 +21,7 @@
 //! | [`record`] | on-disk structures, declared once |
 //! | [`error`] | one error: kind, place, found and required, next step |
 //! | [`options`] | `key=value` |
+//! | [`parallel`] | loops over what is independent, on the caller's threads |
 //! | [`percent`] | percent-encoded text, decoded strictly |
 
 pub use byteorder;
@@ -36,6 +37,7 @@ pub mod fs;
 pub mod image;
 pub mod layer_id;
 pub mod options;
+pub mod parallel;
 pub mod percent;
 pub mod record;
 pub mod sink;

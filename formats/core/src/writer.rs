@@ -55,7 +55,7 @@ impl From<State> for Grain {
         match state {
             State::Absent => Self::Absent,
             State::Zero => Self::Zero,
-            State::Data { .. } | State::Compressed => Self::Data,
+            State::Data { .. } | State::Compressed { .. } => Self::Data,
         }
     }
 }
@@ -134,6 +134,12 @@ pub trait Encoder: Send {
     /// # Errors
     /// Host, if the compressor fails.
     fn encode(&mut self, unit: &Unit<'_>, out: &mut Vec<u8>) -> Result<Encoded>;
+
+    /// How many bytes of memory it takes beside the unit: a compressor's context, and what one unit may be compressed to. Nothing where bytes
+    /// are stored as they are.
+    fn memory(&self) -> Bytes {
+        Bytes::ZERO
+    }
 }
 
 /// The encoder of formats that store bytes as they are, and say of each grain what they are told.

@@ -34,8 +34,8 @@ pub(crate) enum Piece {
     Zero,
     /// Bytes that start here.
     Data(FileOffset),
-    /// Compressed data.
-    Packed,
+    /// Compressed data: where they are, and how far at most they go.
+    Packed(FileOffset, Bytes),
 }
 
 impl Cell {
@@ -154,7 +154,7 @@ impl Cell {
             Self::Absent => (Piece::Absent, rest),
             Self::Zero(_) => (Piece::Zero, rest),
             Self::Data(host) => (Piece::Data(host.saturating_add(inside)), rest),
-            Self::Packed(..) => (Piece::Packed, rest),
+            Self::Packed(host, len) => (Piece::Packed(host, len), rest),
             Self::Parts(host, parts) => {
                 let grain = geometry.grain().0;
                 let first = inside.0 / grain;

@@ -10,7 +10,6 @@ use imgdelta_core::{
 };
 
 use crate::{
-    cell::Cell,
     compressed::{Packed, Unpacker},
     facts,
     fault::Fault,
@@ -122,52 +121,25 @@ impl Image for Qcow2 {
         self.table.extent_at(at)
     }
 
-    fn read_data(&self, at: VirtOffset, buf: &mut [u8]) -> Result<()> {
-        let (mut at, mut rest) = (at, buf);
-        while !rest.is_empty() {
-            let run = self.table.extent_within(at, Bytes::from(rest.len()))?;
-            let (now, later) = rest.split_at_mut(run.len.in_memory().min(rest.len()));
-            match run.state {
-                State::Data { file, at: host } => self.read_plain(at, (file, host), now)?,
-                State::Compressed => self.read_packed(at, now)?,
-                State::Absent | State::Zero => return Err(Fault::NoData { guest: at }.into()),
-            }
-            at = run.end();
-            rest = later;
-        }
-        Ok(())
-    }
-}
-
-impl Qcow2 {
-    /// Fills `buf` with bytes that stand in one piece at `host`.
-    fn read_plain(
-        &self,
-        guest: VirtOffset,
-        (file, host): (u16, FileOffset),
-        buf: &mut [u8],
-    ) -> Result<()> {
-        let file = self.facts.files.get(usize::from(file));
-        file.ok_or(Fault::NoData { guest })?.read_at(host, buf)
-    }
-
-    /// Fills `buf` with bytes of compressed clusters, cluster by cluster.
-    fn read_packed(&self, at: VirtOffset, buf: &mut [u8]) -> Result<()> {
-        let cluster = self.geometry.cluster();
-        let (mut at, mut rest) = (at, buf);
-        while !rest.is_empty() {
-            let guest = at.align_down(cluster);
-            let inside = at.since(guest);
-            let len = Bytes(cluster.0 - inside.0).in_memory().min(rest.len());
-            let (now, later) = rest.split_at_mut(len);
-            let Cell::Packed(host, len) = self.table.cell_at(at)? else {
-                return Err(Fault::NoData { guest: at }.into());
+    fn read_compressed(&self, extents: &[Extent], buf: &mut [u8]) -> Result<()> {
+        let mut rest = buf;
+        for extent in extents {
+            let State::Compressed { unit, at, len } = extent.state else {
+                return Err(Fault::NoData { guest: extent.at }.into());
             };
-            let packed = Packed { guest, host, len };
-            self.unpacker.read(packed, inside, now)?;
-            at = at.saturating_add(Bytes::from(now.len()));
+            let (now, later) = rest.split_at_mut(extent.len.in_memory().min(rest.len()));
+            let packed = Packed {
+                guest: unit,
+                host: at,
+                len,
+            };
+            self.unpacker.read(packed, extent.at.since(unit), now)?;
             rest = later;
         }
         Ok(())
+    }
+
+    fn compressed_unit(&self) -> Option<Bytes> {
+        (!self.geometry.data_file).then(|| self.geometry.cluster())
     }
 }

@@ -55,14 +55,9 @@ impl Table {
         }
     }
 
-    /// The run from `at` on, as far as one page of a table tells.
+    /// The run from `at` on, as far as one page of a table tells; of compressed data, one cluster.
     pub(crate) fn extent_at(&self, at: VirtOffset) -> Result<Extent> {
-        self.extent_within(at, Bytes(u64::MAX))
-    }
-
-    /// The run from `at` on, of which `most` bytes are of interest.
-    pub(crate) fn extent_within(&self, at: VirtOffset, most: Bytes) -> Result<Extent> {
-        let left = Bytes(self.size.0.saturating_sub(at.0)).min(most);
+        let left = Bytes(self.size.0.saturating_sub(at.0));
         if left == Bytes::ZERO {
             return Err(Fault::NoData { guest: at }.into());
         }
@@ -71,18 +66,6 @@ impl Table {
             None => self.silence(at)?,
         };
         Ok(extent.part(at, left))
-    }
-
-    /// The cluster that holds `at`.
-    pub(crate) fn cell_at(&self, at: VirtOffset) -> Result<Cell> {
-        let Some(l2) = self.l2_at(at)? else {
-            return Ok(Cell::Absent);
-        };
-        let place = self.entry_place(l2, at);
-        let (page, inside) = self.pages.page(place)?;
-        let guest = at.align_down(self.geometry.cluster());
-        self.cell(page.get(inside..).unwrap_or_default(), guest)
-            .map_err(|fault| in_l2(fault, place))
     }
 
     /// Where the L2 table is that maps `at`; `None`: nothing of its reach is allocated.
@@ -189,7 +172,11 @@ impl Table {
         let state = match piece {
             Piece::Absent => State::Absent,
             Piece::Zero => State::Zero,
-            Piece::Packed => State::Compressed,
+            Piece::Packed(host, packed) => State::Compressed {
+                unit: at.align_down(self.geometry.cluster()),
+                at: host,
+                len: packed,
+            },
             Piece::Data(host) => {
                 // Of the disk's last cluster only what is on the disk needs to be there.
                 let len = len.min(Bytes(self.size.0.saturating_sub(at.0)));

@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, CheckReport, Error, FileOffset, PagedTable, Result, Source, VirtOffset,
+    Bytes, CheckReport, Error, FileOffset, PagedTable, Result, Source, VirtOffset, parallel,
+    read_vec,
 };
 
 use crate::{
@@ -18,6 +19,9 @@ use crate::{
     table::{data_reaches, in_l2, judge_l1, packed_reaches, words},
     tally::{Tally, Use},
 };
+
+/// L2 tables that are read side by side take at most this together.
+const MOST_READ: Bytes = Bytes::mib(8);
 
 /// One walk through an image.
 pub(crate) struct Walk<'a> {
@@ -230,10 +234,14 @@ impl Walk<'_> {
             };
             self.fault(in_l1(fault, root.at));
         }
-        let mut bytes = vec![0; geometry.cluster().in_memory()];
-        for (at, index) in tables {
-            self.source.read_at(at, &mut bytes)?;
-            self.table(root, at, index, &bytes)?;
+        let cluster = geometry.cluster();
+        let most = Bytes(MOST_READ.0 / cluster.0.max(1)).in_memory();
+        let together = parallel::width().min(most).max(1);
+        for part in tables.chunks(together) {
+            let read = parallel::map(part, |(at, _)| read_vec(&**self.source, *at, cluster))?;
+            for ((at, index), bytes) in part.iter().zip(read) {
+                self.table(root, *at, *index, &bytes)?;
+            }
         }
         Ok(())
     }

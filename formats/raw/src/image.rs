@@ -60,10 +60,6 @@ impl Image for RawImage {
             state,
         })
     }
-
-    fn read_data(&self, at: VirtOffset, buf: &mut [u8]) -> Result<()> {
-        self.source.read_at(FileOffset(at.0), buf)
-    }
 }
 
 /// Data at its own address in the only file.

@@ -1,10 +1,10 @@
 //! A layer whose errors name its file: what goes wrong long after opening, in a table or in a compressed block, is told with the path too.
 //!
-//! Nothing of what the layer says is changed.
+//! Nothing of what the layer says is changed. Plain data are read from the layer's files, whose errors name them already.
 
 use std::{path::PathBuf, sync::Arc};
 
-use imgdelta_core::{Error, Extent, Facts, Image, ParentLink, Result, VirtOffset};
+use imgdelta_core::{Bytes, Error, Extent, Facts, Image, ParentLink, Result, VirtOffset};
 
 /// A layer and the path of its file.
 #[derive(Debug)]
@@ -35,9 +35,13 @@ impl Image for Named {
         self.image.extent_at(at).map_err(|error| self.named(error))
     }
 
-    fn read_data(&self, at: VirtOffset, buf: &mut [u8]) -> Result<()> {
+    fn read_compressed(&self, extents: &[Extent], buf: &mut [u8]) -> Result<()> {
         self.image
-            .read_data(at, buf)
+            .read_compressed(extents, buf)
             .map_err(|error| self.named(error))
+    }
+
+    fn compressed_unit(&self) -> Option<Bytes> {
+        self.image.compressed_unit()
     }
 }

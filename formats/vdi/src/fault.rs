@@ -2,7 +2,7 @@
 //!
 //! What is broken is decided where the value is read, never here.
 
-use imgdelta_core::{Kind, VirtOffset};
+use imgdelta_core::Kind;
 
 /// A rule that a VDI file broke.
 #[cfg_attr(test, derive(strum::EnumIter))]
@@ -82,9 +82,6 @@ pub(crate) enum Fault {
         variant: &'static str,
         linkage: String,
     },
-    /// Bytes were asked for that the image does not hold.
-    #[error("block {block} is not stored, so {at} cannot be read from it")]
-    NotStored { block: u64, at: VirtOffset },
     /// Two blocks of the disk in one place: found by `check`.
     #[error("blocks {first} and {second} share index {index}")]
     Shared { first: u64, second: u64, index: u32 },

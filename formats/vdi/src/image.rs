@@ -9,7 +9,6 @@ use imgdelta_core::{
 
 use crate::{
     facts,
-    fault::Fault,
     meta::Meta,
     table::{Entry, Map},
 };
@@ -22,7 +21,6 @@ pub(crate) const OPTIONS: &[&str] = &[];
 struct Vdi {
     facts: Facts,
     parent: Option<ParentLink>,
-    source: Arc<dyn Source>,
     map: Map,
     pages: PagedTable,
 }
@@ -48,8 +46,7 @@ pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
     Ok(Arc::new(Vdi {
         facts: facts::of(&meta, &source),
         parent: meta.link(),
-        pages: PagedTable::new(Arc::clone(&source)),
-        source,
+        pages: PagedTable::new(source),
         map,
     }))
 }
@@ -87,30 +84,5 @@ impl Image for Vdi {
             len: Bytes(len.saturating_sub(inside)).min(left),
             state,
         })
-    }
-
-    fn read_data(&self, at: VirtOffset, buf: &mut [u8]) -> Result<()> {
-        let mut at = at;
-        let mut rest = buf;
-        while !rest.is_empty() {
-            let (block, inside) = self.map.split(at.0);
-            let entry = if block < self.map.blocks() {
-                self.map.entry(&self.pages, block)?
-            } else {
-                Entry::Free
-            };
-            let Entry::Index(index) = entry else {
-                return Err(Fault::NotStored { block, at }.into());
-            };
-            let blocks = self.map.run(&self.pages, block, entry)?;
-            let run = self.map.block_size.0.saturating_mul(blocks);
-            let len = Bytes(run.saturating_sub(inside)).in_memory();
-            let (part, later) = rest.split_at_mut(len.min(rest.len()));
-            let place = self.map.data_at(index).saturating_add(Bytes(inside));
-            self.source.read_at(place, part)?;
-            at = at.saturating_add(Bytes::from(part.len()));
-            rest = later;
-        }
-        Ok(())
     }
 }

@@ -36,7 +36,7 @@ fn every_vdi_image_of_the_corpus_reads_as_its_manifest_says() -> Result<(), Box<
             let extent = extent.part(at, Bytes::mib(1));
             let bytes = piece.get_mut(..extent.len.in_memory()).ok_or("it fits")?;
             match extent.state {
-                State::Data { .. } | State::Compressed => image.read_data(at, bytes)?,
+                State::Data { .. } | State::Compressed { .. } => image.read_data(at, bytes)?,
                 State::Absent | State::Zero => bytes.fill(0),
             }
             digest.update(bytes);

@@ -140,9 +140,6 @@ pub(crate) enum Fault {
     /// A child that does not say whose.
     #[error("differencing VHD names no parent: no id, no name and no locator")]
     NoParent,
-    /// Bytes were asked for that this layer does not hold.
-    #[error("block {block} (at {at}) is not stored in this image")]
-    NotStored { block: u64, at: VirtOffset },
     /// The two footers are both sound and say different things.
     #[error("the two footers disagree in {field}")]
     FootersDiffer { field: &'static str },

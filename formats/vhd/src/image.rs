@@ -148,13 +148,6 @@ impl Image for Vhd {
             Some(blocks) => blocks.extent_at(at),
         }
     }
-
-    fn read_data(&self, at: VirtOffset, buf: &mut [u8]) -> Result<()> {
-        match &self.blocks {
-            None => self.source.read_at(FileOffset(at.0), buf),
-            Some(blocks) => blocks.read_data(&*self.source, at, buf),
-        }
-    }
 }
 
 impl Blocks {
@@ -201,28 +194,5 @@ impl Blocks {
             self.unset
         };
         Ok((Bytes(end - inside), state))
-    }
-
-    fn read_data(&self, source: &dyn Source, at: VirtOffset, buf: &mut [u8]) -> Result<()> {
-        let mut at = at;
-        let mut rest = buf;
-        while !rest.is_empty() {
-            let (block, inside) = self.split(at);
-            let sector = if block < self.tables.blocks() {
-                self.tables.sector(&self.bat, block)?
-            } else {
-                None
-            };
-            let sector = sector.ok_or(Fault::NotStored { block, at })?;
-            let len = Bytes(self.tables.block_size.0.saturating_sub(inside)).in_memory();
-            let (part, later) = rest.split_at_mut(len.min(rest.len()));
-            source.read_at(
-                self.tables.data_at(sector).saturating_add(Bytes(inside)),
-                part,
-            )?;
-            at = at.saturating_add(Bytes::from(part.len()));
-            rest = later;
-        }
-        Ok(())
     }
 }

@@ -38,7 +38,7 @@ fn read(chain: &[Arc<dyn Image>], at: VirtOffset, buf: &mut [u8]) -> imgdelta_co
         match extent.state {
             State::Absent => read(below, at, part)?,
             State::Zero => part.fill(0),
-            State::Data { .. } | State::Compressed => top.read_data(at, part)?,
+            State::Data { .. } | State::Compressed { .. } => top.read_data(at, part)?,
         }
         at = at.saturating_add(part.len().into());
         rest = later;

@@ -2,7 +2,7 @@
 //!
 //! What is broken is decided where the value is read, never here.
 
-use imgdelta_core::{FileOffset, Kind, VirtOffset};
+use imgdelta_core::{FileOffset, Kind};
 
 /// A rule that a VHDX file broke.
 #[cfg_attr(test, derive(strum::EnumIter))]
@@ -245,9 +245,6 @@ pub(crate) enum Fault {
         other: String,
         other_at: FileOffset,
     },
-    /// Bytes were asked for that the layer does not have.
-    #[error("block {block} holds no bytes of its own at {at}")]
-    NotStored { block: u64, at: VirtOffset },
     /// A bitmap's entry that says something else than there or not there.
     #[error("the state of bitmap {chunk} is {state}, {required} is required")]
     BitmapState {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use imgdelta_core::{
     Bytes, Error, Extent, Facts, FileOffset, Image, Kind, Open, PagedTable, ParentLink, Result,
-    Source, State, VirtOffset,
+    State, VirtOffset,
 };
 
 use crate::{
@@ -20,8 +20,6 @@ use crate::{
 struct Vhdx {
     facts: Facts,
     parent: Option<ParentLink>,
-    /// The file, its log replayed.
-    source: Arc<dyn Source>,
     tables: Tables,
     bat: PagedTable,
     bitmaps: PagedTable,
@@ -41,8 +39,7 @@ pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
         parent: meta.link.take(),
         tables: meta.tables(),
         bat: PagedTable::new(Arc::clone(&meta.source)),
-        bitmaps: PagedTable::new(Arc::clone(&meta.source)),
-        source: meta.source,
+        bitmaps: PagedTable::new(meta.source),
     }))
 }
 
@@ -124,27 +121,5 @@ impl Image for Vhdx {
             len: len.min(left),
             state,
         })
-    }
-
-    fn read_data(&self, at: VirtOffset, buf: &mut [u8]) -> Result<()> {
-        let mut at = at;
-        let mut rest = buf;
-        while !rest.is_empty() {
-            let (block, inside) = self.tables.split(at);
-            let entry = self.entry(block)?;
-            if !matches!(
-                entry.state(),
-                BatEntry::FULLY_PRESENT | BatEntry::PARTIALLY_PRESENT
-            ) {
-                return Err(Fault::NotStored { block, at }.into());
-            }
-            let len = Bytes(self.tables.block_size.0.saturating_sub(inside)).in_memory();
-            let (part, later) = rest.split_at_mut(len.min(rest.len()));
-            let place = FileOffset(entry.at()).saturating_add(Bytes(inside));
-            self.source.read_at(place, part)?;
-            at = at.saturating_add(Bytes::from(part.len()));
-            rest = later;
-        }
-        Ok(())
     }
 }

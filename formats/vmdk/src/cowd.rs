@@ -1,8 +1,6 @@
 //! ESX copy-on-write extents, `COWD`: tables of 4096 entries, grains of one sector as a rule, no second copy of anything.
 
-use imgdelta_core::{
-    Bytes, CheckReport, Error, FileOffset, Result, SECTOR, State, VirtOffset, read_array,
-};
+use imgdelta_core::{Bytes, CheckReport, Error, FileOffset, Result, SECTOR, State, read_array};
 
 use crate::{
     fault::Fault,
@@ -158,7 +156,7 @@ impl Piece for Grained {
     fn run(&self, at: u64) -> Result<(Bytes, State)> {
         let (grain, inside) = self.split(at);
         let cell = self.tables.cell(grain)?;
-        let grains = self.tables.run(grain, cell, false)?;
+        let grains = self.tables.run(grain, cell)?;
         let len = grains.saturating_mul(self.grain.0).saturating_sub(inside);
         let left = Bytes(self.size.0.saturating_sub(at));
         let state = match cell {
@@ -170,23 +168,6 @@ impl Piece for Grained {
             },
         };
         Ok((Bytes(len).min(left), state))
-    }
-
-    fn read_data(&self, at: u64, buf: &mut [u8]) -> Result<()> {
-        let mut at = at;
-        let mut rest = buf;
-        while !rest.is_empty() {
-            let (len, state) = self.run(at)?;
-            let State::Data { at: place, .. } = state else {
-                let at = VirtOffset(at);
-                return Err(Fault::NotStored { at }.into());
-            };
-            let (part, later) = rest.split_at_mut(len.in_memory().min(rest.len()));
-            self.file.source.read_at(place, part)?;
-            at = at.saturating_add(part.len() as u64);
-            rest = later;
-        }
-        Ok(())
     }
 
     fn grain(&self) -> Option<Bytes> {

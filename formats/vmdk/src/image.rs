@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use imgdelta_core::{
     Bytes, CheckReport, Error, Extent, Facts, Image, Kind, Open, ParentLink, References, Result,
-    Source, VirtOffset,
+    Source, State, VirtOffset,
 };
 
 use crate::{
@@ -114,22 +114,37 @@ impl Image for Vmdk {
     fn extent_at(&self, at: VirtOffset) -> Result<Extent> {
         let (start, piece) = self.piece(at)?;
         let (len, state) = piece.run(at.0.saturating_sub(start))?;
+        let state = match state {
+            State::Compressed { unit, at, len } => State::Compressed {
+                unit: unit.saturating_add(Bytes(start)),
+                at,
+                len,
+            },
+            state => state,
+        };
         Ok(Extent { at, len, state })
     }
 
-    fn read_data(&self, at: VirtOffset, buf: &mut [u8]) -> Result<()> {
-        let mut at = at;
-        let mut rest = buf;
-        while !rest.is_empty() {
-            let (start, piece) = self.piece(at)?;
-            let inside = at.0.saturating_sub(start);
-            let left = Bytes(piece.size().0.saturating_sub(inside)).in_memory();
-            let (part, later) = rest.split_at_mut(left.min(rest.len()));
-            piece.read_data(inside, part)?;
-            at = at.saturating_add(Bytes::from(part.len()));
-            rest = later;
+    fn read_compressed(&self, extents: &[Extent], buf: &mut [u8]) -> Result<()> {
+        let (mut left, mut rest) = (extents, buf);
+        while let Some(first) = left.first() {
+            let (start, piece) = self.piece(first.at)?;
+            let end = VirtOffset(start.saturating_add(piece.size().0));
+            let count = left.iter().take_while(|one| one.at < end).count().max(1);
+            let (units, later) = left.split_at(count);
+            let len: u64 = units.iter().map(|one| one.len.0).sum();
+            let (now, behind) = rest.split_at_mut(Bytes(len).in_memory().min(rest.len()));
+            piece.read_compressed(start, units, now)?;
+            (left, rest) = (later, behind);
         }
         Ok(())
+    }
+
+    fn compressed_unit(&self) -> Option<Bytes> {
+        let pieces = self.disk.pieces.iter();
+        pieces
+            .filter_map(|(_, piece)| piece.compressed_unit())
+            .max()
     }
 }
 

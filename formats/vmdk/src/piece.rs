@@ -2,7 +2,9 @@
 
 use std::{fmt, sync::Arc};
 
-use imgdelta_core::{Bytes, CheckReport, Error, FileOffset, Result, SECTOR, Source, State};
+use imgdelta_core::{
+    Bytes, CheckReport, Error, Extent, FileOffset, Result, SECTOR, Source, State, VirtOffset,
+};
 
 use crate::fault::Fault;
 
@@ -11,11 +13,20 @@ pub(crate) trait Piece: fmt::Debug + Send + Sync {
     /// How much of the disk it is.
     fn size(&self) -> Bytes;
 
-    /// The run from byte `at` on: how long it is, not beyond the extent, and what it is.
+    /// The run from byte `at` on: how long it is, not beyond the extent, and what it is. A compressed unit is told from the extent's start.
     fn run(&self, at: u64) -> Result<(Bytes, State)>;
 
-    /// Fills `buf` with the bytes from `at` on, all of which must be stored.
-    fn read_data(&self, at: u64, buf: &mut [u8]) -> Result<()>;
+    /// Fills `buf` with the bytes of compressed extents of the disk, on which this one starts at `start`.
+    fn read_compressed(&self, start: u64, extents: &[Extent], buf: &mut [u8]) -> Result<()> {
+        let _ = (start, buf);
+        let at = extents.first().map_or(VirtOffset::ZERO, |one| one.at);
+        Err(Fault::NotStored { at }.into())
+    }
+
+    /// The unit that is compressed as a whole; `None` where nothing is.
+    fn compressed_unit(&self) -> Option<Bytes> {
+        None
+    }
 
     /// The unit in which it allocates; `None` where it does not.
     fn grain(&self) -> Option<Bytes> {
@@ -94,12 +105,6 @@ impl Piece for Flat {
         }
         Ok((len, if stored.is_data { data } else { State::Zero }))
     }
-
-    fn read_data(&self, at: u64, buf: &mut [u8]) -> Result<()> {
-        self.file
-            .source
-            .read_at(self.start.saturating_add(Bytes(at)), buf)
-    }
 }
 
 /// Zeros without a file.
@@ -113,10 +118,5 @@ impl Piece for Zeros {
 
     fn run(&self, at: u64) -> Result<(Bytes, State)> {
         Ok((Bytes(self.0.0.saturating_sub(at)), State::Zero))
-    }
-
-    fn read_data(&self, at: u64, _buf: &mut [u8]) -> Result<()> {
-        let at = imgdelta_core::VirtOffset(at);
-        Err(Fault::NotStored { at }.into())
     }
 }

@@ -9,12 +9,12 @@ mod scan;
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, CheckReport, Error, FileOffset, Kind, Result, SECTOR, Source, State, VirtOffset,
+    Bytes, CheckReport, Error, Extent, FileOffset, Kind, Result, SECTOR, Source, State, VirtOffset,
 };
 
 use crate::{
     fault::Fault,
-    grain::{PREFIX, Unpacker},
+    grain::{PREFIX, Place, Unpacker},
     layout::{AT_END, COMPRESSED, REDUNDANT, SparseHeader},
     piece::{File, Piece},
     table::{Cell, Form, Tables},
@@ -159,8 +159,8 @@ impl Sparse {
 
     fn cells(&self, grain: u64, first: Cell) -> Result<u64> {
         match &self.grains {
-            Grains::Tables(tables) => tables.run(grain, first, self.packed.is_some()),
-            Grains::Scanned(scanned) => Ok(scanned.run(grain, first)),
+            Grains::Tables(tables) => tables.run(grain, first),
+            Grains::Scanned(scanned) => Ok(scanned.run(grain)),
         }
     }
 
@@ -170,59 +170,19 @@ impl Sparse {
         (grain, at.saturating_sub(grain.saturating_mul(self.grain.0)))
     }
 
-    /// The sector of a grain that must be stored.
-    fn sector(&self, grain: u64) -> Result<u64> {
-        match self.cell(grain)? {
-            Cell::At(sector) => Ok(sector),
-            Cell::Absent | Cell::Zero => {
-                let at = VirtOffset(grain.saturating_mul(self.grain.0));
-                Err(Fault::NotStored { at }.into())
-            }
-        }
+    /// The packed grain that an extent of the disk, on which this one starts at `start`, is a part of.
+    fn place(&self, start: u64, extent: &Extent) -> Result<Place> {
+        let State::Compressed { unit, at, .. } = extent.state else {
+            return Err(Fault::NotStored { at: extent.at }.into());
+        };
+        let (grain, _) = self.split(unit.0.saturating_sub(start));
+        Ok((grain, at.0 / SECTOR))
     }
 
-    fn read_plain(&self, at: u64, buf: &mut [u8]) -> Result<()> {
-        let mut at = at;
-        let mut rest = buf;
-        while !rest.is_empty() {
-            let (grain, inside) = self.split(at);
-            let sector = self.sector(grain)?;
-            let run = self.cells(grain, Cell::At(sector))?;
-            let len = run.saturating_mul(self.grain.0).saturating_sub(inside);
-            let (part, later) = rest.split_at_mut(Bytes(len).in_memory().min(rest.len()));
-            let place = FileOffset(sector.saturating_mul(SECTOR)).saturating_add(Bytes(inside));
-            self.file.source.read_at(place, part)?;
-            at = at.saturating_add(part.len() as u64);
-            rest = later;
-        }
-        Ok(())
-    }
-
-    fn read_packed(&self, unpacker: &Unpacker, at: u64, buf: &mut [u8]) -> Result<()> {
-        let size = self.grain.in_memory().max(1);
-        let mut at = at;
-        let mut rest = buf;
-        while !rest.is_empty() {
-            let (grain, inside) = self.split(at);
-            let whole = rest.len() / size;
-            let len = if inside == 0 && whole > 0 {
-                let numbers = grain..grain.saturating_add(whole as u64);
-                let places = numbers.map(|grain| Ok((grain, self.sector(grain)?)));
-                let places = places.collect::<Result<Vec<_>>>()?;
-                let (part, _) = rest.split_at_mut(whole.saturating_mul(size));
-                unpacker.read_whole(&places, part)?;
-                part.len()
-            } else {
-                let inside = Bytes(inside).in_memory();
-                let len = size.saturating_sub(inside).min(rest.len());
-                let (part, _) = rest.split_at_mut(len);
-                unpacker.read_part((grain, self.sector(grain)?), inside, part)?;
-                len
-            };
-            at = at.saturating_add(len as u64);
-            rest = rest.get_mut(len..).unwrap_or_default();
-        }
-        Ok(())
+    /// How many of the extents from the first on are whole grains.
+    fn whole(&self, extents: &[Extent]) -> usize {
+        let is_whole = |extent: &&Extent| extent.len == self.grain;
+        extents.iter().take_while(is_whole).count()
     }
 }
 
@@ -247,29 +207,56 @@ impl Piece for Sparse {
 
     fn run(&self, at: u64) -> Result<(Bytes, State)> {
         let (grain, inside) = self.split(at);
-        let cell = self.cell(grain)?;
-        let len = self
-            .cells(grain, cell)?
-            .saturating_mul(self.grain.0)
-            .saturating_sub(inside);
         let left = Bytes(self.size.0.saturating_sub(at));
-        let state = match cell {
-            Cell::Absent => State::Absent,
-            Cell::Zero => State::Zero,
-            Cell::At(_) if self.packed.is_some() => State::Compressed,
-            Cell::At(sector) => State::Data {
-                file: self.file.number,
-                at: FileOffset(sector.saturating_mul(SECTOR)).saturating_add(Bytes(inside)),
-            },
+        let (grains, state) = match self.cell(grain)? {
+            Cell::At(sector) if self.packed.is_some() => {
+                let state = State::Compressed {
+                    unit: VirtOffset(at.saturating_sub(inside)),
+                    at: FileOffset(sector.saturating_mul(SECTOR)),
+                    len: Bytes::ZERO,
+                };
+                (1, state)
+            }
+            cell => {
+                let state = match cell {
+                    Cell::Absent => State::Absent,
+                    Cell::Zero => State::Zero,
+                    Cell::At(sector) => State::Data {
+                        file: self.file.number,
+                        at: FileOffset(sector.saturating_mul(SECTOR)).saturating_add(Bytes(inside)),
+                    },
+                };
+                (self.cells(grain, cell)?, state)
+            }
         };
+        let len = grains.saturating_mul(self.grain.0).saturating_sub(inside);
         Ok((Bytes(len).min(left), state))
     }
 
-    fn read_data(&self, at: u64, buf: &mut [u8]) -> Result<()> {
-        match &self.packed {
-            None => self.read_plain(at, buf),
-            Some(unpacker) => self.read_packed(unpacker, at, buf),
+    fn read_compressed(&self, start: u64, extents: &[Extent], buf: &mut [u8]) -> Result<()> {
+        let (mut left, mut rest) = (extents, buf);
+        while let Some(first) = left.first() {
+            let not_stored = Fault::NotStored { at: first.at };
+            let unpacker = self.packed.as_ref().ok_or(not_stored)?;
+            let count = self.whole(left).max(1);
+            let (now, later) = left.split_at(count);
+            let len: u64 = now.iter().map(|one| one.len.0).sum();
+            let (part, behind) = rest.split_at_mut(Bytes(len).in_memory().min(rest.len()));
+            if first.len == self.grain {
+                let places = now.iter().map(|one| self.place(start, one));
+                unpacker.read_whole(&places.collect::<Result<Vec<_>>>()?, part)?;
+            } else {
+                let place = self.place(start, first)?;
+                let (_, inside) = self.split(first.at.0.saturating_sub(start));
+                unpacker.read_part(place, Bytes(inside).in_memory(), part)?;
+            }
+            (left, rest) = (later, behind);
         }
+        Ok(())
+    }
+
+    fn compressed_unit(&self) -> Option<Bytes> {
+        self.packed.is_some().then_some(self.grain)
     }
 
     fn grain(&self) -> Option<Bytes> {

@@ -161,8 +161,8 @@ impl Tables {
     }
 
     /// How many grains from `grain` on are like the first, as far as is known without reading more; at least 1. Grains that are stored go on if
-    /// they stand one behind the other; with `packed`, wherever they stand.
-    pub(crate) fn run(&self, grain: u64, first: Cell, packed: bool) -> Result<u64> {
+    /// they stand one behind the other.
+    pub(crate) fn run(&self, grain: u64, first: Cell) -> Result<u64> {
         let per_table = self.form.per_table();
         let left = self.grains().saturating_sub(grain).max(1);
         let (table, inside) = (grain / per_table, grain % per_table);
@@ -190,7 +190,6 @@ impl Tables {
                 break;
             };
             let goes_on = match (first, cell) {
-                (Cell::At(_), Cell::At(_)) if packed => true,
                 (Cell::At(first), Cell::At(sector)) => {
                     first.checked_add(run.saturating_mul(step)) == Some(sector)
                 }

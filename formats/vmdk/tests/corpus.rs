@@ -53,7 +53,7 @@ fn read(row: &Row) -> Result<bool, Box<dyn Error + Send + Sync>> {
         let extent = image.extent_at(at)?.part(at, Bytes::mib(1));
         let bytes = piece.get_mut(..extent.len.in_memory()).ok_or("it fits")?;
         match extent.state {
-            State::Data { .. } | State::Compressed => image.read_data(at, bytes)?,
+            State::Data { .. } | State::Compressed { .. } => image.read_data(at, bytes)?,
             State::Absent | State::Zero => bytes.fill(0),
         }
         digest.update(bytes);

@@ -232,12 +232,7 @@ fn lists(target: &str) -> Vec<Vec<u8>> {
 
 /// How a catalogue works.
 fn run(watch: &Watch) -> Run<'_> {
-    let work = ExecContext {
-        threads: 1,
-        watch,
-        time: None,
-        new_ids: None,
-    };
+    let work = ExecContext::new(1, watch);
     Run {
         work,
         wait: Duration::ZERO,

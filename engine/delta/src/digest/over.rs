@@ -7,10 +7,12 @@ use crate::{
     chain::Chain,
     digest_cache::{LeafReader, LeafRun, LeafWriter, windows_of},
     exec::{self, ExecContext},
-    ordered::{self, Line},
+    pipeline::{self, Stage},
+    planner::{
+        Extent, ExtentPlanner, PlanOptions, Relation, Side, Task, extents_of, read_extents, windows,
+    },
     prove::{Proof, Prover},
     tree::{Digest, WINDOW},
-    walk::{Known, Manner, Segment, Side, Span, Walker, read_spans, spans_of, windows},
 };
 
 /// The longest run of the base that is taken over at once: 4096 leaves.
@@ -34,7 +36,7 @@ pub fn prove_over(
     if known.size() != base.size() {
         return Err(wrong_leaves("are of a disk of another size"));
     }
-    let manner = Manner {
+    let options = PlanOptions {
         step: exec::step(WINDOW, disk.block_size()),
         skips_zero: true,
         skips_same: true,
@@ -43,27 +45,29 @@ pub fn prove_over(
     // A base that is longer is walked to its end too: of its leaves none is left out.
     let end = disk.size().max(base.size());
     let expected = known.id();
-    let serial = Serial {
-        walker: Walker::new(Some(base), disk, end, manner),
-        base: Prover::new(base.size(), None),
-        disk: Prover::new(disk.size(), Some(keeping)),
+    let source = Source {
+        planner: ExtentPlanner::new(Some(base), disk, end, options),
         known,
+        base: Prover::new(base.size(), None),
     };
+    let prover = Prover::new(disk.size(), Some(keeping));
     work.watch.begin(end);
-    let desks = work.desks(|| Aligned::zeroed(WINDOW));
-    let serial = ordered::run(&Hasher { disk, base, work }, desks, serial)?;
+    let each = Bytes(WINDOW.0 + disk.decoding().memory.0);
+    let workers = work.cpu_workers(each, || Aligned::zeroed(WINDOW));
+    let hasher = Hasher { disk, base, work };
+    let (source, prover) = pipeline::run(&hasher, &work, workers, (source, prover))?;
     disk.prove_unchanged()?;
-    if serial.base.finish(false).id != expected {
+    if source.base.finish(false).id != expected {
         return Err(wrong_leaves("do not make its content id"));
     }
-    serial.disk.finish_kept()
+    prover.finish_kept()
 }
 
-struct Serial<'a> {
-    walker: Walker<'a>,
+struct Source<'a> {
+    planner: ExtentPlanner<'a>,
     known: LeafReader,
+    /// Of what the leaves that were read make: in the order in which they stand in their file, so it belongs to the source.
     base: Prover,
-    disk: Prover,
 }
 
 struct Hasher<'a> {
@@ -72,90 +76,93 @@ struct Hasher<'a> {
     work: ExecContext<'a>,
 }
 
-struct Piece {
-    segment: Segment,
+struct HashTask {
+    plan: Task,
     /// The base's leaves there.
     known: Vec<LeafRun>,
     /// The disk's leaves there, where they were worked out.
     leaves: Vec<Digest>,
 }
 
-impl<'a> Line for Hasher<'a> {
-    type Piece = Piece;
-    type Desk = Aligned;
-    type Serial = Serial<'a>;
+impl<'a> Stage for Hasher<'a> {
+    type Task = HashTask;
+    type Worker = Aligned;
+    type Source = Source<'a>;
+    type Sink = Prover;
 
-    fn next(&self, serial: &mut Self::Serial) -> Result<Option<Piece>> {
+    fn next_task(&self, source: &mut Self::Source) -> Result<Option<HashTask>> {
         self.work.watch.go_on()?;
-        let Some(segment) = serial.walker.segment()? else {
+        let Some(plan) = source.planner.task()? else {
             return Ok(None);
         };
-        let range = windows(segment.at, segment.len);
+        let range = plan.windows();
         let there = range.end.min(windows_of(self.base.size()));
         let there = there.saturating_sub(range.start);
-        let known = match segment.known {
+        let known = match plan.relation {
             // However long it is: what a damaged file says of it is not gathered.
-            Known::Zero => serial.known.pass_zeros(there).map(|()| Vec::new())?,
-            Known::Same | Known::Nothing => serial.known.take(there)?,
+            Relation::Zero => {
+                source.known.pass_zeros(there)?;
+                source.base.zeros(there);
+                Vec::new()
+            }
+            Relation::Same | Relation::Unknown => {
+                let known = source.known.take(there)?;
+                known.iter().for_each(|run| source.base.run(run));
+                known
+            }
         };
-        Ok(Some(Piece {
-            segment,
+        Ok(Some(HashTask {
+            plan,
             known,
             leaves: Vec::new(),
         }))
     }
 
-    fn work(&self, buffer: &mut Aligned, piece: &mut Piece) -> Result<()> {
-        if piece.segment.known != Known::Nothing {
+    fn process(&self, buffer: &mut Aligned, task: &mut HashTask) -> Result<()> {
+        if task.plan.relation != Relation::Unknown {
             return Ok(());
         }
-        let end = piece.segment.at.saturating_add(piece.segment.len);
-        let end = end.min(VirtOffset(self.disk.size().0));
-        let mut known = piece.known.iter().flat_map(LeafRun::iter);
-        for number in windows(piece.segment.at, end.since(piece.segment.at)) {
+        let end = task.plan.end().min(VirtOffset(self.disk.size().0));
+        let mut known = task.known.iter().flat_map(LeafRun::iter);
+        for number in windows(task.plan.at, end.since(task.plan.at)) {
             let known = known.next();
             let at = VirtOffset(number.saturating_mul(WINDOW.0));
             let len = WINDOW.min(end.since(at));
-            let spans = spans_of(&piece.segment.spans, at, len);
-            let leaf = match known.filter(|_| self.is_base_s(spans, len)) {
+            let extents = extents_of(&task.plan.extents, at, len);
+            let leaf = match known.filter(|_| self.is_base_s(extents, len)) {
                 Some(leaf) => leaf,
                 None => {
                     let bytes = buffer.bytes_mut();
                     let bytes = bytes.get_mut(..len.in_memory()).unwrap_or_default();
-                    read_spans(self.disk, spans, Side::Target, at, bytes)?;
+                    read_extents(self.disk, extents, Side::Target, at, bytes)?;
                     Digest::leaf(bytes)
                 }
             };
-            piece.leaves.push(leaf);
+            task.leaves.push(leaf);
         }
         Ok(())
     }
 
-    fn turn(&self, _: &mut Aligned, piece: &mut Piece, serial: &mut Self::Serial) -> Result<()> {
-        let range = windows(piece.segment.at, piece.segment.len);
-        piece.known.iter().for_each(|run| serial.base.run(run));
-        match piece.segment.known {
-            Known::Zero => {
-                serial.base.zeros(range.end - range.start);
-                serial.disk.zeros(range.end - range.start);
-            }
-            Known::Same => piece.known.iter().for_each(|run| serial.disk.run(run)),
-            Known::Nothing => piece.leaves.iter().for_each(|leaf| serial.disk.leaf(leaf)),
+    fn commit(&self, _: &mut Aligned, task: &mut HashTask, disk: &mut Prover) -> Result<()> {
+        let range = task.plan.windows();
+        match task.plan.relation {
+            Relation::Zero => disk.zeros(range.end - range.start),
+            Relation::Same => task.known.iter().for_each(|run| disk.run(run)),
+            Relation::Unknown => task.leaves.iter().for_each(|leaf| disk.leaf(leaf)),
         }
-        self.work.watch.advance(piece.segment.len, Bytes::ZERO);
-        Ok(())
-    }
-
-    fn after(&self, _: &mut Aligned, _: Piece) -> Result<()> {
+        self.work.watch.advance(task.plan.len, Bytes::ZERO);
         Ok(())
     }
 }
 
 impl Hasher<'_> {
-    /// Whether a window of these spans is the base's own: a short one only where both disks end in it at the same place.
-    fn is_base_s(&self, spans: &[Span], len: Bytes) -> bool {
+    /// Whether a window of these extents is the base's own: a short one only where both disks end in it at the same place.
+    fn is_base_s(&self, extents: &[Extent], len: Bytes) -> bool {
         let is_whole = len == WINDOW || self.disk.size() == self.base.size();
-        is_whole && spans.iter().all(|span| span.known == Known::Same)
+        is_whole
+            && extents
+                .iter()
+                .all(|extent| extent.relation == Relation::Same)
     }
 }
 

@@ -7,11 +7,14 @@
     reason = "the model knows its sizes and says what it expects"
 )]
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
 
 use imgdelta_core::{
     Bytes, Encoded, Encoder, Extent, Facts, FileOffset, Format, Grain, Image, ImageWriter, LayerId,
-    MemSink, Payload, Placed, ReadsAs, Result, Seal, Shape, Sink, State, Unit, VirtOffset,
+    MemSink, Payload, Placed, ReadsAs, Result, Seal, Shape, Sink, Source, State, Unit, VirtOffset,
 };
 use imgdelta_delta::{Chain, Layer};
 
@@ -27,7 +30,35 @@ pub(crate) enum Cell {
 /// A layer in memory. Its last sector may be cut by the disk's end.
 pub(crate) struct MemImage {
     facts: Facts,
-    cells: Vec<Cell>,
+    cells: Arc<Vec<Cell>>,
+    /// How often it was asked for an extent, by where the extent begins.
+    asked: Mutex<HashMap<u64, u32>>,
+}
+
+/// Its only file: sector by sector where the disk has it. To read of it what is not data is the engine's fault.
+struct CellFile(Arc<Vec<Cell>>);
+
+impl std::fmt::Debug for CellFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "CellFile({} cells)", self.0.len())
+    }
+}
+
+impl Source for CellFile {
+    fn len(&self) -> Bytes {
+        Bytes(self.0.len() as u64 * 512)
+    }
+
+    fn read_at(&self, at: FileOffset, buf: &mut [u8]) -> Result<()> {
+        for (number, byte) in buf.iter_mut().enumerate() {
+            let address = at.0 + number as u64;
+            match &self.0[(address / 512) as usize] {
+                Cell::Data(bytes) => *byte = bytes[(address % 512) as usize],
+                other => panic!("the engine reads {other:?} at {address}"),
+            }
+        }
+        Ok(())
+    }
 }
 
 impl std::fmt::Debug for MemImage {
@@ -39,6 +70,7 @@ impl std::fmt::Debug for MemImage {
 impl MemImage {
     pub(crate) fn new(size: u64, cells: Vec<Cell>) -> Self {
         assert_eq!(cells.len() as u64, size.div_ceil(512));
+        let cells = Arc::new(cells);
         let facts = Facts {
             format: Format::Raw,
             variant: "memory".to_owned(),
@@ -48,12 +80,34 @@ impl MemImage {
             logical_sector: Bytes(512),
             identity: None,
             aliases: Vec::new(),
-            files: Vec::new(),
+            files: vec![Arc::new(CellFile(Arc::clone(&cells)))],
             notes: Vec::new(),
             details: Vec::new(),
             snapshots: Vec::new(),
         };
-        Self { facts, cells }
+        Self {
+            facts,
+            cells,
+            asked: Mutex::default(),
+        }
+    }
+
+    /// How often it was asked for an extent, by where the extent begins.
+    pub(crate) fn asked(&self) -> HashMap<u64, u32> {
+        self.asked.lock().expect("not poisoned").clone()
+    }
+
+    /// Where its extents begin.
+    pub(crate) fn extents(&self) -> Vec<u64> {
+        let grains: Vec<Grain> = (0..self.cells.len())
+            .map(|n| self.state(n).into())
+            .collect();
+        let starts = grains.chunk_by(|one, two| one == two).scan(0, |at, run| {
+            let start = *at;
+            *at += run.len() as u64 * 512;
+            Some(start)
+        });
+        starts.collect()
     }
 
     /// What it says of a sector; nothing of one beyond its end.
@@ -94,18 +148,13 @@ impl Image for MemImage {
             len: Bytes(end - first as u64 * 512),
             state: self.state(first),
         };
+        *self
+            .asked
+            .lock()
+            .expect("not poisoned")
+            .entry(at.0)
+            .or_default() += 1;
         Ok(whole.part(at, Bytes(u64::MAX)))
-    }
-
-    fn read_data(&self, at: VirtOffset, buf: &mut [u8]) -> Result<()> {
-        for (number, byte) in buf.iter_mut().enumerate() {
-            let address = at.0 + number as u64;
-            match &self.cells[(address / 512) as usize] {
-                Cell::Data(bytes) => *byte = bytes[(address % 512) as usize],
-                other => panic!("the engine reads {other:?} at {address}"),
-            }
-        }
-        Ok(())
     }
 }
 

@@ -91,10 +91,8 @@ impl Place {
 
     pub(crate) fn work(&self) -> ExecContext<'_> {
         ExecContext {
-            threads: 2,
-            watch: &self.watch,
             time: Some(1_700_000_000),
-            new_ids: None,
+            ..ExecContext::new(2, &self.watch)
         }
     }
 

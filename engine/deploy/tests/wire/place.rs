@@ -48,10 +48,8 @@ impl Place {
     pub(crate) fn run(&self) -> Run<'_> {
         Run {
             work: ExecContext {
-                threads: 1,
-                watch: &self.watch,
                 time: Some(1_700_000_000),
-                new_ids: None,
+                ..ExecContext::new(1, &self.watch)
             },
             wait: Duration::from_secs(10),
         }

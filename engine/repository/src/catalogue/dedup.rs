@@ -49,7 +49,7 @@ impl Repository {
         if let Some(known) = listing.by_content(&proof.id) {
             return Ok(Deduplicated::Known(Box::new(known.clone())));
         }
-        let choice = self.best_base(&proof, leaves.written_at(), listing)?;
+        let choice = self.best_base(&proof, leaves.written_at(), listing, run)?;
         let Some(base) = choice
             .base()
             .and_then(|base| listing.find(&base.image).ok())
@@ -70,7 +70,13 @@ impl Repository {
     }
 
     /// The best base here for a disk that is not entered yet.
-    fn best_base(&self, proof: &Proof, leaves: &Path, listing: &Listing) -> Result<Choice> {
+    fn best_base(
+        &self,
+        proof: &Proof,
+        leaves: &Path,
+        listing: &Listing,
+        run: &Run<'_>,
+    ) -> Result<Choice> {
         let holdings = Holdings::of(self, listing);
         let here = holdings.nodes();
         let guest = Node {
@@ -87,7 +93,8 @@ impl Repository {
             guest: &guest.id,
             leaves,
         };
-        choose(&all, &here, &guest.id, &facts, &Rules::default())
+        let rules = Rules::default();
+        (run.work).install(|| choose(&all, &here, &guest.id, &facts, &rules))?
     }
 
     /// Writes what differs as a child of `base`, in that one's format, and proves it; or says why that cannot be.

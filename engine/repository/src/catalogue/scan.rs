@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use imgdelta_core::{Claim, Error, FileSource, FileVersion, Kind, Peek, Result};
+use imgdelta_core::{Claim, Error, FileSource, FileVersion, Kind, Peek, Result, parallel};
 use imgdelta_operations::Disk;
 use imgdelta_registry::{DRIVERS, OpenSpec};
 
@@ -16,6 +16,8 @@ use super::{
     enter::Arrival,
     listing::Listing,
     record::Record,
+    store::Stored,
+    verify::SIDE_BY_SIDE,
     words::{Name, OWN_FOLDER},
 };
 
@@ -57,17 +59,28 @@ impl Repository {
         let mut depth = 0;
         let mut listing = self.list_finished(run)?;
         let mut names = Names::of(&listing);
-        for candidate in candidates {
-            if candidate.depth != depth || waiting.len() >= TOGETHER {
+        let _together = run.work.watch.together();
+        let mut left = candidates.as_slice();
+        while let Some(first) = left.first() {
+            if first.depth != depth || waiting.len() >= TOGETHER {
                 if let Some(now) = self.enter_all(&mut waiting, run, &mut scanned)? {
                     listing = now;
                 }
-                depth = candidate.depth;
+                depth = first.depth;
             }
-            match self.look(&candidate, &listing, &mut names, run, &mut scanned) {
-                Ok(arrival) => waiting.extend(arrival),
-                Err(error) if error.kind() == Kind::Interrupted => return Err(error),
-                Err(error) => scanned.faults.push((candidate.path, error)),
+            let most = run.work.threads.clamp(1, SIDE_BY_SIDE);
+            let part = left.iter().take(most.min(TOGETHER - waiting.len()));
+            let count = part.take_while(|one| one.depth == depth).count();
+            let (part, later) = left.split_at(count);
+            left = later;
+            for (candidate, looked) in part.iter().zip(self.prove_new(part, &listing, run)?) {
+                let arrival = looked.and_then(|looked| {
+                    self.settle(candidate, looked, &listing, &mut names, &mut scanned)
+                });
+                match arrival {
+                    Ok(arrival) => waiting.extend(arrival),
+                    Err(error) => scanned.faults.push((candidate.path.clone(), error)),
+                }
             }
         }
         self.enter_all(&mut waiting, run, &mut scanned)?;
@@ -91,37 +104,75 @@ impl Repository {
         Ok(found)
     }
 
-    /// Proves one image, unless it is known.
-    fn look(
+    /// Proves images side by side, those aside that are known. None of them may be the parent of another.
+    ///
+    /// # Errors
+    /// Interrupted. What is wrong with one image is its own.
+    fn prove_new(
         &self,
-        candidate: &Candidate,
+        candidates: &[Candidate],
         listing: &Listing,
-        names: &mut Names,
         run: &Run<'_>,
-        scanned: &mut Scanned,
-    ) -> Result<Option<Arrival>> {
+    ) -> Result<Vec<Result<Looked>>> {
+        let one = Run {
+            work: run.work.shared_by(candidates.len()),
+            ..*run
+        };
+        let look = |candidate: &Candidate| match self.look(candidate, listing, &one) {
+            Err(error) if error.kind() == Kind::Interrupted => Err(error),
+            looked => Ok(looked),
+        };
+        run.work.install(|| parallel::map(candidates, look))?
+    }
+
+    /// Proves one image, unless it is known.
+    fn look(&self, candidate: &Candidate, listing: &Listing, run: &Run<'_>) -> Result<Looked> {
         let spec = self.spec_of(&candidate.path);
         let disk = Disk::open(&spec)?;
         if let Some(record) = self.record_of(&candidate.path, listing) {
             if self.is_untouched(record, disk.top_versions()) {
-                scanned.known.push(record.clone());
-                return Ok(None);
+                return Ok(Looked::Known(Box::new(record.clone())));
             }
             return Err(changed_since(record));
         }
-        let add = Add {
-            in_place: true,
-            image: spec,
-            ..Add::default()
+        Ok(Looked::New {
+            notes: disk.notes(),
+            stored: Box::new(self.take_in(&disk, &spec, listing, run)?),
+            spec,
+        })
+    }
+
+    /// What becomes of an image that was looked at.
+    fn settle(
+        &self,
+        candidate: &Candidate,
+        looked: Looked,
+        listing: &Listing,
+        names: &mut Names,
+        scanned: &mut Scanned,
+    ) -> Result<Option<Arrival>> {
+        let (stored, spec, mut notes) = match looked {
+            Looked::Known(record) => {
+                scanned.known.push(*record);
+                return Ok(None);
+            }
+            Looked::New {
+                stored,
+                spec,
+                notes,
+            } => (*stored, spec, notes),
         };
-        let mut notes = disk.notes();
-        let stored = self.take_in(&disk, &add.image, listing, run)?;
         if let Some(there) = listing.by_content(&stored.proof.id)
             && self.rooms.place(there.path()?).is_ok()
         {
             scanned.same.push((candidate.path.clone(), there.clone()));
             return Ok(None);
         }
+        let add = Add {
+            in_place: true,
+            image: spec,
+            ..Add::default()
+        };
         let name = names.free(&candidate.path)?;
         let arrival = self.arrival(&add, name, stored, listing, &mut notes)?;
         scanned.notes.append(&mut notes);
@@ -197,6 +248,18 @@ impl Repository {
             ..OpenSpec::default()
         }
     }
+}
+
+/// What was found of a file that is an image.
+enum Looked {
+    /// It is recorded, and has not changed since.
+    Known(Box<Record>),
+    /// It was proven.
+    New {
+        stored: Box<Stored>,
+        spec: OpenSpec,
+        notes: Vec<String>,
+    },
 }
 
 /// A file that is an image.

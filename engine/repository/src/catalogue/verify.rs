@@ -2,11 +2,14 @@
 
 use std::ops::Range;
 
-use imgdelta_core::{Bytes, Error, Kind, Result};
+use imgdelta_core::{Bytes, Error, Kind, Result, parallel};
 use imgdelta_delta::{ContentId, DigestCache, WINDOW, digest, digest_cache::LeafReader, prove};
 use imgdelta_operations::Disk;
 
 use super::{Repository, Run, record::Record};
+
+/// How many images are read side by side, each by as many threads as are free: small ones leave threads to large ones.
+pub(super) const SIDE_BY_SIDE: usize = 4;
 
 /// What was found of one image.
 #[derive(Debug)]
@@ -65,22 +68,34 @@ impl Repository {
             named.collect::<Result<_>>()?
         };
         let mut all = Vec::with_capacity(records.len());
-        for record in records {
-            let mut notes = Vec::new();
-            let verdict = match self.verify_one(record, run, &mut notes) {
-                Err(error) if error.kind() == Kind::Interrupted => return Err(error),
-                Err(error) => Verdict::Unreadable(error),
-                Ok(verdict) => verdict,
+        let _together = run.work.watch.together();
+        for part in records.chunks(run.work.threads.clamp(1, SIDE_BY_SIDE)) {
+            let one = Run {
+                work: run.work.shared_by(part.len()),
+                ..*run
             };
-            let verified = Verified {
-                record: record.clone(),
-                verdict,
-                notes,
-            };
-            report(&verified);
-            all.push(verified);
+            let verify = |record: &&Record| self.verified(record, &one);
+            for verified in run.work.install(|| parallel::map(part, verify))?? {
+                report(&verified);
+                all.push(verified);
+            }
         }
         Ok(all)
+    }
+
+    /// What is found of one image, if nobody stops it.
+    fn verified(&self, record: &Record, run: &Run<'_>) -> Result<Verified> {
+        let mut notes = Vec::new();
+        let verdict = match self.verify_one(record, run, &mut notes) {
+            Err(error) if error.kind() == Kind::Interrupted => return Err(error),
+            Err(error) => Verdict::Unreadable(error),
+            Ok(verdict) => verdict,
+        };
+        Ok(Verified {
+            record: record.clone(),
+            verdict,
+            notes,
+        })
     }
 
     /// What is found of one image.

@@ -181,8 +181,11 @@ impl<'s, 'a> Roads<'s, 'a> {
             self.near.insert(image, near);
         }
         let near = self.near.get(&image).into_iter().flatten();
-        for other in near.chain(steps.iter().filter(|step| **step != image)) {
-            let Some(overlap) = self.scale.overlap(image, *other)? else {
+        let steps = steps.iter().filter(|step| **step != image);
+        let others: Vec<usize> = near.chain(steps).copied().collect();
+        let overlaps = self.scale.overlaps(image, &others)?;
+        for (other, overlap) in others.iter().zip(overlaps) {
+            let Some(overlap) = overlap else {
                 continue;
             };
             let bytes = overlap.bytes(rules.has_zero_marks);

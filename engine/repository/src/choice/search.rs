@@ -145,8 +145,10 @@ impl Search<'_, '_> {
     }
 
     fn measure(&mut self, candidates: &mut [Weighed]) -> Result<()> {
-        for one in candidates {
-            one.overlap = self.scale.overlap(self.wanted, one.place)?;
+        let places: Vec<usize> = candidates.iter().map(|one| one.place).collect();
+        let overlaps = self.scale.overlaps(self.wanted, &places)?;
+        for (one, overlap) in candidates.iter_mut().zip(overlaps) {
+            one.overlap = overlap;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::HashMap};
 
-use imgdelta_core::{Bytes, Result};
+use imgdelta_core::{Bytes, Result, parallel};
 
 use crate::choice::{
     blocks::{MOST_SPANS, Span, differing, union},
@@ -99,15 +99,30 @@ impl<'a> Scale<'a> {
 
     /// What the candidate holds of the wanted image; `None` if the leaves of either are not known.
     pub(super) fn overlap(&mut self, wanted: usize, candidate: usize) -> Result<Option<Overlap>> {
-        if let Some(known) = self.overlaps.get(&(wanted, candidate)) {
-            return Ok(*known);
+        Ok(self.overlaps(wanted, &[candidate])?.pop().flatten())
+    }
+
+    /// As [`overlap`](Self::overlap), of each of the candidates: those that were not measured before are, side by side.
+    pub(super) fn overlaps(
+        &mut self,
+        wanted: usize,
+        candidates: &[usize],
+    ) -> Result<Vec<Option<Overlap>>> {
+        let mut new = candidates.to_vec();
+        new.retain(|candidate| !self.overlaps.contains_key(&(wanted, *candidate)));
+        let found = parallel::map(&new, |candidate| self.measured(wanted, *candidate))?;
+        let found = new.into_iter().zip(found);
+        self.overlaps
+            .extend(found.map(|(candidate, overlap)| ((wanted, candidate), overlap)));
+        let known = |candidate: &usize| self.overlaps.get(&(wanted, *candidate)).copied().flatten();
+        Ok(candidates.iter().map(known).collect())
+    }
+
+    fn measured(&self, wanted: usize, candidate: usize) -> Result<Option<Overlap>> {
+        match (self.row(wanted)?, self.row(candidate)?) {
+            (Some(wanted), Some(candidate)) => unless_damaged(overlap(wanted, candidate)),
+            _ => Ok(None),
         }
-        let found = match (self.row(wanted)?, self.row(candidate)?) {
-            (Some(wanted), Some(candidate)) => unless_damaged(overlap(wanted, candidate))?,
-            _ => None,
-        };
-        self.overlaps.insert((wanted, candidate), found);
-        Ok(found)
     }
 
     /// What the wanted image costs as a whole; its size if its leaves are not known.

@@ -38,7 +38,7 @@ fn chain(len: usize, holders: &[(usize, u8)]) -> Shelf {
 }
 
 fn read_candidates(shelf: &Shelf) -> BTreeSet<String> {
-    let mut read = shelf.read.take();
+    let mut read = std::mem::take(&mut *shelf.read.lock().expect("not poisoned"));
     read.remove("w");
     read
 }

@@ -1,8 +1,8 @@
 //! Disks in memory: a byte for each window, 0 for zero.
 
 use std::{
-    cell::RefCell,
     collections::{BTreeMap, BTreeSet},
+    sync::Mutex,
 };
 
 use imgdelta_core::{Bytes, Result, VirtOffset};
@@ -22,7 +22,7 @@ pub(crate) struct Shelf {
     /// The images whose leaves are not known.
     unknown: BTreeSet<String>,
     /// The images whose leaves were read.
-    pub(crate) read: RefCell<BTreeSet<String>>,
+    pub(crate) read: Mutex<BTreeSet<String>>,
 }
 
 impl Shelf {
@@ -73,7 +73,9 @@ impl Shelf {
 
 impl Facts for Shelf {
     fn leaves(&self, image: &str) -> Result<Option<Leaves<'_>>> {
-        self.read.borrow_mut().insert(image.to_owned());
+        let mut read = self.read.lock().expect("not poisoned");
+        read.insert(image.to_owned());
+        drop(read);
         if self.unknown.contains(image) {
             return Ok(None);
         }

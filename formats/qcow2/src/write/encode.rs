@@ -5,7 +5,7 @@
 use std::io;
 
 use flate2::{Compress, FlushCompress, Status};
-use imgdelta_core::{Encoded, Encoder, Error, Grain, PlainEncoder, Result, Unit};
+use imgdelta_core::{Bytes, Encoded, Encoder, Error, Grain, PlainEncoder, Result, Unit};
 use zstd::{bulk::Compressor, zstd_safe::compress_bound};
 
 use super::form::{Compression, Form};
@@ -37,6 +37,9 @@ pub(super) fn encoder(form: &Form) -> Box<dyn Encoder> {
 trait Engine: Send {
     /// Compresses `cluster` to `out`, which is empty; what does not compress may become larger.
     fn compress(&mut self, cluster: &[u8], out: &mut Vec<u8>) -> io::Result<()>;
+
+    /// How many bytes its context takes for clusters of `cluster` bytes.
+    fn memory(&self, cluster: Bytes) -> Bytes;
 }
 
 /// Compresses whole clusters.
@@ -61,6 +64,12 @@ impl Encoder for ClusterEncoder {
         }
         out.clear();
         Ok(Encoded::as_told(unit))
+    }
+
+    fn memory(&self) -> Bytes {
+        let cluster = Bytes::from(self.padded.len());
+        let out = cluster.0.saturating_add(cluster.0 / 4);
+        Bytes(self.engine.memory(cluster).0.saturating_add(out))
     }
 }
 
@@ -96,6 +105,11 @@ impl Engine for Deflate {
             Err(io::Error::other("deflate has grown beyond its bound"))
         }
     }
+
+    /// Its hash heads and pending output; the window is small.
+    fn memory(&self, _cluster: Bytes) -> Bytes {
+        Bytes::kib(320)
+    }
 }
 
 /// Zstandard.
@@ -114,6 +128,19 @@ impl Engine for Zstd {
         };
         out.reserve(compress_bound(cluster.len()));
         context.compress_to_buffer(cluster, out).map(drop)
+    }
+
+    /// Its tables: entries of four bytes, at most twice as many of either kind as a cluster has bytes, and less than the level's own
+    /// (zstd's `clevels.h`, sources beyond 256 KiB); and its sequences.
+    fn memory(&self, cluster: Bytes) -> Bytes {
+        let tables = match self.level {
+            ..=6 => Bytes::mib(3),
+            7..=8 => Bytes::mib(6),
+            9 => Bytes::mib(12),
+            _ => Bytes::mib(33),
+        };
+        let tables = tables.min(Bytes(cluster.0.saturating_mul(16)));
+        Bytes(tables.0.saturating_add(1 << 20))
     }
 }
 

@@ -64,7 +64,7 @@ fn read_all(image: &dyn Image, below: &[u8]) -> Result<(Vec<State>, Vec<u8>)> {
         match extent.state {
             State::Absent => {}
             State::Zero => place.fill(0),
-            State::Data { .. } | State::Compressed => image.read_data(extent.at, place)?,
+            State::Data { .. } | State::Compressed { .. } => image.read_data(extent.at, place)?,
         }
         states.extend(std::iter::repeat_n(extent.state, place.len() / 512));
         at = end;
@@ -102,7 +102,7 @@ fn our_reader_sees_each_grain_as_the_writer_was_told() -> Outcome {
                     state == State::Absent
                 } else if recipe.is_zero(start, len) && *marks_zero {
                     // A compressed cluster holds its zeros too.
-                    matches!(state, State::Zero | State::Compressed)
+                    matches!(state, State::Zero | State::Compressed { .. })
                 } else {
                     state.holds_data()
                 };

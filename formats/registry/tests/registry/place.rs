@@ -143,7 +143,7 @@ pub(crate) fn read(chain: &[Opened]) -> Result<Vec<u8>> {
             match extent.state {
                 State::Absent => {}
                 State::Zero => part.fill(0),
-                State::Data { .. } | State::Compressed => layer.image.read_data(at, part)?,
+                State::Data { .. } | State::Compressed { .. } => layer.image.read_data(at, part)?,
             }
             at = at.saturating_add(if extent.state == State::Zero && !keeps {
                 extent.len

@@ -107,7 +107,7 @@ pub(crate) fn read(chain: &[Arc<dyn Image>], at: VirtOffset, buf: &mut [u8]) -> 
                     assert!(same == part, "the file and the layer say the same at {at}");
                 }
             }
-            State::Compressed => panic!("nothing is packed in a VHDX"),
+            State::Compressed { .. } => panic!("nothing is packed in a VHDX"),
         }
         at = at.saturating_add(part.len().into());
         rest = later;

@@ -24,19 +24,10 @@ impl Scanned {
         }
     }
 
-    /// How many grains from `grain` on are there, or are not.
-    pub(super) fn run(&self, grain: u64, first: Cell) -> u64 {
+    /// How many grains from `grain` on are not there; 1, if that one is: each is compressed by itself.
+    pub(super) fn run(&self, grain: u64) -> u64 {
         match self.0.binary_search_by_key(&grain, |one| one.0) {
             Err(next) => self.0.get(next).map_or(u64::MAX, |one| one.0 - grain),
-            Ok(at) if matches!(first, Cell::At(_)) => {
-                let there = self.0.get(at..).unwrap_or_default();
-                let numbers = grain..;
-                let run = there
-                    .iter()
-                    .zip(numbers)
-                    .take_while(|(one, number)| one.0 == *number);
-                (run.count() as u64).max(1)
-            }
             Ok(_) => 1,
         }
     }

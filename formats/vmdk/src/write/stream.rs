@@ -215,6 +215,11 @@ struct GrainEncoder {
 }
 
 impl Encoder for GrainEncoder {
+    /// Hash heads, pending output and window of a compressor, and a grain twice.
+    fn memory(&self) -> Bytes {
+        Bytes::kib(576)
+    }
+
     fn encode(&mut self, unit: &Unit<'_>, out: &mut Vec<u8>) -> Result<Encoded> {
         if !unit.grains.contains(&Grain::Data) {
             return Ok(Encoded::as_told(unit));

@@ -41,14 +41,9 @@ impl Plan<'_> {
             })
             .collect();
         let wanted: Vec<&str> = self.wanted.iter().map(String::as_str).collect();
-        batch(
-            &holdings.nodes(),
-            &sites,
-            &wanted,
-            carrier,
-            &holdings,
-            &self.deploy.rules,
-        )
+        let (here, rules) = (holdings.nodes(), &self.deploy.rules);
+        let work = self.errand.run.work;
+        work.install(|| batch(&here, &sites, &wanted, carrier, &holdings, rules))?
     }
 
     /// Packs what is carried: each (base, image) pair once, for all sites that need it.

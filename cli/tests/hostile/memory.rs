@@ -1,0 +1,71 @@
+//! Memory does not grow with the number of threads: a budget feeds workers, and more threads than it feeds idle.
+
+use std::{fs::File, io::Write as _};
+
+use crate::{
+    Outcome,
+    watched::{Ended, imgdelta, run},
+};
+
+/// What a run may hold, whatever threads it has.
+const MOST: u64 = 128 << 20;
+/// Enough for 40 workers to have a cluster of 2 MiB at once.
+const SIZE: usize = 80 << 20;
+
+/// A folder with a disk that cannot be compressed, so that every buffer is used to its end.
+fn folder() -> std::io::Result<tempfile::TempDir> {
+    let folder = tempfile::tempdir()?;
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut bytes = Vec::with_capacity(SIZE);
+    while bytes.len() < SIZE {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        // Every eighth word is the same: a little smaller it becomes.
+        bytes.extend_from_slice(&(if state % 8 == 0 { 0 } else { state }).to_le_bytes());
+    }
+    File::create(folder.path().join("disk.raw"))?.write_all(&bytes)?;
+    bytes
+        .iter_mut()
+        .step_by(100_000)
+        .for_each(|byte| *byte ^= 1);
+    File::create(folder.path().join("other.raw"))?.write_all(&bytes)?;
+    Ok(folder)
+}
+
+fn held_by(folder: &std::path::Path, line: &str) -> std::io::Result<Ended> {
+    let args: Vec<&str> = line.split_whitespace().collect();
+    let mut command = imgdelta(&args);
+    command.current_dir(folder);
+    run(command)
+}
+
+#[test]
+fn memory_does_not_grow_with_the_number_of_threads() -> Outcome {
+    let folder = folder()?;
+    let large = "--option cluster_size=2M --force --no-cache";
+    for codec in ["zlib", "zstd"] {
+        let compressed = format!("{large} --option compression_type={codec}");
+        let lines = [
+            format!("convert disk.raw -o packed.qcow2 {compressed}"),
+            format!("make -b disk.raw -t other.raw -o child.qcow2 {compressed}"),
+            "convert packed.qcow2 -o again.raw --force --no-cache".to_owned(),
+            "digest packed.qcow2 --no-cache".to_owned(),
+        ];
+        for line in lines {
+            for threads in [1, 2, 16, 64, 256] {
+                let ended = held_by(folder.path(), &format!("{line} -j {threads}"))?;
+                assert_eq!(ended.code, Some(0), "{line} -j {threads}: {ended}");
+                eprintln!(
+                    "{:>4} MiB {:?} {line} -j {threads}",
+                    ended.peak >> 20,
+                    ended.took
+                );
+                assert!(ended.peak < MOST, "{line} -j {threads}: {ended}");
+            }
+        }
+        let again = std::fs::read(folder.path().join("again.raw"))?;
+        assert!(again == std::fs::read(folder.path().join("disk.raw"))?);
+    }
+    Ok(())
+}

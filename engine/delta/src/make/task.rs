@@ -1,0 +1,92 @@
+//! What `make` works on: the two disks and the child's layout, a task of both, what is found of each of its windows, and a worker's buffers.
+//!
+//! Plain data, so that comparing and the pipeline both use it and neither needs the other's file.
+
+use imgdelta_core::{Bytes, Error, Kind, Shape};
+
+use crate::{
+    buffer::Aligned,
+    chain::Chain,
+    digest_cache::LeafRun,
+    exec::ExecContext,
+    planner::Task,
+    tree::{Digest, WINDOW},
+    unit_writer::UnitWriter,
+};
+
+/// The two disks, and the child that is made of them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DiffContext<'a> {
+    pub(super) base: &'a Chain,
+    pub(super) target: &'a Chain,
+    /// Whether windows are hashed.
+    pub(super) proves: bool,
+    pub(super) work: ExecContext<'a>,
+    pub(super) shape: Shape,
+    /// The shortest run of which the child can say that it is zero; `None`: it cannot.
+    pub(super) zero_run: Option<Bytes>,
+}
+
+/// A task of both disks.
+pub(super) struct DiffTask {
+    pub(super) plan: Task,
+    /// The base's leaves there, if they are known.
+    pub(super) base: Vec<LeafRun>,
+    /// The target's.
+    pub(super) target: Vec<LeafRun>,
+    /// What was found of each window, in order.
+    pub(super) windows: Vec<WindowDiff>,
+    pub(super) changed: Bytes,
+    pub(super) units: u64,
+}
+
+/// What was found of a window.
+pub(super) struct WindowDiff {
+    pub(super) base: Digest,
+    pub(super) target: Digest,
+    /// `None`: the child is silent there.
+    pub(super) layer: Option<Digest>,
+}
+
+impl WindowDiff {
+    /// Both sides are the same, and the child is silent.
+    pub(super) const fn equal(leaf: Digest) -> Self {
+        Self {
+            base: leaf,
+            target: leaf,
+            layer: None,
+        }
+    }
+}
+
+/// One worker's buffers.
+pub(super) struct Worker {
+    pub(super) unit_writer: UnitWriter,
+    /// The window's bytes in the base, and in the target: small enough to stay in the core's cache.
+    pub(super) base: Aligned,
+    pub(super) target: Aligned,
+}
+
+impl Worker {
+    pub(super) fn new(unit_writer: UnitWriter) -> Self {
+        Self {
+            unit_writer,
+            base: Aligned::zeroed(WINDOW),
+            target: Aligned::zeroed(WINDOW),
+        }
+    }
+}
+
+/// What is known of base and target before they are read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sides<T> {
+    pub(super) base: Option<T>,
+    pub(super) target: Option<T>,
+}
+
+/// What was remembered of a disk is not what it is.
+pub(super) fn damaged_memory() -> Error {
+    Error::new(Kind::Host, "what was remembered of the disks is damaged")
+        .with_code("cache_damaged")
+        .with_hint("use --no-cache")
+}

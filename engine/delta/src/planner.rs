@@ -1,0 +1,397 @@
+//! Goes over one disk, or over two side by side, and cuts them into tasks: what of each run is known, and where its bytes stand.
+//!
+//! What the tables alone decide is never read: where both sides are zero, and where both take a run from the same layer, they are
+//! equal. What a layer's tables say of a run is asked once: the tasks carry it to whoever reads.
+
+use std::collections::VecDeque;
+
+use imgdelta_core::{Bytes, Result, State, VirtOffset};
+
+use crate::{
+    chain::{Chain, Cursor, Origin, Run, SharedAnswers},
+    tree::WINDOW,
+};
+
+/// How two disks stand to each other in a run, as far as tables tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Relation {
+    /// It is zero on both sides.
+    Zero,
+    /// Both sides take it from the same layer.
+    Same,
+    /// It must be read.
+    Unknown,
+}
+
+/// Where a side's bytes of a run stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Mapping {
+    origin: Origin,
+    state: State,
+}
+
+impl Mapping {
+    const fn of(run: &Run) -> Self {
+        Self {
+            origin: run.origin,
+            state: run.state,
+        }
+    }
+
+    /// Where they stand `by` bytes further on.
+    const fn moved(self, by: Bytes) -> Self {
+        Self {
+            state: self.state.moved(by),
+            ..self
+        }
+    }
+
+    /// Whether `next` is this, `len` bytes further on.
+    fn goes_on_with(self, len: Bytes, next: &Self) -> bool {
+        self.origin == next.origin
+            && (self.origin == Origin::Zero || self.state.moved(len) == next.state)
+    }
+}
+
+/// A run of which the same is known throughout, on both sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Extent {
+    pub(crate) at: VirtOffset,
+    pub(crate) len: Bytes,
+    pub(crate) relation: Relation,
+    /// Where the base's bytes stand; zero where there is no base.
+    base: Mapping,
+    /// Where the target's bytes stand.
+    target: Mapping,
+}
+
+impl Extent {
+    pub(crate) const fn end(&self) -> VirtOffset {
+        self.at.saturating_add(self.len)
+    }
+
+    /// The part between two addresses; nothing may be left.
+    fn part(&self, from: VirtOffset, to: VirtOffset) -> Self {
+        let from = from.max(self.at);
+        let skipped = from.since(self.at);
+        Self {
+            at: from,
+            len: to.min(self.end()).since(from),
+            base: self.base.moved(skipped),
+            target: self.target.moved(skipped),
+            ..*self
+        }
+    }
+
+    /// The run of one side.
+    const fn run(&self, side: Side) -> Run {
+        let Mapping { origin, state } = match side {
+            Side::Base => self.base,
+            Side::Target => self.target,
+        };
+        Run {
+            at: self.at,
+            len: self.len,
+            origin,
+            state,
+        }
+    }
+
+    /// Both as one, if `next` goes on where this ends, on both sides, in the guest and in the files.
+    fn joined(&self, next: &Self) -> Option<Self> {
+        let goes_on = self.relation == next.relation
+            && self.end() == next.at
+            && self.base.goes_on_with(self.len, &next.base)
+            && self.target.goes_on_with(self.len, &next.target);
+        goes_on.then(|| Self {
+            len: Bytes(self.len.0.saturating_add(next.len.0)),
+            ..*self
+        })
+    }
+}
+
+/// One task.
+#[derive(Clone, Debug)]
+pub(crate) struct Task {
+    pub(crate) at: VirtOffset,
+    pub(crate) len: Bytes,
+    /// `Zero` or `Same`: a long run, to be passed over. `Unknown`: at most one step, to be looked at.
+    pub(crate) relation: Relation,
+    /// The runs in it, in order, without gap; empty where it is passed over.
+    pub(crate) extents: Vec<Extent>,
+}
+
+impl Task {
+    /// The first address behind it.
+    pub(crate) const fn end(&self) -> VirtOffset {
+        self.at.saturating_add(self.len)
+    }
+
+    /// The windows that it touches: their numbers.
+    pub(crate) fn windows(&self) -> std::ops::Range<u64> {
+        windows(self.at, self.len)
+    }
+
+    /// Fills `buf` with the bytes that `chain`, which is that side's disk, has from `at` on. Beyond the task's runs they are zero.
+    pub(crate) fn read(
+        &self,
+        chain: &Chain,
+        side: Side,
+        at: VirtOffset,
+        buf: &mut [u8],
+    ) -> Result<()> {
+        let extents = extents_of(&self.extents, at, Bytes::from(buf.len()));
+        read_extents(chain, extents, side, at, buf)
+    }
+}
+
+/// How two disks, or one, are to be cut.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PlanOptions {
+    /// The length of a task: a power of two, at least a window. Tasks start at its multiples.
+    pub(crate) step: Bytes,
+    /// Whether runs that are zero on both sides may be passed over.
+    pub(crate) skips_zero: bool,
+    /// Whether runs that both take from the same layer may be passed over, and their layer's tables need not be asked.
+    pub(crate) skips_same: bool,
+    /// The longest run of the same layer that is passed over at once.
+    pub(crate) longest_same: Bytes,
+}
+
+/// Goes over the disk, or the two.
+#[derive(Debug)]
+pub(crate) struct ExtentPlanner<'a> {
+    base: Option<Cursor<'a>>,
+    target: Cursor<'a>,
+    /// From which layer on base and target are the same.
+    shared: Option<(usize, usize)>,
+    /// What the layers from there on said last: they are asked for both.
+    answers: SharedAnswers,
+    options: PlanOptions,
+    /// How far the tables have been asked.
+    at: VirtOffset,
+    end: VirtOffset,
+    /// Runs that were asked for and belong to no task yet, in order; the last one ends at `at`.
+    ahead: VecDeque<Extent>,
+}
+
+impl<'a> ExtentPlanner<'a> {
+    /// Over `target` from its start to `end`, beside `base` if there is one.
+    pub(crate) fn new(
+        base: Option<&'a Chain>,
+        target: &'a Chain,
+        end: Bytes,
+        options: PlanOptions,
+    ) -> Self {
+        let shared = base.and_then(|base| base.shared_with(target));
+        Self {
+            base: base.map(Cursor::over),
+            target: Cursor::over(target),
+            shared,
+            answers: SharedAnswers::of(shared.map_or(0, |(_, from)| target.layers().len() - from)),
+            options,
+            at: VirtOffset::ZERO,
+            end: VirtOffset(end.0),
+            ahead: VecDeque::new(),
+        }
+    }
+
+    /// The next task; `None` at the end.
+    pub(crate) fn task(&mut self) -> Result<Option<Task>> {
+        let Some(first) = self.next()? else {
+            return Ok(None);
+        };
+        self.ahead.push_front(first);
+        if first.at.is_aligned(self.options.step)
+            && let Some(long) = self.long(first)?
+        {
+            return Ok(Some(long));
+        }
+        self.short(first.at).map(Some)
+    }
+
+    /// A run of at least one step that can be passed over, from `first` on, which is the first one ahead.
+    fn long(&mut self, first: Extent) -> Result<Option<Task>> {
+        let longest = match first.relation {
+            Relation::Zero if self.options.skips_zero => Bytes(u64::MAX),
+            Relation::Same if self.options.skips_same => self.options.longest_same,
+            _ => return Ok(None),
+        };
+        let mut end = first.at;
+        // What was looked at; of what surely is passed over only the length is kept.
+        let mut looked = VecDeque::new();
+        while end < self.end && end.since(first.at) < longest {
+            let Some(extent) = self.next()? else { break };
+            let is_like = extent.relation == first.relation;
+            looked.push_back(extent);
+            if !is_like {
+                break;
+            }
+            end = extent.end();
+            let passed = first.at.saturating_add(end.since(first.at).min(longest));
+            let passed = passed.align_down(self.options.step);
+            while looked.front().is_some_and(|extent| extent.end() <= passed) {
+                looked.pop_front();
+            }
+        }
+        let len = end.since(first.at).min(longest);
+        let whole = if first.at.saturating_add(len) >= self.end {
+            len
+        } else {
+            Bytes(VirtOffset(len.0).align_down(self.options.step).0)
+        };
+        let rest = first.at.saturating_add(whole);
+        for extent in looked.into_iter().rev() {
+            if extent.end() > rest {
+                self.ahead.push_front(extent.part(rest, extent.end()));
+            }
+        }
+        Ok((whole > Bytes::ZERO).then(|| Task {
+            at: first.at,
+            len: whole,
+            relation: first.relation,
+            extents: Vec::new(),
+        }))
+    }
+
+    /// What there is from `start` to the next multiple of the step.
+    fn short(&mut self, start: VirtOffset) -> Result<Task> {
+        let end = start
+            .align_down(self.options.step)
+            .saturating_add(self.options.step)
+            .min(self.end);
+        let mut extents: Vec<Extent> = Vec::new();
+        let mut at = start;
+        while at < end {
+            let Some(extent) = self.next()? else { break };
+            if extent.end() > end {
+                self.ahead.push_front(extent.part(end, extent.end()));
+            }
+            let now = extent.part(extent.at, end);
+            at = now.end();
+            match extents
+                .last_mut()
+                .and_then(|last| Some((last.joined(&now)?, last)))
+            {
+                Some((both, last)) => *last = both,
+                None => extents.push(now),
+            }
+        }
+        Ok(Task {
+            at: start,
+            len: at.since(start),
+            relation: Relation::Unknown,
+            extents,
+        })
+    }
+
+    /// The next run; `None` at the end.
+    fn next(&mut self) -> Result<Option<Extent>> {
+        if let Some(extent) = self.ahead.pop_front() {
+            return Ok(Some(extent));
+        }
+        if self.at >= self.end {
+            return Ok(None);
+        }
+        let extent = self.ask()?;
+        self.at = extent.end();
+        Ok(Some(extent))
+    }
+
+    /// The run from where the tables have been asked on.
+    fn ask(&mut self) -> Result<Extent> {
+        let at = self.at;
+        let (end, skips) = (self.end, self.options.skips_same);
+        let (from_base, from_target) = self.shared.unzip();
+        let answers = &mut self.answers;
+        let target = run_of(&mut self.target, at, end, (from_target, skips), answers)?;
+        let base = match &mut self.base {
+            Some(base) => run_of(base, at, end, (from_base, skips), answers)?,
+            None => zero(at, target.len),
+        };
+        let len = target.len.min(base.len).min(self.end.since(at));
+        let relation = match (base.origin, target.origin) {
+            (Origin::Zero, Origin::Zero) => Relation::Zero,
+            (Origin::Below(_), Origin::Below(_)) => Relation::Same,
+            (Origin::Layer(base), Origin::Layer(target)) if self.is_shared(base, target) => {
+                Relation::Same
+            }
+            _ => Relation::Unknown,
+        };
+        Ok(Extent {
+            at,
+            len,
+            relation,
+            base: Mapping::of(&base),
+            target: Mapping::of(&target),
+        })
+    }
+
+    fn is_shared(&self, base: usize, target: usize) -> bool {
+        self.shared.is_some_and(|(from_base, from_target)| {
+            base >= from_base && target >= from_target && base - from_base == target - from_target
+        })
+    }
+}
+
+/// The run of a disk at `at`; beyond the disk's end it is zero up to `end`. Of layers from `shared` on only needs to be known that they are the
+/// same, where that `skips` them.
+fn run_of(
+    disk: &mut Cursor<'_>,
+    at: VirtOffset,
+    end: VirtOffset,
+    (shared, skips): (Option<usize>, bool),
+    answers: &mut SharedAnswers,
+) -> Result<Run> {
+    if at.0 >= disk.size().0 {
+        return Ok(zero(at, end.since(at)));
+    }
+    let floor = shared.filter(|_| skips).unwrap_or(usize::MAX);
+    disk.run_beside(at, floor, answers, shared.unwrap_or(usize::MAX))
+}
+
+/// A run that is zero.
+const fn zero(at: VirtOffset, len: Bytes) -> Run {
+    Run {
+        at,
+        len,
+        origin: Origin::Zero,
+        state: State::Zero,
+    }
+}
+
+/// The windows that a run touches: their numbers.
+pub(crate) fn windows(at: VirtOffset, len: Bytes) -> std::ops::Range<u64> {
+    at.0 / WINDOW.0..at.saturating_add(len).0.div_ceil(WINDOW.0)
+}
+
+/// Which of two disks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Base,
+    Target,
+}
+
+/// Fills `buf` with a disk's bytes from `at` on, each run from where `extents` say that it stands. Beyond the extents it is zero.
+pub(crate) fn read_extents(
+    chain: &Chain,
+    extents: &[Extent],
+    side: Side,
+    at: VirtOffset,
+    buf: &mut [u8],
+) -> Result<()> {
+    let end = at.saturating_add(Bytes::from(buf.len()));
+    let parts = extents.iter().map(|extent| extent.part(at, end));
+    let runs = parts
+        .filter(|part| part.len > Bytes::ZERO)
+        .map(|part| part.run(side));
+    chain.read_runs(runs, buf)
+}
+
+/// The extents that a window touches.
+pub(crate) fn extents_of(extents: &[Extent], at: VirtOffset, len: Bytes) -> &[Extent] {
+    let end = at.saturating_add(len);
+    let first = extents.partition_point(|extent| extent.end() <= at);
+    let last = extents.partition_point(|extent| extent.at < end);
+    extents.get(first..last).unwrap_or_default()
+}
