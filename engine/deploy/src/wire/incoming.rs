@@ -260,6 +260,22 @@ fn folder_name(offer: &Offer) -> String {
     }
 }
 
+/// Makes the folder. What is a link leads to what somebody else owns: files there would be deleted as those of an earlier offer.
+fn make(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder)
+        .map_err(|cause| Error::host("cannot create the folder", cause).in_file(folder))?;
+    let is_link = |one: &&Path| fs::symlink_metadata(one).is_ok_and(|found| found.is_symlink());
+    // It stands in `.imgdelta/incoming/`.
+    match folder.ancestors().take(3).find(is_link) {
+        None => Ok(()),
+        Some(link) => Err(
+            Error::new(Kind::Reference, "is a link in the repository's own folder")
+                .with_code("outside")
+                .in_file(link),
+        ),
+    }
+}
+
 /// Takes the lock of a folder. Where the file system knows none, the digests find out what two conversations at once have made of it.
 fn lock(folder: &Path, wait: LockWait) -> Result<FileLock> {
     /// How often another one may have ended just now and taken it away.
@@ -272,8 +288,7 @@ fn lock(folder: &Path, wait: LockWait) -> Result<FileLock> {
             .with_hint("wait with --wait 5m")
     };
     for _ in 0..TRIES {
-        fs::create_dir_all(folder)
-            .map_err(|cause| Error::host("cannot create the folder", cause).in_file(folder))?;
+        make(folder)?;
         let file = match plain(File::options().write(true).create(true), &place) {
             Ok(file) => file,
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => continue,

@@ -255,3 +255,21 @@ fn two_conversations_do_not_write_into_the_same_files() -> Result<()> {
     assert!(story.finish()?.is_some_and(|(_, resumed)| resumed > 0));
     Ok(())
 }
+
+#[test]
+fn a_link_in_place_of_what_is_held_is_not_written_through() -> Result<()> {
+    let story = Story::new()?;
+    story.talk(Cut::AfterFrames(9), Cut::Never)?;
+    let folder = fs::read_dir(story.site.incoming()).expect("it is there");
+    let folder = folder.flatten().next().expect("one was begun").path();
+    let outside = tempfile::tempdir().expect("a place");
+    fs::remove_dir_all(&folder).expect("it is there");
+    fs::write(outside.path().join("thesis"), "words").expect("room");
+    std::os::unix::fs::symlink(outside.path(), &folder).expect("links");
+    let talked = story.talk(Cut::Never, Cut::Never)?;
+    talked.client?.remove(0).expect_err("it leads out");
+    assert_eq!(talked.site?.refused[0].1.kind, "reference");
+    assert_eq!(fs::read_dir(outside.path()).expect("there").count(), 1);
+    assert!(story.site.list()?.is_empty());
+    Ok(())
+}
