@@ -3,7 +3,6 @@
 mod deploy;
 mod env;
 mod images;
-mod inventory;
 mod line;
 mod outcomes;
 mod plan;
@@ -32,7 +31,6 @@ pub(crate) use env::{Environment, env};
 pub(crate) use images::{
     apply, attach, check, compare, convert, digest, info, make, map, references,
 };
-pub(crate) use inventory::{Inventoried, inventory, inventory_bytes};
 pub(crate) use plan::{Leg, Planned, Reached, plan};
 pub(crate) use receive::{Arrived, End, Received, receive};
 pub(crate) use serve::serve;
@@ -89,6 +87,8 @@ impl Run<'_> {
                     signals.may_end_at_once(false);
                     begun.store(true, Ordering::Relaxed);
                 }
+                // What is entered stays.
+                Stage::Enter(_) => begun.store(true, Ordering::Relaxed),
                 stage => phases.begin(stage.to_string()),
             })
     }

@@ -7,7 +7,7 @@ use imgdelta_deploy::delivery::{AtSite, Packed};
 use imgdelta_repository::catalogue::{Listing, Repository};
 
 use super::{Parcel, Reached, Served, There};
-use crate::commands::{Run, plan::Named, receive::arrived, repo::Failed, shown};
+use crate::commands::{Run, plan::Named, receive::arrived, shown};
 
 /// What becomes of a deployment, as it is told.
 pub(super) struct Tally<'a> {
@@ -45,7 +45,7 @@ impl Tally<'_> {
             if error.kind() == Kind::Interrupted || (is_alone && served.sent.is_empty()) {
                 return Err(error);
             }
-            let failed = Failed::of(&error, self.run.signals.exit());
+            let failed = self.run.failed(&error);
             served.errors.push(failed);
         }
         Ok(served)
