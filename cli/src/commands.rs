@@ -31,7 +31,7 @@ pub(crate) use env::{Environment, env};
 pub(crate) use images::{
     apply, attach, check, compare, convert, digest, info, make, map, references,
 };
-pub(crate) use plan::{Leg, Planned, Reached, plan};
+pub(crate) use plan::plan;
 pub(crate) use receive::{Arrived, End, Received, receive};
 pub(crate) use serve::serve;
 pub(crate) use version::{Versions, version};

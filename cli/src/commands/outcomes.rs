@@ -5,8 +5,8 @@ use imgdelta_operations::{
     DigestReport, InfoReport, MapReport, ReferencesReport,
 };
 use imgdelta_repository::calls::{
-    AddReport, EditReport, GcReport, InitReport, InventoryReport, ListSummary, RemoveReport,
-    ScanReport, ShowReport, TreeSummary, VerifySummary,
+    AddReport, EditReport, GcReport, InitReport, InventoryReport, ListSummary, PlanReport,
+    RemoveReport, ScanReport, ShowReport, TreeSummary, VerifySummary,
 };
 
 use super::Outcome;
@@ -41,6 +41,7 @@ outcome! {
     TreeSummary: "imgdelta/repo-tree/1",
     ShowReport: "imgdelta/repo-show/1",
     InventoryReport: "imgdelta/inventory-written/1",
+    PlanReport: "imgdelta/plan/1",
 }
 
 outcome! {

@@ -47,7 +47,7 @@ impl Run<'_> {
     }
 
     /// The folder of the repository that is meant.
-    fn folder(&self) -> &Path {
+    pub(super) fn folder(&self) -> &Path {
         &self.settings.repository.value
     }
 }

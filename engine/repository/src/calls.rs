@@ -9,6 +9,7 @@
 //! | [`Verify`] | images against their content ids |
 //! | [`Remove`], [`Gc`] | images go, and what killed processes left behind |
 //! | [`WriteInventory`] | the list that another site reads |
+//! | [`Plan`] | which bases would be chosen for sites, why, and what would be sent |
 //!
 //! A call is given the repository's folder, and opens it by itself; all of them take a [`Context`](imgdelta_operations::Context), and
 //! none begins when that was stopped before. Those that change something can be a dry run, which refuses what the call would refuse and
@@ -56,9 +57,11 @@ mod image;
 mod init;
 mod inventory;
 mod list;
+mod plan;
 mod remove;
 mod scan;
 mod show;
+mod site;
 mod target;
 mod tree;
 mod verify;
@@ -71,8 +74,13 @@ pub use image::{Image, ImageParent, ImageRef};
 pub use init::{Init, InitReport};
 pub use inventory::{InventoryReport, WriteInventory};
 pub use list::{List, ListReport, ListSummary};
+pub use plan::{
+    MediumFit, Plan, PlanCandidate, PlanLeg, PlanPair, PlanReport, PresentImage, ResizedImage,
+    SitePlan,
+};
 pub use remove::{Remove, RemoveReport};
 pub use scan::{FailedFile, SameDisk, Scan, ScanReport};
 pub use show::{ImageFile, Show, ShowReport};
+pub use site::{refuse_twice, site_inventory};
 pub use tree::{Tree, TreeImage, TreeReport, TreeSummary};
 pub use verify::{Region, VerifiedImage, Verify, VerifyReport, VerifySummary};
