@@ -3,7 +3,6 @@
 mod deploy;
 mod env;
 mod images;
-mod inventory;
 mod line;
 mod outcomes;
 mod plan;
@@ -36,8 +35,7 @@ pub(crate) use env::{Environment, env};
 pub(crate) use images::{
     apply, attach, check, compare, convert, digest, info, make, map, references,
 };
-pub(crate) use inventory::{Inventoried, inventory, inventory_bytes};
-pub(crate) use plan::{Leg, Planned, Reached, plan};
+pub(crate) use plan::plan;
 pub(crate) use receive::{Arrived, End, Received, receive};
 pub(crate) use serve::serve;
 pub(crate) use version::{Versions, version};
@@ -100,6 +98,8 @@ impl Run<'_> {
                     signals.may_end_at_once(false);
                     begun.store(true, Ordering::Relaxed);
                 }
+                // What is entered stays.
+                Stage::Enter(_) => begun.store(true, Ordering::Relaxed),
                 stage => phases.begin(stage.to_string()),
             })
     }

@@ -10,11 +10,11 @@ use imgdelta_deploy::{
     delivery::{self, AtSite, Destination, Errand, Stage, deploy_many},
     wire::{Sent, Target},
 };
+use imgdelta_repository::calls::{ImageRef, refuse_twice, site_inventory};
 use serde::Serialize;
 
 use super::{
     Arrived, Outcome, Run,
-    plan::{Named, list, refuse_twice},
     receive::{cut_short, phase},
     repo::{Failed, unreadable},
     shown,
@@ -62,7 +62,7 @@ pub(crate) struct Served {
 #[derive(Debug, Serialize)]
 pub(crate) struct There {
     /// The image here.
-    pub(crate) image: Named,
+    pub(crate) image: ImageRef,
     /// Its id there.
     pub(crate) at_site: String,
 }
@@ -71,10 +71,10 @@ pub(crate) struct There {
 #[derive(Debug, Serialize)]
 pub(crate) struct Parcel {
     /// The image.
-    pub(crate) image: Named,
+    pub(crate) image: ImageRef,
     /// Its base; of a whole image there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) base: Option<Named>,
+    pub(crate) base: Option<ImageRef>,
     /// The format of the file that travels, where files lie on a medium or in a folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) format: Option<&'static str>,
@@ -185,7 +185,7 @@ pub(crate) fn deploy(job: &job::Deploy, run: &Run<'_>) -> Result<Deployed> {
 fn destination(line: Option<&Line>, site: &Path) -> Result<Destination> {
     match line {
         Some(_) => Ok(Destination::Folder(site.to_owned())),
-        None => list(site).map(Destination::Carried),
+        None => site_inventory(site).map(Destination::Carried),
     }
 }
 

@@ -151,7 +151,7 @@ pub(super) fn arrived(
         Fate::Due => arrived.fate = End::Due,
         Fate::Failed(error) => {
             arrived.fate = End::Failed;
-            arrived.error = Some(Failed::of(&error, run.signals.exit()));
+            arrived.error = Some(run.failed(&error));
         }
         Fate::Unfit => arrived.fate = End::Unfit,
     }

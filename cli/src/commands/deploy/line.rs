@@ -12,7 +12,7 @@ use imgdelta_repository::choice::Leg;
 
 use super::{Parcel, Served, There, tally::Tally};
 use crate::{
-    commands::{Arrived, End, Run, line::converse, repo::Failed},
+    commands::{Arrived, End, Run, line::converse},
     job,
 };
 
@@ -75,7 +75,7 @@ impl Tally<'_> {
             match error {
                 Some(error) if is_alone => return Err(error),
                 Some(error) => {
-                    arrived.error = Some(Failed::of(&error, self.run.signals.exit()));
+                    arrived.error = Some(self.run.failed(&error));
                 }
                 None => {}
             }

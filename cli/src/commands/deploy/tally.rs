@@ -4,10 +4,13 @@ use std::path::Path;
 
 use imgdelta_core::{Error, Kind, Result};
 use imgdelta_deploy::delivery::{AtSite, Packed};
-use imgdelta_repository::catalogue::{Listing, Repository};
+use imgdelta_repository::{
+    calls::ImageRef,
+    catalogue::{Listing, Repository},
+};
 
 use super::{Parcel, Reached, Served, There};
-use crate::commands::{Run, plan::Named, receive::arrived, repo::Failed, shown};
+use crate::commands::{Run, receive::arrived, shown};
 
 /// What becomes of a deployment, as it is told.
 pub(super) struct Tally<'a> {
@@ -45,7 +48,7 @@ impl Tally<'_> {
             if error.kind() == Kind::Interrupted || (is_alone && served.sent.is_empty()) {
                 return Err(error);
             }
-            let failed = Failed::of(&error, self.run.signals.exit());
+            let failed = self.run.failed(&error);
             served.errors.push(failed);
         }
         Ok(served)
@@ -93,12 +96,8 @@ impl Tally<'_> {
         }
     }
 
-    pub(super) fn named(&self, id: &str) -> Named {
-        let record = id.parse().ok().and_then(|id| self.listing.by_id(&id));
-        Named {
-            id: id.to_owned(),
-            name: record.map_or_else(|| id.to_owned(), |record| record.name.to_string()),
-        }
+    pub(super) fn named(&self, id: &str) -> ImageRef {
+        ImageRef::of(id, self.listing)
     }
 }
 
@@ -106,14 +105,11 @@ fn parcel(packed: &Packed, is_step: bool) -> Parcel {
     let item = &packed.item;
     let manifest = item.manifest.as_ref().map_or(0, |file| file.length);
     Parcel {
-        image: Named {
-            id: item.image.to_string(),
-            name: item.name.to_string(),
-        },
-        base: item.base.as_ref().map(|base| Named {
-            id: base.id.to_string(),
-            name: base.name.to_string(),
-        }),
+        image: ImageRef::new(item.image.to_string(), item.name.to_string()),
+        base: item
+            .base
+            .as_ref()
+            .map(|base| ImageRef::new(base.id.to_string(), base.name.to_string())),
         format: Some(item.format.name()),
         file: Some(item.file.name.to_string()),
         bytes: item.file.length.saturating_add(manifest),

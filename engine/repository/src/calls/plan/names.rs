@@ -2,31 +2,32 @@
 
 use std::collections::HashMap;
 
-use imgdelta_core::Bytes;
-use imgdelta_repository::{
+use super::report::{
+    MediumFit, PlanCandidate, PlanLeg, PlanPair, PlanReport, PresentImage, ResizedImage, SitePlan,
+};
+use crate::{
+    calls::image::ImageRef,
     catalogue::{Inventory, Listing},
     choice::{
         self, Batch, Carrier, Decision, Kin, Origin, Overlap, Resized, Route, Shared, Weighed,
     },
 };
+use imgdelta_core::Bytes;
 
-use super::{Alike, Candidate, Leg, Media, Named, Pair, Planned, Reached, There};
-use crate::job;
-
-/// Who is called what.
+/// Who is called what, and how a time is told.
 pub(super) struct Names<'a> {
-    here: &'a Listing,
+    /// Headquarters' records.
+    pub(super) here: &'a Listing,
+    /// How much a medium holds, if one is meant.
+    pub(super) media: Option<Bytes>,
+    /// Bytes a second, if a rate is given.
+    pub(super) rate: Option<Bytes>,
 }
 
 /// The names of a site's images, by id.
 type Abroad<'a> = HashMap<&'a str, &'a str>;
 
-impl<'a> Names<'a> {
-    /// Headquarters' names.
-    pub(super) const fn of(here: &'a Listing) -> Self {
-        Self { here }
-    }
-
+impl Names<'_> {
     /// The plan as a result.
     pub(super) fn planned(
         &self,
@@ -34,11 +35,10 @@ impl<'a> Names<'a> {
         lists: &[Inventory],
         alike: &[Vec<Resized>],
         carrier: Carrier,
-        job: &job::Plan,
-    ) -> Planned {
+    ) -> PlanReport {
         let routes = batch.routes.iter().zip(lists).zip(alike);
-        let sites = routes.map(|((route, list), alike)| self.reached(route, list, alike, job));
-        let pairs = batch.pairs.iter().map(|pair| Pair {
+        let sites = routes.map(|((route, list), alike)| self.reached(route, list, alike));
+        let pairs = batch.pairs.iter().map(|pair| PlanPair {
             image: self.named(&pair.image),
             base: pair.base.as_ref().map(|base| self.named(base)),
             bytes: pair.bytes.0,
@@ -48,15 +48,15 @@ impl<'a> Names<'a> {
             Carrier::Lines => batch.bytes(),
             Carrier::Medium => batch.on_medium(),
         };
-        let media = job.media.map(|media| {
+        let media = self.media.map(|media| {
             let fit = choice::fits(batch.pairs.iter().map(|pair| pair.bytes), media);
-            Media {
+            MediumFit {
                 size: media.0,
                 needed: fit.needed.0,
                 fits: fit.holds(),
             }
         });
-        Planned {
+        PlanReport {
             repository: String::new(),
             carrier: match carrier {
                 Carrier::Lines => "lines",
@@ -66,34 +66,28 @@ impl<'a> Names<'a> {
             pairs: pairs.collect(),
             bytes: bytes.0,
             naive: batch.naive().0,
-            seconds: seconds(bytes, job),
+            seconds: self.seconds(bytes),
             media,
             notes: Vec::new(),
         }
     }
 
-    fn reached(
-        &self,
-        route: &Route,
-        list: &Inventory,
-        alike: &[Resized],
-        job: &job::Plan,
-    ) -> Reached {
+    fn reached(&self, route: &Route, list: &Inventory, alike: &[Resized]) -> SitePlan {
         let items = list.images.iter();
         let abroad: Abroad<'_> = items
             .map(|item| (item.id.as_str(), item.name.as_str()))
             .collect();
-        let there = route.there.iter().map(|(image, at_site)| There {
+        let there = route.there.iter().map(|(image, at_site)| PresentImage {
             image: self.named(image),
             at_site: named_there(at_site, &abroad),
         });
-        let resized = alike.iter().map(|one| Alike {
+        let resized = alike.iter().map(|one| ResizedImage {
             image: self.named(&one.image),
             size: one.size.0,
             at_site: named_there(&one.at_site, &abroad),
             size_at_site: one.size_at_site.0,
         });
-        Reached {
+        SitePlan {
             site: route.site.clone(),
             repository: list.repository.to_string(),
             there: there.collect(),
@@ -104,12 +98,12 @@ impl<'a> Names<'a> {
                 .collect(),
             bytes: route.bytes().0,
             naive: route.naive.0,
-            seconds: seconds(route.bytes(), job),
+            seconds: self.seconds(route.bytes()),
             resized: resized.collect(),
         }
     }
 
-    fn leg(&self, leg: &choice::Leg, abroad: &Abroad<'_>) -> Leg {
+    fn leg(&self, leg: &choice::Leg, abroad: &Abroad<'_>) -> PlanLeg {
         let (from, base) = match &leg.from {
             Origin::Nothing => ("whole", None),
             Origin::There(base) => ("there", Some(self.candidate(base, abroad))),
@@ -121,7 +115,7 @@ impl<'a> Names<'a> {
             (None, _) => "no base makes it smaller".to_owned(),
         };
         let runners_up = leg.choice.runners_up.iter();
-        Leg {
+        PlanLeg {
             image: self.named(&leg.image),
             from,
             base,
@@ -135,14 +129,14 @@ impl<'a> Names<'a> {
         }
     }
 
-    fn candidate(&self, weighed: &Weighed, abroad: &Abroad<'_>) -> Candidate {
+    fn candidate(&self, weighed: &Weighed, abroad: &Abroad<'_>) -> PlanCandidate {
         let image = self.named(&weighed.image);
         let at_site = named_there(&weighed.at_site, abroad);
         let mut shown = weighed.clone();
         shown.image.clone_from(&image.name);
         shown.at_site.clone_from(&at_site.name);
         let overlap = weighed.overlap;
-        Candidate {
+        PlanCandidate {
             image,
             at_site: Some(at_site),
             shared: Some(match weighed.shared {
@@ -164,14 +158,14 @@ impl<'a> Names<'a> {
     }
 
     /// A base that is sent before what is made from it.
-    fn sent(&self, image: &str, overlap: Overlap) -> Candidate {
+    fn sent(&self, image: &str, overlap: Overlap) -> PlanCandidate {
         let image = self.named(image);
         let text = format!(
             "{}: sent before it, holds {:.1} % of its data",
             image.name,
             overlap.percent()
         );
-        Candidate {
+        PlanCandidate {
             image,
             at_site: None,
             shared: None,
@@ -184,28 +178,18 @@ impl<'a> Names<'a> {
         }
     }
 
-    fn named(&self, id: &str) -> Named {
-        let id_there = id.parse().ok();
-        let record = id_there.and_then(|id| self.here.by_id(&id));
-        Named {
-            id: id.to_owned(),
-            name: record.map_or_else(|| id.to_owned(), |record| record.name.to_string()),
-        }
+    fn named(&self, id: &str) -> ImageRef {
+        ImageRef::of(id, self.here)
+    }
+
+    /// How long that takes, in whole seconds, at the rate that was given.
+    fn seconds(&self, bytes: Bytes) -> Option<u64> {
+        let time = choice::time_for(bytes, self.rate?)?;
+        let rest = u64::from(time.subsec_nanos() > 0);
+        Some(time.as_secs().saturating_add(rest))
     }
 }
 
-fn named_there(id: &str, abroad: &Abroad<'_>) -> Named {
-    Named {
-        id: id.to_owned(),
-        name: abroad.get(id).copied().unwrap_or(id).to_owned(),
-    }
-}
-
-/// How long that takes, in whole seconds, at the rate that was given.
-fn seconds(bytes: Bytes, job: &job::Plan) -> Option<u64> {
-    let time = choice::time_for(bytes, job.rate?)?;
-    Some(
-        time.as_secs()
-            .saturating_add(u64::from(time.subsec_nanos() > 0)),
-    )
+fn named_there(id: &str, abroad: &Abroad<'_>) -> ImageRef {
+    ImageRef::new(id, abroad.get(id).copied().unwrap_or(id))
 }
