@@ -63,6 +63,7 @@ impl DigestCache {
             return None;
         }
         let leaves = LeafReader::open(&self.entry(chain)?).ok()?;
+        let leaves = leaves.checked().ok()?;
         if leaves.size() != chain.size() {
             return None;
         }

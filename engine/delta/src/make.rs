@@ -235,5 +235,5 @@ struct Sides<T> {
 fn damaged_memory() -> Error {
     Error::new(Kind::Host, "what was remembered of the disks is damaged")
         .with_code("cache_damaged")
-        .with_hint("use --no-cache")
+        .with_hint("--prove reads everything and remembers it anew")
 }
