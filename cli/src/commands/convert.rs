@@ -51,7 +51,7 @@ impl Outcome for Converted {
 /// Where a disk comes from.
 enum Source {
     /// An image file and its parents.
-    File(Disk),
+    File(Box<Disk>),
     /// Standard input.
     Stream(Chain),
 }
@@ -67,7 +67,7 @@ impl Source {
     /// The images among which the output may not be.
     fn inputs(&self) -> Vec<&Disk> {
         match self {
-            Self::File(disk) => vec![disk],
+            Self::File(disk) => vec![&**disk],
             Self::Stream(_) => Vec::new(),
         }
     }
@@ -84,7 +84,7 @@ pub(crate) fn convert(job: &job::Convert, run: &Run<'_>) -> Result<Converted> {
         }
         Source::Stream(stream::open(&job.source, run)?)
     } else {
-        Source::File(Disk::open(&job.source)?)
+        Source::File(Box::new(Disk::open(&job.source)?))
     };
     let chain = source.chain();
     let copy = Convert {
