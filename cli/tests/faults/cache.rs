@@ -52,6 +52,13 @@ fn a_cache_that_cannot_be_written_spoils_no_run_and_a_torn_one_is_not_believed()
         let ended = run(&scene, &cache, None)?;
         assert_eq!(ended.code, Some(0), "{why}: again: {ended}");
         scene.must_be(&right, &why, &ended)?;
+        // What a killed run left is gone as soon as another one keeps something.
+        let kept = fs::read_dir(&cache)?.collect::<Result<Vec<_>, _>>()?;
+        let drafts = kept.iter().filter(|entry| {
+            let name = entry.file_name();
+            name.as_encoded_bytes().starts_with(b".")
+        });
+        assert_eq!(drafts.count(), 0, "{why}: {kept:?}");
     }
     Ok(())
 }

@@ -129,7 +129,7 @@ fn a_vhd_disk_of_2040_gib_is_looked_at_in_little_memory() -> Outcome {
 
 /// The leaves of a disk of which only the first window is not zero, each window told on its own, as files of version 1 are.
 fn in_single_windows(kept: &[u8], windows: u64, first: Digest) -> Vec<u8> {
-    let (size, end) = (&kept[16..24], &kept[kept.len() - 33..]);
+    let (size, end) = (&kept[16..24], &kept[kept.len() - 37..kept.len() - 4]);
     let mut file = [
         b"imgdelta leaves1",
         size,

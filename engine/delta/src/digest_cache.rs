@@ -5,6 +5,7 @@
 
 mod key;
 mod leaves;
+mod prune;
 
 use std::{path::PathBuf, time::SystemTime};
 
@@ -62,6 +63,7 @@ impl DigestCache {
             return None;
         }
         let leaves = LeafReader::open(&self.entry(chain)?).ok()?;
+        let leaves = leaves.checked().ok()?;
         if leaves.size() != chain.size() {
             return None;
         }
@@ -95,37 +97,7 @@ pub(crate) fn settle(leaves: LeafWriter, size: Bytes, id: ContentId) {
     if draft.commit().is_ok()
         && let Some(folder) = folder
     {
-        prune(&folder);
-    }
-}
-
-/// Removes the entries that were used longest ago until the folder is small enough.
-fn prune(folder: &std::path::Path) {
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return;
-    };
-    let mut entries: Vec<(SystemTime, u64, PathBuf)> = entries
-        .flatten()
-        .filter(|entry| {
-            entry
-                .path()
-                .extension()
-                .is_some_and(|extension| extension == "leaves")
-        })
-        .filter_map(|entry| {
-            let metadata = entry.metadata().ok()?;
-            Some((metadata.modified().ok()?, metadata.len(), entry.path()))
-        })
-        .collect();
-    entries.sort();
-    let mut total: u64 = entries.iter().map(|(_, len, _)| *len).sum();
-    for (_, len, path) in entries {
-        if total <= FOLDER_LIMIT {
-            return;
-        }
-        if std::fs::remove_file(path).is_ok() {
-            total -= len;
-        }
+        prune::prune(&folder, FOLDER_LIMIT);
     }
 }
 

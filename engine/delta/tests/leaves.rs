@@ -6,6 +6,7 @@
     reason = "the model says what it expects and knows its sizes"
 )]
 
+mod leaf_files;
 mod memory;
 
 use std::{fs, path::Path, sync::Arc};
@@ -120,6 +121,10 @@ proptest! {
         let bytes = content(&layers);
         prop_assert_eq!(keep(&chain(&layers), &place, 3).expect("it reads"), id_of(&bytes));
         prop_assert_eq!(read_all(&place, most).expect("it reads"), leaves_of(&bytes));
+        // Repositories hold files of version 1.
+        let file = fs::read(&place).expect("it is there");
+        fs::write(&place, leaf_files::as_version_1(&file)).expect("room");
+        prop_assert_eq!(read_all(&place, most).expect("it reads"), leaves_of(&bytes));
     }
 
     #[test]
@@ -163,18 +168,20 @@ proptest! {
     }
 
     #[test]
-    fn a_file_of_anything_is_read_or_refused(mut bytes in prop::collection::vec(any::<u8>(), 0..4000), size in any::<u64>(), runs in prop::collection::vec((0..4_u8, 0..6000_u64), 0..6)) {
+    fn a_file_of_anything_is_read_or_refused(has_crcs in any::<bool>(), mut bytes in prop::collection::vec(any::<u8>(), 0..4000), size in any::<u64>(), runs in prop::collection::vec((0..4_u8, 0..6000_u64), 0..6)) {
         let folder = TempDir::new().expect("a place");
         let place = folder.path().join("hostile.leaves");
-        let mut whole = b"imgdelta leaves1".to_vec();
-        whole.extend(size.to_le_bytes());
+        let sealed = |part: Vec<u8>| {
+            let crc = if has_crcs { crc_32(&part).to_le_bytes().to_vec() } else { Vec::new() };
+            [part, crc].concat()
+        };
+        let magic = if has_crcs { b"imgdelta leaves2" } else { b"imgdelta leaves1" };
+        let mut whole = sealed([magic.as_slice(), &size.to_le_bytes()].concat());
         for (tag, count) in runs {
-            whole.push(tag);
-            whole.extend(count.to_le_bytes());
+            whole.extend(sealed([&[tag], count.to_le_bytes().as_slice()].concat()));
         }
         whole.append(&mut bytes);
-        whole.push(2);
-        whole.extend([7; 32]);
+        whole.extend(sealed([&[2], [7; 32].as_slice()].concat()));
         fs::write(&place, &whole).expect("room");
         let mut leaves = LeafReader::open(&place).expect("it has a head and an end");
         for _ in 0..100 {
@@ -189,6 +196,56 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn damage_is_found_at_its_run_and_what_stands_before_it_is_read() -> Result<()> {
+    let folder = TempDir::new().expect("a place");
+    let place = folder.path().join("kept.leaves");
+    let mut cells = vec![Cell::Absent; 10 * 128];
+    (cells[0], cells[5 * 128]) = (Cell::Data([5; 512]), Cell::Data([6; 512]));
+    let disk = chain(&[Arc::new(MemImage::new(10 << 16, cells))]);
+    keep(&disk, &place, 1)?;
+    let file = fs::read(&place).expect("it is there");
+    let runs = leaf_files::runs(&file);
+    assert_eq!(runs.len(), 5, "data, zero, data, zero, the end");
+    let check = crc_32(&file[..24]);
+    assert_eq!(file[24..28], check.to_le_bytes());
+    for (number, run) in runs[..4].iter().enumerate() {
+        for at in [run.start, run.start + 1, run.end - 1, run.end, run.end + 3] {
+            let mut damaged = file.clone();
+            damaged[at] ^= 1;
+            fs::write(&place, &damaged).expect("room");
+            let mut leaves = LeafReader::open(&place)?;
+            for _ in 0..number {
+                assert!(leaves.next_run(u64::MAX)?.is_some());
+            }
+            let error = leaves.next_run(u64::MAX).expect_err("it is damaged");
+            assert_eq!(error.code(), "leaves", "byte {at}");
+            assert!(
+                error.to_string().contains(&format!("offset {}", run.start)),
+                "{error}"
+            );
+        }
+    }
+    let ends = (0..28).chain(runs[4].start..file.len());
+    for at in ends {
+        let mut damaged = file.clone();
+        damaged[at] ^= 1;
+        fs::write(&place, &damaged).expect("room");
+        let error = LeafReader::open(&place).expect_err("head or end is damaged");
+        assert_eq!(error.code(), "leaves", "byte {at}");
+    }
+    Ok(())
+}
+
+/// The CRC-32 of ISO 3309, bit by bit, by its definition.
+fn crc_32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc: u32, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            (crc >> 1) ^ (0xedb8_8320 * (crc & 1))
+        })
+    })
 }
 
 #[test]
@@ -211,7 +268,8 @@ fn leaves_that_do_not_make_their_id_are_found_out() -> Result<()> {
     let whole = chain(&[above, below]);
     let base = Chain::new(whole.layers()[1..].to_vec())?;
     keep(&base, &place, 1)?;
-    let mut bytes = fs::read(&place).expect("it is there");
+    // Of version 1, in which no checksum tells of it.
+    let mut bytes = leaf_files::as_version_1(&fs::read(&place).expect("it is there"));
     bytes[40] ^= 1;
     fs::write(&place, &bytes).expect("room");
     let watch = Watch::default();

@@ -2,6 +2,7 @@
 
 #![allow(clippy::indexing_slicing, reason = "the test knows its sizes")]
 
+mod leaf_files;
 mod memory;
 
 use std::{
@@ -218,6 +219,24 @@ fn a_damaged_memory_is_refused_and_never_believed() -> Result<()> {
 
     let flip = |at: usize| {
         let mut flipped = whole.clone();
+        flipped[at] ^= 1;
+        fs::write(&entry, &flipped).expect("room");
+    };
+    // Each byte has a checksum: the entry is as if it were not there, all is read, and it is whole again.
+    for at in (0..whole.len()).step_by(7) {
+        flip(at);
+        assert!(memory.recall(&disk(&story.base)?).is_none(), "byte {at}");
+    }
+    flip(40);
+    let (made, _) = make(&disk(&story.base)?, &disk(&story.target)?, &memory)?;
+    assert!(!made.remembered);
+    assert_eq!(made.base.as_ref(), Some(&proof));
+    assert_eq!(fs::read(&entry).expect("readable"), whole);
+
+    // A file that has no checksums, of which a leaf is another one.
+    let old = leaf_files::as_version_1(&whole);
+    let flip = |at: usize| {
+        let mut flipped = old.clone();
         flipped[at] ^= 1;
         fs::write(&entry, &flipped).expect("room");
     };

@@ -68,7 +68,7 @@ pub struct ConvertReport {
 /// Where a disk comes from.
 enum Input {
     /// An image file and its parents.
-    File(Disk),
+    File(Box<Disk>),
     /// Bytes that were handed over.
     Bytes(Chain),
 }
@@ -84,7 +84,7 @@ impl Input {
     /// The images among which the output may not be.
     fn inputs(&self) -> Vec<&Disk> {
         match self {
-            Self::File(disk) => vec![disk],
+            Self::File(disk) => vec![&**disk],
             Self::Bytes(_) => Vec::new(),
         }
     }
@@ -189,7 +189,7 @@ impl Convert {
     /// Opens the disk.
     fn open(&self) -> Result<Input> {
         match &self.bytes {
-            None => Disk::open(&self.source).map(Input::File),
+            None => Ok(Input::File(Box::new(Disk::open(&self.source)?))),
             Some(bytes) => open_bytes(Arc::clone(bytes), &self.source).map(Input::Bytes),
         }
     }

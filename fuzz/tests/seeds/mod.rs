@@ -211,7 +211,9 @@ fn lists(target: &str) -> Vec<Vec<u8>> {
             let read = |file: std::io::Result<std::fs::DirEntry>| {
                 std::fs::read(file.expect("it is there").path()).expect("it is there")
             };
-            files.map(read).collect()
+            let files: Vec<_> = files.map(read).collect();
+            let old: Vec<_> = files.iter().map(|file| leaves_of_version_1(file)).collect();
+            [files, old].concat()
         }
         "inventory" => {
             let inventory = headquarters.inventory().expect("it is there");
@@ -247,4 +249,23 @@ fn talk() -> Vec<u8> {
     let heard = Client::open(std::io::empty(), &mut said, "/repository", &watch);
     assert!(heard.is_err(), "nobody answers");
     said
+}
+
+/// The same leaves as repositories of earlier versions hold them: without a checksum behind each part.
+fn leaves_of_version_1(file: &[u8]) -> Vec<u8> {
+    let mut old = [b"imgdelta leaves1", file.get(16..24).unwrap_or_default()].concat();
+    let mut at = 28;
+    while at < file.len() {
+        let count = file
+            .get(at + 1..at + 9)
+            .and_then(|count| count.try_into().ok());
+        let len = match (file.get(at), count.map(u64::from_le_bytes)) {
+            (Some(0), _) => 9,
+            (Some(1), Some(count)) => 9 + 32 * count as usize,
+            _ => 33,
+        };
+        old.extend_from_slice(file.get(at..at + len).unwrap_or_default());
+        at += len + 4;
+    }
+    old
 }

@@ -88,5 +88,5 @@ pub(super) struct Sides<T> {
 pub(super) fn damaged_memory() -> Error {
     Error::new(Kind::Host, "what was remembered of the disks is damaged")
         .with_code("cache_damaged")
-        .with_hint("use --no-cache")
+        .with_hint("--prove reads everything and remembers it anew")
 }
