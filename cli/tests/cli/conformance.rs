@@ -54,6 +54,51 @@ fn vdi_holds_what_it_was_made_of() -> Seen {
     every_cell("vdi")
 }
 
+/// Of each block only a sector differs: that much is written, and the rest of the block takes nothing.
+#[test]
+fn a_child_takes_room_for_what_differs_and_not_for_its_blocks() -> Seen {
+    const PIECE: usize = 512 << 10;
+    let (base, _) = mixed(Resize::Alike);
+    let mut target = base.clone();
+    for piece in target.chunks_mut(PIECE) {
+        piece[1000..1004].copy_from_slice(b"news");
+    }
+    let pieces = base.len().div_ceil(PIECE) as u64;
+    let place = Place::empty();
+    place.write("base.raw", &base);
+    place.write("target.raw", &target);
+    for format in ["vhd", "vhdx"] {
+        place.ok(&format!("convert base.raw -o base.{format} -q"));
+    }
+    for (base, child, options) in [
+        ("base.raw", "c.qcow2", "extended_l2=on"),
+        ("base.raw", "c.qcow2", "extended_l2=on,cluster_size=128K"),
+        (
+            "base.raw",
+            "c.qcow2",
+            "extended_l2=on,compression_type=zstd",
+        ),
+        ("base.raw", "c.qcow2", "extended_l2=on,data_file=data.bin"),
+        ("base.vhd", "c.vhd", "block_size=2M"),
+        ("base.vhd", "c.vhd", "block_size=512K"),
+        ("base.vhdx", "c.vhdx", "block_size=1M"),
+        ("base.vhdx", "c.vhdx", "block_size=32M"),
+    ] {
+        let line = format!("make -b {base} -t target.raw -o {child} --force --option {options}");
+        let told = place.ok(&format!("{line} --json"));
+        let told: Value = serde_json::from_str(&told).map_err(|cause| cause.to_string())?;
+        let on_disk = told["on_disk"].as_u64().unwrap_or(u64::MAX);
+        // A page each, and tables and bitmaps.
+        let most = pieces * (8 << 10) + (256 << 10);
+        if on_disk > most {
+            return Err(format!(
+                "{line}: {on_disk} bytes on disk, at most {most} are needed"
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Whether the whole product is asked for.
 fn soaks() -> bool {
     std::env::var("IMGDELTA_SOAK").is_ok_and(|value| value == "1")
