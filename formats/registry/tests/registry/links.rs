@@ -32,8 +32,8 @@ fn make(base: &Path, path: &Path) -> Result<()> {
         bytes: &bytes,
         grains: &grains,
     };
-    let packed = writer.encoder().encode(&unit, &mut Vec::new())?;
-    if let Some(placed) = writer.place(&unit, &packed, len)? {
+    let payload = writer.encoder().encode(&unit, &mut Vec::new())?.payload;
+    if let Some(placed) = writer.place(&unit, payload, len)? {
         placed.sink.write_at(placed.at, &bytes)?;
     }
     writer.finish(&Seal {
