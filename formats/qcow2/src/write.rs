@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use imgdelta_core::{
     Ahead, Bytes, Create, Encoder, Error, FileOffset, Grain, ImageWriter, Kind, Payload, Placed,
-    Result, SECTOR, Seal, Shape, Sink, Unit,
+    Result, SECTOR, Seal, Shape, Sink, Unit, write_without_zeros,
 };
 
 use self::{
@@ -132,7 +132,7 @@ impl ImageWriter for Writer {
         let sink = self.space.sink();
         let l1_len = Bytes(l1_clusters << self.form.cluster_bits);
         self.tables.write_l1(&**sink, ends.l1, l1_len)?;
-        sink.write_at(FileOffset::ZERO, &self.head.emit(&ends))?;
+        write_without_zeros(&**sink, FileOffset::ZERO, &self.head.emit(&ends))?;
         if let Some(data) = &self.data {
             data.set_len(self.size)?;
         }
