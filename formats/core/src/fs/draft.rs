@@ -49,7 +49,7 @@ pub(crate) fn create_beside(place: &Path, mode: u32) -> Result<(PathBuf, File)> 
                 .open(&draft);
             match created {
                 Ok(file) => {
-                    if is_locked(&file, &draft)? && is_at(&file, &draft) {
+                    if is_locked(&file, &draft)? && is_only_at(&file, &draft) {
                         Rollback::clear(&draft);
                         return Ok((draft, file));
                     }
@@ -99,7 +99,7 @@ fn remove_dead(draft: &Path, place: &Path) -> bool {
         .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
         .open(draft);
     let Ok(file) = opened else { return false };
-    file.try_lock().is_ok() && is_at(&file, draft) && fs::remove_file(draft).is_ok()
+    file.try_lock().is_ok() && is_only_at(&file, draft) && fs::remove_file(draft).is_ok()
 }
 
 /// Takes away the second names that killed runs left of the file at `place`: whoever does that changes its attributes, so it must be done
@@ -154,12 +154,15 @@ fn clear_old_names(place: &Path, name: &OsStr) {
 }
 
 /// Whether an open draft still has its name, and no other one: whoever finished it has renamed it.
-pub(crate) fn is_at(file: &File, draft: &Path) -> bool {
-    match (file.metadata(), fs::symlink_metadata(draft)) {
+fn is_only_at(file: &File, draft: &Path) -> bool {
+    is_at(file, draft) && file.metadata().is_ok_and(|draft| draft.nlink() == 1)
+}
+
+/// Whether an open file still stands at `place`.
+pub(crate) fn is_at(file: &File, place: &Path) -> bool {
+    match (file.metadata(), fs::symlink_metadata(place)) {
         (Ok(ours), Ok(there)) => {
-            (ours.dev(), ours.ino()) == (there.dev(), there.ino())
-                && there.is_file()
-                && there.nlink() == 1
+            (ours.dev(), ours.ino()) == (there.dev(), there.ino()) && there.is_file()
         }
         _ => false,
     }
