@@ -11,10 +11,10 @@ use std::{
 use rustix::fs::OFlags;
 
 use super::{
-    commit_record::is_listed,
     draft_name::{DraftKind, draft_of, kept_of, old_names},
     placement::folder_of,
     rollback::Rollback,
+    standing::is_listed,
 };
 use crate::{Error, Kind, Result, has_no_locks};
 
@@ -94,12 +94,22 @@ fn remove_dead(draft: &Path, place: &Path) -> bool {
     if is_same_file(draft, place) {
         return fs::remove_file(draft).is_ok();
     }
-    let opened = File::options()
-        .read(true)
-        .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
-        .open(draft);
-    let Ok(file) = opened else { return false };
+    let Ok(file) = open_to_lock(draft) else {
+        return false;
+    };
     file.try_lock().is_ok() && is_only_at(&file, draft) && fs::remove_file(draft).is_ok()
+}
+
+/// Opens a file of ours for its lock. Network file systems lock for writing only what is open for writing.
+pub(crate) fn open_to_lock(place: &Path) -> io::Result<File> {
+    let open = |writes: bool| {
+        File::options()
+            .read(true)
+            .write(writes)
+            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
+            .open(place)
+    };
+    open(true).or_else(|_| open(false))
 }
 
 /// Takes away the second names that killed runs left of the file at `place`: whoever does that changes its attributes, so it must be done
@@ -117,7 +127,7 @@ pub(crate) fn clear_kept(place: &Path) {
             return;
         }
         // While its draft lives, it is needed.
-        let lives = File::open(&draft).is_ok_and(|draft| draft.try_lock().is_err());
+        let lives = open_to_lock(&draft).is_ok_and(|draft| draft.try_lock().is_err());
         if is_kept && !lives {
             let _ = fs::remove_file(&kept);
         }
