@@ -7,7 +7,7 @@ use imgdelta_fixtures::vhdx::{LogSpec, Part, VhdxSpec};
 use crate::{
     Outcome,
     scene::{Files, Scene, base, shown},
-    shim::Shim,
+    shim::{Fault, Shim},
     signals::arrive,
     sweep::{calls, must_be_old_or_new},
     watched,
@@ -172,6 +172,71 @@ fn an_image_that_takes_the_name_while_the_old_one_is_mended_stays() -> Outcome {
     exchanged(Scene::of("repair in place", args, before), "open.vhdx")
 }
 
+#[test]
+fn an_attribute_that_cannot_be_kept_stops_the_run_unless_it_is_forced() -> Outcome {
+    use rustix::fs::{XattrFlags, getxattr, setxattr};
+    let Some(shim) = Shim::find() else {
+        return Ok(());
+    };
+    let made = "make --no-cache -b IN/base.qcow2 -t IN/target.raw -o OUT/child.qcow2";
+    let made = Scene::of("make the child", made, Files::new())?.rehearse()?;
+    let args = "attach --no-cache OUT/child.qcow2 -b IN/moved.qcow2";
+    let scene = Scene::of("attach", args, made.after)?;
+    fs::copy(scene.input("base.qcow2"), scene.input("moved.qcow2"))?;
+    let scene = scene.rehearse()?;
+    let child = scene.out().join("child.qcow2");
+    let label = |value: &mut [u8]| getxattr(&child, "user.label", value).is_ok();
+    let reset = || -> io::Result<bool> {
+        scene.reset()?;
+        Ok(setxattr(&child, "user.label", b"svirt", XattrFlags::empty()).is_ok())
+    };
+    if !reset()? {
+        eprintln!("skipped: the file system keeps no extended attributes");
+        return Ok(());
+    }
+    let log = scene.aside().join("calls");
+    let mut command = scene.command();
+    shim.counts(&mut command, &scene.listened(), &log);
+    assert_eq!(watched::run(command)?.code, Some(0));
+    assert!(label(&mut [0; 5]));
+    let called = crate::sweep::names_in(&log)?;
+    let called = called.iter().enumerate();
+    let attributes: Vec<usize> = called
+        .filter(|(_, call)| *call == "attribute")
+        .map(|(at, _)| at + 1)
+        .collect();
+    assert!(attributes.len() >= 2, "label and permissions");
+    for at in attributes {
+        for (fault, is_forced) in [(Fault::Io, false), (Fault::Io, true), (Fault::Kill, false)] {
+            reset()?;
+            let mut command = scene.command();
+            if is_forced {
+                command.arg("--force");
+            }
+            shim.fails(&mut command, &scene.listened(), at, fault);
+            let ended = watched::run(command)?;
+            let why = format!("{fault:?} at call {at}");
+            match (ended.code, is_forced) {
+                (Some(0), true) => {
+                    assert!(ended.said.contains("could not keep"), "{why}: {ended}");
+                    scene.must_be(&scene.after, &why, &ended)?;
+                }
+                (Some(8), false) => {
+                    assert!(ended.said.contains("would lose"), "{why}: {ended}");
+                    scene.must_be(&scene.before, &why, &ended)?;
+                    assert!(label(&mut [0; 5]), "{why}");
+                }
+                (None, false) => {
+                    assert!(scene.files_as_read()? == scene.before, "{why}");
+                    assert!(label(&mut [0; 5]), "{why}");
+                }
+                _ => panic!("{why}: {ended}"),
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Stops one run before each of its calls that are about names, lets another one with the same output run beside it, and then both end.
 fn together(first: &str, second: &str, before: Files, exits: &[i32]) -> Outcome {
     let Some(shim) = Shim::find() else {
@@ -236,12 +301,7 @@ fn a_pair_whose_run_was_killed_is_not_finished_by_a_run_elsewhere() -> Outcome {
     for at in &renames[1..] {
         scene.reset()?;
         let mut command = scene.command();
-        shim.fails(
-            &mut command,
-            &scene.listened(),
-            *at,
-            crate::shim::Fault::Kill,
-        );
+        shim.fails(&mut command, &scene.listened(), *at, Fault::Kill);
         let ended = watched::run(command)?;
         // Reading, and writing beside it, change nothing of it.
         let before = scene.files()?;
