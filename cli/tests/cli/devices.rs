@@ -4,7 +4,7 @@ use std::process::Command;
 
 use imgdelta_fixtures::golden;
 
-use crate::place::Place;
+use crate::{host::skipped, place::Place};
 
 /// A loop device over a file; it goes with the value.
 struct Loop(String);
@@ -71,4 +71,65 @@ fn a_device_that_is_too_small_is_refused_before_a_byte_is_written() {
         8,
     );
     assert!(place.read("disk").iter().all(|byte| *byte == 0xee));
+}
+
+/// A file system on a device, mounted; both go with the value.
+struct Mounted<'a> {
+    device: Loop,
+    place: &'a Place,
+}
+
+impl<'a> Mounted<'a> {
+    /// `None`, said loudly, where that cannot be had.
+    fn on(place: &'a Place, file: &str) -> Option<Self> {
+        let done = |program: &str, args: &[&std::ffi::OsStr]| {
+            let out = Command::new(program).args(args).output();
+            let is_done = out.is_ok_and(|out| out.status.success());
+            if !is_done {
+                skipped(&format!("{program} does not work here"));
+            }
+            is_done.then_some(())
+        };
+        done(
+            "mkfs.ext4",
+            &["-q".as_ref(), "-F".as_ref(), place.path(file).as_ref()],
+        )?;
+        let device = Loop::over(place, file)?;
+        std::fs::create_dir(place.path("mounted here")).expect("room");
+        let folder = place.path("mounted here");
+        done("mount", &[device.0.as_ref(), folder.as_ref()])?;
+        Some(Self { device, place })
+    }
+}
+
+impl Drop for Mounted<'_> {
+    fn drop(&mut self) {
+        let folder = self.place.path("mounted here");
+        let _ = Command::new("umount").arg(folder).status();
+    }
+}
+
+#[test]
+fn a_device_that_is_mounted_is_not_written_whatever_the_user_says() {
+    let place = Place::golden();
+    place.write("disk", &vec![0; 16 << 20]);
+    let Some(mounted) = Mounted::on(&place, "disk") else {
+        return;
+    };
+    std::fs::write(place.path("mounted here/file"), "precious").expect("room");
+    let before = place.read("disk");
+    let name = &mounted.device.0;
+    for line in [
+        format!("convert patched.qcow2 -f raw -o {name} --force"),
+        format!("convert patched.qcow2 -f raw -o {name} --force --json"),
+    ] {
+        let said = place.refused(&line, 9);
+        assert!(said.contains("is in use"), "{said}");
+        assert!(said.contains("mounted here"), "the mount is named: {said}");
+        assert!(!said.contains("in part"), "{said}");
+    }
+    let there = std::fs::read(place.path("mounted here/file")).expect("it is there");
+    assert_eq!(there, b"precious");
+    assert!(place.read("disk")[..4096] == before[..4096]);
+    drop(mounted);
 }

@@ -19,6 +19,7 @@ mod far;
 mod host;
 mod hyperv;
 mod json;
+mod keeps;
 mod lines;
 mod machines;
 mod medium;

@@ -80,6 +80,26 @@ fn a_result_that_cannot_be_told_is_an_error_but_what_was_made_stands() {
 }
 
 #[test]
+fn every_name_that_the_file_system_takes_can_be_an_output() {
+    let place = Place::golden();
+    for len in [230, 242, 255] {
+        let name = format!("{}.qcow2", "n".repeat(len - ".qcow2".len()));
+        place.ok(&format!("convert golden.raw -o {name}"));
+        place.ok(&format!("convert golden.raw -o {name} --force"));
+        place.ok(&format!("compare golden.raw {name} -q"));
+    }
+    // A child's manifest has the longer name.
+    let child = format!("{}.qcow2", "c".repeat(255 - ".qcow2.manifest.json".len()));
+    place.ok(&format!("make -b golden.raw -t patched.raw -o {child}"));
+    place.ok(&format!("attach {child} -b golden.raw"));
+    let hidden = place
+        .names()
+        .into_iter()
+        .filter(|name| name.starts_with('.'));
+    assert_eq!(hidden.count(), 0);
+}
+
+#[test]
 fn a_folder_that_is_not_there_is_said() {
     let place = Place::golden();
     let said = place.refused("convert golden.vhd -o nowhere/full.raw", 8);

@@ -11,6 +11,7 @@
 )]
 
 mod cache;
+mod cuts;
 mod kills;
 mod limits;
 mod races;
@@ -20,6 +21,7 @@ mod several;
 mod shim;
 mod signals;
 mod sites;
+mod strangers;
 mod sweep;
 #[path = "../watched/mod.rs"]
 mod watched;

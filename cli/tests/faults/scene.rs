@@ -168,6 +168,11 @@ impl Scene {
         watched::imgdelta(&self.args)
     }
 
+    /// Another command on the same files.
+    pub(crate) fn command_of(&self, args: &str) -> Command {
+        watched::imgdelta(&self.spelled(args))
+    }
+
     /// Runs it once undisturbed, and keeps what comes out as what must come out.
     pub(crate) fn rehearse(mut self) -> io::Result<Self> {
         self.reset()?;

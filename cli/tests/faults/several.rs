@@ -117,6 +117,15 @@ fn a_split_image_opens_whole_or_is_not_there() -> Outcome {
 }
 
 #[test]
+fn a_split_image_over_another_is_the_old_one_or_the_new_one() -> Outcome {
+    let option = "--option subformat=twoGbMaxExtentSparse";
+    let old = format!("convert IN/base.raw -o OUT/{MAIN} {option}");
+    let old = Scene::of("make the old split image", &old, Files::new())?.rehearse()?;
+    let args = format!("convert IN/target.raw --force -o OUT/{MAIN} {option}");
+    sweep(Scene::of("convert over a split image", &args, old.after))
+}
+
+#[test]
 fn an_image_of_several_files_over_another_is_the_old_one_or_the_new_one() -> Outcome {
     let option = "--option subformat=monolithicFlat";
     let old = format!("convert IN/base.raw -o OUT/{MAIN} {option}");

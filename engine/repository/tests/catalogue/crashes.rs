@@ -393,6 +393,7 @@ fn what_the_dead_left_is_swept_away_and_nothing_else() -> Result<()> {
     let at = |name: &str| place.at(&format!("hq/{name}"));
     let orphan = ".imgdelta/leaves/00ff.leaves";
     let draft = ".imgdelta/leaves/.new.imgdelta-tmp-3";
+    let short = ".imgdelta-0123456789abcdef-1.tmp";
     let old = ".imgdelta/incoming/base-image/frames";
     let young = ".imgdelta/incoming/young/frames";
     let others = [
@@ -400,7 +401,7 @@ fn what_the_dead_left_is_swept_away_and_nothing_else() -> Result<()> {
         "mine.leaves",
         ".imgdelta/leaves/readme",
     ];
-    for name in [orphan, draft, old, young, ".other.vhd.imgdelta-tmp"]
+    for name in [orphan, draft, short, old, young, ".other.vhd.imgdelta-tmp"]
         .iter()
         .chain(&others)
     {
@@ -435,6 +436,7 @@ fn what_the_dead_left_is_swept_away_and_nothing_else() -> Result<()> {
     assert_eq!(
         removed,
         [
+            short,
             old,
             draft,
             orphan,
@@ -442,7 +444,7 @@ fn what_the_dead_left_is_swept_away_and_nothing_else() -> Result<()> {
             ".other.vhd.imgdelta-tmp"
         ]
     );
-    assert_eq!(swept.bytes, 40);
+    assert_eq!(swept.bytes, 48);
     assert!(alive.written_at().exists() && at(young).exists() && at(held).exists());
     assert!(!at(".imgdelta/incoming/base-image").exists());
     assert!(others.iter().all(|name| at(name).exists()));

@@ -12,10 +12,13 @@ use std::{
 
 use super::{
     atomic_set::{self, Failed, Whole, replaced},
-    attributes, device,
+    attributes,
+    copy::copy_stored,
+    device,
     draft::{ANYONE, OWNER, clear_kept, create_beside},
+    recovery::finish_at,
 };
-use crate::{Bytes, Error, FileOffset, FileSink, FileVersion, Kind, Result, Sink, Source};
+use crate::{Error, FileSink, FileVersion, Kind, Result, Sink, Source};
 
 /// A file in the making. Dropped before [`commit`](AtomicFile::commit), it leaves nothing behind.
 #[derive(Debug)]
@@ -62,7 +65,7 @@ impl AtomicFile {
     /// # Errors
     /// Usage, if something stands there that may not be replaced; Busy, if it is a device that is in use; Host, if the host cannot.
     pub fn create(place: &Path, existing: Existing) -> Result<Self> {
-        atomic_set::finish_at(place)?;
+        finish_at(place)?;
         Self::check_place(place, existing)?;
         if fs::metadata(place).is_ok_and(|metadata| metadata.file_type().is_block_device()) {
             let file = device::open_unused(place)?;
@@ -119,9 +122,9 @@ impl AtomicFile {
     /// # Errors
     /// Host, if the host cannot.
     pub fn settle(place: &Path) -> Result<()> {
-        atomic_set::finish_at(place)?;
+        finish_at(place)?;
         let real = fs::canonicalize(place).unwrap_or_else(|_| place.to_owned());
-        atomic_set::finish_at(&real)?;
+        finish_at(&real)?;
         clear_kept(&real);
         Ok(())
     }
@@ -308,25 +311,6 @@ impl Drop for AtomicFile {
 
 fn a_file_is_required(place: &Path) -> Error {
     Error::new(Kind::Usage, "is a block device, a file is required").in_file(place)
-}
-
-/// Copies all that the host stores of `source`.
-fn copy_stored(source: &dyn Source, sink: &dyn Sink) -> Result<()> {
-    let mut buffer = vec![0; 1 << 20];
-    sink.set_len(source.len())?;
-    let mut at = FileOffset::ZERO;
-    while at.0 < source.len().0 {
-        let stored = source.stored_at(at)?;
-        while stored.is_data && at < stored.end {
-            let len = stored.end.since(at).in_memory().min(buffer.len());
-            let part = buffer.get_mut(..len).unwrap_or_default();
-            source.read_at(at, part)?;
-            sink.write_at(at, part)?;
-            at = at.saturating_add(Bytes::from(len));
-        }
-        at = at.max(stored.end);
-    }
-    Ok(())
 }
 
 #[cfg(test)]

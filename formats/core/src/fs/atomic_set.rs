@@ -7,21 +7,17 @@ use std::{
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use super::{
-    commit_record::{CommitRecord, Member, MemberState, RECORD, Standing, Trace, is_listed},
-    draft::{ANYONE, create_beside, is_at},
+    commit_record::{CommitRecord, Member, RECORD, Trace},
+    draft::{ANYONE, create_beside},
     folder::{folder_of, sync_folder},
-    lock::{LockAttempt, LockWait, try_lock},
     placement::rename_new,
+    recovery::{PATIENCE, Slot, busy, finish, wait_for},
     rollback::Rollback,
 };
 use crate::{Error, FileVersion, Kind, Result};
-
-/// How long a commit of others is waited for: it is a handful of renames.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A draft that is whole, durable and about to get its name.
 #[derive(Clone, Debug)]
@@ -148,123 +144,6 @@ pub(crate) fn replaced(place: &Path) -> Error {
     .with_code("input_changed")
     .in_file(place)
     .with_hint("run the command once more")
-}
-
-/// What stands where a record would.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Slot {
-    /// Nothing, now.
-    Free,
-    /// The record of a process that lives.
-    Living,
-    /// Something that is not ours to finish: another user's, damaged, of another version.
-    Foreign,
-}
-
-/// Finishes what a killed process had committed, if the file at `place` was part of it.
-///
-/// # Errors
-/// Host, if the host cannot.
-pub(crate) fn finish_at(place: &Path) -> Result<()> {
-    let folder = folder_of(place);
-    if place
-        .file_name()
-        .is_some_and(|name| is_listed(folder, name))
-    {
-        finish(folder, Duration::ZERO)?;
-    }
-    Ok(())
-}
-
-/// Finishes what a killed process had committed in `folder`, whatever it was.
-///
-/// # Errors
-/// Host, if the host cannot.
-pub fn finish_commits(folder: &Path) -> Result<()> {
-    finish(folder, Duration::ZERO).map(|_| ())
-}
-
-/// As [`finish_at`]; while another process is giving the file at `place` its name, waits for that.
-fn wait_for(place: &Path) -> Result<()> {
-    let folder = folder_of(place);
-    if !place
-        .file_name()
-        .is_some_and(|name| is_listed(folder, name))
-    {
-        return Ok(());
-    }
-    match finish(folder, PATIENCE)? {
-        Slot::Living => Err(busy(place)),
-        Slot::Free | Slot::Foreign => Ok(()),
-    }
-}
-
-fn busy(place: &Path) -> Error {
-    Error::new(Kind::Busy, "is being given its name by another process").in_file(place)
-}
-
-/// Finishes what the record in `folder` says, once its process is dead.
-fn finish(folder: &Path, patience: Duration) -> Result<Slot> {
-    let finished = LockWait::at_most(patience).poll(|| finish_now(folder))?;
-    Ok(finished.unwrap_or(Slot::Living))
-}
-
-/// As [`finish`]; `None`, if its process lives.
-fn finish_now(folder: &Path) -> Result<Option<Slot>> {
-    let place = folder.join(RECORD);
-    let standing = match Standing::open(folder) {
-        Ok(None) => return Ok(Some(Slot::Free)),
-        Ok(Some(standing)) => standing,
-        Err(_) => return Ok(Some(Slot::Foreign)),
-    };
-    let Some(record) = &standing.record else {
-        return Ok(Some(Slot::Foreign));
-    };
-    if !standing.is_trusted(folder, None) {
-        return Ok(Some(Slot::Foreign));
-    }
-    // One that another process has just finished is looked for again.
-    if !is_dead(&standing, &place)? || !is_at(&standing.file, &place) {
-        return Ok(None);
-    }
-    complete(folder, &standing, record)?;
-    Ok(Some(Slot::Free))
-}
-
-/// Whether the process that wrote it is gone: then its lock is ours. Where there are no locks, only its age tells.
-fn is_dead(standing: &Standing, place: &Path) -> Result<bool> {
-    Ok(match try_lock(&standing.file, place)? {
-        LockAttempt::Acquired => true,
-        LockAttempt::Busy => false,
-        LockAttempt::Unsupported => {
-            let modified = standing.metadata.modified();
-            modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > PATIENCE))
-        }
-    })
-}
-
-/// Does what is left of a commit.
-fn complete(folder: &Path, standing: &Standing, record: &CommitRecord) -> Result<()> {
-    for member in &record.members {
-        let (draft, place) = (folder.join(&member.draft), folder.join(&member.name));
-        let done = match standing.state(folder, member) {
-            MemberState::Pending if member.old.is_none() => match rename_new(&draft, &place) {
-                // Somebody else's file came first: it stays.
-                Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-                other => other,
-            },
-            MemberState::Pending => fs::rename(&draft, &place),
-            MemberState::Twice => fs::remove_file(&draft),
-            MemberState::Over => Ok(()),
-        };
-        done.map_err(|cause| {
-            Error::host("cannot finish what an earlier run committed", cause).in_file(&place)
-        })?;
-        Rollback::clear(&draft);
-    }
-    sync_folder(folder)?;
-    let place = folder.join(RECORD);
-    fs::remove_file(&place).map_err(|cause| Error::host("cannot delete", cause).in_file(&place))
 }
 
 /// A record that stands in its folder and is ours.

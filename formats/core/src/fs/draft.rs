@@ -11,11 +11,11 @@ use std::{
 use rustix::fs::OFlags;
 
 use super::{
-    commit_record::is_listed,
     draft_name::{DraftKind, draft_of, kept_of, old_names},
     folder::folder_of,
     lock::{LockAttempt, try_lock},
     rollback::Rollback,
+    standing::is_listed,
 };
 use crate::{Error, Kind, Result};
 
@@ -50,7 +50,7 @@ pub(crate) fn create_beside(place: &Path, mode: u32) -> Result<(PathBuf, File)> 
                 .open(&draft);
             match created {
                 Ok(file) => {
-                    if is_locked(&file, &draft)? && is_at(&file, &draft) {
+                    if is_locked(&file, &draft)? && is_only_at(&file, &draft) {
                         Rollback::clear(&draft);
                         return Ok((draft, file));
                     }
@@ -93,14 +93,24 @@ fn remove_dead(draft: &Path, place: &Path) -> Result<bool> {
     if is_same_file(draft, place) {
         return Ok(fs::remove_file(draft).is_ok());
     }
-    let opened = File::options()
-        .read(true)
-        .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
-        .open(draft);
-    let Ok(file) = opened else { return Ok(false) };
+    let Ok(file) = open_to_lock(draft) else {
+        return Ok(false);
+    };
     // Without locks nobody knows whose it is.
     let is_dead = try_lock(&file, draft)? == LockAttempt::Acquired;
-    Ok(is_dead && is_at(&file, draft) && fs::remove_file(draft).is_ok())
+    Ok(is_dead && is_only_at(&file, draft) && fs::remove_file(draft).is_ok())
+}
+
+/// Opens a file of ours for its lock. Network file systems lock for writing only what is open for writing.
+pub(crate) fn open_to_lock(place: &Path) -> io::Result<File> {
+    let open = |writes: bool| {
+        File::options()
+            .read(true)
+            .write(writes)
+            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
+            .open(place)
+    };
+    open(true).or_else(|_| open(false))
 }
 
 /// Takes away the second names that killed runs left of the file at `place`: whoever does that changes its attributes, so it must be done
@@ -118,7 +128,7 @@ pub(crate) fn clear_kept(place: &Path) {
             return;
         }
         // While its draft lives, it is needed.
-        let lives = File::open(&draft)
+        let lives = open_to_lock(&draft)
             .is_ok_and(|file| !matches!(try_lock(&file, &draft), Ok(LockAttempt::Acquired)));
         if is_kept && !lives {
             let _ = fs::remove_file(&kept);
@@ -157,12 +167,15 @@ fn clear_old_names(place: &Path, name: &OsStr) {
 }
 
 /// Whether an open draft still has its name, and no other one: whoever finished it has renamed it.
-pub(crate) fn is_at(file: &File, draft: &Path) -> bool {
-    match (file.metadata(), fs::symlink_metadata(draft)) {
+fn is_only_at(file: &File, draft: &Path) -> bool {
+    is_at(file, draft) && file.metadata().is_ok_and(|draft| draft.nlink() == 1)
+}
+
+/// Whether an open file still stands at `place`.
+pub(crate) fn is_at(file: &File, place: &Path) -> bool {
+    match (file.metadata(), fs::symlink_metadata(place)) {
         (Ok(ours), Ok(there)) => {
-            (ours.dev(), ours.ino()) == (there.dev(), there.ino())
-                && there.is_file()
-                && there.nlink() == 1
+            (ours.dev(), ours.ino()) == (there.dev(), there.ino()) && there.is_file()
         }
         _ => false,
     }

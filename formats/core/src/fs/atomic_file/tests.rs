@@ -1,5 +1,5 @@
 use super::*;
-use crate::FileSource;
+use crate::{FileOffset, FileSource};
 
 fn opened(place: &Path) -> (FileSource, FileVersion) {
     let source = FileSource::open(place).expect("it is there");

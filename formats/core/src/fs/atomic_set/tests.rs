@@ -1,5 +1,9 @@
 use super::*;
-use crate::fs::{commit_record::committed_at, draft_name::draft_kind};
+use crate::fs::{
+    draft_name::draft_kind,
+    recovery::{finish_at, finish_commits},
+    standing::committed_at,
+};
 
 /// Two files of a set, committed up to the moment after its record; what stood in their places is `old`.
 struct Cut {
