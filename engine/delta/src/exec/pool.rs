@@ -138,7 +138,9 @@ mod tests {
                 imgdelta_core::parallel::map(&items, |item| {
                     let sum = AtomicUsize::new(0);
                     let workers = vec![*item; 5];
-                    exec.side_by_side(workers, |item| drop(sum.fetch_add(item, Relaxed)))?;
+                    exec.side_by_side(workers, |item| {
+                        sum.fetch_add(item, Relaxed);
+                    })?;
                     Ok(sum.into_inner())
                 })
             })??;

@@ -1,6 +1,9 @@
 //! Disks in memory: a byte for each window, 0 for zero.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Mutex,
+};
 
 use imgdelta_core::{Bytes, Result, VirtOffset};
 use imgdelta_delta::{
