@@ -301,8 +301,10 @@ impl Chain {
         while let Some(first) = runs.next() {
             let mut run = first;
             let is_compressed = matches!(run.state, State::Compressed { .. });
-            compressed.clear();
-            compressed.push(run.extent());
+            if is_compressed {
+                compressed.clear();
+                compressed.push(run.extent());
+            }
             while let Some(next) = runs.peek() {
                 if is_compressed
                     && next.origin == run.origin

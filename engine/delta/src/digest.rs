@@ -81,8 +81,11 @@ fn hash<'a>(
         against,
     };
     work.watch.begin(disk.size());
-    let each = Bytes(WINDOW.0 + disk.decoding().memory.0);
-    let workers = work.cpu_workers(each, || Aligned::zeroed(WINDOW));
+    // As much at once as is decoded at once.
+    let decoding = disk.decoding();
+    let portion = WINDOW.max(decoding.unit.round_up(WINDOW).min(step));
+    let each = Bytes(portion.0 + decoding.memory.0);
+    let workers = work.cpu_workers(each, || Aligned::zeroed(portion));
     let hasher = Hasher { disk, work };
     let (_, sink) = pipeline::run(&hasher, &work, workers, (planner, sink))?;
     disk.prove_unchanged()?;
@@ -179,16 +182,15 @@ impl<'a> Stage for Hasher<'a> {
         if task.plan.relation == Relation::Zero {
             return Ok(());
         }
-        let end = task.plan.end();
-        for number in task.plan.windows() {
-            let at = VirtOffset(number.saturating_mul(WINDOW.0));
-            let len = WINDOW.min(end.since(at));
-            let bytes = buffer
-                .bytes_mut()
-                .get_mut(..len.in_memory())
-                .unwrap_or_default();
+        let (mut at, end) = (task.plan.at, task.plan.end());
+        while at < end {
+            let buffer = buffer.bytes_mut();
+            let len = end.since(at).in_memory().min(buffer.len());
+            let bytes = buffer.get_mut(..len).unwrap_or_default();
             task.plan.read(self.disk, Side::Target, at, bytes)?;
-            task.leaves.push(Digest::leaf(bytes));
+            let windows = bytes.chunks(WINDOW.in_memory());
+            task.leaves.extend(windows.map(Digest::leaf));
+            at = at.saturating_add(Bytes::from(len));
         }
         Ok(())
     }

@@ -4,14 +4,14 @@
 //! |---|---|
 //! | [`chain`] | layers, top first, whose union is a disk |
 //! | [`make`] | what of a target differs from a base, as a child |
-//! | [`copy`] | a disk as one whole image: `convert`, `apply` |
+//! | [`convert`] | a disk as one whole image: `convert`, `apply` |
 //! | [`apply`] | base and child as a full image, both proven |
 //! | [`attach`] | a child that names the local copy of its base |
 //! | [`compare`] | are two disks equal, and where are they not |
 //! | [`digest`], [`tree`], [`prove`](mod@prove) | content ids |
 //! | [`layer`] | what proves a child's own layer |
 //! | [`manifest`] | the file beside a child |
-//! | [`remembered`] | leaf digests kept between runs |
+//! | [`digest_cache`] | leaf digests kept between runs |
 //! | [`exec`], [`watch`] | threads, memory, counters, and the word to stop |
 //!
 //! Inside, `planner` cuts disks into tasks that say where every byte stands, `pipeline` does them on all cores and commits them in order,

@@ -4,7 +4,7 @@ use std::{fs, fs::File, os::unix::fs::FileExt};
 
 use imgdelta_core::{Kind, Result};
 use imgdelta_fixtures::golden;
-use imgdelta_repository::catalogue::{Record, Repository, Verdict, Verified};
+use imgdelta_repository::catalogue::{Record, Repository, Run, Verdict, Verified};
 
 use crate::place::{Place, file_of};
 
@@ -117,5 +117,47 @@ fn what_is_missing_cut_or_without_leaves_is_a_finding() -> Result<()> {
         other => panic!("it is missing: {other:?}"),
     }
     assert!(all[1].is_sound());
+    Ok(())
+}
+
+#[test]
+fn images_are_read_side_by_side_and_told_in_order_for_any_number_of_threads() -> Result<()> {
+    let place = Place::new();
+    let repository = place.repository("hq")?;
+    let mut records = Vec::new();
+    for number in 0..11 {
+        let image = place.write(&format!("i{number:02}.raw"), &[number + 1; 200_000]);
+        records.push(place.add(&repository, &image)?.record);
+    }
+    let file = File::options()
+        .write(true)
+        .open(file_of(&repository, &records[6]));
+    file.and_then(|file| file.write_all_at(b"!", 70_000))
+        .expect("room");
+    for threads in [1, 2, 7] {
+        let run = Run {
+            work: imgdelta_delta::ExecContext {
+                threads,
+                ..place.work()
+            },
+            ..place.run()
+        };
+        let mut told = Vec::new();
+        let all = repository.verify(&[], &run, |one| told.push(one.record.name.clone()))?;
+        let expected = records.iter().map(|record| record.name.clone());
+        assert_eq!(told, expected.collect::<Vec<_>>(), "{threads} threads");
+        let unsound = all.iter().position(|one| !one.is_sound());
+        assert_eq!(unsound, Some(6), "{threads} threads");
+        let counted = run.work.watch.done();
+        assert_eq!(counted, run.work.watch.total(), "{threads} threads");
+        let watch = imgdelta_delta::Watch::default();
+        watch.stop();
+        let work = imgdelta_delta::ExecContext {
+            watch: &watch,
+            ..run.work
+        };
+        let stopped = repository.verify(&[], &Run { work, ..run }, |_| ());
+        assert_eq!(stopped.expect_err("stopped").kind(), Kind::Interrupted);
+    }
     Ok(())
 }
