@@ -1,15 +1,11 @@
 //! What each command does: one file a command, a job in, a result out. Nothing here prints, and nothing here ends the process.
 
-mod deploy;
+mod deployments;
 mod env;
 mod images;
 mod inventory;
-mod line;
 mod outcomes;
-mod plan;
-mod receive;
 pub(crate) mod repo;
-mod serve;
 mod stdin;
 mod version;
 
@@ -27,15 +23,12 @@ use serde::Serialize;
 
 use crate::{job::Settings, progress::Showing, signals::Signals};
 
-pub(crate) use deploy::{Deployed, Parcel, Served, deploy};
+pub(crate) use deployments::{deploy, deploy_dry_run, plan, receive, serve};
 pub(crate) use env::{Environment, env};
 pub(crate) use images::{
     apply, attach, check, compare, convert, digest, info, make, map, references,
 };
 pub(crate) use inventory::{Inventoried, inventory, inventory_bytes};
-pub(crate) use plan::{Leg, Planned, Reached, plan};
-pub(crate) use receive::{Arrived, End, Received, receive};
-pub(crate) use serve::serve;
 pub(crate) use version::{Versions, version};
 
 /// What a command found or did.
@@ -83,6 +76,7 @@ impl Run<'_> {
             .watch(Arc::clone(self.watch))
             .time(self.settings.time.value)
             .cache(cache)
+            .stop_flag(self.signals.flag())
             .on_stage(move |stage| match stage {
                 Stage::Write(_) => {
                     // From here on there is something to be taken away.

@@ -10,8 +10,8 @@ use imgdelta_core::{Error, Kind, Result};
 use imgdelta_operations::{Evidence, Ids, MapLayers, RepairInto};
 use imgdelta_registry::{OpenSpec, OutputSpec};
 
-pub(crate) use deploy::{Deploy, Line, Receive, Serve, Way};
-pub(crate) use repository::{Add, Edit, Editing, Init, Inventory, Known, Manner, Plan, Remove};
+pub(crate) use deploy::{Deploy, Keeping, Plan, Receive, Serve};
+pub(crate) use repository::{Add, Edit, Editing, Init, Inventory, Manner, Remove};
 pub(crate) use settings::{Origin, Progress, Setting, Settings, Wishes};
 
 /// Standard input or output, where a path is expected.

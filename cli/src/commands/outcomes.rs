@@ -1,5 +1,6 @@
 //! The library's reports as results of commands: which schema they have in JSON, and which exit status.
 
+use imgdelta_deploy::calls::{DeployReport, PlanReport, ReceiveReport};
 use imgdelta_operations::{
     ApplyReport, AttachReport, CheckedImage, ChildReport, CompareReport, ConvertReport,
     DigestReport, InfoReport, MapReport, ReferencesReport,
@@ -28,6 +29,7 @@ outcome! {
     InfoReport: "imgdelta/info/1",
     MapReport: "imgdelta/map/1",
     DigestReport: "imgdelta/digest/1",
+    PlanReport: "imgdelta/plan/1",
 }
 
 impl Outcome for CompareReport {
@@ -51,6 +53,30 @@ impl Outcome for CheckedImage {
 
     fn exit(&self) -> u8 {
         u8::from(!self.sound)
+    }
+
+    fn notes(&self) -> &[String] {
+        &self.notes
+    }
+}
+
+impl Outcome for DeployReport {
+    const SCHEMA: &'static str = "imgdelta/deploy/1";
+
+    fn exit(&self) -> u8 {
+        self.failure().map_or(0, |failed| failed.exit)
+    }
+
+    fn notes(&self) -> &[String] {
+        &self.notes
+    }
+}
+
+impl Outcome for ReceiveReport {
+    const SCHEMA: &'static str = "imgdelta/receive/1";
+
+    fn exit(&self) -> u8 {
+        self.failure().map_or(0, |failed| failed.exit)
     }
 
     fn notes(&self) -> &[String] {

@@ -151,5 +151,14 @@ pub mod repository {
 /// Deployment: the difference packed, carried by folder, medium or ssh, proven and entered.
 #[cfg(feature = "deploy")]
 pub mod deploy {
-    pub use imgdelta_deploy::{delivery, wire};
+    pub use imgdelta_deploy::{
+        calls::{
+            Candidate, Deploy, DeployReport, Destination, ImageOutcome, ImageRef, MediumFile,
+            MediumFit, Plan, PlanReport, PresentImage, Receive, ReceiveReport, ReceivedImage,
+            RefusedImage, ResizedImage, Serve, ServeReport, SharedImage, ShippedImage, SitePlan,
+            SiteReport, Transfer,
+        },
+        delivery,
+        wire::{self, SshUrl},
+    };
 }

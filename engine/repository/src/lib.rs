@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`catalogue`] | a repository on disk: records, leaf digests, lock |
 //! | [`choice`] | how much two images have in common, which base is best, in which order a batch travels; no file is opened here |
+//! | [`calls`] | images and failures as reports tell them |
 
+pub mod calls;
 pub mod catalogue;
 pub mod choice;

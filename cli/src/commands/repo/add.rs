@@ -8,7 +8,7 @@ use imgdelta_operations::Disk;
 use imgdelta_repository::catalogue::{self, InsidePath, Listing, Name, Repository};
 use serde::Serialize;
 
-use super::{Failed, Image};
+use super::{Failed, Image, failure};
 use crate::{
     commands::{Outcome, Run, shown},
     job,
@@ -83,7 +83,7 @@ pub(crate) fn add(job: &job::Add, run: &Run<'_>) -> Result<Added> {
             path: shown(path),
             is_new: false,
             image: None,
-            error: Some(Failed::of(&error, run.signals.exit())),
+            error: Some(failure(&error, run)),
         });
         if is_last {
             break;
@@ -151,7 +151,7 @@ fn foresee(repository: &Repository, add: &catalogue::Add, run: &Run<'_>) -> Resu
         content_id,
         size: proof.size.0,
         format: disk.top.driver.format.name(),
-        parent: parent.map(|parent| super::image::Parent {
+        parent: parent.map(|parent| imgdelta_repository::calls::Parent {
             id: parent.id.to_string(),
             name: Some(parent.name.to_string()),
             known: catalogue::Known::Declared,

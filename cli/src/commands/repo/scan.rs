@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use imgdelta_core::Result;
 use serde::Serialize;
 
-use super::{Failed, Image};
+use super::{Failed, Image, failure};
 use crate::{
     commands::{Outcome, Run, shown},
     job::Manner,
@@ -102,7 +102,7 @@ pub(crate) fn scan(manner: Manner, run: &Run<'_>) -> Result<Scanned> {
         failed: failed
             .map(|(path, error)| Left {
                 path: shown(path),
-                error: Failed::of(error, run.signals.exit()),
+                error: failure(error, run),
             })
             .collect(),
         found: Vec::new(),

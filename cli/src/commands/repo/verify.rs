@@ -4,7 +4,7 @@ use imgdelta_core::Result;
 use imgdelta_repository::catalogue;
 use serde::Serialize;
 
-use super::Failed;
+use super::{Failed, failure};
 use crate::commands::{Outcome, Run, shown};
 
 /// What was found of one image.
@@ -72,12 +72,11 @@ pub(crate) fn verify(
     let repository = run.repository()?;
     run.showing
         .phase(format!("verify {}", repository.folder().display()));
-    let interrupted = run.signals.exit();
     let mut told = Ok(());
     let how = run.catalogue(std::time::Duration::ZERO)?;
     let all = repository.verify(words, &how, |one| {
         if told.is_ok() {
-            told = row(verified(one, interrupted));
+            told = row(verified(one, run));
         }
     })?;
     told?;
@@ -88,13 +87,11 @@ pub(crate) fn verify(
         repository: shown(repository.folder()),
         sound,
         faults: all.len() - sound,
-        records: records
-            .map(|error| Failed::of(error, interrupted))
-            .collect(),
+        records: records.map(|error| failure(error, run)).collect(),
     })
 }
 
-fn verified(one: &catalogue::Verified, interrupted: u8) -> Verified {
+fn verified(one: &catalogue::Verified, run: &Run<'_>) -> Verified {
     let mut verified = Verified {
         name: one.record.name.to_string(),
         id: one.record.id.to_string(),
@@ -123,7 +120,7 @@ fn verified(one: &catalogue::Verified, interrupted: u8) -> Verified {
         }
         catalogue::Verdict::Unreadable(error) => {
             verified.verdict = "unreadable";
-            verified.error = Some(Failed::of(error, interrupted));
+            verified.error = Some(failure(error, run));
         }
     }
     verified

@@ -2,10 +2,11 @@
 
 use std::{collections::HashMap, io};
 
-use super::{Page, Text};
-use crate::commands::{Leg, Planned, Reached};
+use imgdelta_deploy::calls::{PlanReport, SitePlan, Transfer};
 
-impl Text for Planned {
+use super::{Page, Text};
+
+impl Text for PlanReport {
     const IS_SUMMARY: bool = false;
 
     fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
@@ -38,7 +39,7 @@ impl Text for Planned {
     }
 }
 
-fn reached(site: &Reached, page: &mut Page<'_>) -> io::Result<()> {
+fn reached(site: &SitePlan, page: &mut Page<'_>) -> io::Result<()> {
     page.line(format_args!(
         "to {}: {}{}",
         site.site,
@@ -64,16 +65,16 @@ fn reached(site: &Reached, page: &mut Page<'_>) -> io::Result<()> {
 }
 
 /// What is sent as a tree: each image is followed, one step further in, by those that are made from it.
-fn tree(legs: &[Leg]) -> Vec<(usize, &Leg)> {
-    let base = |leg: &Leg| match &leg.base {
+fn tree(legs: &[Transfer]) -> Vec<(usize, &Transfer)> {
+    let base = |leg: &Transfer| match &leg.base {
         Some(base) if base.at_site.is_none() => Some(base.image.id.clone()),
         _ => None,
     };
-    let mut above: HashMap<Option<String>, Vec<&Leg>> = HashMap::new();
+    let mut above: HashMap<Option<String>, Vec<&Transfer>> = HashMap::new();
     for leg in legs.iter().rev() {
         above.entry(base(leg)).or_default().push(leg);
     }
-    let mut left: Vec<(usize, &Leg)> = Vec::new();
+    let mut left: Vec<(usize, &Transfer)> = Vec::new();
     let mut tree = Vec::with_capacity(legs.len());
     let mut next = (0, None);
     loop {
@@ -88,7 +89,7 @@ fn tree(legs: &[Leg]) -> Vec<(usize, &Leg)> {
     }
 }
 
-fn travelling(leg: &Leg, depth: usize, page: &mut Page<'_>) -> io::Result<()> {
+fn travelling(leg: &Transfer, depth: usize, page: &mut Page<'_>) -> io::Result<()> {
     let what = match &leg.base {
         Some(base) => format!("as a child of {}", base.image.name),
         None => "as a whole".to_owned(),

@@ -9,7 +9,7 @@ use imgdelta_repository::catalogue::Known;
 use super::{Page, Text};
 use crate::commands::{
     Inventoried,
-    repo::{Added, Edited, Failed, Image, Inited, One, Removed, Scanned, Swept, short},
+    repo::{Added, Edited, Failed, Image, Inited, One, Removed, Scanned, Swept},
 };
 
 impl Text for Inited {
@@ -247,4 +247,12 @@ fn nothing(page: &mut Page<'_>, dry_run: bool) -> io::Result<()> {
         page.line("nothing was written")?;
     }
     Ok(())
+}
+
+/// An id as people read it: of a content id the first digits, which name it wherever an image is asked for.
+fn short(id: &str) -> &str {
+    match id.strip_prefix("imgdelta1:") {
+        Some(digits) => digits.get(..12).unwrap_or(digits),
+        None => id,
+    }
 }

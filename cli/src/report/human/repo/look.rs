@@ -2,9 +2,9 @@
 
 use std::io;
 
-use super::{in_brackets, known, marks, parent};
+use super::{in_brackets, known, marks, parent, short};
 use crate::{
-    commands::repo::{Branch, Image, Listed, Shown, Tree, Verdicts, Verified, short},
+    commands::repo::{Branch, Image, Listed, Shown, Tree, Verdicts, Verified},
     report::{
         Row,
         human::{Page, Text},

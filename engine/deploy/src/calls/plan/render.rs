@@ -1,4 +1,4 @@
-//! A plan as a result: ids get names, choices get reasons. Nothing is chosen here.
+//! A plan as a report: ids get names, choices get reasons. Nothing is chosen here.
 
 use std::collections::HashMap;
 
@@ -10,35 +10,36 @@ use imgdelta_repository::{
     },
 };
 
-use super::{Alike, Candidate, Leg, Media, Named, Pair, Planned, Reached, There};
-use crate::job;
+use super::report::{
+    Candidate, MediumFile, MediumFit, PlanReport, ResizedImage, SharedImage, SitePlan, Transfer,
+};
+use crate::calls::image_ref::ImageRef;
 
-/// Who is called what.
-pub(super) struct Names<'a> {
-    here: &'a Listing,
+/// Who is called what, and how fast it travels.
+pub(super) struct Rendering<'a> {
+    /// Headquarters' names.
+    pub(super) here: &'a Listing,
+    /// Bytes a second, if they are known.
+    pub(super) rate: Option<Bytes>,
+    /// How many bytes the medium holds, if that is known.
+    pub(super) media: Option<Bytes>,
 }
 
 /// The names of a site's images, by id.
 type Abroad<'a> = HashMap<&'a str, &'a str>;
 
-impl<'a> Names<'a> {
-    /// Headquarters' names.
-    pub(super) const fn of(here: &'a Listing) -> Self {
-        Self { here }
-    }
-
-    /// The plan as a result.
-    pub(super) fn planned(
+impl Rendering<'_> {
+    /// The plan as a report; where it comes from, and what is odd about it, the caller says.
+    pub(super) fn report(
         &self,
         batch: &Batch,
         lists: &[Inventory],
         alike: &[Vec<Resized>],
         carrier: Carrier,
-        job: &job::Plan,
-    ) -> Planned {
+    ) -> PlanReport {
         let routes = batch.routes.iter().zip(lists).zip(alike);
-        let sites = routes.map(|((route, list), alike)| self.reached(route, list, alike, job));
-        let pairs = batch.pairs.iter().map(|pair| Pair {
+        let sites = routes.map(|((route, list), alike)| self.site(route, list, alike));
+        let pairs = batch.pairs.iter().map(|pair| MediumFile {
             image: self.named(&pair.image),
             base: pair.base.as_ref().map(|base| self.named(base)),
             bytes: pair.bytes.0,
@@ -48,15 +49,15 @@ impl<'a> Names<'a> {
             Carrier::Lines => batch.bytes(),
             Carrier::Medium => batch.on_medium(),
         };
-        let media = job.media.map(|media| {
+        let media = self.media.map(|media| {
             let fit = choice::fits(batch.pairs.iter().map(|pair| pair.bytes), media);
-            Media {
+            MediumFit {
                 size: media.0,
                 needed: fit.needed.0,
                 fits: fit.holds(),
             }
         });
-        Planned {
+        PlanReport {
             repository: String::new(),
             carrier: match carrier {
                 Carrier::Lines => "lines",
@@ -66,50 +67,44 @@ impl<'a> Names<'a> {
             pairs: pairs.collect(),
             bytes: bytes.0,
             naive: batch.naive().0,
-            seconds: seconds(bytes, job),
+            seconds: self.seconds(bytes),
             media,
             notes: Vec::new(),
         }
     }
 
-    fn reached(
-        &self,
-        route: &Route,
-        list: &Inventory,
-        alike: &[Resized],
-        job: &job::Plan,
-    ) -> Reached {
+    fn site(&self, route: &Route, list: &Inventory, alike: &[Resized]) -> SitePlan {
         let items = list.images.iter();
         let abroad: Abroad<'_> = items
             .map(|item| (item.id.as_str(), item.name.as_str()))
             .collect();
-        let there = route.there.iter().map(|(image, at_site)| There {
+        let there = route.there.iter().map(|(image, at_site)| SharedImage {
             image: self.named(image),
             at_site: named_there(at_site, &abroad),
         });
-        let resized = alike.iter().map(|one| Alike {
+        let resized = alike.iter().map(|one| ResizedImage {
             image: self.named(&one.image),
             size: one.size.0,
             at_site: named_there(&one.at_site, &abroad),
             size_at_site: one.size_at_site.0,
         });
-        Reached {
+        SitePlan {
             site: route.site.clone(),
             repository: list.repository.to_string(),
             there: there.collect(),
             legs: route
                 .legs
                 .iter()
-                .map(|leg| self.leg(leg, &abroad))
+                .map(|leg| self.transfer(leg, &abroad))
                 .collect(),
             bytes: route.bytes().0,
             naive: route.naive.0,
-            seconds: seconds(route.bytes(), job),
+            seconds: self.seconds(route.bytes()),
             resized: resized.collect(),
         }
     }
 
-    fn leg(&self, leg: &choice::Leg, abroad: &Abroad<'_>) -> Leg {
+    fn transfer(&self, leg: &choice::Leg, abroad: &Abroad<'_>) -> Transfer {
         let (from, base) = match &leg.from {
             Origin::Nothing => ("whole", None),
             Origin::There(base) => ("there", Some(self.candidate(base, abroad))),
@@ -121,7 +116,7 @@ impl<'a> Names<'a> {
             (None, _) => "no base makes it smaller".to_owned(),
         };
         let runners_up = leg.choice.runners_up.iter();
-        Leg {
+        Transfer {
             image: self.named(&leg.image),
             from,
             base,
@@ -184,28 +179,19 @@ impl<'a> Names<'a> {
         }
     }
 
-    fn named(&self, id: &str) -> Named {
-        let id_there = id.parse().ok();
-        let record = id_there.and_then(|id| self.here.by_id(&id));
-        Named {
-            id: id.to_owned(),
-            name: record.map_or_else(|| id.to_owned(), |record| record.name.to_string()),
-        }
+    fn named(&self, id: &str) -> ImageRef {
+        ImageRef::of(id, self.here)
+    }
+
+    /// How long that takes, in whole seconds, at the rate that was given.
+    fn seconds(&self, bytes: Bytes) -> Option<u64> {
+        let time = choice::time_for(bytes, self.rate?)?;
+        let begun = u64::from(time.subsec_nanos() > 0);
+        Some(time.as_secs().saturating_add(begun))
     }
 }
 
-fn named_there(id: &str, abroad: &Abroad<'_>) -> Named {
-    Named {
-        id: id.to_owned(),
-        name: abroad.get(id).copied().unwrap_or(id).to_owned(),
-    }
-}
-
-/// How long that takes, in whole seconds, at the rate that was given.
-fn seconds(bytes: Bytes, job: &job::Plan) -> Option<u64> {
-    let time = choice::time_for(bytes, job.rate?)?;
-    Some(
-        time.as_secs()
-            .saturating_add(u64::from(time.subsec_nanos() > 0)),
-    )
+fn named_there(id: &str, abroad: &Abroad<'_>) -> ImageRef {
+    let name = abroad.get(id).copied().unwrap_or(id);
+    ImageRef::new(id.to_owned(), name.to_owned())
 }
