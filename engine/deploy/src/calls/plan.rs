@@ -155,7 +155,8 @@ impl Plan {
     ) -> Result<Vec<Inventory>> {
         refuse_twice(&self.sites)?;
         let list = |site: &Destination| match site {
-            Destination::Folder(path) | Destination::Inventory(path) => list(path),
+            Destination::Folder(folder) => Repository::open(folder)?.inventory(),
+            Destination::Inventory(place) => list(place),
             Destination::Ssh(url) => self.list_of(url, repository, wanted, context),
         };
         self.sites.iter().map(list).collect()

@@ -78,7 +78,7 @@ pub(super) struct Unpacked<'a> {
 /// The image as a disk that is written nowhere: a step on the way to others. It is proven when it is used as their base.
 ///
 /// # Errors
-/// As [`unpack`] and [`Unpacked::prove_base`].
+/// As `unpack` and `Unpacked::prove_base`.
 pub fn step(goods: &Goods<'_>, ground: Option<&Ground>, errand: &Errand<'_>) -> Result<Ground> {
     let mut came = unpack(goods, ground)?;
     came.prove_base(errand)?;

@@ -58,6 +58,24 @@ fn a_plan_says_how_long_it_takes_and_whether_a_medium_holds_it() -> Result<()> {
 }
 
 #[test]
+fn a_dry_run_fails_where_the_deployment_would() -> Result<()> {
+    let world = World::new()?;
+    let site = world.site("site", Format::Vhd)?;
+    // An inventory is no folder that images could be entered in.
+    let inventory = world.inventory(&site, "site.inv")?;
+    for wrong in [inventory, world.place.at("nowhere")] {
+        let deploy = world.deploy().to(Destination::Folder(wrong));
+        let foreseen = deploy.plan().run(&context()).expect_err("no repository");
+        let error = deploy.run(&context()).expect_err("no repository");
+        assert_eq!(
+            (foreseen.kind(), foreseen.code()),
+            (error.kind(), error.code())
+        );
+    }
+    Ok(())
+}
+
+#[test]
 fn a_plan_for_the_sending_repository_says_so() -> Result<()> {
     let world = World::new()?;
     let report = Plan::new(world.hq.folder(), ["new"])
