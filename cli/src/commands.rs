@@ -3,21 +3,17 @@
 mod deployments;
 mod env;
 mod images;
-mod inventory;
 mod outcomes;
 pub(crate) mod repo;
 mod stdin;
 mod version;
 
-use std::{
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
-use imgdelta_delta::{DigestCache, ExecContext, Watch};
+use imgdelta_delta::{DigestCache, Watch};
 use imgdelta_operations::{Context, Stage};
 use serde::Serialize;
 
@@ -28,7 +24,6 @@ pub(crate) use env::{Environment, env};
 pub(crate) use images::{
     apply, attach, check, compare, convert, digest, info, make, map, references,
 };
-pub(crate) use inventory::{Inventoried, inventory, inventory_bytes};
 pub(crate) use version::{Versions, version};
 
 /// What a command found or did.
@@ -83,22 +78,9 @@ impl Run<'_> {
                     signals.may_end_at_once(false);
                     begun.store(true, Ordering::Relaxed);
                 }
+                // What is entered stays.
+                Stage::Enter(_) => begun.store(true, Ordering::Relaxed),
                 stage => phases.begin(stage.to_string()),
             })
     }
-
-    /// How the engine is to work, for what makes its ids of content alone.
-    fn exec(&self) -> ExecContext<'_> {
-        ExecContext {
-            threads: self.settings.threads.value,
-            watch: self.watch,
-            time: self.settings.time.value,
-            new_ids: None,
-        }
-    }
-}
-
-/// A path as results name it.
-pub(crate) fn shown(path: &Path) -> String {
-    path.display().to_string()
 }

@@ -3,9 +3,10 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use imgdelta_core::{Bytes, Error, Kind, Result};
+use imgdelta_repository::calls::RemoveReport;
 
 use crate::{
-    Telling, args::Verb, as_it_is, commands, commands::Outcome, commands::Run, commands::repo, job,
+    Telling, args::Verb, as_it_is, commands::Outcome, commands::Run, commands::repo, job,
     job::Edit, report::Report, report::Row, report::Text, report::clean, telling, unwritten,
 };
 
@@ -33,8 +34,8 @@ pub(super) fn obey(verb: Verb, run: &Run<'_>, report: Report) -> Result<Telling>
 /// `inventory`: to a file, or as it is to standard output.
 pub(super) fn inventory(job: &job::Inventory, run: &Run<'_>, report: Report) -> Result<Telling> {
     match &job.output {
-        Some(output) => Ok(telling(report, commands::inventory(job, output, run)?)),
-        None => Ok(as_it_is(report, commands::inventory_bytes(run)?)),
+        Some(output) => Ok(telling(report, repo::inventory(job, output, run)?)),
+        None => Ok(as_it_is(report, repo::inventory_bytes(run)?)),
     }
 }
 
@@ -70,7 +71,7 @@ fn remove(job: job::Remove, run: &Run<'_>, report: Report) -> Result<Telling> {
 }
 
 /// Asks whether an image is really to go.
-fn ask(lost: &repo::Removed, run: &Run<'_>) -> Result<()> {
+fn ask(lost: &RemoveReport, run: &Run<'_>) -> Result<()> {
     let refusal = |message: &str| {
         Error::new(Kind::Usage, message)
             .with_code("unconfirmed")

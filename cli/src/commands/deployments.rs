@@ -3,9 +3,8 @@
 use std::io;
 
 use imgdelta_core::Result;
-use imgdelta_deploy::calls::{
-    Deploy, DeployReport, Plan, PlanReport, Receive, ReceiveReport, Serve,
-};
+use imgdelta_deploy::calls::{Deploy, DeployReport, Plan, Receive, ReceiveReport, Serve};
+use imgdelta_repository::calls::PlanReport;
 
 use super::Run;
 use crate::job;

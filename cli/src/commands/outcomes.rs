@@ -1,14 +1,18 @@
 //! The library's reports as results of commands: which schema they have in JSON, and which exit status.
 
-use imgdelta_deploy::calls::{DeployReport, PlanReport, ReceiveReport};
+use imgdelta_deploy::calls::{DeployReport, ReceiveReport};
 use imgdelta_operations::{
     ApplyReport, AttachReport, CheckedImage, ChildReport, CompareReport, ConvertReport,
     DigestReport, InfoReport, MapReport, ReferencesReport,
 };
+use imgdelta_repository::calls::{
+    AddReport, EditReport, GcReport, InitReport, InventoryReport, ListSummary, PlanReport,
+    RemoveReport, ScanReport, ShowReport, TreeSummary, VerifySummary,
+};
 
 use super::Outcome;
 
-/// Results that are a success whenever they are there.
+/// Results that are a success whenever they are there, with notes or without.
 macro_rules! outcome {
     ($($report:ty: $schema:literal),+ $(,)?) => {$(
         impl Outcome for $report {
@@ -17,6 +21,11 @@ macro_rules! outcome {
             fn notes(&self) -> &[String] {
                 &self.notes
             }
+        }
+    )+};
+    (noteless $($report:ty: $schema:literal),+ $(,)?) => {$(
+        impl Outcome for $report {
+            const SCHEMA: &'static str = $schema;
         }
     )+};
 }
@@ -29,7 +38,20 @@ outcome! {
     InfoReport: "imgdelta/info/1",
     MapReport: "imgdelta/map/1",
     DigestReport: "imgdelta/digest/1",
+    ListSummary: "imgdelta/repo-list/1",
+    TreeSummary: "imgdelta/repo-tree/1",
+    ShowReport: "imgdelta/repo-show/1",
+    InventoryReport: "imgdelta/inventory-written/1",
     PlanReport: "imgdelta/plan/1",
+}
+
+outcome! {
+    noteless
+    ReferencesReport: "imgdelta/references/1",
+    InitReport: "imgdelta/repo-init/1",
+    EditReport: "imgdelta/repo-edit/1",
+    RemoveReport: "imgdelta/repo-remove/1",
+    GcReport: "imgdelta/repo-gc/1",
 }
 
 impl Outcome for CompareReport {
@@ -44,10 +66,6 @@ impl Outcome for CompareReport {
     }
 }
 
-impl Outcome for ReferencesReport {
-    const SCHEMA: &'static str = "imgdelta/references/1";
-}
-
 impl Outcome for CheckedImage {
     const SCHEMA: &'static str = "imgdelta/check/1";
 
@@ -57,6 +75,39 @@ impl Outcome for CheckedImage {
 
     fn notes(&self) -> &[String] {
         &self.notes
+    }
+}
+
+impl Outcome for AddReport {
+    const SCHEMA: &'static str = "imgdelta/repo-add/1";
+
+    fn exit(&self) -> u8 {
+        let mut failed = self.images.iter().filter_map(|one| one.error.as_ref());
+        failed.next().map_or(0, |failed| failed.exit)
+    }
+
+    fn notes(&self) -> &[String] {
+        &self.notes
+    }
+}
+
+impl Outcome for ScanReport {
+    const SCHEMA: &'static str = "imgdelta/repo-scan/1";
+
+    fn exit(&self) -> u8 {
+        self.failed.first().map_or(0, |failed| failed.error.exit)
+    }
+
+    fn notes(&self) -> &[String] {
+        &self.notes
+    }
+}
+
+impl Outcome for VerifySummary {
+    const SCHEMA: &'static str = "imgdelta/repo-verify/1";
+
+    fn exit(&self) -> u8 {
+        u8::from(!self.is_sound())
     }
 }
 

@@ -1,40 +1,22 @@
-//! `repo` and what is read of a repository: one file a kind of work. Records, images and locks are the matter of the catalogue.
+//! `repo` and `inventory`: a job becomes a call of the library.
 
-mod add;
-mod edit;
-mod init;
-mod look;
-mod remove;
-mod scan;
-mod sweep;
-mod verify;
+use std::path::Path;
 
-use std::time::Duration;
-
-use imgdelta_core::{Error, Kind, Result};
-use imgdelta_repository::catalogue::{self, Repository};
+use imgdelta_core::{Kind, Result};
+use imgdelta_repository::{
+    calls::{
+        Add, AddReport, AddTags, EditReport, Gc, GcReport, Init, InitReport, InventoryReport, List,
+        ListSummary, Remove, RemoveReport, RemoveTags, Rename, Scan, ScanReport, SetGolden, SetId,
+        Show, ShowReport, Tree, TreeImage, TreeSummary, VerifiedImage, Verify, VerifySummary,
+        WriteInventory,
+    },
+    catalogue::Repository,
+};
 
 use super::Run;
+use crate::job::{self, Edit, Manner};
 
-pub(crate) use imgdelta_repository::calls::{Failed, Image, unreadable};
-
-pub(crate) use add::{Added, One, add};
-pub(crate) use edit::{Edited, edit};
-pub(crate) use init::{Inited, init};
-pub(crate) use look::{Branch, Listed, Shown, Tree, list, show, tree};
-pub(crate) use remove::{Removed, remove};
-pub(crate) use scan::{Scanned, scan};
-pub(crate) use sweep::{Swept, gc};
-pub(crate) use verify::{Verdicts, Verified, verify};
-
-/// What went wrong with one image of several; of a run that was stopped, with the exit status that its signal has.
-fn failure(error: &Error, run: &Run<'_>) -> Failed {
-    let mut failed = Failed::of(error);
-    if error.kind() == Kind::Interrupted {
-        failed.exit = run.signals.exit();
-    }
-    failed
-}
+pub(crate) use imgdelta_repository::calls::{Failed, Image};
 
 impl Run<'_> {
     /// The repository that is meant.
@@ -42,11 +24,136 @@ impl Run<'_> {
         Repository::open(&self.settings.repository.value)
     }
 
-    /// How the catalogue is to work.
-    pub(super) fn catalogue(&self, wait: Duration) -> Result<catalogue::Run<'_>> {
-        Ok(catalogue::Run {
-            work: self.exec(),
-            wait,
-        })
+    /// Lets the exit status of what was stopped say which signal it was.
+    fn tell_signal(&self, failed: &mut Failed) {
+        if failed.kind == Kind::Interrupted {
+            failed.exit = self.signals.exit();
+        }
     }
+
+    /// The folder of the repository that is meant.
+    pub(super) fn folder(&self) -> &Path {
+        &self.settings.repository.value
+    }
+}
+
+/// Makes a folder a repository.
+pub(crate) fn init(job: &job::Init, run: &Run<'_>) -> Result<InitReport> {
+    Init::new(run.folder())
+        .format(job.format)
+        .dry_run(job.dry_run)
+        .run(&run.context(false))
+}
+
+/// Adds images.
+pub(crate) fn add(job: &job::Add, run: &Run<'_>) -> Result<AddReport> {
+    for add in &job.images {
+        job::refuse_stream(&add.image.path, "an image to be added")?;
+    }
+    let mut report = Add::new(run.folder(), job.images.iter().cloned())
+        .wait(job.manner.wait)
+        .dry_run(job.manner.dry_run)
+        .run(&run.context(false))?;
+    let failed = report
+        .images
+        .iter_mut()
+        .filter_map(|one| one.error.as_mut());
+    failed.for_each(|failed| run.tell_signal(failed));
+    Ok(report)
+}
+
+/// Takes in what stands in the repository's folder.
+pub(crate) fn scan(manner: Manner, run: &Run<'_>) -> Result<ScanReport> {
+    Scan::new(run.folder())
+        .wait(manner.wait)
+        .dry_run(manner.dry_run)
+        .run(&run.context(false))
+}
+
+/// Lists the images in order of name; each is handed to `row`.
+pub(crate) fn list(run: &Run<'_>, row: &mut dyn FnMut(Image) -> Result<()>) -> Result<ListSummary> {
+    run.signals.may_end_at_once(true);
+    List::new(run.folder()).run_each(&run.context(false), row)
+}
+
+/// Lists the images, each followed by what descends from it; each is handed to `row`.
+pub(crate) fn tree(
+    run: &Run<'_>,
+    row: &mut dyn FnMut(TreeImage) -> Result<()>,
+) -> Result<TreeSummary> {
+    run.signals.may_end_at_once(true);
+    Tree::new(run.folder()).run_each(&run.context(false), row)
+}
+
+/// Says what is known of an image.
+pub(crate) fn show(image: &str, run: &Run<'_>) -> Result<ShowReport> {
+    run.signals.may_end_at_once(true);
+    Show::new(run.folder(), image).run(&run.context(false))
+}
+
+/// Changes what is known of an image.
+pub(crate) fn edit(job: &job::Editing, run: &Run<'_>) -> Result<EditReport> {
+    let (folder, image, context) = (run.folder(), job.image.as_str(), run.context(false));
+    let Manner { wait, dry_run } = job.manner;
+    macro_rules! call {
+        ($call:ident, $value:expr) => {
+            $call::new(folder, image, $value)
+                .wait(wait)
+                .dry_run(dry_run)
+                .run(&context)
+        };
+    }
+    match &job.edit {
+        Edit::Tag(tags) => call!(AddTags, tags.iter().cloned()),
+        Edit::Untag(tags) => call!(RemoveTags, tags.iter().cloned()),
+        Edit::Golden(golden) => call!(SetGolden, *golden),
+        Edit::Id(id) => call!(SetId, id.clone()),
+        Edit::Name(name) => call!(Rename, name.clone()),
+    }
+}
+
+/// Holds images against their content ids, `images` or all; each is handed to `row` as soon as it is known.
+pub(crate) fn verify(
+    images: &[String],
+    run: &Run<'_>,
+    row: &mut dyn FnMut(VerifiedImage) -> Result<()>,
+) -> Result<VerifySummary> {
+    run.signals.may_end_at_once(true);
+    Verify::new(run.folder())
+        .images(images.iter().cloned())
+        .run_each(&run.context(false), row)
+}
+
+/// Removes an image. Whether the user is sure is asked elsewhere.
+pub(crate) fn remove(job: &job::Remove, run: &Run<'_>) -> Result<RemoveReport> {
+    Remove::new(run.folder(), job.image.as_str())
+        .wait(job.manner.wait)
+        .dry_run(job.manner.dry_run)
+        .run(&run.context(false))
+}
+
+/// Sweeps away what killed processes left behind.
+pub(crate) fn gc(manner: Manner, run: &Run<'_>) -> Result<GcReport> {
+    Gc::new(run.folder())
+        .wait(manner.wait)
+        .dry_run(manner.dry_run)
+        .run(&run.context(false))
+}
+
+/// Writes the inventory to `output`.
+pub(crate) fn inventory(
+    job: &job::Inventory,
+    output: &Path,
+    run: &Run<'_>,
+) -> Result<InventoryReport> {
+    WriteInventory::new(run.folder(), output)
+        .existing(job.existing)
+        .dry_run(job.dry_run)
+        .run(&run.context(false))
+}
+
+/// The inventory as bytes, to be written to standard output.
+pub(crate) fn inventory_bytes(run: &Run<'_>) -> Result<Vec<u8>> {
+    run.signals.may_end_at_once(true);
+    run.repository()?.inventory()?.to_json()
 }

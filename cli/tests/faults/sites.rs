@@ -127,6 +127,27 @@ fn an_interrupted_addition_enters_nothing_and_is_done_by_the_same_command() -> O
 }
 
 #[test]
+fn of_several_images_what_came_in_before_the_signal_is_reported_and_the_exit_status_says_which_it_was()
+-> Outcome {
+    let Some(shim) = Shim::find() else {
+        return Ok(());
+    };
+    let line = "repo add golden.raw patched.raw --repo other --json=lines";
+    for (signal, exit) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let scene = Scene::new()?;
+        let place = ("other/.patched.raw", 2);
+        let ended = interrupt_at(shim, scene.command(line), place, signal, scene.0.path())?;
+        assert_eq!(ended.code, Some(exit), "{ended}");
+        let reported = format!(r#""code":"interrupted","exit":{exit},"#);
+        assert!(ended.said.contains(&reported), "{ended}");
+        assert_eq!(scene.names("other")?, ["golden.raw"], "{ended}");
+        scene.ok(line)?;
+        scene.ok("repo verify --repo other")?;
+    }
+    Ok(())
+}
+
+#[test]
 fn an_interrupted_deployment_lists_nothing_on_its_stick_and_is_done_by_the_same_command() -> Outcome
 {
     let line = "deploy patched --repo hq --for site.inv -o new";

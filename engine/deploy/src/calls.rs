@@ -67,20 +67,15 @@
 mod context;
 mod deploy;
 mod destination;
-mod image_ref;
 mod plan;
 mod receive;
 mod serve;
 mod ssh_session;
 
 pub use self::{
-    deploy::{Deploy, DeployReport, PresentImage, ShippedImage, SiteReport},
+    deploy::{Deploy, DeployReport, HeldImage, ShippedImage, SiteReport},
     destination::Destination,
-    image_ref::ImageRef,
-    plan::{
-        Candidate, MediumFile, MediumFit, Plan, PlanReport, ResizedImage, SharedImage, SitePlan,
-        Transfer,
-    },
+    plan::Plan,
     receive::{ImageOutcome, Receive, ReceiveReport, ReceivedImage},
     serve::{RefusedImage, Serve, ServeReport},
 };

@@ -145,19 +145,18 @@ pub use imgdelta_registry::{self as registry, OpenSpec, OutputSpec, Policy};
 /// Repositories of images: plain files under `.imgdelta/`, what is known of each image, which base to choose.
 #[cfg(feature = "repository")]
 pub mod repository {
-    pub use imgdelta_repository::{catalogue, choice};
+    pub use imgdelta_repository::{
+        calls::*,
+        catalogue::{self, Repository},
+        choice,
+    };
 }
 
 /// Deployment: the difference packed, carried by folder, medium or ssh, proven and entered.
 #[cfg(feature = "deploy")]
 pub mod deploy {
     pub use imgdelta_deploy::{
-        calls::{
-            Candidate, Deploy, DeployReport, Destination, ImageOutcome, ImageRef, MediumFile,
-            MediumFit, Plan, PlanReport, PresentImage, Receive, ReceiveReport, ReceivedImage,
-            RefusedImage, ResizedImage, Serve, ServeReport, SharedImage, ShippedImage, SitePlan,
-            SiteReport, Transfer,
-        },
+        calls::*,
         delivery,
         wire::{self, SshUrl},
     };

@@ -181,6 +181,14 @@ pub enum Stage<'a> {
     Repair(&'a Path),
     /// A disk is read for the ids that stand in front of its data.
     ReadIds,
+    /// An image is added to a repository.
+    Add(&'a Path),
+    /// The images that stand in a repository's folder are taken in.
+    Scan(&'a Path),
+    /// The images of the repository in this folder are held against their content ids.
+    Verify(&'a Path),
+    /// Images were entered in the repository in this folder: they stay, whatever becomes of the others.
+    Enter(&'a Path),
     /// The image of this name is packed for its way to a site.
     Pack(&'a str),
     /// A file that has travelled is read for its SHA-256.
@@ -212,6 +220,10 @@ impl fmt::Display for Stage<'_> {
             Self::Install(name) => write!(f, "make {name}"),
             Self::Connect(url) => write!(f, "ask {url}"),
             Self::ReadIds => f.write_str("read the disk for its ids"),
+            Self::Add(path) => write!(f, "add {}", path.display()),
+            Self::Scan(path) => write!(f, "scan {}", path.display()),
+            Self::Verify(path) => write!(f, "verify {}", path.display()),
+            Self::Enter(path) => write!(f, "enter in {}", path.display()),
             Self::Write(path) => write!(f, "write {}", path.display()),
         }
     }

@@ -2,9 +2,9 @@
 //!
 //! | room | holds |
 //! |---|---|
+//! | [`calls`] | what is done with a repository, each call with one `run` |
 //! | [`catalogue`] | a repository on disk: records, leaf digests, lock |
 //! | [`choice`] | how much two images have in common, which base is best, in which order a batch travels; no file is opened here |
-//! | [`calls`] | images and failures as reports tell them |
 
 pub mod calls;
 pub mod catalogue;

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, io};
 
-use imgdelta_deploy::calls::{PlanReport, SitePlan, Transfer};
+use imgdelta_repository::calls::{PlanLeg, PlanReport, SitePlan};
 
 use super::{Page, Text};
 
@@ -65,16 +65,16 @@ fn reached(site: &SitePlan, page: &mut Page<'_>) -> io::Result<()> {
 }
 
 /// What is sent as a tree: each image is followed, one step further in, by those that are made from it.
-fn tree(legs: &[Transfer]) -> Vec<(usize, &Transfer)> {
-    let base = |leg: &Transfer| match &leg.base {
+fn tree(legs: &[PlanLeg]) -> Vec<(usize, &PlanLeg)> {
+    let base = |leg: &PlanLeg| match &leg.base {
         Some(base) if base.at_site.is_none() => Some(base.image.id.clone()),
         _ => None,
     };
-    let mut above: HashMap<Option<String>, Vec<&Transfer>> = HashMap::new();
+    let mut above: HashMap<Option<String>, Vec<&PlanLeg>> = HashMap::new();
     for leg in legs.iter().rev() {
         above.entry(base(leg)).or_default().push(leg);
     }
-    let mut left: Vec<(usize, &Transfer)> = Vec::new();
+    let mut left: Vec<(usize, &PlanLeg)> = Vec::new();
     let mut tree = Vec::with_capacity(legs.len());
     let mut next = (0, None);
     loop {
@@ -89,7 +89,7 @@ fn tree(legs: &[Transfer]) -> Vec<(usize, &Transfer)> {
     }
 }
 
-fn travelling(leg: &Transfer, depth: usize, page: &mut Page<'_>) -> io::Result<()> {
+fn travelling(leg: &PlanLeg, depth: usize, page: &mut Page<'_>) -> io::Result<()> {
     let what = match &leg.base {
         Some(base) => format!("as a child of {}", base.image.name),
         None => "as a whole".to_owned(),

@@ -4,15 +4,17 @@ mod look;
 
 use std::io;
 
-use imgdelta_repository::catalogue::Known;
-
-use super::{Page, Text};
-use crate::commands::{
-    Inventoried,
-    repo::{Added, Edited, Failed, Image, Inited, One, Removed, Scanned, Swept},
+use imgdelta_repository::{
+    calls::{
+        AddReport, AddedImage, EditReport, Failed, GcReport, Image, InitReport, InventoryReport,
+        RemoveReport, ScanReport,
+    },
+    catalogue::Known,
 };
 
-impl Text for Inited {
+use super::{Page, Text};
+
+impl Text for InitReport {
     const IS_SUMMARY: bool = true;
 
     fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
@@ -24,7 +26,7 @@ impl Text for Inited {
     }
 }
 
-impl Text for Added {
+impl Text for AddReport {
     const IS_SUMMARY: bool = true;
 
     fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
@@ -35,7 +37,7 @@ impl Text for Added {
     }
 }
 
-fn added(one: &One, page: &mut Page<'_>) -> io::Result<()> {
+fn added(one: &AddedImage, page: &mut Page<'_>) -> io::Result<()> {
     match (&one.image, &one.error) {
         (_, Some(error)) => failed(&one.path, error, page),
         (Some(image), None) if one.is_new => {
@@ -117,7 +119,7 @@ fn in_brackets(image: &Image) -> String {
     marks(image).map_or_else(String::new, |marks| format!("  [{marks}]"))
 }
 
-impl Text for Scanned {
+impl Text for ScanReport {
     const IS_SUMMARY: bool = true;
 
     fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
@@ -154,7 +156,7 @@ impl Text for Scanned {
     }
 }
 
-impl Text for Edited {
+impl Text for EditReport {
     const IS_SUMMARY: bool = true;
 
     fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
@@ -171,7 +173,7 @@ impl Text for Edited {
     }
 }
 
-impl Text for Removed {
+impl Text for RemoveReport {
     const IS_SUMMARY: bool = true;
 
     fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
@@ -203,7 +205,7 @@ impl Text for Removed {
     }
 }
 
-impl Text for Swept {
+impl Text for GcReport {
     const IS_SUMMARY: bool = true;
 
     fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
@@ -222,7 +224,7 @@ impl Text for Swept {
     }
 }
 
-impl Text for Inventoried {
+impl Text for InventoryReport {
     const IS_SUMMARY: bool = true;
 
     fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
@@ -233,6 +235,14 @@ impl Text for Inventoried {
             page.size(self.bytes as u64)
         ))?;
         nothing(page, self.dry_run)
+    }
+}
+
+/// An id as people read it: of a content id the first digits, which name it wherever an image is asked for.
+fn short(id: &str) -> &str {
+    match id.strip_prefix("imgdelta1:") {
+        Some(digits) => digits.get(..12).unwrap_or(digits),
+        None => id,
     }
 }
 
@@ -247,12 +257,4 @@ fn nothing(page: &mut Page<'_>, dry_run: bool) -> io::Result<()> {
         page.line("nothing was written")?;
     }
     Ok(())
-}
-
-/// An id as people read it: of a content id the first digits, which name it wherever an image is asked for.
-fn short(id: &str) -> &str {
-    match id.strip_prefix("imgdelta1:") {
-        Some(digits) => digits.get(..12).unwrap_or(digits),
-        None => id,
-    }
 }

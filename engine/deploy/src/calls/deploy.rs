@@ -8,16 +8,20 @@ use std::{path::PathBuf, time::Duration};
 
 use imgdelta_core::{Error, Format, Result};
 use imgdelta_operations::Context;
-use imgdelta_repository::{calls::unreadable, catalogue::Repository, choice::Rules};
+use imgdelta_repository::{
+    calls::{site_inventory, unreadable},
+    catalogue::Repository,
+    choice::Rules,
+};
 
-pub use self::report::{DeployReport, PresentImage, ShippedImage, SiteReport};
+pub use self::report::{DeployReport, HeldImage, ShippedImage, SiteReport};
 use self::{
     over_ssh::OverSsh,
     summary::{SiteResult, Summary},
 };
 use super::{
     context::{WAIT, cut_short, shown, with_errand},
-    destination::{Destination, list, refuse_twice},
+    destination::{Destination, refuse_twice},
     plan::Plan,
     ssh_session::Programs,
 };
@@ -225,7 +229,7 @@ impl Deploy {
                 batch.push(delivery::Destination::Folder(folder.clone()));
                 Way::Batch
             }
-            Destination::Inventory(place) => match list(place) {
+            Destination::Inventory(place) => match site_inventory(place) {
                 Ok(inventory) => {
                     batch.push(delivery::Destination::Carried(inventory));
                     Way::Batch

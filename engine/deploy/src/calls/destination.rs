@@ -1,12 +1,11 @@
-//! The sites of a call, and what those have whose list can be read here. A site on another host is asked through `ssh_session`.
+//! The sites of a call: where each is, and how it is reached.
 
 use std::{
     fmt,
     path::{Path, PathBuf},
 };
 
-use imgdelta_core::{Error, Kind, Result};
-use imgdelta_repository::catalogue::{Inventory, Repository};
+use imgdelta_core::Result;
 
 use crate::wire::SshUrl;
 
@@ -68,29 +67,16 @@ impl fmt::Display for Destination {
     }
 }
 
-/// What a site has: a file is an inventory, a folder is a repository.
-pub(super) fn list(site: &Path) -> Result<Inventory> {
-    if site.is_dir() {
-        Repository::open(site)?.inventory()
-    } else {
-        Inventory::read(site)
-    }
-}
-
 /// Refuses a site that is given twice.
 pub(super) fn refuse_twice(sites: &[Destination]) -> Result<()> {
     let shown: Vec<PathBuf> = sites.iter().map(Destination::shown).collect();
-    for (number, site) in shown.iter().enumerate() {
-        if shown.iter().take(number).any(|before| before == site) {
-            let message = "is given twice as a site";
-            return Err(Error::new(Kind::Usage, message).in_file(site));
-        }
-    }
-    Ok(())
+    imgdelta_repository::calls::refuse_twice(&shown)
 }
 
 #[cfg(test)]
 mod tests {
+    use imgdelta_core::Kind;
+
     use super::*;
 
     #[test]

@@ -1,25 +1,17 @@
-//! `plan`: which bases would be chosen, why, and what would be sent. Nothing is sent, and no image is read: leaf digests say what they hold.
-
-mod render;
-mod report;
+//! `plan`: sites are asked what they have, wherever they are; the repository's own plan then says which bases would be chosen. Nothing is sent.
 
 use std::path::PathBuf;
 
 use imgdelta_core::{Bytes, Result};
 use imgdelta_operations::Context;
 use imgdelta_repository::{
-    calls::unreadable,
-    catalogue::{ImageId, Inventory, Repository, facts},
-    choice::{self, Carrier, Node, Resized, Rules, Site},
+    calls::{self, PlanReport, site_inventory},
+    catalogue::{ImageId, Inventory, Repository},
+    choice::Rules,
 };
 
-use self::render::Rendering;
-pub use self::report::{
-    Candidate, MediumFile, MediumFit, PlanReport, ResizedImage, SharedImage, SitePlan, Transfer,
-};
 use super::{
-    context::shown,
-    destination::{Destination, list, refuse_twice},
+    destination::{Destination, refuse_twice},
     ssh_session::Programs,
 };
 use crate::wire::SshUrl;
@@ -108,56 +100,35 @@ impl Plan {
     /// Usage, if there is no repository, it does not have one of the images, or a site is given twice; those of the first site that cannot
     /// be asked: Usage, Corrupt or Unsupported of an inventory or a repository, Peer or Host of a line; Interrupted.
     pub fn run(&self, context: &Context) -> Result<PlanReport> {
+        let lists = self.lists(context)?;
+        let plan = calls::Plan::new(&self.repository, self.images.iter().cloned())
+            // What is only known by its inventory is reached by a medium, and then all are.
+            .carried(self.sites.iter().any(Destination::is_carried))
+            .rules(self.rules)
+            .media(self.media)
+            .rate(self.rate);
+        self.sites
+            .iter()
+            .zip(lists)
+            .fold(plan, |plan, (site, list)| {
+                plan.site_on_line(site.shown(), list)
+            })
+            .run(context)
+    }
+
+    /// What the sites have. Before anybody is asked, what makes no sense is refused.
+    fn lists(&self, context: &Context) -> Result<Vec<Inventory>> {
         let repository = Repository::open(&self.repository)?;
         let listing = repository.list()?;
-        let holdings = facts::Holdings::of(&repository, &listing);
-        let here = holdings.nodes();
         let wanted = self.images.iter().map(|word| listing.find(word));
         let wanted = wanted
             .map(|record| Ok(record?.id.clone()))
             .collect::<Result<Vec<ImageId>>>()?;
-        let lists = self.lists(&repository, &wanted, context)?;
-        let nodes: Vec<Vec<Node>> = lists
-            .iter()
-            .map(|list| list.images.iter().map(facts::node).collect())
-            .collect();
-        let sites: Vec<Site<'_>> = (self.sites.iter().zip(&nodes))
-            .map(|(site, images)| Site {
-                name: site.to_string(),
-                images,
-            })
-            .collect();
-        let wanted: Vec<&str> = wanted.iter().map(ImageId::as_str).collect();
-        let carrier = self.carrier();
-        let batch = choice::batch(&here, &sites, &wanted, carrier, &holdings, &self.rules)?;
-        let resized = nodes
-            .iter()
-            .map(|there| choice::resized(&here, there, &holdings, &self.rules))
-            .collect::<Result<Vec<Vec<Resized>>>>()?;
-        let rendering = Rendering {
-            here: &listing,
-            rate: self.rate,
-            media: self.media,
-        };
-        let mut report = rendering.report(&batch, &lists, &resized, carrier);
-        report.repository = shown(repository.folder());
-        report.notes = unreadable(&listing);
-        report.notes.extend(self.remarks(&lists, &repository));
-        Ok(report)
-    }
-
-    /// What the sites have.
-    fn lists(
-        &self,
-        repository: &Repository,
-        wanted: &[ImageId],
-        context: &Context,
-    ) -> Result<Vec<Inventory>> {
         refuse_twice(&self.sites)?;
         let list = |site: &Destination| match site {
             Destination::Folder(folder) => Repository::open(folder)?.inventory(),
-            Destination::Inventory(place) => list(place),
-            Destination::Ssh(url) => self.list_of(url, repository, wanted, context),
+            Destination::Inventory(place) => site_inventory(place),
+            Destination::Ssh(url) => self.list_of(url, &repository, &wanted, context),
         };
         self.sites.iter().map(list).collect()
     }
@@ -173,24 +144,5 @@ impl Plan {
         let own = repository.inventory()?;
         self.programs
             .converse(url, None, context, |session| session.announce(&own, wanted))
-    }
-
-    /// Repositories that are at hand have a line of their own; what is only known by its inventory is reached by a medium.
-    fn carrier(&self) -> Carrier {
-        if self.media.is_some() || self.sites.iter().any(Destination::is_carried) {
-            Carrier::Medium
-        } else {
-            Carrier::Lines
-        }
-    }
-
-    /// What is odd about the sites.
-    fn remarks(&self, lists: &[Inventory], repository: &Repository) -> Vec<String> {
-        let own = &repository.about().id;
-        let mirrored = lists.iter().zip(&self.sites);
-        let mirrored = mirrored.filter(|(list, _)| list.repository == *own);
-        mirrored
-            .map(|(_, site)| format!("{site}: is the sending repository itself"))
-            .collect()
     }
 }

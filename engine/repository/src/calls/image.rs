@@ -1,10 +1,14 @@
 //! An image of a repository as reports name it.
 
-use crate::catalogue::{Known, Listing, Record};
+use std::path::Path;
+
 use serde::Serialize;
 
+use crate::catalogue::{Known, Listing, Record};
+
 /// An image.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Image {
     /// What the user calls it.
     pub name: String,
@@ -18,7 +22,7 @@ pub struct Image {
     pub format: &'static str,
     /// The image that it descends from.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub parent: Option<Parent>,
+    pub parent: Option<ImageParent>,
     /// The user's words for it.
     pub tags: Vec<String>,
     /// Whether others are to be made from it.
@@ -26,8 +30,9 @@ pub struct Image {
 }
 
 /// The image that another one descends from.
-#[derive(Clone, Debug, Serialize)]
-pub struct Parent {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ImageParent {
     /// Its id.
     pub id: String,
     /// Its name, if it is there.
@@ -35,6 +40,16 @@ pub struct Parent {
     pub name: Option<String>,
     /// How that is known: `linked`, `measured`, `declared`.
     pub known: Known,
+}
+
+/// An image by its names alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ImageRef {
+    /// Its id.
+    pub id: String,
+    /// Its name; its id, where nobody knows the name.
+    pub name: String,
 }
 
 impl Image {
@@ -47,7 +62,7 @@ impl Image {
             content_id: record.content_id.to_string(),
             size: record.size,
             format: record.format.name(),
-            parent: record.parent.as_ref().map(|parent| Parent {
+            parent: record.parent.as_ref().map(|parent| ImageParent {
                 id: parent.id.to_string(),
                 name: listing
                     .by_id(&parent.id)
@@ -58,4 +73,30 @@ impl Image {
             golden: record.golden,
         }
     }
+}
+
+impl ImageRef {
+    /// That id and that name.
+    #[must_use]
+    pub fn new(id: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            name: name.into(),
+        }
+    }
+
+    /// The image of that id, its name looked up among the records.
+    #[must_use]
+    pub fn of(id: &str, listing: &Listing) -> Self {
+        let record = id.parse().ok().and_then(|id| listing.by_id(&id));
+        Self {
+            id: id.to_owned(),
+            name: record.map_or_else(|| id.to_owned(), |record| record.name.to_string()),
+        }
+    }
+}
+
+/// A path as reports name it.
+pub(super) fn shown(path: &Path) -> String {
+    path.display().to_string()
 }

@@ -246,7 +246,7 @@ pub(super) fn changed_since(record: &Record) -> Error {
 ///
 /// # Errors
 /// Usage, if that cannot be a name.
-pub(super) fn name_of(path: &Path) -> Result<Name> {
+pub(crate) fn name_of(path: &Path) -> Result<Name> {
     let stem = path.file_stem().and_then(|stem| stem.to_str());
     let stem = stem.ok_or_else(|| {
         Error::new(Kind::Usage, "its name is not UTF-8")

@@ -230,7 +230,7 @@ impl Repository {
     ///
     /// # Errors
     /// Usage, if it does not lie below; Host, if it is not there.
-    pub(super) fn inside(&self, file: &Path) -> Result<InsidePath> {
+    pub(crate) fn inside(&self, file: &Path) -> Result<InsidePath> {
         let real = std::fs::canonicalize(file)
             .map_err(|cause| Error::host("cannot find", cause).in_file(file))?;
         InsidePath::between(&self.rooms.real_folder()?, &real)
@@ -307,7 +307,7 @@ fn unlinked(parent: Parent) -> Parent {
 }
 
 /// Another image bears that name.
-pub(super) fn name_taken(name: &Name, other: &Record) -> Error {
+pub(crate) fn name_taken(name: &Name, other: &Record) -> Error {
     let message = format!("the name '{name}' is taken by {}", other.id);
     Error::new(Kind::Usage, message)
         .with_code("name_taken")
@@ -315,7 +315,7 @@ pub(super) fn name_taken(name: &Name, other: &Record) -> Error {
 }
 
 /// Another image has that id.
-pub(super) fn id_taken(id: &ImageId, other: &Record) -> Error {
+pub(crate) fn id_taken(id: &ImageId, other: &Record) -> Error {
     let message = format!(
         "the id '{id}' is taken by '{}', which is another disk",
         other.name

@@ -236,7 +236,7 @@ fn microseconds(stamp: &FileVersion) -> i64 {
 ///
 /// # Errors
 /// Usage, if there are.
-pub(super) fn check_tags(tags: &BTreeSet<Tag>) -> Result<()> {
+pub(crate) fn check_tags(tags: &BTreeSet<Tag>) -> Result<()> {
     let bytes: usize = tags.iter().map(|tag| tag.as_str().len()).sum();
     if tags.len() <= MOST_TAGS && bytes <= MOST_TAG_BYTES {
         return Ok(());

@@ -57,7 +57,7 @@ impl Repository {
     }
 
     /// Whether a file is the one that the repository made: below its folder, a regular file, as long as it was.
-    fn is_ours(&self, file: &StoredFile, place: &Path) -> bool {
+    pub(crate) fn is_ours(&self, file: &StoredFile, place: &Path) -> bool {
         let is_below = self.rooms.place(&file.path).is_ok();
         let metadata = fs::symlink_metadata(place);
         is_below

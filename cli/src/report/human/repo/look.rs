@@ -2,13 +2,14 @@
 
 use std::io;
 
+use imgdelta_repository::calls::{
+    Image, ListSummary, ShowReport, TreeImage, TreeSummary, VerifiedImage, VerifySummary,
+};
+
 use super::{in_brackets, known, marks, parent, short};
-use crate::{
-    commands::repo::{Branch, Image, Listed, Shown, Tree, Verdicts, Verified},
-    report::{
-        Row,
-        human::{Page, Text},
-    },
+use crate::report::{
+    Row,
+    human::{Page, Text},
 };
 
 impl Row for Image {
@@ -30,7 +31,7 @@ impl Row for Image {
     }
 }
 
-impl Text for Listed {
+impl Text for ListSummary {
     const IS_SUMMARY: bool = true;
 
     fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
@@ -41,7 +42,7 @@ impl Text for Listed {
     }
 }
 
-impl Row for Branch {
+impl Row for TreeImage {
     const HEAD: &'static str = "";
 
     fn line(&self, page: &mut Page<'_>) -> io::Result<()> {
@@ -63,7 +64,7 @@ impl Row for Branch {
     }
 }
 
-impl Text for Tree {
+impl Text for TreeSummary {
     const IS_SUMMARY: bool = true;
 
     fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
@@ -74,7 +75,7 @@ impl Text for Tree {
     }
 }
 
-impl Text for Shown {
+impl Text for ShowReport {
     const IS_SUMMARY: bool = false;
 
     fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
@@ -115,7 +116,7 @@ impl Text for Shown {
     }
 }
 
-impl Row for Verified {
+impl Row for VerifiedImage {
     const HEAD: &'static str = "";
 
     fn line(&self, page: &mut Page<'_>) -> io::Result<()> {
@@ -147,7 +148,7 @@ impl Row for Verified {
     }
 }
 
-impl Text for Verdicts {
+impl Text for VerifySummary {
     const IS_SUMMARY: bool = true;
 
     fn text(&self, page: &mut Page<'_>) -> io::Result<()> {

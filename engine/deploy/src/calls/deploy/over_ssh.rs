@@ -8,7 +8,7 @@ use imgdelta_operations::Context;
 use imgdelta_repository::{calls::Failed, choice::Leg};
 
 use super::{
-    report::{PresentImage, ShippedImage, SiteReport},
+    report::{HeldImage, ShippedImage, SiteReport},
     summary::Summary,
 };
 use crate::{
@@ -73,14 +73,10 @@ impl Summary<'_> {
         is_alone: bool,
         report: &mut SiteReport,
     ) -> Result<()> {
-        let there = sent
-            .route
-            .there
-            .iter()
-            .map(|(image, at_site)| PresentImage {
-                image: self.named(image),
-                at_site: at_site.clone(),
-            });
+        let there = sent.route.there.iter().map(|(image, at_site)| HeldImage {
+            image: self.named(image),
+            at_site: at_site.clone(),
+        });
         report.there = there.collect();
         let is_alone = is_alone && sent.images.len() == 1;
         let mut images = Vec::new();

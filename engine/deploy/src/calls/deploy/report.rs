@@ -1,9 +1,9 @@
 //! What became of a deployment, as plain data.
 
-use imgdelta_repository::calls::Failed;
+use imgdelta_repository::calls::{Failed, ImageRef};
 use serde::Serialize;
 
-use crate::calls::{image_ref::ImageRef, receive::ReceivedImage};
+use crate::calls::receive::ReceivedImage;
 
 /// What became of images that were to go to sites.
 #[derive(Clone, Debug, Serialize)]
@@ -29,7 +29,7 @@ pub struct SiteReport {
     /// The site, as it was given.
     pub site: String,
     /// Images that it has already.
-    pub there: Vec<PresentImage>,
+    pub there: Vec<HeldImage>,
     /// What was packed for it, every base before what is made from it.
     pub sent: Vec<ShippedImage>,
     /// How many bytes of files that is.
@@ -44,7 +44,7 @@ pub struct SiteReport {
 /// An image that a site has already.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
-pub struct PresentImage {
+pub struct HeldImage {
     /// The image here.
     pub image: ImageRef,
     /// Its id there.

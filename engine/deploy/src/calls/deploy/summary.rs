@@ -4,13 +4,13 @@ use std::path::Path;
 
 use imgdelta_core::{Error, Kind, Result};
 use imgdelta_repository::{
-    calls::Failed,
+    calls::{Failed, ImageRef},
     catalogue::{Listing, Repository},
 };
 
-use super::report::{PresentImage, ShippedImage, SiteReport};
+use super::report::{HeldImage, ShippedImage, SiteReport};
 use crate::{
-    calls::{destination::Destination, image_ref::ImageRef, receive::received},
+    calls::{destination::Destination, receive::received},
     delivery::{AtSite, Packed},
     wire::Sent,
 };
@@ -68,7 +68,7 @@ impl Summary<'_> {
     /// Reports what became of it at a site; gives what went wrong on the way.
     fn in_batch(&mut self, at_site: AtSite, site: &Path, report: &mut SiteReport) -> Vec<Error> {
         if let Some(route) = &at_site.route {
-            let there = route.there.iter().map(|(image, at_site)| PresentImage {
+            let there = route.there.iter().map(|(image, at_site)| HeldImage {
                 image: self.named(image),
                 at_site: at_site.clone(),
             });
@@ -117,9 +117,8 @@ fn shipped(packed: &Packed, is_step: bool) -> ShippedImage {
     let item = &packed.item;
     let manifest = item.manifest.as_ref().map_or(0, |file| file.length);
     ShippedImage {
-        image: ImageRef::new(item.image.to_string(), item.name.to_string()),
-        base: (item.base.as_ref())
-            .map(|base| ImageRef::new(base.id.to_string(), base.name.to_string())),
+        image: ImageRef::new(item.image.as_str(), item.name.as_str()),
+        base: (item.base.as_ref()).map(|base| ImageRef::new(base.id.as_str(), base.name.as_str())),
         format: Some(item.format.name()),
         file: Some(item.file.name.to_string()),
         bytes: item.file.length.saturating_add(manifest),

@@ -1,11 +1,11 @@
-//! A plan, as plain data.
+//! A plan as a result: how each image would travel to each site, and why.
 
 use serde::Serialize;
 
-use crate::calls::image_ref::ImageRef;
+use crate::calls::image::ImageRef;
 
 /// How images would travel.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct PlanReport {
     /// The folder of the repository that sends.
@@ -15,10 +15,10 @@ pub struct PlanReport {
     /// How each site is reached.
     pub sites: Vec<SitePlan>,
     /// What a medium for all of them holds, each once.
-    pub pairs: Vec<MediumFile>,
-    /// How many bytes travel: over all lines together, or on the medium.
+    pub pairs: Vec<PlanPair>,
+    /// How much travels, in bytes: over all lines together, or on the medium.
     pub bytes: u64,
-    /// How many bytes it would be if each image went by itself, to each site by itself.
+    /// How much it would be if each image went by itself, to each site by itself, in bytes.
     pub naive: u64,
     /// How long it takes, in seconds, at the rate that was given.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -31,7 +31,7 @@ pub struct PlanReport {
 }
 
 /// How a site is reached.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct SitePlan {
     /// The site, as it was given.
@@ -39,14 +39,14 @@ pub struct SitePlan {
     /// The id of its repository.
     pub repository: String,
     /// Images that it has already.
-    pub there: Vec<SharedImage>,
+    pub there: Vec<PresentImage>,
     /// What is sent, every base before what is made from it.
-    pub legs: Vec<Transfer>,
-    /// How many bytes that is.
+    pub legs: Vec<PlanLeg>,
+    /// How much that is, in bytes.
     pub bytes: u64,
-    /// How many bytes it would be if each image went by itself.
+    /// How much it would be if each image went by itself, in bytes.
     pub naive: u64,
-    /// How long it takes, in seconds, at the rate that was given.
+    /// How long it takes, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<u64>,
     /// Images that both sides have but for their size: no base, as they are.
@@ -54,9 +54,9 @@ pub struct SitePlan {
 }
 
 /// An image that a site has already.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct SharedImage {
+pub struct PresentImage {
     /// The image here.
     pub image: ImageRef,
     /// The same there.
@@ -64,36 +64,36 @@ pub struct SharedImage {
 }
 
 /// One image on its way.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Transfer {
+pub struct PlanLeg {
     /// The image.
     pub image: ImageRef,
     /// `there`: from a base that the site has; `sent`: from one that is sent before; `whole`: from none.
     pub from: &'static str,
     /// The base.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub base: Option<Candidate>,
+    pub base: Option<PlanCandidate>,
     /// Why it was chosen, or why there is none.
     pub why: String,
     /// The next best that both sides have.
-    pub runners_up: Vec<Candidate>,
+    pub runners_up: Vec<PlanCandidate>,
     /// How many images both sides have, this one aside.
     pub candidates: usize,
     /// How many of them were weighed.
     pub weighed: usize,
-    /// How many bytes are sent.
+    /// How much is sent, in bytes.
     pub bytes: u64,
-    /// How many bytes the whole image would be.
+    /// How much the whole image would be, in bytes.
     pub whole: u64,
     /// Whether nobody asked for it, and it only serves as a step to others.
     pub is_step: bool,
 }
 
 /// A candidate and what it measures, as far as that was worked out.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Candidate {
+pub struct PlanCandidate {
     /// The image here.
     pub image: ImageRef,
     /// The same at the site; not of one that is sent before.
@@ -122,42 +122,42 @@ pub struct Candidate {
 }
 
 /// A difference, or a whole image, as it lies on a medium.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct MediumFile {
+pub struct PlanPair {
     /// The image.
     pub image: ImageRef,
     /// Its base; of a whole image there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base: Option<ImageRef>,
-    /// How many bytes it has.
+    /// How large it is, in bytes.
     pub bytes: u64,
     /// The sites that use it.
     pub sites: Vec<String>,
 }
 
 /// How a delivery stands to a medium.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct MediumFit {
-    /// How many bytes the medium holds.
+    /// How much the medium holds, in bytes.
     pub size: u64,
-    /// How many bytes are needed, with what stands beside the images.
+    /// How much is needed, with what stands beside the images, in bytes.
     pub needed: u64,
     /// Whether it fits.
     pub fits: bool,
 }
 
 /// Images that are the same but for their size.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ResizedImage {
     /// The image here.
     pub image: ImageRef,
-    /// The size of its disk in bytes.
+    /// The size of its disk, in bytes.
     pub size: u64,
     /// The image there.
     pub at_site: ImageRef,
-    /// The size of its disk in bytes.
+    /// The size of its disk, in bytes.
     pub size_at_site: u64,
 }

@@ -1,36 +1,35 @@
-//! A plan as a report: ids get names, choices get reasons. Nothing is chosen here.
+//! A plan as a result: ids get names, choices get reasons. Nothing is chosen here.
 
 use std::collections::HashMap;
 
-use imgdelta_core::Bytes;
-use imgdelta_repository::{
+use super::report::{
+    MediumFit, PlanCandidate, PlanLeg, PlanPair, PlanReport, PresentImage, ResizedImage, SitePlan,
+};
+use crate::{
+    calls::image::ImageRef,
     catalogue::{Inventory, Listing},
     choice::{
         self, Batch, Carrier, Decision, Kin, Origin, Overlap, Resized, Route, Shared, Weighed,
     },
 };
+use imgdelta_core::Bytes;
 
-use super::report::{
-    Candidate, MediumFile, MediumFit, PlanReport, ResizedImage, SharedImage, SitePlan, Transfer,
-};
-use crate::calls::image_ref::ImageRef;
-
-/// Who is called what, and how fast it travels.
-pub(super) struct Rendering<'a> {
-    /// Headquarters' names.
+/// Who is called what, and how a time is told.
+pub(super) struct Names<'a> {
+    /// Headquarters' records.
     pub(super) here: &'a Listing,
-    /// Bytes a second, if they are known.
-    pub(super) rate: Option<Bytes>,
-    /// How many bytes the medium holds, if that is known.
+    /// How much a medium holds, if one is meant.
     pub(super) media: Option<Bytes>,
+    /// Bytes a second, if a rate is given.
+    pub(super) rate: Option<Bytes>,
 }
 
 /// The names of a site's images, by id.
 type Abroad<'a> = HashMap<&'a str, &'a str>;
 
-impl Rendering<'_> {
-    /// The plan as a report; where it comes from, and what is odd about it, the caller says.
-    pub(super) fn report(
+impl Names<'_> {
+    /// The plan as a result.
+    pub(super) fn planned(
         &self,
         batch: &Batch,
         lists: &[Inventory],
@@ -38,8 +37,8 @@ impl Rendering<'_> {
         carrier: Carrier,
     ) -> PlanReport {
         let routes = batch.routes.iter().zip(lists).zip(alike);
-        let sites = routes.map(|((route, list), alike)| self.site(route, list, alike));
-        let pairs = batch.pairs.iter().map(|pair| MediumFile {
+        let sites = routes.map(|((route, list), alike)| self.reached(route, list, alike));
+        let pairs = batch.pairs.iter().map(|pair| PlanPair {
             image: self.named(&pair.image),
             base: pair.base.as_ref().map(|base| self.named(base)),
             bytes: pair.bytes.0,
@@ -73,12 +72,12 @@ impl Rendering<'_> {
         }
     }
 
-    fn site(&self, route: &Route, list: &Inventory, alike: &[Resized]) -> SitePlan {
+    fn reached(&self, route: &Route, list: &Inventory, alike: &[Resized]) -> SitePlan {
         let items = list.images.iter();
         let abroad: Abroad<'_> = items
             .map(|item| (item.id.as_str(), item.name.as_str()))
             .collect();
-        let there = route.there.iter().map(|(image, at_site)| SharedImage {
+        let there = route.there.iter().map(|(image, at_site)| PresentImage {
             image: self.named(image),
             at_site: named_there(at_site, &abroad),
         });
@@ -95,7 +94,7 @@ impl Rendering<'_> {
             legs: route
                 .legs
                 .iter()
-                .map(|leg| self.transfer(leg, &abroad))
+                .map(|leg| self.leg(leg, &abroad))
                 .collect(),
             bytes: route.bytes().0,
             naive: route.naive.0,
@@ -104,7 +103,7 @@ impl Rendering<'_> {
         }
     }
 
-    fn transfer(&self, leg: &choice::Leg, abroad: &Abroad<'_>) -> Transfer {
+    fn leg(&self, leg: &choice::Leg, abroad: &Abroad<'_>) -> PlanLeg {
         let (from, base) = match &leg.from {
             Origin::Nothing => ("whole", None),
             Origin::There(base) => ("there", Some(self.candidate(base, abroad))),
@@ -116,7 +115,7 @@ impl Rendering<'_> {
             (None, _) => "no base makes it smaller".to_owned(),
         };
         let runners_up = leg.choice.runners_up.iter();
-        Transfer {
+        PlanLeg {
             image: self.named(&leg.image),
             from,
             base,
@@ -130,14 +129,14 @@ impl Rendering<'_> {
         }
     }
 
-    fn candidate(&self, weighed: &Weighed, abroad: &Abroad<'_>) -> Candidate {
+    fn candidate(&self, weighed: &Weighed, abroad: &Abroad<'_>) -> PlanCandidate {
         let image = self.named(&weighed.image);
         let at_site = named_there(&weighed.at_site, abroad);
         let mut shown = weighed.clone();
         shown.image.clone_from(&image.name);
         shown.at_site.clone_from(&at_site.name);
         let overlap = weighed.overlap;
-        Candidate {
+        PlanCandidate {
             image,
             at_site: Some(at_site),
             shared: Some(match weighed.shared {
@@ -159,14 +158,14 @@ impl Rendering<'_> {
     }
 
     /// A base that is sent before what is made from it.
-    fn sent(&self, image: &str, overlap: Overlap) -> Candidate {
+    fn sent(&self, image: &str, overlap: Overlap) -> PlanCandidate {
         let image = self.named(image);
         let text = format!(
             "{}: sent before it, holds {:.1} % of its data",
             image.name,
             overlap.percent()
         );
-        Candidate {
+        PlanCandidate {
             image,
             at_site: None,
             shared: None,
@@ -186,12 +185,11 @@ impl Rendering<'_> {
     /// How long that takes, in whole seconds, at the rate that was given.
     fn seconds(&self, bytes: Bytes) -> Option<u64> {
         let time = choice::time_for(bytes, self.rate?)?;
-        let begun = u64::from(time.subsec_nanos() > 0);
-        Some(time.as_secs().saturating_add(begun))
+        let rest = u64::from(time.subsec_nanos() > 0);
+        Some(time.as_secs().saturating_add(rest))
     }
 }
 
 fn named_there(id: &str, abroad: &Abroad<'_>) -> ImageRef {
-    let name = abroad.get(id).copied().unwrap_or(id);
-    ImageRef::new(id.to_owned(), name.to_owned())
+    ImageRef::new(id, abroad.get(id).copied().unwrap_or(id))
 }

@@ -1,0 +1,198 @@
+//! `plan`: which bases would be chosen, why, and what would be sent. Nothing is sent, and no image is read: leaf digests say what they hold.
+
+mod names;
+mod report;
+
+use std::path::PathBuf;
+
+use imgdelta_core::{Bytes, Result};
+use imgdelta_operations::Context;
+
+use self::names::Names;
+pub use self::report::{
+    MediumFit, PlanCandidate, PlanLeg, PlanPair, PlanReport, PresentImage, ResizedImage, SitePlan,
+};
+use super::{
+    failed::unreadable,
+    image::shown,
+    site::{refuse_twice, site_inventory},
+    target::Target,
+};
+use crate::{
+    catalogue::{Inventory, Repository, facts},
+    choice::{self, Carrier, Node, Resized, Rules, Site},
+};
+
+/// How images would reach sites.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    target: Target,
+    images: Vec<String>,
+    sites: Vec<PlannedSite>,
+    is_carried: bool,
+    rules: Rules,
+    media: Option<Bytes>,
+    rate: Option<Bytes>,
+}
+
+/// A site as it was given.
+#[derive(Clone, Debug)]
+struct PlannedSite {
+    /// Its path, or what it is called.
+    name: PathBuf,
+    /// What it has, if it said so itself over a line.
+    told: Option<Inventory>,
+}
+
+impl PlannedSite {
+    /// Whether it is reached without a medium: what is only known by its inventory is not.
+    fn has_line(&self) -> bool {
+        self.told.is_some() || self.name.is_dir()
+    }
+
+    /// What it has.
+    fn inventory(&self) -> Result<Inventory> {
+        self.told
+            .clone()
+            .map_or_else(|| site_inventory(&self.name), Ok)
+    }
+}
+
+impl Plan {
+    /// These images (each by its name, its id, or the first digits of that) of the repository in `folder`, for sites that are yet to be
+    /// named.
+    #[must_use]
+    pub fn new(folder: impl Into<PathBuf>, images: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            target: Target::of(folder),
+            images: images.into_iter().collect(),
+            sites: Vec::new(),
+            is_carried: false,
+            rules: Rules::default(),
+            media: None,
+            rate: None,
+        }
+    }
+
+    /// For this site too: the folder of its repository, or its inventory. One of which there is only an inventory is reached by a medium.
+    #[must_use]
+    pub fn site(mut self, site: impl Into<PathBuf>) -> Self {
+        self.sites.push(PlannedSite {
+            name: site.into(),
+            told: None,
+        });
+        self
+    }
+
+    /// For this site too, which has a line and has said over it what it has.
+    #[must_use]
+    pub fn site_on_line(mut self, name: impl Into<PathBuf>, has: Inventory) -> Self {
+        self.sites.push(PlannedSite {
+            name: name.into(),
+            told: Some(has),
+        });
+        self
+    }
+
+    /// Whether all sites are reached by one medium, though their folders be at hand.
+    #[must_use]
+    pub const fn carried(mut self, is_carried: bool) -> Self {
+        self.is_carried = is_carried;
+        self
+    }
+
+    /// How bases are chosen.
+    #[must_use]
+    pub const fn rules(mut self, rules: Rules) -> Self {
+        self.rules = rules;
+        self
+    }
+
+    /// Says whether a medium of this size holds it, and that it goes by one.
+    #[must_use]
+    pub const fn media(mut self, media: Option<Bytes>) -> Self {
+        self.media = media;
+        self
+    }
+
+    /// Says how long it takes at so many bytes a second.
+    #[must_use]
+    pub const fn rate(mut self, rate: Option<Bytes>) -> Self {
+        self.rate = rate;
+        self
+    }
+
+    /// Works out how the images would reach the sites. Bytes are estimates before compression.
+    ///
+    /// # Errors
+    /// As [`Repository::open`] and [`Listing::find`](crate::catalogue::Listing::find); Usage, if a site is given twice; those of what
+    /// the sites have, see [`site_inventory`]; Corrupt, if leaf digests are damaged; Interrupted.
+    pub fn run(&self, context: &Context) -> Result<PlanReport> {
+        let repository = self.target.open(context)?;
+        let listing = repository.list()?;
+        let holdings = facts::Holdings::of(&repository, &listing);
+        let here = holdings.nodes();
+        let wanted = self.images.iter().map(|word| listing.find(word));
+        let wanted = wanted.collect::<Result<Vec<_>>>()?;
+        let wanted: Vec<&str> = wanted.iter().map(|record| record.id.as_str()).collect();
+        let lists = self.inventories()?;
+        let nodes: Vec<Vec<Node>> = lists
+            .iter()
+            .map(|list| list.images.iter().map(facts::node).collect())
+            .collect();
+        let given = self.sites.iter().zip(&nodes);
+        let sites: Vec<Site<'_>> = given
+            .map(|(site, images)| Site {
+                name: shown(&site.name),
+                images,
+            })
+            .collect();
+        let carrier = self.carrier();
+        let batch = choice::batch(&here, &sites, &wanted, carrier, &holdings, &self.rules)?;
+        let alike = nodes
+            .iter()
+            .map(|there| choice::resized(&here, there, &holdings, &self.rules))
+            .collect::<Result<Vec<Vec<Resized>>>>()?;
+        let names = Names {
+            here: &listing,
+            media: self.media,
+            rate: self.rate,
+        };
+        let mut notes = unreadable(&listing);
+        notes.extend(self.remarks(&lists, &repository));
+        let mut report = names.planned(&batch, &lists, &alike, carrier);
+        report.repository = shown(repository.folder());
+        report.notes = notes;
+        Ok(report)
+    }
+
+    /// What the sites have.
+    fn inventories(&self) -> Result<Vec<Inventory>> {
+        let names = self.sites.iter().map(|site| site.name.clone());
+        refuse_twice(&names.collect::<Vec<_>>())?;
+        self.sites.iter().map(PlannedSite::inventory).collect()
+    }
+
+    /// Repositories that are at hand have a line of their own; what is only known by its inventory is reached by a medium.
+    fn carrier(&self) -> Carrier {
+        let is_medium = self.is_carried || self.media.is_some();
+        if !is_medium && self.sites.iter().all(PlannedSite::has_line) {
+            Carrier::Lines
+        } else {
+            Carrier::Medium
+        }
+    }
+
+    /// What is odd about the sites.
+    fn remarks(&self, lists: &[Inventory], repository: &Repository) -> Vec<String> {
+        let own = &repository.about().id;
+        let mirrored = lists.iter().zip(&self.sites);
+        let mirrored = mirrored.filter(|(list, _)| list.repository == *own);
+        mirrored
+            .map(|(_, site)| {
+                let name = site.name.display();
+                format!("{name}: is the sending repository itself")
+            })
+            .collect()
+    }
+}
