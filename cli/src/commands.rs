@@ -1,26 +1,19 @@
 //! What each command does: one file a command, a job in, a result out. Nothing here prints, and nothing here ends the process.
 
-mod deploy;
+mod deployments;
 mod env;
 mod images;
-mod line;
 mod outcomes;
-mod plan;
-mod receive;
 pub(crate) mod repo;
-mod serve;
 mod stdin;
 mod version;
 
-use std::{
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
-use imgdelta_delta::{DigestCache, ExecContext, Pool, Watch};
+use imgdelta_delta::{DigestCache, Pool, Watch};
 use imgdelta_operations::{Context, Stage};
 use serde::Serialize;
 
@@ -30,14 +23,11 @@ use crate::{
     signals::Signals,
 };
 
-pub(crate) use deploy::{Deployed, Parcel, Served, deploy};
+pub(crate) use deployments::{deploy, deploy_dry_run, plan, receive, serve};
 pub(crate) use env::{Environment, env};
 pub(crate) use images::{
     apply, attach, check, compare, convert, digest, info, make, map, references,
 };
-pub(crate) use plan::plan;
-pub(crate) use receive::{Arrived, End, Received, receive};
-pub(crate) use serve::serve;
 pub(crate) use version::{Versions, version};
 
 /// What a command found or did.
@@ -92,6 +82,7 @@ impl Run<'_> {
             .watch(Arc::clone(self.watch))
             .time(self.settings.time.value)
             .cache(cache)
+            .stop_flag(self.signals.flag())
             .on_stage(move |stage| match stage {
                 Stage::Write(_) => {
                     // From here on there is something to be taken away.
@@ -103,18 +94,4 @@ impl Run<'_> {
                 stage => phases.begin(stage.to_string()),
             })
     }
-
-    /// How the engine is to work, for what makes its ids of content alone.
-    fn exec(&self) -> ExecContext<'_> {
-        ExecContext {
-            pool: Some(self.pool),
-            time: self.settings.time.value,
-            ..ExecContext::new(self.settings.threads.value, self.watch)
-        }
-    }
-}
-
-/// A path as results name it.
-pub(crate) fn shown(path: &Path) -> String {
-    path.display().to_string()
 }

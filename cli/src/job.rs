@@ -10,9 +10,9 @@ use imgdelta_core::{Attributes, Error, Kind, Result};
 use imgdelta_operations::{Evidence, Ids, MapLayers, RepairInto};
 use imgdelta_registry::{OpenSpec, OutputSpec};
 
-pub(crate) use deploy::{Deploy, Line, Receive, Serve, Way};
+pub(crate) use deploy::{Deploy, Keeping, Plan, Receive, Serve};
 pub(crate) use imgdelta_repository::catalogue::Edit;
-pub(crate) use repository::{Add, Editing, Init, Inventory, Known, Manner, Plan, Remove};
+pub(crate) use repository::{Add, Editing, Init, Inventory, Manner, Remove};
 pub(crate) use settings::{Origin, Progress, Setting, Settings, Wishes};
 
 /// Standard input or output, where a path is expected.

@@ -213,7 +213,7 @@ fn obey(
         Command::Deploy(typed) => {
             let job = typed.job()?;
             if job.manner.dry_run {
-                Ok(telling(report, commands::plan(&job.plan(), run)?))
+                Ok(telling(report, commands::deploy_dry_run(&job, run)?))
             } else {
                 Ok(telling(report, commands::deploy(&job, run)?))
             }

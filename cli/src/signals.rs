@@ -73,15 +73,9 @@ impl Signals {
         self.may_end.store(may, Ordering::Relaxed);
     }
 
-    /// As [`Watch::go_on`], and at once: a program that got the same signal may be gone before the work is asked to stop.
-    ///
-    /// # Errors
-    /// Interrupted, if one has come.
-    pub(crate) fn go_on(&self) -> Result<()> {
-        match self.has_come.load(Ordering::Relaxed) {
-            true => Err(Error::interrupted()),
-            false => Ok(()),
-        }
+    /// Set as soon as one has come.
+    pub(crate) fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.has_come)
     }
 
     /// The exit status of a run that was stopped.

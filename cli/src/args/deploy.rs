@@ -4,11 +4,11 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 use imgdelta_core::{Format, Result};
-use imgdelta_deploy::{delivery::Manner, wire::REMOTE_PROGRAM};
+use imgdelta_deploy::{calls::Destination, wire::REMOTE_PROGRAM};
 
 use super::{
     input,
-    plan::{Choice, target},
+    plan::Choice,
     repo::{Change, time},
 };
 use crate::job;
@@ -86,29 +86,20 @@ pub(crate) struct Deploy {
 impl Deploy {
     /// What it means.
     pub(crate) fn job(self) -> Result<job::Deploy> {
+        // One of the two is empty.
+        let carried = self.carried.into_iter().map(Destination::Inventory).map(Ok);
+        let reached = self.to.iter().map(|site| Destination::reached(site));
         Ok(job::Deploy {
             images: self.images,
-            way: if self.to.is_empty() {
-                job::Way::Medium {
-                    sites: self.carried,
-                    folder: self.output,
-                }
-            } else {
-                job::Way::Lines(self.to.into_iter().map(line).collect::<Result<_>>()?)
-            },
+            sites: carried.chain(reached).collect::<Result<_>>()?,
+            medium: self.output,
             rules: self.choice.rules(),
             native: self.native,
-            keeping: self.keeping.manner(),
+            keeping: self.keeping.job(),
             manner: self.change.manner(),
             remote_program: self.remote_program,
         })
     }
-}
-
-/// How a site is reached that was given so.
-fn line(site: PathBuf) -> Result<job::Line> {
-    let target = target(&site).transpose()?;
-    Ok(target.map_or(job::Line::Folder(site), job::Line::Ssh))
 }
 
 /// `receive`: what of a delivery this site takes.
@@ -146,7 +137,7 @@ impl Receive {
     pub(crate) fn job(self) -> job::Receive {
         job::Receive {
             delivery: self.delivery,
-            keeping: self.keeping.manner(),
+            keeping: self.keeping.job(),
             manner: self.change.manner(),
         }
     }
@@ -197,8 +188,8 @@ struct Keeping {
 
 impl Keeping {
     /// What it means.
-    const fn manner(&self) -> Manner {
-        Manner {
+    const fn job(&self) -> job::Keeping {
+        job::Keeping {
             format: self.format,
             as_child: self.as_child,
         }

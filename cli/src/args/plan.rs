@@ -1,10 +1,10 @@
 //! `inventory` and `plan` as they are typed.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use imgdelta_core::{Bytes, Existing, Result, parse_size};
-use imgdelta_deploy::wire::{REMOTE_PROGRAM, Target};
+use imgdelta_deploy::{calls::Destination, wire::REMOTE_PROGRAM};
 use imgdelta_repository::choice::{Measure, Rules};
 
 use super::repo::Place;
@@ -153,26 +153,16 @@ enum By {
 impl Plan {
     /// What it means.
     pub(crate) fn job(self) -> Result<job::Plan> {
-        let sites = self.sites.into_iter().map(|site| {
-            let target = target(&site).transpose()?;
-            Ok(target.map_or(job::Known::Here(site), job::Known::There))
-        });
+        let sites = self.sites.iter().map(|site| Destination::known_by(site));
         Ok(job::Plan {
             images: self.images,
             sites: sites.collect::<Result<_>>()?,
-            is_carried: false,
             remote_program: self.remote_program,
             rules: self.choice.rules(),
             media: self.media,
             rate: self.rate,
         })
     }
-}
-
-/// The repository on another host that a word means, if it means one.
-pub(super) fn target(site: &Path) -> Option<Result<Target>> {
-    let word = site.to_str().filter(|word| Target::is_meant(word))?;
-    Some(Target::parse(word))
 }
 
 fn size(text: &str) -> std::result::Result<Bytes, String> {

@@ -1,5 +1,6 @@
 //! The library's reports as results of commands: which schema they have in JSON, and which exit status.
 
+use imgdelta_deploy::calls::{DeployReport, ReceiveReport};
 use imgdelta_operations::{
     ApplyReport, AttachReport, CheckedImage, ChildReport, CompareReport, ConvertReport,
     DigestReport, InfoReport, MapReport, ReferencesReport,
@@ -107,5 +108,29 @@ impl Outcome for VerifySummary {
 
     fn exit(&self) -> u8 {
         u8::from(!self.is_sound())
+    }
+}
+
+impl Outcome for DeployReport {
+    const SCHEMA: &'static str = "imgdelta/deploy/1";
+
+    fn exit(&self) -> u8 {
+        self.failure().map_or(0, |failed| failed.exit)
+    }
+
+    fn notes(&self) -> &[String] {
+        &self.notes
+    }
+}
+
+impl Outcome for ReceiveReport {
+    const SCHEMA: &'static str = "imgdelta/receive/1";
+
+    fn exit(&self) -> u8 {
+        self.failure().map_or(0, |failed| failed.exit)
+    }
+
+    fn notes(&self) -> &[String] {
+        &self.notes
     }
 }

@@ -1,8 +1,8 @@
 //! `repo` and `inventory`: a job becomes a call of the library.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
-use imgdelta_core::{Error, Kind, Result};
+use imgdelta_core::{Kind, Result};
 use imgdelta_repository::{
     calls::{
         Add, AddReport, AddTags, EditReport, Gc, GcReport, Init, InitReport, InventoryReport, List,
@@ -10,33 +10,18 @@ use imgdelta_repository::{
         Show, ShowReport, Tree, TreeImage, TreeSummary, VerifiedImage, Verify, VerifySummary,
         WriteInventory,
     },
-    catalogue::{self, Repository},
+    catalogue::Repository,
 };
 
 use super::Run;
 use crate::job::{self, Edit, Manner, Memory};
 
-pub(crate) use imgdelta_repository::calls::{Failed, Image, unreadable};
+pub(crate) use imgdelta_repository::calls::{Failed, Image};
 
 impl Run<'_> {
     /// The repository that is meant.
     pub(super) fn repository(&self) -> Result<Repository> {
         Repository::open(&self.settings.repository.value)
-    }
-
-    /// How the catalogue is to work.
-    pub(super) fn catalogue(&self, wait: Duration) -> Result<catalogue::Run<'_>> {
-        Ok(catalogue::Run {
-            work: self.exec(),
-            wait,
-        })
-    }
-
-    /// What went wrong with one of several.
-    pub(super) fn failed(&self, error: &Error) -> Failed {
-        let mut failed = Failed::of(error);
-        self.tell_signal(&mut failed);
-        failed
     }
 
     /// Lets the exit status of what was stopped say which signal it was.

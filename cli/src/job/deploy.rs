@@ -2,10 +2,28 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use imgdelta_deploy::{delivery, wire::Target};
+use imgdelta_core::{Bytes, Format};
+use imgdelta_deploy::calls::Destination;
 use imgdelta_repository::choice::Rules;
 
-use super::{Known, Manner, Plan};
+use super::Manner;
+
+/// `plan`.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// The images that the sites are to have.
+    pub(crate) images: Vec<String>,
+    /// Inventories, folders of repositories, and repositories on other hosts.
+    pub(crate) sites: Vec<Destination>,
+    /// What imgdelta is called on other hosts.
+    pub(crate) remote_program: String,
+    /// How bases are chosen.
+    pub(crate) rules: Rules,
+    /// How much the medium holds.
+    pub(crate) media: Option<Bytes>,
+    /// Bytes a second.
+    pub(crate) rate: Option<Bytes>,
+}
 
 /// `deploy`.
 #[derive(Clone, Debug)]
@@ -13,40 +31,28 @@ pub(crate) struct Deploy {
     /// The images that the sites are to have.
     pub(crate) images: Vec<String>,
     /// The sites, and how they are reached.
-    pub(crate) way: Way,
+    pub(crate) sites: Vec<Destination>,
+    /// The medium for those that are reached by one; a plan needs none.
+    pub(crate) medium: Option<PathBuf>,
     /// How bases are chosen.
     pub(crate) rules: Rules,
     /// Whether children are of the sites' own formats.
     pub(crate) native: bool,
     /// In which form sites that are reached keep the images.
-    pub(crate) keeping: delivery::Manner,
+    pub(crate) keeping: Keeping,
     /// How the sites' repositories are changed.
     pub(crate) manner: Manner,
     /// What imgdelta is called on other hosts.
     pub(crate) remote_program: String,
 }
 
-/// How sites are reached.
-#[derive(Clone, Debug)]
-pub(crate) enum Way {
-    /// By a medium for all of them.
-    Medium {
-        /// Inventories, and folders of repositories.
-        sites: Vec<PathBuf>,
-        /// The medium; a plan needs none.
-        folder: Option<PathBuf>,
-    },
-    /// Each by itself.
-    Lines(Vec<Line>),
-}
-
-/// How one site is reached.
-#[derive(Clone, Debug)]
-pub(crate) enum Line {
-    /// By the folder of its repository.
-    Folder(PathBuf),
-    /// Through ssh.
-    Ssh(Target),
+/// In which form a site keeps what it receives.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Keeping {
+    /// The format of whole images, if not the site's own.
+    pub(crate) format: Option<Format>,
+    /// Whether an image is kept as a child of its base, where that is smaller.
+    pub(crate) as_child: bool,
 }
 
 /// `serve`.
@@ -64,63 +70,7 @@ pub(crate) struct Receive {
     /// The delivery's folder.
     pub(crate) delivery: PathBuf,
     /// In which form the images are kept.
-    pub(crate) keeping: delivery::Manner,
+    pub(crate) keeping: Keeping,
     /// How the repository is changed.
     pub(crate) manner: Manner,
-}
-
-impl Way {
-    /// How the site of that number is reached, if by itself.
-    pub(crate) fn line(&self, number: usize) -> Option<&Line> {
-        match self {
-            Self::Medium { .. } => None,
-            Self::Lines(lines) => lines.get(number),
-        }
-    }
-
-    /// The sites, as they were given.
-    pub(crate) fn sites(&self) -> Vec<PathBuf> {
-        match self {
-            Self::Medium { sites, .. } => sites.clone(),
-            Self::Lines(lines) => lines.iter().map(Line::shown).collect(),
-        }
-    }
-}
-
-impl Line {
-    /// Where it is known what the site has.
-    fn known(self) -> Known {
-        match self {
-            Self::Folder(folder) => Known::Here(folder),
-            Self::Ssh(target) => Known::There(target),
-        }
-    }
-
-    /// As a path; another host's only looks like one.
-    fn shown(&self) -> PathBuf {
-        match self {
-            Self::Folder(folder) => folder.clone(),
-            Self::Ssh(target) => target.to_string().into(),
-        }
-    }
-}
-
-impl Deploy {
-    /// The plan that shows what would be done.
-    pub(crate) fn plan(self) -> Plan {
-        let is_carried = matches!(self.way, Way::Medium { .. });
-        let sites = match self.way {
-            Way::Medium { sites, .. } => sites.into_iter().map(Known::Here).collect(),
-            Way::Lines(lines) => lines.into_iter().map(Line::known).collect(),
-        };
-        Plan {
-            images: self.images,
-            is_carried,
-            sites,
-            remote_program: self.remote_program,
-            rules: self.rules,
-            media: None,
-            rate: None,
-        }
-    }
 }

@@ -1,10 +1,9 @@
-//! What is to be done with a repository, and with what two of them have in common.
+//! What is to be done with a repository.
 
 use std::{path::PathBuf, time::Duration};
 
-use imgdelta_core::{Bytes, Existing, Format};
-use imgdelta_deploy::wire::Target;
-use imgdelta_repository::{catalogue, choice::Rules};
+use imgdelta_core::{Existing, Format};
+use imgdelta_repository::catalogue;
 
 /// How a repository is changed.
 #[derive(Clone, Copy, Debug)]
@@ -64,42 +63,4 @@ pub(crate) struct Inventory {
     pub(crate) existing: Existing,
     /// Whether it is only worked out.
     pub(crate) dry_run: bool,
-}
-
-/// Where it is known what a site has.
-#[derive(Clone, Debug)]
-pub(crate) enum Known {
-    /// In its inventory, or in the folder of its repository.
-    Here(PathBuf),
-    /// At the other end of a line.
-    There(Target),
-}
-
-/// `plan`.
-#[derive(Clone, Debug)]
-pub(crate) struct Plan {
-    /// The images that the sites are to have.
-    pub(crate) images: Vec<String>,
-    /// Inventories, folders of repositories, and repositories on other hosts.
-    pub(crate) sites: Vec<Known>,
-    /// Whether they are reached by a medium, though their folders be at hand.
-    pub(crate) is_carried: bool,
-    /// What imgdelta is called on other hosts.
-    pub(crate) remote_program: String,
-    /// How bases are chosen.
-    pub(crate) rules: Rules,
-    /// How much the medium holds.
-    pub(crate) media: Option<Bytes>,
-    /// Bytes a second.
-    pub(crate) rate: Option<Bytes>,
-}
-
-impl Known {
-    /// As a path; another host's only looks like one.
-    pub(crate) fn shown(&self) -> PathBuf {
-        match self {
-            Self::Here(path) => path.clone(),
-            Self::There(target) => target.to_string().into(),
-        }
-    }
 }

@@ -86,9 +86,8 @@ mod survey;
 pub mod unpack;
 mod written;
 
-use std::path::Path;
-
-use imgdelta_repository::catalogue::{Name, Run};
+use imgdelta_operations::Stage;
+use imgdelta_repository::catalogue::Run;
 
 pub use self::{
     deploy::{AtSite, Deploy, Deployed, Destination, deploy_many, deploy_one},
@@ -124,17 +123,4 @@ impl std::fmt::Debug for Errand<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Errand").field("run", &self.run).finish()
     }
-}
-
-/// What is begun.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage<'a> {
-    /// An image is packed.
-    Pack(&'a Name),
-    /// A file that has travelled is read for its SHA-256.
-    Check(&'a Path),
-    /// A base is read and proven.
-    Prove(&'a Name),
-    /// An image is made from what came.
-    Install(&'a Name),
 }

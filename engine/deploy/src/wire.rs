@@ -18,7 +18,7 @@
 //! | `install` | what it asks of whoever makes images |
 //! | `incoming` | what a site holds of an offer until it is whole |
 //! | `root` | the folder that is asked for, if it may be had |
-//! | `target` | `ssh://[user@]host[:port]/path`, and the command that leads there |
+//! | `ssh_url` | `ssh://[user@]host[:port]/path`, and the command that leads there |
 //! | `ssh` | a line through the system's ssh |
 
 mod client;
@@ -34,7 +34,7 @@ mod root;
 mod sending;
 mod site;
 mod ssh;
-mod target;
+mod ssh_url;
 
 pub use client::{Client, Outcome};
 pub use deliveries::Deliveries;
@@ -46,7 +46,7 @@ pub use offer::{Choice, MOST_PARTS, Offer, Parcel, Part};
 pub use sending::{Sending, Sent, SentImage};
 pub use site::{MOST_STEPS, Served, Site, serve};
 pub use ssh::Transport;
-pub use target::{REMOTE_PROGRAM, SSH, Target, ssh_command};
+pub use ssh_url::{REMOTE_PROGRAM, SSH, SshUrl, ssh_command};
 
 /// The version of the protocol that is spoken here.
 pub const VERSION: u16 = 1;

@@ -21,7 +21,7 @@ use imgdelta_delta::{ExecContext, Watch};
 use imgdelta_deploy::{
     delivery::{Errand, Manner},
     wire::{
-        Client, Deliveries, Outcome, Sending, Sent, Site, Target, Transport, serve, ssh_command,
+        Client, Deliveries, Outcome, Sending, Sent, Site, SshUrl, Transport, serve, ssh_command,
     },
 };
 use imgdelta_fixtures::golden;
@@ -108,7 +108,7 @@ fn what_ssh_does_not_reach_is_said(sshd: &Sshd, watch: &Watch) {
     let error = ask(&command, watch).expect_err("no program");
     assert!(error.details()[0].contains("--remote-program"), "{error:?}");
     command = ssh_command(
-        &Target::parse("ssh://127.0.0.1:1/x").expect("plain"),
+        &SshUrl::parse("ssh://127.0.0.1:1/x").expect("plain"),
         &sshd.ssh(),
         "x",
     )
@@ -128,7 +128,7 @@ fn ask(command: &[std::ffi::OsString], watch: &Watch) -> Result<()> {
 /// Sends the patched image.
 fn send(
     sshd: &Sshd,
-    target: &Target,
+    target: &SshUrl,
     hq: &Repository,
     folder: &Path,
     watch: &Watch,
@@ -256,10 +256,10 @@ impl Sshd {
     }
 
     /// The repository in `folder`, by ssh.
-    fn target(&self, folder: &Path) -> Target {
+    fn target(&self, folder: &Path) -> SshUrl {
         let path = folder.to_str().expect("text").replace(' ', "%20");
         let word = format!("ssh://{}@127.0.0.1:{}{path}", self.user, self.port);
-        Target::parse(&word).expect("it is one")
+        SshUrl::parse(&word).expect("it is one")
     }
 
     /// ssh, that knows nothing but the test's key.
@@ -271,7 +271,7 @@ impl Sshd {
         )
     }
 
-    fn command(&self, target: &Target, program: &str) -> Vec<std::ffi::OsString> {
+    fn command(&self, target: &SshUrl, program: &str) -> Vec<std::ffi::OsString> {
         ssh_command(target, &self.ssh(), program).expect("plain")
     }
 }

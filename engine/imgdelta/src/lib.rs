@@ -155,5 +155,9 @@ pub mod repository {
 /// Deployment: the difference packed, carried by folder, medium or ssh, proven and entered.
 #[cfg(feature = "deploy")]
 pub mod deploy {
-    pub use imgdelta_deploy::{delivery, wire};
+    pub use imgdelta_deploy::{
+        calls::*,
+        delivery,
+        wire::{self, SshUrl},
+    };
 }

@@ -1,6 +1,14 @@
 //! What every call is given: threads, progress, cancellation, where digests are remembered, who hears of each stage.
 
-use std::{fmt, path::Path, path::PathBuf, sync::Arc, thread};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
 
 use imgdelta_core::{Error, Result};
 use imgdelta_delta::{DigestCache, ExecContext, Pool, Watch};
@@ -14,6 +22,7 @@ pub struct Context {
     threads: usize,
     pool: Arc<Pool>,
     watch: Arc<Watch>,
+    stop_flag: Option<Arc<AtomicBool>>,
     time: Option<u64>,
     cache: DigestCache,
     on_stage: Arc<dyn Fn(Stage<'_>) + Send + Sync>,
@@ -34,6 +43,7 @@ impl Context {
             threads,
             pool: Arc::new(Pool::new(threads)),
             watch: Arc::default(),
+            stop_flag: None,
             time: None,
             cache: DigestCache::none(),
             on_stage: Arc::new(|_| ()),
@@ -58,6 +68,14 @@ impl Context {
     #[must_use]
     pub fn watch(mut self, watch: Arc<Watch>) -> Self {
         self.watch = watch;
+        self
+    }
+
+    /// With a flag that a signal handler may set, looked at where a call waits for a program that it has started: the same signal may have ended
+    /// that one before anybody had the time to call [`Watch::stop`], and its end is then not what went wrong.
+    #[must_use]
+    pub fn stop_flag(mut self, flag: Arc<AtomicBool>) -> Self {
+        self.stop_flag = Some(flag);
         self
     }
 
@@ -92,6 +110,17 @@ impl Context {
     #[must_use]
     pub const fn progress(&self) -> &Arc<Watch> {
         &self.watch
+    }
+
+    /// Fails when the run is to stop: by [`Watch::stop`], or by the [`stop_flag`](Self::stop_flag).
+    ///
+    /// # Errors
+    /// Interrupted.
+    pub fn go_on(&self) -> Result<()> {
+        match &self.stop_flag {
+            Some(flag) if flag.load(Ordering::Relaxed) => Err(Error::interrupted()),
+            _ => self.watch.go_on(),
+        }
     }
 
     /// Where digests are remembered.
@@ -170,6 +199,16 @@ pub enum Stage<'a> {
     Verify(&'a Path),
     /// Images were entered in the repository in this folder: they stay, whatever becomes of the others.
     Enter(&'a Path),
+    /// The image of this name is packed for its way to a site.
+    Pack(&'a str),
+    /// A file that has travelled is read for its SHA-256.
+    Check(&'a Path),
+    /// The base of this name, from which an image that came is made, is read and proven.
+    ProveBase(&'a str),
+    /// The image of this name is made from what came.
+    Install(&'a str),
+    /// A site on another host is called, at this URL.
+    Connect(&'a str),
     /// Bytes are about to be written to this output: from here on a device may hold half an image.
     Write(&'a Path),
 }
@@ -185,6 +224,11 @@ impl fmt::Display for Stage<'_> {
             Self::Digest(path) => write!(f, "digest {}", path.display()),
             Self::Prove(path) => write!(f, "prove {}", path.display()),
             Self::Repair(path) => write!(f, "mend {}", path.display()),
+            Self::Pack(name) => write!(f, "pack {name}"),
+            Self::Check(path) => write!(f, "check {}", path.display()),
+            Self::ProveBase(name) => write!(f, "prove {name}"),
+            Self::Install(name) => write!(f, "make {name}"),
+            Self::Connect(url) => write!(f, "ask {url}"),
             Self::ReadIds => f.write_str("read the disk for its ids"),
             Self::Add(path) => write!(f, "add {}", path.display()),
             Self::Scan(path) => write!(f, "scan {}", path.display()),

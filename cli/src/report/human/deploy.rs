@@ -2,10 +2,14 @@
 
 use std::io;
 
-use super::{Page, Text};
-use crate::commands::{Arrived, Deployed, End, Parcel, Received, Served, repo::Failed};
+use imgdelta_deploy::calls::{
+    DeployReport, ImageOutcome, ReceiveReport, ReceivedImage, ShippedImage, SiteReport,
+};
+use imgdelta_repository::calls::Failed;
 
-impl Text for Deployed {
+use super::{Page, Text};
+
+impl Text for DeployReport {
     const IS_SUMMARY: bool = true;
 
     fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
@@ -31,7 +35,7 @@ impl Text for Deployed {
     }
 }
 
-fn served(site: &Served, is_carried: bool, page: &mut Page<'_>) -> io::Result<()> {
+fn served(site: &SiteReport, is_carried: bool, page: &mut Page<'_>) -> io::Result<()> {
     let way = if is_carried { "for" } else { "to" };
     page.line(format_args!(
         "{way} {}: {}",
@@ -46,7 +50,7 @@ fn served(site: &Served, is_carried: bool, page: &mut Page<'_>) -> io::Result<()
     }
     for image in site.images.iter().flatten() {
         // Of a step, what was sent says all.
-        if image.fate != End::Step {
+        if image.fate != ImageOutcome::Step {
             arrived(image, "there", "    ", page)?;
         }
     }
@@ -65,7 +69,7 @@ fn failed(what: &str, error: &Failed, indent: &str, page: &mut Page<'_>) -> io::
     }
 }
 
-fn sent(parcel: &Parcel, page: &mut Page<'_>) -> io::Result<()> {
+fn sent(parcel: &ShippedImage, page: &mut Page<'_>) -> io::Result<()> {
     let what = match &parcel.base {
         Some(base) => format!("as a child of {}", base.name),
         None => "as a whole".to_owned(),
@@ -91,7 +95,7 @@ fn sent(parcel: &Parcel, page: &mut Page<'_>) -> io::Result<()> {
     }
 }
 
-impl Text for Received {
+impl Text for ReceiveReport {
     const IS_SUMMARY: bool = true;
 
     fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
@@ -109,30 +113,35 @@ impl Text for Received {
 }
 
 /// What became of an image `place`, behind an indent.
-fn arrived(image: &Arrived, place: &str, indent: &str, page: &mut Page<'_>) -> io::Result<()> {
+fn arrived(
+    image: &ReceivedImage,
+    place: &str,
+    indent: &str,
+    page: &mut Page<'_>,
+) -> io::Result<()> {
     let name = &image.name;
     let as_named = image.image.as_ref().filter(|there| there.name != *name);
     let as_named = as_named.map_or_else(String::new, |there| format!(" as {}", there.name));
     let base = image.base.as_deref().unwrap_or_default();
     let what = match (&image.fate, &image.error) {
-        (End::Entered, _) => format!("proven and entered{as_named}{}", kept(image, page)),
-        (End::Due, _) => match base {
+        (ImageOutcome::Entered, _) => format!("proven and entered{as_named}{}", kept(image, page)),
+        (ImageOutcome::Due, _) => match base {
             "" => "would be entered".to_owned(),
             base => format!("would be made from {base} and entered"),
         },
-        (End::There, _) => format!("is {place} already{as_named}"),
-        (End::Step, _) => "only served others as a step".to_owned(),
-        (End::Unfit, _) => format!("left alone, its base {base} is not {place}"),
-        (End::Failed, Some(error)) => {
+        (ImageOutcome::There, _) => format!("is {place} already{as_named}"),
+        (ImageOutcome::Step, _) => "only served others as a step".to_owned(),
+        (ImageOutcome::Unfit, _) => format!("left alone, its base {base} is not {place}"),
+        (ImageOutcome::Failed, Some(error)) => {
             return failed(&format!("{name}: {}", error.message), error, indent, page);
         }
-        (End::Failed, None) => "failed".to_owned(),
+        _ => "failed".to_owned(),
     };
     page.line(format_args!("{indent}{name}: {what}"))
 }
 
 /// In which form an image is kept.
-fn kept(image: &Arrived, page: &Page<'_>) -> String {
+fn kept(image: &ReceivedImage, page: &Page<'_>) -> String {
     let Some(there) = &image.image else {
         return String::new();
     };

@@ -13,10 +13,11 @@ use imgdelta_core::{
     AtomicFile, Bytes, Error, Existing, FileLock, FileOffset, FileSource, Kind, LockWait, Result,
     Source, create_folders, read_vec,
 };
+use imgdelta_operations::Stage;
 use imgdelta_repository::catalogue::Repository;
 
 use super::{
-    Errand, Stage,
+    Errand,
     hash::sha256,
     howto,
     index::{INDEX, Index, Item, LONGEST, Shipped},

@@ -3,6 +3,7 @@
 
 use imgdelta_core::{AtomicFile, Format, Result};
 use imgdelta_delta::digest_cache::LeafReader;
+use imgdelta_operations::Stage;
 use imgdelta_repository::{
     catalogue::{
         Arrival, How, Known, Listing, Name, Parent, Record, Repository,
@@ -12,7 +13,7 @@ use imgdelta_repository::{
 };
 
 use super::{
-    Errand, Stage,
+    Errand,
     index::Item,
     unpack::{Goods, Ground, unpack},
     written::{Written, as_child, as_whole},
@@ -92,7 +93,7 @@ fn install_once(
     if manner.as_child || came.rests_on_claim() {
         came.prove_base(errand)?;
     }
-    (errand.told)(Stage::Install(&item.name));
+    (errand.told)(Stage::Install(item.name.as_str()));
     let mut notes = Vec::new();
     let name = free_name(listing, item, &mut notes)?;
     let child = match ground.filter(|_| manner.as_child) {

@@ -9,11 +9,12 @@ use imgdelta_core::{
 use imgdelta_delta::{
     Apply, Chain, Convert, Converted, DigestCache, Layer, Manifest, digest_cache::LeafWriter,
 };
+use imgdelta_operations::Stage;
 use imgdelta_registry::{OpenSpec, Opened, open_image};
 use imgdelta_repository::catalogue::{Record, Repository};
 
 use super::{
-    Errand, Stage,
+    Errand,
     index::{Item, faulty},
 };
 
@@ -77,7 +78,7 @@ pub(super) struct Unpacked<'a> {
 /// The image as a disk that is written nowhere: a step on the way to others. It is proven when it is used as their base.
 ///
 /// # Errors
-/// As [`unpack`] and [`Unpacked::prove_base`].
+/// As `unpack` and `Unpacked::prove_base`.
 pub fn step(goods: &Goods<'_>, ground: Option<&Ground>, errand: &Errand<'_>) -> Result<Ground> {
     let mut came = unpack(goods, ground)?;
     came.prove_base(errand)?;
@@ -130,7 +131,7 @@ impl Unpacked<'_> {
         if let (false, Some(base), Some(apply)) =
             (self.is_proven, &self.item.base, self.apply(errand))
         {
-            (errand.told)(Stage::Prove(&base.name));
+            (errand.told)(Stage::ProveBase(base.name.as_str()));
             apply.prove_base().map_err(|error| self.explain(error))?;
         }
         self.is_proven = true;

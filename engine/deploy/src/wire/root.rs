@@ -7,7 +7,7 @@ use std::{
 
 use imgdelta_core::{Error, Kind, Result};
 
-use super::{failure::tame, target::check_path};
+use super::{failure::tame, ssh_url::check_path};
 
 /// The real folder that `asked` names: from the root of the file system, or from the home folder of who serves if it begins with `/~`.
 /// Where `root` is given, it is that folder or lies below it.

@@ -9,7 +9,8 @@ use std::{
 };
 
 use imgdelta_core::{Format, Result};
-use imgdelta_deploy::delivery::{Deploy, Destination, Stage, deploy_many};
+use imgdelta_deploy::delivery::{Deploy, Destination, deploy_many};
+use imgdelta_operations::Stage;
 use imgdelta_repository::catalogue::Repository;
 
 use crate::place::{Place, Windows, assert_sound, deploy, files_below, names, stored};

@@ -9,9 +9,9 @@ use std::{
 use imgdelta_core::{Existing, Format, Options, Result, VirtOffset};
 use imgdelta_delta::{Convert, DigestCache, ExecContext, WINDOW, Watch};
 use imgdelta_deploy::delivery::{
-    Deploy, Deployed, Destination, Errand, Index, Manner, Received, Stage, deploy_many, receive,
+    Deploy, Deployed, Destination, Errand, Index, Manner, Received, deploy_many, receive,
 };
-use imgdelta_operations::Disk;
+use imgdelta_operations::{Disk, Stage};
 use imgdelta_registry::{OpenSpec, OutputSpec, create};
 use imgdelta_repository::catalogue::{Add, Record, Repository, Run};
 use tempfile::TempDir;

@@ -3,7 +3,8 @@
 use std::{cell::Cell, fs};
 
 use imgdelta_core::{Format, Kind, Result};
-use imgdelta_deploy::delivery::{Deploy, Destination, Manner, Stage, deploy_many, receive};
+use imgdelta_deploy::delivery::{Deploy, Destination, Manner, deploy_many, receive};
+use imgdelta_operations::Stage;
 use imgdelta_repository::catalogue::Repository;
 
 use crate::place::{Place, Windows, deploy, files_below, stored};
@@ -98,7 +99,7 @@ fn a_deployment_by_path_that_is_stopped_leaves_nothing_on_the_way() -> Result<()
     };
     let is_stage: [fn(Stage<'_>) -> bool; 3] = [
         |stage| matches!(stage, Stage::Pack(_)),
-        |stage| matches!(stage, Stage::Prove(_)),
+        |stage| matches!(stage, Stage::ProveBase(_)),
         |stage| matches!(stage, Stage::Install(_)),
     ];
     for is_stage in is_stage {

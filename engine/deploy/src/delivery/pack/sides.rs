@@ -7,6 +7,7 @@ use imgdelta_delta::{
     ContentId, Convert, Digest, DigestCache, Made, Make, Manifest, digest_cache::LeafReader,
     manifest::ImageName,
 };
+use imgdelta_operations::Stage;
 use imgdelta_registry::{Output, OutputSpec, create, extension_of, new_parent};
 use imgdelta_repository::{
     catalogue::{Name, Record, Repository, lineage::row},
@@ -18,7 +19,7 @@ use super::{
     side::{Side, pointer},
 };
 use crate::delivery::{
-    Errand, Stage,
+    Errand,
     hash::sha256,
     index::{Item, Pointer, Shipped},
     native::require_child,
@@ -95,7 +96,7 @@ impl Sides {
         errand: &Errand<'_>,
     ) -> Result<Packed> {
         let record = &self.image.record;
-        (errand.told)(Stage::Pack(&record.name));
+        (errand.told)(Stage::Pack(record.name.as_str()));
         let image = self.image.leaves(headquarters);
         let (file, manifest) = match &self.base {
             Some(base) => {

@@ -20,7 +20,7 @@ const LONGEST: usize = 8192;
 
 /// A repository on another host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub struct SshUrl {
     /// Who to be there, if not whom the user's configuration of ssh says.
     user: Option<String>,
     /// The host, or what the user's configuration of ssh calls it.
@@ -31,7 +31,7 @@ pub struct Target {
     path: String,
 }
 
-impl Target {
+impl SshUrl {
     /// Whether the word means a repository on another host rather than a folder.
     #[must_use]
     pub fn is_meant(word: &str) -> bool {
@@ -89,7 +89,7 @@ impl Target {
     }
 }
 
-impl fmt::Display for Target {
+impl fmt::Display for SshUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(SCHEME)?;
         if let Some(user) = &self.user {
@@ -113,7 +113,7 @@ impl fmt::Display for Target {
 ///
 /// # Errors
 /// Usage, if one of them is empty.
-pub fn ssh_command(target: &Target, ssh: &str, remote_program: &str) -> Result<Vec<OsString>> {
+pub fn ssh_command(target: &SshUrl, ssh: &str, remote_program: &str) -> Result<Vec<OsString>> {
     let mut command: Vec<OsString> = ssh.split_ascii_whitespace().map(OsString::from).collect();
     if command.is_empty() {
         return Err(Error::new(Kind::Usage, "the ssh program has no name"));
@@ -249,7 +249,7 @@ mod tests {
     use super::*;
 
     fn command(word: &str) -> Result<Vec<String>> {
-        let command = ssh_command(&Target::parse(word)?, SSH, REMOTE_PROGRAM)?;
+        let command = ssh_command(&SshUrl::parse(word)?, SSH, REMOTE_PROGRAM)?;
         let text = |word: OsString| word.into_string().expect("text");
         Ok(command.into_iter().map(text).collect())
     }
@@ -274,7 +274,7 @@ mod tests {
         );
         assert_eq!(command("ssh://[fe80::1%25eth0]:22/x")?[4], "fe80::1%eth0");
         assert_eq!(command("ssh://[::1]/x")?[2], "::1");
-        let target = Target::parse("ssh://h/~/my%20images")?;
+        let target = SshUrl::parse("ssh://h/~/my%20images")?;
         assert_eq!(target.path(), "/~/my images");
         let own = ssh_command(&target, "ssh -i key -F none", "sudo /opt/imgdelta")?;
         assert_eq!(own[..5], ["ssh", "-i", "key", "-F", "none"]);
@@ -294,7 +294,7 @@ mod tests {
             ),
             ("ssh://[fe80::1%eth0]/x", "ssh://[fe80::1%25eth0]/x"),
         ] {
-            assert_eq!(Target::parse(word)?.to_string(), written);
+            assert_eq!(SshUrl::parse(word)?.to_string(), written);
         }
         Ok(())
     }
@@ -342,7 +342,7 @@ mod tests {
             "ssh://h/~root/x",
             long.as_str(),
         ] {
-            let error = Target::parse(wrong).expect_err(wrong);
+            let error = SshUrl::parse(wrong).expect_err(wrong);
             assert_eq!(
                 (error.kind(), error.code()),
                 (Kind::Usage, "target"),
@@ -350,7 +350,7 @@ mod tests {
             );
             assert!(error.hint().is_some());
         }
-        let target = Target::parse("ssh://h/x").expect("plain");
+        let target = SshUrl::parse("ssh://h/x").expect("plain");
         for (ssh, remote) in [
             ("", "imgdelta"),
             ("ssh", ""),
@@ -364,16 +364,16 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_a_target_is_the_same_one_when_it_is_written(word in "(ssh://)?([a-z%@-]{0,4}@)?[a-z:0-9.\\[\\]-]{0,8}/?\\PC{0,12}") {
-            if let Ok(target) = Target::parse(&word) {
-                let again = Target::parse(&target.to_string()).expect("it was one");
+            if let Ok(target) = SshUrl::parse(&word) {
+                let again = SshUrl::parse(&target.to_string()).expect("it was one");
                 prop_assert_eq!(again, target);
             }
         }
 
         #[test]
         fn no_text_is_too_much_for_the_parser(word in "\\PC*", bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
-            let _ = Target::parse(&word);
-            let _ = Target::parse(&format!("ssh://{}", String::from_utf8_lossy(&bytes)));
+            let _ = SshUrl::parse(&word);
+            let _ = SshUrl::parse(&format!("ssh://{}", String::from_utf8_lossy(&bytes)));
         }
     }
 }

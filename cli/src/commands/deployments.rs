@@ -1,0 +1,72 @@
+//! `plan`, `deploy`, `receive` and `serve`: a job becomes a call of the library.
+
+use std::io;
+
+use imgdelta_core::Result;
+use imgdelta_deploy::calls::{Deploy, DeployReport, Plan, Receive, ReceiveReport, Serve};
+use imgdelta_repository::calls::PlanReport;
+
+use super::Run;
+use crate::job::{self, Memory};
+
+/// Works out how images would reach sites.
+pub(crate) fn plan(job: &job::Plan, run: &Run<'_>) -> Result<PlanReport> {
+    run.signals.may_end_at_once(true);
+    let settings = run.settings;
+    let plan = Plan::new(&settings.repository.value, &job.images)
+        .rules(job.rules)
+        .media(job.media)
+        .rate(job.rate)
+        .ssh(&settings.ssh.value)
+        .remote_program(&job.remote_program);
+    (job.sites.iter().cloned())
+        .fold(plan, Plan::site)
+        .run(&run.context(Memory::Unused))
+}
+
+/// Works out what [`deploy`] would do.
+pub(crate) fn deploy_dry_run(job: &job::Deploy, run: &Run<'_>) -> Result<PlanReport> {
+    run.signals.may_end_at_once(true);
+    call(job, run).plan().run(&run.context(Memory::Unused))
+}
+
+/// Sends images to sites.
+pub(crate) fn deploy(job: &job::Deploy, run: &Run<'_>) -> Result<DeployReport> {
+    call(job, run).run(&run.context(Memory::Unused))
+}
+
+fn call(job: &job::Deploy, run: &Run<'_>) -> Deploy {
+    let settings = run.settings;
+    let mut deploy = Deploy::new(&settings.repository.value, &job.images)
+        .rules(job.rules)
+        .native(job.native)
+        .format(job.keeping.format)
+        .as_child(job.keeping.as_child)
+        .wait(job.manner.wait)
+        .ssh(&settings.ssh.value)
+        .remote_program(&job.remote_program)
+        .packing_folder(&settings.temporary.value);
+    if let Some(medium) = &job.medium {
+        deploy = deploy.medium(medium);
+    }
+    job.sites.iter().cloned().fold(deploy, Deploy::to)
+}
+
+/// Takes from a delivery what is for this site.
+pub(crate) fn receive(job: &job::Receive, run: &Run<'_>) -> Result<ReceiveReport> {
+    Receive::new(&job.delivery, &run.settings.repository.value)
+        .format(job.keeping.format)
+        .as_child(job.keeping.as_child)
+        .wait(job.manner.wait)
+        .dry_run(job.manner.dry_run)
+        .run(&run.context(Memory::Unused))
+}
+
+/// Holds one conversation with headquarters, on standard input and output.
+pub(crate) fn serve(job: &job::Serve, run: &Run<'_>) -> Result<()> {
+    Serve::new(io::stdin(), io::stdout())
+        .root(job.root.clone())
+        .wait(job.wait)
+        .run(&run.context(Memory::Unused))
+        .map(|_| ())
+}

@@ -1,0 +1,46 @@
+//! What every call on sites does with its context, and how paths and interruptions are told.
+
+use std::{path::Path, time::Duration};
+
+use imgdelta_core::{Error, Kind, Result};
+use imgdelta_operations::{Context, Ids};
+use imgdelta_repository::catalogue;
+
+use crate::delivery::Errand;
+
+/// How long a call waits while another process changes a repository or a medium, if nothing is said.
+pub(super) const WAIT: Duration = Duration::from_secs(60);
+
+/// What the catalogue is given.
+pub(super) fn catalogue_run(context: &Context, wait: Duration) -> Result<catalogue::Run<'_>> {
+    Ok(catalogue::Run {
+        work: context.exec(Ids::OfContent)?,
+        wait,
+    })
+}
+
+/// Does something with deliveries, whose stages the context hears of.
+pub(super) fn with_errand<T>(
+    context: &Context,
+    wait: Duration,
+    work: impl FnOnce(&Errand<'_>) -> Result<T>,
+) -> Result<T> {
+    work(&Errand {
+        run: catalogue_run(context, wait)?,
+        told: &|stage| context.begin(stage),
+    })
+}
+
+/// A path as reports name it.
+pub(super) fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// Says of an interrupted run what it leaves.
+pub(super) fn cut_short(error: Error, left: &str) -> Error {
+    if error.kind() == Kind::Interrupted {
+        error.with_detail(format!("{left}; the same command goes on"))
+    } else {
+        error
+    }
+}

@@ -1,0 +1,148 @@
+//! `plan`: sites are asked what they have, wherever they are; the repository's own plan then says which bases would be chosen. Nothing is sent.
+
+use std::path::PathBuf;
+
+use imgdelta_core::{Bytes, Result};
+use imgdelta_operations::Context;
+use imgdelta_repository::{
+    calls::{self, PlanReport, site_inventory},
+    catalogue::{ImageId, Inventory, Repository},
+    choice::Rules,
+};
+
+use super::{
+    destination::{Destination, refuse_twice},
+    ssh_session::Programs,
+};
+use crate::wire::SshUrl;
+
+/// What is asked about images that are to go to sites.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    repository: PathBuf,
+    images: Vec<String>,
+    sites: Vec<Destination>,
+    rules: Rules,
+    media: Option<Bytes>,
+    rate: Option<Bytes>,
+    programs: Programs,
+}
+
+impl Plan {
+    /// These images of the repository in that folder: names, ids, or the first digits of those. They go nowhere yet.
+    #[must_use]
+    pub fn new(
+        repository: impl Into<PathBuf>,
+        images: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        Self {
+            repository: repository.into(),
+            images: images.into_iter().map(Into::into).collect(),
+            sites: Vec::new(),
+            rules: Rules::default(),
+            media: None,
+            rate: None,
+            programs: Programs::default(),
+        }
+    }
+
+    /// Also to this site. Where one is given by its [inventory](Destination::Inventory), one medium for all of them is planned.
+    #[must_use]
+    pub fn site(mut self, site: Destination) -> Self {
+        self.sites.push(site);
+        self
+    }
+
+    /// How bases are chosen.
+    #[must_use]
+    pub const fn rules(mut self, rules: Rules) -> Self {
+        self.rules = rules;
+        self
+    }
+
+    /// How many bytes the medium holds that is to carry it.
+    #[must_use]
+    pub const fn media(mut self, size: Option<Bytes>) -> Self {
+        self.media = size;
+        self
+    }
+
+    /// How many bytes travel in a second.
+    #[must_use]
+    pub const fn rate(mut self, rate: Option<Bytes>) -> Self {
+        self.rate = rate;
+        self
+    }
+
+    /// The program that leads to other hosts, with arguments of its own, divided by blanks; `ssh`, if nothing is said.
+    #[must_use]
+    pub fn ssh(mut self, program: impl Into<String>) -> Self {
+        self.programs.ssh = program.into();
+        self
+    }
+
+    /// What imgdelta is called on other hosts, for the shell there; `imgdelta`, if nothing is said.
+    #[must_use]
+    pub fn remote_program(mut self, program: impl Into<String>) -> Self {
+        self.programs.remote = program.into();
+        self
+    }
+
+    /// The programs of a line.
+    pub(super) fn programs(mut self, programs: Programs) -> Self {
+        self.programs = programs;
+        self
+    }
+
+    /// Asks the sites what they have, chooses, and estimates what would be sent, before compression. Nothing is changed anywhere.
+    ///
+    /// # Errors
+    /// Usage, if there is no repository, it does not have one of the images, or a site is given twice; those of the first site that cannot
+    /// be asked: Usage, Corrupt or Unsupported of an inventory or a repository, Peer or Host of a line; Interrupted.
+    pub fn run(&self, context: &Context) -> Result<PlanReport> {
+        let lists = self.lists(context)?;
+        let plan = calls::Plan::new(&self.repository, self.images.iter().cloned())
+            // What is only known by its inventory is reached by a medium, and then all are.
+            .carried(self.sites.iter().any(Destination::is_carried))
+            .rules(self.rules)
+            .media(self.media)
+            .rate(self.rate);
+        self.sites
+            .iter()
+            .zip(lists)
+            .fold(plan, |plan, (site, list)| {
+                plan.site_on_line(site.shown(), list)
+            })
+            .run(context)
+    }
+
+    /// What the sites have. Before anybody is asked, what makes no sense is refused.
+    fn lists(&self, context: &Context) -> Result<Vec<Inventory>> {
+        let repository = Repository::open(&self.repository)?;
+        let listing = repository.list()?;
+        let wanted = self.images.iter().map(|word| listing.find(word));
+        let wanted = wanted
+            .map(|record| Ok(record?.id.clone()))
+            .collect::<Result<Vec<ImageId>>>()?;
+        refuse_twice(&self.sites)?;
+        let list = |site: &Destination| match site {
+            Destination::Folder(folder) => Repository::open(folder)?.inventory(),
+            Destination::Inventory(place) => site_inventory(place),
+            Destination::Ssh(url) => self.list_of(url, &repository, &wanted, context),
+        };
+        self.sites.iter().map(list).collect()
+    }
+
+    /// What a site on another host has of what is here.
+    fn list_of(
+        &self,
+        url: &SshUrl,
+        repository: &Repository,
+        wanted: &[ImageId],
+        context: &Context,
+    ) -> Result<Inventory> {
+        let own = repository.inventory()?;
+        self.programs
+            .converse(url, None, context, |session| session.announce(&own, wanted))
+    }
+}

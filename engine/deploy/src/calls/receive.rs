@@ -1,0 +1,208 @@
+//! `receive`: a site takes from a delivery what is for it. Each image is proven and entered by itself.
+
+use std::{path::PathBuf, time::Duration};
+
+use imgdelta_core::{Format, Result};
+use imgdelta_operations::Context;
+use imgdelta_repository::{
+    calls::{Failed, Image, unreadable},
+    catalogue::{Listing, Repository},
+};
+use serde::Serialize;
+
+use super::context::{WAIT, cut_short, shown, with_errand};
+use crate::delivery::{self, Fate, Manner, Taken};
+
+/// How a site is to take what a delivery has for it.
+#[derive(Clone, Debug)]
+pub struct Receive {
+    delivery: PathBuf,
+    repository: PathBuf,
+    store: Manner,
+    wait: Duration,
+    dry_run: bool,
+}
+
+/// What became of a delivery.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct ReceiveReport {
+    /// The delivery's folder.
+    pub delivery: String,
+    /// The repository's folder.
+    pub repository: String,
+    /// Whether nothing was written.
+    pub dry_run: bool,
+    /// Each image that is for this site, bases before what is made from them.
+    pub images: Vec<ReceivedImage>,
+    /// What the user should know.
+    pub notes: Vec<String>,
+}
+
+/// What became of one image.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct ReceivedImage {
+    /// What it is called at headquarters.
+    pub name: String,
+    /// Its id there.
+    pub id: String,
+    /// What its disk is.
+    pub content_id: String,
+    /// What its base is called at headquarters; of a whole image there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
+    /// What became of it.
+    pub fate: ImageOutcome,
+    /// The image here, if it is here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<Image>,
+    /// Whether it is kept as a child of its base, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_child: Option<bool>,
+    /// Why it was not entered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Failed>,
+}
+
+/// What became of an image that came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ImageOutcome {
+    /// It was entered.
+    Entered,
+    /// It would be entered.
+    Due,
+    /// It was there before.
+    There,
+    /// It only served others.
+    Step,
+    /// It was not entered.
+    Failed,
+    /// Its base is not here.
+    Unfit,
+}
+
+impl Receive {
+    /// What the delivery in that folder, a stick say, has for the repository in the other one.
+    #[must_use]
+    pub fn new(delivery: impl Into<PathBuf>, repository: impl Into<PathBuf>) -> Self {
+        Self {
+            delivery: delivery.into(),
+            repository: repository.into(),
+            store: Manner::default(),
+            wait: WAIT,
+            dry_run: false,
+        }
+    }
+
+    /// The format of images that are stored whole; `None`: the repository's own.
+    #[must_use]
+    pub const fn format(mut self, format: Option<Format>) -> Self {
+        self.store.format = format;
+        self
+    }
+
+    /// Whether an image is kept as a child of its base, in that one's format, where that is smaller.
+    #[must_use]
+    pub const fn as_child(mut self, as_child: bool) -> Self {
+        self.store.as_child = as_child;
+        self
+    }
+
+    /// How long to wait while another process changes the repository; a minute, if nothing is said.
+    #[must_use]
+    pub const fn wait(mut self, wait: Duration) -> Self {
+        self.wait = wait;
+        self
+    }
+
+    /// Whether each file is looked at and nothing is written. Whether a base is what its record says is not found out then.
+    #[must_use]
+    pub const fn dry_run(mut self, dry_run: bool) -> Self {
+        self.dry_run = dry_run;
+        self
+    }
+
+    /// Takes what is for this site: bases are proven, images made, proven, and only then entered. What is there already is left alone, so
+    /// that a second run does no harm. An image that fails stops only those that are made from it, and stands in the report; of a delivery
+    /// of one image, its failure is an error.
+    ///
+    /// # Errors
+    /// Usage, if there is no repository or no delivery; Corrupt or Unsupported, if the delivery's list is; Chain, if no image has its base
+    /// here (`no_base`); Busy, if another process goes on changing the repository; Interrupted: what was entered by then is whole.
+    pub fn run(&self, context: &Context) -> Result<ReceiveReport> {
+        let site = Repository::open(&self.repository)?;
+        let taken = with_errand(context, self.wait, |errand| {
+            if self.dry_run {
+                delivery::foresee(&self.delivery, &site, errand)
+            } else {
+                delivery::receive(&self.delivery, &site, &self.store, errand)
+                    .map_err(|error| cut_short(error, "what was entered by then is whole"))
+            }
+        })?
+        .taken;
+        let listing = site.list()?;
+        let mut notes = unreadable(&listing);
+        let is_alone = taken.len() == 1;
+        let mut images = Vec::new();
+        for one in taken {
+            match one.fate {
+                // By itself, an error is the whole result.
+                Fate::Failed(error) if is_alone => return Err(error),
+                _ => images.push(received(one, &listing, &mut notes)),
+            }
+        }
+        Ok(ReceiveReport {
+            delivery: shown(&self.delivery),
+            repository: shown(site.folder()),
+            dry_run: self.dry_run,
+            images,
+            notes,
+        })
+    }
+}
+
+impl ReceiveReport {
+    /// The first failure, bases before what is made from them.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failed> {
+        self.images.iter().find_map(|image| image.error.as_ref())
+    }
+}
+
+/// What became of one image, as reports tell it.
+pub(super) fn received(taken: Taken, listing: &Listing, notes: &mut Vec<String>) -> ReceivedImage {
+    let mut image = ReceivedImage {
+        name: taken.name.to_string(),
+        id: taken.image.to_string(),
+        content_id: taken.content_id.to_string(),
+        base: taken.base.as_ref().map(ToString::to_string),
+        fate: ImageOutcome::Step,
+        image: None,
+        as_child: Some(false),
+        error: None,
+    };
+    match taken.fate {
+        Fate::Entered(installed) => {
+            image.fate = ImageOutcome::Entered;
+            image.as_child = Some(installed.as_child);
+            image.image = Some(Image::of(&installed.record, listing));
+            let about = |note: &String| format!("{}: {note}", taken.name);
+            notes.extend(installed.notes.iter().map(about));
+        }
+        Fate::There(record) => {
+            image.fate = ImageOutcome::There;
+            image.image = Some(Image::of(&record, listing));
+        }
+        Fate::Step => {}
+        Fate::Due => image.fate = ImageOutcome::Due,
+        Fate::Failed(error) => {
+            image.fate = ImageOutcome::Failed;
+            image.error = Some(Failed::of(&error));
+        }
+        Fate::Unfit => image.fate = ImageOutcome::Unfit,
+    }
+    image
+}
