@@ -1,10 +1,10 @@
 //! The command: reads the line, does the job, tells the result, and ends with the right status.
 //!
-//! A line becomes [`args`] (typed), those a [`job`] (meant), that is done by [`commands`] (which return data), and [`report`]
+//! A line becomes [`args`] (typed), those a [`job`] (meant), that is done by [`call`] (which return data), and [`report`]
 //! tells it. Nothing else prints, and nothing else ends the process.
 
 mod args;
-mod commands;
+mod call;
 mod errors;
 mod job;
 mod progress;
@@ -29,7 +29,7 @@ use imgdelta_operations::{CompareReport, MapReport, RepairInto};
 
 use crate::{
     args::{Command, Line},
-    commands::{Outcome, Run},
+    call::{Outcome, Run},
     errors::Failure,
     job::{Goal, InfoDepth, Settings},
     progress::Showing,
@@ -160,19 +160,19 @@ fn obey(
         Command::Make(typed) => {
             let job = typed.job()?;
             writes(&job.goal);
-            Ok(telling(report, commands::make(&job, run)?))
+            Ok(telling(report, call::make(&job, run)?))
         }
         Command::Apply(typed) => {
             let job = typed.job()?;
             writes(&job.goal);
-            Ok(telling(report, commands::apply(&job, run)?))
+            Ok(telling(report, call::apply(&job, run)?))
         }
         Command::Attach(typed) => {
             let job = typed.job()?;
             if !job.dry_run {
                 *output = Some(job.pair.child.path.clone());
             }
-            Ok(telling(report, commands::attach(&job, run)?))
+            Ok(telling(report, call::attach(&job, run)?))
         }
         Command::Convert(typed) => {
             let job = typed.job()?;
@@ -181,15 +181,15 @@ fn obey(
                 output_is_taken: job::is_stream(&job.goal.output.path),
                 ..report
             };
-            Ok(telling(report, commands::convert(&job, run)?))
+            Ok(telling(report, call::convert(&job, run)?))
         }
         Command::Compare(typed) => compare(&typed.job(report.loudness < 0)?, run, report),
         Command::Info(typed) => {
             let job = typed.job()?;
             if job.depth == InfoDepth::References {
-                Ok(telling(report, commands::references(&job, run)?))
+                Ok(telling(report, call::references(&job, run)?))
             } else {
-                Ok(telling(report, commands::info(&job, run)?))
+                Ok(telling(report, call::info(&job, run)?))
             }
         }
         Command::Map(typed) => map(&typed.job()?, run, report),
@@ -200,32 +200,32 @@ fn obey(
                 Some(RepairInto::Place(_)) => Some(job.image.path.clone()),
                 _ => None,
             };
-            Ok(telling(report, commands::check(&job, run)?))
+            Ok(telling(report, call::check(&job, run)?))
         }
-        Command::Digest(typed) => Ok(telling(report, commands::digest(&typed.job()?, run)?)),
+        Command::Digest(typed) => Ok(telling(report, call::digest(&typed.job()?, run)?)),
         Command::Repo(typed) => repository::obey(typed.verb, run, report),
         Command::Inventory(typed) => {
             let job = typed.job();
             output.clone_from(&job.output);
             repository::inventory(&job, run, report)
         }
-        Command::Plan(typed) => Ok(telling(report, commands::plan(&typed.job()?, run)?)),
+        Command::Plan(typed) => Ok(telling(report, call::plan(&typed.job()?, run)?)),
         Command::Deploy(typed) => {
             let job = typed.job()?;
             if job.manner.dry_run {
-                Ok(telling(report, commands::deploy_dry_run(&job, run)?))
+                Ok(telling(report, call::deploy_dry_run(&job, run)?))
             } else {
-                Ok(telling(report, commands::deploy(&job, run)?))
+                Ok(telling(report, call::deploy(&job, run)?))
             }
         }
-        Command::Receive(typed) => Ok(telling(report, commands::receive(&typed.job(), run)?)),
+        Command::Receive(typed) => Ok(telling(report, call::receive(&typed.job(), run)?)),
         Command::Serve(typed) => {
             // Standard output is the line to the other side, which is told all there is to tell.
-            commands::serve(&typed.job(), run)?;
+            call::serve(&typed.job(), run)?;
             Ok(Box::new(|| Ok(0)))
         }
-        Command::Env(_) => Ok(telling(report, commands::env(run.settings))),
-        Command::Version => Ok(telling(report, commands::version())),
+        Command::Env(_) => Ok(telling(report, call::env(run.settings))),
+        Command::Version => Ok(telling(report, call::version())),
         Command::Completions(typed) => Ok(as_it_is(report, args::script(typed.shell))),
         Command::Man => Ok(as_it_is(report, args::manual()?)),
     }
@@ -234,13 +234,10 @@ fn obey(
 /// `compare`, whose list is told while it is found.
 fn compare(job: &job::Compare, run: &Run<'_>, report: Report) -> Result<Telling> {
     if !job.lists {
-        return Ok(telling(
-            report,
-            commands::compare(job, run, &mut |_| Ok(()))?,
-        ));
+        return Ok(telling(report, call::compare(job, run, &mut |_| Ok(()))?));
     }
     let mut rows = report.rows("differences");
-    let found = commands::compare(job, run, &mut |row| {
+    let found = call::compare(job, run, &mut |row| {
         rows.row::<CompareReport, _>(&row).map_err(unwritten)
     })?;
     Ok(Box::new(move || {
@@ -252,7 +249,7 @@ fn compare(job: &job::Compare, run: &Run<'_>, report: Report) -> Result<Telling>
 /// `map`, which is told while it is found.
 fn map(job: &job::Map, run: &Run<'_>, report: Report) -> Result<Telling> {
     let mut rows = report.rows("extents");
-    let found = commands::map(job, run, &mut |row| {
+    let found = call::map(job, run, &mut |row| {
         rows.row::<MapReport, _>(&row).map_err(unwritten)
     })?;
     Ok(Box::new(move || {

@@ -10,7 +10,7 @@ use std::io::{self, BufWriter, Write};
 
 use serde::Serialize;
 
-use crate::commands::Outcome;
+use crate::call::Outcome;
 pub(crate) use human::{Page, Text, clean};
 
 /// How a result is told.

@@ -6,8 +6,8 @@ use imgdelta_core::{Bytes, Error, Kind, Result};
 use imgdelta_repository::calls::RemoveReport;
 
 use crate::{
-    Telling, args::Verb, as_it_is, commands::Outcome, commands::Run, commands::repo, job,
-    job::Edit, report::Report, report::Row, report::Text, report::clean, telling, unwritten,
+    Telling, args::Verb, as_it_is, call::Outcome, call::Run, call::repo, job, job::Edit,
+    report::Report, report::Row, report::Text, report::clean, telling, unwritten,
 };
 
 /// Does what is typed behind `repo`.

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::commands::Outcome;
+use crate::call::Outcome;
 
 /// A result with its schema.
 #[derive(Serialize)]

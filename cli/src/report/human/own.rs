@@ -3,7 +3,7 @@
 use std::io;
 
 use super::{Page, Text};
-use crate::commands::{Environment, Versions};
+use crate::call::{Environment, Versions};
 
 impl Text for Environment {
     const IS_SUMMARY: bool = false;

@@ -1,4 +1,4 @@
-//! What each command does: one file a command, a job in, a result out. Nothing here prints, and nothing here ends the process.
+//! Calls of the library: a job in, a report out, each command a function. Nothing here prints, and nothing here ends the process.
 
 mod deployments;
 mod env;
