@@ -55,7 +55,12 @@ pub(crate) fn apply(job: &job::Apply, run: &Run<'_>) -> Result<Applied> {
     job::refuse_stream(&goal.output.path, "the result of apply")?;
     let format = format_of(goal)?;
     let pair = Pair::open(&job.pair)?;
-    let memory = run.memory(job.pair.memory);
+    let in_place = writing::is_in_place(goal);
+    // What stands on a device is gone with the first write: its base is read, whatever is remembered.
+    let memory = match run.memory(job.pair.memory) {
+        memory if in_place => memory.refreshed(),
+        memory => memory,
+    };
     let apply = delta::Apply {
         base: &pair.base.chain,
         disk: &pair.disk,
@@ -70,7 +75,6 @@ pub(crate) fn apply(job: &job::Apply, run: &Run<'_>) -> Result<Applied> {
     // A place that cannot be is refused before a long proof; nothing is begun there, since it may be a device, on which the base must be proven
     // before the first write. A file appears only when all is proven, in one pass.
     writing::check_place(goal, &[&pair.child, &pair.base])?;
-    let in_place = writing::is_in_place(goal);
     let mut base_from_memory = false;
     if in_place {
         run.showing.phase(format!("prove {}", pair.base.path()));

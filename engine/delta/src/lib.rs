@@ -11,7 +11,7 @@
 //! | [`digest`], [`tree`], [`prove`](mod@prove) | content ids |
 //! | [`layer`] | what proves a child's own layer |
 //! | [`manifest`] | the file beside a child |
-//! | [`remembered`] | leaf digests kept between runs |
+//! | [`digest_cache`] | leaf digests kept between runs |
 //! | [`work`], [`watch`] | threads, counters, and the word to stop |
 //!
 //! Inside, `walk` cuts disks into pieces of work, `ordered` does them on all cores with their serial parts in order, and
