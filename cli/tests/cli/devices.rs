@@ -133,3 +133,27 @@ fn a_device_that_is_mounted_is_not_written_whatever_the_user_says() {
     assert!(place.read("disk")[..4096] == before[..4096]);
     drop(mounted);
 }
+
+#[test]
+fn the_base_of_what_goes_to_a_device_is_read_whatever_is_remembered_of_it() {
+    let place = Place::golden();
+    if !imgdelta_fixtures::peers::remembers(&place.path("")) {
+        return;
+    }
+    place.write("disk", &vec![0xee; golden::SIZE as usize]);
+    let Some(device) = Loop::over(&place, "disk") else {
+        return;
+    };
+    // A file is remembered only when it has not changed for a while.
+    std::thread::sleep(std::time::Duration::from_millis(2200));
+    place.ok("digest golden.vhd -q");
+    place.ok("make -b golden.vhd -t patched.vhd -o c.vhd -q");
+    let apply = "apply c.vhd -b golden.vhd -f raw --json --force -o";
+    let from_memory = |output: &str| {
+        let out = place.ok(&format!("{apply} {output}"));
+        out.contains("\"base_from_memory\": true")
+    };
+    assert!(from_memory("file.raw"));
+    assert!(!from_memory(&device.0));
+    assert!(place.read("disk") == golden::patched_bytes());
+}

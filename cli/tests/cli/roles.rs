@@ -256,6 +256,9 @@ fn a_snapshot_is_another_disk_than_what_its_file_holds_now() -> Seen {
         }
     }
     // What a name and an id are remembered by is one thing.
+    if !peers::remembers(&place.path("")) {
+        return Ok(());
+    }
     let digest = |flags: &str| -> serde_json::Value {
         let out = place.ok(&format!("digest disk.qcow2 --json {flags}"));
         serde_json::from_str(&out).expect("JSON")

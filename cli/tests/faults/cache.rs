@@ -30,6 +30,9 @@ fn a_cache_that_cannot_be_written_spoils_no_run_and_a_torn_one_is_not_believed()
     let right = scene.after.clone();
     let scene = scene.again_as(args);
     let cache = scene.aside().join("remembered");
+    if !imgdelta_fixtures::peers::remembers(scene.aside()) {
+        return Ok(());
+    }
     // Digests are kept of files that have been at rest for two seconds.
     thread::sleep(Duration::from_millis(2200));
     let log = scene.aside().join("calls");

@@ -136,6 +136,9 @@ fn a_base_that_changed_by_any_byte_is_refused() -> Outcome {
 #[test]
 fn a_base_that_was_remembered_and_then_changed_behind_our_back_is_refused() -> Outcome {
     let place = site("qcow2", "raw")?;
+    if !imgdelta_fixtures::peers::remembers(&place.path("")) {
+        return Ok(());
+    }
     // Digests are kept for files that have been at rest for two seconds.
     thread::sleep(Duration::from_millis(2200));
     let remembering = "apply child.qcow2 -b base.raw -o good.raw";

@@ -148,6 +148,9 @@ fn in_single_windows(kept: &[u8], windows: u64, first: Digest) -> Vec<u8> {
 #[test]
 fn what_is_remembered_window_by_window_of_a_disk_of_a_tebibyte_needs_no_memory() -> Outcome {
     let place = Place::empty()?;
+    if !imgdelta_fixtures::peers::remembers(&place.path("")) {
+        return Ok(());
+    }
     let (size, data) = (1_u64 << 40, [7; WINDOW.0 as usize]);
     for name in ["base.raw", "target.raw"] {
         place.put(name, &data)?;

@@ -98,11 +98,17 @@ impl Apply {
         // What no format holds is refused before anything is opened.
         imgdelta_registry::driver_for(&self.output.spec)?;
         let pair = ChildPair::open(&self.child, &self.base, &self.evidence)?;
+        let in_place = self.output.is_in_place();
+        // What stands on a device is gone with the first write: its base is read, whatever is remembered.
+        let cache = match context.digest_cache().clone() {
+            cache if in_place => cache.refreshed(),
+            cache => cache,
+        };
         let apply = delta::Apply {
             base: &pair.base.chain,
             disk: &pair.disk,
             manifest: pair.manifest.as_ref(),
-            memory: context.digest_cache(),
+            memory: &cache,
             work: context.exec(self.output.ids)?,
         };
         let disk = NewDisk {
@@ -112,7 +118,6 @@ impl Apply {
         let inputs = [&pair.child, &pair.base];
         // A place that cannot be is refused before a long proof; nothing is begun there, since it may be a device.
         self.output.check_place(&inputs)?;
-        let in_place = self.output.is_in_place();
         let mut base_from_memory = false;
         if in_place {
             context.begin(Stage::Prove(&pair.base.top.path));
