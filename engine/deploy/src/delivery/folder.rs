@@ -11,7 +11,8 @@ use std::{
 };
 
 use imgdelta_core::{
-    AtomicFile, Bytes, Error, Existing, FileOffset, FileSource, Kind, Result, Source, read_vec,
+    AtomicFile, Bytes, Error, Existing, FileOffset, FileSource, Kind, Result, Source,
+    fs::finish_commits, read_vec,
 };
 use imgdelta_repository::catalogue::Repository;
 
@@ -62,6 +63,7 @@ impl Delivery {
         fs::create_dir_all(folder)
             .map_err(|cause| Error::host("cannot create the folder", cause).in_file(folder))?;
         let lock = lock(folder, wait)?;
+        finish_commits(folder)?;
         Ok(Self {
             folder: folder.to_owned(),
             index: read_index(folder)?.unwrap_or_default(),
