@@ -166,10 +166,10 @@ impl Tree {
     }
 }
 
-/// Whether it is a draft, or the second name of what a draft replaces.
+/// Whether it is a draft, the second name of what a draft replaces, or the record of drafts that get their names.
 fn is_draft(name: &str) -> bool {
     let last = name.rsplit('/').next().unwrap_or(name);
-    draft_kind(last.as_ref()).is_some()
+    last == ".imgdelta-commit" || draft_kind(last.as_ref()).is_some()
 }
 
 /// Whether it belongs to what is under way.

@@ -11,7 +11,7 @@ use std::{
 
 use imgdelta_core::{
     AtomicFile, Bytes, Error, Existing, FileLock, FileOffset, FileSource, Kind, LockWait, Result,
-    Source, create_folders, read_vec,
+    Source, create_folders, fs::finish_commits, read_vec,
 };
 use imgdelta_operations::Stage;
 use imgdelta_repository::catalogue::Repository;
@@ -62,6 +62,7 @@ impl Delivery {
     pub fn begin(folder: &Path, wait: Duration) -> Result<Self> {
         create_folders(folder)?;
         let lock = lock(folder, wait)?;
+        finish_commits(folder)?;
         Ok(Self {
             folder: folder.to_owned(),
             index: read_index(folder)?.unwrap_or_default(),

@@ -78,7 +78,7 @@ pub(crate) fn commit(files: &[Whole]) -> std::result::Result<(), Failed> {
             Some(record) => !is_undone || record.remove().is_err(),
             None => !is_undone && placed.len() == files.len(),
         };
-        if is_committed {
+        if is_committed && is_recorded {
             placed.into_iter().for_each(Rollback::abandon);
         } else if is_recorded && let Some(first) = files.first() {
             // Neither the record nor a rename must come back.
