@@ -3,9 +3,15 @@
 //! A draft's run holds a lock on it, and a lock ends with its process, whatever ends that. So a draft that can be locked is nobody's.
 
 use std::{
-    fs::{self, DirEntry, File, Metadata, TryLockError},
+    fs::{self, File, Metadata},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
+};
+
+use imgdelta_core::{
+    LockAttempt,
+    fs::{DraftKind, draft_kind},
+    try_lock,
 };
 
 /// How long a draft stays on which no lock can be had, or a second name of what a draft replaced: a run may still need it.
@@ -24,8 +30,8 @@ pub(super) fn prune(folder: &Path, limit: u64) {
             continue;
         };
         let (path, len) = (entry.path(), metadata.len());
-        if is_unfinished(&entry) {
-            let is_gone = remove_if_nobodys(&path, &metadata);
+        if let Some(kind) = draft_kind(&entry.file_name()) {
+            let is_gone = remove_if_nobodys(&path, kind, &metadata);
             total = total.saturating_add(if is_gone { 0 } else { len });
         } else if path
             .extension()
@@ -47,32 +53,23 @@ pub(super) fn prune(folder: &Path, limit: u64) {
     }
 }
 
-/// Whether its name says that it is not finished: `.imgdelta-HASH.tmp`, or as in versions before `.NAME.imgdelta-tmp`; `old` at the end is
-/// what such a file replaced.
-fn is_unfinished(entry: &DirEntry) -> bool {
-    let name = entry.file_name();
-    let name = name.to_string_lossy();
-    let is_own = name.starts_with('.') && name.contains("imgdelta");
-    is_own && (name.contains("tmp") || name.ends_with("old"))
-}
-
 /// Removes it, if no living run needs it; true if it is gone.
-fn remove_if_nobodys(path: &Path, metadata: &Metadata) -> bool {
+fn remove_if_nobodys(path: &Path, kind: DraftKind, metadata: &Metadata) -> bool {
     let is_untouched = || {
         let modified = metadata.modified().ok();
         let age = modified.and_then(|modified| modified.elapsed().ok());
         age.is_some_and(|age| age > UNTOUCHED)
     };
-    if path.to_string_lossy().ends_with("old") {
+    if kind == DraftKind::Kept {
         return is_untouched() && fs::remove_file(path).is_ok();
     }
     let Ok(file) = File::options().read(true).write(true).open(path) else {
         return false;
     };
-    let is_nobodys = match file.try_lock() {
-        Ok(()) => true,
-        Err(TryLockError::WouldBlock) => false,
-        Err(TryLockError::Error(_)) => is_untouched(),
+    let is_nobodys = match try_lock(&file, path) {
+        Ok(LockAttempt::Acquired) => true,
+        Ok(LockAttempt::Busy) => false,
+        Ok(LockAttempt::Unsupported) | Err(_) => is_untouched(),
     };
     // The lock is held until the name is gone, so that no run takes the draft over meanwhile.
     is_nobodys && fs::remove_file(path).is_ok()
