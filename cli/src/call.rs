@@ -13,8 +13,8 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use imgdelta_delta::{DigestCache, Pool, Watch};
-use imgdelta_operations::{Context, Stage};
+use imgdelta::engine::{DigestCache, Pool, Watch};
+use imgdelta::{Context, Stage};
 use serde::Serialize;
 
 use crate::{

@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use imgdelta_core::{Error, FileVersion, Kind};
+use imgdelta::core::{Error, FileVersion, Kind};
 use serde::Serialize;
 
 use crate::report::clean;
@@ -183,7 +183,7 @@ pub(crate) fn complain(text: &str) {
 
 #[cfg(test)]
 mod tests {
-    use imgdelta_core::FileOffset;
+    use imgdelta::core::FileOffset;
 
     use super::*;
 

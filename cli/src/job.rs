@@ -6,12 +6,12 @@ mod settings;
 
 use std::path::Path;
 
-use imgdelta_core::{Attributes, Error, Kind, Result};
-use imgdelta_operations::{Evidence, Ids, MapLayers, RepairInto};
-use imgdelta_registry::{OpenSpec, OutputSpec};
+use imgdelta::core::{Attributes, Error, Kind, Result};
+use imgdelta::registry::{OpenSpec, OutputSpec};
+use imgdelta::{Evidence, Ids, MapLayers, RepairInto};
 
 pub(crate) use deploy::{Deploy, Keeping, Plan, Receive, Serve};
-pub(crate) use imgdelta_repository::catalogue::Edit;
+pub(crate) use imgdelta::repository::catalogue::Edit;
 pub(crate) use repository::{Add, Editing, Init, Inventory, Manner, Remove};
 pub(crate) use settings::{Origin, Progress, Setting, Settings, Wishes};
 

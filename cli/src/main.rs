@@ -23,9 +23,9 @@ use std::{
     },
 };
 
-use imgdelta_core::{Error, Kind, Result};
-use imgdelta_delta::{Pool, Watch};
-use imgdelta_operations::{CompareReport, MapReport, RepairInto};
+use imgdelta::core::{Error, Kind, Result};
+use imgdelta::engine::{Pool, Watch};
+use imgdelta::{CompareReport, MapReport, RepairInto};
 
 use crate::{
     args::{Command, Line},

@@ -10,8 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use imgdelta_core::Bytes;
-use imgdelta_delta::Watch;
+use imgdelta::core::Bytes;
+use imgdelta::engine::Watch;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 

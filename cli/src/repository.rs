@@ -2,8 +2,8 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
-use imgdelta_core::{Bytes, Error, Kind, Result};
-use imgdelta_repository::calls::RemoveReport;
+use imgdelta::core::{Bytes, Error, Kind, Result};
+use imgdelta::repository::RemoveReport;
 
 use crate::{
     Telling, args::Verb, as_it_is, call::Outcome, call::Run, call::repo, job, job::Edit,

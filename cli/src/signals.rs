@@ -8,8 +8,8 @@ use std::{
     thread,
 };
 
-use imgdelta_core::{Error, Result};
-use imgdelta_delta::Watch;
+use imgdelta::core::{Error, Result};
+use imgdelta::engine::Watch;
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ},
     iterator::Signals as Arriving,

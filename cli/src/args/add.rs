@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use imgdelta_core::{Error, Format, Kind, Options, Result};
-use imgdelta_registry::{OpenSpec, Policy};
-use imgdelta_repository::catalogue::{self, ImageId, Name, Tag};
+use imgdelta::core::{Error, Format, Kind, Options, Result};
+use imgdelta::registry::{OpenSpec, Policy};
+use imgdelta::repository::catalogue::{self, ImageId, Name, Tag};
 
 use super::{input, repo::Change};
 use crate::job;

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use imgdelta_core::{Attributes, Format, Options, Result};
-use imgdelta_operations::Evidence;
-use imgdelta_registry::OpenSpec;
+use imgdelta::Evidence;
+use imgdelta::core::{Attributes, Format, Options, Result};
+use imgdelta::registry::OpenSpec;
 
 use super::{
     input::{self, Parents},

@@ -3,8 +3,8 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
-use imgdelta_core::{Format, Result};
-use imgdelta_deploy::{calls::Destination, wire::REMOTE_PROGRAM};
+use imgdelta::core::{Format, Result};
+use imgdelta::deploy::{Destination, wire::REMOTE_PROGRAM};
 
 use super::{
     input,

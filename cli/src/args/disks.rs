@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use imgdelta_core::{Format, Result};
+use imgdelta::core::{Format, Result};
 
 use super::{
     input::{self, Input},

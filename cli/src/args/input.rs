@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use imgdelta_core::{Format, Options, Result};
-use imgdelta_registry::{OpenSpec, Policy};
+use imgdelta::core::{Format, Options, Result};
+use imgdelta::registry::{OpenSpec, Policy};
 
 /// One input and where its parents may be.
 #[derive(Debug, Args)]

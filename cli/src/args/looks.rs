@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use imgdelta_core::{Attributes, Existing, Result};
-use imgdelta_operations::{MapLayers, RepairInto};
+use imgdelta::core::{Attributes, Existing, Result};
+use imgdelta::{MapLayers, RepairInto};
 
 use super::{input::Input, memory::Remembered};
 use crate::job::{self, InfoDepth};

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use imgdelta_core::{Format, Result};
-use imgdelta_registry::OpenSpec;
+use imgdelta::core::{Format, Result};
+use imgdelta::registry::OpenSpec;
 
 use super::{input, input::Parents, memory::Remembered, output::Output};
 use crate::job;

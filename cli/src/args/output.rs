@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use imgdelta_core::{Existing, Format, Options, Result};
-use imgdelta_operations::Ids;
-use imgdelta_registry::OutputSpec;
+use imgdelta::Ids;
+use imgdelta::core::{Existing, Format, Options, Result};
+use imgdelta::registry::OutputSpec;
 
 use super::input;
 use crate::job::{Goal, is_stream};

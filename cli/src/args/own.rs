@@ -2,7 +2,7 @@
 
 use clap::{Args, Command, CommandFactory};
 use clap_complete::Shell;
-use imgdelta_core::{Error, Result};
+use imgdelta::core::{Error, Result};
 
 use super::{Line, repo::Place};
 

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use imgdelta_core::{Bytes, Existing, Result, parse_size};
-use imgdelta_deploy::{calls::Destination, wire::REMOTE_PROGRAM};
-use imgdelta_repository::choice::{Measure, Rules};
+use imgdelta::core::{Bytes, Existing, Result, parse_size};
+use imgdelta::deploy::{Destination, wire::REMOTE_PROGRAM};
+use imgdelta::repository::choice::{Measure, Rules};
 
 use super::repo::Place;
 use crate::job;

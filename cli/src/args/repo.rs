@@ -6,7 +6,7 @@ mod edit;
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand};
-use imgdelta_core::Format;
+use imgdelta::core::Format;
 
 use self::edit::{Golden, Remove, Rename, SetId, Tags};
 use super::{add::Add, input};

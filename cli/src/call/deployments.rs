@@ -2,9 +2,9 @@
 
 use std::io;
 
-use imgdelta_core::Result;
-use imgdelta_deploy::calls::{Deploy, DeployReport, Plan, Receive, ReceiveReport, Serve};
-use imgdelta_repository::calls::PlanReport;
+use imgdelta::core::Result;
+use imgdelta::deploy::{Deploy, DeployReport, Plan, Receive, ReceiveReport, Serve};
+use imgdelta::repository::PlanReport;
 
 use super::Run;
 use crate::job::{self, Memory};

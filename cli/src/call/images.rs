@@ -4,8 +4,8 @@
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
 
-use imgdelta_core::{AtomicFile, Error, Existing, Format, Kind, PipeSink, Result};
-use imgdelta_operations::{
+use imgdelta::core::{AtomicFile, Error, Existing, Format, Kind, PipeSink, Result};
+use imgdelta::{
     Apply, ApplyReport, Attach, AttachReport, Check, CheckedImage, ChildReport, Compare,
     CompareReport, Convert, ConvertReport, DifferingRun, Digest, DigestReport, Info, InfoReport,
     Make, Map, MapReport, MappedRun, ReferencesReport,
@@ -62,7 +62,7 @@ pub(crate) fn convert(job: &job::Convert, run: &Run<'_>) -> Result<ConvertReport
     let mut bytes = None;
     if job::is_stream(&source.path) {
         // What cannot be written is refused before a long stream is read.
-        imgdelta_registry::driver_for(&goal.output)?;
+        imgdelta::registry::driver_for(&goal.output)?;
         if !is_piped {
             AtomicFile::check_place(&goal.output.path, goal.output.existing)?;
         }

@@ -1,13 +1,13 @@
 //! The library's reports as results of commands: which schema they have in JSON, and which exit status.
 
-use imgdelta_deploy::calls::{DeployReport, ReceiveReport};
-use imgdelta_operations::{
-    ApplyReport, AttachReport, CheckedImage, ChildReport, CompareReport, ConvertReport,
-    DigestReport, InfoReport, MapReport, ReferencesReport,
-};
-use imgdelta_repository::calls::{
+use imgdelta::deploy::{DeployReport, ReceiveReport};
+use imgdelta::repository::{
     AddReport, EditReport, GcReport, InitReport, InventoryReport, ListSummary, PlanReport,
     RemoveReport, ScanReport, ShowReport, TreeSummary, VerifySummary,
+};
+use imgdelta::{
+    ApplyReport, AttachReport, CheckedImage, ChildReport, CompareReport, ConvertReport,
+    DigestReport, InfoReport, MapReport, ReferencesReport,
 };
 
 use super::Outcome;

@@ -2,21 +2,18 @@
 
 use std::path::Path;
 
-use imgdelta_core::{Kind, Result};
-use imgdelta_repository::{
-    calls::{
-        Add, AddReport, AddTags, EditReport, Gc, GcReport, Init, InitReport, InventoryReport, List,
-        ListSummary, Remove, RemoveReport, RemoveTags, Rename, Scan, ScanReport, SetGolden, SetId,
-        Show, ShowReport, Tree, TreeImage, TreeSummary, VerifiedImage, Verify, VerifySummary,
-        WriteInventory,
-    },
-    catalogue::Repository,
+use imgdelta::core::{Kind, Result};
+use imgdelta::repository::{
+    Add, AddReport, AddTags, EditReport, Gc, GcReport, Init, InitReport, InventoryReport, List,
+    ListSummary, Remove, RemoveReport, RemoveTags, Rename, Scan, ScanReport, SetGolden, SetId,
+    Show, ShowReport, Tree, TreeImage, TreeSummary, VerifiedImage, Verify, VerifySummary,
+    WriteInventory, catalogue::Repository,
 };
 
 use super::Run;
 use crate::job::{self, Edit, Manner, Memory};
 
-pub(crate) use imgdelta_repository::calls::{Failed, Image};
+pub(crate) use imgdelta::repository::{Failed, Image};
 
 impl Run<'_> {
     /// The repository that is meant.

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use imgdelta_core::{Error, FileSource, Kind, Result, Source};
+use imgdelta::core::{Error, FileSource, Kind, Result, Source};
 
 use super::Run;
 

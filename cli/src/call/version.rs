@@ -1,6 +1,6 @@
 //! `version`: what this build is, and what each of its formats can do.
 
-use imgdelta_registry::DRIVERS;
+use imgdelta::registry::DRIVERS;
 use serde::Serialize;
 
 use super::Outcome;
@@ -49,7 +49,7 @@ pub(crate) fn version() -> Versions {
     });
     Versions {
         version: env!("CARGO_PKG_VERSION"),
-        manifest: imgdelta_delta::manifest::SCHEMA,
+        manifest: imgdelta::engine::manifest::SCHEMA,
         formats: known.collect(),
     }
 }

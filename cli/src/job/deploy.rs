@@ -2,9 +2,9 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use imgdelta_core::{Bytes, Format};
-use imgdelta_deploy::calls::Destination;
-use imgdelta_repository::choice::Rules;
+use imgdelta::core::{Bytes, Format};
+use imgdelta::deploy::Destination;
+use imgdelta::repository::choice::Rules;
 
 use super::Manner;
 

@@ -2,8 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use imgdelta_core::{Existing, Format};
-use imgdelta_repository::catalogue;
+use imgdelta::core::{Existing, Format};
+use imgdelta::repository::catalogue;
 
 /// How a repository is changed.
 #[derive(Clone, Copy, Debug)]

@@ -5,8 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use imgdelta_core::{Error, Kind, Result};
-use imgdelta_deploy::wire::SSH;
+use imgdelta::core::{Error, Kind, Result};
+use imgdelta::deploy::wire::SSH;
 
 /// Most threads that a run is given: more only wait for each other.
 const MOST_THREADS: u16 = 256;

@@ -14,7 +14,7 @@ use std::{
     io::{self, Write},
 };
 
-use imgdelta_core::Bytes;
+use imgdelta::core::Bytes;
 
 /// How much less than its length a file takes on the host before that is told.
 const NOTABLE: u64 = 1 << 20;

@@ -96,6 +96,39 @@
 //! # }
 //! ```
 //!
+//! # Deploy to a folder
+//! ```
+//! use imgdelta::{Context, Format, OpenSpec, Result};
+//! use imgdelta::deploy::{Deploy, Destination};
+//! use imgdelta::repository::{Add, AddSpec, Init, Show};
+//!
+//! # fn main() -> Result<()> {
+//! # let place = tempfile::tempdir().expect("a place");
+//! # let at = |name: &str| place.path().join(name);
+//! # let golden: Vec<u8> = (0..1_u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+//! # std::fs::write(at("golden.raw"), &golden).expect("room");
+//! # let mut patched = golden.clone();
+//! # patched.splice(500_000..500_005, *b"fixed");
+//! # std::fs::write(at("patched.raw"), &patched).expect("room");
+//! let context = Context::new();
+//! let image = |name: &str| AddSpec { image: OpenSpec::of(at(name)), ..AddSpec::default() };
+//! Init::new(at("hq")).run(&context)?;
+//! Add::new(at("hq"), [image("golden.raw"), image("patched.raw")]).run(&context)?;
+//! // The site keeps its images in a format of its own.
+//! Init::new(at("site")).format(Format::Vhdx).run(&context)?;
+//! Add::new(at("site"), [image("golden.raw")]).run(&context)?;
+//!
+//! let deployed = Deploy::new(at("hq"), ["patched"])
+//!     .to(Destination::Folder(at("site")))
+//!     .run(&context)?;
+//! assert!(deployed.failure().is_none());
+//! assert!(deployed.bytes < 100_000, "of 1 MiB, what differs has travelled");
+//! let there = Show::new(at("site"), "patched").run(&context)?;
+//! assert_eq!(there.image.format, "vhdx");
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # What it reads and writes
 //! | format | feature | read | write | child |
 //! |---|---|---|---|---|
@@ -126,9 +159,9 @@
 //! | [`Interrupted`](Kind::Interrupted) | 130 | stopped through the context; nothing is left behind |
 //!
 //! # Threads and memory
-//! A run works on as many threads as its context says and ends them; several runs at once are independent. The bytes that are written never depend on the
-//! number of threads. Memory does not depend on the size of a disk or the depth of a chain: tables are read in pages, and the buffers of all threads
-//! of a run share one budget.
+//! A run works on as many threads as its context says, those of one pool that all clones of the context share; several contexts are independent. The
+//! bytes that are written never depend on the number of threads. Memory does not depend on the size of a disk or on the number of threads: tables are
+//! read in pages (256 KiB a layer), and the buffers of all workers of a run share a budget of 64 MiB ([`engine::exec::MEMORY`]).
 //!
 //! # Modules
 //! The calls on images stand at the root; [`repository`] and [`deploy`] hold those on repositories and sites. [`core`], [`engine`] and [`registry`] are the

@@ -1,8 +1,8 @@
 //! `repo tag`, `untag`, `golden`, `set-id`, `rename`, `remove` as they are typed: one image each.
 
 use clap::Args;
-use imgdelta_core::Result;
-use imgdelta_repository::catalogue::Tag;
+use imgdelta::core::Result;
+use imgdelta::repository::catalogue::Tag;
 
 use super::Change;
 use crate::job::{self, Edit};

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use imgdelta_operations::{ApplyReport, AttachReport, ChildReport, ProvenBy};
+use imgdelta::{ApplyReport, AttachReport, ChildReport, ProvenBy};
 
 use super::{Page, Text, percent};
 

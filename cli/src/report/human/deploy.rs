@@ -2,10 +2,10 @@
 
 use std::io;
 
-use imgdelta_deploy::calls::{
+use imgdelta::deploy::{
     DeployReport, ImageOutcome, ReceiveReport, ReceivedImage, ShippedImage, SiteReport,
 };
-use imgdelta_repository::calls::Failed;
+use imgdelta::repository::Failed;
 
 use super::{Page, Text};
 

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use imgdelta_operations::{CompareReport, ConvertReport, DifferingRun, DigestReport};
+use imgdelta::{CompareReport, ConvertReport, DifferingRun, DigestReport};
 
 use super::{Page, Text};
 use crate::report::Row;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use imgdelta_operations::{
+use imgdelta::{
     CheckedImage, ImageInfo, InfoReport, MapReport, MappedRun, ReferencesReport, info::ParentInfo,
 };
 

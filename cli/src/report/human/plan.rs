@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, io};
 
-use imgdelta_repository::calls::{PlanLeg, PlanReport, SitePlan};
+use imgdelta::repository::{PlanLeg, PlanReport, SitePlan};
 
 use super::{Page, Text};
 

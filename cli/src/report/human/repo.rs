@@ -4,12 +4,9 @@ mod look;
 
 use std::io;
 
-use imgdelta_repository::{
-    calls::{
-        AddReport, AddedImage, EditReport, Failed, GcReport, Image, InitReport, InventoryReport,
-        RemoveReport, ScanReport,
-    },
-    catalogue::Known,
+use imgdelta::repository::{
+    AddReport, AddedImage, EditReport, Failed, GcReport, Image, InitReport, InventoryReport,
+    RemoveReport, ScanReport, catalogue::Known,
 };
 
 use super::{Page, Text};

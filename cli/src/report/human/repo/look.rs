@@ -2,7 +2,7 @@
 
 use std::io;
 
-use imgdelta_repository::calls::{
+use imgdelta::repository::{
     Image, ListSummary, ShowReport, TreeImage, TreeSummary, VerifiedImage, VerifySummary,
 };
 
