@@ -6,8 +6,7 @@ mod reading;
 
 use std::collections::BTreeSet;
 
-use imgdelta_core::VirtOffset;
-use imgdelta_fixtures::{Recipe, broken::vdi_cases, vdi::VdiSpec};
+use imgdelta_fixtures::broken::vdi_cases;
 use reading::{check, open, read_over};
 
 /// The codes of all rules, as the source lists them.

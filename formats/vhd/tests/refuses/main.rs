@@ -16,7 +16,6 @@ use std::{collections::BTreeSet, path::Path, sync::Arc};
 use driving::{S, Tested, check, how, memory, number, open, read_over, refusal};
 use imgdelta_core::{
     Bytes, Claim, Companions, Error, FileOffset, Kind, NoCompanions, Peek, Result, Source,
-    VirtOffset,
 };
 use imgdelta_fixtures::{
     Fill, Recipe,
