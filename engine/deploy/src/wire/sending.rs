@@ -91,7 +91,9 @@ impl Sending<'_> {
             .collect::<Result<Vec<ImageId>>>()?;
         let answer = client.announce(&self.headquarters.inventory()?, &wanted)?;
         let there: Vec<Node> = answer.images.iter().map(node).collect();
-        let route = self.route(&listing, &wanted, &there, client.site().repository.as_str())?;
+        let site = client.site().repository.as_str();
+        let work = errand.run.work;
+        let route = work.install(|| self.route(&listing, &wanted, &there, site))??;
         let mut images = Vec::new();
         let mut arrived: HashMap<String, ImageId> = HashMap::new();
         for leg in &route.legs {
@@ -117,7 +119,7 @@ impl Sending<'_> {
         Ok(Sent { route, images })
     }
 
-    /// How the images get to the site.
+    /// How the images get to the site; candidates are scored on the pool that this runs on.
     fn route(
         &self,
         listing: &Listing,
