@@ -119,7 +119,7 @@ fn begin(place: &Place, flags: &str) -> Child {
         .spawn()
         .expect("it starts");
     let begun = Instant::now();
-    let is_draft = |name: &String| imgdelta_core::fs::draft_kind(name.as_ref()).is_some();
+    let is_draft = |name: &String| imgdelta::core::fs::draft_kind(name.as_ref()).is_some();
     while !place.names().iter().any(is_draft) {
         assert!(begun.elapsed() < Duration::from_secs(30), "it never began");
         thread::sleep(Duration::from_millis(1));

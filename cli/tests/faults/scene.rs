@@ -9,7 +9,7 @@ use std::{
     process::Command,
 };
 
-use imgdelta_core::fs::{committed_at, draft_kind};
+use imgdelta::core::fs::{committed_at, draft_kind};
 use imgdelta_fixtures::{
     Fill, Recipe,
     qcow2::Qcow2Spec,

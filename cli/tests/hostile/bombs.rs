@@ -8,7 +8,7 @@ use imgdelta_fixtures::{
 
 use std::{fs, io::Write, os::unix::fs::FileExt, thread, time::Duration};
 
-use imgdelta_delta::{Digest, WINDOW};
+use imgdelta::engine::{Digest, WINDOW};
 
 use crate::{Outcome, place::Place};
 

@@ -2,7 +2,7 @@
 
 use std::{fs, io, path::Path, process::Command};
 
-use imgdelta_core::fs::draft_kind;
+use imgdelta::core::fs::draft_kind;
 
 use super::{tree::Tree, world::World};
 use crate::{

@@ -11,7 +11,7 @@ use std::{
     time::SystemTime,
 };
 
-use imgdelta_core::fs::draft_kind;
+use imgdelta::core::fs::draft_kind;
 use serde_json::Value;
 
 /// What files hold, by their names.
