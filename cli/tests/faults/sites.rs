@@ -10,6 +10,7 @@ use std::{
 use imgdelta_fixtures::{Fill, Recipe};
 use rustix::process::Signal;
 use tempfile::TempDir;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
     Outcome,
@@ -133,9 +134,11 @@ fn of_several_images_what_came_in_before_the_signal_is_reported_and_the_exit_sta
         return Ok(());
     };
     let line = "repo add golden.raw patched.raw --repo other --json=lines";
+    // What a draft is called is made of the name that it will have.
+    let draft = format!("other/.imgdelta-{:016x}", xxh3_64(b"patched.raw"));
     for (signal, exit) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let scene = Scene::new()?;
-        let place = ("other/.patched.raw", 2);
+        let place = (draft.as_str(), 2);
         let ended = interrupt_at(shim, scene.command(line), place, signal, scene.0.path())?;
         assert_eq!(ended.code, Some(exit), "{ended}");
         let reported = format!(r#""code":"interrupted","exit":{exit},"#);

@@ -7,6 +7,8 @@ use std::{
     process::Command,
 };
 
+use imgdelta::core::fs::draft_kind;
+
 use super::{
     carried::both,
     faulted::{Call, counted},
@@ -35,7 +37,8 @@ fn world(more: &[&str]) -> std::io::Result<World> {
 
 /// Whether nobody is told that it is gone: drafts, what is coming in, a lock that ends with its process.
 fn is_passing(call: &Call) -> bool {
-    call.path.contains(".imgdelta-tmp")
+    let name = call.path.rsplit('/').next().unwrap_or_default();
+    draft_kind(name.as_ref()).is_some()
         || call.path.contains(".imgdelta/incoming/")
         || call.is_on_lock()
 }
