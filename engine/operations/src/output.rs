@@ -63,7 +63,7 @@ impl Target {
 #[derive(Debug)]
 enum Place {
     /// To files that get their names at the end.
-    Files(AtomicFileSet),
+    Files(Box<AtomicFileSet>),
     /// To a pipe.
     Stream,
     /// Nowhere.
@@ -103,7 +103,7 @@ impl ImageOutput {
         Ok(Self {
             writer: output.writer,
             driver,
-            place: Place::Files(output.drafts),
+            place: Place::Files(Box::new(output.drafts)),
             replaced,
             unsaid: unsaid_sector(driver, &target.spec.path, disk),
         })

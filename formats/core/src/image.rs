@@ -90,7 +90,7 @@ impl dyn Image + '_ {
     /// hold data.
     ///
     /// # Errors
-    /// As [`read_extent`](Self::read_extent); Usage, where the layer has no data.
+    /// As `read_extent`; Usage, where the layer has no data.
     pub fn read_data(&self, at: VirtOffset, buf: &mut [u8]) -> Result<()> {
         let (mut at, mut rest) = (at, buf);
         while !rest.is_empty() {

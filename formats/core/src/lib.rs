@@ -18,7 +18,7 @@
 //! | [`ahead`] | room that the host makes ahead of what is written |
 //! | [`bitmap`] | bitmaps in files, in either order of bits |
 //! | [`bitset`] | which of many places are taken |
-//! | [`record`] | on-disk structures, declared once |
+//! | [`record`](mod@record) | on-disk structures, declared once |
 //! | [`error`] | one error: kind, place, found and required, next step |
 //! | [`options`] | `key=value` |
 //! | [`parallel`] | loops over what is independent, on the caller's threads |

@@ -16,31 +16,31 @@ pub const HEADER_V3: u64 = 104;
 /// `header_length` with the compression type, as qemu writes it.
 pub const HEADER_V3_NOW: u64 = 112;
 
-/// Least and greatest `cluster_bits`: 512 B to 2 MiB. [qemu]
+/// Least and greatest `cluster_bits`: 512 B to 2 MiB. \[qemu\]
 pub const CLUSTER_BITS: std::ops::RangeInclusive<u32> = 9..=21;
 
-/// Least `cluster_bits` with extended L2 entries: a subcluster has at least a sector. [qemu]
+/// Least `cluster_bits` with extended L2 entries: a subcluster has at least a sector. \[qemu\]
 pub const EXTENDED_CLUSTER_BITS: u32 = 14;
 
 /// Subclusters in a cluster with extended L2 entries.
 pub const SUBCLUSTERS: u64 = 32;
 
-/// Largest L1 table, active or of a snapshot. [qemu]
+/// Largest L1 table, active or of a snapshot. \[qemu\]
 pub const L1_LIMIT: Bytes = Bytes::mib(32);
 
-/// Largest refcount table. [qemu]
+/// Largest refcount table. \[qemu\]
 pub const REFCOUNT_TABLE_LIMIT: Bytes = Bytes::mib(8);
 
-/// Most internal snapshots. [qemu]
+/// Most internal snapshots. \[qemu\]
 pub const SNAPSHOT_LIMIT: u32 = 65536;
 
-/// Largest snapshot table. [qemu]
+/// Largest snapshot table. \[qemu\]
 pub const SNAPSHOT_TABLE_LIMIT: Bytes = Bytes::mib(64);
 
-/// Most bytes of extra data of a snapshot. [qemu]
+/// Most bytes of extra data of a snapshot. \[qemu\]
 pub const SNAPSHOT_EXTRA_LIMIT: u32 = 1024;
 
-/// Most bytes of the backing file's name. [qemu]
+/// Most bytes of the backing file's name. \[qemu\]
 pub const BACKING_NAME_LIMIT: u32 = 1023;
 
 /// Greatest `refcount_order`: 64 bits.
@@ -49,10 +49,10 @@ pub const REFCOUNT_ORDER_LIMIT: u32 = 6;
 /// `refcount_order` of version 2, which does not record it: 16 bits.
 pub const REFCOUNT_ORDER_V2: u32 = 4;
 
-/// Most bitmaps. [qemu]
+/// Most bitmaps. \[qemu\]
 pub const BITMAP_LIMIT: u32 = 65535;
 
-/// Largest bitmap directory. [qemu]
+/// Largest bitmap directory. \[qemu\]
 pub const BITMAP_DIRECTORY_LIMIT: Bytes = Bytes::mib(64);
 
 /// `crypt_method`: not encrypted.

@@ -39,7 +39,7 @@ pub const METADATA_ENTRIES: u16 = 2047;
 pub const PAGE: u64 = 4096;
 /// Descriptors in the first page of a log entry, behind its header; later pages hold two more.
 pub const FIRST_DESCRIPTORS: u32 = 126;
-/// Sectors that a bitmap covers, whatever their size. [VHDX] 2.5
+/// Sectors that a bitmap covers, whatever their size. \[VHDX\] 2.5
 pub const BITMAP_SECTORS: u64 = 1 << 23;
 /// Bytes of a bitmap.
 pub const BITMAP_LEN: u64 = MIB;

@@ -1,6 +1,6 @@
 //! Compressed grains: a marker, then a zlib stream, unpacked into exactly one grain, the last used ones kept.
 //!
-//! [TN] says RFC 1951; VMware, VirtualBox and qemu all write RFC 1950. Where grains stand is decided in `table`.
+//! \[TN\] says RFC 1951; VMware, VirtualBox and qemu all write RFC 1950. Where grains stand is decided in `table`.
 
 use std::{
     fmt,

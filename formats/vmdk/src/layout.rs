@@ -1,5 +1,5 @@
 //! The bytes of VMDK extents that have a header: hosted sparse (`KDMV`), COWD and seSparse; and the markers of streams. All integers are
-//! little-endian, places are counted in sectors of 512 bytes. Nothing is judged here. [TN] is VMware's "Virtual Disk Format 5.0".
+//! little-endian, places are counted in sectors of 512 bytes. Nothing is judged here. \[TN\] is VMware's "Virtual Disk Format 5.0".
 
 use imgdelta_core::record;
 
@@ -29,7 +29,7 @@ pub const MARKERS: u32 = 1 << 17;
 /// `flags` of a hosted sparse header: all that are known.
 pub const KNOWN_FLAGS: u32 = NEWLINE_TEST | REDUNDANT | ZEROED_GRAINS | COMPRESSED | MARKERS;
 
-/// `gd_offset` of a stream: the grain directory stands at the end, where the footer says. [TN] `GD_AT_END`
+/// `gd_offset` of a stream: the grain directory stands at the end, where the footer says. \[TN\] `GD_AT_END`
 pub const AT_END: u64 = u64::MAX;
 /// What the newline test should read: `\n \r\n`.
 pub const NEWLINES: [u8; 4] = *b"\n \r\n";
@@ -52,7 +52,7 @@ pub const GRAIN_DIRECTORY: u32 = 2;
 pub const FOOTER: u32 = 3;
 
 record! {
-    /// The header of a hosted sparse extent. [TN] "Hosted sparse extents"
+    /// The header of a hosted sparse extent. \[TN\] "Hosted sparse extents"
     pub struct SparseHeader: LittleEndian, 512 {
         /// [`SPARSE_MAGIC`].
         0 => magic: u32,

@@ -21,7 +21,7 @@
 //! One room each: `layout` the bytes, `front` the start of a file, `descriptor` its text, `encoding` names in it, `link` how images are
 //! called, `disk` the extents and who opens them, `piece` an extent, `sparse`, `cowd`, `sesparse` those with grains, `table` where a grain
 //! is, `grain` what a packed one holds, `shared` whether two are in one place, `image` the layer, `plan`, `text` and `write` new images,
-//! `relink` another parent. Sources: [TN] VMware's "Virtual Disk Format 5.0"; what qemu and VirtualBox do.
+//! `relink` another parent. Sources: \[TN\] VMware's "Virtual Disk Format 5.0"; what qemu and VirtualBox do.
 
 mod cowd;
 mod descriptor;
