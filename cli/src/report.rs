@@ -1,6 +1,6 @@
 //! The only place that prints results: as text for people, as JSON for programs.
 //!
-//! Results go to standard output, notes to standard error. What is in a result is the commands' business, how an error looks is
+//! Results go to standard output, notes to standard error. What is in a result is the calls' business, how an error looks is
 //! that of [`crate::errors`].
 
 mod human;

@@ -1,4 +1,4 @@
-//! `attach`: a child may name the local copy of its base once both have been proven. Writing the link is `mend`'s work.
+//! `attach`: a child may name the local copy of its base once both have been proven. Writing the link is `patch`'s work.
 
 use imgdelta_core::{Error, Image, Kind, Result};
 

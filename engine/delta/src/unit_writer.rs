@@ -1,6 +1,6 @@
-//! Hands a stretch of the disk to a writer: packs its units, has them placed, writes their bytes.
+//! Hands a part of the disk to a writer: packs its units, has them placed, writes their bytes.
 //!
-//! Packing and writing are any thread's work; placing is done in order. What the child will say of the stretch is known once it is packed:
+//! Packing and writing are any thread's work; placing is done in order. What the child will say of the part is known once it is packed:
 //! [`UnitWriter::read_back`].
 
 use std::ops::Range;
@@ -14,13 +14,13 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::buffer::{Aligned, is_zero};
 
-/// One thread's stretch of the disk on its way to a writer.
+/// One thread's part of the disk on its way to a writer.
 pub(crate) struct UnitWriter {
     shape: Shape,
     encoder: Box<dyn Encoder>,
     /// The disk's bytes; grains that are not data are zero.
     data: Aligned,
-    /// What each grain of the stretch is.
+    /// What each grain of the part is.
     grains: Vec<Grain>,
     /// Whether `data` holds anything but zero.
     is_dirty: bool,
@@ -28,7 +28,7 @@ pub(crate) struct UnitWriter {
     out: Vec<u8>,
     /// What it compressed, one unit after another.
     compressed: Vec<u8>,
-    /// The stretch's units that are to be placed.
+    /// The part's units that are to be placed.
     units: Vec<Ready>,
     /// What is to be written, in order.
     writes: Vec<Write>,
@@ -36,7 +36,7 @@ pub(crate) struct UnitWriter {
 
 /// A unit that waits to be placed.
 struct Ready {
-    /// Where it starts in the stretch.
+    /// Where it starts in the part.
     skip: usize,
     len: usize,
     encoded: Encoded,
@@ -49,7 +49,7 @@ struct Ready {
 /// Bytes that have their place.
 struct Write {
     placed: Placed,
-    /// Where they stand in the stretch, or in `compressed`.
+    /// Where they stand in the part, or in `compressed`.
     skip: usize,
     len: usize,
     is_compressed: bool,
@@ -73,7 +73,7 @@ impl Seed {
 }
 
 impl UnitWriter {
-    /// For stretches of at most `step` bytes.
+    /// For parts of at most `step` bytes.
     pub(crate) fn new(writer: &dyn ImageWriter, step: Bytes) -> Self {
         let shape = writer.shape();
         Self {
@@ -89,7 +89,7 @@ impl UnitWriter {
         }
     }
 
-    /// Starts a stretch of `len` bytes: zero and absent.
+    /// Starts a part of `len` bytes: zero and absent.
     pub(crate) fn begin(&mut self, len: Bytes) {
         if self.is_dirty {
             self.data.bytes_mut().fill(0);
@@ -98,7 +98,7 @@ impl UnitWriter {
         self.reset(len);
     }
 
-    /// Starts a stretch of `len` bytes that will all be filled in: what stands in the buffer stays.
+    /// Starts a part of `len` bytes that will all be filled in: what stands in the buffer stays.
     pub(crate) fn begin_full(&mut self, len: Bytes) {
         self.is_dirty = true;
         self.reset(len);
@@ -113,13 +113,13 @@ impl UnitWriter {
         self.grains.resize(grains, Grain::Absent);
     }
 
-    /// The stretch's bytes, to be filled in.
+    /// The part's bytes, to be filled in.
     pub(crate) fn data_mut(&mut self) -> &mut [u8] {
         self.is_dirty = true;
         self.data.bytes_mut()
     }
 
-    /// The stretch's bytes.
+    /// The part's bytes.
     pub(crate) fn data(&self) -> &[u8] {
         self.data.bytes()
     }
@@ -134,7 +134,7 @@ impl UnitWriter {
         &mut self.grains
     }
 
-    /// Packs every unit of the stretch `[at, at + len)` that says anything.
+    /// Packs every unit of the part `[at, at + len)` that says anything.
     pub(crate) fn pack(&mut self, at: VirtOffset, len: Bytes) -> Result<()> {
         let (unit, grain) = (
             self.shape.unit.in_memory().max(1),
@@ -177,7 +177,7 @@ impl UnitWriter {
         Ok(())
     }
 
-    /// What the child will say of each grain once the stretch, which is packed, is placed.
+    /// What the child will say of each grain once the part, which is packed, is placed.
     pub(crate) fn read_back(&self) -> Vec<Grain> {
         let mut grains = self.grains.clone();
         for ready in &self.units {
@@ -189,14 +189,14 @@ impl UnitWriter {
         grains
     }
 
-    /// Which of the stretch's grains a unit has.
+    /// Which of the part's grains a unit has.
     fn grains_of(&self, ready: &Ready) -> Range<usize> {
         let grain = self.shape.grain.in_memory().max(1);
         let end = ready.skip.saturating_add(ready.len).div_ceil(grain);
         ready.skip / grain..end
     }
 
-    /// How many units of the stretch are to be placed.
+    /// How many units of the part are to be placed.
     pub(crate) fn units(&self) -> u64 {
         self.units.len() as u64
     }

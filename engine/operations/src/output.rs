@@ -193,7 +193,11 @@ impl WrittenImage {
     pub(crate) fn on_disk(&self) -> Option<u64> {
         let beside = self.beside.lock().unwrap_or_else(PoisonError::into_inner);
         match &self.place {
-            Place::Files(drafts) => drafts.on_disk_without(&beside).ok().map(|len| len.0),
+            Place::Files(drafts) => {
+                // Some file systems count what a file takes only when it is written out.
+                drafts.main().and_then(|main| main.sync()).ok()?;
+                drafts.on_disk_without(&beside).ok().map(|len| len.0)
+            }
             Place::Nowhere(_) | Place::Stream => None,
         }
     }

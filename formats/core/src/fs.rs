@@ -19,6 +19,7 @@ mod standing;
 pub mod version;
 
 pub use atomic_file::{AtomicFile, Attributes, Existing};
+pub use draft::DeadDraft;
 pub use draft_name::{DraftKind, draft_kind};
 pub use file_system::FileSystem;
 pub use folder::{create_folders, sync_folder};

@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{SeekFrom, seek};
+use rustix::fs::{OFlags, SeekFrom, seek};
 
 use crate::{
     Bytes, Error, FileOffset, Kind, Result,
@@ -153,18 +153,19 @@ impl FileSource {
     /// Host, if the host cannot open it or it is neither a regular file nor a block device (a FIFO would wait for ever).
     pub fn open(path: &Path) -> Result<Self> {
         use std::os::unix::fs::OpenOptionsExt;
-        let not_waiting = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-        let open = |place: &Path| {
+        let open = |place: &Path, flags: OFlags| {
             File::options()
                 .read(true)
-                .custom_flags(not_waiting)
+                .custom_flags((flags | OFlags::NONBLOCK).bits().cast_signed())
                 .open(place)
         };
         // It may get its name at this moment.
-        let committed = committed_at(path).and_then(|draft| open(&draft).ok());
+        let committed = committed_at(path);
+        let committed = committed.and_then(|draft| open(&draft, OFlags::NOFOLLOW).ok());
         let file = match committed {
             Some(file) => file,
-            None => open(path).map_err(|cause| Error::host("cannot open", cause).in_file(path))?,
+            None => open(path, OFlags::empty())
+                .map_err(|cause| Error::host("cannot open", cause).in_file(path))?,
         };
         Self::of(file, path)
     }

@@ -3,16 +3,12 @@
 //! A draft's run holds a lock on it, and a lock ends with its process, whatever ends that. So a draft that can be locked is nobody's.
 
 use std::{
-    fs::{self, File, Metadata},
+    fs::{self, Metadata},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
-use imgdelta_core::{
-    LockAttempt,
-    fs::{DraftKind, draft_kind},
-    try_lock,
-};
+use imgdelta_core::fs::{DeadDraft, DraftKind, draft_kind};
 
 /// How long a draft stays on which no lock can be had, or a second name of what a draft replaced: a run may still need it.
 const UNTOUCHED: Duration = Duration::from_secs(24 * 3600);
@@ -63,21 +59,13 @@ fn remove_if_nobodys(path: &Path, kind: DraftKind, metadata: &Metadata) -> bool 
     if kind == DraftKind::Kept {
         return is_untouched() && fs::remove_file(path).is_ok();
     }
-    let Ok(file) = File::options().read(true).write(true).open(path) else {
-        return false;
-    };
-    let is_nobodys = match try_lock(&file, path) {
-        Ok(LockAttempt::Acquired) => true,
-        Ok(LockAttempt::Busy) => false,
-        Ok(LockAttempt::Unsupported) | Err(_) => is_untouched(),
-    };
-    // The lock is held until the name is gone, so that no run takes the draft over meanwhile.
-    is_nobodys && fs::remove_file(path).is_ok()
+    let dead = DeadDraft::find(path, UNTOUCHED);
+    dead.is_ok_and(|dead| dead.is_some() && fs::remove_file(path).is_ok())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io;
+    use std::{fs::File, io};
 
     use super::*;
 

@@ -1,7 +1,7 @@
 //! What `make` does task by task: takes a part of both disks, has it compared by any worker, and commits in order what was found. How it is
 //! compared stands in `compare`.
 
-use imgdelta_core::{Bytes, ImageWriter, Result};
+use imgdelta_core::{Bytes, ImageWriter, Kind, Result};
 
 use super::{
     compare::Comparison,
@@ -131,5 +131,8 @@ fn known(leaves: Option<&mut LeafReader>, plan: &Task, disk: &Chain) -> Result<V
         Relation::Zero => leaves.pass_zeros(there).map(|()| Vec::new()),
         Relation::Same | Relation::Unknown => leaves.take(there),
     };
-    taken.map_err(|_| damaged_memory())
+    taken.map_err(|error| match error.kind() {
+        Kind::Corrupt => damaged_memory(),
+        _ => error,
+    })
 }

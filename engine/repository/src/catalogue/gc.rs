@@ -11,7 +11,7 @@ use std::{
 
 use imgdelta_core::{
     Error, LockAttempt, Removals, Result,
-    fs::{DraftKind, draft_kind, finish_commits, is_listed},
+    fs::{DeadDraft, DraftKind, draft_kind, finish_commits},
     try_lock,
 };
 use rustix::fs::OFlags;
@@ -42,12 +42,16 @@ struct Sweep {
 #[derive(Debug)]
 struct Dead {
     _lock: Option<File>,
+    _draft: Option<DeadDraft>,
 }
 
 impl Dead {
     /// It goes, if it is so.
     fn if_so(goes: bool) -> Option<Self> {
-        goes.then_some(Self { _lock: None })
+        goes.then_some(Self {
+            _lock: None,
+            _draft: None,
+        })
     }
 }
 
@@ -207,21 +211,11 @@ fn dead_draft(entry: &DirEntry, is_over: impl Fn(&Path) -> bool) -> Result<Optio
         Some(DraftKind::Kept) => return Ok(Dead::if_so(is_over(&place))),
         Some(DraftKind::Draft) => {}
     }
-    // It was committed, and has only not got its name yet.
-    let folder = place.parent().unwrap_or(Path::new("."));
-    if is_listed(folder, &entry.file_name()) {
-        return Ok(None);
-    }
-    // One that may not be opened is somebody else's.
-    let Ok(file) = File::options().read(true).write(true).open(&place) else {
-        return Ok(None);
-    };
-    Ok(match try_lock(&file, &place)? {
-        LockAttempt::Acquired => Some(Dead { _lock: Some(file) }),
-        LockAttempt::Busy => None,
-        // Where there are no locks, only its age tells.
-        LockAttempt::Unsupported => Dead::if_so(is_old(&place)),
-    })
+    let found = DeadDraft::find(&place, KEPT)?;
+    Ok(found.map(|draft| Dead {
+        _lock: None,
+        _draft: Some(draft),
+    }))
 }
 
 /// A folder of what came in, if no conversation holds the lock in it; where there are no locks, its age is all that tells.
@@ -237,7 +231,10 @@ fn unused(folder: &Path) -> Result<Option<Dead>> {
         return Ok(Dead::if_so(true));
     };
     Ok(match try_lock(&file, &place)? {
-        LockAttempt::Acquired => Some(Dead { _lock: Some(file) }),
+        LockAttempt::Acquired => Some(Dead {
+            _lock: Some(file),
+            _draft: None,
+        }),
         LockAttempt::Busy => None,
         LockAttempt::Unsupported => Dead::if_so(true),
     })

@@ -6,6 +6,7 @@ use std::{
     io,
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use rustix::fs::OFlags;
@@ -79,26 +80,57 @@ fn is_locked(file: &File, draft: &Path) -> Result<bool> {
     }
 }
 
-/// Takes the draft of a dead process away; true if it is gone. A lock ends with its process, whatever ends that. Its file is not used
-/// again: whoever has it open, and whoever it belongs to, could write to it.
+/// Takes the draft of a dead process away; true if it is gone. Its file is not used again: whoever has it open, and whoever it belongs to,
+/// could write to it.
 fn remove_dead(draft: &Path, place: &Path) -> Result<bool> {
-    // What was committed, and has only not got its name, is no dead draft.
-    if draft
-        .file_name()
-        .is_some_and(|name| is_listed(folder_of(draft), name))
-    {
-        return Ok(false);
-    }
     // Its name was given by linking, and the process died before it took this one away.
-    if is_same_file(draft, place) {
+    if is_same_file(draft, place) && !is_committed(draft) {
         return Ok(fs::remove_file(draft).is_ok());
     }
-    let Ok(file) = open_to_lock(draft) else {
-        return Ok(false);
-    };
     // Without locks nobody knows whose it is.
-    let is_dead = try_lock(&file, draft)? == LockAttempt::Acquired;
-    Ok(is_dead && is_only_at(&file, draft) && fs::remove_file(draft).is_ok())
+    let dead = DeadDraft::find(draft, Duration::MAX)?;
+    Ok(dead.is_some() && fs::remove_file(draft).is_ok())
+}
+
+/// A draft that is nobody's: a lock ends with its process, whatever ends that. Until this is dropped nobody else takes it away.
+#[derive(Debug)]
+pub struct DeadDraft {
+    /// `None` where there are no locks.
+    _lock: Option<File>,
+}
+
+impl DeadDraft {
+    /// The draft at `draft`, if its process is dead, it stands under that name alone, and no record of a commit speaks of it. Where the
+    /// file system knows no locks only its age tells: that nobody has written to it for so long.
+    ///
+    /// # Errors
+    /// Host, if the host fails at its lock.
+    pub fn find(draft: &Path, untouched: Duration) -> Result<Option<Self>> {
+        // One that may not be opened is somebody else's.
+        let Ok(file) = open_to_lock(draft) else {
+            return Ok(None);
+        };
+        let lock = match try_lock(&file, draft)? {
+            LockAttempt::Acquired => Some(file),
+            LockAttempt::Busy => return Ok(None),
+            LockAttempt::Unsupported if is_untouched(&file, untouched) => None,
+            LockAttempt::Unsupported => return Ok(None),
+        };
+        // Looked at under the lock: before, its process may have renamed it, or committed it and died.
+        let is_only = lock.as_ref().is_none_or(|file| is_only_at(file, draft));
+        Ok((is_only && !is_committed(draft)).then_some(Self { _lock: lock }))
+    }
+}
+
+/// Whether it was committed, and has only not got its name yet.
+fn is_committed(draft: &Path) -> bool {
+    let name = draft.file_name();
+    name.is_some_and(|name| is_listed(folder_of(draft), name))
+}
+
+fn is_untouched(file: &File, time: Duration) -> bool {
+    let modified = file.metadata().and_then(|metadata| metadata.modified());
+    modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > time))
 }
 
 /// Opens a file of ours for its lock. Network file systems lock for writing only what is open for writing.

@@ -2,6 +2,7 @@
 
 use std::{
     fs, io,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -13,6 +14,8 @@ pub(crate) struct Rollback {
     place: PathBuf,
     /// The name that it had before.
     draft: PathBuf,
+    /// Which file it is: its device and inode.
+    ours: Option<(u64, u64)>,
     /// Whether something stood there.
     is_over: bool,
     /// A second name for what stood there, until nobody needs it. File systems without hard links have none.
@@ -27,6 +30,7 @@ impl Rollback {
         Self {
             place: place.to_owned(),
             draft: draft.to_owned(),
+            ours: identity(draft),
             is_over,
             kept: is_kept.then_some(kept),
         }
@@ -42,7 +46,11 @@ impl Rollback {
     }
 
     /// Puts back what stood there. `is_recorded`: the draft gets its own name again, for a record speaks of it until that is taken away.
+    /// A file that somebody else has put there since stays.
     pub(crate) fn undo(&self, is_recorded: bool) -> io::Result<()> {
+        if self.ours.is_some() && identity(&self.place) != self.ours {
+            return Ok(());
+        }
         match &self.kept {
             Some(kept) => {
                 // At no moment is the new file without a name: what the record says stays true.
@@ -63,6 +71,11 @@ impl Rollback {
     pub(crate) fn abandon(mut self) {
         self.kept = None;
     }
+}
+
+fn identity(place: &Path) -> Option<(u64, u64)> {
+    let found = fs::symlink_metadata(place).ok()?;
+    Some((found.dev(), found.ino()))
 }
 
 impl Drop for Rollback {

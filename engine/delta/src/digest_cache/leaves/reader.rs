@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{BufReader, Read, Seek, SeekFrom},
+    io::{self, BufReader, Read, Seek, SeekFrom},
     os::unix::fs::OpenOptionsExt,
     path::Path,
 };
@@ -295,7 +295,12 @@ impl LeafReader {
     }
 
     fn fill(&mut self, buf: &mut [u8], failure: &str) -> Result<()> {
-        self.file.read_exact(buf).map_err(|_| faulty(failure))?;
+        self.file
+            .read_exact(buf)
+            .map_err(|cause| match cause.kind() {
+                io::ErrorKind::UnexpectedEof => faulty(failure),
+                _ => Error::host("cannot read the file of leaf digests", cause),
+            })?;
         self.at = self.at.saturating_add(Bytes::from(buf.len()));
         Ok(())
     }
