@@ -12,13 +12,21 @@
 //! use imgdelta::{Disk, OpenSpec, Result, VirtOffset};
 //!
 //! # fn main() -> Result<()> {
+//! # use imgdelta::{Context, Make, OutputSpec};
 //! # let place = tempfile::tempdir().expect("a place");
-//! # let image = place.path().join("golden.raw");
-//! # std::fs::write(&image, vec![7; 100_000]).expect("room");
-//! let disk = Disk::open(&OpenSpec::of(&image))?;
-//! let mut sector = [0; 512];
-//! disk.read_at(VirtOffset(1024), &mut sector)?;
-//! assert_eq!(sector, [7; 512]);
+//! # let at = |name: &str| place.path().join(name);
+//! # std::fs::write(at("golden.raw"), vec![7; 1 << 20]).expect("room");
+//! # let mut patched = vec![7; 1 << 20];
+//! # patched.splice(500_000..500_005, *b"fixed");
+//! # std::fs::write(at("patched.raw"), &patched).expect("room");
+//! # let child = at("child.qcow2");
+//! # Make::new(OpenSpec::of(at("golden.raw")), OpenSpec::of(at("patched.raw")), OutputSpec::of(&child)).run(&Context::new())?;
+//! // The child and its parents, found under the policy of the specification, as one array of bytes.
+//! let disk = Disk::open(&OpenSpec::of(&child))?;
+//! let mut bytes = [0; 7];
+//! disk.read_at(VirtOffset(499_999), &mut bytes)?;
+//! assert_eq!(bytes, *b"\x07fixed\x07");
+//! assert_eq!(disk.images().count(), 2);
 //! # Ok(())
 //! # }
 //! ```

@@ -23,6 +23,7 @@ pub struct Check {
 
 /// Where a mended image goes.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum RepairInto {
     /// To a file of its own.
     File {

@@ -11,6 +11,7 @@ use crate::disk::{Disk, DiskRef};
 
 /// What a child is proven by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Evidence {
     /// The manifest beside it.
     #[default]
@@ -24,6 +25,7 @@ pub enum Evidence {
 /// What the result rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ProvenBy {
     /// The content of base and child, read in this run.
     Content,

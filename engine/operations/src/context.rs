@@ -163,6 +163,7 @@ impl fmt::Debug for Context {
 
 /// What the ids in a new image are made of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Ids {
     /// The content: the same input gives the same bytes.
     #[default]

@@ -20,6 +20,7 @@ pub struct Map {
 
 /// Which layers a map shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum MapLayers {
     /// All of them, if the parents are there; else the image's own, with a note.
     #[default]

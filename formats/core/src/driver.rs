@@ -10,6 +10,7 @@ use crate::{
 /// The formats that the project knows or will know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs, reason = "their names are their meaning")]
+#[non_exhaustive]
 pub enum Format {
     Raw,
     Vhd,

@@ -100,6 +100,7 @@ fn proven(by: ProvenBy) -> &'static str {
         ProvenBy::Content => "proven",
         ProvenBy::Memory => "base remembered",
         ProvenBy::Identity => "not proven: only the recorded identity was checked",
+        _ => "not proven",
     }
 }
 
