@@ -45,3 +45,36 @@ fn a_format_that_is_not_built_in_is_refused_and_never_raw() {
         assert!(!image.exists());
     }
 }
+
+#[test]
+fn an_image_of_a_format_that_is_not_built_in_is_known_by_its_bytes_and_its_name() {
+    let place = tempfile::tempdir().expect("a place");
+    let mut vdi = vec![0; 4096];
+    vdi[64..68].copy_from_slice(&0xbeda_107f_u32.to_le_bytes());
+    let images: [(Format, Vec<u8>); 5] = [
+        (
+            Format::Vhd,
+            [vec![0; 8192], b"conectix".to_vec(), vec![0; 504]].concat(),
+        ),
+        (Format::Vhdx, [b"vhdxfile".to_vec(), vec![0; 8192]].concat()),
+        (Format::Vmdk, [b"KDMV".to_vec(), vec![0; 8192]].concat()),
+        (Format::Vdi, vdi),
+        (Format::Qcow2, [b"QFI\xfb".to_vec(), vec![0; 8192]].concat()),
+    ];
+    for (format, bytes) in images {
+        if built_in().contains(&format) {
+            continue;
+        }
+        for (name, bytes) in [
+            ("disk.img".to_owned(), &bytes),
+            (format!("disk.{format}"), &vec![0; 512]),
+        ] {
+            let image = place.path().join(name);
+            fs::write(&image, bytes).expect("room");
+            let opened = imgdelta::Disk::open(&OpenSpec::of(&image));
+            let error = opened.expect_err("it is not built in");
+            let kinds = [Kind::Unsupported, Kind::Corrupt];
+            assert!(kinds.contains(&error.kind()), "{format}: {error}");
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! Images that are recognised by name so that they are never taken for raw disks, though no driver reads them.
 //!
-//! A line goes when its driver comes: this list and [`DRIVERS`](crate::DRIVERS) never name the same format.
+//! A line goes when its driver comes: this list and [`DRIVERS`](crate::DRIVERS) never name the same format, in no build.
 
 use imgdelta_core::Peek;
 
@@ -41,6 +41,39 @@ pub(crate) static FOREIGN: &[Foreign] = &[
         name: "sparseimage",
         promises: &["sparseimage"],
         claims: |peek| begins(peek, b"sprs"),
+    },
+    // Formats that are left out of a build are no raw disks there either.
+    #[cfg(not(feature = "vhd"))]
+    Foreign {
+        name: "vhd",
+        promises: &["vhd", "avhd"],
+        claims: |peek| begins(peek, b"conectix") || peek.tail(512) == Some(*b"conectix"),
+    },
+    #[cfg(not(feature = "vhdx"))]
+    Foreign {
+        name: "vhdx",
+        promises: &["vhdx", "avhdx"],
+        claims: |peek| begins(peek, b"vhdxfile"),
+    },
+    #[cfg(not(feature = "vmdk"))]
+    Foreign {
+        name: "vmdk",
+        promises: &["vmdk"],
+        claims: |peek| {
+            begins(peek, b"KDMV") || begins(peek, b"COWD") || begins(peek, b"# Disk DescriptorFile")
+        },
+    },
+    #[cfg(not(feature = "vdi"))]
+    Foreign {
+        name: "vdi",
+        promises: &["vdi"],
+        claims: |peek| peek.head(64) == Some([0x7f, 0x10, 0xda, 0xbe]),
+    },
+    #[cfg(not(feature = "qcow2"))]
+    Foreign {
+        name: "qcow2",
+        promises: &["qcow2"],
+        claims: |peek| begins(peek, b"QFI\xfb"),
     },
 ];
 
