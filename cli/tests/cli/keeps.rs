@@ -120,6 +120,9 @@ fn who_cannot_keep_the_owner_is_refused_unless_told_to_go_on() {
             command.env("IMGDELTA_CACHE", place.path("cache"));
             Said::of(&command.uid(65534).gid(65534).output().expect("it starts"))
         };
+        // Its owner's rights are not to become another user's.
+        let suid = Permissions::from_mode(0o6755);
+        fs::set_permissions(place.path(name), suid).expect("root may");
         let before = (place.read(name), state(&place.path(name)), place.names());
         let said = run(line);
         assert_eq!(said.exit, 8, "{line}: {}", said.err);
@@ -140,5 +143,7 @@ fn who_cannot_keep_the_owner_is_refused_unless_told_to_go_on() {
             "{told}"
         );
         assert_eq!(state(&place.path(name)).0, 65534);
+        let mode = fs::metadata(place.path(name)).expect("there").mode();
+        assert_eq!(mode & 0o7777, 0o755, "{line}");
     }
 }

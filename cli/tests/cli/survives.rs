@@ -100,6 +100,60 @@ fn every_name_that_the_file_system_takes_can_be_an_output() {
 }
 
 #[test]
+fn no_file_of_an_output_takes_the_place_of_what_is_read_whatever_it_is_called() {
+    let place = Place::golden();
+    place.ok("make -b golden.raw -t patched.raw -o c.qcow2");
+    std::fs::copy(
+        place.path("golden.raw"),
+        place.path("k.qcow2.manifest.json"),
+    )
+    .expect("room");
+    let whole = "--option data_file_raw=on";
+    for (input, line) in [
+        (
+            "golden.raw",
+            "make -b golden.raw -t patched.raw -o x.qcow2 --option data_file=golden.raw --force"
+                .to_owned(),
+        ),
+        (
+            "c.qcow2",
+            "apply c.qcow2 -b golden.raw -o z.qcow2 --option data_file=c.qcow2 --force".to_owned(),
+        ),
+        (
+            "k.qcow2.manifest.json",
+            "make -b k.qcow2.manifest.json --base-format raw -t patched.raw -o k.qcow2 --force"
+                .to_owned(),
+        ),
+        (
+            "golden.raw",
+            format!("convert golden.raw -o d.qcow2 --option data_file=golden.raw {whole} --force"),
+        ),
+    ] {
+        let before = place.read(input);
+        let said = place.refused(&line, 2);
+        assert!(said.contains("no input is ever changed"), "{line}: {said}");
+        assert!(place.read(input) == before, "{line}");
+    }
+}
+
+#[test]
+fn names_of_files_that_are_not_finished_are_nobodys_to_take() {
+    let place = Place::golden();
+    for name in [
+        ".imgdelta-commit",
+        ".imgdelta-0123456789abcdef.tmp",
+        ".imgdelta-0123456789abcdef-3.old",
+    ] {
+        let said = place.refused(&format!("convert golden.raw -f raw -o {name} --force"), 2);
+        assert!(said.contains("a name of imgdelta's own"), "{said}");
+        let line = format!("convert golden.raw -o v.qcow2 --option data_file={name} --force");
+        let said = place.refused(&line, 2);
+        assert!(said.contains("a name of imgdelta's own"), "{said}");
+    }
+    assert!(!place.path("v.qcow2").exists());
+}
+
+#[test]
 fn a_folder_that_is_not_there_is_said() {
     let place = Place::golden();
     let said = place.refused("convert golden.vhd -o nowhere/full.raw", 8);

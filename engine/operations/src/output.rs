@@ -15,8 +15,8 @@ use imgdelta_core::{
 };
 use imgdelta_delta::Convert;
 use imgdelta_registry::{
-    AtomicFileSet, OpenSpec, OutputSpec, create, create_in, create_stream, driver_for, open_image,
-    refuse_inputs,
+    AtomicFileSet, OpenSpec, OutputSpec, create_beside, create_in, create_stream, driver_for,
+    open_image, refuse_inputs,
 };
 
 use crate::{
@@ -98,7 +98,8 @@ impl ImageOutput {
         }
         context.begin(Stage::Write(&target.spec.path));
         let replaced = others_of(&target.spec.path);
-        let output = create(&target.spec, disk, parent)?;
+        let read: Vec<_> = inputs.iter().flat_map(|disk| disk.versions()).collect();
+        let output = create_beside(&target.spec, disk, parent, &read)?;
         let driver = driver_for(&target.spec)?;
         Ok(Self {
             writer: output.writer,

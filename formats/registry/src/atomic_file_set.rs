@@ -11,6 +11,7 @@ use std::{
 
 use imgdelta_core::{
     AtomicFile, Bytes, Error, Existing, FileVersion, Kind, Outputs, Result, Sink, Source,
+    fs::committed_at,
 };
 
 /// The files of one new image. Dropped before [`commit`](AtomicFileSet::commit), they leave nothing behind.
@@ -20,6 +21,8 @@ pub struct AtomicFileSet {
     main: AtomicFile,
     /// Whether what stands in the others' places may be replaced.
     existing: Existing,
+    /// Files that are read: none of the set may take the place of one.
+    inputs: Vec<FileVersion>,
     /// The files beside it, in the order in which they were asked for.
     others: Mutex<Vec<AtomicFile>>,
 }
@@ -28,11 +31,13 @@ impl AtomicFileSet {
     /// Starts the file that will stand at `place`; or opens the block device there.
     ///
     /// # Errors
-    /// As [`AtomicFile::create`].
-    pub(crate) fn create(place: &Path, existing: Existing) -> Result<Self> {
+    /// As [`AtomicFile::create`] and [`refuse_inputs`].
+    pub(crate) fn create(place: &Path, existing: Existing, inputs: &[FileVersion]) -> Result<Self> {
+        refuse_inputs(place, inputs)?;
         Ok(Self {
             main: AtomicFile::create(place, existing)?,
             existing,
+            inputs: inputs.to_vec(),
             others: Mutex::default(),
         })
     }
@@ -129,6 +134,7 @@ impl Outputs for AtomicFileSet {
                 .with_code("exists")
                 .in_file(&place));
         }
+        refuse_inputs(&place, &self.inputs)?;
         let draft = AtomicFile::create(&place, self.existing)?;
         let sink = draft.sink();
         others.push(draft);
@@ -152,6 +158,30 @@ impl Outputs for AtomicFileSet {
     fn replaces(&self) -> bool {
         self.existing == Existing::Replace
     }
+}
+
+/// Refuses an output that is one of the files that are read, whatever it is called: by another path, through a link, as another name
+/// of the same file.
+///
+/// # Errors
+/// Usage, if so.
+pub fn refuse_inputs(output: &Path, inputs: &[FileVersion]) -> Result<()> {
+    // An input that was committed and has not got its name yet was read where it is.
+    let committed = committed_at(output);
+    let output_stamp = FileVersion::at(committed.as_deref().unwrap_or(output));
+    let Some(output_stamp) = output_stamp else {
+        return Ok(());
+    };
+    if inputs.iter().any(|input| input.is_same_file(&output_stamp)) {
+        return Err(Error::new(
+            Kind::Usage,
+            "is read and is to be written: no input is ever changed",
+        )
+        .with_code("output_is_input")
+        .in_file(output)
+        .with_hint("choose another output, --force does not help"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -178,7 +208,7 @@ mod tests {
     }
 
     fn two_files(folder: &Path, existing: Existing) -> Result<AtomicFileSet> {
-        let drafts = AtomicFileSet::create(&folder.join("disk.img"), existing)?;
+        let drafts = AtomicFileSet::create(&folder.join("disk.img"), existing, &[])?;
         drafts.main()?.write_at(FileOffset::ZERO, b"main")?;
         drafts
             .other("disk-1.img")?
@@ -204,7 +234,8 @@ mod tests {
     #[test]
     fn a_name_is_free_where_nothing_stands_and_nothing_will() -> Result<()> {
         let folder = tempfile::tempdir().expect("a place");
-        let drafts = AtomicFileSet::create(&folder.path().join("disk.vmdk"), Existing::Replace)?;
+        let drafts =
+            AtomicFileSet::create(&folder.path().join("disk.vmdk"), Existing::Replace, &[])?;
         assert_eq!(drafts.name().as_deref(), Some("disk.vmdk"));
         assert!(drafts.replaces());
         fs::write(folder.path().join("old"), "").expect("room");
@@ -237,7 +268,7 @@ mod tests {
     #[test]
     fn another_file_stands_beside_the_main_one_and_replaces_nothing_unasked() -> Result<()> {
         let folder = tempfile::tempdir().expect("a place");
-        let drafts = AtomicFileSet::create(&folder.path().join("disk.img"), Existing::Keep)?;
+        let drafts = AtomicFileSet::create(&folder.path().join("disk.img"), Existing::Keep, &[])?;
         for name in ["", ".", "..", "../up", "/etc/x", "a/b", "a/", "./a"] {
             let error = drafts.other(name).expect_err("it leads elsewhere");
             assert_eq!(error.kind(), Kind::Usage, "{name}");

@@ -11,7 +11,7 @@ use std::{
 
 use imgdelta_core::{
     Bytes, Create, Driver, Error, Existing, FileVersion, Format, ImageWriter, Kind, NewDisk,
-    NewParent, OneOutput, Options, Outputs, Result, SECTOR, Sectors, Sink, fs::committed_at,
+    NewParent, OneOutput, Options, Outputs, Result, SECTOR, Sectors, Sink,
 };
 
 use crate::{
@@ -77,9 +77,22 @@ pub fn driver_for(spec: &OutputSpec) -> Result<&'static Driver> {
 /// As [`driver_for`]; Usage, if something stands there that may not be replaced; Unsupported, if the format does not hold such sectors;
 /// those of the driver.
 pub fn create(spec: &OutputSpec, disk: NewDisk, parent: Option<NewParent>) -> Result<Output> {
+    create_beside(spec, disk, parent, &[])
+}
+
+/// As [`create`], while `inputs` are read: none of the image's files, nor any that goes with it, may take the place of one.
+///
+/// # Errors
+/// As [`create`] and [`refuse_inputs`](crate::refuse_inputs).
+pub fn create_beside(
+    spec: &OutputSpec,
+    disk: NewDisk,
+    parent: Option<NewParent>,
+    inputs: &[FileVersion],
+) -> Result<Output> {
     check_sector(driver_for(spec)?, spec, disk)?;
     check_place(&spec.path)?;
-    let drafts = AtomicFileSet::create(&spec.path, spec.existing)?;
+    let drafts = AtomicFileSet::create(&spec.path, spec.existing, inputs)?;
     let writer = create_in(&drafts, spec, disk, parent)?;
     Ok(Output { writer, drafts })
 }
@@ -121,30 +134,6 @@ pub fn create_stream(
         .with_hint("write it to a file with -o FILE"));
     }
     start(driver, &OneOutput(pipe), spec, disk, None, seed)
-}
-
-/// Refuses an output that is one of the files that are read, whatever it is called: by another path, through a link, as another name
-/// of the same file.
-///
-/// # Errors
-/// Usage, if so.
-pub fn refuse_inputs(output: &Path, inputs: &[FileVersion]) -> Result<()> {
-    // An input that was committed and has not got its name yet was read where it is.
-    let committed = committed_at(output);
-    let output_stamp = FileVersion::at(committed.as_deref().unwrap_or(output));
-    let Some(output_stamp) = output_stamp else {
-        return Ok(());
-    };
-    if inputs.iter().any(|input| input.is_same_file(&output_stamp)) {
-        return Err(Error::new(
-            Kind::Usage,
-            "is read and is to be written: no input is ever changed",
-        )
-        .with_code("output_is_input")
-        .in_file(output)
-        .with_hint("choose another output, --force does not help"));
-    }
-    Ok(())
 }
 
 impl Formats {
@@ -237,6 +226,7 @@ mod tests {
     use imgdelta_core::{FileOffset, MemSink, Seal};
 
     use super::*;
+    use crate::refuse_inputs;
 
     fn spec(path: impl Into<PathBuf>) -> OutputSpec {
         OutputSpec {

@@ -36,11 +36,11 @@ mod search;
 
 use imgdelta_core::{Driver, Format};
 
-pub use atomic_file_set::AtomicFileSet;
+pub use atomic_file_set::{AtomicFileSet, refuse_inputs};
 pub use child_rule::{
     DiskTraits, check_base_format, check_child, child_rule, formats_with_children,
 };
-pub use create::{Output, OutputSpec, create, create_in, create_stream, driver_for, refuse_inputs};
+pub use create::{Output, OutputSpec, create, create_beside, create_in, create_stream, driver_for};
 pub use layer::{OpenSpec, Opened, open_layer};
 pub use link::{needs_search, new_parent};
 pub use open::{MOST_LAYERS, OpenedRepair, check_image, open_chain, open_image, repair_image};

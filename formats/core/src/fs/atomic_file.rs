@@ -4,6 +4,7 @@
 //! somebody else put there meanwhile, no other version than the one that was opened, no device that is in use.
 
 use std::{
+    ffi::OsStr,
     fs::{self, File},
     os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
@@ -13,9 +14,11 @@ use std::{
 use super::{
     atomic_set::{self, Failed, Whole, replaced},
     attributes,
+    commit_record::RECORD,
     copy::copy_stored,
     device,
     draft::{ANYONE, OWNER, clear_kept, create_beside},
+    draft_name::draft_kind,
     recovery::finish_at,
 };
 use crate::{Error, FileSink, FileVersion, Kind, Result, Sink, Source};
@@ -94,6 +97,13 @@ impl AtomicFile {
     /// # Errors
     /// Usage, if so.
     pub fn check_place(place: &Path, existing: Existing) -> Result<()> {
+        if place.file_name().is_some_and(is_reserved) {
+            let message = "is a name of imgdelta's own, for files that are not finished";
+            return Err(Error::new(Kind::Usage, message)
+                .with_code("reserved_name")
+                .in_file(place)
+                .with_hint("choose another name"));
+        }
         let Ok(metadata) = fs::symlink_metadata(place) else {
             return Ok(());
         };
@@ -299,6 +309,11 @@ impl AtomicFile {
                 .map(|original| original.opened.clone()),
         })
     }
+}
+
+/// Whether files of that name are taken for drafts, or for the record of a commit.
+fn is_reserved(name: &OsStr) -> bool {
+    name == RECORD || draft_kind(name).is_some()
 }
 
 impl Drop for AtomicFile {

@@ -32,14 +32,27 @@ pub(crate) fn copy(from: &File, to: &File) -> io::Result<Vec<String>> {
     let wanted = from.metadata()?;
     let given = to.metadata()?;
     // First the owner: a new one takes other rights away.
-    if given.uid() != wanted.uid() && fchown(to, Some(wanted.uid()), None).is_err() {
+    let is_owner_lost =
+        given.uid() != wanted.uid() && fchown(to, Some(wanted.uid()), None).is_err();
+    if is_owner_lost {
         lost.push(format!("owner {}", wanted.uid()));
     }
-    if given.gid() != wanted.gid() && fchown(to, None, Some(wanted.gid())).is_err() {
+    let is_group_lost =
+        given.gid() != wanted.gid() && fchown(to, None, Some(wanted.gid())).is_err();
+    if is_group_lost {
         lost.push(format!("group {}", wanted.gid()));
     }
     lost.extend(copy_extended(from, to)?);
-    let mode = wanted.mode() & 0o7777;
+    // The right to act as its owner or its group is not passed on as the right to act as somebody else.
+    let passed_on = match (is_owner_lost, is_group_lost) {
+        (true, _) => 0o1777,
+        (false, true) => 0o5777,
+        (false, false) => 0o7777,
+    };
+    let mode = wanted.mode() & passed_on;
+    if mode != wanted.mode() & 0o7777 {
+        lost.push("set-user-id or set-group-id".to_owned());
+    }
     let has_mode = |file: &File| file.metadata().is_ok_and(|now| now.mode() & 0o7777 == mode);
     if !has_mode(to) {
         let _ = to.set_permissions(Permissions::from_mode(mode));

@@ -59,6 +59,29 @@ fn a_record_names_only_drafts_and_only_its_own_folder() {
 }
 
 #[test]
+fn a_copy_that_kept_its_time_is_the_file_and_another_version_is_not() {
+    let one = Trace {
+        inode: 7,
+        len: 4096,
+        modified: 1_700_000_000_123_456_789,
+    };
+    let copied = Trace { inode: 8, ..one };
+    assert!(one.is(&copied, true));
+    for other in [
+        Trace {
+            len: 4097,
+            ..copied
+        },
+        Trace {
+            modified: one.modified + 1,
+            ..copied
+        },
+    ] {
+        assert!(!one.is(&other, true));
+    }
+}
+
+#[test]
 fn where_inodes_do_not_last_length_and_time_tell_in_any_time_zone() {
     let second = 1_000_000_000;
     let at = |inode, len, modified| Trace {
