@@ -1,11 +1,8 @@
-//! `attach`: a child may name the local copy of its base once both have been proven. Writing the link is `patch`'s work.
+//! `attach`: a child may name the local copy of its base once both have been proven, here the child. Writing the link is `patch`'s work.
 
 use imgdelta_core::{Error, Image, Kind, Result};
 
-use crate::{
-    apply::Apply, digest_cache::DigestCache, exec::ExecContext, layer::layer_digest,
-    manifest::Manifest,
-};
+use crate::{exec::ExecContext, layer::layer_digest, manifest::Manifest};
 
 /// Makes sure that `child` is the layer that its manifest promises.
 ///
@@ -22,17 +19,4 @@ pub fn prove_layer(child: &dyn Image, manifest: &Manifest, work: ExecContext<'_>
             .with_detail(format!("promised imgdelta1-layer:{promised}"))
             .with_detail(format!("found    imgdelta1-layer:{found}")),
     )
-}
-
-/// Makes sure that base and child are those that the manifest names; true if the base's digests were remembered.
-///
-/// # Errors
-/// Chain, if the base is another one; Digest, if the child is; those of the images; Interrupted.
-pub fn prove(apply: &Apply<'_>, child: &dyn Image, memory: &DigestCache) -> Result<bool> {
-    let Some(manifest) = apply.manifest else {
-        return Ok(false);
-    };
-    let remembered = Apply { memory, ..*apply }.prove_base()?;
-    prove_layer(child, manifest, apply.work)?;
-    Ok(remembered)
 }

@@ -15,7 +15,7 @@
 //! | [`install`](mod@install) | one image made of that, proven and entered |
 //! | [`deploy`] | several images to several sites in one call |
 //!
-//! Inside, `survey` looks at a delivery for a site, `road` works out which items lead to an image, `native` what a child of a format demands, `written` writes images, `hash` reads files
+//! Inside, `survey` looks at a delivery for a site, `road` works out which items lead to an image, `written` writes images, `hash` reads files
 //! for their SHA-256, `howto` writes for people.
 //!
 //! ```
@@ -78,7 +78,6 @@ mod hash;
 mod howto;
 pub mod index;
 pub mod install;
-mod native;
 pub mod pack;
 pub mod receive;
 mod road;

@@ -1,6 +1,6 @@
 //! An open disk: an image with its parents, as one array of bytes and as the files that make it.
 
-use imgdelta_core::{Bytes, Error, Facts, FileVersion, Kind, Result, VirtOffset};
+use imgdelta_core::{Bytes, Error, Facts, FileVersion, Format, Kind, Result, VirtOffset};
 use imgdelta_delta::{Chain, Layer};
 use imgdelta_registry::{DiskTraits, OpenSpec, Opened, open_chain, open_image};
 use serde::Serialize;
@@ -87,11 +87,7 @@ impl Disk {
     /// What the rule of children asks of the disk.
     #[must_use]
     pub fn traits(&self) -> DiskTraits {
-        DiskTraits {
-            format: self.top.driver.format,
-            size: self.chain.size(),
-            sector: self.chain.disk().sector,
-        }
+        traits_of(&self.chain, self.top.driver.format)
     }
 
     /// The image's path as it was given.
@@ -160,6 +156,15 @@ impl Disk {
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         self.images().flat_map(notes_of).collect()
+    }
+}
+
+/// What the rule of children asks of a disk whose top image has that format.
+pub(crate) fn traits_of(chain: &Chain, format: Format) -> DiskTraits {
+    DiskTraits {
+        format,
+        size: chain.size(),
+        sector: chain.disk().sector,
     }
 }
 

@@ -7,6 +7,7 @@
 //! | [`make`] | what of a target differs from a base, as a child with its manifest |
 //! | [`apply`], [`attach`] | a child and its base, proven: as a full image, or linked |
 //! | [`convert`] | a disk as one image of any format |
+//! | [`stored_image`] | an image that a repository keeps or a deployment sends, in the making |
 //! | [`compare`], [`map`], [`info`], [`check`], [`digest`] | what a disk or an image is |
 //!
 //! Nothing here prints, reads arguments or ends the process. Depends on `imgdelta-delta` (whole disks) and `imgdelta-registry` (formats);
@@ -25,6 +26,7 @@ pub mod info;
 pub mod make;
 pub mod map;
 mod output;
+pub mod stored_image;
 
 pub use apply::{Apply, ApplyReport};
 pub use attach::{Attach, AttachReport};

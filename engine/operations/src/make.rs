@@ -1,6 +1,6 @@
 //! `make`: what of a target differs from a base, as a child of the base with its manifest; both files or neither.
 
-use imgdelta_core::{Bytes, Driver, Error, FileOffset, Result};
+use imgdelta_core::{Bytes, Driver, Error, FileOffset, Format, Result};
 use imgdelta_delta::{self as delta, Manifest, manifest};
 use imgdelta_registry::{
     OpenSpec, OutputSpec, check_base_format, check_child, child_rule, driver_for,
@@ -131,7 +131,14 @@ impl Make {
             work: context.exec(self.output.ids)?,
         }
         .run(writer)?;
-        let manifest = describe(driver, &self.output, size, [&base, &target], &made)?;
+        let child = shown(path.file_name().unwrap_or_default().as_ref());
+        let manifest = describe(
+            &made,
+            (&base.name(), &base),
+            (&target.name(), &target),
+            (&child, driver.format),
+            size,
+        )?;
         sink.write_at(FileOffset::ZERO, &manifest.to_json()?)?;
         let mut report = self.report(driver, [&base, &target], &made, &manifest, &written);
         report.notes.extend(written.commit()?);
@@ -198,27 +205,23 @@ pub(crate) fn require_base_format(driver: &Driver, base: &Disk) -> Result<()> {
     })
 }
 
-/// The manifest of the child.
-fn describe(
-    driver: &Driver,
-    output: &Target,
-    size: Bytes,
-    [base, target]: [&Disk; 2],
+/// The manifest of a child that was made with proofs, of a disk of `size` bytes. Each image is called as its caller says.
+pub(crate) fn describe(
     made: &delta::Made,
+    (base_name, base): (&str, &Disk),
+    (target_name, target): (&str, &Disk),
+    (child_name, format): (&str, Format),
+    size: Bytes,
 ) -> Result<Manifest> {
-    let of = |disk: &Disk| manifest::ImageName {
-        name: disk.name(),
-        format: disk.top.driver.format,
+    let named = |name: &str, format| manifest::ImageName {
+        name: name.to_owned(),
+        format,
         identity: None,
     };
     let base = manifest::ImageName {
         identity: base.facts().identity.as_ref(),
-        ..of(base)
+        ..named(base_name, base.top.driver.format)
     };
-    let child = manifest::ImageName {
-        name: shown(output.spec.path.file_name().unwrap_or_default().as_ref()),
-        format: driver.format,
-        identity: None,
-    };
-    Manifest::describe(made, &base, &of(target), &child, size)
+    let target = named(target_name, target.top.driver.format);
+    Manifest::describe(made, &base, &target, &named(child_name, format), size)
 }

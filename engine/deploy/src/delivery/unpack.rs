@@ -7,9 +7,9 @@ use imgdelta_core::{
     AtomicFile, Bytes, Error, FileVersion, Format, ImageWriter, Kind, Result, SECTOR, Source,
 };
 use imgdelta_delta::{
-    Apply, Chain, Convert, Converted, DigestCache, Layer, Manifest, digest_cache::LeafWriter,
+    Apply, Chain, Converted, DigestCache, Layer, Manifest, digest_cache::LeafWriter,
 };
-use imgdelta_operations::Stage;
+use imgdelta_operations::{Stage, stored_image::whole_copy};
 use imgdelta_registry::{OpenSpec, Opened, open_image};
 use imgdelta_repository::catalogue::{Record, Repository};
 
@@ -174,13 +174,7 @@ impl Unpacked<'_> {
             };
             return written.map_err(|error| self.explain(error));
         }
-        let copy = Convert {
-            disk: &self.disk,
-            proves: true,
-            memory: &DigestCache::none(),
-            work: errand.run.work,
-        };
-        copy.run_keeping(writer, leaves)
+        whole_copy(&self.disk, errand.run.work).run_keeping(writer, leaves)
     }
 
     /// Base and child as the engine applies them; of a whole image there is nothing to apply.

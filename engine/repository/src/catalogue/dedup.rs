@@ -2,12 +2,15 @@
 //!
 //! Which base is best is the matter of [`choice`](crate::choice).
 
-use std::{os::unix::fs::MetadataExt, path::Path};
+use std::path::Path;
 
-use imgdelta_core::{AtomicFile, Bytes, Error, Outputs, Result, SECTOR};
-use imgdelta_delta::{DigestCache, Make, Proof, digest_cache::LeafReader};
-use imgdelta_operations::Disk;
-use imgdelta_registry::{OpenSpec, check_child, create, extension_of, new_parent};
+use imgdelta_core::{AtomicFile, Bytes, Result};
+use imgdelta_delta::{Proof, digest_cache::LeafReader};
+use imgdelta_operations::{
+    Disk,
+    stored_image::{ChildDraft, NewChild, NoChild, room_on_disk},
+};
+use imgdelta_registry::{OpenSpec, extension_of};
 
 use super::{
     Repository, Run,
@@ -16,7 +19,7 @@ use super::{
     lineage::leaves_of,
     listing::Listing,
     record::{How, Record},
-    store::{Stored, output_spec},
+    store::Stored,
     words::Name,
 };
 use crate::choice::{Choice, Facts, Leaves, Node, Rules, Span, choose};
@@ -108,40 +111,34 @@ impl Repository {
         run: &Run<'_>,
     ) -> Result<Result<(Stored, Bytes), String>> {
         let parent = self.open_disk(base)?;
-        if let Err(fault) = check_child(parent.top.driver, &parent.traits(), &disk.traits()) {
-            let why = fault.message();
-            return Ok(Err(format!(
-                "'{}' can have no such child: {why}",
-                base.name
-            )));
-        }
-        let (path, place) = self.free_place(name, extension_of(base.format))?;
-        let link = new_parent(&parent.top, &place)?;
-        let output = create(
-            &output_spec(&place, base.format),
-            disk.chain.disk(),
-            Some(link),
-        )?;
-        if output.writer.shape().size != proof.size {
-            return Ok(Err(format!("{} holds no disk of its size", base.format)));
-        }
-        Make {
+        let child = NewChild {
             base: &parent.chain,
+            parent: &parent.top,
             target: &disk.chain,
-            proves: false,
-            memory: &DigestCache::none(),
-            work: run.work,
-        }
-        .run(output.writer)?;
-        // Some file systems count what a file takes only when it is written out.
-        output.drafts.main()?.sync()?;
-        let len = taken(output.drafts.written_at())?;
-        if !self.is_proven(output.drafts.written_at(), base, &proof, run)? {
+            target_format: disk.top.driver.format,
+            exec: run.work,
+        };
+        let written = child.write(|| self.free_place(name, extension_of(base.format)))?;
+        let ChildDraft { place, drafts } = match written {
+            Ok(written) => written,
+            Err(NoChild::Rule(fault)) => {
+                let why = fault.message();
+                return Ok(Err(format!(
+                    "'{}' can have no such child: {why}",
+                    base.name
+                )));
+            }
+            Err(NoChild::Size { format, .. }) => {
+                return Ok(Err(format!("{format} holds no disk of its size")));
+            }
+        };
+        let len = room_on_disk(drafts.written_at())?;
+        if !self.is_proven(drafts.written_at(), base, &proof, run)? {
             let why = "is not what its record says: 'imgdelta repo verify' says where";
             return Ok(Err(format!("'{}' {why}", base.name)));
         }
         let stored = Stored {
-            files: Files::AtomicFileSet(path, output.drafts),
+            files: Files::AtomicFileSet(place, drafts),
             format: base.format,
             proof,
             leaves,
@@ -161,13 +158,6 @@ impl Repository {
         let (found, _) = self.prove(&stored, &self.list()?, run)?;
         Ok(found.id == proof.id)
     }
-}
-
-/// How much room a file takes. A block that is there for a few sectors of it is mostly a hole, where the file system knows holes.
-fn taken(file: &Path) -> Result<Bytes> {
-    let metadata = std::fs::metadata(file)
-        .map_err(|cause| Error::host("cannot look at", cause).in_file(file))?;
-    Ok(Bytes(metadata.blocks().saturating_mul(SECTOR)))
 }
 
 /// A repository's images, and one that is not entered yet.

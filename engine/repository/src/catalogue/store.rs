@@ -5,13 +5,14 @@ use std::path::Path;
 
 use imgdelta_core::{AtomicFile, Error, Existing, Format, Kind, Options, Result, Source};
 use imgdelta_delta::{
-    Convert, DigestCache, Proof,
+    DigestCache, Proof,
     digest::{prove, prove_keeping},
 };
-use imgdelta_operations::Disk;
-use imgdelta_registry::{
-    OpenSpec, OutputSpec, Policy, check_base_format, create, extension_of, new_parent,
+use imgdelta_operations::{
+    Disk,
+    stored_image::{WholeImage, whole_copy},
 };
+use imgdelta_registry::{OpenSpec, Output, Policy, check_base_format, extension_of, new_parent};
 
 use super::{
     Repository, Run,
@@ -171,31 +172,19 @@ impl Repository {
 
     /// Writes the disk anew as one file of its format.
     fn rewrite(&self, disk: &Disk, name: &Name, run: &Run<'_>) -> Result<Stored> {
-        let format = disk.top.driver.format;
-        let disk = &disk.chain;
-        let (mut path, mut place) = self.free_place(name, extension_of(format))?;
-        let mut output = create(&output_spec(&place, format), disk.disk(), None)?;
-        let mut format = format;
-        if output.writer.shape().size != disk.size() {
-            // The format can only hold a rounded size, which would be another disk.
-            format = Format::Raw;
-            drop(output);
-            (path, place) = self.free_place(name, extension_of(format))?;
-            output = create(&output_spec(&place, format), disk.disk(), None)?;
-        }
-        let copy = Convert {
-            disk,
-            proves: true,
-            memory: &DigestCache::none(),
-            work: run.work,
-        };
-        let (copied, leaves) = copy.run_keeping(output.writer, self.new_leaves()?)?;
+        let (format, disk) = (disk.top.driver.format, &disk.chain);
+        let whole = WholeImage::begin(format, disk.disk(), |format| {
+            self.free_place(name, extension_of(format))
+        })?;
+        let Output { writer, drafts } = whole.output;
+        let copy = whole_copy(disk, run.work);
+        let (copied, leaves) = copy.run_keeping(writer, self.new_leaves()?)?;
         let proof = copied
             .proof
             .ok_or_else(|| Error::new(Kind::Host, "the copy was not proven"))?;
         Ok(Stored {
-            files: Files::AtomicFileSet(path, output.drafts),
-            format,
+            files: Files::AtomicFileSet(whole.place, drafts),
+            format: whole.format,
             proof,
             leaves,
             link: None,
@@ -279,14 +268,4 @@ fn extension<'a>(original: &Path, driver: &'a imgdelta_core::Driver) -> &'a str 
     known
         .copied()
         .unwrap_or_else(|| extension_of(driver.format))
-}
-
-/// A new image at `place`, of a format, with that one's defaults.
-pub(super) fn output_spec(place: &Path, format: Format) -> OutputSpec {
-    OutputSpec {
-        path: place.to_owned(),
-        format: Some(format),
-        options: Options::default(),
-        existing: Existing::Keep,
-    }
 }

@@ -76,6 +76,8 @@ impl Repository {
             };
             let verify = |record: &&Record| self.verified(record, &one);
             for verified in run.work.install(|| parallel::map(part, verify))?? {
+                // Who stops while one is told hears of no other, though those beside it are through.
+                run.work.watch.go_on()?;
                 report(&verified);
                 all.push(verified);
             }

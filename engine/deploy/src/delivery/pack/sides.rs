@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use imgdelta_core::{Bytes, Existing, FileOffset, Format, NewParent, Outputs, Result};
-use imgdelta_delta::{
-    ContentId, Convert, Digest, DigestCache, Made, Make, Manifest, digest_cache::LeafReader,
-    manifest::ImageName,
+use imgdelta_delta::{ContentId, Digest, digest_cache::LeafReader};
+use imgdelta_operations::{
+    Stage,
+    stored_image::{SentChild, require_child, whole_copy},
 };
-use imgdelta_operations::Stage;
 use imgdelta_registry::{Output, OutputSpec, create, extension_of, new_parent};
 use imgdelta_repository::{
     catalogue::{Name, Record, Repository, lineage::row},
@@ -22,7 +22,6 @@ use crate::delivery::{
     Errand,
     hash::sha256,
     index::{Item, Pointer, Shipped},
-    native::require_child,
 };
 
 /// Most bytes of an image's name in the name of a file.
@@ -143,25 +142,19 @@ impl Sides {
         errand: &Errand<'_>,
     ) -> Result<(Shipped, Shipped)> {
         let (name, beside) = self.names()?;
-        let target = &self.image.disk.chain;
-        let spec = self.spec(folder, &name, form::of_child(target.size()))?;
+        let image = &self.image;
+        let spec = self.spec(folder, &name, form::of_child(image.disk.size()))?;
         let link = link_of(base, &spec.path)?;
-        let Output { writer, drafts } = create(&spec, target.disk(), Some(link))?;
-        let size = writer.shape().size;
-        let make = Make {
-            base: &base.disk.chain,
-            target,
-            proves: true,
-            memory: &DigestCache::none(),
-            work: errand.run.work,
+        let sent = SentChild {
+            base: (base.record.name.as_str(), &base.disk),
+            target: (image.record.name.as_str(), &image.disk),
+            exec: errand.run.work,
         };
-        let made = match known {
-            Some((base, image)) => make.run_knowing(writer, base, image),
-            None => make.run(writer),
-        }?;
-        base.require(made.base.as_ref())?;
-        self.image.require(made.target.as_ref())?;
-        let manifest = self.describe(base, &name, size, &made)?.to_json()?;
+        let child = sent.write(&spec, link, known)?;
+        base.require(child.made.base.as_ref())?;
+        image.require(child.made.target.as_ref())?;
+        let manifest = sent.manifest(name.as_str(), self.format, &child)?;
+        let (manifest, drafts) = (manifest.to_json()?, child.drafts);
         drafts
             .other(beside.as_str())?
             .write_at(FileOffset::ZERO, &manifest)?;
@@ -188,13 +181,7 @@ impl Sides {
         let data = data.map_or(disk.size(), |data| data.whole());
         let spec = self.spec(folder, &name, form::of_whole(data))?;
         let Output { writer, drafts } = create(&spec, disk.disk(), None)?;
-        let copied = Convert {
-            disk,
-            proves: true,
-            memory: &DigestCache::none(),
-            work: errand.run.work,
-        }
-        .run(writer)?;
+        let copied = whole_copy(disk, errand.run.work).run(writer)?;
         self.image.require(copied.proof.as_ref())?;
         let file = shipped(name, drafts.written_at(), errand)?;
         drafts.commit()?;
@@ -226,25 +213,6 @@ impl Sides {
         let file = format!("{shown}.{}.{from}.{extension}", digits(image));
         let beside = format!("{file}.manifest.json");
         Ok((file.parse()?, beside.parse()?))
-    }
-
-    /// The manifest of the child.
-    fn describe(&self, base: &Side, file: &Name, size: Bytes, made: &Made) -> Result<Manifest> {
-        let of = |record: &Record| ImageName {
-            name: record.name.to_string(),
-            format: record.format,
-            identity: None,
-        };
-        let base_name = ImageName {
-            identity: base.disk.facts().identity.as_ref(),
-            ..of(&base.record)
-        };
-        let child = ImageName {
-            name: file.to_string(),
-            format: self.format,
-            identity: None,
-        };
-        Manifest::describe(made, &base_name, &of(&self.image.record), &child, size)
     }
 }
 
