@@ -135,6 +135,28 @@ fn a_device_that_is_mounted_is_not_written_whatever_the_user_says() {
 }
 
 #[test]
+fn a_device_on_which_a_loop_device_stands_is_not_written() {
+    let place = Place::golden();
+    place.write("disk", &vec![0; 16 << 20]);
+    let Some(device) = Loop::over(&place, "disk") else {
+        return;
+    };
+    let Some(above) = Loop::over(&place, &device.0) else {
+        return;
+    };
+    let before = place.read("disk");
+    let line = format!("convert patched.qcow2 -f raw -o {} --force", device.0);
+    let said = place.refused(&line, 9);
+    assert!(
+        said.contains(&format!("{} stands on it", above.0)),
+        "{said}"
+    );
+    assert!(place.read("disk") == before);
+    drop(above);
+    place.ok(&line);
+}
+
+#[test]
 fn the_base_of_what_goes_to_a_device_is_read_whatever_is_remembered_of_it() {
     let place = Place::golden();
     if !imgdelta_fixtures::peers::remembers(&place.path("")) {

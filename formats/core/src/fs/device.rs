@@ -5,7 +5,7 @@
 use std::{
     fs::{self, File},
     io,
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -22,6 +22,10 @@ use crate::{Error, Kind, Result};
 /// Busy, if it or a part of it is mounted, or held by another device (a RAID, a volume group, a loop) or as swap space; Host, if the host
 /// cannot open it.
 pub(crate) fn open_unused(place: &Path) -> Result<File> {
+    // The kernel lets a loop device over this one be, which does not claim it.
+    if fs::metadata(place).is_ok_and(|found| !loops_over(found.rdev()).is_empty()) {
+        return Err(in_use(place));
+    }
     // Without O_CREAT, O_EXCL claims a block device: the kernel refuses what is mounted or held.
     let opened = File::options()
         .write(true)
@@ -63,6 +67,8 @@ fn uses_of(device: u64) -> Vec<String> {
     let Ok(own) = fs::canonicalize(sys) else {
         return uses;
     };
+    let loops = loops_over(device).into_iter();
+    uses.extend(loops.map(|name| format!("/dev/{name} stands on it")));
     let mut devices = vec![own.clone()];
     if own.join("partition").exists() {
         devices.extend(own.parent().map(Path::to_owned));
@@ -91,6 +97,18 @@ fn uses_of(device: u64) -> Vec<String> {
         }
     }
     uses
+}
+
+/// The loop devices whose blocks stand on the device of that number.
+fn loops_over(device: u64) -> Vec<String> {
+    let mut loops = names_in(Path::new("/sys/block"));
+    loops.retain(|name| {
+        let backing = Path::new("/sys/block").join(name).join("loop/backing_file");
+        let path = fs::read_to_string(backing).unwrap_or_default();
+        let found = fs::metadata(path.trim_end_matches('\n'));
+        found.is_ok_and(|found| found.file_type().is_block_device() && found.rdev() == device)
+    });
+    loops
 }
 
 /// The folders at which the device of that number, or that name, is mounted. Some file systems have numbers of their own.
