@@ -108,6 +108,7 @@ pub struct Provenance {
 /// In which way an image came here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum How {
     /// Its file was copied as it is.
     Copied,

@@ -33,6 +33,7 @@ pub struct Choice {
 
 /// What travels.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Decision {
     /// Nothing: the site has the image, under this id.
     There(String),
@@ -44,6 +45,7 @@ pub enum Decision {
 
 /// Why an image travels as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Because {
     /// The two sides have no image in common.
     NothingInCommon,
