@@ -135,7 +135,7 @@ impl Apply {
             apply.run_proving(writer)
         };
         let (copied, base_from_memory) = applied.map_err(|error| self.explain(&pair, error))?;
-        let (file_size, on_disk) = (written.file_size(), written.on_disk());
+        let (file_size, on_disk) = (written.file_size(), written.on_disk()?);
         let mut notes = pair.notes();
         notes.extend(written.commit()?);
         Ok(ApplyReport {

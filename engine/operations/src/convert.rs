@@ -166,7 +166,7 @@ impl Convert {
         let (writer, written) = output.split();
         context.begin(Stage::Convert(path));
         let copied = convert.run(writer)?;
-        let (file_size, on_disk) = (written.file_size(), written.on_disk());
+        let (file_size, on_disk) = (written.file_size(), written.on_disk()?);
         let mut notes = self.notes(&input, driver.format.name(), size);
         notes.extend(written.commit()?);
         let top = chain.layers().first();

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::{
     context::{Context, Ids, Stage},
     disk::{Disk, DiskRef},
-    output::{ImageOutput, Target, WrittenImage, shown},
+    output::{ImageOutput, Target, shown},
 };
 
 /// How a child is to be made.
@@ -140,7 +140,9 @@ impl Make {
             size,
         )?;
         sink.write_at(FileOffset::ZERO, &manifest.to_json()?)?;
-        let mut report = self.report(driver, [&base, &target], &made, &manifest, &written);
+        let mut report = self.report(driver, [&base, &target], &made, &manifest);
+        report.file_size = written.file_size();
+        report.on_disk = written.on_disk()?;
         report.notes.extend(written.commit()?);
         Ok(report)
     }
@@ -152,7 +154,6 @@ impl Make {
         [base, target]: [&Disk; 2],
         made: &delta::Made,
         manifest: &Manifest,
-        written: &WrittenImage,
     ) -> ChildReport {
         let path = &self.output.spec.path;
         let same = manifest.base.content_id == manifest.result.content_id;
@@ -171,8 +172,8 @@ impl Make {
             child: shown(path),
             format: driver.format.name(),
             size: manifest.child.size,
-            file_size: written.file_size(),
-            on_disk: written.on_disk(),
+            file_size: None,
+            on_disk: None,
             manifest: shown(&manifest::place_of(path)),
             base: base.named(Some(manifest.base.content_id.clone())),
             target: target.named(Some(manifest.result.content_id.clone())),

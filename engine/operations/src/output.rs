@@ -190,16 +190,19 @@ impl WrittenImage {
         }
     }
 
-    /// What the image's files take on the host, if there are any.
-    pub(crate) fn on_disk(&self) -> Option<u64> {
+    /// What the image's files take on the host, in bytes, if there are any. They are made durable for that: some file systems count it only
+    /// when it is written out.
+    ///
+    /// # Errors
+    /// Host, if they cannot be: a host may say that once only.
+    pub(crate) fn on_disk(&self) -> Result<Option<u64>> {
         let beside = self.beside.lock().unwrap_or_else(PoisonError::into_inner);
         match &self.place {
             Place::Files(drafts) => {
-                // Some file systems count what a file takes only when it is written out.
-                drafts.main().and_then(|main| main.sync()).ok()?;
-                drafts.on_disk_without(&beside).ok().map(|len| len.0)
+                drafts.main()?.sync()?;
+                Ok(drafts.on_disk_without(&beside).ok().map(|len| len.0))
             }
-            Place::Nowhere(_) | Place::Stream => None,
+            Place::Nowhere(_) | Place::Stream => Ok(None),
         }
     }
 
