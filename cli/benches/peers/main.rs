@@ -1,9 +1,11 @@
 //! imgdelta beside its peers on the same disks, in the same run, durable against durable: medians as a Markdown table.
 //!
-//! `cargo bench -p imgdelta-cli --bench peers [-- --work DIR --runs 5 --only NAME --imgdelta PATH]`
+//! `cargo bench -p imgdelta-cli --bench peers [-- --work DIR --runs 5 --only NAME --imgdelta PATH --beside PATH]`
 //!
 //! The first run makes the disks (minutes, 20 GiB, see `benches/workloads/make.sh`). Times of one run are comparable with
 //! each other and with nothing else: look at the ratios.
+//!
+//! `--beside PATH` takes another imgdelta for the peer, with the very same commands: what a change did to speed and memory.
 //!
 //! `--only "deploy "` is the deliveries beside rsync, borg, casync and the whole image (`fixtures/peers/install.sh --bench`
 //! installs those): 10 GiB more while it runs, 3 GiB of which stay, and their table has how much travelled.
@@ -26,6 +28,7 @@ struct Options {
     runs: usize,
     only: Option<String>,
     imgdelta: PathBuf,
+    beside: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -44,6 +47,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
         runs: 5,
         only: None,
         imgdelta: env!("CARGO_BIN_EXE_imgdelta").into(),
+        beside: None,
     };
     while let Some(name) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{name} wants a value"));
@@ -52,6 +56,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
             "--work" => options.work = value()?.into(),
             "--only" => options.only = Some(value()?),
             "--imgdelta" => options.imgdelta = value()?.into(),
+            "--beside" => options.beside = Some(value()?.into()),
             "--runs" => {
                 options.runs = value()?
                     .parse()
@@ -72,7 +77,15 @@ fn run(options: &Options) -> Result<(), String> {
         .work
         .canonicalize()
         .map_err(|error| error.to_string())?;
-    let rows: Vec<Row> = rows::all(&work, &options.imgdelta)
+    let mut rows = rows::all(&work, &options.imgdelta);
+    if let Some(other) = &options.beside {
+        for (row, other) in rows.iter_mut().zip(rows::all(&work, other)) {
+            row.peer = Some(other.ours);
+        }
+        // Beside each of its peers a delivery is the same delivery.
+        rows.dedup_by(|one, other| one.ours.steps == other.ours.steps);
+    }
+    let rows: Vec<Row> = rows
         .into_iter()
         .filter(|row| {
             options
