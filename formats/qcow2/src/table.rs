@@ -130,7 +130,9 @@ impl Table {
             .unwrap_or_default();
         let mut run: Option<Extent> = None;
         let mut next = at;
-        for entry in bytes.chunks_exact(width) {
+        let mut rest = bytes;
+        while let Some((entry, others)) = rest.split_at_checked(width) {
+            rest = others;
             let guest = next.align_down(cluster);
             let end = guest.saturating_add(cluster);
             while next < end && next < stop {
@@ -152,11 +154,53 @@ impl Table {
                     (None, None) => break,
                 }
             }
+            if let Some(run) = &mut run {
+                let most = stop.since(next).0 / cluster.0;
+                let alike = self.going_on(entry, others, run).take(in_memory(most));
+                let alike = alike.count();
+                let longer = cluster.0.saturating_mul(alike as u64);
+                run.len = Bytes(run.len.0.saturating_add(longer));
+                next = run.end();
+                rest = others
+                    .get(alike.saturating_mul(width)..)
+                    .unwrap_or_default();
+            }
         }
         run.ok_or_else(|| {
             let fault = Fault::NoData { guest: at };
             in_l2(fault, place)
         })
+    }
+
+    /// The entries of `others` that go on as `entry` before them, where `run` ends: most do, and their words alone tell it. An item each.
+    fn going_on<'a>(
+        &self,
+        entry: &[u8],
+        others: &'a [u8],
+        run: &Extent,
+    ) -> impl Iterator<Item = ()> + use<'a> {
+        let width = Bytes(self.geometry.l2_entry()).in_memory();
+        let (word, bitmap) = words(entry);
+        let cluster = self.geometry.cluster().0;
+        // By how much each word is larger than the one before it, and how many may be.
+        let (step, most) = match run.state {
+            State::Absent if (word.0, bitmap) == (0, 0) => (0, u64::MAX),
+            State::Zero if !self.geometry.extended => (0, u64::MAX),
+            State::Data { at, .. } if !self.geometry.extended => {
+                let host = at.saturating_add(run.len);
+                (cluster, self.data_end.0.saturating_sub(host.0) / cluster)
+            }
+            _ => (0, 0),
+        };
+        let mut expected = word.0;
+        others
+            .chunks_exact(width)
+            .take(in_memory(most))
+            .map_while(move |entry| {
+                expected = expected.checked_add(step)?;
+                let (word, bitmap) = words(entry);
+                (word.0 == expected && bitmap == 0).then_some(())
+            })
     }
 
     /// The entry at the start of `bytes`, as that of the cluster at `guest`.
@@ -189,6 +233,11 @@ impl Table {
         };
         Ok(Extent { at, len, state })
     }
+}
+
+/// As many as there are in memory at most.
+fn in_memory(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
 }
 
 /// The words of an L2 entry; the second is 0 where entries have one.
