@@ -138,8 +138,8 @@ proptest! {
         let watch = Watch::default();
         let known = LeafReader::open(&at("base")).expect("it is there");
         let kept = LeafWriter::create(&at("child")).expect("room");
-        let (proof, draft) = prove_over(&whole, &base, known, kept, work(&watch, threads)).expect("it is proven");
-        draft.commit().expect("room");
+        let (proof, draft) = prove_over(&whole, &base, known, Some(kept), work(&watch, threads)).expect("it is proven");
+        draft.expect("it is kept").commit().expect("room");
         let bytes = content(&[above, below].concat());
         prop_assert_eq!(proof.id, id_of(&bytes));
         prop_assert_eq!(read_all(&at("child"), 7).expect("it reads"), leaves_of(&bytes));
@@ -275,7 +275,7 @@ fn leaves_that_do_not_make_their_id_are_found_out() -> Result<()> {
     let watch = Watch::default();
     let kept = LeafWriter::create(&folder.path().join("child.leaves"))?;
     let known = LeafReader::open(&place)?;
-    let error = prove_over(&whole, &base, known, kept, work(&watch, 2)).expect_err("damaged");
+    let error = prove_over(&whole, &base, known, Some(kept), work(&watch, 2)).expect_err("damaged");
     assert_eq!(error.code(), "leaves");
     for cut in [0, 10, 24, 40, bytes.len() - 1] {
         fs::write(&place, &bytes[..cut]).expect("room");

@@ -8,6 +8,8 @@
 //! | [`apply`], [`attach`] | a child and its base, proven: as a full image, or linked |
 //! | [`convert`] | a disk as one image of any format |
 //! | [`stored_image`] | an image that a repository keeps or a deployment sends, in the making |
+//! | [`received_image`] | an image that came, as a disk over a base that is here |
+//! | [`proof`] | what proves a disk to the repository that keeps it |
 //! | [`compare`], [`map`], [`info`], [`check`], [`digest`] | what a disk or an image is |
 //!
 //! Nothing here prints, reads arguments or ends the process. Depends on `imgdelta-delta` (whole disks) and `imgdelta-registry` (formats);
@@ -26,6 +28,8 @@ pub mod info;
 pub mod make;
 pub mod map;
 mod output;
+pub mod proof;
+pub mod received_image;
 pub mod stored_image;
 
 pub use apply::{Apply, ApplyReport};

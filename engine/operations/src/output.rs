@@ -200,7 +200,7 @@ impl WrittenImage {
         match &self.place {
             Place::Files(drafts) => {
                 drafts.main()?.sync()?;
-                Ok(drafts.on_disk_without(&beside).ok().map(|len| len.0))
+                Ok(Some(drafts.on_disk_without(&beside)?.0))
             }
             Place::Nowhere(_) | Place::Stream => Ok(None),
         }

@@ -8,17 +8,20 @@ use std::{
     fmt,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use imgdelta_core::{
-    Bytes, Error, Existing, Format, Kind, NewDisk, NewParent, Options, Outputs, Result, SECTOR,
+    AtomicFile, Bytes, Driver, Error, Existing, FileSource, Format, Kind, NewDisk, NewParent,
+    Options, Outputs, Result, SECTOR, Source,
 };
 use imgdelta_delta::{
-    Chain, Convert, DigestCache, ExecContext, Made, Make, Manifest, digest_cache::LeafReader,
+    Chain, Convert, Converted, DigestCache, ExecContext, Made, Make, Manifest,
+    digest_cache::LeafReader,
 };
 use imgdelta_registry::{
-    AtomicFileSet, DiskTraits, Opened, Output, OutputSpec, check_child, create, driver_of,
-    new_parent,
+    AtomicFileSet, DiskTraits, OpenSpec, Opened, Output, OutputSpec, check_child, create,
+    driver_of, new_parent,
 };
 
 use crate::{
@@ -110,6 +113,40 @@ pub fn whole_copy<'a>(disk: &'a Chain, exec: ExecContext<'a>) -> Convert<'a> {
         memory: &NOTHING_KNOWN,
         work: exec,
     }
+}
+
+/// Lets the child in `copy` name `parent`: the copy of a child, which will stand where its draft says. Returns it as it will be read there: by
+/// its own link, with no options.
+///
+/// # Errors
+/// Unsupported, if children of that format carry no link; as [`new_parent`] and [`Disk::open`]; Host, if the link cannot be written.
+pub fn relinked(copy: &AtomicFile, driver: &Driver, parent: &Opened) -> Result<Disk> {
+    let relink = driver
+        .relink
+        .ok_or_else(|| Error::new(Kind::Unsupported, format!("{} has no links", driver.format)))?;
+    let file: Arc<dyn Source> = Arc::new(FileSource::open(copy.written_at())?);
+    let link = new_parent(parent, copy.place())?;
+    for patch in relink(&file, &link)? {
+        copy.sink().write_at(patch.at, &patch.bytes)?;
+    }
+    Disk::open(&OpenSpec {
+        format: Some(driver.format),
+        ..OpenSpec::of(copy.written_at())
+    })
+}
+
+/// Writes a disk as the whole image that `spec` says, to be sent on: proven in the same pass, but neither durable nor in its place.
+///
+/// # Errors
+/// As [`create`](fn@create); those of the disk; Host, if an input changed meanwhile; Interrupted.
+pub fn write_whole(
+    disk: &Chain,
+    spec: &OutputSpec,
+    exec: ExecContext<'_>,
+) -> Result<(Converted, AtomicFileSet)> {
+    let Output { writer, drafts } = create(spec, disk.disk(), None)?;
+    let converted = whole_copy(disk, exec).run(writer)?;
+    Ok((converted, drafts))
 }
 
 /// A child that is to be kept beside its base, in that one's format.

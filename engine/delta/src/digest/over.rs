@@ -22,7 +22,7 @@ const LONGEST_SAME: Bytes = Bytes::mib(256);
 /// leaves are those of `known`, which are the base's. They are believed: a file that is not what it says is found out, a base that
 /// has changed since is not.
 ///
-/// The disk's own leaves go to `keeping`, whose file is then complete, but neither durable nor in its place.
+/// The disk's own leaves go to `keeping`, if they are wanted: its file is then complete, but neither durable nor in its place.
 ///
 /// # Errors
 /// Corrupt with the code `leaves`, if `known` is damaged or of another disk; else as [`prove`](super::prove).
@@ -30,9 +30,9 @@ pub fn prove_over(
     disk: &Chain,
     base: &Chain,
     known: LeafReader,
-    keeping: LeafWriter,
+    keeping: Option<LeafWriter>,
     work: ExecContext<'_>,
-) -> Result<(Proof, AtomicFile)> {
+) -> Result<(Proof, Option<AtomicFile>)> {
     if known.size() != base.size() {
         return Err(wrong_leaves("are of a disk of another size"));
     }
@@ -45,12 +45,13 @@ pub fn prove_over(
     // A base that is longer is walked to its end too: of its leaves none is left out.
     let end = disk.size().max(base.size());
     let expected = known.id();
+    let is_kept = keeping.is_some();
     let source = Source {
         planner: ExtentPlanner::new(Some(base), disk, end, options),
         known,
         base: Prover::new(base.size(), None),
     };
-    let prover = Prover::new(disk.size(), Some(keeping));
+    let prover = Prover::new(disk.size(), keeping);
     work.watch.begin(end);
     let each = Bytes(WINDOW.0 + disk.decoding().memory.0);
     let workers = work.cpu_workers(each, || Aligned::zeroed(WINDOW));
@@ -60,7 +61,11 @@ pub fn prove_over(
     if source.base.finish(false).id != expected {
         return Err(wrong_leaves("do not make its content id"));
     }
-    prover.finish_kept()
+    if is_kept {
+        let (proof, leaves) = prover.finish_kept()?;
+        return Ok((proof, Some(leaves)));
+    }
+    Ok((prover.finish(true), None))
 }
 
 struct Source<'a> {

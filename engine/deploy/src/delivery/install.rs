@@ -97,7 +97,7 @@ fn install_once(
     let mut notes = Vec::new();
     let name = free_name(listing, item, &mut notes)?;
     let child = match ground.filter(|_| manner.as_child) {
-        Some(ground) => as_child(site, ground, &came.disk, item, &name, &mut notes, errand)?,
+        Some(ground) => as_child(site, ground, came.disk(), item, &name, &mut notes, errand)?,
         None => None,
     };
     let is_child = child.is_some();

@@ -4,13 +4,11 @@
 use std::{path::Path, sync::Arc};
 
 use imgdelta_core::{
-    AtomicFile, Bytes, Error, FileVersion, Format, ImageWriter, Kind, Result, SECTOR, Source,
+    AtomicFile, Bytes, Error, FileVersion, Format, ImageWriter, Kind, Result, Source,
 };
-use imgdelta_delta::{
-    Apply, Chain, Converted, DigestCache, Layer, Manifest, digest_cache::LeafWriter,
-};
-use imgdelta_operations::{Stage, stored_image::whole_copy};
-use imgdelta_registry::{OpenSpec, Opened, open_image};
+use imgdelta_delta::{Chain, Converted, Manifest, digest_cache::LeafWriter};
+use imgdelta_operations::{Stage, received_image::ReceivedImage};
+use imgdelta_registry::Opened;
 use imgdelta_repository::catalogue::{Record, Repository};
 
 use super::{
@@ -66,13 +64,10 @@ impl Ground {
 /// What came, open as a disk.
 #[derive(Debug)]
 pub(super) struct Unpacked<'a> {
-    /// The disk.
-    pub(super) disk: Chain,
+    image: ReceivedImage,
     item: &'a Item,
-    /// Its base and what that must be; of a whole image there is none.
-    under: Option<(&'a Ground, Manifest)>,
-    /// Whether that is what it must be.
-    is_proven: bool,
+    /// What its base is here; of a whole image there is none.
+    ground: Option<&'a Ground>,
 }
 
 /// The image as a disk that is written nowhere: a step on the way to others. It is proven when it is used as their base.
@@ -83,7 +78,7 @@ pub fn step(goods: &Goods<'_>, ground: Option<&Ground>, errand: &Errand<'_>) -> 
     let mut came = unpack(goods, ground)?;
     came.prove_base(errand)?;
     Ok(Ground {
-        chain: came.disk,
+        chain: came.disk().clone(),
         entered: None,
     })
 }
@@ -95,17 +90,12 @@ pub fn step(goods: &Goods<'_>, ground: Option<&Ground>, errand: &Errand<'_>) -> 
 pub(super) fn unpack<'a>(goods: &Goods<'a>, ground: Option<&'a Ground>) -> Result<Unpacked<'a>> {
     let item = goods.item;
     item.judge()?;
-    let opened = open_image(&OpenSpec {
-        format: Some(item.format),
-        ..OpenSpec::of(goods.file)
-    })?;
-    let layer = Layer::new(opened.image, opened.id);
+    let size = Bytes(item.size);
     let Some(base) = &item.base else {
         return Ok(Unpacked {
-            disk: sized(&Chain::new(vec![layer])?, item)?,
+            image: ReceivedImage::whole(goods.file, item.format, size)?,
             item,
-            under: None,
-            is_proven: true,
+            ground: None,
         });
     };
     let ground = ground.ok_or_else(|| {
@@ -113,41 +103,41 @@ pub(super) fn unpack<'a>(goods: &Goods<'a>, ground: Option<&'a Ground>) -> Resul
         Error::new(Kind::Chain, message).with_code("no_base")
     })?;
     let promised = read_manifest(goods)?;
-    let disk = Chain::over(layer, &ground.chain)?;
     Ok(Unpacked {
-        disk: sized(&disk, item)?,
+        image: ReceivedImage::over(goods.file, item.format, size, &ground.chain, promised)?,
         item,
-        under: Some((ground, promised)),
-        is_proven: false,
+        ground: Some(ground),
     })
 }
 
 impl Unpacked<'_> {
+    /// The disk.
+    pub(super) const fn disk(&self) -> &Chain {
+        self.image.disk()
+    }
+
     /// Reads and proves the base, unless that is done.
     ///
     /// # Errors
     /// Chain, if it is another disk; Interrupted.
     pub(super) fn prove_base(&mut self, errand: &Errand<'_>) -> Result<()> {
-        if let (false, Some(base), Some(apply)) =
-            (self.is_proven, &self.item.base, self.apply(errand))
-        {
+        if let (false, Some(base)) = (self.image.is_proven(), &self.item.base) {
             (errand.told)(Stage::ProveBase(base.name.as_str()));
-            apply.prove_base().map_err(|error| self.explain(error))?;
         }
-        self.is_proven = true;
-        Ok(())
+        let proven = self.image.prove_base(errand.run.work);
+        proven.map_err(|error| self.explain(error))
     }
 
     /// Whether the base is only said by its id to be the one that is needed.
     pub(super) fn rests_on_claim(&self) -> bool {
-        let base = self.under.as_ref().and_then(|(ground, _)| ground.entered());
+        let base = self.ground.and_then(Ground::entered);
         let needed = self.item.base.as_ref().map(|base| base.content_id);
         base.is_some_and(|(record, _)| Some(record.content_id) != needed)
     }
 
     /// The base's file as it was opened, if the base lies in it byte for byte: a clone of that is most of the image.
     pub(super) fn clonable(&self) -> Option<(&Arc<dyn Source>, &FileVersion)> {
-        let (ground, _) = self.under.as_ref()?;
+        let ground = self.ground?;
         let (record, top) = ground.entered()?;
         let ([layer], Format::Raw) = (ground.chain.layers(), record.format) else {
             return None;
@@ -167,36 +157,15 @@ impl Unpacked<'_> {
         is_clone: bool,
         errand: &Errand<'_>,
     ) -> Result<(Converted, AtomicFile)> {
-        if let Some(apply) = self.apply(errand).filter(|_| is_clone || !self.is_proven) {
-            let written = match is_clone {
-                true => apply.run_onto_base(writer, leaves),
-                false => apply.run_keeping(writer, leaves),
-            };
-            return written.map_err(|error| self.explain(error));
-        }
-        whole_copy(&self.disk, errand.run.work).run_keeping(writer, leaves)
-    }
-
-    /// Base and child as the engine applies them; of a whole image there is nothing to apply.
-    fn apply<'b>(&'b self, errand: &Errand<'b>) -> Option<Apply<'b>> {
-        static NONE: DigestCache = DigestCache::none();
-        let (ground, promised) = self.under.as_ref()?;
-        Some(Apply {
-            base: &ground.chain,
-            disk: &self.disk,
-            manifest: Some(promised),
-            memory: &NONE,
-            work: errand.run.work,
-        })
+        let written = self.image.write(writer, leaves, is_clone, errand.run.work);
+        written.map_err(|error| self.explain(error))
     }
 
     /// A refusal, with what helps.
     fn explain(&self, error: Error) -> Error {
-        match (error.code(), &self.under) {
-            ("result_mismatch", _) => not_promised(self.item),
-            ("base_mismatch" | "base_is_result", Some((ground, _))) => {
-                explain(error, self.item, ground)
-            }
+        match (error.code(), self.ground) {
+            ("result_mismatch", Some(_)) => not_promised(self.item),
+            ("base_mismatch" | "base_is_result", Some(ground)) => explain(error, self.item, ground),
             _ => error,
         }
     }
@@ -206,19 +175,6 @@ impl Unpacked<'_> {
 pub(super) fn not_promised(item: &Item) -> Error {
     let message = format!("what came does not make '{}'; it is damaged", item.name);
     Error::new(Kind::Digest, message).with_code("result_mismatch")
-}
-
-/// The disk in its exact size, which its format may have rounded up to whole sectors.
-fn sized(disk: &Chain, item: &Item) -> Result<Chain> {
-    let size = Bytes(item.size);
-    if size == disk.size() || size.round_up(Bytes(SECTOR)) == disk.size() {
-        return Ok(disk.resized(size));
-    }
-    let found = disk.size().0;
-    Err(faulty(&format!(
-        "'{}' has {found} bytes, {} are listed",
-        item.name, size.0
-    )))
 }
 
 /// The child's manifest, if it is of this item.

@@ -1,13 +1,10 @@
 //! An image as the site will hold it, written and proven, but without a name yet: as a whole, or as a child of its base.
 
 use imgdelta_core::{AtomicFile, Bytes, Error, Format, Kind, Result};
-use imgdelta_delta::{
-    Chain, Proof,
-    digest::{prove_keeping, prove_over},
-    digest_cache::LeafReader,
-};
+use imgdelta_delta::{Chain, Proof, digest_cache::LeafReader};
 use imgdelta_operations::{
     Disk,
+    proof::prove_keeping,
     stored_image::{ChildDraft, NewChild, WholeImage, room_on_disk},
 };
 use imgdelta_registry::{OpenSpec, Output, extension_of};
@@ -51,7 +48,7 @@ pub(super) fn as_whole(
     notes: &mut Vec<String>,
     errand: &Errand<'_>,
 ) -> Result<Written> {
-    let disk = &came.disk;
+    let disk = came.disk();
     let wanted = format.unwrap_or(site.about().default_format);
     let whole = WholeImage::begin(wanted, disk.disk(), |format| {
         site.free_place(name, extension_of(format))
@@ -141,18 +138,9 @@ fn prove_child(
         format: Some(format),
         ..OpenSpec::of(child)
     })?;
-    let work = errand.run.work;
-    if let Some((base, _)) = ground.entered()
-        && let Ok(Some(known)) = site.leaves(base)
-        && let Some(below) = written.below()
-    {
-        match prove_over(&written.chain, &below, known, site.new_leaves()?, work) {
-            // The leaves are damaged: everything is read.
-            Err(error) if error.code() == "leaves" => {}
-            other => return other,
-        }
-    }
-    prove_keeping(&written.chain, site.new_leaves()?, work)
+    let below = ground.entered().zip(written.below());
+    let below = below.and_then(|((base, _), disk)| site.known_leaves(disk, base));
+    prove_keeping(&written, below, || site.new_leaves(), errand.run.work)
 }
 
 /// The proof, if it is that of the image that was promised.

@@ -3,8 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use imgdelta_core::{Kind, Result};
-use imgdelta_delta::{DigestCache, prove};
-use imgdelta_operations::{Context, Disk, Ids, Stage};
+use imgdelta_operations::{Context, Disk, Ids, Stage, proof::prove};
 use serde::Serialize;
 
 use super::{
@@ -164,7 +163,7 @@ fn foresee(repository: &Repository, spec: &AddSpec, context: &Context) -> Result
     }
     check_tags(&spec.tags)?;
     let work = context.exec(Ids::OfContent)?;
-    let proof = prove(&disk.chain, &DigestCache::none(), work)?;
+    let proof = prove(&disk.chain, work)?;
     if let Some(known) = listing.by_content(&proof.id) {
         return Ok((Image::of(known, &listing), false));
     }

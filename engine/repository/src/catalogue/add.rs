@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, path::Path};
 
 use imgdelta_core::{Error, Kind, Result};
-use imgdelta_delta::{ContentId, digest::prove_keeping};
-use imgdelta_operations::Disk;
+use imgdelta_delta::ContentId;
+use imgdelta_operations::{Disk, proof::prove_keeping};
 use imgdelta_registry::OpenSpec;
 
 pub use super::enter::Added;
@@ -127,7 +127,7 @@ impl Repository {
             if other.disk_size() != disk.chain.size() {
                 return Err(name_taken(name, other));
             }
-            let (proof, leaves) = prove_keeping(&disk.chain, self.new_leaves()?, run.work)?;
+            let (proof, leaves) = prove_keeping(disk, None, || self.new_leaves(), run.work)?;
             if proof.id != other.content_id {
                 return Err(name_taken(name, other));
             }

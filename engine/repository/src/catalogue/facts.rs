@@ -1,7 +1,7 @@
 //! What the choice of a base asks of a repository: its images as nodes, their leaves, what a child says itself.
 
 use imgdelta_core::{Bytes, Result, State, VirtOffset};
-use imgdelta_registry::open_image;
+use imgdelta_operations::Disk;
 
 use super::{Repository, inventory::Item, lineage::leaves_of, listing::Listing, record::Record};
 use crate::choice::{Facts, Leaves, Node, Span};
@@ -43,7 +43,7 @@ impl<'a> Holdings<'a> {
 
     /// The runs of which a child's own layer says something; `None` if there are too many.
     fn own_runs(&self, record: &Record) -> Result<Option<Vec<Span>>> {
-        let child = open_image(&self.repository.spec(record)?)?.image;
+        let child = Disk::open_alone(&self.repository.spec(record)?)?.top.image;
         let end = VirtOffset(child.facts().size.0);
         let mut spans: Vec<Span> = Vec::new();
         let mut at = VirtOffset::ZERO;

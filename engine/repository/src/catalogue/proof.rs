@@ -3,12 +3,11 @@
 use std::path::Path;
 
 use imgdelta_core::{AtomicFile, Result};
-use imgdelta_delta::{
-    Chain, Proof,
-    digest::{prove_keeping, prove_over},
-    digest_cache::LeafWriter,
+use imgdelta_delta::{Chain, Proof, digest_cache::LeafWriter};
+use imgdelta_operations::{
+    Disk,
+    proof::{KnownBelow, prove_keeping},
 };
-use imgdelta_operations::Disk;
 
 use super::{Repository, Run, listing::Listing, record::Record};
 
@@ -20,17 +19,16 @@ impl Repository {
         listing: &Listing,
         run: &Run<'_>,
     ) -> Result<(Proof, AtomicFile)> {
-        if let Some((below, parent)) = self.known_below(disk, listing)?
-            && let Ok(Some(known)) = self.leaves(parent)
-        {
-            let keeping = self.new_leaves()?;
-            match prove_over(&disk.chain, &below, known, keeping, run.work) {
-                // The leaves are damaged: everything is read.
-                Err(error) if error.code() == "leaves" => {}
-                other => return other,
-            }
-        }
-        prove_keeping(&disk.chain, self.new_leaves()?, run.work)
+        let below = self.known_below(disk, listing)?;
+        let below = below.and_then(|(disk, parent)| self.known_leaves(disk, parent));
+        prove_keeping(disk, below, || self.new_leaves(), run.work)
+    }
+
+    /// The disk of an image that is here with its leaves, if those are there and sound.
+    #[must_use]
+    pub fn known_leaves(&self, disk: Chain, record: &Record) -> Option<KnownBelow> {
+        let leaves = self.leaves(record).ok().flatten()?;
+        Some(KnownBelow { disk, leaves })
     }
 
     /// The disk below an image and its record, if all images below are recorded and untouched.

@@ -3,16 +3,14 @@
 
 use std::path::Path;
 
-use imgdelta_core::{AtomicFile, Error, Existing, Format, Kind, Options, Result, Source};
-use imgdelta_delta::{
-    DigestCache, Proof,
-    digest::{prove, prove_keeping},
-};
+use imgdelta_core::{AtomicFile, Error, Existing, Format, Kind, Options, Result};
+use imgdelta_delta::Proof;
 use imgdelta_operations::{
     Disk,
-    stored_image::{WholeImage, whole_copy},
+    proof::{prove, prove_keeping},
+    stored_image::{WholeImage, relinked, whole_copy},
 };
-use imgdelta_registry::{OpenSpec, Output, Policy, check_base_format, extension_of, new_parent};
+use imgdelta_registry::{OpenSpec, Output, check_base_format, extension_of};
 
 use super::{
     Repository, Run,
@@ -120,7 +118,7 @@ impl Repository {
             format: Some(top.driver.format),
             ..OpenSpec::default()
         })?;
-        let (proof, leaves) = prove_keeping(&copied.chain, self.new_leaves()?, run.work)?;
+        let (proof, leaves) = prove_keeping(&copied, None, || self.new_leaves(), run.work)?;
         Ok(Stored {
             files: Files::AtomicFile(path, draft),
             format: top.driver.format,
@@ -141,24 +139,9 @@ impl Repository {
         run: &Run<'_>,
     ) -> Result<Stored> {
         let driver = disk.top.driver;
-        let relink = driver.relink.ok_or_else(|| {
-            Error::new(Kind::Unsupported, format!("{} has no links", driver.format))
-        })?;
         let base = self.open_disk(parent)?;
         let (path, draft) = self.copied(disk, name)?;
-        let source: std::sync::Arc<dyn Source> =
-            std::sync::Arc::new(imgdelta_core::FileSource::open(draft.written_at())?);
-        let link = new_parent(&base.top, draft.place())?;
-        for patch in relink(&source, &link)? {
-            draft.sink().write_at(patch.at, &patch.bytes)?;
-        }
-        // The copy stands where it will stay: it must open there with no options.
-        let copied = Disk::open(&OpenSpec {
-            path: draft.written_at().to_owned(),
-            format: Some(driver.format),
-            policy: Policy::default(),
-            ..OpenSpec::default()
-        })?;
+        let copied = relinked(&draft, driver, &base.top)?;
         let (proof, leaves) = self.prove(&copied, listing, run)?;
         Ok(Stored {
             files: Files::AtomicFile(path, draft),
@@ -252,7 +235,7 @@ impl Repository {
         if !listing.records().into_iter().any(fits) {
             return Ok(None);
         }
-        let proof = prove(&below, &DigestCache::none(), run.work)?;
+        let proof = prove(&below, run.work)?;
         let found = listing.by_content(&proof.id);
         Ok(found.filter(|record| fits(record)).cloned())
     }

@@ -3,8 +3,11 @@
 use std::ops::Range;
 
 use imgdelta_core::{Bytes, Error, Kind, Result, parallel};
-use imgdelta_delta::{ContentId, DigestCache, WINDOW, digest, digest_cache::LeafReader, prove};
-use imgdelta_operations::Disk;
+use imgdelta_delta::{ContentId, WINDOW, digest_cache::LeafReader};
+use imgdelta_operations::{
+    Disk,
+    proof::{self, prove},
+};
 
 use super::{Repository, Run, record::Record};
 
@@ -108,13 +111,13 @@ impl Repository {
         notes: &mut Vec<String>,
     ) -> Result<Verdict> {
         // A size that has changed is a finding like any other.
-        let chain = Disk::open(&self.spec(record)?)?.chain;
-        let (found, differing) = match self.leaves_to_verify(record, chain.size(), notes) {
-            None => (prove(&chain, &DigestCache::none(), run.work)?, None),
-            Some(leaves) => match digest::verify(&chain, leaves, run.work) {
+        let disk = Disk::open(&self.spec(record)?)?;
+        let (found, differing) = match self.leaves_to_verify(record, disk.size(), notes) {
+            None => (prove(&disk.chain, run.work)?, None),
+            Some(leaves) => match proof::verify(&disk, leaves, run.work) {
                 Err(error) if error.code() == "leaves" => {
                     notes.push(damaged(&error.to_string()));
-                    (prove(&chain, &DigestCache::none(), run.work)?, None)
+                    (prove(&disk.chain, run.work)?, None)
                 }
                 other => other.map(|(proof, differing)| (proof, Some(differing)))?,
             },

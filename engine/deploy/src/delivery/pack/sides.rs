@@ -6,9 +6,9 @@ use imgdelta_core::{Bytes, Existing, FileOffset, Format, NewParent, Outputs, Res
 use imgdelta_delta::{ContentId, Digest, digest_cache::LeafReader};
 use imgdelta_operations::{
     Stage,
-    stored_image::{SentChild, require_child, whole_copy},
+    stored_image::{SentChild, require_child, write_whole},
 };
-use imgdelta_registry::{Output, OutputSpec, create, extension_of, new_parent};
+use imgdelta_registry::{OutputSpec, extension_of, new_parent};
 use imgdelta_repository::{
     catalogue::{Name, Record, Repository, lineage::row},
     choice::{Row, overlap},
@@ -180,8 +180,7 @@ impl Sides {
         let data = leaves.and_then(|leaves| overlap(row(leaves), Row::nothing()).ok());
         let data = data.map_or(disk.size(), |data| data.whole());
         let spec = self.spec(folder, &name, form::of_whole(data))?;
-        let Output { writer, drafts } = create(&spec, disk.disk(), None)?;
-        let copied = whole_copy(disk, errand.run.work).run(writer)?;
+        let (copied, drafts) = write_whole(disk, &spec, errand.run.work)?;
         self.image.require(copied.proof.as_ref())?;
         let file = shipped(name, drafts.written_at(), errand)?;
         drafts.commit()?;

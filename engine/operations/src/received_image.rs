@@ -1,0 +1,138 @@
+//! An image that came from elsewhere, as a disk: whole, or as a child over a base that is here. Deployments make a site's images of these.
+//!
+//! [`apply`](crate::apply) does the same for its user's files. Here the base may itself be a disk that is written nowhere, the manifest has
+//! been read and held against a delivery's list, and the image gets its name from its keeper.
+
+use std::path::Path;
+
+use imgdelta_core::{AtomicFile, Bytes, Error, Format, ImageWriter, Kind, Result, SECTOR};
+use imgdelta_delta::{
+    Apply, Chain, Converted, DigestCache, ExecContext, Layer, Manifest, digest_cache::LeafWriter,
+};
+use imgdelta_registry::{OpenSpec, open_image};
+
+use crate::stored_image::whole_copy;
+
+/// A site proves a base by reading it, whatever is remembered of its file.
+static NOTHING_KNOWN: DigestCache = DigestCache::none();
+
+/// An image that came, open as a disk.
+#[derive(Clone, Debug)]
+pub struct ReceivedImage {
+    disk: Chain,
+    /// Its base, and what the child's maker promised; of a whole image there is none.
+    base: Option<(Chain, Manifest)>,
+    /// Whether the base is the one that it must be.
+    is_proven: bool,
+}
+
+impl ReceivedImage {
+    /// The whole image in `file`, of a disk of `size` bytes.
+    ///
+    /// # Errors
+    /// As [`open_image`]; Corrupt, if its disk has another size.
+    pub fn whole(file: &Path, format: Format, size: Bytes) -> Result<Self> {
+        Ok(Self {
+            disk: sized(&Chain::new(vec![layer(file, format)?])?, size, file)?,
+            base: None,
+            is_proven: true,
+        })
+    }
+
+    /// The disk of `size` bytes that the child in `file` and `base` make, as `manifest` promises. Whom the child names does not matter.
+    ///
+    /// # Errors
+    /// As [`open_image`]; Corrupt, if their disk has another size; Chain, if the two do not fit.
+    pub fn over(
+        file: &Path,
+        format: Format,
+        size: Bytes,
+        base: &Chain,
+        manifest: Manifest,
+    ) -> Result<Self> {
+        let disk = Chain::over(layer(file, format)?, base)?;
+        Ok(Self {
+            disk: sized(&disk, size, file)?,
+            base: Some((base.clone(), manifest)),
+            is_proven: false,
+        })
+    }
+
+    /// Its disk. What it holds is proven when the image is written, or used as a base.
+    #[must_use]
+    pub const fn disk(&self) -> &Chain {
+        &self.disk
+    }
+
+    /// Whether the base has been proven, or there is none.
+    #[must_use]
+    pub const fn is_proven(&self) -> bool {
+        self.is_proven
+    }
+
+    /// Reads the base and makes sure that it is the one that the manifest names.
+    ///
+    /// # Errors
+    /// Chain, if it is another disk; those of its images; Interrupted.
+    pub fn prove_base(&mut self, exec: ExecContext<'_>) -> Result<()> {
+        if let (false, Some(apply)) = (self.is_proven, self.apply(exec)) {
+            apply.prove_base()?;
+        }
+        self.is_proven = true;
+        Ok(())
+    }
+
+    /// Writes the disk as one image, its leaves beside it; a base that has not been proven is proven in the same pass. `is_clone`: the output
+    /// began as a clone of the base's file, in which the base lies byte for byte.
+    ///
+    /// # Errors
+    /// Chain, if the base is another disk; Digest, if the image is another one; those of the disk and of the writer; Interrupted.
+    pub fn write(
+        &self,
+        writer: Box<dyn ImageWriter>,
+        leaves: LeafWriter,
+        is_clone: bool,
+        exec: ExecContext<'_>,
+    ) -> Result<(Converted, AtomicFile)> {
+        match self.apply(exec) {
+            Some(apply) if is_clone => apply.run_onto_base(writer, leaves),
+            Some(apply) if !self.is_proven => apply.run_keeping(writer, leaves),
+            _ => whole_copy(&self.disk, exec).run_keeping(writer, leaves),
+        }
+    }
+
+    /// Base and child as the engine applies them; of a whole image there is nothing to apply.
+    fn apply<'a>(&'a self, exec: ExecContext<'a>) -> Option<Apply<'a>> {
+        let (base, manifest) = self.base.as_ref()?;
+        Some(Apply {
+            base,
+            disk: &self.disk,
+            manifest: Some(manifest),
+            memory: &NOTHING_KNOWN,
+            work: exec,
+        })
+    }
+}
+
+/// The image alone, in the format in which it was sent.
+fn layer(file: &Path, format: Format) -> Result<Layer> {
+    let opened = open_image(&OpenSpec {
+        format: Some(format),
+        ..OpenSpec::of(file)
+    })?;
+    Ok(Layer::new(opened.image, opened.id))
+}
+
+/// The disk in its exact size, which its format may have rounded up to whole sectors.
+fn sized(disk: &Chain, size: Bytes, file: &Path) -> Result<Chain> {
+    if size == disk.size() || size.round_up(Bytes(SECTOR)) == disk.size() {
+        return Ok(disk.resized(size));
+    }
+    let (found, promised) = (disk.size().0, size.0);
+    Err(Error::new(
+        Kind::Corrupt,
+        format!("its disk has {found} bytes, {promised} were promised"),
+    )
+    .with_code("size_mismatch")
+    .in_file(file))
+}
