@@ -107,7 +107,10 @@ impl Apply<'_> {
     pub fn run(&self, writer: Box<dyn ImageWriter>) -> Result<Converted> {
         let disk = self.disk.resized(self.result_size());
         let copied = self.copy(&disk).run(writer)?;
-        self.require(&copied)?;
+        copied
+            .proof
+            .as_ref()
+            .map_or(Ok(()), |proof| self.require(proof))?;
         Ok(copied)
     }
 
@@ -137,7 +140,7 @@ impl Apply<'_> {
         with_leaves(self.run_beside(writer, Some(leaves), true)?)
     }
 
-    fn run_beside(
+    pub(crate) fn run_beside(
         &self,
         writer: Box<dyn ImageWriter>,
         leaves: Option<LeafWriter>,
@@ -158,7 +161,10 @@ impl Apply<'_> {
         let (copied, leaves) = copy
             .run_beside(writer, leaves, beside.as_ref())
             .map_err(|error| self.explained(error))?;
-        self.require(&copied)?;
+        copied
+            .proof
+            .as_ref()
+            .map_or(Ok(()), |proof| self.require(proof))?;
         Ok((copied, leaves))
     }
 
@@ -171,7 +177,7 @@ impl Apply<'_> {
     }
 
     /// Why the result is not what it must be, the base having been believed: it is read now, and remembered anew.
-    fn doubted(&self, error: Error) -> Error {
+    pub(crate) fn doubted(&self, error: Error) -> Error {
         if error.code() != "result_mismatch" {
             return error;
         }
@@ -192,8 +198,8 @@ impl Apply<'_> {
     }
 
     /// Makes sure that the result is what the manifest promises.
-    fn require(&self, copied: &Converted) -> Result<()> {
-        if let (Some(manifest), Some(proof)) = (self.manifest, &copied.proof) {
+    pub(crate) fn require(&self, proof: &Proof) -> Result<()> {
+        if let Some(manifest) = self.manifest {
             let promised = manifest.result_id()?;
             if promised != proof.id {
                 return Err(Error::new(

@@ -30,6 +30,7 @@ pub mod exec;
 pub mod layer;
 pub mod make;
 pub mod manifest;
+mod null_writer;
 pub mod patch;
 mod pipeline;
 mod planner;

@@ -86,7 +86,7 @@ impl Attach {
         self
     }
 
-    /// Proves base and child, then gives the child its link: a copy with other link fields takes its place.
+    /// Proves base, child and the disk that they make, then gives the child its link: a copy with other link fields takes its place.
     ///
     /// # Errors
     /// Chain, if the base is another disk or there is no manifest; Digest, if the child is not what the manifest promises; Unsupported, if the
@@ -138,7 +138,7 @@ impl Attach {
         .in_file(&self.base.path))
     }
 
-    /// Proves base and child by the manifest, if there is one; true if the base's digests were remembered.
+    /// Proves base, child and the disk that they make by the manifest, if there is one; true if the base's digests were remembered.
     fn prove(&self, pair: &ChildPair, context: &Context) -> Result<bool> {
         let work = context.exec(Ids::OfContent)?;
         let apply = delta::Apply {
@@ -148,16 +148,17 @@ impl Attach {
             memory: context.digest_cache(),
             work,
         };
+        let Some(manifest) = &pair.manifest else {
+            return Ok(false);
+        };
+        let of_child = |error: Error| distrust(error.in_file(&self.child.path));
+        context.begin(Stage::Prove(&pair.child.top.path));
+        engine::prove_layer(&*pair.child.top.image, manifest, work).map_err(of_child)?;
         context.begin(Stage::Prove(&pair.base.top.path));
-        let base_from_memory = apply
-            .prove_base()
-            .map_err(|error| pair.explain(error, &self.child))?;
-        if let Some(manifest) = &pair.manifest {
-            context.begin(Stage::Prove(&pair.child.top.path));
-            engine::prove_layer(&*pair.child.top.image, manifest, work)
-                .map_err(|error| distrust(error.in_file(&self.child.path)))?;
-        }
-        Ok(base_from_memory)
+        apply.prove_disk().map_err(|error| match error.code() {
+            "result_mismatch" | "size_mismatch" => of_child(error),
+            _ => pair.explain(error, &self.child),
+        })
     }
 
     /// Writes the link into the very file that was opened; what to say if that could not keep all that it had.
