@@ -12,12 +12,13 @@ use imgdelta_fixtures::{
 use crate::place::Place;
 
 /// Kinds of VMDK that can be written.
-const KINDS: [&str; 5] = [
+const KINDS: [&str; 6] = [
     "monolithicSparse",
     "monolithicFlat",
     "twoGbMaxExtentSparse",
     "twoGbMaxExtentFlat",
     "streamOptimized",
+    "vmfs",
 ];
 
 /// The golden image in every kind of VMDK and VDI, built by another hand; the name of each.
@@ -243,6 +244,95 @@ fn large_disks_are_split_at_2047_mib_and_hold_what_stands_at_the_borders() -> Re
         place.ok(&format!("compare {output} huge.raw -q"));
     }
     Ok(())
+}
+
+#[test]
+fn flat_extents_on_the_host_are_as_long_as_their_lines_say() {
+    let place = Place::empty();
+    // Long rows of data, for which the host is asked for room.
+    let disk = vec![7; (21 << 20) + 512];
+    place.write("disk.raw", &disk);
+    for (options, count) in [
+        ("subformat=monolithicFlat", 1),
+        ("subformat=vmfs", 1),
+        ("subformat=twoGbMaxExtentFlat,split_size=8M", 3),
+    ] {
+        place.ok(&format!(
+            "convert disk.raw -o disk.vmdk --option {options} --force -q"
+        ));
+        let text = String::from_utf8(place.read("disk.vmdk")).expect("a descriptor is text");
+        let lines: Vec<&str> = text
+            .lines()
+            .filter(|line| line.starts_with("RW "))
+            .collect();
+        assert_eq!(lines.len(), count, "{text}");
+        for line in lines {
+            let sectors: usize = line
+                .split(' ')
+                .nth(1)
+                .and_then(|word| word.parse().ok())
+                .expect("a number");
+            let name = line.split('"').nth(1).expect("a name");
+            assert_eq!(place.read(name).len(), sectors * 512, "{line}");
+        }
+        place.ok("check disk.vmdk");
+        place.ok("compare disk.vmdk disk.raw -q");
+    }
+}
+
+#[test]
+fn what_a_descriptor_says_of_its_bytes_is_believed() {
+    let place = Place::empty();
+    let disk = vec![5; 1 << 20];
+    place.write("disk.img", &disk);
+    let text = |kind: &str, more: &str, line: &str| {
+        format!("version=1\nCID=1\nparentCID=ffffffff\ncreateType=\"{kind}\"\n{more}\n{line}\n")
+            .into_bytes()
+    };
+    let flat = "RW 2048 FLAT \"disk.img\" 0";
+    place.write(
+        "locked.vmdk",
+        &text("vmfs", "encryptionKeys=\"vmware:key/list\"", flat),
+    );
+    for line in [
+        "convert locked.vmdk -o out.raw",
+        "info locked.vmdk",
+        "check locked.vmdk",
+        "digest locked.vmdk",
+    ] {
+        let said = place.refused(line, 4);
+        assert!(said.contains("encryptionKeys"), "{said}");
+    }
+    place.write("pc.vmdk", &text("fullDevice", "", flat));
+    place.ok("convert pc.vmdk -o pc.raw -q");
+    assert!(place.read("pc.raw") == disk);
+    place.write(
+        "sda.vmdk",
+        &text("fullDevice", "", "RW 2048 FLAT \"/dev/sda\" 0"),
+    );
+    let said = place.refused("convert sda.vmdk -o sda.raw", 7);
+    assert!(
+        said.contains("fullDevice") && said.contains("copy the device"),
+        "{said}"
+    );
+    place.write(
+        "longer.vmdk",
+        &text("monolithicFlat", "", "RW 2047 FLAT \"disk.img\" 0"),
+    );
+    for (line, exit) in [
+        ("convert longer.vmdk -o longer.raw", 0),
+        ("check longer.vmdk", 1),
+    ] {
+        let said = place.run(line);
+        assert_eq!(said.exit, exit, "{}{}", said.out, said.err);
+        let told = said.out + &said.err;
+        assert!(told.contains("its lines say 1048064"), "{told}");
+    }
+    place.write(
+        "shorter.vmdk",
+        &text("monolithicFlat", "", "RW 2049 FLAT \"disk.img\" 0"),
+    );
+    place.refused("convert shorter.vmdk -o shorter.raw", 3);
 }
 
 #[test]

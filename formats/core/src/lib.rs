@@ -67,7 +67,7 @@ pub use percent::{PercentError, percent_decode};
 pub use record::{Field, Wire};
 pub use sink::{DIRECT_UNIT, FileSink, MemSink, PipeSink, Sink, write_pages, write_without_zeros};
 pub use source::{FileSource, MemSource, Source, Stored, read_array, read_vec};
-pub use table::PagedTable;
+pub use table::{PageCache, PagedTable};
 pub use units::{Bytes, FileOffset, SECTOR, VirtOffset};
 pub use writer::{
     Encoded, Encoder, Grain, ImageWriter, Payload, Placed, PlainEncoder, ReadsAs, Seal, Shape, Unit,

@@ -1,6 +1,12 @@
 //! Tables in a file, read in pages as they are needed: memory stays small however large a table is and however long a chain.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use crate::{BlockCache, Bytes, FileOffset, Result, Source};
 
@@ -10,10 +16,38 @@ pub const PAGE: usize = 4096;
 /// Pages kept for one table: 256 KiB. A chain of 256 layers keeps 64 MiB.
 const KEPT: usize = 64;
 
+/// Pages that several tables keep together, the last used ones of all: an image of thousands of files takes no more than this.
+#[derive(Clone)]
+pub struct PageCache {
+    /// By number of the table and of its page.
+    pages: Arc<BlockCache<(u64, u64)>>,
+    /// The number of the next table.
+    next: Arc<AtomicU64>,
+}
+
+impl fmt::Debug for PageCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PageCache({:?})", self.pages)
+    }
+}
+
+impl PageCache {
+    /// Room for `pages` pages of [`PAGE`] bytes; for as many as one table keeps, if that is more.
+    #[must_use]
+    pub fn new(pages: usize) -> Self {
+        Self {
+            pages: Arc::new(BlockCache::new(pages.max(KEPT))),
+            next: Arc::default(),
+        }
+    }
+}
+
 /// A part of a file that is read in pages, the last used ones kept.
 pub struct PagedTable {
     source: Arc<dyn Source>,
-    pages: BlockCache<u64>,
+    cache: PageCache,
+    /// Its number among those that share the cache.
+    number: u64,
 }
 
 impl fmt::Debug for PagedTable {
@@ -26,9 +60,16 @@ impl PagedTable {
     /// The tables of `source`.
     #[must_use]
     pub fn new(source: Arc<dyn Source>) -> Self {
+        Self::sharing(source, &PageCache::new(KEPT))
+    }
+
+    /// The tables of `source`, whose pages are kept together with those of others.
+    #[must_use]
+    pub fn sharing(source: Arc<dyn Source>, cache: &PageCache) -> Self {
         Self {
             source,
-            pages: BlockCache::new(KEPT),
+            number: cache.next.fetch_add(1, Ordering::Relaxed),
+            cache: cache.clone(),
         }
     }
 
@@ -40,7 +81,8 @@ impl PagedTable {
     pub fn page(&self, at: FileOffset) -> Result<(Arc<[u8]>, usize)> {
         let number = at.0 / PAGE as u64;
         let inside = Bytes(at.0 % PAGE as u64).in_memory();
-        if let Some(page) = self.pages.get(&number) {
+        let key = (self.number, number);
+        if let Some(page) = self.cache.pages.get(&key) {
             return Ok((page, inside));
         }
         let start = FileOffset(number * PAGE as u64);
@@ -48,7 +90,7 @@ impl PagedTable {
         let mut page = vec![0; Bytes(len).in_memory()];
         self.source.read_at(start, &mut page)?;
         let page: Arc<[u8]> = page.into();
-        self.pages.insert(number, Arc::clone(&page));
+        self.cache.pages.insert(key, Arc::clone(&page));
         Ok((page, inside))
     }
 
@@ -87,7 +129,25 @@ mod tests {
             assert_eq!(u32::from_be_bytes(entry), number);
         }
         assert!(table.entry::<4>(FileOffset(1_200_000)).is_err());
-        assert_eq!(table.pages.len(), KEPT);
+        assert_eq!(table.cache.pages.len(), KEPT);
+        Ok(())
+    }
+
+    #[test]
+    fn tables_that_share_a_cache_keep_their_pages_apart_and_no_more_than_one() -> Result<()> {
+        let cache = PageCache::new(KEPT);
+        let tables: Vec<PagedTable> = (0..100_u8)
+            .map(|byte| {
+                let source = Arc::new(MemSource(vec![byte; 3 * PAGE]));
+                PagedTable::sharing(source, &cache)
+            })
+            .collect();
+        for _ in 0..2 {
+            for (byte, table) in (0..100_u8).zip(&tables) {
+                assert_eq!(table.entry::<4>(FileOffset(8192))?, [byte; 4]);
+            }
+        }
+        assert_eq!(cache.pages.len(), KEPT);
         Ok(())
     }
 

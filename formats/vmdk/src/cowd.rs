@@ -1,16 +1,21 @@
 //! ESX copy-on-write extents, `COWD`: tables of 4096 entries, grains of one sector as a rule, no second copy of anything.
 
-use imgdelta_core::{Bytes, CheckReport, Error, FileOffset, Result, SECTOR, State, read_array};
+use std::sync::Arc;
+
+use imgdelta_core::{
+    Bytes, CheckReport, Error, FileOffset, Result, SECTOR, Source, State, read_array,
+};
 
 use crate::{
     fault::Fault,
     layout::{COWD_MAGIC, CowdHeader},
     piece::{File, Piece},
+    shared::Misplaced,
     table::{Cell, Form, Tables},
 };
 
-/// The largest grain that is read, in sectors.
-const MOST_GRAIN: u64 = 1 << 16;
+/// The largest grain that is read, in sectors, as of hosted extents.
+const MOST_GRAIN: u64 = super::sparse::header::MOST_GRAIN;
 
 /// An extent whose grains are plain, with nothing but one directory: COWD, and seSparse too.
 #[derive(Debug)]
@@ -38,7 +43,7 @@ pub(crate) fn open(file: File, line: Option<u64>) -> Result<Grained> {
     let grain = Bytes(u64::from(header.grain_size) * SECTOR);
     let gd = u64::from(header.gd_offset);
     let front = CowdHeader::SIZE as u64 / SECTOR;
-    let tables = Tables::new(source, Form::Cowd, gd, grain, size).beginning_at(front);
+    let tables = Tables::new(&file, Form::Cowd, gd, grain, size).beginning_at(front);
     let (found, required) = (u64::from(header.gd_entries), tables.tables());
     if found < required {
         let fault = Fault::DirectoryEntries { found, required };
@@ -46,9 +51,7 @@ pub(crate) fn open(file: File, line: Option<u64>) -> Result<Grained> {
             .in_field("header", "numGDEntries")
             .at(FileOffset(CowdHeader::at("gd_entries"))));
     }
-    tables.judge_directory("grain directory")?;
-    tables.judge()?;
-    let mut notes = Vec::new();
+    let mut notes = Grained::judge(&tables, source, grain)?;
     if header.unclean_shutdown != 0 {
         notes.push("the extent was not closed cleanly: check it".into());
     }
@@ -95,6 +98,18 @@ fn judge(header: &CowdHeader) -> Result<()> {
 }
 
 impl Grained {
+    /// Judges tables and grains; what the user should know of them.
+    pub(crate) fn judge(
+        tables: &Tables,
+        source: &Arc<dyn Source>,
+        grain: Bytes,
+    ) -> Result<Vec<String>> {
+        tables.judge_directory("grain directory")?;
+        let step = (grain.0 / SECTOR).max(1);
+        let seen = tables.judge(step)?;
+        Ok(Misplaced::of(tables, &**source, step, &seen)?.notes())
+    }
+
     /// An extent with such tables; they are judged already.
     pub(crate) fn new(
         file: File,

@@ -16,29 +16,31 @@
 //! ```
 //!
 //! Lines end with LF or CRLF, keys know no case, spaces may stand around `=`, values may have quotes. What the values mean is judged
-//! in `disk` and `link`; one line is read in `line`.
+//! in `disk`, `keys` and `link`; one line is read in `line`, and `title` knows a descriptor by its first ones.
 
 mod line;
+mod title;
 
 use imgdelta_core::{Bytes, Error, Kind};
 
 use crate::{encoding, fault::Fault};
 
 pub(crate) use line::{Access, ExtentLine, ExtentType, Statement};
+pub(crate) use title::{is_descriptor, unmarked};
 
-/// The longest descriptor that is read, as in qemu.
-pub(crate) const LONGEST: Bytes = Bytes::mib(1);
-/// The most extents of a disk.
-pub(crate) const MOST_EXTENTS: usize = 1024;
+/// The longest descriptor that is read: all of it is held in memory. VirtualBox reads as much, room for more extents than 64 TiB have.
+pub(crate) const LONGEST: Bytes = Bytes::mib(10);
+/// The longest line of it. Wrapped keys take some thousand bytes.
+const LONGEST_LINE: usize = 64 << 10;
 /// How much shorter a text gets by its CID: from 8 digits to 1.
 const SHORTER: usize = 7;
-/// What the first line says.
-const TITLE: &[u8] = b"# disk descriptorfile";
 
 /// A descriptor as it was read: all its lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Descriptor {
     lines: Vec<Line>,
+    /// Whether a byte order mark says that it is Unicode, whatever encoding it names itself.
+    is_unicode: bool,
 }
 
 /// One line and how it ends.
@@ -46,15 +48,6 @@ pub(crate) struct Descriptor {
 struct Line {
     text: Vec<u8>,
     end: &'static str,
-}
-
-/// Whether a file's first bytes are those of a descriptor. Comments and blank lines may stand in front of the title.
-pub(crate) fn is_descriptor(head: &[u8]) -> bool {
-    let lines = head.split(|byte| *byte == b'\n');
-    lines
-        .map(|line| line.trim_ascii().to_ascii_lowercase())
-        .take_while(|line| line.is_empty() || line.starts_with(b"#"))
-        .any(|line| line == TITLE)
 }
 
 impl Descriptor {
@@ -82,24 +75,63 @@ impl Descriptor {
         });
         let descriptor = Self {
             lines: lines.collect(),
+            is_unicode: false,
         };
         descriptor.judge()?;
         Ok(descriptor)
     }
 
-    /// The text, every line as it was read or set.
+    /// Reads a descriptor that is a file of its own, with a byte order mark or without.
+    pub(crate) fn parse_file(bytes: &[u8]) -> Result<Self, Fault> {
+        let (text, is_unicode) = unmarked(bytes);
+        Ok(Self {
+            is_unicode,
+            ..Self::parse(&text)?
+        })
+    }
+
+    /// The text, every line as it was read or set; behind a mark, where it had one.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let lines = self.lines.iter();
-        lines
-            .flat_map(|line| line.text.iter().copied().chain(line.end.bytes()))
-            .collect()
+        let mark = if self.is_unicode { title::MARK } else { &[] };
+        let bytes = lines.flat_map(|line| line.text.iter().copied().chain(line.end.bytes()));
+        mark.iter().copied().chain(bytes).collect()
     }
 
     /// The value of a header key, without quotes.
     pub(crate) fn header(&self, key: &str) -> Option<&[u8]> {
-        self.pairs()
-            .find(|(found, _)| found.eq_ignore_ascii_case(key.as_bytes()))
-            .map(|(_, value)| value)
+        let key = key.as_bytes();
+        // There may be a hundred thousand lines, and few that begin so.
+        let begins = |line: &&Line| {
+            let text = line.text.trim_ascii_start();
+            let head = text.get(..key.len());
+            head.is_some_and(|head| head.eq_ignore_ascii_case(key))
+        };
+        let mut lines = self.lines.iter().filter(begins);
+        lines.find_map(|line| match Statement::of(&line.text) {
+            Ok(Statement::Pair { key: found, value }) if found.eq_ignore_ascii_case(key) => {
+                Some(value)
+            }
+            _ => None,
+        })
+    }
+
+    /// All keys and their values.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let statements = self.lines.iter().map(|line| Statement::of(&line.text));
+        statements.filter_map(|statement| match statement {
+            Ok(Statement::Pair { key, value }) => Some((key, value)),
+            _ => None,
+        })
+    }
+
+    /// The encoding of the names in it.
+    fn encoding(&self) -> Option<&[u8]> {
+        if self.is_unicode {
+            Some(b"UTF-8")
+        } else {
+            self.header("encoding")
+        }
     }
 
     /// The value of a key of the data base, `ddb.` left out.
@@ -130,7 +162,7 @@ impl Descriptor {
 
     /// A name in it as text.
     pub(crate) fn decode(&self, name: &[u8]) -> Result<String, Fault> {
-        encoding::decode(name, self.header("encoding"))
+        encoding::decode(name, self.encoding())
     }
 
     /// Gives a header key another value, or a place behind `after` if it has none yet.
@@ -150,7 +182,7 @@ impl Descriptor {
             )
             .with_code("vmdk_unrecordable_name")
         };
-        let value = encoding::encode(value, self.header("encoding")).ok_or_else(unrecordable)?;
+        let value = encoding::encode(value, self.encoding()).ok_or_else(unrecordable)?;
         let value = if needs_quotes {
             [b"\"", value.as_slice(), b"\""].concat()
         } else {
@@ -196,14 +228,6 @@ impl Descriptor {
         })
     }
 
-    fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let statements = self.lines.iter().map(|line| Statement::of(&line.text));
-        statements.filter_map(|statement| match statement {
-            Ok(Statement::Pair { key, value }) => Some((key, value)),
-            _ => None,
-        })
-    }
-
     /// Lines that cannot be read, and keys that would mean two things.
     fn judge(&self) -> Result<(), Fault> {
         const ONCE: [&str; 6] = [
@@ -214,19 +238,21 @@ impl Descriptor {
             "createType",
             "parentFileNameHint",
         ];
-        let mut extents = 0_usize;
+        let mut seen = [false; ONCE.len()];
         for line in &self.lines {
-            if let Statement::Extent(_) = Statement::of(&line.text)? {
-                extents += 1;
-                if extents > MOST_EXTENTS {
-                    return Err(Fault::TooManyExtents { most: MOST_EXTENTS });
-                }
+            if line.text.len() > LONGEST_LINE {
+                return Err(Fault::LineTooLong {
+                    found: line.text.len(),
+                    most: LONGEST_LINE,
+                });
             }
-        }
-        for key in ONCE {
-            let is_it = |(found, _): &(&[u8], &[u8])| found.eq_ignore_ascii_case(key.as_bytes());
-            if self.pairs().filter(is_it).nth(1).is_some() {
-                return Err(Fault::Twice { key });
+            let Statement::Pair { key, .. } = Statement::of(&line.text)? else {
+                continue;
+            };
+            for (name, seen) in ONCE.into_iter().zip(&mut seen) {
+                if key.eq_ignore_ascii_case(name.as_bytes()) && std::mem::replace(seen, true) {
+                    return Err(Fault::Twice { key: name });
+                }
             }
         }
         Ok(())

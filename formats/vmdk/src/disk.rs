@@ -1,8 +1,9 @@
 //! The disk of an image: its extents one behind the other, each opened as its line says. Other files are opened by the registry's policy alone.
 
+mod lengths;
 mod opener;
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use imgdelta_core::{Bytes, Companions, Error, Options, Result, Source};
 
@@ -11,46 +12,20 @@ use crate::{
     descriptor::{Access, Descriptor, ExtentLine, ExtentType},
     fault::Fault,
     front::{Front, Kind},
+    keys,
+    kinds::DiskKind,
     piece::Piece,
     sesparse,
-    sparse::{MOST_SECTORS, Reading, Sparse},
+    sparse::{Copies, MOST_SECTORS, Reading, Sparse},
 };
 
 use opener::Opener;
 
+/// Most different notes of extents that are told.
+const MOST_NOTES: usize = 20;
+
 /// The names of the options that reading knows.
-pub(crate) const OPTIONS: &[&str] = &["footer"];
-
-/// Kinds of disks that are devices of their hosts.
-const DEVICES: [&str; 8] = [
-    "fullDevice",
-    "partitionedDevice",
-    "vmfsRDM",
-    "vmfsRawDeviceMap",
-    "vmfsRDMP",
-    "vmfsPassthroughRawDeviceMap",
-    "vmfsRaw",
-    "vmfsRawDevice",
-];
-
-/// Kinds of disks that are read.
-const KNOWN: [&str; 15] = [
-    "monolithicSparse",
-    "monolithicFlat",
-    "twoGbMaxExtentSparse",
-    "2GbMaxExtentSparse",
-    "twoGbMaxExtentFlat",
-    "2GbMaxExtentFlat",
-    "streamOptimized",
-    "custom",
-    "vmfs",
-    "vmfsPreallocated",
-    "vmfsThick",
-    "vmfsEagerZeroedThick",
-    "vmfsThin",
-    "vmfsSparse",
-    "seSparse",
-];
+pub(crate) const OPTIONS: &[&str] = &["footer", "tables", "filters"];
 
 /// A disk and what it is made of.
 #[derive(Debug)]
@@ -67,14 +42,24 @@ pub(crate) struct Disk {
     pub(crate) files: Vec<Arc<dyn Source>>,
     /// What the user should know.
     pub(crate) notes: Vec<String>,
+    /// Rules that are broken by what reading passes over: for checks.
+    pub(crate) faults: Vec<Fault>,
 }
 
 /// Takes the options for reading.
 pub(crate) fn reading(mut options: Options) -> Result<Reading> {
     let footer = options.take_choice("footer", &["required", "scan"])?;
+    let tables = options.take_choice("tables", &["sound", "primary", "redundant"])?;
+    let filters = options.take_choice("filters", &["refuse", "ignore"])?;
     options.finish("vmdk", OPTIONS)?;
     Ok(Reading {
         scans: footer == "scan",
+        copies: match tables {
+            "primary" => Copies::Primary,
+            "redundant" => Copies::Redundant,
+            _ => Copies::Sound,
+        },
+        trusts_filters: filters == "ignore",
     })
 }
 
@@ -86,37 +71,34 @@ impl Disk {
         reading: Reading,
     ) -> Result<Self> {
         let front = Front::read(source)?;
-        let mut opener = Opener::new(source, companions, reading);
-        let Some(descriptor) = front.descriptor else {
-            return Self::lone(front.kind, opener);
-        };
         let in_descriptor = |fault: Fault| Error::from(fault).in_structure("descriptor");
-        let variant = judge_kind(&descriptor).map_err(in_descriptor)?;
+        let Some(descriptor) = front.descriptor else {
+            return Self::lone(front.kind, Opener::new(source, companions, reading, 1));
+        };
+        let mut notes = keys::judge(&descriptor, reading.trusts_filters).map_err(in_descriptor)?;
+        let kind = DiskKind::of(&descriptor).map_err(in_descriptor)?;
         let lines = descriptor.extents().map_err(in_descriptor)?;
-        if let (Kind::Sparse(header), [line]) = (&front.kind, lines.as_slice())
-            && header.capacity == 0
-            && line.sectors == 0
-        {
-            let mut disk = Self::of(Some(descriptor), variant, Vec::new(), opener);
-            // qemu makes such.
-            disk.notes.push("the disk is empty".into());
-            return Ok(disk);
+        if lines.is_empty() {
+            return Err(in_descriptor(Fault::NoExtents));
         }
-        judge_lines(&lines).map_err(in_descriptor)?;
-        let own = match &front.kind {
-            Kind::Sparse(header) if header.capacity > 0 => true,
-            Kind::Text | Kind::Sparse(_) | Kind::Cowd | Kind::SeSparse => false,
-        };
-        let pieces = if own {
-            vec![
-                opener
-                    .open_own(&lines)
-                    .map_err(|error| error.in_structure("descriptor"))?,
-            ]
+        let own = matches!(&front.kind, Kind::Sparse(header) if header.capacity > 0);
+        let lines = if own {
+            lines
         } else {
-            opener.open_all(&descriptor, &lines)?
+            with_sectors(lines, &mut notes)
         };
-        Ok(Self::of(Some(descriptor), variant, pieces, opener))
+        judge_lines(&lines).map_err(in_descriptor)?;
+        let mut opener = Opener::new(source, companions, reading, lines.len());
+        let pieces = if own {
+            let piece = opener.open_own(&lines);
+            vec![piece.map_err(|error| error.in_structure("descriptor"))?]
+        } else {
+            opener.open_all(&descriptor, kind, &lines)?
+        };
+        let mut disk = Self::of(Some(descriptor), kind.name.into(), pieces, opener);
+        notes.append(&mut disk.notes);
+        disk.notes = notes;
+        Ok(disk)
     }
 
     /// An extent without a descriptor: a disk of its own.
@@ -146,7 +128,9 @@ impl Disk {
         pieces: Vec<Box<dyn Piece>>,
         opener: Opener<'_>,
     ) -> Self {
-        let notes = pieces.iter().flat_map(|piece| piece.notes()).collect();
+        let mut notes = counted(pieces.iter().flat_map(|piece| piece.notes()));
+        let (told, faults) = opener.lengths().differing();
+        notes.extend(told);
         let mut start = 0_u64;
         let pieces: Vec<(u64, Box<dyn Piece>)> = pieces
             .into_iter()
@@ -163,8 +147,40 @@ impl Disk {
             size: Bytes(start),
             files: opener.into_files(),
             notes,
+            faults,
         }
     }
+}
+
+/// Notes of many extents, each once: thousands may say the same.
+fn counted(notes: impl Iterator<Item = String>) -> Vec<String> {
+    let mut counts: Vec<(String, u64)> = Vec::new();
+    for note in notes {
+        if let Some((_, count)) = counts.iter_mut().find(|(known, _)| *known == note) {
+            *count += 1;
+        } else if counts.len() < MOST_NOTES {
+            counts.push((note, 1));
+        }
+    }
+    let told = counts.into_iter().map(|(note, count)| match count {
+        1 => note,
+        count => format!("{note} (so in {count} extents)"),
+    });
+    told.collect()
+}
+
+/// The lines of extents that have sectors: a part of nothing is nothing.
+fn with_sectors(lines: Vec<ExtentLine>, notes: &mut Vec<String>) -> Vec<ExtentLine> {
+    let all = lines.len();
+    let lines: Vec<ExtentLine> = lines.into_iter().filter(|line| line.sectors > 0).collect();
+    match all - lines.len() {
+        0 => {}
+        // qemu makes such.
+        count if count == all => notes.push("the disk is empty".into()),
+        1 => notes.push("an extent of 0 sectors is left out".into()),
+        count => notes.push(format!("{count} extents of 0 sectors are left out")),
+    }
+    lines
 }
 
 /// The names of the other files of an image, as its descriptor spells them.
@@ -176,11 +192,12 @@ pub(crate) fn companions(front: &Front) -> Result<Vec<String>, Fault> {
         return Ok(Vec::new());
     }
     let mut names: Vec<String> = Vec::new();
+    let mut known: HashSet<String> = HashSet::new();
     for line in descriptor.extents()? {
         // Zeros have no file, whatever name stands there.
         if let Some(file) = line.file.filter(|_| line.kind != ExtentType::Zero) {
             let name = descriptor.decode(&file)?;
-            if !names.contains(&name) {
+            if known.insert(name.clone()) {
                 names.push(name);
             }
         }
@@ -188,47 +205,12 @@ pub(crate) fn companions(front: &Front) -> Result<Vec<String>, Fault> {
     Ok(names)
 }
 
-/// What kind of disk the descriptor says it is, if it is one that is read.
-fn judge_kind(descriptor: &Descriptor) -> Result<String, Fault> {
-    if let Some(version) = descriptor.header("version")
-        && !matches!(version, b"1" | b"2" | b"3" | b"4")
-    {
-        let found = version.escape_ascii().to_string();
-        return Err(Fault::DescriptorVersion { found });
-    }
-    let is_yes = |value: &[u8]| value.eq_ignore_ascii_case(b"yes");
-    if descriptor.header("isNativeSnapshot").is_some_and(is_yes) {
-        return Err(Fault::NativeSnapshot);
-    }
-    let found = descriptor.header("createType").ok_or(Fault::NoCreateType)?;
-    let found = found.escape_ascii().to_string();
-    let is_it = |name: &&&str| name.eq_ignore_ascii_case(&found);
-    if DEVICES.iter().any(|name| is_it(&name)) {
-        return Err(Fault::RawDevice { found });
-    }
-    if found.eq_ignore_ascii_case("vmfsSeSparse") {
-        return Ok("seSparse".into());
-    }
-    match KNOWN.iter().find(is_it) {
-        Some(name) => Ok((*name).to_owned()),
-        None => Err(Fault::CreateType { found }),
-    }
-}
-
+/// Whether all extents may be read, and are no more than can be.
 fn judge_lines(lines: &[ExtentLine]) -> Result<(), Fault> {
-    if lines.is_empty() {
-        return Err(Fault::NoExtents);
-    }
     let mut found = 0_u128;
     for (number, line) in lines.iter().enumerate() {
         if line.access == Access::None {
             return Err(Fault::NoAccess { number });
-        }
-        if line.kind == ExtentType::Device {
-            return Err(Fault::DeviceExtent { number });
-        }
-        if line.sectors == 0 {
-            return Err(Fault::EmptyExtent { number });
         }
         found += u128::from(line.sectors);
     }

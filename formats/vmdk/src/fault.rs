@@ -4,6 +4,10 @@
 
 use imgdelta_core::{FileOffset, Kind, VirtOffset};
 
+/// What to do with a disk that is a device.
+pub(crate) const DEVICE_HINT: &str =
+    "copy the device to a file, for example with dd, and convert that";
+
 /// A rule that a VMDK broke.
 #[cfg_attr(test, derive(strum::EnumIter))]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
@@ -13,8 +17,13 @@ pub(crate) enum Fault {
     /// The text is longer than any descriptor.
     #[error("the descriptor has {found} bytes, at most {most} are read")]
     DescriptorTooLong { found: u64, most: u64 },
+    /// A line is longer than any of a descriptor.
+    #[error("a line of the descriptor has {found} bytes, at most {most} are read")]
+    LineTooLong { found: usize, most: usize },
     /// The text does not begin as descriptors do.
-    #[error("the descriptor's title is missing, '# Disk DescriptorFile' is required")]
+    #[error(
+        "is no descriptor: its title '# Disk DescriptorFile', or version and createType, are required"
+    )]
     NoTitle,
     /// Something stands behind the end of the text.
     #[error("bytes stand behind a NUL at {at} of the descriptor, where its text ends")]
@@ -31,9 +40,15 @@ pub(crate) enum Fault {
     /// A kind of disk that nobody here knows.
     #[error("createType '{found}' is not supported")]
     CreateType { found: String },
-    /// A disk that is a device of its host.
-    #[error("createType '{found}' stands for a raw device, which is not opened")]
-    RawDevice { found: String },
+    /// A disk that only its hypervisor can read.
+    #[error("the disk is encrypted, '{key}' of its descriptor says so: not supported")]
+    Encrypted { key: String },
+    /// Something of ESXi stood between the disk and its file.
+    #[error("ddb.iofilters names '{found}', which may have changed what stands in the extents")]
+    Filter { found: String },
+    /// A child of what is no file.
+    #[error("ddb.objectParentUri names a parent that is an object of a datastore, no file")]
+    ObjectParent,
     /// A file beside a disk that is none.
     #[error("is a changed-block-tracking file, which holds nothing of the disk")]
     Tracking,
@@ -42,27 +57,37 @@ pub(crate) enum Fault {
         "extent line '{found}' cannot be read, ACCESS SECTORS TYPE \"file\" OFFSET is required"
     )]
     ExtentLine { found: String },
+    /// A type of extents that nobody here knows.
+    #[error("an extent has the type '{found}', which is not supported")]
+    ExtentType { found: String },
     /// No extent at all.
     #[error("the descriptor names no extent, at least one is required")]
     NoExtents,
-    /// More extents than anybody needs.
-    #[error("the descriptor names more than {most} extents")]
+    /// More files than can be told apart.
+    #[error("the extents stand in more than {most} files")]
     TooManyExtents { most: usize },
     /// An embedded descriptor with several extents.
     #[error("the embedded descriptor names {found} extents, its own file alone is required")]
     EmbeddedExtents { found: usize },
-    /// An extent without a sector.
-    #[error("extent {number} has 0 sectors, at least 1 is required")]
-    EmptyExtent { number: usize },
     /// More sectors than there can be.
     #[error("the extents have {found} sectors, at most {most} are supported")]
     DiskTooLarge { found: u128, most: u64 },
     /// An extent that must not be read.
     #[error("extent {number} is NOACCESS, so the disk cannot be read")]
     NoAccess { number: usize },
-    /// An extent that is a device of its host.
-    #[error("extent {number} is a raw device, which is not opened")]
-    DeviceExtent { number: usize },
+    /// An extent whose data are on a device of its host.
+    #[error(
+        "{kind} '{name}' stands for a raw device: the file holds {held} bytes of the {needed} that are needed"
+    )]
+    DeviceExtent {
+        kind: String,
+        name: String,
+        held: u64,
+        needed: u128,
+    },
+    /// An extent that is no file.
+    #[error("extent '{name}' is an object of a datastore, no file")]
+    ObjectExtent { name: String },
     /// A snapshot that an array keeps.
     #[error("isNativeSnapshot is 'yes': the data are in the storage array")]
     NativeSnapshot,
@@ -84,6 +109,14 @@ pub(crate) enum Fault {
     /// A flat extent shorter than the disk needs.
     #[error("flat extent '{name}' holds {held} bytes, {needed} are needed")]
     FlatTooShort {
+        name: String,
+        held: u64,
+        needed: u128,
+    },
+
+    /// A flat extent longer than the disk needs.
+    #[error("flat extent '{name}' holds {held} bytes, its lines say {needed}")]
+    FlatTooLong {
         name: String,
         held: u64,
         needed: u128,
@@ -111,9 +144,12 @@ pub(crate) enum Fault {
     /// A grain size that cannot be.
     #[error("grain size is {found} sectors, a power of two of {least} to {most} is required")]
     GrainSize { found: u64, least: u64, most: u64 },
+    /// Grains that are unpacked as a whole and would take too much memory.
+    #[error("a compressed grain has {found} sectors, at most {most} are supported")]
+    GrainTooLarge { found: u64, most: u64 },
     /// Grain tables of another size.
-    #[error("a grain table has {found} entries, {required} are required")]
-    TableEntries { found: u64, required: u64 },
+    #[error("a grain table has {found} entries, 1 to {most} are required")]
+    TableEntries { found: u64, most: u64 },
     /// A capacity that cannot be.
     #[error("capacity is {found} sectors, 1 to {most} is required")]
     Capacity { found: u64, most: u64 },
@@ -227,6 +263,10 @@ pub(crate) enum Fault {
     #[error("the grain at {at} is not stored, so it cannot be read")]
     NotStored { at: VirtOffset },
 
+    /// Both directories are whole, and neither is better.
+    #[error("the grain tables and the redundant ones say different things of {count} grains")]
+    CopiesDisagree { count: u64 },
+
     // Found by `check`.
     /// Both directories say different things.
     #[error("grain {grain} is {found} by the grain directory, {redundant} by the redundant one")]
@@ -258,16 +298,22 @@ impl imgdelta_core::Fault for Fault {
         match self {
             Self::DescriptorVersion { .. }
             | Self::CreateType { .. }
-            | Self::RawDevice { .. }
+            | Self::Encrypted { .. }
+            | Self::Filter { .. }
+            | Self::ObjectParent
+            | Self::ExtentType { .. }
             | Self::Tracking
             | Self::NoAccess { .. }
             | Self::DeviceExtent { .. }
+            | Self::ObjectExtent { .. }
             | Self::NativeSnapshot
             | Self::Encoding { .. }
             | Self::Version { .. }
             | Self::Algorithm { .. }
             | Self::Journal { .. }
             | Self::DescriptorTooLong { .. }
+            | Self::LineTooLong { .. }
+            | Self::GrainTooLarge { .. }
             | Self::TooManyExtents { .. }
             | Self::DiskTooLarge { .. }
             | Self::DirectoryTooLarge { .. } => Kind::Unsupported,
@@ -288,6 +334,21 @@ impl imgdelta_core::Fault for Fault {
                     .into(),
             ),
             Self::Journal { .. } => Some("let ESXi open and close the disk, then copy it".into()),
+            Self::Encrypted { .. } => {
+                Some("let the hypervisor remove the encryption, then copy the disk".into())
+            }
+            Self::Filter { .. } => Some(
+                "if the filter changes no data, --input-option filters=ignore reads the extents as they are"
+                    .into(),
+            ),
+            Self::DeviceExtent { .. } => Some(DEVICE_HINT.into()),
+            Self::ObjectExtent { .. } | Self::ObjectParent => {
+                Some("let ESXi write the disk to files: vmkfstools -i, or an export as OVF".into())
+            }
+            Self::CopiesDisagree { .. } => Some(
+                "'imgdelta check' lists them; --input-option tables=primary or tables=redundant reads by one of both"
+                    .into(),
+            ),
             _ => None,
         }
     }

@@ -83,7 +83,7 @@ impl Front {
         if found > most {
             return Err(Fault::DescriptorTooLong { found, most }.into());
         }
-        let descriptor = Descriptor::parse(&bytes)
+        let descriptor = Descriptor::parse_file(&bytes)
             .map_err(|fault| Error::from(fault).in_structure("descriptor"))?;
         Ok(Self {
             kind: Kind::Text,

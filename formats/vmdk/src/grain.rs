@@ -10,12 +10,12 @@ use std::{
 use flate2::{Decompress, FlushDecompress, Status};
 use imgdelta_core::{BlockCache, Bytes, Error, FileOffset, Result, SECTOR, Source, read_vec};
 
-use crate::{fault::Fault, layout::Marker};
+use crate::{fault::Fault, layout::Marker, piece::File};
 
 /// What stands in front of a grain's data: the marker up to its type, which is the data's beginning.
 pub(crate) const PREFIX: usize = 12;
 
-/// Unpacked grains kept for one extent take at most this.
+/// Unpacked grains of one size that an image keeps take at most this.
 const KEPT: Bytes = Bytes::mib(4);
 /// And are at most so many.
 const KEPT_GRAINS: usize = 8;
@@ -27,15 +27,34 @@ const BATCH: u64 = 1 << 20;
 /// A packed grain: its number and its sector.
 pub(crate) type Place = (u64, u64);
 
+/// What grains of one size are unpacked with, and those that were unpacked last, whatever extents of an image they are in.
+pub(crate) struct Unpacked {
+    idle: Mutex<Vec<Decompress>>,
+    /// By the number of the extent's file.
+    kept: BlockCache<(u16, Place)>,
+}
+
+impl Unpacked {
+    /// For grains of `grain` bytes.
+    pub(crate) fn of(grain: Bytes) -> Self {
+        let most = KEPT.0 / grain.0.max(1);
+        Self {
+            idle: Mutex::default(),
+            kept: BlockCache::new(Bytes(most).in_memory().min(KEPT_GRAINS)),
+        }
+    }
+}
+
 /// Unpacks the grains of one extent.
 pub(crate) struct Unpacker {
     source: Arc<dyn Source>,
+    /// The number of its file.
+    number: u16,
     /// Bytes of a grain.
     grain: usize,
     /// Bytes of the extent: of its last grain only those are needed.
     size: Bytes,
-    idle: Mutex<Vec<Decompress>>,
-    kept: BlockCache<Place>,
+    unpacked: Arc<Unpacked>,
 }
 
 impl fmt::Debug for Unpacker {
@@ -45,15 +64,14 @@ impl fmt::Debug for Unpacker {
 }
 
 impl Unpacker {
-    /// For grains of `grain` bytes in `source`, of an extent of `size`.
-    pub(crate) fn new(source: Arc<dyn Source>, grain: Bytes, size: Bytes) -> Self {
-        let most = KEPT.0 / grain.0.max(1);
+    /// For grains of `grain` bytes in `file`, of an extent of `size`.
+    pub(crate) fn new(file: &File, grain: Bytes, size: Bytes) -> Self {
         Self {
-            source,
+            source: Arc::clone(&file.source),
+            number: file.number,
             grain: grain.in_memory(),
             size,
-            idle: Mutex::default(),
-            kept: BlockCache::new(Bytes(most).in_memory().min(KEPT_GRAINS)),
+            unpacked: file.caches.unpacked(grain),
         }
     }
 
@@ -64,13 +82,14 @@ impl Unpacker {
 
     /// Fills `buf` with a part of one grain, from byte `inside` on.
     pub(crate) fn read_part(&self, place: Place, inside: usize, buf: &mut [u8]) -> Result<()> {
-        let bytes = match self.kept.get(&place) {
+        let key = (self.number, place);
+        let bytes = match self.unpacked.kept.get(&key) {
             Some(bytes) => bytes,
             None => {
                 let mut bytes = vec![0; self.grain];
                 self.read_one(place, &mut bytes)?;
                 let bytes: Arc<[u8]> = bytes.into();
-                self.kept.insert(place, Arc::clone(&bytes));
+                self.unpacked.kept.insert(key, Arc::clone(&bytes));
                 bytes
             }
         };
@@ -188,10 +207,10 @@ impl Unpacker {
     }
 
     fn unpack(&self, place: Place, data: &[u8], into: &mut [u8]) -> Result<()> {
-        let idle = lock(&self.idle).pop();
+        let idle = lock(&self.unpacked.idle).pop();
         let mut context = idle.unwrap_or_else(|| Decompress::new(false));
         let unpacked = self.inflate(&mut context, place.0, data, into);
-        let mut idle = lock(&self.idle);
+        let mut idle = lock(&self.unpacked.idle);
         if idle.len() < IDLE {
             idle.push(context);
         }
@@ -280,8 +299,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use imgdelta_core::MemSource;
-
     use super::*;
 
     #[test]
@@ -293,10 +310,9 @@ mod tests {
             (1 << 22, 1),
             (1 << 26, 1),
         ] {
-            let source = Arc::new(MemSource(Vec::new()));
-            let unpacker = Unpacker::new(source, Bytes(grain), Bytes::mib(100));
+            let unpacked = Unpacked::of(Bytes(grain));
             assert_eq!(
-                format!("{:?}", unpacker.kept),
+                format!("{:?}", unpacked.kept),
                 format!("BlockCache(0 of {kept})")
             );
         }

@@ -14,6 +14,7 @@ use crate::{
     front::Front,
     link,
     piece::Piece,
+    sparse::Reading,
 };
 
 /// An open VMDK.
@@ -26,14 +27,17 @@ struct Vmdk {
 
 /// Opens an image.
 pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
-    Ok(Arc::new(Vmdk::read(open)?))
+    Ok(Arc::new(Vmdk::read(open, |reading| reading)?))
 }
 
 /// Looks for faults in all extents.
 pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
-    let image = Vmdk::read(open)?;
+    let image = Vmdk::read(open, Reading::for_check)?;
     let mut report = CheckReport::default();
     report.notes.extend(image.facts.notes.iter().cloned());
+    for fault in &image.disk.faults {
+        report.fault(Error::from(fault.clone()).in_structure("descriptor"));
+    }
     for (_, piece) in &image.disk.pieces {
         piece.check(&mut report)?;
     }
@@ -68,8 +72,8 @@ fn summed(counts: &[(&'static str, u64)]) -> Vec<(&'static str, u64)> {
 }
 
 impl Vmdk {
-    fn read(open: Open<'_>) -> Result<Self> {
-        let reading = reading(open.options)?;
+    fn read(open: Open<'_>, meant: impl FnOnce(Reading) -> Reading) -> Result<Self> {
+        let reading = meant(reading(open.options)?);
         if let Some(name) = open.snapshot {
             let message = format!("VMDK has no internal snapshots, '{name}' was asked for");
             return Err(Error::new(Kind::Unsupported, message));

@@ -50,6 +50,8 @@ pub const GRAIN_TABLE: u32 = 1;
 pub const GRAIN_DIRECTORY: u32 = 2;
 /// Marker type: the footer follows, a header with the true `gd_offset`.
 pub const FOOTER: u32 = 3;
+/// Marker type: nothing that is needed follows; VirtualBox and open-vmdk write such.
+pub const PROGRESS: u32 = 4;
 
 record! {
     /// The header of a hosted sparse extent. \[TN\] "Hosted sparse extents"

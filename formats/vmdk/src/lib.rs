@@ -10,6 +10,7 @@
 //!                |        | or nothing | its grain tables     | its tables | in any order
 //!
 //!                directory ──► table of 512 entries ──► a grain each: sector │ 0 absent │ 1 zeros
+//!                two copies; where they say different things the sound one counts, and where nobody can tell the extent is damaged
 //!
 //! stream         | header | descriptor | marker+grain | marker+grain | ... | table | ... | directory | footer | end |
 //!                each grain a zlib stream, each table behind its grains, the footer says where the directory is
@@ -18,11 +19,12 @@
 //! All integers are little-endian, places are sectors of 512 bytes, nothing carries a checksum. A child names its parent by its
 //! content id (CID), which a changed parent changes, and by a path; VirtualBox uses UUIDs in the descriptor's data base.
 //!
-//! One room each: `layout` the bytes, `front` the start of a file, `descriptor` its text, `encoding` names in it, `link` how images are
-//! called, `disk` the extents and who opens them, `piece` an extent, `sparse`, `cowd`, `sesparse` those with grains, `table` where a grain
-//! is, `grain` what a packed one holds, `shared` whether two are in one place, `image` the layer, `plan`, `text` and `write` new images,
-//! `relink` another parent. Sources: \[TN\] VMware's "Virtual Disk Format 5.0"; what qemu and VirtualBox do.
+//! One room each: `layout` the bytes, `front` the start of a file, `descriptor` its text, `encoding` names in it, `kinds` and `keys` what it
+//! says of the disk, `link` how images are called, `disk` the extents and who opens them, `piece` an extent, `sparse`, `cowd`, `sesparse`
+//! those with grains, `table` where a grain is, `grain` what a packed one holds, `caches` what all extents keep, `shared` whether two grains
+//! are in one place, `image` the layer, `plan`, `text` and `write` new images, `relink` another parent. Sources: \[TN\] VMware's "Virtual Disk Format 5.0"; what qemu and VirtualBox do.
 
+mod caches;
 mod cowd;
 mod descriptor;
 mod disk;
@@ -32,6 +34,8 @@ mod fault;
 mod front;
 mod grain;
 mod image;
+mod keys;
+mod kinds;
 pub mod layout;
 mod link;
 mod piece;

@@ -3,10 +3,10 @@
 use std::{fmt, sync::Arc};
 
 use imgdelta_core::{
-    Bytes, CheckReport, Error, Extent, FileOffset, Result, SECTOR, Source, State, VirtOffset,
+    Bytes, CheckReport, Extent, FileOffset, Result, SECTOR, Source, State, VirtOffset,
 };
 
-use crate::fault::Fault;
+use crate::{caches::Caches, fault::Fault};
 
 /// One extent of a disk.
 pub(crate) trait Piece: fmt::Debug + Send + Sync {
@@ -57,6 +57,8 @@ pub(crate) struct File {
     pub(crate) source: Arc<dyn Source>,
     /// Its number.
     pub(crate) number: u16,
+    /// What the image's extents keep together.
+    pub(crate) caches: Caches,
 }
 
 /// The bytes of the disk as they are.
@@ -68,20 +70,13 @@ pub(crate) struct Flat {
 }
 
 impl Flat {
-    /// `sectors` of `file` from sector `offset` on.
-    pub(crate) fn open(file: File, name: &str, offset: u64, sectors: u64) -> Result<Self> {
-        let sector = u128::from(SECTOR);
-        let needed = (u128::from(offset) + u128::from(sectors)) * sector;
-        let held = file.source.len().0;
-        if u128::from(held) < needed {
-            let name = name.escape_debug().to_string();
-            return Err(Error::from(Fault::FlatTooShort { name, held, needed }));
-        }
-        Ok(Self {
+    /// `sectors` of `file` from sector `offset` on, which it must have.
+    pub(crate) const fn new(file: File, offset: u64, sectors: u64) -> Self {
+        Self {
             file,
             start: FileOffset(offset.saturating_mul(SECTOR)),
             size: Bytes(sectors.saturating_mul(SECTOR)),
-        })
+        }
     }
 }
 

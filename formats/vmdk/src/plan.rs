@@ -1,29 +1,30 @@
 //! What a new image is to be: the user's options and the parent, understood and judged before anything is written.
 
+mod choices;
+
 use imgdelta_core::{
-    Bytes, Create, Error, Format, Kind, NewParent, Options, Outputs, Result, SECTOR,
+    Bytes, Create, Error, Format, Kind, NewParent, Outputs, Result, SECTOR, VirtOffset,
 };
 
 use uuid::Uuid;
 
-use crate::{descriptor::MOST_EXTENTS, facts, link::CID, relink::NULL, sparse::MOST_SECTORS};
+use crate::{facts, link::CID, relink::NULL};
+
+use choices::{take_adapter, take_hardware, take_split, take_subformat};
 
 /// The names of the options that a new image knows.
-pub(crate) const CREATE_OPTIONS: &[&str] =
-    &["subformat", "adapter_type", "hwversion", "zeroed_grain"];
-
-/// Kinds of disks that are written, qemu's names for them.
-const SUBFORMATS: [&str; 5] = [
-    "monolithicSparse",
-    "monolithicFlat",
-    "twoGbMaxExtentSparse",
-    "twoGbMaxExtentFlat",
-    "streamOptimized",
+pub(crate) const CREATE_OPTIONS: &[&str] = &[
+    "subformat",
+    "adapter_type",
+    "hwversion",
+    "zeroed_grain",
+    "split_size",
 ];
-/// Controllers that VMware knows.
-const ADAPTERS: [&str; 5] = ["ide", "buslogic", "lsilogic", "legacyESX", "pvscsi"];
-/// The extent of a split disk: 2047 MiB, since 2^31 bytes are too many for some. VMware and VirtualBox do the same.
-pub(crate) const SPLIT: Bytes = Bytes(4_192_256 * SECTOR);
+
+/// Most extents that are written: each is an open file, and VirtualBox reads no more than 1100 lines.
+const MOST_PIECES: u64 = 1024;
+/// Most sectors of a disk that is written: 64 TiB.
+const MOST_SECTORS: u64 = 1 << 37;
 
 /// What kind of disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,9 +33,11 @@ pub(crate) enum Subformat {
     Sparse,
     /// A descriptor and one flat file.
     Flat,
-    /// A descriptor and sparse files of 2047 MiB.
+    /// The same in the words of ESXi.
+    Vmfs,
+    /// A descriptor and sparse files of 2047 MiB, or of another size.
     SplitSparse,
-    /// A descriptor and flat files of 2047 MiB.
+    /// A descriptor and flat files of 2047 MiB, or of another size.
     SplitFlat,
     /// One file of compressed grains, written from its start to its end.
     Stream,
@@ -46,6 +49,7 @@ impl Subformat {
         match self {
             Self::Sparse => "monolithicSparse",
             Self::Flat => "monolithicFlat",
+            Self::Vmfs => "vmfs",
             Self::SplitSparse => "twoGbMaxExtentSparse",
             Self::SplitFlat => "twoGbMaxExtentFlat",
             Self::Stream => "streamOptimized",
@@ -76,6 +80,8 @@ pub(crate) struct Plan {
     pub(crate) hardware: String,
     /// Whether zeros are marked, which VirtualBox refuses to read.
     pub(crate) marks_zero: bool,
+    /// The size of each extent but the last, where the disk is split.
+    pub(crate) split: Bytes,
     /// The parent, if it is a child.
     pub(crate) parent: Option<Parent>,
     /// What the image's file is called.
@@ -157,6 +163,7 @@ impl Plan {
         let adapter = take_adapter(&mut options, subformat)?;
         let hardware = take_hardware(&mut options)?;
         let marks_zero = options.take_choice("zeroed_grain", &["off", "on"])? == "on";
+        let split = take_split(&mut options, subformat)?;
         options.finish("vmdk", CREATE_OPTIONS)?;
         let size = create.disk.size.round_up(Bytes(SECTOR));
         judge_size(size)?;
@@ -186,16 +193,18 @@ impl Plan {
                 format!("zeroed_grain=on does not go with {}", subformat.name()),
             ));
         }
-        judge_count(subformat, size)?;
+        judge_count(subformat, size, split)?;
         let name = create.outputs.name().unwrap_or_else(|| "disk.vmdk".into());
         judge_name(&name)?;
-        let stem = stem(&name, subformat, size, create.outputs);
+        let sizes = extents(subformat, size, split);
+        let stem = stem(&name, subformat, sizes.len(), create.outputs);
         Ok(Self {
             size,
             subformat,
             adapter,
             hardware,
             marks_zero,
+            split,
             parent,
             name,
             stem,
@@ -204,7 +213,17 @@ impl Plan {
 
     /// The sizes of the extents, in order.
     pub(crate) fn extents(&self) -> Vec<Bytes> {
-        extents(self.subformat, self.size)
+        extents(self.subformat, self.size, self.split)
+    }
+
+    /// The extent that byte `at` of the disk lies in: its number, and where it starts.
+    pub(crate) const fn extent_of(&self, at: VirtOffset) -> (u64, VirtOffset) {
+        if self.subformat.is_split() && self.split.0 > 0 {
+            let number = at.0 / self.split.0;
+            (number, VirtOffset(number * self.split.0))
+        } else {
+            (0, VirtOffset::ZERO)
+        }
     }
 
     /// What the file of an extent is called.
@@ -214,14 +233,13 @@ impl Plan {
 }
 
 /// The sizes of the extents of a disk.
-fn extents(subformat: Subformat, size: Bytes) -> Vec<Bytes> {
+fn extents(subformat: Subformat, size: Bytes, split: Bytes) -> Vec<Bytes> {
     if !subformat.is_split() {
         return vec![size];
     }
-    let count = size.pieces(SPLIT);
-    let sizes = (0..count).map(|number| {
-        let start = number.saturating_mul(SPLIT.0);
-        Bytes(size.0.saturating_sub(start)).min(SPLIT)
+    let sizes = (0..size.pieces(split)).map(|number| {
+        let start = number.saturating_mul(split.0);
+        Bytes(size.0.saturating_sub(start)).min(split)
     });
     sizes.collect()
 }
@@ -231,13 +249,15 @@ fn extent_name(stem: &str, subformat: Subformat, number: usize) -> String {
     match subformat {
         Subformat::SplitSparse => format!("{stem}-s{:03}.vmdk", number + 1),
         Subformat::SplitFlat => format!("{stem}-f{:03}.vmdk", number + 1),
-        Subformat::Flat | Subformat::Sparse | Subformat::Stream => format!("{stem}-flat.vmdk"),
+        Subformat::Flat | Subformat::Vmfs | Subformat::Sparse | Subformat::Stream => {
+            format!("{stem}-flat.vmdk")
+        }
     }
 }
 
 /// What the extents' names begin with: the image's own name; where that replaces an image, the first of which all are free, so that the old
 /// image stays whole until the new one is.
-fn stem(name: &str, subformat: Subformat, size: Bytes, outputs: &dyn Outputs) -> String {
+fn stem(name: &str, subformat: Subformat, count: usize, outputs: &dyn Outputs) -> String {
     let plain = match name
         .len()
         .checked_sub(5)
@@ -249,7 +269,6 @@ fn stem(name: &str, subformat: Subformat, size: Bytes, outputs: &dyn Outputs) ->
     if !subformat.has_extent_files() || !outputs.replaces() {
         return plain.to_owned();
     }
-    let count = extents(subformat, size).len();
     let is_free = |stem: &String| {
         (0..count).all(|number| outputs.is_free(&extent_name(stem, subformat, number)))
     };
@@ -258,72 +277,23 @@ fn stem(name: &str, subformat: Subformat, size: Bytes, outputs: &dyn Outputs) ->
     stems.find(is_free).unwrap_or_else(|| plain.to_owned())
 }
 
-/// The choice whose name is `value`, whatever its case.
-fn chosen<'a>(options: &mut Options, key: &str, choices: &[&'a str]) -> Result<Option<&'a str>> {
-    let Some(value) = options.take(key) else {
-        return Ok(None);
-    };
-    let found = choices
-        .iter()
-        .find(|name| name.eq_ignore_ascii_case(&value));
-    found.copied().map(Some).ok_or_else(|| {
-        Error::new(
-            Kind::Usage,
-            format!(
-                "option {key} is '{value}', one of {} is required",
-                choices.join(", ")
-            ),
-        )
-    })
-}
-
-/// What kind of disk, by its name in any case.
-fn take_subformat(options: &mut Options) -> Result<Subformat> {
-    Ok(match chosen(options, "subformat", &SUBFORMATS)? {
-        None | Some("monolithicSparse") => Subformat::Sparse,
-        Some("monolithicFlat") => Subformat::Flat,
-        Some("twoGbMaxExtentSparse") => Subformat::SplitSparse,
-        Some("twoGbMaxExtentFlat") => Subformat::SplitFlat,
-        Some(_) => Subformat::Stream,
-    })
-}
-
-/// The controller; for a stream, which goes into virtual machines of today, a SCSI one.
-fn take_adapter(options: &mut Options, subformat: Subformat) -> Result<&'static str> {
-    let default = if subformat == Subformat::Stream {
-        "lsilogic"
-    } else {
-        "ide"
-    };
-    Ok(chosen(options, "adapter_type", &ADAPTERS)?.unwrap_or(default))
-}
-
-/// The hardware version, as a number.
-fn take_hardware(options: &mut Options) -> Result<String> {
-    let version = options.take("hwversion").unwrap_or_else(|| "4".into());
-    match version.parse::<u8>() {
-        Ok(3..=99) => Ok(version),
-        _ => Err(Error::new(
-            Kind::Usage,
-            format!("option hwversion is '{version}', a number from 3 to 99 is required"),
-        )),
-    }
-}
-
-/// As many extents as are read again: each is an open file.
-fn judge_count(subformat: Subformat, size: Bytes) -> Result<()> {
-    let count = size.pieces(SPLIT);
-    if !subformat.is_split() || count <= MOST_EXTENTS as u64 {
+/// No more extents than most readers take.
+fn judge_count(subformat: Subformat, size: Bytes, split: Bytes) -> Result<()> {
+    let count = size.pieces(split);
+    if !subformat.is_split() || count <= MOST_PIECES {
         return Ok(());
     }
+    let mib = split.0 >> 20;
     Err(Error::new(
         Kind::Unsupported,
         format!(
-            "the disk would have {count} extents of 2047 MiB, at most {MOST_EXTENTS} are written"
+            "the disk would have {count} extents of {mib} MiB, at most {MOST_PIECES} are written"
         ),
     )
     .with_code("vmdk_too_many_pieces")
-    .with_hint("choose --option subformat=monolithicSparse or monolithicFlat"))
+    .with_hint(
+        "choose a larger split_size, or --option subformat=monolithicSparse or monolithicFlat",
+    ))
 }
 
 /// A size that some VMDK can have.

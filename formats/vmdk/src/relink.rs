@@ -26,7 +26,6 @@ pub(crate) fn relink(source: &Arc<dyn Source>, parent: &NewParent) -> Result<Vec
         )
     };
     let mut descriptor = front.descriptor.ok_or_else(not_a_child)?;
-    let before = descriptor.to_bytes();
     link::parent(&descriptor)
         .map_err(in_descriptor)?
         .ok_or_else(not_a_child)?;
@@ -48,7 +47,7 @@ pub(crate) fn relink(source: &Arc<dyn Source>, parent: &NewParent) -> Result<Vec
         }
         Some(room) => bytes.resize(room.in_memory(), 0),
         // A patch cannot cut a file: blank lines mean nothing.
-        None => bytes.resize(bytes.len().max(before.len()), b'\n'),
+        None => bytes.resize(bytes.len().max(source.len().in_memory()), b'\n'),
     }
     Ok(vec![Patch { at, bytes }])
 }

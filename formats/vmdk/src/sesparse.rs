@@ -32,7 +32,7 @@ pub(crate) fn open(file: File, line: Option<u64>) -> Result<Grained> {
         grains: header.grains_offset,
     };
     let directory = header.directory_offset;
-    let tables = Tables::new(source, form, directory, grain, size);
+    let tables = Tables::new(&file, form, directory, grain, size);
     let (found, required) = (
         header.directory_size.saturating_mul(SECTOR / 8),
         tables.tables(),
@@ -41,13 +41,12 @@ pub(crate) fn open(file: File, line: Option<u64>) -> Result<Grained> {
         let fault = Fault::DirectoryEntries { found, required };
         return Err(Error::from(fault).in_field("header", "grain_dir_size"));
     }
-    tables.judge_directory("grain directory")?;
-    tables.judge()?;
+    let notes = Grained::judge(&tables, source, grain)?;
     let details = vec![
         ("capacity", header.capacity.to_string()),
         ("grainSize", GRAIN.to_string()),
     ];
-    Ok(Grained::new(file, tables, (size, grain), Vec::new(), details).sized(line, header.capacity))
+    Ok(Grained::new(file, tables, (size, grain), notes, details).sized(line, header.capacity))
 }
 
 fn judge(header: &SeHeader) -> Result<()> {

@@ -2,34 +2,48 @@
 //! ones hold to `grain`.
 
 mod check;
+mod copies;
 mod footer;
 pub(crate) mod header;
 mod scan;
 
-use std::sync::Arc;
-
 use imgdelta_core::{
-    Bytes, CheckReport, Error, Extent, FileOffset, Kind, Result, SECTOR, Source, State, VirtOffset,
+    Bytes, CheckReport, Error, Extent, FileOffset, Kind, Result, SECTOR, State, VirtOffset,
 };
 
 use crate::{
     fault::Fault,
-    grain::{PREFIX, Place, Unpacker},
-    layout::{AT_END, COMPRESSED, REDUNDANT, SparseHeader},
+    grain::{Place, Unpacker},
+    layout::{AT_END, COMPRESSED, SparseHeader},
     piece::{File, Piece},
-    table::{Cell, Form, Tables},
+    table::{Cell, Tables},
 };
 
+pub(crate) use copies::Copies;
 use scan::Scanned;
 
-/// Most sectors of an extent: 64 TiB.
-pub(crate) const MOST_SECTORS: u64 = 1 << 37;
+/// Most sectors of a disk that is read: its last byte must have an address.
+pub(crate) const MOST_SECTORS: u64 = i64::MAX as u64 / SECTOR;
 
 /// How an image is to be read, beyond what it says itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Reading {
     /// A stream without its footer is gone through grain by grain.
     pub(crate) scans: bool,
+    /// Which of two copies of the grain tables counts.
+    pub(crate) copies: Copies,
+    /// I/O filters that are not known are believed to change nothing.
+    pub(crate) trusts_filters: bool,
+}
+
+impl Reading {
+    /// For a check, which tells of all that is wrong and goes on where it can.
+    pub(crate) const fn for_check(mut self) -> Self {
+        if matches!(self.copies, Copies::Sound) {
+            self.copies = Copies::Either;
+        }
+        self
+    }
 }
 
 /// A hosted sparse extent.
@@ -44,6 +58,8 @@ pub(crate) struct Sparse {
     notes: Vec<String>,
     /// What the descriptor says of its size, in sectors.
     line: Option<u64>,
+    /// Where a stream ends that has a footer: its last marker stands there.
+    end: Option<FileOffset>,
 }
 
 /// How grains are found.
@@ -59,52 +75,36 @@ impl Sparse {
     /// Opens an extent. `line` is what the descriptor says of its size in sectors; without one it has its capacity.
     pub(crate) fn open(file: File, line: Option<u64>, reading: Reading) -> Result<Self> {
         let mut header = header::read(&*file.source)?;
-        let capacity = header.capacity;
-        if capacity == 0 {
-            let fault = Fault::Capacity {
-                found: 0,
-                most: MOST_SECTORS,
-            };
-            return Err(Error::from(fault).in_field("header", "capacity"));
-        }
         let mut notes = header::notes(&header);
-        let sectors = match line {
-            Some(line) if line > capacity => {
-                return Err(
-                    Error::from(Fault::Sectors { line, capacity }).in_structure("descriptor")
-                );
-            }
-            Some(line) if line < capacity => {
-                notes.push(format!(
-                    "the extent line says {line} sectors, the header has {capacity}: the line counts"
-                ));
-                line
-            }
-            _ => capacity,
-        };
-        let size = Bytes(sectors.saturating_mul(SECTOR));
-        let grain = Bytes(header.grain_size.saturating_mul(SECTOR));
-        let grains = if header.gd_offset == AT_END {
+        let size = size_of(&header, line, &mut notes)?;
+        let (mut end, mut scanned) = (None, None);
+        if header.gd_offset == AT_END {
             match footer::find(&*file.source, &header) {
-                Ok(footer) => {
+                Ok((footer, at)) => {
                     header = footer;
-                    None
+                    end = Some(at);
+                    notes.extend(footer::rest(&*file.source, at));
                 }
                 Err(error) if reading.scans && error.kind() == Kind::Corrupt => {
                     notes.push("the stream has no footer: read grain by grain".into());
-                    Some(Grains::Scanned(scan::scan(&file.source, &header, size)?))
+                    scanned = Some(scan::scan(&file.source, &header, size)?);
                 }
                 Err(error) => return Err(error),
             }
-        } else {
-            None
+        }
+        let grains = match scanned {
+            Some(scanned) => Grains::Scanned(scanned),
+            None => Grains::Tables(copies::choose(
+                &file,
+                &header,
+                size,
+                reading.copies,
+                &mut notes,
+            )?),
         };
-        let grains = match grains {
-            Some(grains) => grains,
-            None => Grains::Tables(Self::sound_tables(&file.source, &header, size, &mut notes)?),
-        };
+        let grain = Bytes(header.grain_size.saturating_mul(SECTOR));
         let is_packed = header.flags & COMPRESSED != 0;
-        let packed = is_packed.then(|| Unpacker::new(Arc::clone(&file.source), grain, size));
+        let packed = is_packed.then(|| Unpacker::new(&file, grain, size));
         Ok(Self {
             file,
             header,
@@ -114,40 +114,8 @@ impl Sparse {
             packed,
             notes,
             line,
+            end,
         })
-    }
-
-    /// The tables of the grain directory; if those are broken and the redundant ones are whole, these.
-    fn sound_tables(
-        source: &Arc<dyn Source>,
-        header: &SparseHeader,
-        size: Bytes,
-        notes: &mut Vec<String>,
-    ) -> Result<Tables> {
-        let open = |sector, name| {
-            let tables = tables(source, header, sector, size);
-            tables.judge_directory(name)?;
-            tables.judge()?;
-            Ok(tables)
-        };
-        let error: Error = match open(header.gd_offset, "grain directory") {
-            Ok(tables) => return Ok(tables),
-            Err(error) => error,
-        };
-        if error.kind() != Kind::Corrupt || header.flags & REDUNDANT == 0 || header.rgd_offset == 0
-        {
-            return Err(error);
-        }
-        match open(header.rgd_offset, "redundant grain directory") {
-            Ok(tables) => {
-                notes.push(format!(
-                    "the grain directory is damaged, the redundant one is used: {}",
-                    error.message()
-                ));
-                Ok(tables)
-            }
-            Err(_) => Err(error),
-        }
     }
 
     fn cell(&self, grain: u64) -> Result<Cell> {
@@ -186,18 +154,27 @@ impl Sparse {
     }
 }
 
-/// The tables of one directory.
-fn tables(source: &Arc<dyn Source>, header: &SparseHeader, sector: u64, size: Bytes) -> Tables {
-    let grain = Bytes(header.grain_size.saturating_mul(SECTOR));
-    let front = header
-        .descriptor_offset
-        .saturating_add(header.descriptor_size);
-    let tables = Tables::new(source, Form::Hosted, sector, grain, size).beginning_at(front.max(1));
-    if header.flags & COMPRESSED == 0 {
-        tables
-    } else {
-        tables.needing(Bytes::from(PREFIX))
+/// The size of an extent with this header whose line says `line`.
+fn size_of(header: &SparseHeader, line: Option<u64>, notes: &mut Vec<String>) -> Result<Bytes> {
+    let capacity = header.capacity;
+    if capacity == 0 {
+        let (found, most) = (0, MOST_SECTORS);
+        let fault = Fault::Capacity { found, most };
+        return Err(Error::from(fault).in_field("header", "capacity"));
     }
+    let sectors = match line {
+        Some(line) if line > capacity || line == 0 => {
+            return Err(Error::from(Fault::Sectors { line, capacity }).in_structure("descriptor"));
+        }
+        Some(line) if line < capacity => {
+            notes.push(format!(
+                "the extent line says {line} sectors, the header has {capacity}: the line counts"
+            ));
+            line
+        }
+        _ => capacity,
+    };
+    Ok(Bytes(sectors.saturating_mul(SECTOR)))
 }
 
 impl Piece for Sparse {

@@ -1,22 +1,22 @@
-//! Grain directories and grain tables: where a grain is. Three kinds of extents have them, with entries of their own.
-//!
-//! What stands in a grain is read elsewhere.
+//! Grain directories and grain tables: where a grain is. Three kinds of extents have them, with entries of their own. All of them are gone
+//! through in `walk`; what stands in a grain is read elsewhere.
 
-use std::{collections::HashSet, sync::Arc};
+mod walk;
 
-use imgdelta_core::{Bytes, Error, FileOffset, PagedTable, Result, SECTOR, Source, read_vec};
+pub(crate) use walk::Seen;
+
+use std::sync::Arc;
+
+use imgdelta_core::{Bytes, Error, FileOffset, PagedTable, Result, SECTOR, Source};
 
 use crate::{
     fault::Fault,
-    layout::{COWD_TABLE_ENTRIES, TABLE_ENTRIES, ZEROED},
+    layout::{COWD_TABLE_ENTRIES, ZEROED},
+    piece::File,
 };
 
-/// How much of the tables is read at once when all are looked at.
-const PIECE: u64 = 64 << 10;
 /// Most entries of a directory, as in qemu.
 const MOST_TABLES: u64 = 32 << 20;
-/// Tables that are remembered as judged: a directory may name one again and again.
-const REMEMBERED: usize = 1 << 20;
 
 /// What a table says of a grain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +32,11 @@ pub(crate) enum Cell {
 /// What the entries of an extent look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// Sectors in 4 bytes, 512 a table; an entry of 1 is zeros.
-    Hosted,
+    /// Sectors in 4 bytes; an entry of 1 is zeros.
+    Hosted {
+        /// Entries of a table: 1 to 512, and 512 with all writers that are known.
+        entries: u64,
+    },
     /// Sectors in 4 bytes, 4096 a table.
     Cowd,
     /// 8 bytes with a kind in front, 4096 a table. Tables and grains are counted from their regions' starts, in sectors.
@@ -49,7 +52,7 @@ impl Form {
     /// Bytes of an entry, of directory and table alike.
     const fn width(self) -> u64 {
         match self {
-            Self::Hosted | Self::Cowd => 4,
+            Self::Hosted { .. } | Self::Cowd => 4,
             Self::SeSparse { .. } => 8,
         }
     }
@@ -57,7 +60,7 @@ impl Form {
     /// Entries of a table.
     pub(crate) const fn per_table(self) -> u64 {
         match self {
-            Self::Hosted => TABLE_ENTRIES as u64,
+            Self::Hosted { entries } => entries,
             Self::Cowd | Self::SeSparse { .. } => COWD_TABLE_ENTRIES,
         }
     }
@@ -79,26 +82,29 @@ pub(crate) struct Tables {
     first: u64,
     /// How many bytes of a grain must be in the file: all of a plain one, the marker of a packed one.
     needed: Bytes,
+    /// Whether entries that cannot be count as absent.
+    is_lenient: bool,
 }
 
 impl Tables {
     /// The tables of an extent of `size` in grains of `grain`. `directory_sector` must leave room for all entries in the file.
     pub(crate) fn new(
-        source: &Arc<dyn Source>,
+        file: &File,
         form: Form,
         directory_sector: u64,
         grain: Bytes,
         size: Bytes,
     ) -> Self {
         Self {
-            source: Arc::clone(source),
-            pages: PagedTable::new(Arc::clone(source)),
+            source: Arc::clone(&file.source),
+            pages: PagedTable::sharing(Arc::clone(&file.source), &file.caches.pages),
             form,
             directory: FileOffset(directory_sector.saturating_mul(SECTOR)),
             grain,
             size,
             first: 1,
             needed: grain,
+            is_lenient: false,
         }
     }
 
@@ -111,6 +117,12 @@ impl Tables {
     /// With packed grains, of which only `needed` bytes must be there.
     pub(crate) const fn needing(mut self, needed: Bytes) -> Self {
         self.needed = needed;
+        self
+    }
+
+    /// Taking entries of grains that cannot be for absent ones: to see what else a damaged table says.
+    pub(crate) const fn leniently(mut self) -> Self {
+        self.is_lenient = true;
         self
     }
 
@@ -203,125 +215,6 @@ impl Tables {
         Ok(run)
     }
 
-    /// Shows `see` every grain that is not absent, in order. Tables that stand one behind the other are read together, and those that the host
-    /// does not store are zeros.
-    pub(crate) fn each(&self, mut see: impl FnMut(u64, Cell) -> Result<()>) -> Result<()> {
-        self.walk(|_| true, &mut see)
-    }
-
-    /// As [`each`](Self::each), of the tables that `wants` wants, by where they stand.
-    fn walk(
-        &self,
-        mut wants: impl FnMut(FileOffset) -> bool,
-        see: &mut impl FnMut(u64, Cell) -> Result<()>,
-    ) -> Result<()> {
-        let table_len = self.form.per_table() * self.form.width();
-        let mut next = 0;
-        while let Some(table) = self.next_table(next)? {
-            next = table + 1;
-            let Some(at) = self.table(table)?.filter(|at| wants(*at)) else {
-                continue;
-            };
-            let mut count = 1;
-            while count * table_len < PIECE
-                && table + count < self.tables()
-                && self.table(table + count)? == Some(at.saturating_add(Bytes(count * table_len)))
-            {
-                count += 1;
-            }
-            let len = Bytes(count * table_len);
-            let stored = self.source.stored_at(at)?;
-            if stored.is_data || stored.end < at.saturating_add(len) {
-                self.see_tables(table, at, len, see)?;
-            }
-            next = table + count;
-        }
-        Ok(())
-    }
-
-    /// The first table from number `from` on that there is.
-    fn next_table(&self, from: u64) -> Result<Option<u64>> {
-        let width = self.form.width();
-        let mut table = from;
-        while table < self.tables() {
-            let at = self.directory.saturating_add(Bytes(table * width));
-            let (page, inside) = self.pages.page(at)?;
-            let entries = page.get(inside..).unwrap_or_default();
-            if let Some(used) = entries.iter().position(|byte| *byte != 0) {
-                let found = table + used as u64 / width;
-                return Ok((found < self.tables()).then_some(found));
-            }
-            let stored = self.source.stored_at(at)?;
-            let behind = Bytes::from(entries.len().max(1)).0;
-            let skipped = if stored.is_data {
-                behind
-            } else {
-                stored.end.since(at).0.max(behind)
-            };
-            table += (skipped / width).max(1);
-        }
-        Ok(None)
-    }
-
-    fn see_tables(
-        &self,
-        table: u64,
-        at: FileOffset,
-        len: Bytes,
-        see: &mut impl FnMut(u64, Cell) -> Result<()>,
-    ) -> Result<()> {
-        let bytes = read_vec(&*self.source, at, len)?;
-        let width = Bytes(self.form.width()).in_memory();
-        let first = table * self.form.per_table();
-        for (grain, bytes) in (first..self.grains()).zip(bytes.chunks_exact(width)) {
-            let entry = wide(bytes);
-            if entry == 0 {
-                continue;
-            }
-            match self.judged(grain, entry)? {
-                Cell::Absent => {}
-                cell => see(grain, cell)?,
-            }
-        }
-        Ok(())
-    }
-
-    /// The sectors that directory and tables take, each from its first up to the one behind it, in order. Tables that follow one another are
-    /// one stretch, so that those of a whole disk are few; `None` where they are more than `most`.
-    pub(crate) fn places(&self, most: usize) -> Result<Option<Vec<(u64, u64)>>> {
-        let width = self.form.width();
-        let sectors = |len: u64| len.div_ceil(SECTOR);
-        let directory = self.directory.0 / SECTOR;
-        let mut last = (directory, directory + sectors(self.tables() * width));
-        let mut places = Vec::new();
-        let mut next = 0;
-        while let Some(table) = self.next_table(next)? {
-            next = table + 1;
-            let Some(at) = self.table(table)? else {
-                continue;
-            };
-            let first = at.0 / SECTOR;
-            let end = first + sectors(self.form.per_table() * width);
-            if last.1 == first {
-                last.1 = end;
-            } else if places.len() < most {
-                places.push(std::mem::replace(&mut last, (first, end)));
-            } else {
-                return Ok(None);
-            }
-        }
-        places.push(last);
-        places.sort_unstable();
-        Ok(Some(places))
-    }
-
-    /// Judges every grain: the file holds it, so that a file that was cut is known at once.
-    pub(crate) fn judge(&self) -> Result<()> {
-        let mut judged = HashSet::new();
-        let is_new = |at| judged.len() >= REMEMBERED || judged.insert(at);
-        self.walk(is_new, &mut |_, _| Ok(()))
-    }
-
     /// Where a grain table stands; `None` if there is none.
     fn table(&self, number: u64) -> Result<Option<FileOffset>> {
         let width = self.form.width();
@@ -332,7 +225,7 @@ impl Tables {
         }
         let table_len = self.form.per_table() * width;
         let sector = match self.form {
-            Form::Hosted | Form::Cowd => entry,
+            Form::Hosted { .. } | Form::Cowd => entry,
             Form::SeSparse { tables, .. } => {
                 if entry >> 32 != 0x1000_0000 {
                     let fault = Fault::SeDirectory {
@@ -373,33 +266,43 @@ impl Tables {
 
     /// What an entry says, if it may.
     fn judged(&self, grain: u64, entry: u64) -> Result<Cell> {
-        let cell = match self.form {
-            _ if entry == 0 => Cell::Absent,
+        let (cell, place) = match self.form {
+            _ if entry == 0 => return Ok(Cell::Absent),
             // Without the flag too: the header is never a grain.
-            Form::Hosted if entry == u64::from(ZEROED) => Cell::Zero,
-            Form::Hosted | Form::Cowd => Cell::At(entry),
-            Form::SeSparse { grains, .. } => match entry >> 60 {
-                // Unmapped by the guest: what lies below must not come back. [qemu reads zeros too]
-                1 | 2 => Cell::Zero,
-                3 => {
-                    let low = (entry & 0x0fff_0000_0000_0000) >> 48;
-                    let index = low | ((entry & 0x0000_ffff_ffff_ffff) << 12);
-                    let step = self.grain.0 / SECTOR;
-                    Cell::At(grains.saturating_add(index.saturating_mul(step)))
+            Form::Hosted { .. } if entry == u64::from(ZEROED) => return Ok(Cell::Zero),
+            Form::Hosted { .. } | Form::Cowd => (Cell::At(entry), entry),
+            Form::SeSparse { grains, .. } => {
+                let place = self.se_place(entry, grains);
+                match entry >> 60 {
+                    // Unmapped by the guest: what lies below must not come back. [qemu reads zeros too]
+                    1 | 2 if entry << 4 == 0 => return Ok(Cell::Zero),
+                    // Nobody reads the grain that it still names, but it must be one.
+                    1 | 2 => (Cell::Zero, place),
+                    3 => (Cell::At(place), place),
+                    _ if self.is_lenient => return Ok(Cell::Absent),
+                    _ => {
+                        let fault = Fault::SeEntry {
+                            grain,
+                            found: entry,
+                        };
+                        return Err(Error::from(fault).in_structure("grain table"));
+                    }
                 }
-                _ => {
-                    let fault = Fault::SeEntry {
-                        grain,
-                        found: entry,
-                    };
-                    return Err(Error::from(fault).in_structure("grain table"));
-                }
-            },
+            }
         };
-        if let Cell::At(sector) = cell {
-            self.judge_place(grain, sector)?;
+        match self.judge_place(grain, place) {
+            Ok(()) => Ok(cell),
+            Err(_) if self.is_lenient => Ok(Cell::Absent),
+            Err(error) => Err(error),
         }
-        Ok(cell)
+    }
+
+    /// The sector that an entry of an seSparse table names, its grains beginning at sector `grains`.
+    const fn se_place(&self, entry: u64, grains: u64) -> u64 {
+        let low = (entry & 0x0fff_0000_0000_0000) >> 48;
+        let index = low | ((entry & 0x0000_ffff_ffff_ffff) << 12);
+        let step = self.grain.0 / SECTOR;
+        grains.saturating_add(index.saturating_mul(step))
     }
 
     fn judge_place(&self, grain: u64, sector: u64) -> Result<()> {

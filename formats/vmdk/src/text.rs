@@ -99,6 +99,7 @@ fn extent(plan: &Plan, number: usize, size: Bytes) -> String {
         Subformat::SplitSparse => {
             format!("RW {sectors} SPARSE \"{}\"\n", plan.extent_name(number))
         }
+        Subformat::Vmfs => format!("RW {sectors} VMFS \"{}\"\n", plan.extent_name(number)),
         Subformat::Flat | Subformat::SplitFlat => {
             format!("RW {sectors} FLAT \"{}\" 0\n", plan.extent_name(number))
         }

@@ -35,7 +35,7 @@ pub(crate) fn create(create: Create<'_>) -> Result<Box<dyn ImageWriter>> {
     }
     Ok(match plan.subformat {
         Subformat::Stream => Box::new(stream::Writer::start(plan, main, seed)?),
-        Subformat::Flat | Subformat::SplitFlat => {
+        Subformat::Flat | Subformat::Vmfs | Subformat::SplitFlat => {
             Box::new(flat::Writer::start(plan, main, outputs)?)
         }
         Subformat::Sparse | Subformat::SplitSparse => {

@@ -36,6 +36,21 @@ fn variants() -> Vec<VmdkSpec> {
             ..sparse()
         },
         VmdkSpec {
+            grain: 1 << 17,
+            ..sparse()
+        },
+        // No writer is known that does so; the header says it, and qemu reads it.
+        VmdkSpec {
+            entries: 3,
+            ..sparse()
+        },
+        VmdkSpec {
+            entries: 256,
+            grain: 1,
+            all_tables: false,
+            ..sparse()
+        },
+        VmdkSpec {
             shuffled: true,
             redundant: false,
             ..sparse()

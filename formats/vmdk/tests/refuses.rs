@@ -68,8 +68,9 @@ fn more() -> Vec<Files> {
     vec![
         over,
         vec![("disk-ctk.vmdk".into(), b"\xa2\x72\x19\xf6".repeat(256))],
-        // A title that is none, and an extent that the descriptor in its own file does not name alone.
-        text("# Disk DescriptorFile", "# Disk Descriptor"),
+        // A text that is none, and an extent that the descriptor in its own file does not name alone.
+        vec![("disk.vmdk".into(), b"version=1\nname=disk\n".to_vec())],
+        many_files(),
         sparse("# The Disk Data Base", "RW 1 ZERO           "),
         // A child of nothing, with a hint.
         text(
@@ -77,6 +78,18 @@ fn more() -> Vec<Files> {
             "parentCID=ffffffff\nparentFileNameHint=\"x\"",
         ),
     ]
+}
+
+/// One file more than a place can name.
+fn many_files() -> Files {
+    let names: Vec<String> = (0..65_536).map(|number| format!("{number}.img")).collect();
+    let lines = names.iter().map(|name| format!("RW 1 FLAT \"{name}\" 0\n"));
+    let text =
+        "# Disk DescriptorFile\ncreateType=\"custom\"\n".to_owned() + &lines.collect::<String>();
+    let others = names.into_iter().map(|name| (name, vec![0; 512]));
+    std::iter::once(("disk.vmdk".to_owned(), text.into_bytes()))
+        .chain(others)
+        .collect()
 }
 
 #[test]

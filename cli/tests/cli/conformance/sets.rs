@@ -185,9 +185,16 @@ fn vhdx(all: bool) -> Sets {
 fn vmdk() -> Sets {
     const SPARSE: (&str, &[&str]) = ("subformat", &["monolithicSparse", "twoGbMaxExtentSparse"]);
     const ZEROED: (&str, &[&str]) = ("zeroed_grain", &["", "on"]);
-    const FLAT: &[&str] = &["monolithicFlat", "twoGbMaxExtentFlat", "streamOptimized"];
+    const FLAT: &[&str] = &[
+        "monolithicFlat",
+        "twoGbMaxExtentFlat",
+        "streamOptimized",
+        "vmfs",
+    ];
+    const SPLIT: &[&str] = &["twoGbMaxExtentSparse", "twoGbMaxExtentFlat"];
     let mut whole = product(&[SPARSE, ZEROED]);
     whole.extend(product(&[("subformat", FLAT)]));
+    whole.extend(product(&[("subformat", SPLIT), ("split_size", &["1M"])]));
     whole.extend(product(&[
         ("adapter_type", &["lsilogic"]),
         ("hwversion", &["", "10"]),

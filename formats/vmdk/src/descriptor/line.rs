@@ -5,7 +5,7 @@ use nom::{
     branch::alt,
     bytes::complete::{is_not, tag, tag_no_case, take_while, take_while1},
     character::complete::{char, digit1, multispace0, space0, space1},
-    combinator::{all_consuming, map_opt, opt, rest, value},
+    combinator::{all_consuming, eof, map_opt, opt, rest, value},
     sequence::{delimited, preceded, terminated},
 };
 
@@ -68,8 +68,8 @@ pub(crate) enum ExtentType {
     VmfsSparse,
     /// An seSparse extent.
     SeSparse,
-    /// A raw device.
-    Device,
+    /// A raw device, or what stands for one, by this name.
+    Device(&'static str),
 }
 
 impl<'a> Statement<'a> {
@@ -84,13 +84,21 @@ impl<'a> Statement<'a> {
             let extent = parsed.map(|(_, extent)| extent).ok();
             return match extent.filter(ExtentLine::is_whole) {
                 Some(extent) => Ok(Self::Extent(extent)),
-                None => Err(Fault::ExtentLine { found: shown(line) }),
+                None => Err(not_an_extent(line)),
             };
         }
-        Ok(match pair(line) {
-            Ok((_, (key, value))) => Self::Pair { key, value },
-            Err(_) => Self::Nothing,
-        })
+        match pair(line) {
+            Ok((_, (key, value))) => Ok(Self::Pair { key, value }),
+            // An access that nobody knows: to leave the line out would make the disk shorter.
+            Err(_)
+                if preceded((word, space1, number, space1), kind)
+                    .parse(line)
+                    .is_ok() =>
+            {
+                Err(Fault::ExtentLine { found: shown(line) })
+            }
+            Err(_) => Ok(Self::Nothing),
+        }
     }
 }
 
@@ -100,7 +108,7 @@ impl ExtentLine {
         let has_file = self.file.as_ref().is_some_and(|file| !file.is_empty());
         match self.kind {
             ExtentType::Zero => true,
-            ExtentType::Flat | ExtentType::Device => has_file,
+            ExtentType::Flat | ExtentType::Device(_) => has_file,
             // [qemu iotest 059] a VMFS extent starts where its file starts.
             _ => has_file && self.offset.unwrap_or(0) == 0,
         }
@@ -124,19 +132,37 @@ fn access(input: &[u8]) -> IResult<&[u8], Access> {
     .parse(input)
 }
 
-/// Longer names first: `VMFS` begins two others.
+/// What an extent's type is called.
+fn word(input: &[u8]) -> IResult<&[u8], &[u8]> {
+    take_while1(|byte: u8| byte.is_ascii_alphanumeric() || byte == b'_').parse(input)
+}
+
 fn kind(input: &[u8]) -> IResult<&[u8], ExtentType> {
-    alt((
-        value(ExtentType::VmfsSparse, tag_no_case("VMFSSPARSE")),
-        value(ExtentType::Device, tag_no_case("VMFSRDM")),
-        value(ExtentType::Device, tag_no_case("VMFSRAW")),
-        value(ExtentType::Vmfs, tag_no_case("VMFS")),
-        value(ExtentType::SeSparse, tag_no_case("SESPARSE")),
-        value(ExtentType::Sparse, tag_no_case("SPARSE")),
-        value(ExtentType::Flat, tag_no_case("FLAT")),
-        value(ExtentType::Zero, tag_no_case("ZERO")),
-    ))
+    const KINDS: [(&str, ExtentType); 8] = [
+        ("FLAT", ExtentType::Flat),
+        ("SPARSE", ExtentType::Sparse),
+        ("ZERO", ExtentType::Zero),
+        ("VMFS", ExtentType::Vmfs),
+        ("VMFSSPARSE", ExtentType::VmfsSparse),
+        ("SESPARSE", ExtentType::SeSparse),
+        ("VMFSRDM", ExtentType::Device("VMFSRDM")),
+        ("VMFSRAW", ExtentType::Device("VMFSRAW")),
+    ];
+    map_opt(word, |word| {
+        let is_it = |(name, _): &&(&str, _)| word.eq_ignore_ascii_case(name.as_bytes());
+        KINDS.iter().find(is_it).map(|(_, kind)| *kind)
+    })
     .parse(input)
+}
+
+/// Why a line that begins like an extent is none: a type that is not known, or damage.
+fn not_an_extent(line: &[u8]) -> Fault {
+    let front = (access, space1, number, space1);
+    let typed = preceded(front, terminated(word, alt((eof, space1)))).parse(line);
+    match typed {
+        Ok((_, word)) if kind(word).is_err() => Fault::ExtentType { found: shown(word) },
+        _ => Fault::ExtentLine { found: shown(line) },
+    }
 }
 
 fn number(input: &[u8]) -> IResult<&[u8], u64> {
@@ -215,6 +241,26 @@ mod tests {
     }
 
     #[test]
+    fn a_type_that_is_not_known_is_not_supported_and_not_damage() {
+        for (line, is_a_type) in [
+            ("RW 12 VSANSPARSE \"a\"", true),
+            ("RW 12 FLATTER \"a\" 0", true),
+            ("RW 12 PMEM", true),
+            ("RW 12 FLAT", false),
+            ("RW 12 FLAT\"a\" 0", false),
+            ("RW 12 \"a\"", false),
+            ("RW 12 ?", false),
+        ] {
+            let fault = Statement::of(line.as_bytes()).expect_err("it is no extent");
+            assert_eq!(
+                matches!(fault, Fault::ExtentType { .. }),
+                is_a_type,
+                "{line}: {fault}"
+            );
+        }
+    }
+
+    #[test]
     fn what_begins_like_an_extent_must_be_one() {
         for line in [
             "RW",
@@ -231,6 +277,7 @@ mod tests {
             "RW 8 FLAT \"a\" x",
             "RW 8 FLAT \"a\" \"4\"",
             "RW 12582912 VMFS \"dummy.vmdk\" 1",
+            "RO 12 FLAT \"a\" 0",
         ] {
             let is_pair = line == "RW";
             assert_eq!(Statement::of(line.as_bytes()).is_ok(), is_pair, "{line}");

@@ -1,17 +1,25 @@
 //! Opens the extents of a disk as their lines say, each file once, through the policy that it was given.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
-use imgdelta_core::{Bytes, Companions, Error, Result, SECTOR, Source};
+use imgdelta_core::{Bytes, Companions, Error, Kind, Result, SECTOR, Source};
 
+use super::lengths::Lengths;
 use crate::{
+    caches::Caches,
     cowd,
     descriptor::{Descriptor, ExtentLine, ExtentType},
-    fault::Fault,
+    fault::{DEVICE_HINT, Fault},
+    kinds::DiskKind,
     piece::{File, Flat, Piece, Zeros},
     sesparse,
     sparse::{Reading, Sparse},
 };
+
+/// Most files of an image beside its own: what a run's place can name.
+const MOST_FILES: usize = u16::MAX as usize;
+/// What the names of objects in datastores begin with: ESXi keeps such disks in no file system.
+const OBJECTS: [&str; 2] = ["vsan:", "vvol:"];
 
 /// Opens the files of an image, each once.
 pub(super) struct Opener<'a> {
@@ -19,22 +27,29 @@ pub(super) struct Opener<'a> {
     reading: Reading,
     /// The image's own file.
     own: Arc<dyn Source>,
-    /// The others and what they are called.
-    others: Vec<(String, Arc<dyn Source>)>,
+    /// The others, and which of them is called how.
+    others: Vec<Arc<dyn Source>>,
+    names: HashMap<String, u16>,
+    caches: Caches,
+    lengths: Lengths,
 }
 
 impl<'a> Opener<'a> {
-    /// For the image in `own`, whose other files `companions` opens.
+    /// For the image in `own` of so many extents, whose other files `companions` opens.
     pub(super) fn new(
         own: &Arc<dyn Source>,
         companions: &'a dyn Companions,
         reading: Reading,
+        extents: usize,
     ) -> Self {
         Self {
             companions,
             reading,
             own: Arc::clone(own),
             others: Vec::new(),
+            names: HashMap::new(),
+            caches: Caches::of(extents),
+            lengths: Lengths::default(),
         }
     }
 
@@ -45,32 +60,40 @@ impl<'a> Opener<'a> {
 
     /// The image's own file.
     pub(super) fn own(&self) -> File {
+        self.numbered(&self.own, 0)
+    }
+
+    fn numbered(&self, source: &Arc<dyn Source>, number: u16) -> File {
         File {
-            source: Arc::clone(&self.own),
-            number: 0,
+            source: Arc::clone(source),
+            number,
+            caches: self.caches.clone(),
         }
     }
 
     /// Another file.
     fn file(&mut self, name: &str) -> Result<File> {
-        let known = self.others.iter().position(|(known, _)| known == name);
-        let (at, source) = match known.and_then(|at| Some((at, self.others.get(at)?))) {
-            Some((at, (_, source))) => (at, Arc::clone(source)),
-            None => {
-                let source = self.companions.open(name)?;
-                self.others.push((name.to_owned(), Arc::clone(&source)));
-                (self.others.len() - 1, source)
-            }
-        };
-        // There are no more files than extents, and of those at most 1024.
-        let number = u16::try_from(at + 1).unwrap_or(u16::MAX);
-        Ok(File { source, number })
+        if let Some(number) = self.names.get(name)
+            && let Some(source) = self.others.get(usize::from(*number) - 1)
+        {
+            return Ok(self.numbered(source, *number));
+        }
+        let number = u16::try_from(self.others.len() + 1);
+        let number = number.map_err(|_| Fault::TooManyExtents { most: MOST_FILES })?;
+        let source = self.companions.open(name)?;
+        self.names.insert(name.to_owned(), number);
+        self.others.push(Arc::clone(&source));
+        Ok(self.numbered(&source, number))
+    }
+
+    /// How long flat files are.
+    pub(super) const fn lengths(&self) -> &Lengths {
+        &self.lengths
     }
 
     /// All of them, its own first.
     pub(super) fn into_files(self) -> Vec<Arc<dyn Source>> {
-        let others = self.others.into_iter().map(|(_, source)| source);
-        std::iter::once(self.own).chain(others).collect()
+        std::iter::once(self.own).chain(self.others).collect()
     }
 
     /// The one extent of a file with its descriptor inside, whatever name stands there: files are renamed.
@@ -91,25 +114,53 @@ impl<'a> Opener<'a> {
     pub(super) fn open_all(
         &mut self,
         descriptor: &Descriptor,
+        kind: DiskKind,
         lines: &[ExtentLine],
     ) -> Result<Vec<Box<dyn Piece>>> {
         let mut pieces = Vec::new();
         for line in lines {
-            pieces.push(self.open_line(descriptor, line)?);
+            let name = match (&line.file, line.kind) {
+                (_, ExtentType::Zero) | (None, _) => {
+                    let size = Bytes(line.sectors.saturating_mul(SECTOR));
+                    pieces.push(Box::new(Zeros(size)) as Box<dyn Piece>);
+                    continue;
+                }
+                (Some(name), _) => descriptor.decode(name),
+            };
+            let in_descriptor = |fault: Fault| Error::from(fault).in_structure("descriptor");
+            let name = name.map_err(in_descriptor)?;
+            let device = match line.kind {
+                ExtentType::Device(name) => Some(name),
+                _ => kind.is_device.then_some(kind.name),
+            };
+            pieces.push(self.open_line(line, &name, device)?);
         }
         Ok(pieces)
     }
 
-    fn open_line(&mut self, descriptor: &Descriptor, line: &ExtentLine) -> Result<Box<dyn Piece>> {
-        let name = match (&line.file, line.kind) {
-            (_, ExtentType::Zero) | (None, _) => {
-                return Ok(Box::new(Zeros(Bytes(line.sectors.saturating_mul(SECTOR)))));
-            }
-            (Some(name), _) => descriptor
-                .decode(name)
-                .map_err(|fault| Error::from(fault).in_structure("descriptor"))?,
+    /// Opens the extent in the file called `name`. `device` is what stands for a raw device, if something does.
+    fn open_line(
+        &mut self,
+        line: &ExtentLine,
+        name: &str,
+        device: Option<&'static str>,
+    ) -> Result<Box<dyn Piece>> {
+        let is_object = |scheme: &&str| {
+            let head = name.get(..scheme.len());
+            head.is_some_and(|head| head.eq_ignore_ascii_case(scheme))
         };
-        let file = self.file(&name)?;
+        if OBJECTS.iter().any(|scheme| is_object(&scheme)) {
+            let name = name.escape_debug().to_string();
+            return Err(Error::from(Fault::ObjectExtent { name }).in_structure("descriptor"));
+        }
+        let file = self
+            .file(name)
+            .map_err(|error| match (device, error.kind()) {
+                (Some(device), Kind::Reference | Kind::Chain) => error.with_detail(format!(
+                    "{device} stands for a raw device of its host: {DEVICE_HINT}"
+                )),
+                _ => error,
+            })?;
         let path = file.source.path().map(std::path::Path::to_owned);
         let sectors = Some(line.sectors);
         let piece: Result<Box<dyn Piece>> = match line.kind {
@@ -118,14 +169,41 @@ impl<'a> Opener<'a> {
             }
             ExtentType::VmfsSparse => cowd::open(file, sectors).map(|piece| Box::new(piece) as _),
             ExtentType::SeSparse => sesparse::open(file, sectors).map(|piece| Box::new(piece) as _),
-            ExtentType::Flat | ExtentType::Vmfs | ExtentType::Zero | ExtentType::Device => {
-                let offset = line.offset.unwrap_or_default();
-                Flat::open(file, &name, offset, line.sectors).map(|piece| Box::new(piece) as _)
-            }
+            ExtentType::Flat | ExtentType::Vmfs | ExtentType::Zero | ExtentType::Device(_) => self
+                .open_flat(file, line, name, device)
+                .map(|piece| Box::new(piece) as _),
         };
         piece.map_err(|error| match &path {
             Some(path) => error.in_file(path),
             None => error,
         })
+    }
+
+    fn open_flat(
+        &mut self,
+        file: File,
+        line: &ExtentLine,
+        name: &str,
+        device: Option<&'static str>,
+    ) -> Result<Flat> {
+        let offset = line.offset.unwrap_or_default();
+        let needed = (u128::from(offset) + u128::from(line.sectors)) * u128::from(SECTOR);
+        let held = file.source.len().0;
+        if u128::from(held) < needed {
+            let name = name.escape_debug().to_string();
+            return Err(match device {
+                Some(kind) => Fault::DeviceExtent {
+                    kind: kind.to_owned(),
+                    name,
+                    held,
+                    needed,
+                },
+                None => Fault::FlatTooShort { name, held, needed },
+            }
+            .into());
+        }
+        let is_part = device.is_some() || offset > 0;
+        self.lengths.add(file.number, (name, held), needed, is_part);
+        Ok(Flat::new(file, offset, line.sectors))
     }
 }

@@ -1,14 +1,9 @@
 //! What opening a sparse extent does not ask: both directories alike, no two grains in one place, packed grains that unpack.
 
-use imgdelta_core::{CheckReport, Error, FileOffset, Result, SECTOR, read_array};
+use imgdelta_core::{Bytes, CheckReport, Error, Result, SECTOR};
 
-use super::{Grains, Sparse, tables};
-use crate::{
-    fault::Fault,
-    layout::{AT_END, COMPRESSED, REDUNDANT, SparseHeader},
-    shared,
-    table::{Cell, Tables},
-};
+use super::{Grains, Sparse, copies::Pair};
+use crate::{fault::Fault, shared, table::Cell};
 
 impl Sparse {
     /// Looks at everything.
@@ -20,9 +15,8 @@ impl Sparse {
         }
         let stored = match &self.grains {
             Grains::Tables(tables) => {
-                self.check_copies(tables, report)?;
-                let is_packed = self.header.flags & COMPRESSED != 0;
-                let step = if is_packed { 1 } else { self.header.grain_size };
+                self.check_copies(report)?;
+                let step = Pair::of(&self.file, &self.header, self.size).step();
                 shared::check(tables, &*self.file.source, step, report)?
             }
             Grains::Scanned(scanned) => scanned.each().count() as u64,
@@ -37,48 +31,25 @@ impl Sparse {
     }
 
     /// Both directories must say the same of every grain.
-    fn check_copies(&self, tables: &Tables, report: &mut CheckReport) -> Result<()> {
-        let header = &self.header;
-        if header.flags & REDUNDANT == 0 || header.rgd_offset == 0 {
+    fn check_copies(&self, report: &mut CheckReport) -> Result<()> {
+        let pair = Pair::of(&self.file, &self.header, self.size);
+        if !pair.has_two() {
             return Ok(());
         }
-        let open = |sector, name| -> Result<Tables> {
-            let tables = self::tables(&self.file.source, header, sector, self.size);
-            tables.judge_directory(name)?;
-            tables.judge()?;
-            Ok(tables)
-        };
-        for (sector, name) in [
-            (header.gd_offset, "grain directory"),
-            (header.rgd_offset, "redundant grain directory"),
-        ] {
-            if let Err(error) = open(sector, name) {
-                report.fault(error);
-                return Ok(());
+        match (pair.primary(), pair.redundant()) {
+            (Err(error), _) | (_, Err(error)) => report.fault(error),
+            (Ok(primary), Ok(redundant)) => {
+                primary.each_difference(&redundant, |grain, one, other| {
+                    let fault = Fault::CopiesDiffer {
+                        grain,
+                        found: said(one),
+                        redundant: said(other),
+                    };
+                    report.fault(Error::from(fault).in_structure("grain table"));
+                })?;
             }
         }
-        let redundant = open(header.rgd_offset, "redundant grain directory")?;
-        let differ = |grain, found: Cell, other: Cell| {
-            Error::from(Fault::CopiesDiffer {
-                grain,
-                found: said(found),
-                redundant: said(other),
-            })
-            .in_structure("grain table")
-        };
-        tables.each(|grain, cell| {
-            let other = redundant.cell(grain)?;
-            if other != cell {
-                report.fault(differ(grain, cell, other));
-            }
-            Ok(())
-        })?;
-        redundant.each(|grain, other| {
-            if tables.cell(grain)? == Cell::Absent {
-                report.fault(differ(grain, Cell::Absent, other));
-            }
-            Ok(())
-        })
+        Ok(())
     }
 
     /// Packed grains are unpacked, one by one.
@@ -104,19 +75,19 @@ impl Sparse {
         }
     }
 
-    /// A stream that has a footer ends with an empty marker.
+    /// A stream that has a footer ends with an empty marker. What stands behind that is nobody's.
     fn check_end(&self, report: &mut CheckReport) -> Result<()> {
-        let source = &self.file.source;
-        let header = SparseHeader::parse(&read_array(&**source, FileOffset::ZERO)?);
-        if header.gd_offset != AT_END || matches!(self.grains, Grains::Scanned(_)) {
-            return Ok(());
-        }
-        let Some(at) = source.len().0.checked_sub(SECTOR) else {
+        let Some(at) = self.end else {
             return Ok(());
         };
-        let last: [u8; SECTOR as usize] = read_array(&**source, FileOffset(at))?;
-        if last.iter().any(|byte| *byte != 0) {
-            report.fault(Error::from(Fault::NoEnd).at(FileOffset(at)));
+        let source = &self.file.source;
+        let mut last = [0_u8; SECTOR as usize];
+        let is_there = source.len().0 >= at.saturating_add(Bytes(SECTOR)).0;
+        if is_there {
+            source.read_at(at, &mut last)?;
+        }
+        if !is_there || last.iter().any(|byte| *byte != 0) {
+            report.fault(Error::from(Fault::NoEnd).at(at));
         }
         Ok(())
     }

@@ -2,18 +2,21 @@
 
 use imgdelta_core::{Bytes, Error, FileOffset, Result, SECTOR, Source, read_array, read_vec};
 
-use super::header::judge;
+use super::{header::judge, scan::Markers};
 use crate::{
     fault::Fault,
     layout::{AT_END, FOOTER, Marker, SPARSE_MAGIC, SparseHeader},
 };
 
-/// How far from the end a footer is looked for: some tools leave junk behind a stream.
+/// How far from the end a footer is looked for where no marker leads to it.
 const REACH: u64 = 1 << 20;
 
-/// The header of a stream, its grain directory filled in from the footer.
-pub(super) fn find(source: &dyn Source, header: &SparseHeader) -> Result<SparseHeader> {
-    let at = place(source)?.ok_or(Fault::NoFooter)?;
+/// The header of a stream, its grain directory filled in from the footer; and where what follows the footer stands.
+pub(super) fn find(
+    source: &dyn Source,
+    header: &SparseHeader,
+) -> Result<(SparseHeader, FileOffset)> {
+    let at = place(source, header)?.ok_or(Fault::NoFooter)?;
     let footer = SparseHeader::parse(&read_array(source, at)?);
     judge(&footer, at)?;
     let agree = [
@@ -41,15 +44,23 @@ pub(super) fn find(source: &dyn Source, header: &SparseHeader) -> Result<SparseH
             .in_field("footer", "gdOffset")
             .at(at));
     }
-    Ok(SparseHeader {
+    let whole = SparseHeader {
         gd_offset: footer.gd_offset,
         rgd_offset: 0,
         ..header.clone()
-    })
+    };
+    Ok((whole, at.saturating_add(Bytes(SECTOR))))
 }
 
-/// Where the footer stands: two sectors from the end, or further in front, behind its marker.
-fn place(source: &dyn Source) -> Result<Option<FileOffset>> {
+/// What the user should know of bytes behind the last marker, which stands at `end`: some tools pad files, or append to them.
+pub(super) fn rest(source: &dyn Source, end: FileOffset) -> Option<String> {
+    let rest = source.len().0.saturating_sub(end.0.saturating_add(SECTOR));
+    (rest > 0).then(|| format!("{rest} bytes behind the end of the stream are not read"))
+}
+
+/// Where the footer stands: two sectors from the end. Where something stands behind the stream, however much, its markers lead there; and
+/// where they do not, it is looked for near the end.
+fn place(source: &dyn Source, header: &SparseHeader) -> Result<Option<FileOffset>> {
     let end = source.len().0;
     let usual = end.checked_sub(1024).filter(|at| at.is_multiple_of(SECTOR));
     if let Some(at) = usual.map(FileOffset)
@@ -57,6 +68,30 @@ fn place(source: &dyn Source) -> Result<Option<FileOffset>> {
     {
         return Ok(Some(at));
     }
+    match by_markers(source, header)? {
+        Some(at) => Ok(Some(at)),
+        None => near_the_end(source),
+    }
+}
+
+/// The footer to which the markers lead, one after the other.
+fn by_markers(source: &dyn Source, header: &SparseHeader) -> Result<Option<FileOffset>> {
+    let mut markers = Markers::of(source, header);
+    while let Some((at, marker)) = markers.next()? {
+        if (marker.size, marker.kind) != (0, FOOTER) {
+            continue;
+        }
+        let place = at.saturating_add(Bytes(SECTOR));
+        let mut magic = [0; 4];
+        source.read_padded_at(place, &mut magic)?;
+        let is_whole = place.0.saturating_add(SECTOR) <= source.len().0;
+        return Ok(Some(place).filter(|_| is_whole && magic == SPARSE_MAGIC.to_le_bytes()));
+    }
+    Ok(None)
+}
+
+fn near_the_end(source: &dyn Source) -> Result<Option<FileOffset>> {
+    let end = source.len().0;
     let last = end - end % SECTOR;
     let from = last.saturating_sub(REACH);
     let bytes = read_vec(source, FileOffset(from), Bytes(last - from))?;

@@ -11,8 +11,10 @@ use crate::{
     },
 };
 
-/// The largest grain that is read, in sectors: 1 GiB would do harm, 32 MiB is more than anybody writes.
-const MOST_GRAIN: u64 = 1 << 16;
+/// The largest grain that is read, in sectors, as in qemu.
+pub(crate) const MOST_GRAIN: u64 = 1 << 21;
+/// The largest compressed one: it is held in memory as a whole, and by every thread.
+const MOST_COMPRESSED: u64 = 1 << 16;
 
 /// Reads and judges the header of an extent.
 pub(crate) fn read(source: &dyn Source) -> Result<SparseHeader> {
@@ -58,12 +60,15 @@ pub(super) fn judge(header: &SparseHeader, at: FileOffset) -> Result<()> {
         let fault = Fault::GrainSize { found, least, most };
         return refuse(fault, "grainSize", "grain_size");
     }
-    if header.entries_per_table != TABLE_ENTRIES {
-        let (found, required) = (
-            u64::from(header.entries_per_table),
-            u64::from(TABLE_ENTRIES),
-        );
-        let fault = Fault::TableEntries { found, required };
+    if header.flags & COMPRESSED != 0 && found > MOST_COMPRESSED {
+        let most = MOST_COMPRESSED;
+        let fault = Fault::GrainTooLarge { found, most };
+        return refuse(fault, "grainSize", "grain_size");
+    }
+    let (found, most) = (header.entries_per_table, TABLE_ENTRIES);
+    if found == 0 || found > most {
+        let (found, most) = (u64::from(found), u64::from(most));
+        let fault = Fault::TableEntries { found, most };
         return refuse(fault, "numGTEsPerGT", "entries_per_table");
     }
     let found = header.compress_algorithm;

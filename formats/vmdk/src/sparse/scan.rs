@@ -7,7 +7,7 @@ use imgdelta_core::{Bytes, Error, FileOffset, Result, SECTOR, Source, read_array
 use crate::{
     fault::Fault,
     grain::PREFIX,
-    layout::{END_OF_STREAM, GRAIN_DIRECTORY, GRAIN_TABLE, Marker, SparseHeader},
+    layout::{END_OF_STREAM, FOOTER, GRAIN_DIRECTORY, GRAIN_TABLE, Marker, PROGRESS, SparseHeader},
     table::Cell,
 };
 
@@ -38,6 +38,42 @@ impl Scanned {
     }
 }
 
+/// The markers of a stream, each found by the length of what the one in front of it announces.
+pub(super) struct Markers<'a> {
+    source: &'a dyn Source,
+    at: u64,
+}
+
+impl<'a> Markers<'a> {
+    pub(super) fn of(source: &'a dyn Source, header: &SparseHeader) -> Self {
+        Self {
+            source,
+            at: header.overhead.max(1).saturating_mul(SECTOR),
+        }
+    }
+
+    /// The next marker and where it stands; nothing at the end of the stream or of the file, and behind a marker that nobody knows.
+    pub(super) fn next(&mut self) -> Result<Option<(FileOffset, Marker)>> {
+        let at = FileOffset(self.at);
+        if at.saturating_add(Bytes(Marker::SIZE as u64)).0 > self.source.len().0 {
+            return Ok(None);
+        }
+        let marker = Marker::parse(&read_array(self.source, at)?);
+        let sectors = marker.value.saturating_mul(SECTOR);
+        let len = match (marker.size, marker.kind) {
+            (0, END_OF_STREAM) => return Ok(None),
+            (0, GRAIN_TABLE | GRAIN_DIRECTORY) => sectors.saturating_add(SECTOR),
+            // A footer, or what VirtualBox and open-vmdk put in between.
+            (0, FOOTER | PROGRESS) => 2 * SECTOR,
+            (0, _) => u64::MAX,
+            (size, _) => u64::from(size).saturating_add(PREFIX as u64),
+        };
+        let next = Bytes(self.at.saturating_add(len)).round_up(Bytes(SECTOR));
+        self.at = next.0;
+        Ok(Some((at, marker)))
+    }
+}
+
 /// Follows the markers up to the end of the stream or of the file. A grain that the file cuts is left out.
 pub(super) fn scan(
     source: &Arc<dyn Source>,
@@ -45,38 +81,28 @@ pub(super) fn scan(
     size: Bytes,
 ) -> Result<Scanned> {
     let end = source.len().0;
-    let mut at = header.overhead.max(1).saturating_mul(SECTOR);
+    let mut markers = Markers::of(&**source, header);
     let mut grains: Vec<(u64, u64)> = Vec::new();
-    while at.saturating_add(Marker::SIZE as u64) <= end {
-        let marker = Marker::parse(&read_array(&**source, FileOffset(at))?);
-        let in_stream = |fault: Fault| Error::from(fault).in_structure("stream").at(FileOffset(at));
-        let len = if marker.size > 0 {
-            let (number, rest) = (
-                marker.value / header.grain_size,
-                marker.value % header.grain_size,
-            );
-            if rest != 0 || marker.value.saturating_mul(SECTOR) >= size.0 {
-                let found = marker.value;
-                return Err(in_stream(Fault::MarkerPlace { found }));
+    while let Some((at, marker)) = markers.next()? {
+        let in_stream = |fault: Fault| Error::from(fault).in_structure("stream").at(at);
+        if marker.size == 0 {
+            if marker.kind > PROGRESS {
+                let found = marker.kind;
+                return Err(in_stream(Fault::MarkerKind { found }));
             }
-            let len = u64::from(marker.size).saturating_add(PREFIX as u64);
-            if at.saturating_add(len) > end {
-                break;
-            }
-            grains.push((number, at / SECTOR));
-            len
-        } else {
-            match marker.kind {
-                END_OF_STREAM => break,
-                GRAIN_TABLE | GRAIN_DIRECTORY => {
-                    marker.value.saturating_mul(SECTOR).saturating_add(SECTOR)
-                }
-                // A footer, or what VirtualBox and open-vmdk put in between.
-                3 | 4 => 2 * SECTOR,
-                found => return Err(in_stream(Fault::MarkerKind { found })),
-            }
-        };
-        at = Bytes(at.saturating_add(len)).round_up(Bytes(SECTOR)).0;
+            continue;
+        }
+        let grain = header.grain_size;
+        let (number, rest) = (marker.value / grain, marker.value % grain);
+        if rest != 0 || marker.value.saturating_mul(SECTOR) >= size.0 {
+            let found = marker.value;
+            return Err(in_stream(Fault::MarkerPlace { found }));
+        }
+        let len = u64::from(marker.size).saturating_add(PREFIX as u64);
+        if at.0.saturating_add(len) > end {
+            break;
+        }
+        grains.push((number, at.0 / SECTOR));
     }
     // Of a grain that was written twice the last counts.
     grains.reverse();

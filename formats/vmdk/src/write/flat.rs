@@ -8,7 +8,7 @@ use imgdelta_core::{
 };
 
 use crate::{
-    plan::{Plan, SPLIT},
+    plan::Plan,
     text::{Ids, text},
 };
 
@@ -25,6 +25,7 @@ pub(super) struct Writer {
 /// One of its files.
 struct Extent {
     sink: Arc<dyn Sink>,
+    size: Bytes,
     ahead: Ahead,
 }
 
@@ -32,12 +33,16 @@ impl Writer {
     /// Makes the files; each has its length at once, so that writes do not extend it.
     pub(super) fn start(plan: Plan, main: Arc<dyn Sink>, outputs: &dyn Outputs) -> Result<Self> {
         let mut extents = Vec::new();
+        let mut end = Bytes::ZERO;
         for (number, size) in plan.extents().into_iter().enumerate() {
             let sink = outputs.other(&plan.extent_name(number))?;
             sink.set_len(size)?;
+            end = Bytes(end.0.saturating_add(size.0));
             extents.push(Extent {
                 sink,
-                ahead: Ahead::new(FileOffset::ZERO, plan.size, false),
+                size,
+                // Of the disk no more will come into this file than up to its end.
+                ahead: Ahead::new(FileOffset::ZERO, end, false),
             });
         }
         Ok(Self {
@@ -74,19 +79,14 @@ impl ImageWriter for Writer {
             return Ok(None);
         }
         // An extent of a split disk is a whole number of units.
-        let number = if self.plan.subformat.is_split() {
-            unit.at.0 / SPLIT.0
-        } else {
-            0
-        };
-        let start = number.saturating_mul(SPLIT.0);
+        let (number, start) = self.plan.extent_of(unit.at);
         let Some(extent) = self.extents.get_mut(Bytes(number).in_memory()) else {
             return Err(Error::new(
                 Kind::Unsupported,
                 format!("byte {} lies beyond the disk", unit.at.0),
             ));
         };
-        let at = FileOffset(unit.at.0.saturating_sub(start));
+        let at = FileOffset(unit.at.since(start).0);
         extent.ahead.reserve(&*extent.sink, at, unit);
         Ok(Some(Placed {
             sink: Arc::clone(&extent.sink),
@@ -96,6 +96,10 @@ impl ImageWriter for Writer {
     }
 
     fn finish(self: Box<Self>, seal: &Seal) -> Result<()> {
+        // A host may have made more room than was asked for, and readers hold the length against the line.
+        for extent in &self.extents {
+            extent.sink.set_len(extent.size)?;
+        }
         let text = text(&self.plan, &Ids::from_seed(&seal.seed));
         self.main.set_len(Bytes::from(text.len()))?;
         self.main.write_at(FileOffset::ZERO, text.as_bytes())

@@ -10,7 +10,7 @@ use imgdelta_core::{
 use super::extent::{DESCRIPTOR_SECTORS, Extent, GRAIN};
 use crate::{
     layout::ZEROED,
-    plan::{Plan, SPLIT},
+    plan::Plan,
     text::{Ids, text},
 };
 
@@ -70,12 +70,7 @@ impl Writer {
 
     /// The extent of a unit, and which of its grains the unit is. Those that lie behind are finished.
     fn turn_to(&mut self, unit: &Unit<'_>) -> Result<(&mut Extent, u64)> {
-        let number = if self.plan.subformat.is_split() {
-            unit.at.0 / SPLIT.0
-        } else {
-            0
-        };
-        let start = number.saturating_mul(SPLIT.0);
+        let (number, start) = self.plan.extent_of(unit.at);
         let number = Bytes(number).in_memory();
         while self.current < number {
             if let Some(extent) = self.extents.get_mut(self.current) {
@@ -83,7 +78,7 @@ impl Writer {
             }
             self.current += 1;
         }
-        let grain = unit.at.0.saturating_sub(start) / GRAIN.0;
+        let grain = unit.at.since(start).0 / GRAIN.0;
         let extent = self.extents.get_mut(number);
         extent.map(|extent| (extent, grain)).ok_or_else(|| {
             Error::new(

@@ -2,6 +2,7 @@
 
 #![allow(clippy::indexing_slicing, reason = "a wrong test should stop")]
 
+mod kinds;
 mod links;
 #[path = "../reading/mod.rs"]
 mod reading;
@@ -31,12 +32,13 @@ type Outcome = std::result::Result<(), Box<dyn std::error::Error>>;
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
-const KINDS: [&str; 5] = [
+const KINDS: [&str; 6] = [
     "monolithicSparse",
     "monolithicFlat",
     "twoGbMaxExtentSparse",
     "twoGbMaxExtentFlat",
     "streamOptimized",
+    "vmfs",
 ];
 
 /// The files of one image, in memory.

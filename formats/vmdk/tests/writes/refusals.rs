@@ -13,22 +13,36 @@ fn what_cannot_be_is_refused() -> Outcome {
         &["zeroed_grain=maybe"],
         &["zeroed_grain=on", "subformat=streamOptimized"],
         &["block_size=1M"],
+        &["split_size=1M"],
+        &["split_size=1M", "subformat=monolithicFlat"],
+        &["split_size=1M", "subformat=vmfs"],
+        &["split_size=0", "subformat=twoGbMaxExtentFlat"],
+        &["split_size=1000000", "subformat=twoGbMaxExtentFlat"],
+        &["split_size=2T", "subformat=twoGbMaxExtentSparse"],
+        &["split_size=big", "subformat=twoGbMaxExtentSparse"],
+        &["zeroed_grain=on", "subformat=vmfs"],
     ] {
         assert_eq!(refused(&of_kind(options)), Some(Kind::Usage), "{options:?}");
     }
     assert!(write(&[], &Job::default()).is_err());
-    // More extents than are read again.
-    let split = (DRIVER.create)(Create {
-        outputs: &DigestCache::default(),
-        disk: Bytes::gib(2048).into(),
-        options: Options::parse(&["subformat=twoGbMaxExtentFlat"])?,
-        parent: None,
-        seed: None,
-    });
-    assert_eq!(
-        split.err().map(|error| error.code()),
-        Some("vmdk_too_many_pieces")
-    );
+    // More extents than most readers take.
+    for (size, options) in [
+        (Bytes::gib(2048), &["subformat=twoGbMaxExtentFlat"][..]),
+        (
+            Bytes::mib(1025),
+            &["subformat=twoGbMaxExtentSparse", "split_size=1M"],
+        ),
+    ] {
+        let split = (DRIVER.create)(Create {
+            outputs: &DigestCache::default(),
+            disk: size.into(),
+            options: Options::parse(options)?,
+            parent: None,
+            seed: None,
+        });
+        let code = split.err().map(|error| error.code());
+        assert_eq!(code, Some("vmdk_too_many_pieces"), "{options:?}");
+    }
     let base = open(&write(&disk, &Job::default())?)?;
     let parent = parent_of(&*base, "base.vmdk");
     let child = |options: &'static [&'static str], parent: NewParent| {
@@ -42,6 +56,7 @@ fn what_cannot_be_is_refused() -> Outcome {
         &["subformat=monolithicFlat"][..],
         &["subformat=twoGbMaxExtentFlat"],
         &["subformat=streamOptimized"],
+        &["subformat=vmfs"],
     ] {
         assert_eq!(
             child(options, parent.clone()),
@@ -86,7 +101,7 @@ proptest! {
     fn whatever_is_written_reads_back(
         seed: u64,
         sectors in 1_u64..3000,
-        kind in 0_usize..5,
+        kind in 0_usize..6,
         zeroed: bool,
     ) {
         let size = sectors * 512;
