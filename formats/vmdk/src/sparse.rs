@@ -83,7 +83,7 @@ impl Sparse {
                 Ok((footer, at)) => {
                     header = footer;
                     end = Some(at);
-                    notes.extend(footer::rest(&*file.source, at));
+                    notes.extend(footer::notes(&*file.source, at)?);
                 }
                 Err(error) if reading.scans && error.kind() == Kind::Corrupt => {
                     notes.push("the stream has no footer: read grain by grain".into());

@@ -117,7 +117,7 @@ fn kinds_of_devices_are_read_where_their_files_are_ordinary() -> Result<()> {
     let disk = recipe().expected(None);
     let sectors = disk.len() / 512;
     let (front, back) = disk.split_at(63 * 512);
-    let first = format!("RW 63 FLAT \"pt.img\" 0");
+    let first = "RW 63 FLAT \"pt.img\" 0".to_owned();
     let second = format!("RW {} FLAT \"pc.img\" 63", sectors - 63);
     let line = |kind: &str| format!("RW {sectors} {kind} \"pc.img\"");
     let part: &[(&str, &[u8])] = &[("pt.img", front), ("pc.img", &disk)];

@@ -145,11 +145,11 @@ impl<'a> Opener<'a> {
         name: &str,
         device: Option<&'static str>,
     ) -> Result<Box<dyn Piece>> {
-        let is_object = |scheme: &&str| {
+        let is_object = |scheme: &str| {
             let head = name.get(..scheme.len());
             head.is_some_and(|head| head.eq_ignore_ascii_case(scheme))
         };
-        if OBJECTS.iter().any(|scheme| is_object(&scheme)) {
+        if OBJECTS.iter().any(|scheme| is_object(scheme)) {
             let name = name.escape_debug().to_string();
             return Err(Error::from(Fault::ObjectExtent { name }).in_structure("descriptor"));
         }

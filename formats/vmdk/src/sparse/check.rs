@@ -1,8 +1,8 @@
 //! What opening a sparse extent does not ask: both directories alike, no two grains in one place, packed grains that unpack.
 
-use imgdelta_core::{Bytes, CheckReport, Error, Result, SECTOR};
+use imgdelta_core::{CheckReport, Error, Result};
 
-use super::{Grains, Sparse, copies::Pair};
+use super::{Grains, Sparse, copies::Pair, footer};
 use crate::{fault::Fault, shared, table::Cell};
 
 impl Sparse {
@@ -80,13 +80,7 @@ impl Sparse {
         let Some(at) = self.end else {
             return Ok(());
         };
-        let source = &self.file.source;
-        let mut last = [0_u8; SECTOR as usize];
-        let is_there = source.len().0 >= at.saturating_add(Bytes(SECTOR)).0;
-        if is_there {
-            source.read_at(at, &mut last)?;
-        }
-        if !is_there || last.iter().any(|byte| *byte != 0) {
+        if !footer::has_end(&*self.file.source, at)? {
             report.fault(Error::from(Fault::NoEnd).at(at));
         }
         Ok(())

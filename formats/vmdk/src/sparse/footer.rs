@@ -52,10 +52,26 @@ pub(super) fn find(
     Ok((whole, at.saturating_add(Bytes(SECTOR))))
 }
 
-/// What the user should know of bytes behind the last marker, which stands at `end`: some tools pad files, or append to them.
-pub(super) fn rest(source: &dyn Source, end: FileOffset) -> Option<String> {
-    let rest = source.len().0.saturating_sub(end.0.saturating_add(SECTOR));
-    (rest > 0).then(|| format!("{rest} bytes behind the end of the stream are not read"))
+/// Whether the marker that ends a stream stands at `end`: a sector of zeros.
+pub(super) fn has_end(source: &dyn Source, end: FileOffset) -> Result<bool> {
+    let mut last = [1; SECTOR as usize];
+    if end.saturating_add(Bytes(SECTOR)).0 <= source.len().0 {
+        source.read_at(end, &mut last)?;
+    }
+    Ok(last.iter().all(|byte| *byte == 0))
+}
+
+/// What the user should know of a stream whose last marker should stand at `end`: some tools leave it out, pad files, or append to them.
+pub(super) fn notes(source: &dyn Source, end: FileOffset) -> Result<Vec<String>> {
+    if !has_end(source, end)? {
+        return Ok(vec![
+            "the stream has no end marker behind its footer: 'imgdelta check' tells of it".into(),
+        ]);
+    }
+    let rest = FileOffset(source.len().0).since(end.saturating_add(Bytes(SECTOR)));
+    let told = (rest > Bytes::ZERO)
+        .then(|| format!("{} bytes behind the end of the stream are not read", rest.0));
+    Ok(told.into_iter().collect())
 }
 
 /// Where the footer stands: two sectors from the end. Where something stands behind the stream, however much, its markers lead there; and
