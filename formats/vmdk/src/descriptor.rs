@@ -41,6 +41,8 @@ pub(crate) struct Descriptor {
     lines: Vec<Line>,
     /// Whether a byte order mark says that it is Unicode, whatever encoding it names itself.
     is_unicode: bool,
+    /// The encoding that it names: asked for at each of very many names.
+    encoding: Option<Vec<u8>>,
 }
 
 /// One line and how it ends.
@@ -73,11 +75,13 @@ impl Descriptor {
                 end,
             }
         });
-        let descriptor = Self {
+        let mut descriptor = Self {
             lines: lines.collect(),
             is_unicode: false,
+            encoding: None,
         };
         descriptor.judge()?;
+        descriptor.encoding = descriptor.header("encoding").map(<[u8]>::to_owned);
         Ok(descriptor)
     }
 
@@ -130,7 +134,7 @@ impl Descriptor {
         if self.is_unicode {
             Some(b"UTF-8")
         } else {
-            self.header("encoding")
+            self.encoding.as_deref()
         }
     }
 
