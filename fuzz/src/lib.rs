@@ -39,6 +39,7 @@ pub const TARGETS: &[(&str, Target)] = &[
         );
     }),
     ("vdi", |bytes| image::open(Format::Vdi, bytes)),
+    ("qcow1", |bytes| image::open(Format::Qcow1, bytes)),
     ("vhdx_front", vhdx),
     ("vhdx_metadata", vhdx),
     ("vhdx_log", vhdx),

@@ -213,7 +213,7 @@ fn write((format, text): (Format, &str), bytes: &[u8]) -> Result<Arc<dyn Image>>
     let sink = Arc::new(MemSink::default());
     let outputs = OneOutput(Arc::clone(&sink) as Arc<dyn Sink>);
     let size = Bytes::from(bytes.len());
-    let writer = (driver(format).create)(Create {
+    let writer = driver(format).start(Create {
         outputs: &outputs,
         disk: size.into(),
         options: options(text)?,
@@ -260,7 +260,7 @@ fn make(
         parent: Some(parent),
         seed: None,
     };
-    let writer = (driver(format).create)(create)?;
+    let writer = driver(format).start(create)?;
     let (memory, watch) = (DigestCache::none(), Watch::default());
     let work = ExecContext::new(threads, &watch);
     Make {

@@ -182,7 +182,7 @@ struct Keeping {
     #[arg(long, help_heading = "At the site")]
     as_child: bool,
     /// The format of whole images [default: the site's own].
-    #[arg(short, long, value_name = "FMT", value_parser = input::format, help_heading = "At the site")]
+    #[arg(short, long, value_name = "FMT", value_parser = input::new_format, help_heading = "At the site")]
     format: Option<Format>,
 }
 

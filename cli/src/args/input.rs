@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use imgdelta::core::{Format, Options, Result};
-use imgdelta::registry::{OpenSpec, Policy};
+use imgdelta::registry::{OpenSpec, Policy, written_formats};
 
 /// One input and where its parents may be.
 #[derive(Debug, Args)]
@@ -92,8 +92,16 @@ pub(crate) fn both(common: &[String], own: &[String]) -> Result<Options> {
 
 /// The name of a format.
 pub(crate) fn format(name: &str) -> Result<Format, String> {
-    Format::of_name(name).ok_or_else(|| {
-        let known: Vec<&str> = Format::ALL.iter().map(|format| format.name()).collect();
-        format!("one of {} is required", known.join(", "))
-    })
+    Format::of_name(name).ok_or_else(|| one_of(Format::ALL))
+}
+
+/// The name of a format that is to be written. One that is only read is a format too: the work says that.
+pub(crate) fn new_format(name: &str) -> Result<Format, String> {
+    let is_written = |format: &Format| written_formats().any(|written| written == *format);
+    Format::of_name(name).ok_or_else(|| one_of(Format::ALL.into_iter().filter(is_written)))
+}
+
+fn one_of(formats: impl IntoIterator<Item = Format>) -> String {
+    let known: Vec<&str> = formats.into_iter().map(Format::name).collect();
+    format!("one of {} is required", known.join(", "))
 }

@@ -14,7 +14,7 @@ use crate::job::{Goal, is_stream};
 #[derive(Debug, Args)]
 pub(crate) struct Output {
     /// The output's format; without it the extension says it.
-    #[arg(short, long, value_name = "FMT", value_parser = input::format, help_heading = "Output")]
+    #[arg(short, long, value_name = "FMT", value_parser = input::new_format, help_heading = "Output")]
     format: Option<Format>,
     /// What one format alone has, e.g. block_size=512K, subformat=fixed, cluster_size=128K (repeatable).
     #[arg(long, value_name = "KEY=VAL", help_heading = "Output")]

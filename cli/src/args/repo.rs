@@ -133,7 +133,7 @@ pub(crate) struct Init {
     #[arg(value_name = "FOLDER", help_heading = "Repository")]
     folder: Option<PathBuf>,
     /// The format of images that are made here.
-    #[arg(short, long, value_name = "FMT", value_parser = input::format, default_value = "qcow2", help_heading = "Repository")]
+    #[arg(short, long, value_name = "FMT", value_parser = input::new_format, default_value = "qcow2", help_heading = "Repository")]
     format: Format,
     /// Say what would be done; write nothing.
     #[arg(short = 'n', long, help_heading = "Repository")]

@@ -12,7 +12,7 @@ pub(crate) struct Versions {
     pub(crate) version: &'static str,
     /// The version of the manifests that it writes.
     pub(crate) manifest: &'static str,
-    /// The formats that it reads and writes.
+    /// The formats that it reads.
     pub(crate) formats: Vec<Known>,
 }
 
@@ -23,7 +23,9 @@ pub(crate) struct Known {
     pub(crate) name: &'static str,
     /// Extensions of its files; the first is for new ones.
     pub(crate) extensions: &'static [&'static str],
-    /// Whether it has differencing disks.
+    /// Whether new images can have it; else it is only read.
+    pub(crate) writes: bool,
+    /// Whether differencing disks are made in it.
     pub(crate) children: bool,
     /// Whether it can be written to a pipe.
     pub(crate) streams: bool,
@@ -42,6 +44,7 @@ pub(crate) fn version() -> Versions {
     let known = DRIVERS.iter().map(|driver| Known {
         name: driver.format.name(),
         extensions: driver.extensions,
+        writes: driver.create.is_some(),
         children: driver.child.is_some(),
         streams: driver.streams,
         options: driver.create_options,

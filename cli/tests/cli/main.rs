@@ -24,6 +24,7 @@ mod lines;
 mod machines;
 mod medium;
 mod network;
+mod only_read;
 mod peers;
 mod place;
 mod plan;

@@ -3,7 +3,8 @@
 use std::{fs, io};
 
 use imgdelta_fixtures::broken::{
-    Case, Expect, Special, qcow2_cases, raw_cases, vdi_cases, vhd_cases, vhdx_cases, vmdk_cases,
+    Case, Expect, Special, qcow1_cases, qcow2_cases, raw_cases, vdi_cases, vhd_cases, vhdx_cases,
+    vmdk_cases,
 };
 
 use crate::{Outcome, place::Place};
@@ -110,6 +111,11 @@ fn every_malformed_vmdk_is_answered_as_its_class_wants() -> Outcome {
 #[test]
 fn every_malformed_vdi_is_answered_as_its_class_wants() -> Outcome {
     ask(vdi_cases())
+}
+
+#[test]
+fn every_malformed_qcow1_is_answered_as_its_class_wants() -> Outcome {
+    ask(qcow1_cases())
 }
 
 #[test]

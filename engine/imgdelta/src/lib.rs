@@ -146,6 +146,7 @@
 //! | VMDK | `vmdk` | every sparse and flat kind, streamOptimized, COWD, seSparse | yes | over a VMDK of its size, to the grain |
 //! | VDI | `vdi` | dynamic, fixed, differencing | yes | over a VDI, to the block |
 //! | qcow2 | `qcow2` | versions 2 and 3, zlib, zstd, extended L2, snapshots, data files | yes | over any format, to the (sub)cluster |
+//! | qcow1 | `qcow1` | version 1, compressed clusters, backing files | – | – |
 //!
 //! All are on by default. With `default-features = false` raw alone is left, and each feature adds one; `repository` and `deploy` add those.
 //!

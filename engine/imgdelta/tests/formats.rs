@@ -4,6 +4,11 @@ use std::fs;
 
 use imgdelta::{Compare, Context, Convert, Format, Kind, OpenSpec, OutputSpec, Result};
 
+/// The formats of this build that are written too.
+fn written() -> impl Iterator<Item = Format> {
+    imgdelta::registry::written_formats()
+}
+
 /// The formats of this build.
 fn built_in() -> Vec<Format> {
     let drivers = imgdelta::registry::DRIVERS.iter();
@@ -11,7 +16,7 @@ fn built_in() -> Vec<Format> {
 }
 
 #[test]
-fn each_format_of_this_build_is_written_and_read() -> Result<()> {
+fn each_format_of_this_build_that_is_written_is_read() -> Result<()> {
     let place = tempfile::tempdir().expect("a place");
     let at = |name: &str| place.path().join(name);
     let bytes: Vec<u8> = (0..300_032_u32).map(|n| (n / 7) as u8).collect();
@@ -19,7 +24,7 @@ fn each_format_of_this_build_is_written_and_read() -> Result<()> {
     let context = Context::new().threads(2);
     let source = OpenSpec::of(at("disk.raw"));
     assert!(built_in().contains(&Format::Raw));
-    for format in built_in() {
+    for format in written() {
         let image = at(&format!("copy.{format}"));
         Convert::new(source.clone(), OutputSpec::of(&image)).run(&context)?;
         let copy = OpenSpec::of(&image);
@@ -27,6 +32,28 @@ fn each_format_of_this_build_is_written_and_read() -> Result<()> {
         assert!(same.run(&context)?.same, "{format}");
     }
     Ok(())
+}
+
+#[test]
+fn a_format_that_is_only_read_is_refused_as_an_output() {
+    let place = tempfile::tempdir().expect("a place");
+    let disk = place.path().join("disk.raw");
+    fs::write(&disk, [7; 4096]).expect("room");
+    let is_written = |format: &Format| written().any(|written| written == *format);
+    for format in built_in().into_iter().filter(|format| !is_written(format)) {
+        let output = OutputSpec {
+            format: Some(format),
+            ..OutputSpec::of(place.path().join("copy"))
+        };
+        let error = Convert::new(OpenSpec::of(&disk), output.clone())
+            .run(&Context::new())
+            .expect_err("it is only read");
+        assert_eq!(
+            (error.kind(), error.code()),
+            (Kind::Unsupported, "only_read")
+        );
+        assert!(!output.path.exists(), "{format}");
+    }
 }
 
 #[test]
@@ -51,7 +78,7 @@ fn an_image_of_a_format_that_is_not_built_in_is_known_by_its_bytes_and_its_name(
     let place = tempfile::tempdir().expect("a place");
     let mut vdi = vec![0; 4096];
     vdi[64..68].copy_from_slice(&0xbeda_107f_u32.to_le_bytes());
-    let images: [(Format, Vec<u8>); 5] = [
+    let images: [(Format, Vec<u8>); 6] = [
         (
             Format::Vhd,
             [vec![0; 8192], b"conectix".to_vec(), vec![0; 504]].concat(),
@@ -60,6 +87,10 @@ fn an_image_of_a_format_that_is_not_built_in_is_known_by_its_bytes_and_its_name(
         (Format::Vmdk, [b"KDMV".to_vec(), vec![0; 8192]].concat()),
         (Format::Vdi, vdi),
         (Format::Qcow2, [b"QFI\xfb".to_vec(), vec![0; 8192]].concat()),
+        (
+            Format::Qcow1,
+            [b"QFI\xfb\0\0\0\x01".to_vec(), vec![0; 8192]].concat(),
+        ),
     ];
     for (format, bytes) in images {
         if built_in().contains(&format) {

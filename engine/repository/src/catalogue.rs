@@ -86,6 +86,7 @@ use std::{
 
 use imgdelta_core::{Error, Existing, Format, Kind, Result};
 use imgdelta_delta::{ExecContext, digest_cache::LeafReader};
+use imgdelta_registry::driver_of_new;
 
 pub use self::{
     about::About,
@@ -127,8 +128,9 @@ impl Repository {
     /// Makes `folder` a repository; the folder is made if it is not there. What stands in it is left alone.
     ///
     /// # Errors
-    /// Usage, if it is one already; Host, if the host cannot.
+    /// Usage, if it is one already; Unsupported, if that format is not written; Host, if the host cannot.
     pub fn init(folder: &Path, default_format: Format) -> Result<Self> {
+        driver_of_new(default_format)?;
         let rooms = Rooms::of(folder);
         rooms.make_folders()?;
         let about = About::new(default_format);

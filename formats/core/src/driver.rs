@@ -18,17 +18,19 @@ pub enum Format {
     Vmdk,
     Vdi,
     Qcow2,
+    Qcow1,
 }
 
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Raw,
         Self::Vhd,
         Self::Vhdx,
         Self::Vmdk,
         Self::Vdi,
         Self::Qcow2,
+        Self::Qcow1,
     ];
 
     /// Its name, as users type it.
@@ -41,18 +43,27 @@ impl Format {
             Self::Vmdk => "vmdk",
             Self::Vdi => "vdi",
             Self::Qcow2 => "qcow2",
+            Self::Qcow1 => "qcow1",
         }
     }
 
-    /// The format of that name; `vpc` is what qemu calls VHD.
+    /// What qemu calls it.
+    #[must_use]
+    pub const fn qemu_name(self) -> &'static str {
+        match self {
+            Self::Vhd => "vpc",
+            Self::Qcow1 => "qcow",
+            other => other.name(),
+        }
+    }
+
+    /// The format of that name, its own or qemu's.
     #[must_use]
     pub fn of_name(name: &str) -> Option<Self> {
-        if name.eq_ignore_ascii_case("vpc") {
-            return Some(Self::Vhd);
-        }
-        Self::ALL
-            .into_iter()
-            .find(|format| format.name().eq_ignore_ascii_case(name))
+        Self::ALL.into_iter().find(|format| {
+            let names = [format.name(), format.qemu_name()];
+            names.iter().any(|known| known.eq_ignore_ascii_case(name))
+        })
     }
 }
 
@@ -349,6 +360,9 @@ pub struct Repair {
 /// Takes a child's file and its new parent.
 pub type Relink = fn(&Arc<dyn Source>, &NewParent) -> Result<Vec<Patch>>;
 
+/// Takes what a new image is to be.
+pub type Start = fn(Create<'_>) -> Result<Box<dyn ImageWriter>>;
+
 /// A format.
 pub struct Driver {
     /// Which.
@@ -369,8 +383,8 @@ pub struct Driver {
     pub probe: fn(&Peek) -> Claim,
     /// Opens an image.
     pub open: fn(Open<'_>) -> Result<Arc<dyn Image>>,
-    /// Starts a new image.
-    pub create: fn(Create<'_>) -> Result<Box<dyn ImageWriter>>,
+    /// Starts a new image; `None` if the format is only read. [`start`](Self::start) says so.
+    pub create: Option<Start>,
     /// Looks for faults, in the whole image but not in its parents. An image that cannot be opened is an error.
     pub check: fn(Open<'_>) -> Result<CheckReport>,
     /// Works out how a damaged image is mended, nothing of it guessed; `None` if nothing can be mended in this format. An image
@@ -382,6 +396,29 @@ pub struct Driver {
     pub relink: Option<Relink>,
     /// Reads the parent link alone, without opening any other file: for `info --refs`. All other references come with it.
     pub references: fn(&Arc<dyn Source>) -> Result<References>,
+}
+
+impl Driver {
+    /// The code of the error of a format that is only read.
+    pub const ONLY_READ: &'static str = "only_read";
+
+    /// Starts a new image.
+    ///
+    /// # Errors
+    /// Unsupported ([`ONLY_READ`](Self::ONLY_READ)), if the format is only read; else those of `create`.
+    pub fn start(&self, create: Create<'_>) -> Result<Box<dyn ImageWriter>> {
+        match self.create {
+            Some(start) => start(create),
+            None => Err(self.only_read()),
+        }
+    }
+
+    /// The error of a format that is only read.
+    #[must_use]
+    pub fn only_read(&self) -> Error {
+        let message = format!("{} images are only read, none is written", self.format);
+        Error::new(Kind::Unsupported, message).with_code(Self::ONLY_READ)
+    }
 }
 
 impl fmt::Debug for Driver {

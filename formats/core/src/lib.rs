@@ -18,6 +18,7 @@
 //! | [`ahead`] | room that the host makes ahead of what is written |
 //! | [`bitmap`] | bitmaps in files, in either order of bits |
 //! | [`bitset`] | which of many places are taken |
+//! | [`claims`] | runs of a file that two take for their own |
 //! | [`record`](mod@record) | on-disk structures, declared once |
 //! | [`error`] | one error: kind, place, found and required, next step |
 //! | [`options`] | `key=value` |
@@ -30,6 +31,7 @@ pub mod ahead;
 pub mod bitmap;
 pub mod bitset;
 pub mod cache;
+pub mod claims;
 pub mod driver;
 pub mod error;
 pub mod extent;
@@ -50,6 +52,7 @@ pub use ahead::Ahead;
 pub use bitmap::BitOrder;
 pub use bitset::BitSet;
 pub use cache::BlockCache;
+pub use claims::{Claimed, overlaps};
 pub use driver::{
     CheckReport, ChildRule, Claim, Companions, Create, Driver, Format, NewDisk, NewParent,
     NoCompanions, OneOutput, Open, Outputs, Patch, Peek, References, Relink, Repair, Sectors,

@@ -54,14 +54,6 @@ impl Backing {
     }
 }
 
-/// What qemu calls a format.
-pub(crate) const fn format_name(format: Format) -> &'static str {
-    match format {
-        Format::Vhd => "vpc",
-        other => other.name(),
-    }
-}
-
 /// How `parent` is written as a backing file's name: relative where there is a way.
 pub(crate) fn path_text(parent: &NewParent) -> Result<String> {
     let text = match &parent.relative {
@@ -138,7 +130,7 @@ fn with_format(all: &[Extension], format: Option<Format>) -> Vec<Extension> {
     if let Some(format) = format {
         let one = Extension {
             kind: kind::BACKING_FORMAT,
-            data: format_name(format).as_bytes().to_vec(),
+            data: format.qemu_name().as_bytes().to_vec(),
         };
         all.insert(place.unwrap_or(0).min(all.len()), one);
     }

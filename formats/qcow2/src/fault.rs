@@ -16,7 +16,7 @@ pub(crate) enum Fault {
     #[error("version is {found}, 2 or 3 is required")]
     Version { found: u32 },
     /// The format before qcow2, which only shares its magic.
-    #[error("qcow version 1 is not supported")]
+    #[error("it is a qcow image of version 1, which is another format")]
     VersionOne,
     /// A cluster size out of range.
     #[error("cluster_bits is {found}, {least} to 21 is required")]
@@ -325,8 +325,11 @@ impl imgdelta_core::Fault for Fault {
     }
 
     fn hint(&self) -> Option<String> {
-        matches!(self, Self::CorruptBit)
-            .then(|| "--input-option corrupt=ignore reads it as it is".to_owned())
+        match self {
+            Self::CorruptBit => Some("--input-option corrupt=ignore reads it as it is".to_owned()),
+            Self::VersionOne => Some("--input-format qcow1 reads it".to_owned()),
+            _ => None,
+        }
     }
 }
 

@@ -56,7 +56,7 @@ pub static DRIVER: Driver = Driver {
     sectors: Sectors::Unsaid,
     probe: probe::probe,
     open: image::open,
-    create: write::create,
+    create: Some(write::create),
     check: check::check,
     repair: None,
     child: Some(ChildRule {

@@ -6,14 +6,14 @@ use imgdelta_core::{Claim, Peek};
 
 use crate::layout::{CLUSTER_BITS, HEADER_V3, Header, HeaderV3, MAGIC};
 
-/// Recognises qcow2 by its magic and a possible header. Version 1 is recognised too, to be refused by name.
+/// Recognises qcow2 by its magic and a possible header. Version 1 is another format, which only shares the magic.
 pub(crate) fn probe(peek: &Peek) -> Claim {
     if peek.head::<4>(0) != Some(MAGIC) {
         return Claim::No;
     }
     let version = peek.head::<4>(4).map(u32::from_be_bytes);
     let possible = match version {
-        Some(1) => true,
+        Some(1) => return Claim::No,
         Some(2) => has_cluster_size(peek),
         Some(3) => has_cluster_size(peek) && has_length(peek),
         _ => false,

@@ -30,7 +30,7 @@ pub static DRIVER: Driver = Driver {
     // A guest can write any header to its disk: raw is what remains when nobody else claims the file, and the registry decides that.
     probe: |_| Claim::No,
     open: image::open,
-    create: write::create,
+    create: Some(write::create),
     check: check::check,
     repair: None,
     child: None,

@@ -60,7 +60,7 @@ fn write(sink: &Arc<dyn Sink>, disk: &[u8]) -> Result<()> {
 }
 
 fn write_as(create: Create<'_>, disk: &[u8]) -> Result<()> {
-    let mut writer = (DRIVER.create)(create)?;
+    let mut writer = DRIVER.start(create)?;
     let shape = writer.shape();
     assert_eq!(shape.size, Bytes::from(disk.len()));
     let mut encoder = writer.encoder();
@@ -287,7 +287,7 @@ fn what_raw_has_not_is_refused() {
         let mut found: Option<Error> = None;
         request(&sink, 512, |mut create| {
             change(&mut create);
-            found = (DRIVER.create)(create).err();
+            found = DRIVER.start(create).err();
         });
         found.expect("raw has no such thing").kind()
     };
@@ -306,7 +306,7 @@ fn an_empty_unit_has_no_place() -> Result<()> {
     let sink: Arc<dyn Sink> = Arc::new(MemSink::default());
     let mut place = Ok(None);
     request(&sink, MIB, |create| {
-        place = (DRIVER.create)(create).and_then(|mut writer| {
+        place = DRIVER.start(create).and_then(|mut writer| {
             let bytes = vec![0; MIB as usize];
             let unit = Unit {
                 at: VirtOffset(0),

@@ -66,9 +66,24 @@ impl fmt::Debug for Output {
 /// The driver for an output: that of the format that is asked for, else that of its extension.
 ///
 /// # Errors
-/// Unsupported, if that format has no driver; Usage, if neither says one.
+/// Unsupported, if that format has no driver or is only read; Usage, if neither says one.
 pub fn driver_for(spec: &OutputSpec) -> Result<&'static Driver> {
     Formats(DRIVERS).driver_for(spec)
+}
+
+/// The driver of a format that new images are to have.
+///
+/// # Errors
+/// Unsupported, if it has no driver or is only read.
+pub fn driver_of_new(format: Format) -> Result<&'static Driver> {
+    let formats = Formats(DRIVERS);
+    formats.that_writes(formats.driver(format)?)
+}
+
+/// The formats that new images can have.
+pub fn written_formats() -> impl Iterator<Item = Format> {
+    let written = DRIVERS.iter().filter(|driver| driver.create.is_some());
+    written.map(|driver| driver.format)
 }
 
 /// Starts an image of `disk`, a child if it has a parent.
@@ -139,6 +154,29 @@ pub fn create_stream(
 impl Formats {
     /// As [`driver_for`].
     fn driver_for(self, spec: &OutputSpec) -> Result<&'static Driver> {
+        self.that_writes(self.named_by(spec)?)
+            .map_err(|error| error.in_file(&spec.path))
+    }
+
+    /// The driver, if new images can have its format.
+    fn that_writes(self, driver: &'static Driver) -> Result<&'static Driver> {
+        if driver.create.is_some() {
+            return Ok(driver);
+        }
+        let others = self.written();
+        let hint = format!("{others} are written: choose one with -f or another extension");
+        Err(driver.only_read().with_hint(hint))
+    }
+
+    /// The names of the formats that are written: `vhd, vhdx, raw`.
+    fn written(self) -> String {
+        let written = self.0.iter().filter(|driver| driver.create.is_some());
+        let names: Vec<&str> = written.map(|driver| driver.format.name()).collect();
+        names.join(", ")
+    }
+
+    /// The driver of the format that an output names.
+    fn named_by(self, spec: &OutputSpec) -> Result<&'static Driver> {
         if let Some(format) = spec.format {
             return self.driver(format);
         }
@@ -154,11 +192,10 @@ impl Formats {
         if let Some(foreign) = promised_foreign(wanted) {
             return Err(unsupported(foreign.name).in_file(&spec.path));
         }
-        let known: Vec<&str> = self.0.iter().map(|driver| driver.format.name()).collect();
         Err(Error::new(Kind::Usage, "the name does not say a format")
             .with_code("format_missing")
             .in_file(&spec.path)
-            .with_hint(format!("say one with -f: {}", known.join(", "))))
+            .with_hint(format!("say one with -f: {}", self.written())))
     }
 }
 
@@ -185,7 +222,7 @@ fn check_sector(driver: &Driver, spec: &OutputSpec, disk: NewDisk) -> Result<()>
     }
     let others = DRIVERS
         .iter()
-        .filter(|driver| driver.sectors != Sectors::Fixed);
+        .filter(|driver| driver.create.is_some() && driver.sectors != Sectors::Fixed);
     let others: Vec<&str> = others.map(|driver| driver.format.name()).collect();
     Err(Error::new(
         Kind::Unsupported,
@@ -209,14 +246,15 @@ fn start(
     seed: Option<[u8; 32]>,
 ) -> Result<Box<dyn ImageWriter>> {
     check_sector(driver, spec, disk)?;
-    (driver.create)(Create {
-        outputs,
-        disk,
-        options: spec.options.clone(),
-        parent,
-        seed,
-    })
-    .map_err(|error| error.in_file(&spec.path))
+    driver
+        .start(Create {
+            outputs,
+            disk,
+            options: spec.options.clone(),
+            parent,
+            seed,
+        })
+        .map_err(|error| error.in_file(&spec.path))
 }
 
 #[cfg(test)]

@@ -73,7 +73,13 @@ pub(crate) static FOREIGN: &[Foreign] = &[
     Foreign {
         name: "qcow2",
         promises: &["qcow2"],
-        claims: |peek| begins(peek, b"QFI\xfb"),
+        claims: |peek| begins(peek, b"QFI\xfb") && !begins(peek, b"QFI\xfb\0\0\0\x01"),
+    },
+    #[cfg(not(feature = "qcow1"))]
+    Foreign {
+        name: "qcow1",
+        promises: &["qcow"],
+        claims: |peek| begins(peek, b"QFI\xfb\0\0\0\x01"),
     },
 ];
 

@@ -40,7 +40,10 @@ pub use atomic_file_set::{AtomicFileSet, refuse_inputs};
 pub use child_rule::{
     DiskTraits, check_base_format, check_child, child_rule, formats_with_children,
 };
-pub use create::{Output, OutputSpec, create, create_beside, create_in, create_stream, driver_for};
+pub use create::{
+    Output, OutputSpec, create, create_beside, create_in, create_stream, driver_for, driver_of_new,
+    written_formats,
+};
 pub use layer::{OpenSpec, Opened, open_layer};
 pub use link::{needs_search, new_parent};
 pub use open::{MOST_LAYERS, OpenedRepair, check_image, open_chain, open_image, repair_image};
@@ -48,7 +51,7 @@ pub use policy::{Candidate, Policy, Reason, Refused, candidates};
 pub use probe::probe;
 pub use references::references;
 
-/// Every format that can be read and written. Raw claims nothing by its bytes and stands last.
+/// Every format that can be read. Raw claims nothing by its bytes and stands last.
 pub static DRIVERS: &[&Driver] = &[
     #[cfg(feature = "vhd")]
     &imgdelta_vhd::DRIVER,
@@ -60,6 +63,8 @@ pub static DRIVERS: &[&Driver] = &[
     &imgdelta_vmdk::DRIVER,
     #[cfg(feature = "vdi")]
     &imgdelta_vdi::DRIVER,
+    #[cfg(feature = "qcow1")]
+    &imgdelta_qcow1::DRIVER,
     &imgdelta_raw::DRIVER,
 ];
 

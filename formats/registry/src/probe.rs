@@ -21,7 +21,7 @@ pub fn probe(source: &dyn Source, path: &Path, given: Option<Format>) -> Result<
     Formats(DRIVERS).probe(source, path, given)
 }
 
-/// The formats that can be read and written. In one place so that tests can have others.
+/// The formats that can be read. In one place so that tests can have others.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Formats(pub(crate) &'static [&'static Driver]);
 
@@ -40,6 +40,15 @@ impl Claimant {
         match self {
             Self::Driver(driver) => driver.format.name(),
             Self::Foreign(foreign) => foreign.name,
+        }
+    }
+
+    /// Whether its files may be called like this one: two formats can share an extension.
+    fn is_called_as(self, path: &Path) -> bool {
+        let has = |list: &[&str]| extension(path).is_some_and(|own| list.contains(&own.as_str()));
+        match self {
+            Self::Driver(driver) => has(driver.extensions) || has(driver.promises),
+            Self::Foreign(foreign) => has(foreign.promises),
         }
     }
 }
@@ -75,7 +84,9 @@ impl Formats {
         match claims.as_slice() {
             [] => self.unclaimed(promise),
             [one] => match promise {
-                Some(promise) if promise != one.name() => Err(disagreeing(promise, *one)),
+                Some(promise) if promise != one.name() && !one.is_called_as(path) => {
+                    Err(disagreeing(promise, *one))
+                }
                 _ => match one {
                     Claimant::Driver(driver) => Ok(driver),
                     Claimant::Foreign(foreign) => Err(unsupported(foreign.name)),

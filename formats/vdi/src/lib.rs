@@ -45,7 +45,7 @@ pub static DRIVER: Driver = Driver {
     sectors: Sectors::Fixed,
     probe: probe::probe,
     open: image::open,
-    create: write::create,
+    create: Some(write::create),
     check: check::check,
     repair: None,
     child: Some(ChildRule {

@@ -53,7 +53,7 @@ pub static DRIVER: Driver = Driver {
     sectors: Sectors::Fixed,
     probe: footer::probe,
     open: image::open,
-    create: write::create,
+    create: Some(write::create),
     check: check::check,
     repair: None,
     child: Some(ChildRule {

@@ -246,7 +246,7 @@ fn what_cannot_be_written_is_refused_before_anything_is() {
     ];
     for (size, options, parent, kind) in rows {
         let sink = Arc::new(MemSink::default());
-        let refused = (DRIVER.create)(Create {
+        let refused = DRIVER.start(Create {
             outputs: &OneOutput(Arc::clone(&sink) as _),
             disk: size.into(),
             options: Options::parse(options).expect("well formed"),
@@ -391,7 +391,7 @@ fn the_same_disk_gets_the_same_bytes_and_the_time_that_was_asked_for() -> Tested
         (Some(u64::MAX), u32::MAX),
     ] {
         let sink = Arc::new(MemSink::default());
-        let writer = (DRIVER.create)(Create {
+        let writer = DRIVER.start(Create {
             outputs: &OneOutput(Arc::clone(&sink) as _),
             disk: Bytes::mib(1).into(),
             options: Options::default(),

@@ -52,7 +52,7 @@ pub static DRIVER: Driver = Driver {
     sectors: Sectors::Recorded,
     probe: header::probe,
     open: image::open,
-    create: write::create,
+    create: Some(write::create),
     check: check::check,
     repair: Some(repair::repair),
     child: Some(ChildRule {

@@ -62,7 +62,7 @@ pub static DRIVER: Driver = Driver {
     sectors: Sectors::Fixed,
     probe: front::probe,
     open: image::open,
-    create: write::create,
+    create: Some(write::create),
     check: image::check,
     repair: None,
     child: Some(ChildRule {

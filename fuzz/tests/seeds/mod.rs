@@ -10,6 +10,7 @@ use imgdelta_deploy::{
 };
 use imgdelta_fixtures::{
     Fill, Recipe, broken,
+    qcow1::Qcow1Spec,
     qcow2::{Compression, DataFile, Qcow2Spec, Snapshot},
     vdi::VdiSpec,
     vhd::VhdSpec,
@@ -38,6 +39,7 @@ pub(crate) fn seeds(target: &str) -> Vec<Vec<u8>> {
         "vmdk_cowd" => vmdk(&[Layout::LoneCowd]),
         "vmdk_sesparse" => vmdk(&[Layout::LoneSeSparse]),
         "vdi" => vdi(),
+        "qcow1" => qcow1(),
         "vhdx_front" => vhdx(0..1 << 20),
         "vhdx_log" => vhdx(1 << 20..2 << 20),
         "vhdx_metadata" => vhdx(2 << 20..3 << 20),
@@ -53,6 +55,7 @@ pub(crate) fn seeds(target: &str) -> Vec<Vec<u8>> {
         "vhd" => broken::vhd_cases(),
         "qcow2" => broken::qcow2_cases(),
         "vdi" => broken::vdi_cases(),
+        "qcow1" => broken::qcow1_cases(),
         "vmdk_text" | "vmdk_sparse" | "vmdk_stream" => broken::vmdk_cases(),
         _ => Vec::new(),
     };
@@ -105,6 +108,20 @@ fn vdi() -> Vec<Vec<u8>> {
         }
         .build(),
         VdiSpec::differencing(Recipe::small(64 << 10), 4096, &spec()).build(),
+    ]
+}
+
+fn qcow1() -> Vec<Vec<u8>> {
+    let spec = |bits| Qcow1Spec::new(Recipe::small(64 << 10), bits);
+    vec![
+        spec(9).build(),
+        spec(12).build(),
+        Qcow1Spec {
+            compressed: 1,
+            ..spec(12)
+        }
+        .build(),
+        Qcow1Spec::child(Recipe::small(64 << 10), 9, "base.raw").build(),
     ]
 }
 

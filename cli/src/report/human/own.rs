@@ -25,7 +25,11 @@ impl Text for Versions {
         page.line(format_args!("imgdelta {}", self.version))?;
         page.field("manifest", self.manifest)?;
         for format in &self.formats {
-            let mut can = vec!["reads, writes"];
+            let mut can = vec![if format.writes {
+                "reads, writes"
+            } else {
+                "reads"
+            }];
             if format.children {
                 can.push("children");
             }

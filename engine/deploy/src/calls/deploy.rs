@@ -158,6 +158,7 @@ impl Deploy {
     /// given by their inventories (`no_delivery`); of the only site, whatever goes wrong before anything was sent, for instance Peer, if its
     /// host fails; Interrupted: what was sent by then is whole.
     pub fn run(&self, context: &Context) -> Result<DeployReport> {
+        self.store.require_written()?;
         let headquarters = Repository::open(&self.repository)?;
         let listing = headquarters.list()?;
         refuse_twice(&self.sites)?;

@@ -133,6 +133,7 @@ impl Receive {
     /// Usage, if there is no repository or no delivery; Corrupt or Unsupported, if the delivery's list is; Chain, if no image has its base
     /// here (`no_base`); Busy, if another process goes on changing the repository; Interrupted: what was entered by then is whole.
     pub fn run(&self, context: &Context) -> Result<ReceiveReport> {
+        self.store.require_written()?;
         let site = Repository::open(&self.repository)?;
         let taken = with_errand(context, self.wait, |errand| {
             if self.dry_run {

@@ -4,6 +4,7 @@
 use imgdelta_core::{AtomicFile, Format, Result};
 use imgdelta_delta::digest_cache::LeafReader;
 use imgdelta_operations::Stage;
+use imgdelta_registry::driver_of_new;
 use imgdelta_repository::{
     catalogue::{
         Arrival, How, Known, Listing, Name, Parent, Record, Repository,
@@ -26,6 +27,17 @@ pub struct Manner {
     pub format: Option<Format>,
     /// Whether an image is kept as a child of its base, in that one's format, where that is smaller.
     pub as_child: bool,
+}
+
+impl Manner {
+    /// Makes sure that images are written in the format that is asked for.
+    ///
+    /// # Errors
+    /// Unsupported, if they are not.
+    pub fn require_written(&self) -> Result<()> {
+        self.format
+            .map_or(Ok(()), |format| driver_of_new(format).map(drop))
+    }
 }
 
 /// What became of an image that came.

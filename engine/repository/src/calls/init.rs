@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use imgdelta_core::{Error, Format, Kind, Result};
 use imgdelta_operations::Context;
+use imgdelta_registry::driver_of_new;
 use serde::Serialize;
 
 use super::image::shown;
@@ -60,10 +61,11 @@ impl Init {
     /// Makes the folder a repository. What stands in it is left alone; [`Scan`](super::Scan) takes it in.
     ///
     /// # Errors
-    /// Usage, if it is one already (`exists`); Host, if the host cannot; Interrupted.
+    /// Usage, if it is one already (`exists`); Unsupported, if the format is not written (`only_read`); Host, if the host cannot; Interrupted.
     pub fn run(&self, context: &Context) -> Result<InitReport> {
         context.progress().go_on()?;
         let id = if self.dry_run {
+            driver_of_new(self.format)?;
             refuse_existing(&self.folder)?;
             None
         } else {

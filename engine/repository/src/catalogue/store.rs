@@ -153,9 +153,14 @@ impl Repository {
         })
     }
 
-    /// Writes the disk anew as one file of its format.
+    /// Writes the disk anew as one file of its format; of the repository's own, if that one is only read.
     fn rewrite(&self, disk: &Disk, name: &Name, run: &Run<'_>) -> Result<Stored> {
-        let (format, disk) = (disk.top.driver.format, &disk.chain);
+        let own = disk.top.driver;
+        let format = match own.create {
+            Some(_) => own.format,
+            None => self.about().default_format,
+        };
+        let disk = &disk.chain;
         let whole = WholeImage::begin(format, disk.disk(), |format| {
             self.free_place(name, extension_of(format))
         })?;

@@ -6,7 +6,7 @@ use imgdelta_core::{Bytes, Error, Kind, NewParent, Result};
 
 use super::{form::Form, space::Ends};
 use crate::{
-    backing::{format_name, path_text},
+    backing::path_text,
     extension::{self, Extension},
     layout::{
         CRYPT_NONE, FeatureName, HEADER_V3_NOW, Header, HeaderCompression, HeaderV3, MAGIC,
@@ -158,7 +158,7 @@ fn extensions(form: &Form, parent: Option<&NewParent>, room: usize) -> Result<Ve
                 "the parent's format is not known, and a qcow2 child must record it",
             )
         })?;
-        add(kind::BACKING_FORMAT, format_name(format).as_bytes());
+        add(kind::BACKING_FORMAT, format.qemu_name().as_bytes());
     }
     if let Some(file) = &form.data_file {
         add(kind::DATA_FILE, file.name.as_bytes());

@@ -20,9 +20,7 @@ fn refused(options: &[&str], size: u64, sink: Arc<dyn Sink>) -> Result<Error> {
         parent: None,
         seed: None,
     };
-    Ok((DRIVER.create)(create)
-        .err()
-        .expect("there is no such image"))
+    Ok(DRIVER.start(create).err().expect("there is no such image"))
 }
 
 #[test]
@@ -83,7 +81,7 @@ fn a_parent_under_a_raw_data_file_is_refused() {
 #[test]
 fn units_out_of_order_or_off_the_disk_are_refused() -> Outcome {
     let sink = Arc::new(MemSink::default());
-    let mut writer = (DRIVER.create)(Create {
+    let mut writer = DRIVER.start(Create {
         outputs: &OneOutput(sink),
         disk: Bytes::mib(1).into(),
         options: Options::default(),

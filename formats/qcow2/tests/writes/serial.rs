@@ -52,7 +52,7 @@ impl<'a> Job<'a> {
         outputs: &dyn Outputs,
         write: &mut dyn FnMut(Piece) -> Result<()>,
     ) -> Result<()> {
-        let mut writer = (DRIVER.create)(Create {
+        let mut writer = DRIVER.start(Create {
             outputs,
             disk: Bytes(self.recipe.size).into(),
             options: Options::parse(self.options)?,

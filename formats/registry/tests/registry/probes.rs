@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use imgdelta_core::{Format, Kind, MemSource, Result};
 use imgdelta_fixtures::{
     Recipe,
+    qcow1::Qcow1Spec,
     qcow2::Qcow2Spec,
     vhd::{VhdSpec, seal_footer},
 };
@@ -138,11 +139,22 @@ fn formats_without_a_driver_are_known_by_name_and_never_raw() {
     assert_eq!(verdict("x.dmg", &koly), unsupported);
     // A read-write .dmg is raw.
     assert_eq!(verdict("x.dmg", &guest(0, b"")), Ok(Format::Raw));
-    // qcow version 1 is known to the driver, which refuses it by name.
+}
+
+#[test]
+fn both_versions_of_qcow_are_known_by_their_number_and_share_their_extensions() {
+    let old = Qcow1Spec::new(Recipe::small(1 << 16), 12).build();
+    for name in ["x", "x.img", "x.qcow", "x.qcow2"] {
+        assert_eq!(verdict(name, &old), Ok(Format::Qcow1), "{name}");
+        assert_eq!(verdict(name, &qcow2()), Ok(Format::Qcow2), "{name}");
+    }
+    assert_eq!(verdict("x.raw", &old), Err((3, "ambiguous")));
+    // A magic without a possible header is damage, not a raw disk.
+    let torn = guest(0, b"QFI\xfb\0\0\0\x01");
+    assert_eq!(verdict("x.img", &torn), Ok(Format::Qcow1));
     let place = Place::new();
-    let old = place.put("old.img", &guest(0, b"QFI\xfb\0\0\0\x01"));
-    let error = open_image(&OpenSpec::of(old)).expect_err("version 1");
-    assert_eq!(error.kind(), Kind::Unsupported);
+    let error = open_image(&OpenSpec::of(place.put("torn.img", &torn))).expect_err("damaged");
+    assert_eq!(error.kind(), Kind::Corrupt);
 }
 
 #[test]

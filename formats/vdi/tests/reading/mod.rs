@@ -45,7 +45,7 @@ pub(crate) fn write(
 ) -> Result<Vec<u8>> {
     let sink = Arc::new(MemSink::default());
     let (parent, below) = parent.unzip();
-    let mut writer = (DRIVER.create)(Create {
+    let mut writer = DRIVER.start(Create {
         outputs: &OneOutput(Arc::clone(&sink) as Arc<dyn Sink>),
         disk: Bytes::from(disk.len()).into(),
         options: Options::parse(options)?,

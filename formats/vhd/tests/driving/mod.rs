@@ -106,7 +106,7 @@ pub(crate) fn write_to(
     parent: Option<NewParent>,
     below: Option<&[u8]>,
 ) -> Result<()> {
-    let mut writer = (DRIVER.create)(Create {
+    let mut writer = DRIVER.start(Create {
         outputs: &OneOutput(Arc::clone(sink)),
         disk: Bytes::from(disk.len()).into(),
         options: Options::parse(options)?,

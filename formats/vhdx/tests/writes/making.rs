@@ -20,7 +20,7 @@ pub(crate) fn start(
     options: &[&str],
     parent: Option<NewParent>,
 ) -> Result<Box<dyn ImageWriter>> {
-    (DRIVER.create)(Create {
+    DRIVER.start(Create {
         outputs: &OneOutput(sink),
         disk: Bytes(size).into(),
         options: Options::parse(options)?,

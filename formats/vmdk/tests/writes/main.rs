@@ -113,7 +113,7 @@ fn seed_of(disk: &[u8]) -> [u8; 32] {
 /// Writes `disk`; grains that are the parent's are absent, those that are zero are said to be where the format can.
 fn write_to(outputs: &dyn Outputs, disk: &[u8], job: &Job<'_>) -> Result<()> {
     let below = job.parent.as_ref().map(|(_, below)| *below);
-    let mut writer = (DRIVER.create)(Create {
+    let mut writer = DRIVER.start(Create {
         outputs,
         disk: Bytes::from(disk.len()).into(),
         options: Options::parse(job.options)?,

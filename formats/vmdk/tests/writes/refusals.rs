@@ -33,7 +33,7 @@ fn what_cannot_be_is_refused() -> Outcome {
             &["subformat=twoGbMaxExtentSparse", "split_size=1M"],
         ),
     ] {
-        let split = (DRIVER.create)(Create {
+        let split = DRIVER.start(Create {
             outputs: &DigestCache::default(),
             disk: size.into(),
             options: Options::parse(options)?,

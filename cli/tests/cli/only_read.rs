@@ -1,0 +1,137 @@
+//! Formats that are read and not written: their images are inputs of every command, and outputs of none.
+
+use imgdelta_fixtures::{Fill, Recipe, qcow1::Qcow1Spec};
+use serde_json::Value;
+
+use crate::place::Place;
+
+const CLUSTER: u64 = 4096;
+
+fn recipe() -> Recipe {
+    Recipe::of(
+        64 * CLUSTER,
+        [
+            (0, 3 * CLUSTER, Fill::Text),
+            (40 * CLUSTER, CLUSTER, Fill::Pattern(1)),
+        ],
+    )
+}
+
+/// What a child changes.
+fn change() -> Recipe {
+    Recipe::of(
+        64 * CLUSTER,
+        [
+            (CLUSTER, CLUSTER, Fill::Pattern(2)),
+            (50 * CLUSTER, CLUSTER, Fill::Text),
+        ],
+    )
+}
+
+/// An image of each format, and its name.
+fn images() -> Vec<(&'static str, Vec<u8>)> {
+    let packed = Qcow1Spec {
+        compressed: 1,
+        ..Qcow1Spec::new(recipe(), 12)
+    };
+    vec![("disk.qcow", packed.build())]
+}
+
+/// The names of the formats that are only read.
+fn only_read(place: &Place) -> Vec<String> {
+    let versions: Value = serde_json::from_str(&place.ok("version --json")).expect("JSON");
+    let formats = versions["formats"].as_array().expect("a list");
+    let only_read = formats.iter().filter(|format| format["writes"] == false);
+    let name = |format: &Value| format["name"].as_str().expect("a name").to_owned();
+    only_read.map(name).collect()
+}
+
+#[test]
+fn every_command_that_reads_takes_them() {
+    let place = Place::empty();
+    place.write("disk.raw", &recipe().expected(None));
+    place.write(
+        "changed.raw",
+        &change().expected(Some(&recipe().expected(None))),
+    );
+    for (name, bytes) in images() {
+        place.write(name, &bytes);
+        place.ok(&format!("compare {name} disk.raw"));
+        place.ok(&format!("check {name}"));
+        place.ok(&format!("map {name}"));
+        place.ok(&format!("info {name} --refs"));
+        place.ok(&format!("digest {name}"));
+        for output in ["out.raw", "out.qcow2", "out.vhd"] {
+            place.ok(&format!("convert {name} -o {output} --force"));
+            place.ok(&format!("compare {output} disk.raw"));
+        }
+        // As a base: qcow2 children stand over any format.
+        place.ok(&format!(
+            "make -b {name} -t changed.raw -o child.qcow2 --force"
+        ));
+        place.ok("compare child.qcow2 changed.raw");
+        place.ok(&format!("apply child.qcow2 -b {name} -o full.raw --force"));
+        assert!(
+            place.read("full.raw") == place.read("changed.raw"),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn none_of_them_is_an_output() {
+    let place = Place::golden();
+    let formats = only_read(&place);
+    assert!(!formats.is_empty());
+    let before = place.names();
+    for format in formats {
+        for line in [
+            format!("convert golden.vhd -o copy.img -f {format}"),
+            format!("convert golden.vhd -o copy.img -f {format} --dry-run"),
+            format!("convert golden.vhd -o - -f {format}"),
+            format!("make -b golden.vhd -t patched.vhd -o child.img -f {format}"),
+            format!("repo init hq --format {format}"),
+            format!("repo init hq --format {format} --dry-run"),
+        ] {
+            let said = place.refused(&line, 4);
+            assert!(said.contains("only read"), "{line}: {said}");
+        }
+    }
+    assert_eq!(place.names(), before);
+}
+
+#[test]
+fn a_child_reads_through_its_backing_file_where_its_format_is_said() {
+    let place = Place::empty();
+    let below = recipe().expected(None);
+    place.write("base.raw", &below);
+    place.write("whole.raw", &change().expected(Some(&below)));
+    let child = Qcow1Spec::child(change(), 12, "base.raw").build();
+    place.write("child.qcow", &child);
+    place.ok("compare child.qcow whole.raw --backing-format raw");
+    // The link of a child that is only read cannot be changed.
+    place.ok("convert base.raw -o base.qcow2");
+    let before = place.read("child.qcow");
+    place.refused("attach child.qcow -b base.qcow2 --by-identity", 5);
+    assert!(place.read("child.qcow") == before);
+}
+
+#[test]
+fn a_repository_keeps_them_and_writes_children_of_them_anew() {
+    let place = Place::empty();
+    let below = recipe().expected(None);
+    place.write("base.raw", &below);
+    place.write("whole.raw", &change().expected(Some(&below)));
+    place.write(
+        "child.qcow",
+        &Qcow1Spec::child(change(), 12, "base.raw").build(),
+    );
+    place.ok("repo init hq");
+    for (name, bytes) in images() {
+        place.write(name, &bytes);
+        place.ok(&format!("repo add {name} --repo hq"));
+    }
+    place.ok("repo add child.qcow --repo hq --backing-format raw");
+    place.ok("compare hq/child.qcow2 whole.raw");
+    place.ok("repo verify --repo hq");
+}

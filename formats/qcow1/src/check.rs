@@ -1,0 +1,90 @@
+//! Looks for what opening does not ask: entries that lead nowhere, clusters and tables that share bytes. Parents are not looked at.
+
+use std::{fmt, sync::Arc};
+
+use imgdelta_core::{CheckReport, Claimed, Error, FileOffset, Open, Result, Source, overlaps};
+
+use crate::{
+    fault::Fault,
+    image::OPTIONS,
+    meta::Meta,
+    table::{Mapping, Seen, Table},
+};
+
+/// Whose a run of the file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Owner {
+    /// The L2 table of that number.
+    Table(u64),
+    /// The cluster of that number.
+    Cluster(u64),
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Table(number) => write!(f, "L2 table {number}"),
+            Self::Cluster(number) => write!(f, "cluster {number}"),
+        }
+    }
+}
+
+/// Checks an image.
+pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
+    open.options.finish("qcow1 input", OPTIONS)?;
+    let source = open.source;
+    let meta = Meta::read(&*source)?;
+    let table = Table::new(&meta, Arc::clone(&source));
+    let mut report = CheckReport::default();
+    check_entries(&table, &*source, &mut report)?;
+    check_shared(&table, &*source, &mut report)?;
+    Ok(report)
+}
+
+/// Each entry leads somewhere. Compressed bytes are not decoded: that is reading.
+fn check_entries(table: &Table, source: &dyn Source, report: &mut CheckReport) -> Result<()> {
+    let (mut plain, mut compressed, mut tables) = (0_u64, 0_u64, 0_u64);
+    table.each(source, |seen| match seen {
+        Seen::Table(..) => tables += 1,
+        Seen::Cluster(_, Mapping::Compressed(..)) => compressed += 1,
+        Seen::Cluster(..) => plain += 1,
+        Seen::Fault(error) => report.fault(error),
+    })?;
+    report.counts.extend([
+        ("clusters", table.clusters()),
+        ("allocated", plain.saturating_add(compressed)),
+        ("compressed", compressed),
+        ("tables", tables),
+    ]);
+    Ok(())
+}
+
+/// Nothing counts references here, so no two things may share a byte.
+fn check_shared(table: &Table, source: &dyn Source, report: &mut CheckReport) -> Result<()> {
+    let walk = |tell: &mut dyn FnMut(Claimed<Owner>)| {
+        table.each(source, |seen| {
+            let (owner, at, len) = match seen {
+                Seen::Table(number, at) => (Owner::Table(number), at, table.l2_len()),
+                Seen::Cluster(number, Mapping::Plain(at)) => {
+                    (Owner::Cluster(number), at, table.cluster())
+                }
+                Seen::Cluster(number, Mapping::Compressed(at, len)) => {
+                    (Owner::Cluster(number), at, len)
+                }
+                Seen::Cluster(_, Mapping::Absent) | Seen::Fault(_) => return,
+            };
+            tell(Claimed {
+                start: at.0,
+                end: at.saturating_add(len).0,
+                owner,
+            });
+        })
+    };
+    overlaps(walk, |first, second, at| {
+        let fault = Fault::Shared {
+            first: first.to_string(),
+            second: second.to_string(),
+        };
+        report.fault(Error::from(fault).at(FileOffset(at)));
+    })
+}

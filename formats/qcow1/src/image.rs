@@ -1,0 +1,85 @@
+//! The layer that an image holds: opened, mapped, read. Its parent is named and never opened.
+
+use std::sync::Arc;
+
+use imgdelta_core::{
+    Bytes, Error, Extent, Facts, Image, Kind, Open, ParentLink, References, Result, Source, State,
+    VirtOffset,
+};
+
+use crate::{
+    compressed::{Packed, Unpacker},
+    facts,
+    meta::Meta,
+    table::Table,
+};
+
+/// The names of the options that reading knows: none.
+pub(crate) const OPTIONS: &[&str] = &[];
+
+/// An open image.
+#[derive(Debug)]
+struct Qcow1 {
+    facts: Facts,
+    parent: Option<ParentLink>,
+    table: Table,
+    unpacker: Unpacker,
+}
+
+/// Opens an image.
+pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
+    open.options.finish("qcow1 input", OPTIONS)?;
+    if let Some(name) = open.snapshot {
+        let message = format!("qcow1 has no internal snapshots, '{name}' was asked for");
+        return Err(Error::new(Kind::Unsupported, message));
+    }
+    let source = open.source;
+    let meta = Meta::read(&*source)?;
+    Ok(Arc::new(Qcow1 {
+        facts: facts::of(&meta, &source),
+        parent: meta.link(),
+        table: Table::new(&meta, Arc::clone(&source)),
+        unpacker: Unpacker::new(source, meta.cluster()),
+    }))
+}
+
+/// The parent link alone. The tables are not looked at.
+pub(crate) fn references(source: &Arc<dyn Source>) -> Result<References> {
+    Ok(Meta::read(&**source)?.references())
+}
+
+impl Image for Qcow1 {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn parent(&self) -> Option<&ParentLink> {
+        self.parent.as_ref()
+    }
+
+    fn extent_at(&self, at: VirtOffset) -> Result<Extent> {
+        self.table.extent_at(at)
+    }
+
+    fn read_compressed(&self, extents: &[Extent], buf: &mut [u8]) -> Result<()> {
+        let mut rest = buf;
+        for extent in extents {
+            let State::Compressed { unit, at, len } = extent.state else {
+                return Err(Error::new(Kind::Usage, "the extent is not compressed"));
+            };
+            let (now, later) = rest.split_at_mut(extent.len.in_memory().min(rest.len()));
+            let packed = Packed {
+                guest: unit,
+                host: at,
+                len,
+            };
+            self.unpacker.read(packed, extent.at.since(unit), now)?;
+            rest = later;
+        }
+        Ok(())
+    }
+
+    fn compressed_unit(&self) -> Option<Bytes> {
+        Some(self.table.cluster())
+    }
+}
