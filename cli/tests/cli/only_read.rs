@@ -1,6 +1,12 @@
 //! Formats that are read and not written: their images are inputs of every command, and outputs of none.
 
-use imgdelta_fixtures::{Fill, Recipe, qcow1::Qcow1Spec};
+use imgdelta_fixtures::{
+    Fill, Recipe,
+    dmg::{Codec, DmgSpec},
+    parallels::{BundleSpec, ParallelsSpec},
+    qcow1::Qcow1Spec,
+    qed::QedSpec,
+};
 use serde_json::Value;
 
 use crate::place::Place;
@@ -34,7 +40,14 @@ fn images() -> Vec<(&'static str, Vec<u8>)> {
         compressed: 1,
         ..Qcow1Spec::new(recipe(), 12)
     };
-    vec![("disk.qcow", packed.build())]
+    let zip = DmgSpec::new(recipe(), Codec::Lzfse);
+    vec![
+        ("disk.qcow", packed.build()),
+        ("disk.qed", QedSpec::new(recipe(), 4096).build()),
+        ("disk.hds", ParallelsSpec::new(recipe(), 8).build()),
+        ("old.hds", ParallelsSpec::old(recipe(), 8).build()),
+        ("disk.dmg", zip.build()),
+    ]
 }
 
 /// The names of the formats that are only read.
@@ -109,6 +122,17 @@ fn a_child_reads_through_its_backing_file_where_its_format_is_said() {
     let child = Qcow1Spec::child(change(), 12, "base.raw").build();
     place.write("child.qcow", &child);
     place.ok("compare child.qcow whole.raw --backing-format raw");
+    place.write(
+        "child.qed",
+        &QedSpec::child(change(), 4096, "base.raw").build(),
+    );
+    place.ok("compare child.qed whole.raw --backing-format raw");
+    let known = QedSpec {
+        backing_raw: true,
+        ..QedSpec::child(change(), 4096, "base.raw")
+    };
+    place.write("known.qed", &known.build());
+    place.ok("compare known.qed whole.raw");
     // The link of a child that is only read cannot be changed.
     place.ok("convert base.raw -o base.qcow2");
     let before = place.read("child.qcow");
@@ -134,4 +158,39 @@ fn a_repository_keeps_them_and_writes_children_of_them_anew() {
     place.ok("repo add child.qcow --repo hq --backing-format raw");
     place.ok("compare hq/child.qcow2 whole.raw");
     place.ok("repo verify --repo hq");
+}
+
+#[test]
+fn a_folder_with_snapshots_is_an_image() {
+    let place = Place::empty();
+    let spec = BundleSpec::new(vec![recipe(), change()], 8);
+    std::fs::create_dir(place.path("disk.hdd")).expect("room");
+    for (name, bytes) in spec.build() {
+        place.write(&format!("disk.hdd/{name}"), &bytes);
+    }
+    place.write("now.raw", &spec.expected(1));
+    place.write("then.raw", &spec.expected(0));
+    for image in ["disk.hdd", "disk.hdd/DiskDescriptor.xml"] {
+        place.ok(&format!("compare {image} now.raw"));
+        place.ok(&format!(
+            "compare {image} then.raw --snapshot {}",
+            spec.guid(0)
+        ));
+        place.ok(&format!("check {image}"));
+        let refs = place.ok(&format!("info {image} --refs"));
+        assert!(refs.contains(&spec.name(0, 1)), "{refs}");
+    }
+    place.refused("convert disk.hdd -o out.raw --snapshot old", 2);
+    let upper = format!("disk.hdd/{}", spec.name(0, 1));
+    let said = place.refused(&format!("convert {upper} -o out.raw"), 5);
+    assert!(said.contains("hint: open the folder instead"), "{said}");
+    place.ok(&format!(
+        "convert {upper} -o alone.raw --input-option descriptor=ignore"
+    ));
+    // What a folder names lies in it, and nowhere else.
+    place.change("disk.hdd/DiskDescriptor.xml", |bytes| {
+        let text = String::from_utf8_lossy(bytes).replace(&spec.name(0, 0), "/etc/hostname");
+        *bytes = text.into_owned().into_bytes();
+    });
+    place.refused("convert disk.hdd -o out.raw", 7);
 }

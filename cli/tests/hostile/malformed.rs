@@ -3,8 +3,8 @@
 use std::{fs, io};
 
 use imgdelta_fixtures::broken::{
-    Case, Expect, Special, qcow1_cases, qcow2_cases, raw_cases, vdi_cases, vhd_cases, vhdx_cases,
-    vmdk_cases,
+    Case, Expect, Special, dmg_cases, parallels_cases, qcow1_cases, qcow2_cases, qed_cases,
+    raw_cases, vdi_cases, vhd_cases, vhdx_cases, vmdk_cases,
 };
 
 use crate::{Outcome, place::Place};
@@ -116,6 +116,21 @@ fn every_malformed_vdi_is_answered_as_its_class_wants() -> Outcome {
 #[test]
 fn every_malformed_qcow1_is_answered_as_its_class_wants() -> Outcome {
     ask(qcow1_cases())
+}
+
+#[test]
+fn every_malformed_qed_is_answered_as_its_class_wants() -> Outcome {
+    ask(qed_cases())
+}
+
+#[test]
+fn every_malformed_parallels_is_answered_as_its_class_wants() -> Outcome {
+    ask(parallels_cases())
+}
+
+#[test]
+fn every_malformed_dmg_is_answered_as_its_class_wants() -> Outcome {
+    ask(dmg_cases())
 }
 
 #[test]

@@ -147,6 +147,9 @@
 //! | VDI | `vdi` | dynamic, fixed, differencing | yes | over a VDI, to the block |
 //! | qcow2 | `qcow2` | versions 2 and 3, zlib, zstd, extended L2, snapshots, data files | yes | over any format, to the (sub)cluster |
 //! | qcow1 | `qcow1` | version 1, compressed clusters, backing files | – | – |
+//! | QED | `qed` | zero clusters, backing files | – | – |
+//! | Parallels | `parallels` | expanding files of both magics, folders with their snapshots, plain and split | – | – |
+//! | DMG | `dmg` | UDIF: plain, zlib, bzip2, LZFSE, ADC | – | – |
 //!
 //! All are on by default. With `default-features = false` raw alone is left, and each feature adds one; `repository` and `deploy` add those.
 //!

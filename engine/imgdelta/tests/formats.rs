@@ -78,7 +78,7 @@ fn an_image_of_a_format_that_is_not_built_in_is_known_by_its_bytes_and_its_name(
     let place = tempfile::tempdir().expect("a place");
     let mut vdi = vec![0; 4096];
     vdi[64..68].copy_from_slice(&0xbeda_107f_u32.to_le_bytes());
-    let images: [(Format, Vec<u8>); 6] = [
+    let images: [(Format, Vec<u8>); 9] = [
         (
             Format::Vhd,
             [vec![0; 8192], b"conectix".to_vec(), vec![0; 504]].concat(),
@@ -86,6 +86,12 @@ fn an_image_of_a_format_that_is_not_built_in_is_known_by_its_bytes_and_its_name(
         (Format::Vhdx, [b"vhdxfile".to_vec(), vec![0; 8192]].concat()),
         (Format::Vmdk, [b"KDMV".to_vec(), vec![0; 8192]].concat()),
         (Format::Vdi, vdi),
+        (Format::Dmg, [b"encrcdsa".to_vec(), vec![0; 8192]].concat()),
+        (
+            Format::Parallels,
+            [b"WithouFreSpacExt".to_vec(), vec![0; 8192]].concat(),
+        ),
+        (Format::Qed, [b"QED\0".to_vec(), vec![0; 8192]].concat()),
         (Format::Qcow2, [b"QFI\xfb".to_vec(), vec![0; 8192]].concat()),
         (
             Format::Qcow1,

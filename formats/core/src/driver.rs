@@ -19,11 +19,14 @@ pub enum Format {
     Vdi,
     Qcow2,
     Qcow1,
+    Qed,
+    Parallels,
+    Dmg,
 }
 
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::Raw,
         Self::Vhd,
         Self::Vhdx,
@@ -31,6 +34,9 @@ impl Format {
         Self::Vdi,
         Self::Qcow2,
         Self::Qcow1,
+        Self::Qed,
+        Self::Parallels,
+        Self::Dmg,
     ];
 
     /// Its name, as users type it.
@@ -44,6 +50,9 @@ impl Format {
             Self::Vdi => "vdi",
             Self::Qcow2 => "qcow2",
             Self::Qcow1 => "qcow1",
+            Self::Qed => "qed",
+            Self::Parallels => "parallels",
+            Self::Dmg => "dmg",
         }
     }
 
@@ -371,6 +380,8 @@ pub struct Driver {
     pub extensions: &'static [&'static str],
     /// Extensions that promise this format: a file that carries one and is not of the format is damaged.
     pub promises: &'static [&'static str],
+    /// The file that stands for a folder which is an image of the format as a whole; `None` where no folder is.
+    pub folder_file: Option<&'static str>,
     /// Names of its `--option`s, for help.
     pub create_options: &'static [&'static str],
     /// Names of its `--input-option`s, for help.

@@ -24,6 +24,7 @@
 //! | [`options`] | `key=value` |
 //! | [`parallel`] | loops over what is independent, on the caller's threads |
 //! | [`percent`] | percent-encoded text, decoded strictly |
+//! | [`xml`] | small XML documents, no entity of which is expanded |
 
 pub use byteorder;
 
@@ -47,6 +48,7 @@ pub mod source;
 pub mod table;
 pub mod units;
 pub mod writer;
+pub mod xml;
 
 pub use ahead::Ahead;
 pub use bitmap::BitOrder;

@@ -37,6 +37,7 @@ pub static DRIVER: Driver = Driver {
     extensions: &["qcow"],
     // Both versions share their magic, and files of the first are called after the second too.
     promises: &["qcow", "qcow2"],
+    folder_file: None,
     create_options: &[],
     open_options: image::OPTIONS,
     streams: false,

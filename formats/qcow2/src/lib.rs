@@ -50,6 +50,7 @@ pub static DRIVER: Driver = Driver {
     format: Format::Qcow2,
     extensions: &["qcow2", "qcow"],
     promises: &["qcow2"],
+    folder_file: None,
     create_options: write::OPTIONS,
     open_options: image::OPTIONS,
     streams: false,

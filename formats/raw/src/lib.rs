@@ -23,6 +23,7 @@ pub static DRIVER: Driver = Driver {
     format: Format::Raw,
     extensions: &["raw", "img", "bin", "dd"],
     promises: &["raw"],
+    folder_file: None,
     create_options: &[],
     open_options: &[],
     streams: true,

@@ -299,8 +299,17 @@ mod tests {
                 Some("say one with -f: vhd, vhdx, qcow2, vmdk, vdi, raw")
             );
         }
-        let error = driver_for(&spec("a.qed")).expect_err("there is no driver");
-        assert_eq!(error.kind(), Kind::Unsupported);
+        let error = driver_for(&spec("a.qed")).expect_err("it is only read");
+        assert_eq!(
+            (error.kind(), error.code(), error.hint()),
+            (
+                Kind::Unsupported,
+                Driver::ONLY_READ,
+                Some(
+                    "vhd, vhdx, qcow2, vmdk, vdi, raw are written: choose one with -f or another extension"
+                )
+            )
+        );
         Ok(())
     }
 

@@ -19,25 +19,6 @@ pub(crate) struct Foreign {
 /// table) are no image format: such a file is raw.
 pub(crate) static FOREIGN: &[Foreign] = &[
     Foreign {
-        name: "qed",
-        promises: &["qed"],
-        claims: |peek| begins(peek, b"QED\0"),
-    },
-    Foreign {
-        name: "parallels",
-        promises: &["hds"],
-        claims: |peek| begins(peek, b"WithoutFreeSpace") || begins(peek, b"WithouFreSpacExt"),
-    },
-    // A read-write .dmg is a raw disk without a trailer, so that extension promises nothing.
-    Foreign {
-        name: "dmg",
-        promises: &[],
-        claims: |peek| {
-            let koly = b"koly\0\0\0\x04\0\0\x02\0";
-            peek.tail(512) == Some(*koly) || begins(peek, b"encrcdsa")
-        },
-    },
-    Foreign {
         name: "sparseimage",
         promises: &["sparseimage"],
         claims: |peek| begins(peek, b"sprs"),
@@ -80,6 +61,28 @@ pub(crate) static FOREIGN: &[Foreign] = &[
         name: "qcow1",
         promises: &["qcow"],
         claims: |peek| begins(peek, b"QFI\xfb\0\0\0\x01"),
+    },
+    #[cfg(not(feature = "qed"))]
+    Foreign {
+        name: "qed",
+        promises: &["qed"],
+        claims: |peek| begins(peek, b"QED\0"),
+    },
+    #[cfg(not(feature = "parallels"))]
+    Foreign {
+        name: "parallels",
+        promises: &["hds"],
+        claims: |peek| begins(peek, b"WithoutFreeSpace") || begins(peek, b"WithouFreSpacExt"),
+    },
+    // A read-write .dmg is a raw disk without a trailer, so that extension promises nothing.
+    #[cfg(not(feature = "dmg"))]
+    Foreign {
+        name: "dmg",
+        promises: &[],
+        claims: |peek| {
+            let koly = b"koly\0\0\0\x04\0\0\x02\0";
+            peek.tail(512) == Some(*koly) || begins(peek, b"encrcdsa")
+        },
     },
 ];
 

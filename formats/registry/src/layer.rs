@@ -3,6 +3,7 @@
 //! What is opened carries its id: whoever holds two layers compares those, and nobody has to say what was asked for.
 
 use std::{
+    borrow::Cow,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -87,7 +88,7 @@ pub(crate) struct Layer<'a> {
     /// Its file, already open.
     pub(crate) source: Arc<dyn Source>,
     /// That file's path.
-    pub(crate) path: &'a Path,
+    pub(crate) path: Cow<'a, Path>,
     /// Its format.
     pub(crate) driver: &'static Driver,
     /// Its options.
@@ -102,7 +103,7 @@ impl Layer<'_> {
     /// # Errors
     /// Those of its driver, with its path.
     pub(crate) fn open(self, policy: &Policy) -> Result<Opened> {
-        let (driver, path) = (self.driver, self.path.to_owned());
+        let (driver, path) = (self.driver, self.path.to_path_buf());
         let stamp = self.source.opened().cloned();
         let (image, id) = self.hand_to(policy, |open| open_layer(driver, open))?;
         Ok(Opened {
@@ -127,13 +128,13 @@ impl Layer<'_> {
         policy: &Policy,
         act: impl FnOnce(Open<'_>) -> Result<T>,
     ) -> Result<T> {
-        let companions = Beside::new(self.path, &*self.source, policy);
+        let companions = Beside::new(&self.path, &*self.source, policy);
         act(Open {
             source: self.source,
             companions: &companions? as &dyn Companions,
             options: self.options,
             snapshot: self.snapshot,
         })
-        .map_err(|error| error.in_file(self.path))
+        .map_err(|error| error.in_file(&self.path))
     }
 }

@@ -15,13 +15,14 @@
 //! [`child_rule`](fn@child_rule) and [`check_child`] say what a format demands of a child's base. Each format but raw is a feature.
 //!
 //! Inside, `hint` reads recorded paths, `beneath` opens them without leaving a folder, `parent` chooses among them, `search` finds
-//! more by identity, `companions` does the same for a format's other files, `named` has every error say its file, and `foreign` knows what nobody here can read.
+//! more by identity, `companions` does the same for a format's other files, `folder` knows folders that are images, `named` has every error say its file, and `foreign` knows what nobody here can read.
 
 mod atomic_file_set;
 mod beneath;
 mod child_rule;
 mod companions;
 pub mod create;
+mod folder;
 mod foreign;
 mod hint;
 pub mod layer;
@@ -65,6 +66,12 @@ pub static DRIVERS: &[&Driver] = &[
     &imgdelta_vdi::DRIVER,
     #[cfg(feature = "qcow1")]
     &imgdelta_qcow1::DRIVER,
+    #[cfg(feature = "qed")]
+    &imgdelta_qed::DRIVER,
+    #[cfg(feature = "parallels")]
+    &imgdelta_parallels::DRIVER,
+    #[cfg(feature = "dmg")]
+    &imgdelta_dmg::DRIVER,
     &imgdelta_raw::DRIVER,
 ];
 

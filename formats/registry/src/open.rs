@@ -124,13 +124,14 @@ impl Formats {
 
     /// The layer that the user names.
     fn layer(self, spec: &OpenSpec) -> Result<Layer<'_>> {
-        let source: Arc<dyn Source> = Arc::new(FileSource::open(&spec.path)?);
+        let path = self.file_of(&spec.path);
+        let source: Arc<dyn Source> = Arc::new(FileSource::open(&path)?);
         let driver = self
-            .probe(&*source, &spec.path, spec.format)
-            .map_err(|error| error.in_file(&spec.path))?;
+            .probe(&*source, &path, spec.format)
+            .map_err(|error| error.in_file(&path))?;
         Ok(Layer {
             source,
-            path: &spec.path,
+            path,
             driver,
             options: spec.options.clone(),
             snapshot: spec.snapshot.clone(),

@@ -80,8 +80,9 @@ impl<'a> Finder<'a> {
         let named = self.chain.len().saturating_sub(1);
         if let Some(path) = self.spec.policy.parent.get(named) {
             let driver = self.driver()?;
-            let source = FileSource::open(path)?;
-            let found = self.accept(source, path, driver);
+            let path = self.formats.file_of(path);
+            let source = FileSource::open(&path)?;
+            let found = self.accept(source, &path, driver);
             return found.ok_or_else(|| self.error());
         }
         let (candidates, refused) = self.spec.policy.candidates(self.link, &self.child.path);
@@ -170,7 +171,7 @@ impl<'a> Finder<'a> {
         let format = driver.format;
         let layer = Layer {
             source: Arc::new(source) as Arc<dyn Source>,
-            path,
+            path: path.into(),
             driver,
             options: self.options(format),
             snapshot: None,

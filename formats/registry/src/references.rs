@@ -17,9 +17,10 @@ pub fn references(path: &Path, format: Option<Format>) -> Result<References> {
 impl Formats {
     /// As [`references`].
     pub(crate) fn references(self, path: &Path, format: Option<Format>) -> Result<References> {
-        let source: Arc<dyn Source> = Arc::new(FileSource::open(path)?);
-        self.probe(&*source, path, format)
+        let path = self.file_of(path);
+        let source: Arc<dyn Source> = Arc::new(FileSource::open(&path)?);
+        self.probe(&*source, &path, format)
             .and_then(|driver| (driver.references)(&source))
-            .map_err(|error| error.in_file(path))
+            .map_err(|error| error.in_file(&path))
     }
 }

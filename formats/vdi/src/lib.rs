@@ -38,6 +38,7 @@ pub static DRIVER: Driver = Driver {
     format: Format::Vdi,
     extensions: &["vdi"],
     promises: &["vdi"],
+    folder_file: None,
     create_options: plan::CREATE_OPTIONS,
     open_options: image::OPTIONS,
     // The map in front is known last.

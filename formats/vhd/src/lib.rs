@@ -46,6 +46,7 @@ pub static DRIVER: Driver = Driver {
     format: Format::Vhd,
     extensions: &["vhd", "avhd", "vud"],
     promises: &["vhd", "avhd", "vud"],
+    folder_file: None,
     create_options: plan::CREATE_OPTIONS,
     open_options: meta::OPEN_OPTIONS,
     // The tables in front are known last.

@@ -45,6 +45,7 @@ pub static DRIVER: Driver = Driver {
     format: Format::Vhdx,
     extensions: &["vhdx", "avhdx"],
     promises: &["vhdx", "avhdx"],
+    folder_file: None,
     create_options: plan::CREATE_OPTIONS,
     open_options: meta::OPEN_OPTIONS,
     // The tables in front are known last.

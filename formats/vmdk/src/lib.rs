@@ -55,6 +55,7 @@ pub static DRIVER: Driver = Driver {
     format: Format::Vmdk,
     extensions: &["vmdk"],
     promises: &["vmdk"],
+    folder_file: None,
     create_options: plan::CREATE_OPTIONS,
     open_options: image::OPTIONS,
     // streamOptimized does; the others refuse.

@@ -10,8 +10,11 @@ use imgdelta_deploy::{
 };
 use imgdelta_fixtures::{
     Fill, Recipe, broken,
+    dmg::{Codec, DmgSpec},
+    parallels::{BundleSpec, ParallelsSpec},
     qcow1::Qcow1Spec,
     qcow2::{Compression, DataFile, Qcow2Spec, Snapshot},
+    qed::QedSpec,
     vdi::VdiSpec,
     vhd::VhdSpec,
     vhdx::{LogSpec, Part, VhdxSpec},
@@ -40,6 +43,9 @@ pub(crate) fn seeds(target: &str) -> Vec<Vec<u8>> {
         "vmdk_sesparse" => vmdk(&[Layout::LoneSeSparse]),
         "vdi" => vdi(),
         "qcow1" => qcow1(),
+        "qed" => qed(),
+        "parallels" => parallels(),
+        "dmg" => dmg(),
         "vhdx_front" => vhdx(0..1 << 20),
         "vhdx_log" => vhdx(1 << 20..2 << 20),
         "vhdx_metadata" => vhdx(2 << 20..3 << 20),
@@ -56,6 +62,9 @@ pub(crate) fn seeds(target: &str) -> Vec<Vec<u8>> {
         "qcow2" => broken::qcow2_cases(),
         "vdi" => broken::vdi_cases(),
         "qcow1" => broken::qcow1_cases(),
+        "qed" => broken::qed_cases(),
+        "parallels" => broken::parallels_cases(),
+        "dmg" => broken::dmg_cases(),
         "vmdk_text" | "vmdk_sparse" | "vmdk_stream" => broken::vmdk_cases(),
         _ => Vec::new(),
     };
@@ -123,6 +132,50 @@ fn qcow1() -> Vec<Vec<u8>> {
         .build(),
         Qcow1Spec::child(Recipe::small(64 << 10), 9, "base.raw").build(),
     ]
+}
+
+fn qed() -> Vec<Vec<u8>> {
+    let spec = |cluster| QedSpec::new(Recipe::small(64 << 10), cluster);
+    vec![
+        spec(4096).build(),
+        QedSpec {
+            marks_zero: true,
+            table: 2,
+            ..spec(8192)
+        }
+        .build(),
+        QedSpec::child(Recipe::small(64 << 10), 4096, "base.raw").build(),
+    ]
+}
+
+fn parallels() -> Vec<Vec<u8>> {
+    let recipe = || Recipe::small(64 << 10);
+    let bundle = BundleSpec::new(vec![recipe(), recipe()], 8);
+    vec![
+        ParallelsSpec::new(recipe(), 8).build(),
+        ParallelsSpec::old(recipe(), 63).build(),
+        bundle.descriptor().into_bytes(),
+        BundleSpec {
+            plain: true,
+            splits: vec![8],
+            ..bundle
+        }
+        .descriptor()
+        .into_bytes(),
+    ]
+}
+
+fn dmg() -> Vec<Vec<u8>> {
+    let of = |codec| {
+        let spec = DmgSpec::new(Recipe::small(64 << 10), codec);
+        let fork = DmgSpec {
+            resource_fork: true,
+            chunk: 16,
+            ..spec.clone()
+        };
+        [spec.build(), fork.build()]
+    };
+    Codec::ALL.into_iter().flat_map(of).collect()
 }
 
 /// Images and malformed ones as their pages, those of `first` in front.

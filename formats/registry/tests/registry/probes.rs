@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use imgdelta_core::{Format, Kind, MemSource, Result};
 use imgdelta_fixtures::{
     Recipe,
+    parallels::BundleSpec,
     qcow1::Qcow1Spec,
     qcow2::Qcow2Spec,
     vhd::{VhdSpec, seal_footer},
 };
-use imgdelta_registry::{DRIVERS, OpenSpec, open_image, probe};
+use imgdelta_registry::{DRIVERS, OpenSpec, open_image, probe, references};
 
 use crate::place::Place;
 
@@ -104,13 +105,24 @@ fn what_is_damaged_is_never_raw() {
 #[test]
 fn the_parts_of_vmdk_vdi_and_vhdx_are_known_by_their_bytes() {
     let text = b"# Disk DescriptorFile\nversion=1\ncreateType=\"monolithicFlat\"\n";
-    let magics: [(usize, &[u8], Format); 6] = [
+    let koly = (1 << 16) - 512;
+    let magics: [(usize, &[u8], Format); 12] = [
         (0, b"vhdxfile", Format::Vhdx),
         (0, b"KDMV\x01\0\0\0", Format::Vmdk),
         (0, b"COWD\x01\0\0\0", Format::Vmdk),
         (0, b"\xbe\xba\xfe\xca\0\0\0\0", Format::Vmdk),
         (0, text, Format::Vmdk),
         (0x40, b"\x7f\x10\xda\xbe\x01\0\x01\0", Format::Vdi),
+        (0, b"WithoutFreeSpace\x02\0\0\0", Format::Parallels),
+        (0, b"WithouFreSpacExt\x02\0\0\0", Format::Parallels),
+        (
+            0,
+            b"<Parallels_disk_image Version=\"1.0\">",
+            Format::Parallels,
+        ),
+        (0, b"encrcdsa", Format::Dmg),
+        (koly, b"koly\0\0\0\x04\0\0\x02\0", Format::Dmg),
+        (0, b"QED\0\0\x10\0\0\x01\0\0\0", Format::Qed),
     ];
     for (at, magic, format) in magics {
         for name in ["x", "x.img", "x.unknown"] {
@@ -123,20 +135,13 @@ fn the_parts_of_vmdk_vdi_and_vhdx_are_known_by_their_bytes() {
 #[test]
 fn formats_without_a_driver_are_known_by_name_and_never_raw() {
     let unsupported = Err((4, "format_unsupported"));
-    let magics: [(usize, &[u8]); 4] = [
-        (0, b"QED\0"),
-        (0, b"WithoutFreeSpace\x02\0\0\0"),
-        (0, b"WithouFreSpacExt\x02\0\0\0"),
-        (0, b"encrcdsa"),
-    ];
+    let magics: [(usize, &[u8]); 1] = [(0, b"sprs\0\0\0\x03")];
     for (at, magic) in magics {
         for name in ["x", "x.img", "x.unknown"] {
             assert_eq!(verdict(name, &guest(at, magic)), unsupported, "{magic:?}");
         }
         assert_eq!(verdict("x.raw", &guest(at, magic)), Err((3, "ambiguous")));
     }
-    let koly = guest((1 << 16) - 512, b"koly\0\0\0\x04\0\0\x02\0");
-    assert_eq!(verdict("x.dmg", &koly), unsupported);
     // A read-write .dmg is raw.
     assert_eq!(verdict("x.dmg", &guest(0, b"")), Ok(Format::Raw));
 }
@@ -190,6 +195,35 @@ fn every_format_of_the_list_is_there_once_and_raw_is_last() {
             "{driver:?} has no extension for new files"
         );
     }
+}
+
+#[test]
+fn a_folder_that_is_an_image_opens_by_the_file_that_stands_for_it() -> Result<()> {
+    let place = Place::new();
+    let layers = [3, 4].map(|seed| Recipe::scatter(1 << 16, 4096, seed));
+    let spec = BundleSpec::new(layers.into(), 8);
+    for (name, bytes) in spec.build() {
+        place.put(&format!("disk.hdd/{name}"), &bytes);
+    }
+    for name in ["disk.hdd", "disk.hdd/DiskDescriptor.xml"] {
+        let opened = open_image(&OpenSpec::of(place.at(name)))?;
+        assert_eq!(opened.driver.format, Format::Parallels);
+        assert_eq!(opened.path, place.at("disk.hdd/DiskDescriptor.xml"));
+        assert_eq!(
+            opened.inputs()?.len(),
+            3,
+            "the descriptor and a file for each snapshot"
+        );
+        let named = references(&place.at(name), None)?.companions;
+        assert_eq!(named, [spec.name(0, 0), spec.name(0, 1)]);
+    }
+    let alone = place.at(&format!("disk.hdd/{}", spec.name(0, 1)));
+    let error = open_image(&OpenSpec::of(alone)).expect_err("it stands over another");
+    assert_eq!(
+        (error.kind(), error.code()),
+        (Kind::Chain, "parallels_part")
+    );
+    Ok(())
 }
 
 #[test]

@@ -1,0 +1,62 @@
+//! One expanding file as a layer. What it does not hold is zero: only a descriptor knows of files below it.
+
+use std::sync::Arc;
+
+use imgdelta_core::{Companions, Error, Extent, Facts, Image, Result, Source, State, VirtOffset};
+
+use crate::{
+    descriptor::{Descriptor, NAME},
+    facts,
+    fault::Fault,
+    meta::Meta,
+    table::Table,
+};
+
+/// An open file.
+#[derive(Debug)]
+struct Expanding {
+    facts: Facts,
+    table: Table,
+}
+
+/// Opens a file that is a disk by itself.
+pub(crate) fn open(source: Arc<dyn Source>) -> Result<Arc<dyn Image>> {
+    let meta = Meta::read(&*source)?;
+    Ok(Arc::new(Expanding {
+        facts: facts::of_file(&meta, &source),
+        table: Table::new(&meta, source),
+    }))
+}
+
+/// Refuses a file that a descriptor beside it calls one of several: a snapshot's blocks over nothing are another disk.
+pub(crate) fn refuse_part(source: &dyn Source, companions: &dyn Companions) -> Result<()> {
+    let Some(name) = source.path().and_then(|path| path.file_name()) else {
+        return Ok(());
+    };
+    // One that cannot be opened or read says nothing of it.
+    let Ok(descriptor) = companions
+        .open(NAME)
+        .and_then(|file| Descriptor::read(&*file))
+    else {
+        return Ok(());
+    };
+    if descriptor.needs_others(&name.to_string_lossy()) {
+        return Err(Error::from(Fault::Part { descriptor: NAME }));
+    }
+    Ok(())
+}
+
+impl Image for Expanding {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn extent_at(&self, at: VirtOffset) -> Result<Extent> {
+        let (len, place) = self.table.run(at.0)?;
+        let state = match place {
+            Some(at) => State::Data { file: 0, at },
+            None => State::Absent,
+        };
+        Ok(Extent { at, len, state })
+    }
+}

@@ -1,0 +1,108 @@
+//! Looks for what opening does not ask: entries that lead nowhere, clusters and tables that share bytes, clusters that belong to nobody.
+//! Parents are not looked at.
+
+use std::{fmt, sync::Arc};
+
+use imgdelta_core::{CheckReport, Claimed, Error, FileOffset, Open, Result, Source, overlaps};
+
+use crate::{
+    facts,
+    fault::Fault,
+    image::OPTIONS,
+    meta::Meta,
+    table::{Mapping, Seen, Table},
+};
+
+/// Whose a run of the file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Owner {
+    /// The L2 table of that number.
+    Table(u64),
+    /// The cluster of that number.
+    Cluster(u64),
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Table(number) => write!(f, "L2 table {number}"),
+            Self::Cluster(number) => write!(f, "cluster {number}"),
+        }
+    }
+}
+
+/// Checks an image.
+pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
+    open.options.finish("qed input", OPTIONS)?;
+    let source = open.source;
+    let meta = Meta::read(&*source)?;
+    let table = Table::new(&meta, Arc::clone(&source));
+    let mut report = CheckReport {
+        notes: facts::notes(&meta),
+        ..CheckReport::default()
+    };
+    check_entries(&meta, &table, &*source, &mut report)?;
+    check_shared(&table, &*source, &mut report)?;
+    Ok(report)
+}
+
+/// Each entry leads somewhere, and each cluster of the file is somebody's.
+fn check_entries(
+    meta: &Meta,
+    table: &Table,
+    source: &dyn Source,
+    report: &mut CheckReport,
+) -> Result<()> {
+    let (mut allocated, mut zero, mut tables) = (0_u64, 0_u64, 0_u64);
+    table.each(source, |seen| match seen {
+        Seen::Table(..) => tables += 1,
+        Seen::Cluster(_, Mapping::Zero) => zero += 1,
+        Seen::Cluster(..) => allocated += 1,
+        Seen::Fault(error) => report.fault(error),
+    })?;
+    let of_table = u64::from(meta.header.table_size);
+    let used = u64::from(meta.header.header_size)
+        .saturating_add(of_table.saturating_mul(tables.saturating_add(1)))
+        .saturating_add(allocated);
+    let leaked = source.len().pieces(table.cluster()).saturating_sub(used);
+    if leaked > 0 {
+        report.notes.push(format!(
+            "{leaked} clusters are leaked: they belong to nothing"
+        ));
+    }
+    report.counts.extend([
+        ("clusters", table.clusters()),
+        ("allocated", allocated),
+        ("zero", zero),
+        ("tables", tables),
+        ("leaked", leaked),
+    ]);
+    Ok(())
+}
+
+/// Nothing counts references here, so no two things may share a cluster.
+fn check_shared(table: &Table, source: &dyn Source, report: &mut CheckReport) -> Result<()> {
+    let walk = |tell: &mut dyn FnMut(Claimed<Owner>)| {
+        table.each(source, |seen| {
+            let (owner, at, len) = match seen {
+                Seen::Table(number, at) => (Owner::Table(number), at, table.table_len()),
+                Seen::Cluster(number, Mapping::Plain(at)) => {
+                    (Owner::Cluster(number), at, table.cluster())
+                }
+                Seen::Cluster(..) | Seen::Fault(_) => return,
+            };
+            tell(Claimed {
+                start: at.0,
+                end: at.saturating_add(len).0,
+                owner,
+            });
+        })
+    };
+    overlaps(walk, |first, second, at| {
+        let fault = Fault::Shared {
+            first: first.to_string(),
+            second: second.to_string(),
+        };
+        report.fault(Error::from(fault).at(FileOffset(at)));
+    })
+}

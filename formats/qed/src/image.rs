@@ -1,0 +1,55 @@
+//! The layer that an image holds: opened, mapped, read. Its parent is named and never opened.
+
+use std::sync::Arc;
+
+use imgdelta_core::{
+    Error, Extent, Facts, Image, Kind, Open, ParentLink, References, Result, Source, VirtOffset,
+};
+
+use crate::{facts, meta::Meta, table::Table};
+
+/// The names of the options that reading knows: none.
+pub(crate) const OPTIONS: &[&str] = &[];
+
+/// An open image.
+#[derive(Debug)]
+struct Qed {
+    facts: Facts,
+    parent: Option<ParentLink>,
+    table: Table,
+}
+
+/// Opens an image.
+pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
+    open.options.finish("qed input", OPTIONS)?;
+    if let Some(name) = open.snapshot {
+        let message = format!("QED has no internal snapshots, '{name}' was asked for");
+        return Err(Error::new(Kind::Unsupported, message));
+    }
+    let source = open.source;
+    let meta = Meta::read(&*source)?;
+    Ok(Arc::new(Qed {
+        facts: facts::of(&meta, &source),
+        parent: meta.link(),
+        table: Table::new(&meta, source),
+    }))
+}
+
+/// The parent link alone. The tables are not looked at.
+pub(crate) fn references(source: &Arc<dyn Source>) -> Result<References> {
+    Ok(Meta::read(&**source)?.references())
+}
+
+impl Image for Qed {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn parent(&self) -> Option<&ParentLink> {
+        self.parent.as_ref()
+    }
+
+    fn extent_at(&self, at: VirtOffset) -> Result<Extent> {
+        self.table.extent_at(at)
+    }
+}
