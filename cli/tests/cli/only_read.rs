@@ -190,7 +190,7 @@ fn a_folder_with_snapshots_is_an_image() {
     // What a folder names lies in it, and nowhere else.
     place.change("disk.hdd/DiskDescriptor.xml", |bytes| {
         let text = String::from_utf8_lossy(bytes).replace(&spec.name(0, 0), "/etc/hostname");
-        *bytes = text.into_owned().into_bytes();
+        *bytes = text.into_bytes();
     });
     place.refused("convert disk.hdd -o out.raw", 7);
 }
