@@ -351,6 +351,35 @@ impl CheckReport {
             self.faults.push(fault.into());
         }
     }
+
+    /// The faults in few words: a line for each kind, the first of it and how many more there are. Those whose codes are `known` are left out.
+    #[must_use]
+    pub fn summary(&self, known: &[&str]) -> Vec<String> {
+        let mut kinds: Vec<(&Error, usize)> = Vec::new();
+        for fault in &self.faults {
+            match kinds
+                .iter_mut()
+                .find(|(first, _)| first.code() == fault.code())
+            {
+                Some((_, count)) => *count += 1,
+                None => kinds.push((fault, 1)),
+            }
+        }
+        let is_full = self.faults.len() >= Self::LIMIT;
+        kinds.retain(|(first, _)| !known.contains(&first.code()));
+        let line = |(first, count): (&Error, usize)| {
+            let more = count - 1;
+            let least = if is_full { "at least " } else { "" };
+            match more {
+                0 => format!("{}; 'check' says where", first.message()),
+                _ => format!(
+                    "{}, and {least}{more} more like it; 'check' lists them",
+                    first.message()
+                ),
+            }
+        };
+        kinds.into_iter().map(line).collect()
+    }
 }
 
 /// How an image is to be mended.

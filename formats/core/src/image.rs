@@ -48,6 +48,16 @@ pub trait Image: fmt::Debug + Send + Sync {
     fn compressed_unit(&self) -> Option<Bytes> {
         None
     }
+
+    /// What reading passes over and `check` would tell, a line for each kind, with how many there are; nothing where all is sound. The tables of the
+    /// whole image are looked at, on the caller's threads, and of the data only what no table says: for who reads the whole disk and may as well
+    /// know.
+    ///
+    /// # Errors
+    /// As a check's: Host, if the host cannot read; Corrupt, where the image cannot be looked at any further.
+    fn passed_over(&self) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
 }
 
 impl dyn Image + '_ {

@@ -2,7 +2,9 @@
 //!
 //! What is walked is in `walk`, how it is counted in `tally`. Nothing is repaired.
 
-use imgdelta_core::{CheckReport, Error, FileOffset, Open, Result};
+use std::sync::Arc;
+
+use imgdelta_core::{Bytes, CheckReport, Error, FileOffset, Open, Result, Source};
 
 use crate::{
     fault::Fault,
@@ -26,21 +28,31 @@ pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
     let source = open.source;
     let meta = Meta::read(&*source)?;
     meta.parent()?;
+    let data_end = match meta.data_file()? {
+        Some(name) => open.companions.open(name)?.len(),
+        None => source.len(),
+    };
+    look(&source, &meta, choices, data_end)
+}
+
+/// Looks at everything, the plain data being in a file of `data_end` bytes.
+pub(crate) fn look(
+    source: &Arc<dyn Source>,
+    meta: &Meta,
+    choices: Choices,
+    data_end: Bytes,
+) -> Result<CheckReport> {
     let mut report = CheckReport::default();
     if !choices.ignores_corrupt
         && let Err(fault) = meta.refuse_corrupt()
     {
         report.fault(fault);
     }
-    let data_end = match meta.data_file()? {
-        Some(name) => open.companions.open(name)?.len(),
-        None => source.len(),
-    };
-    let refcounts = Refcounts::new(&source, &meta);
+    let refcounts = Refcounts::new(source, meta);
     let mut tally = Tally::new(meta.geometry, source.len());
     let mut walk = Walk {
-        source: &source,
-        meta: &meta,
+        source,
+        meta,
         refcounts: &refcounts,
         tally: &mut tally,
         report: &mut report,
@@ -65,7 +77,7 @@ pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
     }
     let (data, compressed) = (walk.data, walk.compressed);
     let clusters = tally.clusters();
-    tell(&mut report, &meta, choices, found);
+    tell(&mut report, meta, choices, found);
     report.counts = vec![
         ("clusters", clusters),
         ("data", data),

@@ -10,6 +10,7 @@ use imgdelta_core::{
 };
 
 use crate::{
+    check,
     compressed::{Packed, Unpacker},
     facts,
     fault::Fault,
@@ -29,6 +30,9 @@ struct Qcow2 {
     geometry: Geometry,
     table: Table,
     unpacker: Unpacker,
+    /// All that is known of it, for who looks closer.
+    meta: Meta,
+    choices: Choices,
 }
 
 /// What the input options say.
@@ -96,6 +100,8 @@ pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
         geometry,
         table: Table::new(Arc::clone(&source), geometry, reserved, (l1, size), data),
         unpacker: Unpacker::new(source, meta.compression, geometry.cluster()),
+        meta,
+        choices,
     }))
 }
 
@@ -137,6 +143,14 @@ impl Image for Qcow2 {
             rest = later;
         }
         Ok(())
+    }
+
+    fn passed_over(&self) -> Result<Vec<String>> {
+        let files = &self.facts.files;
+        let (Some(source), Some(data)) = (files.first(), files.last()) else {
+            return Ok(Vec::new());
+        };
+        Ok(check::look(source, &self.meta, self.choices, data.len())?.summary(&[]))
     }
 
     fn compressed_unit(&self) -> Option<Bytes> {

@@ -203,10 +203,20 @@ impl Table {
             })
     }
 
-    /// The entry at the start of `bytes`, as that of the cluster at `guest`.
+    /// The entry at the start of `bytes`, as that of the cluster at `guest`. What it names is in the file, also where nothing of it is read: a
+    /// table that something else was written over is found so.
     fn cell(&self, bytes: &[u8], guest: VirtOffset) -> Result<Cell, Fault> {
         let (entry, bitmap) = words(bytes);
-        Cell::judge(self.geometry, guest, entry, bitmap)
+        let cell = Cell::judge(self.geometry, guest, entry, bitmap)?;
+        match cell {
+            Cell::Zero(Some(host)) | Cell::Parts(Some(host), _) => {
+                data_reaches(guest, host, kept(self.geometry), self.data_end)?;
+            }
+            Cell::Packed(host, len) => packed_reaches(guest, host, len, self.end)?,
+            // How much of it is needed depends on where the disk ends.
+            Cell::Data(_) | Cell::Absent | Cell::Zero(None) | Cell::Parts(None, _) => {}
+        }
+        Ok(cell)
     }
 
     /// What `cell` is from `at` on, if the file goes that far.
@@ -266,6 +276,12 @@ pub(crate) fn judge_l1(
     geometry.place("an L2 table", at, geometry.cluster(), end)?;
     reserved.refuse("an L2 table", at, geometry.cluster())?;
     Ok(Some(at))
+}
+
+/// How much of a cluster must be in the file that an entry names and does not need: its first byte, as qemu has it; in a data file, which may be
+/// cut where it is zero, nothing.
+pub(crate) const fn kept(geometry: Geometry) -> Bytes {
+    Bytes(if geometry.data_file { 0 } else { 1 })
 }
 
 /// Refuses data of which the file does not hold all.

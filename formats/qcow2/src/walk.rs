@@ -16,7 +16,7 @@ use crate::{
     layout::{BitmapEntry, L1Entry, L2Entry},
     meta::Meta,
     refcount::Refcounts,
-    table::{data_reaches, in_l2, judge_l1, packed_reaches, words},
+    table::{data_reaches, in_l2, judge_l1, kept, packed_reaches, words},
     tally::{Tally, Use},
 };
 
@@ -343,6 +343,7 @@ fn needed(geometry: Geometry, cell: Cell, guest: VirtOffset, size: Bytes) -> Byt
         }
         _ => Bytes::ZERO,
     };
+    let len = len.max(kept(geometry));
     // Behind the disk's end lies the VM state of a snapshot.
     match size.0.checked_sub(guest.0) {
         Some(left) if left > 0 => len.min(Bytes(left)),

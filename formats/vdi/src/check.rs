@@ -19,16 +19,20 @@ const PASS: u64 = 1 << 28;
 /// Checks an image.
 pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
     open.options.finish("vdi", OPTIONS)?;
-    let source = open.source;
-    let meta = Meta::read(&*source)?;
+    look(&*open.source)
+}
+
+/// Looks at everything.
+pub(crate) fn look(source: &dyn Source) -> Result<CheckReport> {
+    let meta = Meta::read(source)?;
     let map = Map::of(&meta);
-    map.judge_all(&*source)?;
+    map.judge_all(source)?;
     let mut report = CheckReport::default();
     report.notes.extend(meta.notes.iter().cloned());
     check_ids(&meta, &mut report);
-    check_tail(&meta, &map, &*source, &mut report)?;
-    let counted = check_shared(&map, &*source, &mut report)?;
-    check_counter(&meta, &map, &*source, counted, &mut report);
+    check_tail(&meta, &map, source, &mut report)?;
+    let counted = check_shared(&map, source, &mut report)?;
+    check_counter(&meta, &map, source, counted, &mut report);
     Ok(report)
 }
 
@@ -46,15 +50,8 @@ fn check_ids(meta: &Meta, report: &mut CheckReport) {
 
 /// Entries of the map beyond the disk's last block should be free.
 fn check_tail(meta: &Meta, map: &Map, source: &dyn Source, report: &mut CheckReport) -> Result<()> {
-    let mut used = 0_u64;
-    map.each(
-        source,
-        map.blocks()..u64::from(meta.header.blocks),
-        |_, entry| {
-            used += u64::from(entry != Entry::Free);
-            Ok(())
-        },
-    )?;
+    let beyond = map.blocks()..u64::from(meta.header.blocks);
+    let used = map.count(source, beyond)?;
     if used > 0 {
         report.notes.push(format!(
             "{used} entries of the map lie beyond the disk and are not free"

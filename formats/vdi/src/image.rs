@@ -8,7 +8,7 @@ use imgdelta_core::{
 };
 
 use crate::{
-    facts,
+    check, facts,
     meta::Meta,
     table::{Entry, Map},
 };
@@ -23,6 +23,7 @@ struct Vdi {
     parent: Option<ParentLink>,
     map: Map,
     pages: PagedTable,
+    source: Arc<dyn Source>,
 }
 
 /// Opens an image.
@@ -46,8 +47,9 @@ pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
     Ok(Arc::new(Vdi {
         facts: facts::of(&meta, &source),
         parent: meta.link(),
-        pages: PagedTable::new(source),
+        pages: PagedTable::new(Arc::clone(&source)),
         map,
+        source,
     }))
 }
 
@@ -84,5 +86,10 @@ impl Image for Vdi {
             len: Bytes(len.saturating_sub(inside)).min(left),
             state,
         })
+    }
+
+    fn passed_over(&self) -> Result<Vec<String>> {
+        // Ids that are missing are noted when it opens.
+        Ok(check::look(&*self.source)?.summary(&["vdi_null_uuid"]))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use imgdelta_core::{Bytes, Error, FileOffset, PagedTable, Result, Source, read_vec};
+use imgdelta_core::{Bytes, Error, FileOffset, PagedTable, Result, Source, parallel, read_vec};
 
 use crate::{
     fault::Fault,
@@ -12,6 +12,8 @@ use crate::{
 
 /// How much of the map is read at once when all of it is looked at.
 const PIECE: u64 = 64 << 10;
+/// Pieces that are looked at side by side: 8 MiB.
+const MOST_PIECES: usize = 128;
 
 /// What the map says of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +34,21 @@ impl Entry {
             ZERO => Self::Zero,
             index => Self::Index(index),
         }
+    }
+}
+
+/// Entries that stand one behind the other.
+struct Piece {
+    /// The block that the first is of.
+    first: u64,
+    bytes: Vec<u8>,
+}
+
+impl Piece {
+    /// Each with the block that it is of.
+    fn entries(&self) -> impl Iterator<Item = (u64, Entry)> {
+        let (entries, _) = self.bytes.as_chunks::<4>();
+        (self.first..).zip(entries.iter().map(|bytes| Entry::of(*bytes)))
     }
 }
 
@@ -123,54 +140,90 @@ impl Map {
         Ok(run.min(self.blocks().saturating_sub(block)).max(1))
     }
 
-    /// Shows `see` the entries of `blocks`, in order, a piece of the map at a time.
+    /// Shows `see` the entries of `blocks`, in order. Pieces of the map are read side by side.
     pub(crate) fn each(
         &self,
         source: &dyn Source,
         blocks: Range<u64>,
         mut see: impl FnMut(u64, Entry) -> Result<()>,
     ) -> Result<()> {
-        let mut next = blocks.start;
-        while next < blocks.end {
-            let count = (blocks.end - next).min(PIECE / 4);
-            let piece = read_vec(source, self.entry_at(next), Bytes(count * 4))
+        self.in_pieces(source, blocks, Ok, |piece| {
+            piece
+                .entries()
+                .try_for_each(|(block, entry)| see(block, entry))
+        })
+    }
+
+    /// Counts the entries of `blocks` that are not free.
+    pub(crate) fn count(&self, source: &dyn Source, blocks: Range<u64>) -> Result<u64> {
+        let mut all = 0_u64;
+        let used = |piece: Piece| {
+            let used = piece.entries().filter(|(_, entry)| *entry != Entry::Free);
+            Ok(used.count() as u64)
+        };
+        self.in_pieces(source, blocks, used, |used| {
+            all = all.saturating_add(used);
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    /// Hands `take` what `look` makes of each piece of the map, in order. Pieces are read and looked at side by side.
+    fn in_pieces<R: Send>(
+        &self,
+        source: &dyn Source,
+        blocks: Range<u64>,
+        look: impl Fn(Piece) -> Result<R> + Sync,
+        take: impl FnMut(R) -> Result<()>,
+    ) -> Result<()> {
+        let pieces = parallel::pieces(blocks, PIECE / 4);
+        let looked = |blocks: &Range<u64>| {
+            let count = blocks.end.saturating_sub(blocks.start);
+            let bytes = read_vec(source, self.entry_at(blocks.start), Bytes(count * 4))
                 .map_err(|error| error.in_structure("block map"))?;
-            let (entries, _) = piece.as_chunks::<4>();
-            for (block, bytes) in (next..).zip(entries) {
-                see(block, Entry::of(*bytes))?;
-            }
-            next += count;
-        }
-        Ok(())
+            look(Piece {
+                first: blocks.start,
+                bytes,
+            })
+        };
+        parallel::in_order(pieces, MOST_PIECES, looked, take)
     }
 
     /// Makes sure that every block of the disk which is in the file is whole there, so that a file that was cut is known at once. Returns
     /// the greatest index.
     pub(crate) fn judge_all(&self, source: &dyn Source) -> Result<Option<u32>> {
         let end = source.len().0;
-        let mut greatest: Option<(u32, u64)> = None;
-        self.each(source, 0..self.blocks(), |block, entry| {
-            if let Entry::Index(index) = self.judge(block, entry)? {
-                // The block that lies last is that of the greatest index, except for the disk's own last, which may be short.
-                let block_end = self.needed_end(block, index);
-                if block_end > end {
-                    return Err(self.in_map(
-                        Fault::BlockPastEnd {
-                            block,
-                            index,
-                            block_end,
-                            end,
-                        },
-                        block,
-                    ));
-                }
-                if greatest.is_none_or(|(other, _)| other < index) {
-                    greatest = Some((index, block));
+        let mut greatest = None;
+        let judged = |piece: Piece| {
+            let mut greatest = None;
+            for (block, entry) in piece.entries() {
+                if let Entry::Index(index) = self.judge(block, entry)? {
+                    self.judge_end(block, index, end)?;
+                    greatest = greatest.max(Some(index));
                 }
             }
+            Ok(greatest)
+        };
+        self.in_pieces(source, 0..self.blocks(), judged, |one| {
+            greatest = greatest.max(one);
             Ok(())
         })?;
-        Ok(greatest.map(|(index, _)| index))
+        Ok(greatest)
+    }
+
+    /// Makes sure that a block is whole in a file of `end` bytes.
+    fn judge_end(&self, block: u64, index: u32, end: u64) -> Result<()> {
+        let block_end = self.needed_end(block, index);
+        if block_end <= end {
+            return Ok(());
+        }
+        let fault = Fault::BlockPastEnd {
+            block,
+            index,
+            block_end,
+            end,
+        };
+        Err(self.in_map(fault, block))
     }
 
     /// Where the part of the block that the disk needs ends: the disk may end inside its last block, and then the file may too.

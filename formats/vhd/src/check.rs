@@ -3,7 +3,9 @@
 
 mod blocks;
 
-use imgdelta_core::{Bytes, CheckReport, Error, Field, FileOffset, Open, Result, SECTOR};
+use std::sync::Arc;
+
+use imgdelta_core::{Bytes, CheckReport, Error, Field, FileOffset, Open, Result, SECTOR, Source};
 
 use crate::{
     fault::Fault,
@@ -12,28 +14,56 @@ use crate::{
     meta::{Meta, Reading},
 };
 
-use blocks::Blocks;
+use blocks::{Blocks, Unused};
 
 /// Checks an image.
 pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
-    let source = open.source;
+    let reading = Reading::take(open.options)?;
+    look(&open.source, reading).map(|(report, _)| report)
+}
+
+/// What a reader passes over: what is noted when it opens is left out here.
+pub(crate) fn passed_over(source: &Arc<dyn Source>, reading: Reading) -> Result<Vec<String>> {
+    let (report, unused) = look(source, reading)?;
+    let mut lines = Vec::new();
+    if unused.sectors > 0 {
+        lines.push(format!(
+            "sectors that their bitmap marks unused hold data: {}, in {} blocks; they are read as zeros, as VirtualBox does, --input-option \
+             bitmap=ignore reads what they hold, as qemu does",
+            unused.sectors, unused.blocks
+        ));
+    }
+    let noted = [
+        "vhd_unused_holds_data",
+        "vhd_footers_differ",
+        "vhd_footer_checksum",
+        "vhd_header_checksum",
+    ];
+    lines.extend(report.summary(&noted));
+    Ok(lines)
+}
+
+/// Looks at everything.
+fn look(source: &Arc<dyn Source>, reading: Reading) -> Result<(CheckReport, Unused)> {
     let reading = Reading {
         ignores_checksum: true,
-        ..Reading::take(open.options)?
+        ..reading
     };
-    let mut meta = Meta::read(&*source, reading)?;
-    meta.read_link(&*source)?;
+    let mut meta = Meta::read(&**source, reading)?;
+    meta.read_link(&**source)?;
     let mut report = CheckReport::default();
+    let mut unused = Unused::default();
     check_footers(&meta.found, &mut report);
     report.notes.append(&mut meta.notes.clone());
     if let (Some(header), Some(tables)) = (&meta.header, meta.tables(source.len())) {
-        tables.judge(&*source, &meta.locators())?;
+        tables.judge(&**source, &meta.locators())?;
         check_header(header, tables.header_at, &mut report);
-        Blocks::new(&source, &meta, header, tables, &mut report)?.check()?;
+        let blocks = Blocks::new(source, &meta, header, tables, &mut report)?;
+        unused = blocks.check(!reading.ignores_bitmaps)?;
     } else {
         check_fixed(&meta, &mut report);
     }
-    Ok(report)
+    Ok((report, unused))
 }
 
 /// Checksums, the copy, and what is reserved.

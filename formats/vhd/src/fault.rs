@@ -38,8 +38,8 @@ pub(crate) enum Fault {
     /// A size that is not a whole number of sectors.
     #[error("current_size is {found}, a multiple of 512 is required")]
     SizeUnaligned { found: u64 },
-    /// A size that no BAT can address.
-    #[error("the disk has {found} bytes, at most {most} (2040 GiB) is supported")]
+    /// A size that no BAT of reason covers.
+    #[error("the disk has {found} bytes, at most {most} is supported")]
     SizeTooLarge { found: u64, most: u64 },
     /// A fixed image shorter than its disk.
     #[error("fixed VHD claims {found} bytes, the file holds {held}")]
@@ -152,6 +152,9 @@ pub(crate) enum Fault {
         sectors: u64,
         at: VirtOffset,
     },
+    /// The bitmaps of a child are to be ignored.
+    #[error("the bitmaps of a differencing VHD say what is its parent's, they cannot be ignored")]
+    BitmapsOfChild,
     /// The batmap calls a block full whose bitmap is not.
     #[error("the batmap calls block {block} full, {missing} of its sectors are not present")]
     BatmapLies { block: u64, missing: u64 },
@@ -182,6 +185,7 @@ impl imgdelta_core::Fault for Fault {
             | Self::TooManyEntries { .. }
             | Self::LocatorTooLong { .. } => Kind::Unsupported,
             Self::NoParent => Kind::Chain,
+            Self::BitmapsOfChild => Kind::Usage,
             _ => Kind::Corrupt,
         }
     }
@@ -196,6 +200,10 @@ impl imgdelta_core::Fault for Fault {
                 "--input-option checksum=ignore reads it all the same, as some old test images need"
                     .into(),
             ),
+            Self::UnusedHoldsData { .. } => {
+                Some("--input-option bitmap=ignore reads that data, as qemu does".into())
+            }
+            Self::BitmapsOfChild => Some("leave out --input-option bitmap".into()),
             Self::Split { next } => Some(format!(
                 "join the pieces in order into one file: this one, {next} and those after it"
             )),

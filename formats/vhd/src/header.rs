@@ -9,9 +9,9 @@ use crate::{
 };
 
 /// The largest block that is read. Every tool writes 2 MiB or less.
-const MAX_BLOCK: u32 = 256 << 20;
-/// Most BAT entries: a BAT of 64 MiB, four times what the largest disk needs with blocks of 512 KiB.
-const MAX_ENTRIES: u32 = 1 << 24;
+pub(crate) const MAX_BLOCK: u32 = 256 << 20;
+/// Most BAT entries: a BAT of 64 MiB, and as much in memory. A disk of 2 TiB has a quarter of that in blocks of 512 KiB.
+pub(crate) const MAX_ENTRIES: u32 = 1 << 24;
 
 /// The dynamic header, wherever the footer says; `end` is where it must end.
 pub(crate) fn read(source: &dyn Source, footer: &Footer, end: u64) -> Result<DynamicHeader> {

@@ -8,7 +8,7 @@ use imgdelta_core::{
 };
 
 use crate::{
-    bitmap, facts,
+    bitmap, check, facts,
     fault::Fault,
     footer, header,
     layout::DIFFERENCING,
@@ -23,6 +23,7 @@ struct Vhd {
     facts: Facts,
     parent: Option<ParentLink>,
     source: Arc<dyn Source>,
+    reading: Reading,
     /// `None` in fixed images, whose disk starts where the file starts.
     blocks: Option<Blocks>,
 }
@@ -35,6 +36,8 @@ struct Blocks {
     bitmaps: PagedTable,
     /// What a sector is whose bit is not set: the parent's in a child, else zero. [VHD] "Data block".
     unset: State,
+    /// All sectors of a block are taken for set, as qemu does it.
+    ignores_bitmaps: bool,
 }
 
 /// Opens an image.
@@ -98,6 +101,7 @@ impl Vhd {
                     } else {
                         State::Zero
                     },
+                    ignores_bitmaps: reading.ignores_bitmaps,
                 })
             }
             None => None,
@@ -106,6 +110,7 @@ impl Vhd {
             facts: facts::of(&meta, source),
             parent,
             source: Arc::clone(source),
+            reading,
             blocks,
         })
     }
@@ -148,6 +153,10 @@ impl Image for Vhd {
             Some(blocks) => blocks.extent_at(at),
         }
     }
+
+    fn passed_over(&self) -> Result<Vec<String>> {
+        check::passed_over(&self.source, self.reading)
+    }
 }
 
 impl Blocks {
@@ -166,6 +175,11 @@ impl Blocks {
                 let run = self.tables.unallocated_run(&self.bat, block)?;
                 let len = self.tables.block_size.0.saturating_mul(run);
                 (Bytes(len.saturating_sub(inside)), State::Absent)
+            }
+            Some(sector) if self.ignores_bitmaps => {
+                let len = self.tables.block_size.0.saturating_sub(inside);
+                let at = self.tables.data_at(sector).saturating_add(Bytes(inside));
+                (Bytes(len), State::Data { file: 0, at })
             }
             Some(sector) => self.stored_run(sector, inside)?,
         };

@@ -16,8 +16,9 @@ use crate::{
     table::Tables,
 };
 
-/// The largest disk: 0xff000000 sectors, as Hyper-V and qemu have it.
-pub(crate) const MAX_SIZE: Bytes = Bytes::gib(2040);
+/// The largest disk that a BAT is read for, in blocks of the largest size. Writers stop at 2040 GiB, VirtualBox at 2 TiB; what is needed in
+/// memory follows from the entries of the BAT alone.
+const MAX_SIZE: Bytes = Bytes(header::MAX_ENTRIES as u64 * header::MAX_BLOCK as u64);
 
 /// `--input-option`, understood.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,20 +27,24 @@ pub(crate) struct Reading {
     pub(crate) ignores_checksum: bool,
     /// `size=chs`.
     pub(crate) size_by_chs: bool,
+    /// `bitmap=ignore`.
+    pub(crate) ignores_bitmaps: bool,
 }
 
 /// The names of the options that [`Reading`] knows.
-pub(crate) const OPEN_OPTIONS: &[&str] = &["size", "checksum"];
+pub(crate) const OPEN_OPTIONS: &[&str] = &["size", "checksum", "bitmap"];
 
 impl Reading {
     /// Takes them from what the user typed.
     pub(crate) fn take(mut options: Options) -> Result<Self> {
         let size = options.take_choice("size", &["current", "chs"])?;
         let checksum = options.take_choice("checksum", &["require", "ignore"])?;
+        let bitmap = options.take_choice("bitmap", &["follow", "ignore"])?;
         options.finish("vhd", OPEN_OPTIONS)?;
         Ok(Self {
             ignores_checksum: checksum == "ignore",
             size_by_chs: size == "chs",
+            ignores_bitmaps: bitmap == "ignore",
         })
     }
 }
@@ -83,6 +88,9 @@ impl Meta {
             batmap::refuse_encrypted(source, &found.footer, &header)?;
             Some(header)
         };
+        if reading.ignores_bitmaps {
+            judge_without_bitmaps(&found, &mut notes)?;
+        }
         Ok(Self {
             found,
             header,
@@ -181,6 +189,23 @@ fn judge_footer(found: &Found, reading: Reading, notes: &mut Vec<String>) -> Res
         );
     }
     Ok(size)
+}
+
+/// In a child the bitmaps say what is the parent's: there they cannot be ignored.
+fn judge_without_bitmaps(found: &Found, notes: &mut Vec<String>) -> Result<()> {
+    match found.footer.disk_type {
+        DIFFERENCING => {
+            let fault = Fault::BitmapsOfChild;
+            Err(in_footer(fault, "disk_type", found))
+        }
+        DYNAMIC => {
+            notes.push(
+                "the sector bitmaps were ignored: all of every block that is there is read".into(),
+            );
+            Ok(())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What people call a disk type.

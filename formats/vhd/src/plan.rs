@@ -7,7 +7,6 @@ use crate::{
     identity,
     layout::{ParentLocator, W2KU, W2RU},
     locator,
-    meta::MAX_SIZE,
 };
 
 /// The names of the options that a new image knows.
@@ -17,6 +16,8 @@ pub(crate) const CREATE_OPTIONS: &[&str] = &["subformat", "block_size", "size", 
 const BLOCK_SIZE: Bytes = Bytes::mib(2);
 /// The block sizes that are written; Microsoft tested 512 KiB and 2 MiB, and blktap takes no larger ones.
 const BLOCK_SIZES: std::ops::RangeInclusive<u64> = 4 << 10..=2 << 20;
+/// The largest disk that is written: 0xff000000 sectors, as Hyper-V and qemu have it.
+const MAX_SIZE: Bytes = Bytes::gib(2040);
 /// Most blocks: 16 MiB of BAT, in the file and in memory.
 const MAX_BLOCKS: u64 = 1 << 22;
 

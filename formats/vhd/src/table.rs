@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use imgdelta_core::{Bytes, Error, FileOffset, PagedTable, Result, SECTOR, Source, read_vec};
+use imgdelta_core::{
+    Bytes, Error, FileOffset, PagedTable, Result, SECTOR, Source, parallel, read_vec,
+};
 
 use crate::{
     fault::Fault,
@@ -11,6 +13,8 @@ use crate::{
 
 /// How much of the BAT is read at once when all of it is looked at.
 const PIECE: u64 = 64 << 10;
+/// Pieces of the BAT that are looked at side by side: 8 MiB with what is learnt from them.
+const MOST_PIECES: usize = 64;
 
 /// Where the tables of a dynamic or differencing image are, already judged.
 #[derive(Clone, Copy, Debug)]
@@ -130,6 +134,35 @@ impl Tables {
         Ok(())
     }
 
+    /// Counts the entries of `blocks` that name a block.
+    pub(crate) fn count(&self, source: &dyn Source, blocks: Range<u64>) -> Result<u64> {
+        let counted = |blocks: &Range<u64>| {
+            let mut count = 0_u64;
+            self.each(source, blocks.clone(), |_| {
+                count += 1;
+                Ok(())
+            })?;
+            Ok(count)
+        };
+        let mut all = 0_u64;
+        self.in_pieces(blocks, counted, |count| {
+            all = all.saturating_add(count);
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    /// Hands `take` what `look` makes of each piece of `blocks`, in order. Pieces are looked at side by side.
+    fn in_pieces<R: Send>(
+        &self,
+        blocks: Range<u64>,
+        look: impl Fn(&Range<u64>) -> Result<R> + Sync,
+        take: impl FnMut(R) -> Result<()>,
+    ) -> Result<()> {
+        let pieces = parallel::pieces(blocks, PIECE / 4);
+        parallel::in_order(pieces, MOST_PIECES, look, take)
+    }
+
     /// Judges every entry that the disk needs: each block lies within the file, on no structure and on no other block. `locators`
     /// are the file's other structures.
     pub(crate) fn judge(&self, source: &dyn Source, locators: &[Range<u64>]) -> Result<()> {
@@ -137,12 +170,19 @@ impl Tables {
         // More blocks than the file has room for overlap for certain: no need to keep them all.
         let room = self.file_end.checked_div(self.block_len().0).unwrap_or(0);
         let keep = Bytes(room.saturating_add(2)).in_memory();
-        self.each(source, 0..self.blocks(), |entry| {
-            self.judge_place(entry, locators)
-                .map_err(|fault| self.in_bat(fault, entry.block))?;
-            if sectors.len() < keep {
+        let judged = |blocks: &Range<u64>| {
+            let mut sectors: Vec<u32> = Vec::new();
+            self.each(source, blocks.clone(), |entry| {
+                self.judge_place(entry, locators)
+                    .map_err(|fault| self.in_bat(fault, entry.block))?;
                 sectors.push(entry.sector);
-            }
+                Ok(())
+            })?;
+            Ok(sectors)
+        };
+        self.in_pieces(0..self.blocks(), judged, |more| {
+            let left = keep.saturating_sub(sectors.len());
+            sectors.extend(more.into_iter().take(left));
             Ok(())
         })?;
         sectors.sort_unstable();

@@ -478,3 +478,53 @@ fn holes_of_a_fixed_image_on_disk_are_zero() -> Tested {
     assert!(head.state == State::Zero || head.len == Bytes::mib(16));
     Ok(())
 }
+
+#[test]
+fn dynamic_disks_larger_than_writers_make_them_are_read() -> Tested {
+    let block = 2 << 20;
+    // What XenServer made once, VirtualBox's 2 TiB, and what no sector number of the BAT would reach if all of it were stored.
+    for size in [2_093_050 << 20, 2 << 40, 3 << 40] {
+        let last = size - block;
+        let recipe = Recipe::of(size, [(last, 4096, Fill::Pattern(7))]);
+        let spec = VhdSpec {
+            creator: *b"tap\0",
+            creator_version: 0x0001_0003,
+            ..VhdSpec::dynamic(recipe, block as u32)
+        };
+        let bytes = spec.build();
+        let image = open(bytes.clone(), &[])?;
+        assert_eq!(image.facts().size, Bytes(size));
+        let silence = image.extent_at(VirtOffset(0))?;
+        assert_eq!(silence.state, State::Absent);
+        let mut data = vec![0; 8192];
+        image.read_data(VirtOffset(last), &mut data)?;
+        assert!(data == spec.recipe.bytes_at(last, 8192));
+        let report = check(bytes)?;
+        assert!(report.faults.is_empty(), "{:?}", report.faults);
+    }
+    Ok(())
+}
+
+#[test]
+fn bitmaps_can_be_ignored_where_no_parent_is_behind_them() -> Tested {
+    let recipe = Recipe::small(1 << 20);
+    let mut bytes = VhdSpec::dynamic(recipe.clone(), 64 << 10).build();
+    let entry = u32::from_be_bytes(bytes[1536..1540].try_into()?);
+    let bitmap = entry as usize * 512;
+    bytes[bitmap..bitmap + 16].fill(0);
+    let followed = open(bytes.clone(), &[])?;
+    assert_eq!(followed.extent_at(VirtOffset(512))?.state, State::Zero);
+    let lines = followed.passed_over()?;
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(
+        lines[0].contains("unused hold data: 1, in 1 blocks"),
+        "{lines:?}"
+    );
+    let ignored = open(bytes, &["bitmap=ignore"])?;
+    assert!(read_all(&*ignored)? == recipe.content(None));
+    assert!(ignored.passed_over()?.is_empty());
+    let child = VhdSpec::differencing(recipe, 64 << 10, BASE_ID, "base.vhd").build();
+    let error = open(child, &["bitmap=ignore"]).expect_err("it has a parent");
+    assert_eq!(error.code(), "vhd_bitmaps_of_child");
+    Ok(())
+}

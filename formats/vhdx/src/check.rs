@@ -12,15 +12,19 @@ use crate::{
     },
     locator::PATHS,
     meta::{Meta, Reading, in_locator},
+    table::judge::Rooms,
 };
 
 use blocks::Blocks;
 
 /// Checks an image.
 pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
-    let reading = Reading::take(open.options)?;
-    let mut meta = Meta::read(&open.source, reading)?;
-    meta.judge_blocks()?;
+    look(Meta::read(&open.source, Reading::take(open.options)?)?)
+}
+
+/// Looks at an image of which so much is known.
+pub(crate) fn look(mut meta: Meta) -> Result<CheckReport> {
+    meta.judge_blocks(Rooms::Held)?;
     let mut report = CheckReport::default();
     report.notes.append(&mut meta.notes);
     check_headers(&meta, &mut report)?;

@@ -252,6 +252,20 @@ pub(crate) enum Fault {
         state: u64,
         required: &'static str,
     },
+    /// A block without data that keeps room which is not its own.
+    #[error("block {block} has no data and keeps its room at {at}, where {other} is")]
+    RoomTaken {
+        block: u64,
+        at: FileOffset,
+        other: &'static str,
+    },
+    /// A block without data that keeps room which the file does not have.
+    #[error("block {block} has no data and keeps its room at {at}, the file ends at {end}")]
+    RoomPastEnd {
+        block: u64,
+        at: FileOffset,
+        end: u64,
+    },
     /// Bits of a BAT entry that mean nothing and are set.
     #[error("the reserved bits of BAT entry {entry} are {found:#x}, 0 is required")]
     BatReserved { entry: u64, found: u64 },
@@ -299,6 +313,9 @@ impl imgdelta_core::Fault for Fault {
                 "--input-option log=ignore reads the file without its log: what was written last may be missing"
                     .into(),
             ),
+            Self::RoomTaken { .. } | Self::RoomPastEnd { .. } => {
+                Some("'imgdelta check --repair -o FILE' writes one without that room, which holds nothing".into())
+            }
             _ => None,
         }
     }

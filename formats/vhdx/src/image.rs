@@ -8,11 +8,11 @@ use imgdelta_core::{
 };
 
 use crate::{
-    bitmap, facts,
+    bitmap, check, facts,
     fault::Fault,
     layout::BatEntry,
     meta::{Meta, Reading},
-    table::{Slot, Tables, state_of},
+    table::{Slot, Tables, judge::Rooms, state_of},
 };
 
 /// An open VHDX.
@@ -23,6 +23,8 @@ struct Vhdx {
     tables: Tables,
     bat: PagedTable,
     bitmaps: PagedTable,
+    /// All that is known of it, for who looks closer.
+    meta: Meta,
 }
 
 /// Opens an image.
@@ -33,13 +35,14 @@ pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
         return Err(Error::new(Kind::Unsupported, message));
     }
     let mut meta = Meta::read(&open.source, reading)?;
-    meta.judge_blocks()?;
+    meta.judge_blocks(Rooms::Held)?;
     Ok(Arc::new(Vhdx {
         facts: facts::of(&meta),
         parent: meta.link.take(),
         tables: meta.tables(),
         bat: PagedTable::new(Arc::clone(&meta.source)),
-        bitmaps: PagedTable::new(meta.source),
+        bitmaps: PagedTable::new(Arc::clone(&meta.source)),
+        meta,
     }))
 }
 
@@ -121,5 +124,9 @@ impl Image for Vhdx {
             len: len.min(left),
             state,
         })
+    }
+
+    fn passed_over(&self) -> Result<Vec<String>> {
+        Ok(check::look(self.meta.clone())?.summary(&[]))
     }
 }

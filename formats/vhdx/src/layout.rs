@@ -343,6 +343,13 @@ impl BatEntry {
         self.0 & !(MIB - 1)
     }
 
+    /// Whether it is that of a block which has no data and keeps its room in the file all the same. What other states without data name as
+    /// their place means nothing. [VHDX] 2.5.1.1
+    #[must_use]
+    pub const fn keeps_room(self) -> bool {
+        matches!(self.state(), Self::UNDEFINED | Self::UNMAPPED) && self.at() != 0
+    }
+
     /// The bits between state and place, which ought to be zero.
     #[must_use]
     pub const fn reserved(self) -> u64 {

@@ -13,7 +13,7 @@ use crate::{
     log,
     metadata::Metadata,
     region::{self, Regions},
-    table::Tables,
+    table::{Tables, judge::Rooms},
 };
 
 /// `--input-option`, understood.
@@ -140,8 +140,9 @@ impl Meta {
     }
 
     /// Judges where all blocks are.
-    pub(crate) fn judge_blocks(&self) -> Result<()> {
-        self.tables().judge(&*self.source, &self.structures())
+    pub(crate) fn judge_blocks(&self, rooms: Rooms) -> Result<()> {
+        self.tables()
+            .judge(&*self.source, &self.structures(), rooms)
     }
 
     /// Which kind of VHDX it is.

@@ -11,7 +11,10 @@ use crate::{
     header::renewed,
     layout::{BatEntry, MIB, NO_GUID, REGION_AT, REGION_LEN},
     meta::{Meta, Reading},
-    table::{Slot, Tables},
+    table::{
+        Slot, Tables,
+        judge::{Rooms, Taken},
+    },
 };
 
 /// The most entries of the BAT that are mended in one go: beyond it the table as a whole is in doubt.
@@ -21,7 +24,7 @@ const MOST_ENTRIES: usize = 1 << 20;
 pub(crate) fn repair(open: Open<'_>) -> Result<Repair> {
     let reading = Reading::take(open.options)?;
     let meta = Meta::read(&open.source, reading)?;
-    meta.judge_blocks()?;
+    meta.judge_blocks(Rooms::GivenUp)?;
     let mut repair = Repair {
         source: std::sync::Arc::clone(&meta.source),
         patches: Vec::new(),
@@ -76,10 +79,17 @@ fn mend_bat(meta: &Meta, repair: &mut Repair) -> Result<u64> {
     let tables = meta.tables();
     let (needed, mut end) = (tables.entries(), 0);
     let mut mended = BTreeMap::new();
+    let mut taken = taken(meta, &tables)?;
+    let len = meta.source.len().0;
     tables.each(&*meta.source, 0..tables.room(), |index, entry| {
         let slot = tables.slot(index);
+        // What has no data keeps its room only where nothing else is.
+        let mut is_free = || {
+            let range = tables.range(slot, entry);
+            range.end <= len && taken.take(&range, len)
+        };
         let right = if index < needed {
-            mended_entry(&tables, slot, entry, meta.source.len())
+            mended_entry(&tables, slot, entry, &mut is_free)
         } else {
             BatEntry(0)
         };
@@ -110,15 +120,41 @@ fn mend_bat(meta: &Meta, repair: &mut Repair) -> Result<u64> {
     Ok(end)
 }
 
-/// An entry without what means nothing in it.
-fn mended_entry(tables: &Tables, slot: Slot, entry: BatEntry, len: Bytes) -> BatEntry {
+/// What structures and stored blocks take.
+fn taken(meta: &Meta, tables: &Tables) -> Result<Taken> {
+    let end = meta.source.len().0;
+    let mut taken = Taken::default();
+    for (range, _) in meta.structures() {
+        taken.take(&range, end);
+    }
+    tables.each(&*meta.source, 0..tables.entries(), |index, entry| {
+        let slot = tables.slot(index);
+        let is_stored = match slot {
+            Slot::Block(block) => block < tables.shape.blocks,
+            Slot::Bitmap(_) => tables.is_child,
+        };
+        if is_stored && entry.state() >= BatEntry::FULLY_PRESENT {
+            taken.take(&tables.range(slot, entry), end);
+        }
+        Ok(())
+    })?;
+    Ok(taken)
+}
+
+/// An entry without what means nothing in it. `is_free` says whether the room that it names is nobody else's.
+fn mended_entry(
+    tables: &Tables,
+    slot: Slot,
+    entry: BatEntry,
+    is_free: &mut dyn FnMut() -> bool,
+) -> BatEntry {
     let state = entry.state();
     let keeps = match slot {
         Slot::Block(block) if block >= tables.shape.blocks => return BatEntry(0),
         Slot::Block(_) => match state {
             BatEntry::NOT_PRESENT | BatEntry::ZERO => false,
             // They may keep their room, if they have any.
-            BatEntry::UNDEFINED | BatEntry::UNMAPPED => tables.range(slot, entry).end <= len.0,
+            BatEntry::UNDEFINED | BatEntry::UNMAPPED => entry.keeps_room() && is_free(),
             _ => true,
         },
         Slot::Bitmap(_) if tables.is_child && state == BatEntry::FULLY_PRESENT => true,

@@ -2,10 +2,10 @@
 
 pub(crate) mod judge;
 
-use std::ops::Range;
+use std::{iter, ops::Range};
 
 use imgdelta_core::{
-    Bytes, Error, FileOffset, PagedTable, Result, Source, State, VirtOffset, read_vec,
+    Bytes, Error, FileOffset, PagedTable, Result, Source, State, VirtOffset, parallel, read_vec,
 };
 
 use crate::{
@@ -17,6 +17,8 @@ use crate::{
 const ENTRY: u64 = 8;
 /// How much of the BAT is read at once when all of it is looked at.
 const PIECE: u64 = 64 << 10;
+/// Pieces that are read side by side: 8 MiB.
+const MOST_PIECES: usize = 128;
 
 /// What an entry of the BAT is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,36 +143,55 @@ impl Tables {
         Ok(run.max(1))
     }
 
-    /// Shows `see` every entry of `indices` that is not zero, in order, a piece of the BAT at a time; holes of the file are passed over.
+    /// Shows `see` every entry of `indices` that is not zero, in order. Pieces of the BAT are read side by side.
     pub(crate) fn each(
         &self,
         source: &dyn Source,
         indices: Range<u64>,
         mut see: impl FnMut(u64, BatEntry) -> Result<()>,
     ) -> Result<()> {
+        let pieces = self.stored(source, indices, PIECE / ENTRY);
+        let read = |piece: &Range<u64>| Ok((piece.start, self.read(source, piece)?));
+        parallel::in_order(pieces, MOST_PIECES, read, |(first, piece)| {
+            used(first, &piece).try_for_each(|(index, entry)| see(index, entry))
+        })
+    }
+
+    /// The stored ones of `indices` in pieces of at most `most`; holes of the file are passed over: their entries are zero.
+    pub(crate) fn stored(
+        &self,
+        source: &dyn Source,
+        indices: Range<u64>,
+        most: u64,
+    ) -> impl Iterator<Item = Result<Range<u64>>> {
         let mut next = indices.start;
-        while next < indices.end {
-            let at = self.entry_at(next);
-            let stored = source.stored_at(at)?;
-            // At least one entry, so that a host that tells nothing does not keep this here.
-            let known = (stored.end.since(at).0 / ENTRY).max(1);
-            if !stored.is_data && known > 1 {
-                next = next.saturating_add(known);
-                continue;
-            }
-            let count = (indices.end - next).min(PIECE / ENTRY).min(known);
-            let piece = read_vec(source, at, Bytes(count * ENTRY))
-                .map_err(|error| error.in_structure("BAT"))?;
-            let (entries, _) = piece.as_chunks::<8>();
-            for (index, bytes) in (next..).zip(entries) {
-                let entry = BatEntry(u64::from_le_bytes(*bytes));
-                if entry.0 != 0 {
-                    see(index, entry)?;
+        iter::from_fn(move || {
+            while next < indices.end {
+                let at = self.entry_at(next);
+                let stored = match source.stored_at(at) {
+                    Ok(stored) => stored,
+                    Err(error) => {
+                        next = indices.end;
+                        return Some(Err(error));
+                    }
+                };
+                // At least one entry, so that a host that tells nothing does not keep this here.
+                let known = (stored.end.since(at).0 / ENTRY).max(1);
+                let start = next;
+                if stored.is_data || known <= 1 {
+                    next = next.saturating_add(known.min(most)).min(indices.end);
+                    return Some(Ok(start..next));
                 }
+                next = next.saturating_add(known);
             }
-            next += count;
-        }
-        Ok(())
+            None
+        })
+    }
+
+    /// The bytes of a piece of the BAT.
+    pub(crate) fn read(&self, source: &dyn Source, piece: &Range<u64>) -> Result<Vec<u8>> {
+        let len = Bytes(piece.end.saturating_sub(piece.start).saturating_mul(ENTRY));
+        read_vec(source, self.entry_at(piece.start), len).map_err(|error| error.in_structure("BAT"))
     }
 
     /// Places a fault at entry `index`.
@@ -179,6 +200,15 @@ impl Tables {
             .in_structure("BAT")
             .at(self.entry_at(index))
     }
+}
+
+/// The entries in a piece of the BAT that begins with entry `first`, without those that are zero.
+pub(crate) fn used(first: u64, piece: &[u8]) -> impl Iterator<Item = (u64, BatEntry)> {
+    let (entries, _) = piece.as_chunks::<8>();
+    let entries = entries
+        .iter()
+        .map(|bytes| BatEntry(u64::from_le_bytes(*bytes)));
+    (first..).zip(entries).filter(|(_, entry)| entry.0 != 0)
 }
 
 /// What a block's entry says of all of it; `None` if its bitmap has to be asked, or its state is no state. UNDEFINED and UNMAPPED may be

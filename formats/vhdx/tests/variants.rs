@@ -127,13 +127,19 @@ fn whatever_opens_is_mended_and_its_disk_stays_the_same() -> Tested {
         if done.is_empty() {
             assert!(after == bytes, "{name}: nothing was to be done");
         }
-        let (old, new) = (open(bytes)?, open(after.clone())?);
-        assert_eq!(old.facts().identity, new.facts().identity, "{name}");
-        if old.facts().size <= Bytes::mib(64) {
-            assert!(
-                read_over(&*old, &[])? == read_over(&*new, &[])?,
-                "{name}: another disk"
-            );
+        let new = open(after.clone())?;
+        match open(bytes) {
+            Ok(old) => {
+                assert_eq!(old.facts().identity, new.facts().identity, "{name}");
+                if old.facts().size <= Bytes::mib(64) {
+                    assert!(
+                        read_over(&*old, &[])? == read_over(&*new, &[])?,
+                        "{name}: another disk"
+                    );
+                }
+            }
+            // Room that a block without data may not keep is given up.
+            Err(error) => assert!(error.code().starts_with("vhdx_room"), "{name}: {error}"),
         }
         let report = check(after.clone())?;
         assert_eq!(lasting(&report), 0, "{name}: {report:?}");

@@ -1,37 +1,41 @@
-//! Every block against its bitmap and the batmap, and what of the file belongs to nothing.
+//! Every block against its bitmap and the batmap, and what of the file belongs to nothing. Blocks are looked at side by side.
+
+mod look;
 
 use std::{ops::Range, sync::Arc};
 
-use imgdelta_core::{Bytes, CheckReport, Kind, Result, SECTOR, Source, VirtOffset, read_vec};
+use imgdelta_core::{Bytes, CheckReport, Kind, Result, Source, parallel};
 
-use crate::{
-    batmap, bitmap,
-    fault::Fault,
-    layout::DynamicHeader,
-    locator,
-    meta::Meta,
-    table::{Entry, Tables, bitmap_at},
-};
+use crate::{batmap, layout::DynamicHeader, locator, meta::Meta, table::Tables};
 
-/// How much of a block's data is read at once.
-const PIECE: Bytes = Bytes::kib(256);
+use look::{Look, PIECE, Seen};
+
 /// Gaps up to this are alignment and what writers leave between structures.
 const USUAL_GAP: u64 = 64 << 10;
+/// Blocks that are looked at as one piece of work.
+const TOGETHER: u64 = 64;
+/// What is read of blocks that are looked at side by side takes at most this together.
+const MOST_READ: Bytes = Bytes::mib(8);
+
+/// Sectors whose bit is not set and which hold data all the same.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Unused {
+    /// How many.
+    pub(super) sectors: u64,
+    /// In how many blocks.
+    pub(super) blocks: u64,
+}
 
 /// What is counted and found while all blocks are looked at.
 pub(super) struct Blocks<'a> {
-    source: &'a Arc<dyn Source>,
-    tables: Tables,
-    is_child: bool,
-    /// tapdisk's batmap, if there is one that can be read.
-    batmap: Option<Vec<u8>>,
+    look: Look<'a>,
     /// What the file's structures and blocks take.
     taken: Vec<Range<u64>>,
     report: &'a mut CheckReport,
     allocated: u64,
     present: u64,
     padded: u64,
-    buffer: Vec<u8>,
+    unused: Unused,
 }
 
 impl<'a> Blocks<'a> {
@@ -72,29 +76,43 @@ impl<'a> Blocks<'a> {
             Err(error) => return Err(error),
         };
         Ok(Self {
-            source,
-            tables,
-            is_child: meta.is_child(),
-            batmap,
+            look: Look {
+                source: &**source,
+                tables,
+                follows_bitmaps: !meta.is_child(),
+                batmap,
+            },
             taken,
             report,
             allocated: 0,
             present: 0,
             padded: 0,
-            buffer: vec![0; PIECE.min(tables.block_size).in_memory()],
+            unused: Unused::default(),
         })
     }
 
-    /// Looks at every block.
-    pub(super) fn check(mut self) -> Result<()> {
-        let (tables, source) = (self.tables, Arc::clone(self.source));
-        let blocks = tables.blocks();
-        tables.each(&*source, 0..blocks, |entry| self.check_block(entry))?;
-        let mut beyond = 0_u64;
-        tables.each(&*source, blocks..u64::from(tables.entries), |_| {
-            beyond += 1;
-            Ok(())
-        })?;
+    /// Looks at every block, also at what lies under clear bits if the disk is read by them.
+    pub(super) fn check(mut self, follows_bitmaps: bool) -> Result<Unused> {
+        self.look.follows_bitmaps &= follows_bitmaps;
+        let tables = self.look.tables;
+        let (blocks, entries) = (tables.blocks(), u64::from(tables.entries));
+        let a_piece = tables.bitmap_len().0.saturating_add(PIECE.0);
+        parallel::in_order(
+            parallel::pieces(0..blocks, TOGETHER),
+            Bytes(MOST_READ.0 / a_piece).in_memory(),
+            |blocks| self.look.blocks(blocks),
+            |seen| {
+                let (taken, report) = (&mut self.taken, &mut *self.report);
+                self.allocated += seen.sectors.len() as u64;
+                self.present += seen.present;
+                self.padded += seen.padded;
+                self.unused.sectors += seen.unused.sectors;
+                self.unused.blocks += seen.unused.blocks;
+                take(seen, &tables, taken, report);
+                Ok(())
+            },
+        )?;
+        let beyond = tables.count(self.look.source, blocks..entries)?;
         let notes = &mut self.report.notes;
         if beyond > 0 {
             notes.push(format!(
@@ -119,116 +137,19 @@ impl<'a> Blocks<'a> {
             ("sectors", self.present),
             ("leaked", leaked),
         ]);
-        Ok(())
+        Ok(self.unused)
     }
+}
 
-    fn check_block(&mut self, entry: Entry) -> Result<()> {
-        self.allocated += 1;
-        self.taken.push(self.tables.range(entry.sector));
-        if self.taken.len() > 1 << 16 {
-            join(&mut self.taken);
-        }
-        let bits = read_vec(
-            &**self.source,
-            bitmap_at(entry.sector),
-            self.tables.bitmap_len(),
-        )?;
-        let start = entry.block.saturating_mul(self.tables.block_size.0);
-        // What lies past the end of the disk is nobody's: it is not looked at.
-        let on_disk = self
-            .tables
-            .size
-            .0
-            .saturating_sub(start)
-            .min(self.tables.block_size.0);
-        let sectors = Bytes(on_disk / SECTOR).in_memory();
-        let in_block = Bytes(self.tables.block_size.0 / SECTOR).in_memory();
-        let mut at = 0;
-        let mut unused = (0, None);
-        while at < sectors {
-            let (is_set, len) = bitmap::run(&bits, at, sectors);
-            if len == 0 {
-                break;
-            }
-            if is_set {
-                self.present += len as u64;
-            } else if !self.is_child {
-                self.count_data(entry, at, len, &mut unused)?;
-            }
-            at += len;
-        }
-        if let (count, Some(first)) = unused {
-            let at = VirtOffset(start.saturating_add(first as u64 * SECTOR));
-            let fault = Fault::UnusedHoldsData {
-                block: entry.block,
-                sectors: count,
-                at,
-            };
-            self.report.fault(self.tables.in_bat(fault, entry.block));
-        }
-        let (past_last, run) = bitmap::run(&bits, in_block, bits.len() * 8);
-        if run > 0 && (past_last || in_block + run < bits.len() * 8) {
-            self.padded += 1;
-        }
-        self.check_batmap(entry, &bits, sectors);
-        Ok(())
+/// Takes what was seen of some blocks.
+fn take(seen: Seen, tables: &Tables, taken: &mut Vec<Range<u64>>, report: &mut CheckReport) {
+    taken.extend(seen.sectors.iter().map(|sector| tables.range(*sector)));
+    if taken.len() > 1 << 16 {
+        join(taken);
     }
-
-    /// Counts the sectors of a run without bits that hold data all the same.
-    fn count_data(
-        &mut self,
-        entry: Entry,
-        first: usize,
-        len: usize,
-        unused: &mut (u64, Option<usize>),
-    ) -> Result<()> {
-        let mut next = first;
-        let end = first + len;
-        while next < end {
-            let count = (end - next).min(self.buffer.len() / 512);
-            let piece = self.buffer.get_mut(..count * 512).unwrap_or_default();
-            if piece.is_empty() {
-                break;
-            }
-            let at = self
-                .tables
-                .data_at(entry.sector)
-                .saturating_add(Bytes::from(next * 512));
-            self.source.read_at(at, piece)?;
-            for (number, sector) in piece.chunks(512).enumerate() {
-                if sector.iter().any(|byte| *byte != 0) {
-                    unused.0 += 1;
-                    unused.1.get_or_insert(next + number);
-                }
-            }
-            next += count;
-        }
-        Ok(())
-    }
-
-    /// A set bit of the batmap promises that the bitmap is full: a reader may skip it.
-    fn check_batmap(&mut self, entry: Entry, bits: &[u8], sectors: usize) {
-        let Some(map) = &self.batmap else { return };
-        let (is_full, _) = bitmap::run(map, Bytes(entry.block).in_memory(), usize::MAX);
-        if !is_full {
-            return;
-        }
-        let mut missing = 0;
-        let mut at = 0;
-        while at < sectors {
-            let (is_set, len) = bitmap::run(bits, at, sectors);
-            if len == 0 {
-                break;
-            }
-            missing += if is_set { 0 } else { len as u64 };
-            at += len;
-        }
-        if missing > 0 {
-            let block = entry.block;
-            let fault = Fault::BatmapLies { block, missing };
-            self.report.fault(self.tables.in_bat(fault, block));
-        }
-    }
+    seen.faults
+        .into_iter()
+        .for_each(|fault| report.fault(fault));
 }
 
 /// Joins ranges that touch or overlap.

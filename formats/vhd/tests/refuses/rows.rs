@@ -72,8 +72,8 @@ pub(super) fn footer_rows() -> Vec<(&'static str, Error, &'static str)> {
         ),
         (
             "vhd_size_too_large",
-            refusal(footers(&start(), 48, &(2041_u64 << 30).to_be_bytes())),
-            "2040 GiB",
+            refusal(footers(&start(), 48, &(1_u64 << 53).to_be_bytes())),
+            "at most 4503599627370496 is supported",
         ),
         (
             "vhd_fixed_too_short",
@@ -276,6 +276,11 @@ pub(super) fn block_rows() -> Vec<(&'static str, Error, &'static str)> {
             "vhd_unused_holds_data",
             found(unused),
             "block 0: 1 sectors marked unused hold data, the first at 0x400",
+        ),
+        (
+            "vhd_bitmaps_of_child",
+            open(child().build(), &["bitmap=ignore"]).expect_err("it has a parent"),
+            "say what is its parent's",
         ),
         (
             "vhd_encrypted",

@@ -47,6 +47,15 @@ impl Taken {
     }
 }
 
+/// Whether the room that blocks without data keep is judged too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rooms {
+    /// It is: where it cannot be, the table as a whole is in doubt.
+    Held,
+    /// It is not: it will be given up where it cannot be.
+    GivenUp,
+}
+
 /// What judges one entry after another.
 struct Judge<'a> {
     tables: &'a Tables,
@@ -54,6 +63,7 @@ struct Judge<'a> {
     /// What blocks must not lie on, and what it is called.
     structures: &'a [(Range<u64>, &'static str)],
     end: u64,
+    rooms: Rooms,
     taken: Taken,
     /// The first block of a chunk that needs its bitmap, until that was seen.
     partial: Option<u64>,
@@ -65,12 +75,14 @@ impl Tables {
         &self,
         source: &dyn Source,
         structures: &[(Range<u64>, &'static str)],
+        rooms: Rooms,
     ) -> Result<()> {
         let mut judge = Judge {
             tables: self,
             source,
             structures,
             end: source.len().0.min(MAX_FILE),
+            rooms,
             taken: Taken::default(),
             partial: None,
         };
@@ -101,8 +113,31 @@ impl Judge<'_> {
             state @ (4 | 5) => Err(self
                 .tables
                 .in_bat(Fault::BlockState { block, state }, index)),
+            _ if self.rooms == Rooms::Held && entry.keeps_room() => self.room(block, entry, index),
             _ => Ok(()),
         }
+    }
+
+    /// Judges the room that a block keeps which has no data: it is the file's, and no structure's. That it is no other block's is for `check` to
+    /// find: what is read does not depend on it.
+    fn room(&self, block: u64, entry: BatEntry, index: u64) -> Result<()> {
+        let range = self.tables.range(Slot::Block(block), entry);
+        let (at, end) = (FileOffset(entry.at()), self.end);
+        let fault = if let Some(other) = self.structure_on(&range) {
+            Fault::RoomTaken { block, at, other }
+        } else if range.start >= end {
+            Fault::RoomPastEnd { block, at, end }
+        } else {
+            return Ok(());
+        };
+        Err(self.tables.in_bat(fault, index))
+    }
+
+    /// The structure of which a range takes a part.
+    fn structure_on(&self, range: &Range<u64>) -> Option<&'static str> {
+        let mut structures = self.structures.iter();
+        let on = structures.find(|(taken, _)| range.start < taken.end && taken.start < range.end);
+        on.map(|(_, name)| *name)
     }
 
     fn bitmap(&mut self, chunk: u64, entry: BatEntry, index: u64) -> Result<()> {
@@ -141,10 +176,7 @@ impl Judge<'_> {
             Slot::Bitmap(_) => range.end,
         };
         let block_end = range.end.min(needed);
-        let on = |(taken, _): &&(Range<u64>, &'static str)| {
-            range.start < taken.end && taken.start < range.end
-        };
-        let fault = if let Some((_, other)) = self.structures.iter().find(on) {
+        let fault = if let Some(other) = self.structure_on(&range) {
             Fault::BlockInStructure {
                 what,
                 number,

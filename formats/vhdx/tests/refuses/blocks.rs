@@ -52,6 +52,16 @@ pub(super) fn block_rows() -> Vec<Row> {
             "bitmap 0",
         ),
         (
+            "vhdx_room_past_end",
+            bat(4, 0x60_0003),
+            "block 4 has no data and keeps its room at 0x600000, the file ends at 6291456",
+        ),
+        (
+            "vhdx_room_taken",
+            bat(4, 0x30_0001),
+            "block 4 has no data and keeps its room at 0x300000, where the BAT is",
+        ),
+        (
             "vhdx_blocks_overlap",
             bat(2, 0x40_0006),
             "block 2 at 0x400000 shares bytes with block 0 at 0x400000",
@@ -78,6 +88,11 @@ pub(super) fn check_rows() -> Vec<Row> {
             "vhdx_bitmap_state",
             found(two_chunks.bat(RATIO, 0x50_0006).bat(2, 0)),
             "is 6, 0 is required",
+        ),
+        (
+            "vhdx_room_taken",
+            found(dynamic().bat(4, 0x50_0003)),
+            "block 4 has no data and keeps its room at 0x500000, where something else is",
         ),
         (
             "vhdx_bat_reserved",

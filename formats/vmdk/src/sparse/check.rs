@@ -1,9 +1,21 @@
 //! What opening a sparse extent does not ask: both directories alike, no two grains in one place, packed grains that unpack.
 
-use imgdelta_core::{CheckReport, Error, Result};
+use imgdelta_core::{Bytes, CheckReport, Error, Result, parallel};
 
 use super::{Grains, Sparse, copies::Pair, footer};
-use crate::{fault::Fault, shared, table::Cell};
+use crate::{
+    fault::Fault,
+    grain::{Place, Unpacker},
+    shared,
+    table::Cell,
+};
+
+/// Packed grains that are unpacked as one piece of work.
+const GRAINS: usize = 16;
+/// Grains that are unpacked side by side take at most this together.
+const MOST_UNPACKED: Bytes = Bytes::mib(16);
+/// Packed grains whose places are gathered before they are unpacked.
+const MOST_WAITING: usize = 64 * GRAINS;
 
 impl Sparse {
     /// Looks at everything.
@@ -52,27 +64,52 @@ impl Sparse {
         Ok(())
     }
 
-    /// Packed grains are unpacked, one by one.
+    /// Packed grains are unpacked, several side by side.
     fn check_packed(&self, report: &mut CheckReport) -> Result<()> {
         let Some(unpacker) = &self.packed else {
             return Ok(());
         };
-        let mut grain = vec![0; self.grain.in_memory()];
-        let mut see = |number, sector| {
-            if let Err(error) = unpacker.read_whole(&[(number, sector)], &mut grain) {
-                report.fault(error);
+        let mut waiting = Vec::new();
+        let mut see = |place: Place, report: &mut CheckReport| {
+            waiting.push(place);
+            if waiting.len() >= MOST_WAITING {
+                self.unpack(unpacker, &waiting, report)?;
+                waiting.clear();
             }
             Ok(())
         };
         match &self.grains {
             Grains::Tables(tables) => tables.each(|number, cell| match cell {
-                Cell::At(sector) => see(number, sector),
+                Cell::At(sector) => see((number, sector), report),
                 Cell::Absent | Cell::Zero => Ok(()),
-            }),
-            Grains::Scanned(scanned) => scanned
-                .each()
-                .try_for_each(|(number, sector)| see(number, sector)),
+            })?,
+            Grains::Scanned(scanned) => scanned.each().try_for_each(|place| see(place, report))?,
         }
+        self.unpack(unpacker, &waiting, report)
+    }
+
+    /// Unpacks the grains that stand at `places`, in order.
+    fn unpack(
+        &self,
+        unpacker: &Unpacker,
+        places: &[Place],
+        report: &mut CheckReport,
+    ) -> Result<()> {
+        // What a reader takes to unpack one.
+        let each = self.grain.0.saturating_mul(4).max(1);
+        let most = Bytes(MOST_UNPACKED.0 / each).in_memory();
+        let unpacked = |places: &&[Place]| {
+            let mut grain = vec![0; self.grain.in_memory()];
+            let faults = places
+                .iter()
+                .filter_map(|place| unpacker.read_whole(&[*place], &mut grain).err());
+            Ok(faults.collect::<Vec<_>>())
+        };
+        let parts = places.chunks(GRAINS).map(Ok);
+        parallel::in_order(parts, most, unpacked, |faults| {
+            faults.into_iter().for_each(|fault| report.fault(fault));
+            Ok(())
+        })
     }
 
     /// A stream that has a footer ends with an empty marker. What stands behind that is nobody's.

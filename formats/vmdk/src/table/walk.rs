@@ -1,16 +1,24 @@
-//! Goes through all tables of an extent: to judge every grain, to see where tables stand, to hold two copies against each other.
+//! Goes through all tables of an extent: to judge every grain, to see where tables stand, to hold two copies against each other. Stretches of
+//! tables are read side by side.
 
 use std::{
-    cell::{self, RefCell},
-    collections::HashMap,
+    cell::RefCell,
+    collections::{HashMap, HashSet},
+    iter,
+    ops::Range,
 };
 
-use imgdelta_core::{Bytes, FileOffset, Result, SECTOR, read_vec};
+use imgdelta_core::{Bytes, FileOffset, Result, SECTOR, parallel, read_vec};
 
 use super::{Cell, Tables, wide};
 
 /// How much of the tables is read at once when all are looked at.
 const PIECE: u64 = 64 << 10;
+/// Stretches that are read side by side: 10 MiB with what they say.
+const MOST_STRETCHES: usize = 24;
+/// Tables of two directories that are compared as one piece of work, and how many such runs at once.
+const COMPARED: u64 = 16;
+const MOST_COMPARED: usize = 32;
 /// Tables that are remembered as seen: a directory may name one again and again.
 const REMEMBERED: usize = 1 << 20;
 
@@ -25,6 +33,22 @@ pub(crate) struct Seen {
     pub(crate) repeated: u64,
     /// A sum over grains and places: that of another directory with the same grains in the same places is the same.
     pub(crate) sum: u64,
+}
+
+/// Tables that stand one behind the other.
+#[derive(Clone, Copy, Debug)]
+struct Stretch {
+    /// The number of the first.
+    first: u64,
+    at: FileOffset,
+    len: Bytes,
+}
+
+/// Shows `see` these grains.
+fn shown(grains: Vec<(u64, Cell)>, see: &mut impl FnMut(u64, Cell) -> Result<()>) -> Result<()> {
+    grains
+        .into_iter()
+        .try_for_each(|(grain, cell)| see(grain, cell))
 }
 
 impl Tables {
@@ -56,91 +80,147 @@ impl Tables {
     /// Shows `see` every grain that is not absent, in order. Tables that stand one behind the other are read together, and those that the host
     /// does not store are zeros.
     pub(crate) fn each(&self, mut see: impl FnMut(u64, Cell) -> Result<()>) -> Result<()> {
-        self.walk(|_| true, &mut see)
+        self.each_stretch(|_| true, |_, grains| shown(grains, &mut see))
     }
 
     /// As [`each`](Self::each), but a table that the directory names again and again is shown once, as far as can be remembered. Returns
     /// how often one with grains was left out.
     pub(crate) fn distinct(&self, mut see: impl FnMut(u64, Cell) -> Result<()>) -> Result<u64> {
-        // Both halves of the walk change what is known: the grains that are shown are those of the table that was asked for last.
-        let known: RefCell<HashMap<FileOffset, bool>> = RefCell::default();
-        let last = cell::Cell::new(None);
-        let repeated = cell::Cell::new(0_u64);
+        // How often each table is named again.
+        let again: RefCell<HashMap<FileOffset, u64>> = RefCell::default();
+        let mut with_grains = HashSet::new();
         let wants = |at| {
-            let mut known = known.borrow_mut();
-            if let Some((before, true)) = last.replace(None) {
-                known
-                    .entry(before)
-                    .and_modify(|has_grains| *has_grains = true);
+            let mut again = again.borrow_mut();
+            if let Some(count) = again.get_mut(&at) {
+                *count = u64::saturating_add(*count, 1);
+                return false;
             }
-            match known.get(&at) {
-                Some(has_grains) => {
-                    repeated.set(repeated.get() + u64::from(*has_grains));
-                    return false;
-                }
-                None if known.len() < REMEMBERED => drop(known.insert(at, false)),
-                None => {}
+            if again.len() < REMEMBERED {
+                again.insert(at, 0);
             }
-            last.set(Some((at, false)));
             true
         };
-        let mut mark = |grain, cell| {
-            last.set(last.get().map(|(at, _)| (at, true)));
-            see(grain, cell)
-        };
-        self.walk(wants, &mut mark)?;
-        Ok(repeated.get())
+        self.each_stretch(wants, |stretch, grains| {
+            if !grains.is_empty() && with_grains.len() < REMEMBERED {
+                with_grains.insert(stretch.at);
+            }
+            shown(grains, &mut see)
+        })?;
+        let again = again.into_inner();
+        let counts = with_grains.iter().filter_map(|at| again.get(at));
+        Ok(counts.fold(0, |sum, count| sum.saturating_add(*count)))
     }
 
-    /// Shows `see` every grain of which `other` says something else: what this one says, and what the other.
+    /// Shows `see` every grain of which `other` says something else, in order: what this one says, and what the other.
     pub(crate) fn each_difference(
         &self,
         other: &Self,
         mut see: impl FnMut(u64, Cell, Cell),
     ) -> Result<()> {
-        self.each(|grain, cell| {
-            let found = other.cell(grain)?;
-            if found != cell {
-                see(grain, cell, found);
-            }
-            Ok(())
-        })?;
-        other.each(|grain, found| {
-            if self.cell(grain)? == Cell::Absent {
-                see(grain, Cell::Absent, found);
-            }
-            Ok(())
+        let differing = |numbers: &Range<u64>| self.differing(other, numbers.clone());
+        parallel::in_order(
+            self.numbers_with(other),
+            MOST_COMPARED,
+            differing,
+            |found| {
+                let found = found.into_iter();
+                found.for_each(|(grain, one, two)| see(grain, one, two));
+                Ok(())
+            },
+        )
+    }
+
+    /// The grains of these tables of which `other` says something else.
+    fn differing(&self, other: &Self, numbers: Range<u64>) -> Result<Vec<(u64, Cell, Cell)>> {
+        let mut found = Vec::new();
+        for number in numbers {
+            let (cells, others) = (self.cells_of(number)?, other.cells_of(number)?);
+            let first = number.saturating_mul(self.form.per_table());
+            let pairs = (first..).zip(cells.into_iter().zip(others));
+            let pairs = pairs.map(|(grain, (one, two))| (grain, one, two));
+            found.extend(pairs.filter(|(_, one, two)| one != two));
+        }
+        Ok(found)
+    }
+
+    /// The numbers of the tables that there are here or in `other`, which is of the same extent, in runs.
+    fn numbers_with(&self, other: &Self) -> impl Iterator<Item = Result<Range<u64>>> {
+        let mut next = 0;
+        iter::from_fn(move || {
+            let start = match (self.next_table(next), other.next_table(next)) {
+                (Ok(here), Ok(there)) => here.into_iter().chain(there).min()?,
+                (Err(error), _) | (_, Err(error)) => return Some(Err(error)),
+            };
+            next = start.saturating_add(COMPARED).min(self.tables());
+            Some(Ok(start..next))
         })
     }
 
-    /// As [`each`](Self::each), of the tables that `wants` wants, by where they stand.
-    fn walk(
+    /// What table `number` says of its grains; nothing of none, if there is no such table.
+    fn cells_of(&self, number: u64) -> Result<Vec<Cell>> {
+        let per_table = self.form.per_table();
+        let first = number.saturating_mul(per_table);
+        let count = self.grains().saturating_sub(first).min(per_table);
+        let mut cells = vec![Cell::Absent; Bytes(count).in_memory()];
+        if let Some(at) = self.table(number)? {
+            let len = Bytes(per_table * self.form.width());
+            let stretch = Stretch {
+                first: number,
+                at,
+                len,
+            };
+            for (grain, cell) in self.grains_in(&stretch)? {
+                let place = Bytes(grain.saturating_sub(first)).in_memory();
+                if let Some(place) = cells.get_mut(place) {
+                    *place = cell;
+                }
+            }
+        }
+        Ok(cells)
+    }
+
+    /// Hands `take` each stretch of the tables that `wants` wants, by where the first one stands, with its grains that are not absent, in
+    /// order. `wants` is ahead of `take`.
+    fn each_stretch(
         &self,
         mut wants: impl FnMut(FileOffset) -> bool,
-        see: &mut impl FnMut(u64, Cell) -> Result<()>,
+        mut take: impl FnMut(&Stretch, Vec<(u64, Cell)>) -> Result<()>,
     ) -> Result<()> {
-        let table_len = self.form.per_table() * self.form.width();
         let mut next = 0;
-        while let Some(table) = self.next_table(next)? {
-            next = table + 1;
-            let Some(at) = self.table(table)?.filter(|at| wants(*at)) else {
+        let stretches = iter::from_fn(|| self.next_stretch(&mut next, &mut wants).transpose());
+        let read = |stretch: &Stretch| Ok((*stretch, self.grains_in(stretch)?));
+        parallel::in_order(stretches, MOST_STRETCHES, read, |(stretch, grains)| {
+            take(&stretch, grains)
+        })
+    }
+
+    /// The next stretch from table `next` on, which is moved behind it.
+    fn next_stretch(
+        &self,
+        next: &mut u64,
+        wants: &mut impl FnMut(FileOffset) -> bool,
+    ) -> Result<Option<Stretch>> {
+        let table_len = self.form.per_table() * self.form.width();
+        while let Some(first) = self.next_table(*next)? {
+            *next = first + 1;
+            let Some(at) = self.table(first)?.filter(|at| wants(*at)) else {
                 continue;
             };
             let mut count = 1;
             while count * table_len < PIECE
-                && table + count < self.tables()
-                && self.table(table + count)? == Some(at.saturating_add(Bytes(count * table_len)))
+                && first + count < self.tables()
+                && self.table(first + count)? == Some(at.saturating_add(Bytes(count * table_len)))
             {
                 count += 1;
             }
+            *next = first + count;
             let len = Bytes(count * table_len);
             let stored = self.source.stored_at(at)?;
             if stored.is_data || stored.end < at.saturating_add(len) {
-                self.see_tables(table, at, len, see)?;
+                return Ok(Some(Stretch { first, at, len }));
             }
-            next = table + count;
         }
-        Ok(())
+        Ok(None)
     }
 
     /// The first table from number `from` on that there is.
@@ -167,16 +247,12 @@ impl Tables {
         Ok(None)
     }
 
-    fn see_tables(
-        &self,
-        table: u64,
-        at: FileOffset,
-        len: Bytes,
-        see: &mut impl FnMut(u64, Cell) -> Result<()>,
-    ) -> Result<()> {
-        let bytes = read_vec(&*self.source, at, len)?;
+    /// The grains of a stretch that are not absent, in order.
+    fn grains_in(&self, stretch: &Stretch) -> Result<Vec<(u64, Cell)>> {
+        let bytes = read_vec(&*self.source, stretch.at, stretch.len)?;
         let width = Bytes(self.form.width()).in_memory();
-        let first = table * self.form.per_table();
+        let first = stretch.first * self.form.per_table();
+        let mut grains = Vec::new();
         for (grain, bytes) in (first..self.grains()).zip(bytes.chunks_exact(width)) {
             let entry = wide(bytes);
             if entry == 0 {
@@ -184,10 +260,10 @@ impl Tables {
             }
             match self.judged(grain, entry)? {
                 Cell::Absent => {}
-                cell => see(grain, cell)?,
+                cell => grains.push((grain, cell)),
             }
         }
-        Ok(())
+        Ok(grains)
     }
 
     /// The sectors that directory and tables take, each from its first up to the one behind it, in order. Tables that follow one another are
