@@ -6,7 +6,7 @@ mod settings;
 
 use std::path::Path;
 
-use imgdelta::core::{Attributes, Error, Kind, Result};
+use imgdelta::core::{Attributes, Bytes, Error, Kind, Result};
 use imgdelta::registry::{OpenSpec, OutputSpec};
 use imgdelta::{Evidence, Ids, MapLayers, RepairInto};
 
@@ -98,6 +98,8 @@ pub(crate) struct Convert {
     pub(crate) source: OpenSpec,
     /// The image; standard output if its path says so.
     pub(crate) goal: Goal,
+    /// How large the disk is to be, if not as large as it is.
+    pub(crate) size: Option<Bytes>,
 }
 
 /// `compare`.

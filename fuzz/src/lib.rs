@@ -5,6 +5,7 @@
 
 #![allow(clippy::panic, reason = "a fuzz target fails by panicking")]
 
+mod gpt;
 mod image;
 mod lists;
 mod pages;
@@ -47,6 +48,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("vhdx_metadata", vhdx),
     ("vhdx_log", vhdx),
     ("vhdx_bat", vhdx),
+    ("gpt", gpt::resize),
     ("manifest", image::manifest),
     ("record", lists::record),
     ("inventory", lists::inventory),

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use imgdelta::core::{Format, Result};
+use imgdelta::core::{Bytes, Format, Result};
 
 use super::{
     input::{self, Input},
     output::Output,
+    plan::size,
 };
 use crate::job;
 
@@ -24,6 +25,7 @@ Examples:
   imgdelta convert golden.vhd -o golden.qcow2 --option compression_type=zstd
   imgdelta convert golden.raw -o golden.vhd --option size=azure,subformat=fixed
   imgdelta convert server.qcow2 --snapshot before-update -o server.raw
+  imgdelta convert server.qcow2 --size 80G -o larger.vhdx
   ssh host cat disk.raw | imgdelta convert - -o disk.qcow2"
 )]
 pub(crate) struct Convert {
@@ -39,6 +41,9 @@ pub(crate) struct Convert {
     /// Image to write; its extension says the format; '-' is standard output.
     #[arg(short, long, value_name = "IMAGE", help_heading = "Output")]
     output: PathBuf,
+    /// Make the disk so large, e.g. 40G: cut, or grown with zeros. The backup of a sound GPT moves to the new end.
+    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Output")]
+    size: Option<Bytes>,
     /// Its form.
     #[command(flatten)]
     form: Output,
@@ -50,6 +55,7 @@ impl Convert {
         Ok(job::Convert {
             source: self.input.open(self.source, self.snapshot)?,
             goal: self.form.goal(self.output)?,
+            size: self.size,
         })
     }
 }

@@ -12,7 +12,7 @@ pub(crate) struct Input {
     /// Take the input's format as given instead of looking: raw, vhd, qcow2.
     #[arg(long, value_name = "FMT", value_parser = format, help_heading = "Input")]
     input_format: Option<Format>,
-    /// What one format alone has, e.g. size=chs, checksum=ignore, dirty=ignore (repeatable).
+    /// What one format alone has, e.g. size=chs, bitmap=ignore, dirty=ignore (repeatable).
     #[arg(
         long,
         value_name = "KEY=VAL",

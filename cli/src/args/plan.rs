@@ -165,7 +165,7 @@ impl Plan {
     }
 }
 
-fn size(text: &str) -> std::result::Result<Bytes, String> {
+pub(super) fn size(text: &str) -> std::result::Result<Bytes, String> {
     parse_size(text).ok_or_else(|| "a size like 16GB or 8G is required".to_owned())
 }
 

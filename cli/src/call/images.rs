@@ -73,6 +73,9 @@ pub(crate) fn convert(job: &job::Convert, run: &Run<'_>) -> Result<ConvertReport
     let mut convert = Convert::new(source, goal.output.clone())
         .dry_run(goal.dry_run)
         .ids(goal.ids);
+    if let Some(size) = job.size {
+        convert = convert.size(size);
+    }
     if let Some(bytes) = bytes {
         convert = convert.from_bytes(bytes);
     }

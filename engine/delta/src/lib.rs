@@ -8,6 +8,7 @@
 //! | [`apply`] | base and child as a full image, both proven |
 //! | [`attach`] | a child that names the local copy of its base |
 //! | [`compare`] | are two disks equal, and where are they not |
+//! | [`gpt`] | the partition table of a disk that gets another size |
 //! | [`digest`], [`tree`], [`prove`](mod@prove) | content ids |
 //! | [`layer`] | what proves a child's own layer |
 //! | [`manifest`] | the file beside a child |
@@ -27,6 +28,7 @@ pub mod convert;
 pub mod digest;
 pub mod digest_cache;
 pub mod exec;
+pub mod gpt;
 pub mod layer;
 pub mod make;
 pub mod manifest;

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{
     context::{Context, Ids, Stage},
-    disk::{Disk, DiskRef},
+    disk::{Disk, DiskRef, own_layers},
 };
 
 /// How two disks are to be compared.
@@ -118,6 +118,11 @@ impl Compare {
         let counted = !self.stops_early;
         let mut notes = one.notes();
         notes.extend(other.notes());
+        if counted {
+            let (above, others) = own_layers(&one.chain, &other.chain);
+            notes.extend(one.passed_over(above, context)?);
+            notes.extend(other.passed_over(others, context)?);
+        }
         Ok(CompareReport {
             same: found.is_none(),
             one: one.named(None),

@@ -2,14 +2,17 @@
 
 use std::{fmt, path::Path, sync::Arc};
 
-use imgdelta_core::{Bytes, Error, Kind, NoCompanions, Open, Result, Sink, Source};
-use imgdelta_delta::{self as delta, Chain, DigestCache, Layer};
+use imgdelta_core::{Bytes, Error, Kind, NewDisk, NoCompanions, Open, Result, Sink, Source};
+use imgdelta_delta::{
+    self as delta, Chain, DigestCache, Layer,
+    gpt::{self, Resized, TableMove},
+};
 use imgdelta_registry::{OpenSpec, OutputSpec, driver_for, driver_of, open_layer};
 use serde::Serialize;
 
 use crate::{
     context::{Context, Ids, Stage},
-    disk::Disk,
+    disk::{Disk, passed_over},
     output::{ImageOutput, Target, shown},
 };
 
@@ -22,6 +25,8 @@ pub struct Convert {
     output: Target,
     /// Where they go instead of to a file.
     pipe: Option<Arc<dyn Sink>>,
+    /// The size that the disk is to have, if it is another one.
+    size: Option<Bytes>,
 }
 
 impl fmt::Debug for Convert {
@@ -29,6 +34,7 @@ impl fmt::Debug for Convert {
         f.debug_struct("Convert")
             .field("source", &self.source)
             .field("output", &self.output)
+            .field("size", &self.size)
             .finish_non_exhaustive()
     }
 }
@@ -99,7 +105,15 @@ impl Convert {
             bytes: None,
             output: Target::of(output),
             pipe: None,
+            size: None,
         }
+    }
+
+    /// Makes the disk so large: cut, or grown with zeros. The backup of a sound GPT moves to the new end; a note says what became of it.
+    #[must_use]
+    pub const fn size(mut self, size: Bytes) -> Self {
+        self.size = Some(size);
+        self
     }
 
     /// Reads the image from `bytes`; the source's path is only what messages call it. Its format must be said; what it names outside itself is not
@@ -134,13 +148,16 @@ impl Convert {
     /// Writes the image, durable and in its place; with any error what stood there still does.
     ///
     /// # Errors
-    /// Usage, if the output may not be replaced or is an input; Unsupported, if the format does not hold such a disk, or is not written in order to a
-    /// pipe; those of the image; Host, if an input changed meanwhile; Interrupted.
+    /// Usage, if the output may not be replaced or is an input, or the size is no whole number of sectors; Unsupported, if the format does not hold
+    /// such a disk, or is not written in order to a pipe; those of the image; Host, if an input changed meanwhile; Interrupted.
     pub fn run(&self, context: &Context) -> Result<ConvertReport> {
         let path = &self.output.spec.path;
         let driver = driver_for(&self.output.spec)?;
         let input = self.open()?;
-        let chain = input.chain();
+        let resized = self.resized(input.chain())?;
+        let chain = resized
+            .as_ref()
+            .map_or(input.chain(), |resized| &resized.disk);
         let convert = delta::Convert {
             disk: chain,
             proves: false,
@@ -167,8 +184,10 @@ impl Convert {
         context.begin(Stage::Convert(path));
         let copied = convert.run(writer)?;
         let (file_size, on_disk) = (written.file_size(), written.on_disk()?);
-        let mut notes = self.notes(&input, driver.format.name(), size);
+        let mut notes = self.notes(&input, resized.as_ref(), size);
+        notes.extend(self.passed_over(&input, context)?);
         notes.extend(written.commit()?);
+        let chain = input.chain();
         let top = chain.layers().first();
         Ok(ConvertReport {
             source: shown(&self.source.path),
@@ -194,27 +213,87 @@ impl Convert {
         }
     }
 
+    /// What reading passed over.
+    fn passed_over(&self, input: &Input, context: &Context) -> Result<Vec<String>> {
+        match input {
+            Input::File(disk) => disk.passed_over(usize::MAX, context),
+            Input::Bytes(chain) => {
+                let layers = chain.layers().iter();
+                let path = self.source.path.as_path();
+                passed_over(layers.map(|layer| (path, &layer.image)), context)
+            }
+        }
+    }
+
+    /// The disk of the size that was asked for, or of the next one that the output's format holds.
+    fn resized(&self, disk: &Chain) -> Result<Option<Resized>> {
+        let Some(asked) = self.size else {
+            return Ok(None);
+        };
+        let sector = disk.disk().sector;
+        if asked == Bytes::ZERO || !asked.is_multiple_of(sector) {
+            let message = format!(
+                "a disk of {} bytes is asked for, a multiple of {} is required",
+                asked.0, sector.0
+            );
+            return Err(Error::new(Kind::Usage, message).with_code("size"));
+        }
+        let held = ImageOutput::size_held(
+            &self.output,
+            NewDisk {
+                size: asked,
+                sector,
+            },
+        )?;
+        gpt::resize(disk, held.max(asked)).map(Some)
+    }
+
     /// What was noticed, what was left out, what grew.
-    fn notes(&self, input: &Input, format: &str, size: Bytes) -> Vec<String> {
+    fn notes(&self, input: &Input, resized: Option<&Resized>, size: Bytes) -> Vec<String> {
         let mut notes = Vec::new();
         if let Input::File(disk) = input {
             notes = disk.notes();
             notes.extend(left_out(disk));
         }
         let before = input.chain().size();
-        if size > before {
-            let options = &self.output.spec.options;
-            let options = if options.is_empty() {
-                String::new()
-            } else {
-                format!(" with {options}")
-            };
+        if size < before {
             notes.push(format!(
-                "the disk grows from {} to {} bytes: {format}{options} holds no size between",
+                "the disk is cut from {} to {} bytes: what lies behind is left out",
                 before.0, size.0
             ));
         }
+        let asked = self.size.unwrap_or(before);
+        if size > asked {
+            let Target { spec, .. } = &self.output;
+            let format = driver_for(spec).map_or("the format", |driver| driver.format.name());
+            let options = if spec.options.is_empty() {
+                String::new()
+            } else {
+                format!(" with {}", spec.options)
+            };
+            notes.push(format!(
+                "the disk grows from {} to {} bytes: {format}{options} holds no size between",
+                asked.0, size.0
+            ));
+        }
+        notes.extend(resized.and_then(|resized| table_note(&resized.table)));
         notes
+    }
+}
+
+/// What to say of a partition table.
+fn table_note(table: &TableMove) -> Option<String> {
+    match table {
+        TableMove::Moved {
+            backup,
+            last_usable,
+        } => Some(format!(
+            "the backup of the GPT was moved to the disk's new end, LBA {backup}; partitions may go up to LBA {last_usable}"
+        )),
+        TableMove::Kept(why) => Some(format!(
+            "the GPT is left as it is, its backup is not at the disk's new end: {why}"
+        )),
+        _ => None,
     }
 }
 

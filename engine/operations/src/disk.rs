@@ -1,9 +1,13 @@
 //! An open disk: an image with its parents, as one array of bytes and as the files that make it.
 
-use imgdelta_core::{Bytes, Error, Facts, FileVersion, Format, Kind, Result, VirtOffset};
+use std::{path::Path, sync::Arc};
+
+use imgdelta_core::{Bytes, Error, Facts, FileVersion, Format, Image, Kind, Result, VirtOffset};
 use imgdelta_delta::{Chain, Layer};
 use imgdelta_registry::{DiskTraits, OpenSpec, Opened, open_chain, open_image};
 use serde::Serialize;
+
+use crate::context::{Context, Ids};
 
 /// An open disk.
 #[derive(Debug)]
@@ -152,11 +156,53 @@ impl Disk {
         })
     }
 
+    /// What reading passes over of the first `count` of its images, a line each with the file that it is about. What cannot be looked at is
+    /// said too: what was read stands.
+    ///
+    /// # Errors
+    /// Interrupted; Host, if no threads can be started.
+    pub(crate) fn passed_over(&self, count: usize, context: &Context) -> Result<Vec<String>> {
+        let images = self.images().take(count);
+        let images = images.map(|opened| (opened.path.as_path(), &opened.image));
+        passed_over(images, context)
+    }
+
     /// What its images want the user to know, each with the file that it is about.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         self.images().flat_map(notes_of).collect()
     }
+}
+
+/// What reading passes over of each image, with the file that it is about.
+pub(crate) fn passed_over<'a>(
+    images: impl Iterator<Item = (&'a Path, &'a Arc<dyn Image>)>,
+    context: &Context,
+) -> Result<Vec<String>> {
+    let exec = context.exec(Ids::OfContent)?;
+    let mut notes = Vec::new();
+    for (path, image) in images {
+        context.go_on()?;
+        let lines = exec
+            .install(|| image.passed_over())?
+            .unwrap_or_else(|error| {
+                vec![format!(
+                    "what is passed over could not be looked for: {error}"
+                )]
+            });
+        notes.extend(
+            lines
+                .into_iter()
+                .map(|line| format!("{}: {line}", path.display())),
+        );
+    }
+    Ok(notes)
+}
+
+/// How many layers of each chain are its own, from the top: those below are the other one's too, and what they hold is the same on both sides.
+pub(crate) fn own_layers(one: &Chain, other: &Chain) -> (usize, usize) {
+    one.shared_with(other)
+        .unwrap_or((one.layers().len(), other.layers().len()))
 }
 
 /// What the rule of children asks of a disk whose top image has that format.

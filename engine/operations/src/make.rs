@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::{
     context::{Context, Ids, Stage},
-    disk::{Disk, DiskRef},
+    disk::{Disk, DiskRef, own_layers},
     output::{ImageOutput, Target, shown},
 };
 
@@ -143,6 +143,9 @@ impl Make {
         let mut report = self.report(driver, [&base, &target], &made, &manifest);
         report.file_size = written.file_size();
         report.on_disk = written.on_disk()?;
+        let (below, above) = own_layers(&base.chain, &target.chain);
+        report.notes.extend(base.passed_over(below, context)?);
+        report.notes.extend(target.passed_over(above, context)?);
         report.notes.extend(written.commit()?);
         Ok(report)
     }

@@ -135,6 +135,11 @@ impl ImageOutput {
         })
     }
 
+    /// How large the image of a disk would be made: as large as `disk`, or the next size that its format holds.
+    pub(crate) fn size_held(target: &Target, disk: NewDisk) -> Result<Bytes> {
+        Ok(Self::begin_nowhere(target, disk, None)?.writer.shape().size)
+    }
+
     fn begin_nowhere(target: &Target, disk: NewDisk, parent: Option<NewParent>) -> Result<Self> {
         let nowhere = Arc::new(Nowhere::default());
         let driver = driver_for(&target.spec)?;

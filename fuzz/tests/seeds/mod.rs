@@ -11,6 +11,7 @@ use imgdelta_deploy::{
 use imgdelta_fixtures::{
     Fill, Recipe, broken,
     dmg::{Codec, DmgSpec},
+    gpt::GptDisk,
     parallels::{BundleSpec, ParallelsSpec},
     qcow1::Qcow1Spec,
     qcow2::{Compression, DataFile, Qcow2Spec, Snapshot},
@@ -52,6 +53,7 @@ pub(crate) fn seeds(target: &str) -> Vec<Vec<u8>> {
         "vhdx_bat" => vhdx(3 << 20..4 << 20),
         "record" | "inventory" | "delivery" | "leaves" => lists(target),
         "talk" => vec![talk()],
+        "gpt" => gpt(),
         "manifest" => vec![include_bytes!("manifest.json").to_vec()],
         _ => (0..24_u64)
             .map(|seed| Recipe::scatter(160, 160, seed * 3 + 2).bytes_at(0, 160))
@@ -76,6 +78,20 @@ pub(crate) fn seeds(target: &str) -> Vec<Vec<u8>> {
     );
     seeds.retain(|seed| seed.len() <= LARGEST);
     seeds
+}
+
+/// Disks with partitions, behind how much their size changes.
+fn gpt() -> Vec<Vec<u8>> {
+    let disks = [
+        GptDisk::new(100 << 10, 512, &[(40, 60), (61, 90)]),
+        GptDisk::new(128 << 10, 4096, &[(7, 9)]),
+    ];
+    let changes = [[1, 0], [40, 0], [8, 1], [255, 1]];
+    let both = disks.iter().flat_map(|disk| {
+        let bytes = disk.build();
+        changes.map(|change| [&change[..], &bytes].concat())
+    });
+    both.collect()
 }
 
 fn vhd() -> Vec<Vec<u8>> {
