@@ -19,7 +19,8 @@ use crate::job;
 Example:
   imgdelta convert golden.vhd -o golden.qcow2",
     after_long_help = "\
-'-' as source is a raw disk on standard input; '-' as output writes to standard output, where the format can be streamed.
+'-' as source is standard input: a raw disk, or an image that is known by its bytes, kept in a file until it is read; '-' as output writes \
+to standard output, where the format can be streamed.
 
 Examples:
   imgdelta convert golden.vhd -o golden.qcow2 --option compression_type=zstd
@@ -29,7 +30,7 @@ Examples:
   ssh host cat disk.raw | imgdelta convert - -o disk.qcow2"
 )]
 pub(crate) struct Convert {
-    /// Image to read, its parents included; '-' is a raw disk on standard input.
+    /// Image to read, its parents included; '-' is standard input.
     #[arg(value_name = "SOURCE", help_heading = "Input")]
     source: PathBuf,
     /// Take this internal snapshot, by name or id.

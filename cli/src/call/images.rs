@@ -4,7 +4,7 @@
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
 
-use imgdelta::core::{AtomicFile, Error, Existing, Format, Kind, PipeSink, Result};
+use imgdelta::core::{AtomicFile, Error, Existing, Kind, PipeSink, Result};
 use imgdelta::{
     Apply, ApplyReport, Attach, AttachReport, Check, CheckedImage, ChildReport, Compare,
     CompareReport, Convert, ConvertReport, DifferingRun, Digest, DigestReport, Info, InfoReport,
@@ -13,6 +13,7 @@ use imgdelta::{
 
 use super::{Run, stdin};
 use crate::job::{self, Goal, Memory};
+use imgdelta::registry::OpenSpec;
 
 /// Writes what of the target differs from the base as a child of the base.
 pub(crate) fn make(job: &job::Make, run: &Run<'_>) -> Result<ChildReport> {
@@ -24,6 +25,27 @@ pub(crate) fn make(job: &job::Make, run: &Run<'_>) -> Result<ChildReport> {
         .dry_run(goal.dry_run)
         .ids(goal.ids)
         .run(&run.context(job.memory))
+        .map_err(|error| {
+            spelled(
+                error,
+                &[
+                    (&job.base, "--base-format"),
+                    (&job.target, "--target-format"),
+                ],
+            )
+        })
+}
+
+/// The error with the option by which this command is told the format of the file that it is about.
+fn spelled(error: Error, inputs: &[(&OpenSpec, &str)]) -> Error {
+    let file = error.place().file.clone();
+    let option = inputs
+        .iter()
+        .find(|(spec, _)| file.as_ref() == Some(&spec.path));
+    match option {
+        Some((_, option)) => error.map_hint(|hint| hint.replace("--input-format", option)),
+        None => error,
+    }
 }
 
 /// Writes base and child as a full image.
@@ -36,6 +58,17 @@ pub(crate) fn apply(job: &job::Apply, run: &Run<'_>) -> Result<ApplyReport> {
         .dry_run(goal.dry_run)
         .ids(goal.ids)
         .run(&run.context(pair.memory))
+        .map_err(|error| spelled_pair(error, pair))
+}
+
+fn spelled_pair(error: Error, pair: &job::Pair) -> Error {
+    spelled(
+        error,
+        &[
+            (&pair.base, "--base-format"),
+            (&pair.child, "--child-format"),
+        ],
+    )
 }
 
 /// Links a child to the local copy of its base.
@@ -47,6 +80,7 @@ pub(crate) fn attach(job: &job::Attach, run: &Run<'_>) -> Result<AttachReport> {
         .attributes(job.attributes)
         .dry_run(job.dry_run)
         .run(&run.context(pair.memory))
+        .map_err(|error| spelled_pair(error, pair))
 }
 
 fn refuse_streams(pair: &job::Pair) -> Result<()> {
@@ -67,8 +101,7 @@ pub(crate) fn convert(job: &job::Convert, run: &Run<'_>) -> Result<ConvertReport
             AtomicFile::check_place(&goal.output.path, goal.output.existing)?;
         }
         source.path = stdin::NAME.into();
-        source.format.get_or_insert(Format::Raw);
-        bytes = Some(stdin::keep(run)?);
+        bytes = Some(stdin::keep(run, source.format.is_none())?);
     }
     let mut convert = Convert::new(source, goal.output.clone())
         .dry_run(goal.dry_run)
@@ -115,6 +148,12 @@ pub(crate) fn compare(
         .stops_early(job.stops_early)
         .ignores_size(job.ignores_size)
         .run_listing(&run.context(Memory::Unused), each)
+        .map_err(|error| {
+            spelled(
+                error,
+                &[(&job.one, "--input-format"), (&job.other, "--other-format")],
+            )
+        })
 }
 
 /// Says what an image is, and its parents if they are asked for.

@@ -7,27 +7,28 @@ use std::{
     sync::Arc,
 };
 
-use imgdelta::core::{Error, FileSource, Kind, Result, Source};
+use imgdelta::core::{Error, FileSource, Kind, MemSource, Peek, Result, Source};
+use imgdelta::registry::refuse_packed;
 
 use super::Run;
 
 /// What a disk from standard input is called.
 pub(super) const NAME: &str = "standard input";
 
-/// Reads standard input to its end.
-pub(super) fn keep(run: &Run<'_>) -> Result<Arc<dyn Source>> {
+/// Reads standard input to its end. `is_probed`: whether its bytes are to say what it is.
+pub(super) fn keep(run: &Run<'_>, is_probed: bool) -> Result<Arc<dyn Source>> {
     if io::stdin().is_terminal() {
         return Err(Error::new(
             Kind::Usage,
             "standard input is a terminal, and an image is not text",
         ));
     }
-    let file = spool(&run.settings.temporary.value, run)?;
+    let file = spool(&run.settings.temporary.value, run, is_probed)?;
     Ok(Arc::new(FileSource::of(file, Path::new(NAME))?))
 }
 
 /// Standard input as a file that has no name and is gone with its last user.
-fn spool(folder: &Path, run: &Run<'_>) -> Result<File> {
+fn spool(folder: &Path, run: &Run<'_>, is_probed: bool) -> Result<File> {
     let failed = |cause| {
         Error::host("cannot keep standard input", cause)
             .in_file(folder)
@@ -40,6 +41,8 @@ fn spool(folder: &Path, run: &Run<'_>) -> Result<File> {
     let mut input = io::stdin().lock();
     let mut buffer = vec![0; 1 << 20];
     let mut len: u64 = 0;
+    // What is no disk is refused before a long stream is read.
+    let mut start = Some(Vec::new());
     loop {
         let read = match input.read(&mut buffer) {
             Ok(0) => break,
@@ -49,6 +52,15 @@ fn spool(folder: &Path, run: &Run<'_>) -> Result<File> {
         };
         let bytes = buffer.get(..read).unwrap_or_default();
         len = len.saturating_add(read as u64);
+        if is_probed && let Some(mut first) = start.take() {
+            first.extend_from_slice(bytes);
+            if first.len() < Peek::REACH.in_memory() {
+                start = Some(first);
+            } else {
+                refuse_packed(&MemSource(first), Path::new(NAME))
+                    .map_err(|error| error.in_file(Path::new(NAME)))?;
+            }
+        }
         // What is zero is left out: a raw disk is mostly that.
         if bytes.iter().all(|byte| *byte == 0) {
             file.seek(SeekFrom::Start(len)).map_err(failed)?;

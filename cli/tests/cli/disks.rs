@@ -160,6 +160,7 @@ fn snapshots_are_disks_too() {
         place.run("make -b server.qcow2 --base-snapshot january -t server.qcow2 -o since.qcow2");
     assert_eq!(said.exit, 0, "{}", said.err);
     assert!(said.err.contains("--base-snapshot"), "{}", said.err);
+    assert!(!said.out.contains("attach"), "{}", said.out);
     place.ok("apply since.qcow2 -b server.qcow2 --base-snapshot january -o full.raw");
     assert!(place.read("full.raw") == golden::patched_bytes());
     place.refused(

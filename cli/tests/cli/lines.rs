@@ -99,7 +99,7 @@ fn a_size_that_changes_and_what_is_left_out_are_told() {
     assert_eq!(said.exit, 0, "{}", said.err);
     assert!(
         said.err
-            .contains("the disk grows from 1500000 to 2097152 bytes"),
+            .contains("the disk grows from 1500000 to 20971520 bytes (20 MiB)"),
         "{}",
         said.err
     );

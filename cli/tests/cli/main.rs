@@ -23,6 +23,7 @@ mod keeps;
 mod lines;
 mod machines;
 mod medium;
+mod names;
 mod network;
 mod only_read;
 mod passed_over;

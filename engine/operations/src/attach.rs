@@ -6,6 +6,7 @@ use imgdelta_registry::{OpenSpec, child_rule, needs_search, new_parent, refuse_i
 use serde::Serialize;
 
 use crate::{
+    base_link::unlinked,
     child_pair::{ChildPair, Evidence, ProvenBy, distrust},
     context::{Context, Ids, Stage},
     disk::DiskRef,
@@ -90,7 +91,7 @@ impl Attach {
     ///
     /// # Errors
     /// Chain, if the base is another disk or there is no manifest; Digest, if the child is not what the manifest promises; Unsupported, if the
-    /// format has no such child or the base is a snapshot; Host, if the child changed meanwhile or cannot keep its attributes; those of the images; Interrupted.
+    /// format has no such child or no link can name the base; Host, if the child changed meanwhile or cannot keep its attributes; those of the images; Interrupted.
     pub fn run(&self, context: &Context) -> Result<AttachReport> {
         if !self.dry_run {
             AtomicFile::settle(&self.child.path)?;
@@ -98,7 +99,7 @@ impl Attach {
         let pair = ChildPair::open(&self.child, &self.base, &self.evidence)?;
         let driver = pair.child.top.driver;
         child_rule(driver).map_err(|error| error.in_file(&self.child.path))?;
-        self.refuse_snapshot()?;
+        self.require_link(&pair, context)?;
         require_base_format(driver, &pair.base)?;
         refuse_inputs(&self.child.path, &pair.base.versions())?;
         let base_from_memory = self.prove(&pair, context)?;
@@ -123,19 +124,14 @@ impl Attach {
         })
     }
 
-    fn refuse_snapshot(&self) -> Result<()> {
-        if self.base.snapshot.is_none() {
+    /// Refuses a base whose file opens as another disk: that is what the link would lead to.
+    fn require_link(&self, pair: &ChildPair, context: &Context) -> Result<()> {
+        let Some(why) = unlinked(pair.child.top.driver, &self.base, &pair.base, context)? else {
             return Ok(());
-        }
-        Err(Error::new(
-            Kind::Unsupported,
-            "a child cannot name a snapshot inside an image as its parent",
-        )
-        .with_hint(format!(
-            "'imgdelta convert {} --snapshot NAME -o IMAGE' makes an image of its own of it",
-            self.base.path.display()
-        ))
-        .in_file(&self.base.path))
+        };
+        let message = format!("a child cannot name it as its parent: it is {}", why.as_of);
+        let error = Error::new(Kind::Unsupported, message).with_code("base_not_linkable");
+        Err(why.hint(error, &self.base).in_file(&self.base.path))
     }
 
     /// Proves base, child and the disk that they make by the manifest, if there is one; true if the base's digests were remembered.

@@ -6,7 +6,9 @@ use imgdelta_core::{
     AtomicFile, Attributes, CheckReport, Driver, Error, Existing, FileSource, Kind, Result,
 };
 use imgdelta_delta::{Replaced, mend, mend_in_place};
-use imgdelta_registry::{OpenSpec, OpenedRepair, check_image, probe, refuse_inputs, repair_image};
+use imgdelta_registry::{
+    OpenSpec, OpenedRepair, check_image, check_name, probe, refuse_inputs, repair_image,
+};
 use serde::Serialize;
 
 use crate::{
@@ -147,9 +149,10 @@ impl Check {
     fn mend(&self, into: &RepairInto, driver: &Driver, context: &Context) -> Result<CheckedImage> {
         let opened = repair_image(&self.image)?;
         let output = match into {
-            RepairInto::File { output, .. } => {
+            RepairInto::File { output, existing } => {
                 let versions: Vec<_> = opened.stamp.iter().cloned().collect();
                 refuse_inputs(output, &versions)?;
+                check_name(driver, output, *existing)?;
                 shown(output)
             }
             RepairInto::Place(_) => shown(&self.image.path),

@@ -7,7 +7,7 @@ use imgdelta_delta::{
     self as delta, Chain, DigestCache, Layer,
     gpt::{self, Resized, TableMove},
 };
-use imgdelta_registry::{OpenSpec, OutputSpec, driver_for, driver_of, open_layer};
+use imgdelta_registry::{OpenSpec, OutputSpec, driver_for, open_layer, probe};
 use serde::Serialize;
 
 use crate::{
@@ -116,8 +116,8 @@ impl Convert {
         self
     }
 
-    /// Reads the image from `bytes`; the source's path is only what messages call it. Its format must be said; what it names outside itself is not
-    /// followed.
+    /// Reads the image from `bytes`; the source's path is only what messages call it. Where no format is said the bytes are probed as a file's
+    /// without an extension; what the image names outside itself is not followed.
     #[must_use]
     pub fn from_bytes(mut self, bytes: Arc<dyn Source>) -> Self {
         self.bytes = Some(bytes);
@@ -272,7 +272,7 @@ impl Convert {
                 format!(" with {}", spec.options)
             };
             notes.push(format!(
-                "the disk grows from {} to {} bytes: {format}{options} holds no size between",
+                "the disk grows from {} to {} bytes ({size}): {format}{options} holds no size between",
                 asked.0, size.0
             ));
         }
@@ -320,11 +320,7 @@ fn left_out(disk: &Disk) -> Vec<String> {
 /// An image that stands in `bytes`, opened as `spec` says.
 fn open_bytes(bytes: Arc<dyn Source>, spec: &OpenSpec) -> Result<Chain> {
     let path: &Path = &spec.path;
-    let format = spec.format.ok_or_else(|| {
-        Error::new(Kind::Usage, "the format of these bytes is not said").in_file(path)
-    })?;
-    let driver = driver_of(format)
-        .ok_or_else(|| Error::new(Kind::Unsupported, format!("{format} is not supported")))?;
+    let driver = probe(&*bytes, Path::new(""), spec.format).map_err(|error| error.in_file(path))?;
     let open = Open {
         source: bytes,
         companions: &NoCompanions,

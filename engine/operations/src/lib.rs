@@ -17,6 +17,7 @@
 
 pub mod apply;
 pub mod attach;
+mod base_link;
 pub mod check;
 pub mod child_pair;
 pub mod compare;
@@ -34,6 +35,7 @@ pub mod stored_image;
 
 pub use apply::{Apply, ApplyReport};
 pub use attach::{Attach, AttachReport};
+pub use base_link::UnlinkedBase;
 pub use check::{Check, CheckedImage, RepairInto, RepairReport};
 pub use child_pair::{Evidence, ProvenBy};
 pub use compare::{Compare, CompareReport, DifferingRun};

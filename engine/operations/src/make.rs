@@ -4,11 +4,12 @@ use imgdelta_core::{Bytes, Driver, Error, FileOffset, Format, Result};
 use imgdelta_delta::{self as delta, Manifest, manifest};
 use imgdelta_registry::{
     OpenSpec, OutputSpec, check_base_format, check_child, child_rule, driver_for,
-    formats_with_children, needs_search, new_parent,
+    formats_with_children, needs_search,
 };
 use serde::Serialize;
 
 use crate::{
+    base_link::{self, UnlinkedBase},
     context::{Context, Ids, Stage},
     disk::{Disk, DiskRef, own_layers},
     output::{ImageOutput, Target, shown},
@@ -61,6 +62,9 @@ pub struct ChildReport {
     /// Which folder must be searched to open the child by its link.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub search: Option<String>,
+    /// Why the child does not open by a link, if it does not: the base is a disk that none can name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unlinked: Option<UnlinkedBase>,
     /// Whether nothing was written.
     pub dry_run: bool,
     /// What the user should know.
@@ -96,7 +100,7 @@ impl Make {
     ///
     /// # Errors
     /// Usage, if the output may not be replaced or is an input; Unsupported, if the format has no such child (`no_children`,
-    /// `base_format`, `size_differs`, `sector_size`); those of the images; Host, if an input changed meanwhile; Interrupted.
+    /// `base_format`, `base_not_linkable`, `size_differs`, `sector_size`); those of the images; Host, if an input changed meanwhile; Interrupted.
     pub fn run(&self, context: &Context) -> Result<ChildReport> {
         let path = &self.output.spec.path;
         let driver = driver_for(&self.output.spec)?;
@@ -113,7 +117,7 @@ impl Make {
         check_child(driver, &base.traits(), &target.traits())
             .map_err(|error| error.in_file(path))?;
 
-        let parent = new_parent(&base.top, path)?;
+        let (parent, unlinked) = base_link::of_child(driver, &self.base, &base, path, context)?;
         let inputs = [&base, &target];
         let disk = target.chain.disk();
         let output = ImageOutput::begin(&self.output, disk, Some(parent), &inputs, context)?;
@@ -140,7 +144,7 @@ impl Make {
             size,
         )?;
         sink.write_at(FileOffset::ZERO, &manifest.to_json()?)?;
-        let mut report = self.report(driver, [&base, &target], &made, &manifest);
+        let mut report = self.report(driver, [&base, &target], &made, &manifest, unlinked);
         report.file_size = written.file_size();
         report.on_disk = written.on_disk()?;
         let (below, above) = own_layers(&base.chain, &target.chain);
@@ -157,6 +161,7 @@ impl Make {
         [base, target]: [&Disk; 2],
         made: &delta::Made,
         manifest: &Manifest,
+        unlinked: Option<UnlinkedBase>,
     ) -> ChildReport {
         let path = &self.output.spec.path;
         let same = manifest.base.content_id == manifest.result.content_id;
@@ -165,12 +170,11 @@ impl Make {
         if same {
             notes.push("base and target are the same disk: the child is empty".to_owned());
         }
-        if self.base.snapshot.is_some() {
-            notes.push(
-                "the base is a snapshot inside its file, which no link can name: use the child with 'apply' and --base-snapshot"
-                    .to_owned(),
-            );
-        }
+        notes.extend(unlinked.iter().map(|why| why.note(&base.top.path)));
+        let search = match unlinked {
+            Some(_) => None,
+            None => needs_search(path, &base.top.path).map(|folder| shown(&folder)),
+        };
         ChildReport {
             child: shown(path),
             format: driver.format.name(),
@@ -187,7 +191,8 @@ impl Make {
             bytes_changed: made.changed.0,
             layer_digest: manifest.child.layer_digest.clone(),
             base_from_memory: made.remembered,
-            search: needs_search(path, &base.top.path).map(|folder| shown(&folder)),
+            search,
+            unlinked,
             dry_run: self.output.dry_run,
             notes,
         }

@@ -10,13 +10,13 @@ use std::{
 };
 
 use imgdelta_core::{
-    AtomicFile, Bytes, Driver, FileOffset, ImageWriter, NewDisk, NewParent, Outputs, Result,
-    SECTOR, Sectors, Sink,
+    AtomicFile, Bytes, Driver, FileOffset, Format, ImageWriter, NewDisk, NewParent, Outputs,
+    Result, SECTOR, Sectors, Sink,
 };
 use imgdelta_delta::Convert;
 use imgdelta_registry::{
     AtomicFileSet, OpenSpec, OutputSpec, create_beside, create_in, create_stream, driver_for,
-    open_image, refuse_inputs,
+    is_raw_name, open_image, refuse_inputs,
 };
 
 use crate::{
@@ -79,8 +79,8 @@ pub(crate) struct ImageOutput {
     place: Place,
     /// The files beside the image that will be replaced: those of the new one have other names.
     replaced: Vec<PathBuf>,
-    /// What the image does not say of its disk.
-    unsaid: Option<String>,
+    /// What neither the image nor its name says.
+    unsaid: Vec<String>,
 }
 
 impl ImageOutput {
@@ -106,7 +106,7 @@ impl ImageOutput {
             driver,
             place: Place::Files(Box::new(output.drafts)),
             replaced,
-            unsaid: unsaid_sector(driver, &target.spec.path, disk),
+            unsaid: unsaid(driver, &target.spec.path, disk),
         })
     }
 
@@ -131,7 +131,7 @@ impl ImageOutput {
             driver,
             place: Place::Stream,
             replaced: Vec::new(),
-            unsaid: unsaid_sector(driver, &target.spec.path, disk),
+            unsaid: unsaid(driver, &target.spec.path, disk),
         })
     }
 
@@ -149,7 +149,7 @@ impl ImageOutput {
             driver,
             place: Place::Nowhere(nowhere),
             replaced: Vec::new(),
-            unsaid: unsaid_sector(driver, &target.spec.path, disk),
+            unsaid: unsaid(driver, &target.spec.path, disk),
         })
     }
 
@@ -171,7 +171,7 @@ pub(crate) struct WrittenImage {
     /// The names of the files that go with the image and are not its own.
     beside: Mutex<Vec<String>>,
     replaced: Vec<PathBuf>,
-    unsaid: Option<String>,
+    unsaid: Vec<String>,
 }
 
 impl WrittenImage {
@@ -228,6 +228,25 @@ impl WrittenImage {
         });
         Ok(unsaid.chain(left).collect())
     }
+}
+
+/// What neither an image nor its name says, and who reads it must know.
+fn unsaid(driver: &Driver, path: &Path, disk: NewDisk) -> Vec<String> {
+    let sector = unsaid_sector(driver, path, disk);
+    sector.into_iter().chain(unsaid_raw(driver, path)).collect()
+}
+
+/// What to say when nothing tells that a file is a raw disk.
+fn unsaid_raw(driver: &Driver, path: &Path) -> Option<String> {
+    let is_device =
+        std::fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_block_device());
+    let is_unsaid = driver.format == Format::Raw && !is_raw_name(path) && !is_device;
+    is_unsaid.then(|| {
+        format!(
+            "{}: nothing in the name says that it is a raw disk: it is read with --input-format raw",
+            path.display()
+        )
+    })
 }
 
 /// What to say when a disk has other sectors than usual and the format says nothing of sectors.

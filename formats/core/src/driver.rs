@@ -319,6 +319,9 @@ pub struct ChildRule {
     /// Whether a parent is looked for by its identity among all images of a folder when no hint leads to it: where a
     /// changed parent has another identity (VMDK, VDI), so that what is found is the one that the child was made over.
     pub searched: bool,
+    /// Whether a child knows its parent by a name alone, so that it can be given one that nobody opens: for a base that is a disk of which no
+    /// file tells by itself, as a snapshot inside of an image is.
+    pub by_name: bool,
 }
 
 /// Bytes to be written over a copy of an image.

@@ -200,6 +200,13 @@ impl Error {
         self
     }
 
+    /// Changes what to do next, where something was said: who knows the command that was typed spells its options right.
+    #[must_use]
+    pub fn map_hint(mut self, change: impl FnOnce(&str) -> String) -> Self {
+        self.0.hint = self.0.hint.take().map(|hint| change(&hint));
+        self
+    }
+
     /// What kind of failure it is.
     #[must_use]
     pub fn kind(&self) -> Kind {

@@ -64,6 +64,7 @@ pub static DRIVER: Driver = Driver {
         same_format: false,
         same_size: false,
         searched: false,
+        by_name: true,
     }),
     relink: Some(backing::relink),
     references: image::references,

@@ -17,7 +17,7 @@ use imgdelta_core::{
 use crate::{
     DRIVERS,
     atomic_file_set::AtomicFileSet,
-    probe::{Formats, extension, promised_foreign, unsupported},
+    probe::{Formats, extension, promised, unsupported},
 };
 
 /// What is to be written, and where.
@@ -178,7 +178,9 @@ impl Formats {
     /// The driver of the format that an output names.
     fn named_by(self, spec: &OutputSpec) -> Result<&'static Driver> {
         if let Some(format) = spec.format {
-            return self.driver(format);
+            let driver = self.driver(format)?;
+            self.check_name(driver, &spec.path, spec.existing)?;
+            return Ok(driver);
         }
         let extension = extension(&spec.path);
         let wanted = extension.as_deref().unwrap_or_default();
@@ -189,14 +191,73 @@ impl Formats {
         if let Some(driver) = by_extension {
             return Ok(driver);
         }
-        if let Some(foreign) = promised_foreign(wanted) {
-            return Err(unsupported(foreign.name).in_file(&spec.path));
+        if let Some(name) = promised(wanted) {
+            return Err(unsupported(name).in_file(&spec.path));
         }
         Err(Error::new(Kind::Usage, "the name does not say a format")
             .with_code("format_missing")
             .in_file(&spec.path)
             .with_hint(format!("say one with -f: {}", self.written())))
     }
+
+    /// As [`check_name`].
+    fn check_name(self, driver: &Driver, path: &Path, existing: Existing) -> Result<()> {
+        let Some(extension) = extension(path).filter(|_| existing == Existing::Keep) else {
+            return Ok(());
+        };
+        let own = extension.as_str();
+        // Any image may be called .img: what has a magic is known by it.
+        let is_named = |other: &&&Driver| {
+            other.promises.contains(&own)
+                || other.format != Format::Raw && other.extensions.contains(&own)
+        };
+        let named = match self.0.iter().find(is_named) {
+            Some(other) => Some(other.format.name()),
+            None => promised(own),
+        };
+        match named {
+            Some(named) if named != driver.format.name() && !is_device(path) => {
+                Err(contradicting(driver, named, path))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Refuses an image of the format of `driver` under a name that says another format: whoever reads it, imgdelta too, would refuse it or take it
+/// for something else. What may be replaced may also be called so.
+///
+/// # Errors
+/// Usage (`name_and_format`).
+pub fn check_name(driver: &Driver, path: &Path, existing: Existing) -> Result<()> {
+    Formats(DRIVERS).check_name(driver, path, existing)
+}
+
+fn is_device(path: &Path) -> bool {
+    let metadata = fs::metadata(path);
+    metadata.is_ok_and(|metadata| metadata.file_type().is_block_device())
+}
+
+/// A name and a format that do not go together, with both readings of what was meant.
+fn contradicting(driver: &Driver, named: &str, path: &Path) -> Error {
+    let format = driver.format.name();
+    let extension = driver.extensions.first().copied().unwrap_or(format);
+    let leave_out = match Format::of_name(named) {
+        Some(_) => {
+            format!("for a {named} leave out -f (the format of an input is --input-format); ")
+        }
+        None => String::new(),
+    };
+    Error::new(
+        Kind::Usage,
+        format!("the format is to be {format}, the name says {named}"),
+    )
+    .with_code("name_and_format")
+    .with_hint(format!(
+        "{leave_out}for a {format} call it {}; --force writes it as it is",
+        path.with_extension(extension).display()
+    ))
+    .in_file(path)
 }
 
 /// A pipe or a terminal has no room for an image, and a rename would put a file in its place.
@@ -287,10 +348,10 @@ mod tests {
             assert_eq!(driver_for(&spec(name))?.format, format, "{name}");
         }
         let asked = OutputSpec {
-            format: Some(Format::Raw),
-            ..spec("a.vhd")
+            format: Some(Format::Vhd),
+            ..spec("a.img")
         };
-        assert_eq!(driver_for(&asked)?.format, Format::Raw);
+        assert_eq!(driver_for(&asked)?.format, Format::Vhd);
         for name in ["a", "a.xyz", "raw", ".raw"] {
             let error = driver_for(&spec(name)).expect_err("it says nothing");
             assert_eq!(error.kind(), Kind::Usage, "{name}");
@@ -310,6 +371,61 @@ mod tests {
                 )
             )
         );
+        Ok(())
+    }
+
+    #[test]
+    fn a_name_and_a_format_that_contradict_each_other_are_refused() -> Result<()> {
+        let place = tempfile::tempdir().expect("a place");
+        let spec_of = |format, name: &str, existing| OutputSpec {
+            format: Some(format),
+            existing,
+            ..spec(place.path().join(name))
+        };
+        let owners = [
+            ("vhd", Some(Format::Vhd)),
+            ("AVHD", Some(Format::Vhd)),
+            ("vhdx", Some(Format::Vhdx)),
+            ("vmdk", Some(Format::Vmdk)),
+            ("vdi", Some(Format::Vdi)),
+            ("qcow2", Some(Format::Qcow2)),
+            ("raw", Some(Format::Raw)),
+            ("gz", None),
+            ("zip", None),
+            ("xz", None),
+        ];
+        for driver in DRIVERS {
+            for (extension, owner) in owners {
+                let name = format!("a.b.{extension}");
+                let asked = driver_for(&spec_of(driver.format, &name, Existing::Keep));
+                if owner == Some(driver.format) {
+                    assert_eq!(asked?.format, driver.format);
+                    continue;
+                }
+                let error = asked.expect_err(&name);
+                assert_eq!(
+                    (error.kind(), error.code()),
+                    (Kind::Usage, "name_and_format"),
+                    "{driver:?} {name}"
+                );
+                let hint = error.hint().unwrap_or_default();
+                assert!(hint.contains("--force"), "{hint}");
+                assert_eq!(hint.contains("--input-format"), owner.is_some(), "{hint}");
+                driver_for(&spec_of(driver.format, &name, Existing::Replace))?;
+            }
+            // These names say nothing.
+            for name in [
+                "a",
+                "a.img",
+                "a.bin",
+                "a.dd",
+                "a.iso",
+                "a.foo",
+                "web.example.org",
+            ] {
+                driver_for(&spec_of(driver.format, name, Existing::Keep))?;
+            }
+        }
         Ok(())
     }
 

@@ -23,6 +23,46 @@ pub(crate) static FOREIGN: &[Foreign] = &[
         promises: &["sparseimage"],
         claims: |peek| begins(peek, b"sprs"),
     },
+    Foreign {
+        name: "vma",
+        promises: &["vma"],
+        claims: |peek| begins(peek, b"VMA\0\0\0\0\x01"),
+    },
+    Foreign {
+        name: "ewf",
+        promises: &["e01", "ex01"],
+        claims: |peek| begins(peek, b"EVF\x09\r\n\xff\0") || begins(peek, b"EVF2\r\n\x81\0"),
+    },
+    Foreign {
+        name: "aff",
+        promises: &["aff"],
+        claims: |peek| begins(peek, b"AFF10\r\n\0"),
+    },
+    Foreign {
+        name: "wim",
+        promises: &["wim", "esd", "swm"],
+        claims: |peek| begins(peek, b"MSWIM\0\0\0"),
+    },
+    Foreign {
+        name: "bochs",
+        promises: &[],
+        claims: |peek| begins(peek, b"Bochs Virtual HD Image"),
+    },
+    Foreign {
+        name: "android-sparse",
+        promises: &["simg"],
+        claims: |peek| begins(peek, b"\x3a\xff\x26\xed\x01\0"),
+    },
+    Foreign {
+        name: "cloop",
+        promises: &["cloop"],
+        claims: |peek| begins(peek, b"#!/bin/sh\n#V2.0 Format"),
+    },
+    Foreign {
+        name: "partclone",
+        promises: &[],
+        claims: |peek| begins(peek, b"partclone-image"),
+    },
     // Formats that are left out of a build are no raw disks there either.
     #[cfg(not(feature = "vhd"))]
     Foreign {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use imgdelta_core::{Hint, HintKind, percent_decode};
 
-use crate::policy::Reason;
+use crate::{link::UNLINKED, policy::Reason};
 
 /// What a recorded path asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +43,9 @@ pub(crate) fn read(hint: &Hint) -> Result<Wish, Reason> {
     // Formats decode what they can; a name that is right in all but one letter is another name.
     if text.contains(char::REPLACEMENT_CHARACTER) {
         return Err(Reason::Text);
+    }
+    if text.starts_with(UNLINKED) {
+        return Err(Reason::Unlinked);
     }
     match hint.kind {
         HintKind::Path => unix(text),
@@ -170,6 +173,10 @@ mod tests {
         for text in ["json:{}", "nbd://h/x", "file:/etc/x", "fat:rw:/etc", "c:x"] {
             assert_eq!(read(text), Err(Reason::Protocol), "{text}");
         }
+        assert_eq!(
+            read("imgdelta-apply:base.qcow2 (its snapshot 'a/b')"),
+            Err(Reason::Unlinked)
+        );
         assert_eq!(read("b\u{fffd}se"), Err(Reason::Text));
         for text in ["", ".", "..", "a/..", "/", "//"] {
             assert_eq!(read(text), Err(Reason::Empty), "{text}");

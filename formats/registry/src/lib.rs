@@ -42,14 +42,14 @@ pub use child_rule::{
     DiskTraits, check_base_format, check_child, child_rule, formats_with_children,
 };
 pub use create::{
-    Output, OutputSpec, create, create_beside, create_in, create_stream, driver_for, driver_of_new,
-    written_formats,
+    Output, OutputSpec, check_name, create, create_beside, create_in, create_stream, driver_for,
+    driver_of_new, written_formats,
 };
 pub use layer::{OpenSpec, Opened, open_layer};
-pub use link::{needs_search, new_parent};
+pub use link::{needs_search, new_parent, unlinked_parent};
 pub use open::{MOST_LAYERS, OpenedRepair, check_image, open_chain, open_image, repair_image};
 pub use policy::{Candidate, Policy, Reason, Refused, candidates};
-pub use probe::probe;
+pub use probe::{is_raw_name, probe, refuse_packed};
 pub use references::references;
 
 /// Every format that can be read. Raw claims nothing by its bytes and stands last.

@@ -7,7 +7,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use imgdelta_core::{Error, Kind, NewParent, Result};
+use imgdelta_core::{Driver, Error, Kind, NewParent, Result};
 
 use crate::{layer::Opened, policy::folder_of};
 
@@ -27,6 +27,40 @@ pub fn new_parent(base: &Opened, child_place: &Path) -> Result<NewParent> {
         absolute: text(&real, &base.path)?,
         identity: facts.identity.clone(),
         details: facts.details.clone(),
+    })
+}
+
+/// What stands before the name of a base that must not be opened by the link: no reader knows it as a protocol, so each refuses it.
+pub(crate) const UNLINKED: &str = "imgdelta-apply:";
+
+/// What a child is to record of a base that no link can name, as a snapshot inside of `base`: a name that nobody opens, so that the child is not
+/// taken for one of another disk. `as_of` says in words which disk of that file it is.
+///
+/// # Errors
+/// Unsupported (`base_not_linkable`), if a child of the format of `driver` names its parent by more than that; those of [`new_parent`].
+pub fn unlinked_parent(
+    driver: &Driver,
+    base: &Opened,
+    as_of: &str,
+    child_place: &Path,
+) -> Result<NewParent> {
+    if !driver.child.is_some_and(|rule| rule.by_name) {
+        return Err(Error::new(
+            Kind::Unsupported,
+            format!(
+                "the base is {as_of}, and the link of a {} child would lead to another disk",
+                driver.format
+            ),
+        )
+        .with_code("base_not_linkable")
+        .in_file(&base.path));
+    }
+    let parent = new_parent(base, child_place)?;
+    let name = base.path.file_name().unwrap_or_default().to_string_lossy();
+    Ok(NewParent {
+        relative: None,
+        absolute: format!("{UNLINKED}{name} ({})", as_of.escape_debug()),
+        ..parent
     })
 }
 

@@ -96,6 +96,9 @@ pub enum Reason {
     /// A folder, a pipe, a device.
     #[error("is not a regular file")]
     NotRegular,
+    /// It stands for a base that no link can name.
+    #[error("is no link: the base is a disk of which its file does not tell by itself")]
+    Unlinked,
 }
 
 impl Policy {

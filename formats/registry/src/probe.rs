@@ -1,24 +1,48 @@
 //! Which format a file has: what the user says, else what its bytes and its name say, and when they disagree nobody guesses.
 //!
 //! Bytes alone make nobody safe: a guest can write any header to its raw disk. That is why a name that promises raw beats no magic but
-//! stops the work, and why the file of a parent is never probed (see [`open`](crate::open)).
+//! stops the work, and why the file of a parent is never probed (see [`open`](crate::open)). Nor is a file raw because nobody claims it: its
+//! name must allow that, and its bytes must not be those of an archive, a compressed file or a text.
 
 use std::path::Path;
 
 use imgdelta_core::{Claim, Driver, Error, Format, Kind, Peek, Result, Source};
+use imgdelta_packed::{Packing, piece::Piece, text::Text};
 
 use crate::{
     DRIVERS,
     foreign::{FOREIGN, Foreign},
 };
 
+/// Extensions under which a file that nobody claims is a raw disk, as is one that has none.
+pub(crate) const RAW_NAMES: &[&str] = &["raw", "img", "bin", "dd", "iso"];
+
 /// The driver for the file `source`, called `path`. `given` is `--input-format`, which always wins.
 ///
 /// # Errors
-/// Corrupt, if two formats claim the file or its name promises one that its bytes are not; Unsupported, if it is of a format that
-/// has no driver; Host, if the host cannot read.
+/// Corrupt, if two formats claim the file, its name promises one that its bytes are not, or neither says one; Unsupported, if it is of a
+/// format that has no driver, or packed; Host, if the host cannot read.
 pub fn probe(source: &dyn Source, path: &Path, given: Option<Format>) -> Result<&'static Driver> {
     Formats(DRIVERS).probe(source, path, given)
+}
+
+/// Whether a raw disk called `path` is taken for one when it is read: by its name, or because devices have none.
+#[must_use]
+pub fn is_raw_name(path: &Path) -> bool {
+    extension(path).is_none_or(|extension| RAW_NAMES.contains(&extension.as_str()))
+}
+
+/// Refuses bytes that begin as no disk does, before all of them are there. That they pass says nothing.
+///
+/// # Errors
+/// Unsupported, if they are those of a compressed file or an archive; Corrupt or Unsupported, if they are text.
+pub fn refuse_packed(start: &dyn Source, path: &Path) -> Result<()> {
+    let peek = Peek::of(start)?;
+    match (Packing::of(&peek), Text::of(&peek)) {
+        (Some(packing), _) => Err(packed(packing, path)),
+        (None, Some(text)) if start.len() >= Peek::REACH => Err(is_text(text)),
+        _ => Ok(()),
+    }
 }
 
 /// The formats that can be read. In one place so that tests can have others.
@@ -32,6 +56,8 @@ enum Claimant {
     Driver(&'static Driver),
     /// One who cannot.
     Foreign(&'static Foreign),
+    /// It is no image, but one may be in it.
+    Packing(&'static Packing),
 }
 
 impl Claimant {
@@ -40,6 +66,7 @@ impl Claimant {
         match self {
             Self::Driver(driver) => driver.format.name(),
             Self::Foreign(foreign) => foreign.name,
+            Self::Packing(packing) => packing.name,
         }
     }
 
@@ -49,6 +76,7 @@ impl Claimant {
         match self {
             Self::Driver(driver) => has(driver.extensions) || has(driver.promises),
             Self::Foreign(foreign) => has(foreign.promises),
+            Self::Packing(_) => false,
         }
     }
 }
@@ -79,17 +107,19 @@ impl Formats {
         let peek = Peek::of(source)?;
         let is_device = source.stamp()?.is_some_and(|stamp| stamp.is_device);
         // What a device is called says nothing of what is on it.
-        let promise = if is_device { None } else { self.promise(path) };
-        let claims = self.claims(&peek);
-        match claims.as_slice() {
-            [] => self.unclaimed(promise),
+        let name = if is_device { Path::new("") } else { path };
+        let promise = self.promise(name);
+        match self.claims(&peek).as_slice() {
+            [] => self.unclaimed(&peek, name, promise),
+            // A download that kept its name is still what it is.
+            [Claimant::Packing(packing)] => Err(packed(packing, path)),
             [one] => match promise {
                 Some(promise) if promise != one.name() && !one.is_called_as(path) => {
                     Err(disagreeing(promise, *one))
                 }
                 _ => match one {
                     Claimant::Driver(driver) => Ok(driver),
-                    Claimant::Foreign(foreign) => Err(unsupported(foreign.name)),
+                    other => Err(unsupported(other.name())),
                 },
             },
             several => Err(ambiguous(several)),
@@ -106,6 +136,7 @@ impl Formats {
         drivers
             .map(|driver| Claimant::Driver(driver))
             .chain(foreigners.map(Claimant::Foreign))
+            .chain(Packing::of(peek).map(Claimant::Packing))
             .collect()
     }
 
@@ -116,34 +147,49 @@ impl Formats {
         let driver = self.0.iter().find(|driver| has(driver.promises));
         match driver {
             Some(driver) => Some(driver.format.name()),
-            None => promised_foreign(&extension).map(|foreign| foreign.name),
+            None => promised(&extension),
         }
     }
 
-    /// The driver for a file that nobody claims: raw, unless its name says that it should be something else.
-    fn unclaimed(self, promise: Option<&'static str>) -> Result<&'static Driver> {
-        match promise {
-            Some(promise) if promise != Format::Raw.name() => Err(Error::new(
-                Kind::Corrupt,
-                format!("the name promises {promise}, the bytes are not {promise}"),
-            )
-            .with_code("magic")
-            .with_hint("if it is a raw disk, say --input-format raw")),
-            _ => self.driver(Format::Raw),
+    /// The driver for a file that nobody claims: raw, if its name allows that and its bytes are no text.
+    fn unclaimed(
+        self,
+        peek: &Peek,
+        name: &Path,
+        promise: Option<&'static str>,
+    ) -> Result<&'static Driver> {
+        let text = Text::of(peek);
+        if let Some(promise) = promise.filter(|promise| *promise != Format::Raw.name()) {
+            return Err(unkept(promise, peek, text));
+        }
+        if let Some(text) = text {
+            return Err(is_text(text));
+        }
+        if is_raw_name(name) {
+            return self.driver(Format::Raw);
+        }
+        match Piece::of(name) {
+            Some(piece) => Err(is_piece(&piece)),
+            None => Err(unknown(peek)),
         }
     }
 }
 
-/// The extension of `path` in lower case.
+/// The extension of `path` in lower case; `None` if there is none, or nothing in it.
 pub(crate) fn extension(path: &Path) -> Option<String> {
-    Some(path.extension()?.to_str()?.to_ascii_lowercase())
+    let extension = path.extension()?.to_string_lossy().to_ascii_lowercase();
+    (!extension.is_empty()).then_some(extension)
 }
 
-/// The format without a driver that `extension` promises.
-pub(crate) fn promised_foreign(extension: &str) -> Option<&'static Foreign> {
-    FOREIGN
+/// What `extension` promises of which no driver writes or reads.
+pub(crate) fn promised(extension: &str) -> Option<&'static str> {
+    let foreign = FOREIGN
         .iter()
-        .find(|foreign| foreign.promises.contains(&extension))
+        .find(|foreign| foreign.promises.contains(&extension));
+    match foreign {
+        Some(foreign) => Some(foreign.name),
+        None => Packing::promised_by(extension).map(|packing| packing.name),
+    }
 }
 
 /// There is no driver.
@@ -153,6 +199,84 @@ pub(crate) fn unsupported(name: &str) -> Error {
         format!("the format is {name}, which is not supported yet"),
     )
     .with_code("format_unsupported")
+}
+
+/// Whether a file that nobody claims may well be a raw disk: whole sectors, and if its name promises a format, more than zeros at its start.
+fn may_be_raw(peek: &Peek, is_promised: bool) -> bool {
+    let documents: [&[u8]; 6] = [
+        b"%PDF-",
+        b"\x89PNG\r\n",
+        b"\xff\xd8\xff",
+        b"\x7fELF",
+        b"GIF8",
+        b"SQLite format 3\0",
+    ];
+    let start = peek.start();
+    peek.len().0 > 0
+        && peek.len().0.is_multiple_of(512)
+        && Text::of(peek).is_none()
+        && !documents.iter().any(|magic| start.starts_with(magic))
+        && !(is_promised && start.iter().all(|byte| *byte == 0))
+}
+
+/// The hint of last resort, where it is likely to be right.
+fn with_raw_hint(error: Error, is_likely: bool) -> Error {
+    if is_likely {
+        error.with_hint("if it is a raw disk, say --input-format raw")
+    } else {
+        error
+    }
+}
+
+/// The name promises a format that the bytes are not.
+fn unkept(promise: &str, peek: &Peek, text: Option<Text>) -> Error {
+    let message = match text {
+        Some(text) => format!("the name promises {promise}, the file is {}", text.noun),
+        None => format!("the name promises {promise}, the bytes are not {promise}"),
+    };
+    let error = Error::new(Kind::Corrupt, message).with_code("magic");
+    with_raw_hint(error, may_be_raw(peek, true))
+}
+
+/// Neither the name nor the bytes say what it is.
+fn unknown(peek: &Peek) -> Error {
+    let message = "neither its name nor its bytes say which format it has";
+    let error = Error::new(Kind::Corrupt, message).with_code("format_unknown");
+    with_raw_hint(error, may_be_raw(peek, false))
+}
+
+/// A part of a disk is no disk.
+fn is_piece(piece: &Piece) -> Error {
+    let message = format!(
+        "is by its name one piece of {}, and a piece is no disk",
+        piece.whole.display()
+    );
+    Error::new(Kind::Unsupported, message)
+        .with_code("piece")
+        .with_hint(format!(
+            "put the pieces together: cat {} > {}",
+            piece.pattern(),
+            piece.whole.display()
+        ))
+}
+
+/// A disk may be in it, and it is none.
+fn packed(packing: &Packing, path: &Path) -> Error {
+    Error::new(
+        Kind::Unsupported,
+        format!("is {}, not a disk", packing.noun),
+    )
+    .with_code("packed")
+    .with_hint(format!(
+        "unpack it first: {} {}",
+        packing.unpacks,
+        path.display()
+    ))
+}
+
+/// Text is no disk.
+fn is_text(text: Text) -> Error {
+    Error::new(text.kind, format!("is {}, not a disk", text.noun)).with_code("text")
 }
 
 /// The name and the bytes of a file say different things.
@@ -179,10 +303,14 @@ fn ambiguous(claimants: &[Claimant]) -> Error {
 
 /// How the user can decide.
 fn which(names: &[&str]) -> String {
-    let choices: Vec<String> = names
+    let formats = names.iter().filter_map(|name| Format::of_name(name));
+    let mut formats: Vec<Format> = formats.collect();
+    if formats.is_empty() {
+        formats.push(Format::Raw);
+    }
+    let choices: Vec<String> = formats
         .iter()
-        .filter(|name| Format::of_name(name).is_some())
-        .map(|name| format!("--input-format {name}"))
+        .map(|format| format!("--input-format {format}"))
         .collect();
     format!(
         "a guest can write such bytes itself: decide with {}",

@@ -54,6 +54,7 @@ pub static DRIVER: Driver = Driver {
         // VirtualBox grows children: beyond the parent's end they are zero.
         same_size: false,
         searched: true,
+        by_name: false,
     }),
     relink: Some(relink::relink),
     references: image::references,

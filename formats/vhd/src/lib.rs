@@ -61,6 +61,7 @@ pub static DRIVER: Driver = Driver {
         same_format: true,
         same_size: true,
         searched: false,
+        by_name: false,
     }),
     relink: Some(relink::relink),
     references: image::references,

@@ -18,6 +18,8 @@ const BLOCK_SIZE: Bytes = Bytes::mib(2);
 const BLOCK_SIZES: std::ops::RangeInclusive<u64> = 4 << 10..=2 << 20;
 /// The largest disk that is written: 0xff000000 sectors, as Hyper-V and qemu have it.
 const MAX_SIZE: Bytes = Bytes::gib(2040);
+/// The disks that Azure takes: whole MiB from 20 MiB to 32 TiB, fixed. [Azure: Upload a VHD to Azure, managed disk limits]
+const AZURE: std::ops::RangeInclusive<u64> = 20 << 20..=32 << 40;
 /// Most blocks: 16 MiB of BAT, in the file and in memory.
 const MAX_BLOCKS: u64 = 1 << 22;
 
@@ -189,7 +191,7 @@ fn take_creator(options: &mut Options) -> Result<[u8; 4]> {
 /// The size by the rule that the user chose.
 fn sized(asked: Bytes, sizing: &str) -> Result<Bytes> {
     let size = match sizing {
-        "azure" => asked.round_up(Bytes::mib(1)),
+        "azure" => return azure_size(asked),
         // A disk that no geometry holds is read by its current size everywhere.
         "chs" => Geometry::that_holds(asked)
             .map_or_else(|| asked.round_up(Bytes(SECTOR)), Geometry::size),
@@ -206,6 +208,24 @@ fn sized(asked: Bytes, sizing: &str) -> Result<Bytes> {
         .with_hint("choose a format for larger disks, such as qcow2"));
     }
     Ok(size)
+}
+
+/// The smallest disk that holds `asked` and that Azure takes. A fixed image has no table that would end at 2040 GiB.
+fn azure_size(asked: Bytes) -> Result<Bytes> {
+    let size = asked.max(Bytes(*AZURE.start())).round_up(Bytes::mib(1));
+    if AZURE.contains(&size.0) {
+        return Ok(size);
+    }
+    Err(Error::new(
+        Kind::Unsupported,
+        format!(
+            "the disk has {} bytes, Azure takes disks of {} to {}",
+            asked.0,
+            Bytes(*AZURE.start()),
+            Bytes(*AZURE.end())
+        ),
+    )
+    .with_code("vhd_azure_size"))
 }
 
 /// Windows opens no child whose size is not its parent's.

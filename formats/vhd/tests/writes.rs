@@ -172,10 +172,11 @@ fn sizes_follow_the_rule_that_was_asked_for() -> Tested {
         size_of(4 << 20, &["size=chs", "subformat=fixed"])?.0,
         4_212_736
     );
-    assert_eq!(
-        size_of(1_000_001, &["size=azure"])?,
-        (1 << 20, (1 << 20) + S)
-    );
+    // Whole MiB, and at least 20 of them.
+    let mib = |count: u64| (count << 20, (count << 20) as usize + S);
+    assert_eq!(size_of(1_000_001, &["size=azure"])?, mib(20));
+    assert_eq!(size_of(20 << 20, &["size=azure"])?, mib(20));
+    assert_eq!(size_of((20 << 20) + 1, &["size=azure"])?, mib(21));
     assert_eq!(
         size_of(1 << 20, &["size=chs", "creator=qemu"])?.0,
         1_079_296
@@ -207,7 +208,14 @@ fn what_cannot_be_written_is_refused_before_anything_is() {
         absolute: format!("/{}", "x".repeat(300)),
         ..base.clone()
     };
-    let rows: [(Bytes, &[&str], Option<NewParent>, Kind); 15] = [
+    let rows: [(Bytes, &[&str], Option<NewParent>, Kind); 17] = [
+        (
+            Bytes(Bytes::gib(32 << 10).0 + 1),
+            &["size=azure"],
+            None,
+            Kind::Unsupported,
+        ),
+        (Bytes(u64::MAX), &["size=azure"], None, Kind::Unsupported),
         (Bytes::gib(2041), &[], None, Kind::Unsupported),
         (
             Bytes::gib(2041),

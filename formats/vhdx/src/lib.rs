@@ -60,6 +60,7 @@ pub static DRIVER: Driver = Driver {
         same_format: true,
         same_size: false,
         searched: true,
+        by_name: false,
     }),
     relink: Some(relink::relink),
     references: meta::references,

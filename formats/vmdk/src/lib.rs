@@ -70,6 +70,7 @@ pub static DRIVER: Driver = Driver {
         same_format: true,
         same_size: true,
         searched: true,
+        by_name: false,
     }),
     relink: Some(relink::relink),
     references: image::references,

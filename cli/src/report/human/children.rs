@@ -39,10 +39,16 @@ impl Text for ChildReport {
                 "the base lies in another folder: --search {folder} opens the child by its link"
             ))?;
         }
-        page.line(format_args!(
-            "at the site: imgdelta attach {} -b {}",
-            self.child, self.base.path
-        ))
+        match &self.unlinked {
+            Some(why) => page.line(format_args!(
+                "at the site: imgdelta apply {} -b {} {} -o IMAGE",
+                self.child, self.base.path, why.options
+            )),
+            None => page.line(format_args!(
+                "at the site: imgdelta attach {} -b {}",
+                self.child, self.base.path
+            )),
+        }
     }
 }
 

@@ -151,7 +151,7 @@ impl Add {
 /// What would become of an image: the same refusals, as far as nothing has to be written for them.
 fn foresee(repository: &Repository, spec: &AddSpec, context: &Context) -> Result<(Image, bool)> {
     let listing = repository.list()?;
-    let disk = Disk::open(&spec.image)?;
+    let disk = Disk::open(&repository.as_added(spec, &listing))?;
     let name = match &spec.name {
         Some(name) => name.clone(),
         None => name_of(&spec.image.path)?,

@@ -73,6 +73,10 @@ impl Repository {
     /// As [`add`](Self::add), with the records as they are now.
     fn add_once(&self, add: &Add, run: &Run<'_>) -> Result<Added> {
         let listing = self.list_finished(run)?;
+        let add = &Add {
+            image: self.as_added(add, &listing),
+            ..add.clone()
+        };
         let disk = Disk::open(&add.image)?;
         let name = match &add.name {
             Some(name) => name.clone(),

@@ -1,11 +1,11 @@
 //! Opens images of a repository. Whether its content is what the record says is not looked at.
 
-use imgdelta_core::{Error, FileVersion, Kind, Result};
+use imgdelta_core::{Error, FileVersion, Format, Kind, Result};
 use imgdelta_delta::digest_cache::LeafReader;
 use imgdelta_operations::Disk;
 use imgdelta_registry::{OpenSpec, Policy};
 
-use super::{Repository, record::Record};
+use super::{Add, Repository, listing::Listing, record::Record};
 
 impl Repository {
     /// Opens an image of the repository. Its parents may lie anywhere below the repository's folder.
@@ -47,6 +47,36 @@ impl Repository {
             policy: self.policy(),
             ..OpenSpec::default()
         })
+    }
+
+    /// How a file is opened that may be recorded here: as `spec` says, and where that says no format, in the recorded one, whatever the file is
+    /// called or its guest has written.
+    #[must_use]
+    pub(super) fn as_recorded(&self, spec: &OpenSpec, listing: &Listing) -> OpenSpec {
+        let record = self.record_of(&spec.path, listing);
+        // Another image may have taken the place of one that is known by its bytes.
+        let is_known = |record: &&Record| {
+            record.format == Format::Raw
+                || FileVersion::at(&spec.path)
+                    .zip(record.files.first())
+                    .is_some_and(|(now, file)| file.is_unchanged(&now))
+        };
+        let format = record.filter(is_known).map(|record| record.format);
+        OpenSpec {
+            format: spec.format.or(format),
+            ..spec.clone()
+        }
+    }
+
+    /// How an image that is to be added is opened: one that is taken in a second time in its recorded format. A copy is made of what the file is
+    /// by its name and bytes, whatever else it is recorded as.
+    #[must_use]
+    pub fn as_added(&self, add: &Add, listing: &Listing) -> OpenSpec {
+        if add.in_place {
+            self.as_recorded(&add.image, listing)
+        } else {
+            add.image.clone()
+        }
     }
 
     /// What an image of the repository may name: any file of it.

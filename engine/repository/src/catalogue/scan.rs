@@ -53,11 +53,11 @@ impl Repository {
     /// Host, if the folder cannot be read; Busy; Interrupted. What is wrong with one image is a finding, not a failure.
     pub fn scan(&self, run: &Run<'_>) -> Result<Scanned> {
         let mut scanned = Scanned::default();
-        let mut candidates = self.candidates(&mut scanned)?;
+        let mut listing = self.list_finished(run)?;
+        let mut candidates = self.candidates(&listing, &mut scanned)?;
         candidates.sort_by(|one, two| (one.depth, &one.path).cmp(&(two.depth, &two.path)));
         let mut waiting: Vec<Arrival> = Vec::new();
         let mut depth = 0;
-        let mut listing = self.list_finished(run)?;
         let mut names = Names::of(&listing);
         let _together = run.work.watch.together();
         let mut left = candidates.as_slice();
@@ -95,7 +95,7 @@ impl Repository {
     pub fn unrecorded(&self) -> Result<Vec<PathBuf>> {
         let listing = self.list()?;
         let mut scanned = Scanned::default();
-        let candidates = self.candidates(&mut scanned)?;
+        let candidates = self.candidates(&listing, &mut scanned)?;
         let candidates = candidates.into_iter().map(|candidate| candidate.path);
         let faults = scanned.faults.into_iter().map(|(path, _)| path);
         let mut found: Vec<PathBuf> = candidates.chain(faults).collect();
@@ -127,7 +127,7 @@ impl Repository {
 
     /// Proves one image, unless it is known.
     fn look(&self, candidate: &Candidate, listing: &Listing, run: &Run<'_>) -> Result<Looked> {
-        let spec = self.spec_of(&candidate.path);
+        let spec = self.spec_of(&candidate.path, listing);
         let disk = Disk::open(&spec)?;
         if let Some(record) = self.record_of(&candidate.path, listing) {
             if self.is_untouched(record, disk.top_versions()) {
@@ -209,7 +209,7 @@ impl Repository {
     }
 
     /// The files that are images, each once: extents of others are none.
-    fn candidates(&self, scanned: &mut Scanned) -> Result<Vec<Candidate>> {
+    fn candidates(&self, listing: &Listing, scanned: &mut Scanned) -> Result<Vec<Candidate>> {
         let mut files = Vec::new();
         walk(&self.rooms.folder, 0, &mut files)?;
         files.sort();
@@ -217,17 +217,17 @@ impl Repository {
         let mut extents: HashSet<(u64, u64)> = HashSet::new();
         let mut faults = Vec::new();
         for path in files {
-            if !is_image(&path) {
+            if !is_image(&path) && self.record_of(&path, listing).is_none() {
                 continue;
             }
-            match Disk::open(&self.spec_of(&path)) {
+            match Disk::open(&self.spec_of(&path, listing)) {
                 Ok(disk) => {
                     let others = disk.top_versions().iter().skip(1);
                     extents.extend(others.map(|stamp| (stamp.device, stamp.inode)));
                     let depth = disk.chain.layers().len();
                     candidates.push(Candidate { path, depth });
                 }
-                Err(error) => faults.push((path, error)),
+                Err(error) => faults.push((path, spelled(error))),
             }
         }
         let is_own = |path: &Path| {
@@ -240,14 +240,34 @@ impl Repository {
         Ok(candidates)
     }
 
-    /// How a file below the repository's folder is opened before it is known.
-    fn spec_of(&self, path: &Path) -> OpenSpec {
-        OpenSpec {
+    /// How a file below the repository's folder is opened: in its recorded format, or as its name and bytes say.
+    fn spec_of(&self, path: &Path, listing: &Listing) -> OpenSpec {
+        let spec = OpenSpec {
             path: path.to_owned(),
             policy: self.policy(),
             ..OpenSpec::default()
-        }
+        };
+        self.as_recorded(&spec, listing)
     }
+}
+
+/// The error with a next step that there is: a scan is told no format.
+fn spelled(error: Error) -> Error {
+    if !error
+        .hint()
+        .is_some_and(|hint| hint.contains("--input-format"))
+    {
+        return error;
+    }
+    let file = error.place().file.clone().unwrap_or_default();
+    error.map_hint(|hint| {
+        let said = hint.split("--input-format ").nth(1).unwrap_or("raw");
+        let format = said.split_whitespace().next().unwrap_or("raw");
+        format!(
+            "if it is an image, 'imgdelta repo add {} --in-place --input-format {format}' takes it in",
+            file.display()
+        )
+    })
 }
 
 /// What was found of a file that is an image.

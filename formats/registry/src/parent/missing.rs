@@ -7,7 +7,28 @@ use std::path::Path;
 use imgdelta_core::{Error, Identity, Kind};
 
 use super::{Finder, Passed};
-use crate::layer::Opened;
+use crate::{
+    layer::Opened,
+    policy::{Reason, Refused},
+};
+
+/// Whether the child was made so that no link of it leads anywhere.
+fn is_unlinked(refused: &[Refused]) -> bool {
+    refused.iter().any(|one| one.reason == Reason::Unlinked)
+}
+
+/// Why such a child does not open, and what it is good for.
+fn unlinked(refused: &[Refused]) -> Error {
+    let message = "its base is a disk that no link can name: it opens with its base only";
+    let error = Error::new(Kind::Chain, message)
+        .with_code("parent_unlinked")
+        .with_hint(
+            "'imgdelta apply' makes a full image of it and its base, 'imgdelta attach' links it to an image that is that disk",
+        );
+    refused
+        .iter()
+        .fold(error, |error, one| error.with_detail(one.to_string()))
+}
 
 impl Finder<'_> {
     /// Why there is no parent: the most telling of what was wrong with the candidates.
@@ -29,6 +50,7 @@ impl Finder<'_> {
         }
         let mut error = match other {
             Some(other) => other,
+            None if is_unlinked(&refused) => return unlinked(&refused).in_file(&child),
             None if !refused.is_empty() => Error::new(
                 Kind::Reference,
                 "names its parent by a path that is not followed",

@@ -38,15 +38,7 @@ fn bytes_say_the_format_and_names_only_whether_that_is_expected() {
     let fixed = VhdSpec::fixed(Recipe::small(1 << 16)).build();
     let dynamic = VhdSpec::dynamic(Recipe::small(1 << 16), 1 << 16).build();
     for name in [
-        "x",
-        "x.img",
-        "x.bin",
-        "x.dd",
-        "x.raw",
-        "x.RAW",
-        "x.iso",
-        "x.qcow2.001",
-        ".vhd",
+        "x", "x.img", "x.bin", "x.dd", "x.raw", "x.RAW", "x.iso", ".vhd",
     ] {
         assert_eq!(verdict(name, &plain), Ok(Format::Raw), "{name}");
     }
@@ -142,8 +134,6 @@ fn formats_without_a_driver_are_known_by_name_and_never_raw() {
         }
         assert_eq!(verdict("x.raw", &guest(at, magic)), Err((3, "ambiguous")));
     }
-    // A read-write .dmg is raw.
-    assert_eq!(verdict("x.dmg", &guest(0, b"")), Ok(Format::Raw));
 }
 
 #[test]
@@ -162,6 +152,106 @@ fn both_versions_of_qcow_are_known_by_their_number_and_share_their_extensions() 
     assert_eq!(error.kind(), Kind::Corrupt);
 }
 
+/// The hint that goes with a refusal.
+fn hint(name: &str, bytes: &[u8]) -> Option<String> {
+    let error = probe(&MemSource(bytes.to_vec()), Path::new(name), None).err()?;
+    error.hint().map(str::to_owned)
+}
+
+#[test]
+fn what_nobody_claims_is_raw_only_under_a_name_that_allows_it() {
+    let plain = guest(0, b"");
+    for name in [
+        "web.example.org",
+        "x.001x",
+        "x.qcow2.bak",
+        "x.hdd",
+        "x.dmg",
+        "x.qcow2.01",
+        "x.\u{e9}",
+    ] {
+        assert_eq!(verdict(name, &plain), Err((3, "format_unknown")), "{name}");
+        let hint = hint(name, &plain).unwrap_or_default();
+        assert!(hint.contains("--input-format raw"), "{name}: {hint}");
+    }
+    // No disk has half a sector, nor is a document one.
+    assert_eq!(hint("web.example.org", &plain[..700]), None);
+    assert_eq!(hint("report.pdf", &guest(0, b"%PDF-1.7")), None);
+    assert_eq!(
+        hint("x.vhd", &[0; 4096]),
+        None,
+        "zeros are no sign of a disk"
+    );
+    assert!(hint("x.vhd", &plain).is_some());
+    assert_eq!(verdict("x.", &plain), Ok(Format::Raw));
+}
+
+#[test]
+fn what_a_disk_was_packed_in_is_no_disk() {
+    let magics: [&[u8]; 8] = [
+        b"\x1f\x8b\x08\0\0\0\0\0",
+        b"\xfd7zXZ\0\0\x04",
+        b"\x28\xb5\x2f\xfd\x04\0",
+        b"BZh91AY&SY\0\0",
+        b"PK\x03\x04\x14\0",
+        b"7z\xbc\xaf\x27\x1c\0\x04",
+        b"\x04\x22\x4d\x18\x64",
+        b"MSCF\0\0\0\0",
+    ];
+    for magic in magics {
+        for name in ["x", "x.raw", "x.img", "x.iso", "x.vhd", "x.unknown"] {
+            let packed = guest(0, magic);
+            assert_eq!(
+                verdict(name, &packed),
+                Err((4, "packed")),
+                "{name} {magic:?}"
+            );
+            let hint = hint(name, &packed).unwrap_or_default();
+            assert!(hint.ends_with(name) && !hint.contains("raw "), "{hint}");
+        }
+    }
+    // A name that promises one is not kept by other bytes, and a disk in it is not guessed.
+    for name in [
+        "x.gz", "x.xz", "x.zst", "x.bz2", "x.ova", "x.tar", "x.zip", "x.7z",
+    ] {
+        assert_eq!(verdict(name, &guest(0, b"")), Err((3, "magic")), "{name}");
+        assert_eq!(verdict(name, &qcow2()), Err((3, "ambiguous")), "{name}");
+    }
+    // A footer behind an archive's head: one of both was put there by a guest.
+    let mut fixed = VhdSpec::fixed(Recipe::small(1 << 16)).build();
+    fixed[..4].copy_from_slice(b"PK\x03\x04");
+    assert_eq!(verdict("x.vhd", &fixed), Err((3, "ambiguous")));
+}
+
+#[test]
+fn text_is_no_disk() {
+    let ovf =
+        b"<?xml version=\"1.0\"?><Envelope xmlns=\"http://schemas.dmtf.org/ovf/envelope/1\"/>";
+    for name in ["x", "x.ovf", "x.img", "x.raw"] {
+        assert_eq!(verdict(name, ovf), Err((4, "text")), "{name}");
+        assert_eq!(
+            verdict(name, b"404: Not Found\n"),
+            Err((3, "text")),
+            "{name}"
+        );
+        assert_eq!(hint(name, ovf), None);
+    }
+    assert_eq!(
+        verdict("x.vhd", b"<!doctype html><p>gone</p>"),
+        Err((3, "magic"))
+    );
+}
+
+#[test]
+fn a_piece_of_a_disk_is_no_disk() {
+    let plain = guest(0, b"");
+    for name in ["x.001", "x.000", "x.img.002", "x.vmdk.000000001"] {
+        assert_eq!(verdict(name, &plain), Err((4, "piece")), "{name}");
+    }
+    let hint = hint("x.001", &plain).unwrap_or_default();
+    assert_eq!(hint, "put the pieces together: cat x.??? > x");
+}
+
 #[test]
 fn what_the_user_says_wins_over_everything() -> Result<()> {
     let place = Place::new();
@@ -173,6 +263,10 @@ fn what_the_user_says_wins_over_everything() -> Result<()> {
         ("a.raw", qcow2()),
         ("b.vhdx", guest(0, b"vhdxfile")),
         ("c.qcow2", guest(0, b"")),
+        ("d.img.gz", guest(0, b"\x1f\x8b\x08")),
+        ("e.example.org", guest(0, b"")),
+        ("f.001", guest(0, b"")),
+        ("g.img", b"text\n".to_vec()),
     ] {
         let path = place.put(name, &bytes);
         let opened = open_image(&as_raw(path))?;
