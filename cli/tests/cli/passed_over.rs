@@ -44,10 +44,10 @@ fn data_under_clear_bits_of_a_vhd_are_told_and_read_if_that_is_asked_for() {
     place.write("whole.raw", &whole);
     place.write("shown.raw", &shown);
     let told = "unused hold data: 4, in 2 blocks";
-    let said = said(&place, "convert hides.vhd -o plain.raw");
+    let text = said(&place, "convert hides.vhd -o plain.raw");
     assert!(
-        said.contains(told) && said.contains("bitmap=ignore"),
-        "{said}"
+        text.contains(told) && text.contains("bitmap=ignore"),
+        "{text}"
     );
     assert!(place.read("plain.raw") == shown);
     for line in [
@@ -60,12 +60,12 @@ fn data_under_clear_bits_of_a_vhd_are_told_and_read_if_that_is_asked_for() {
         assert!(run.err.contains(told), "{line}: {run:?}");
     }
     // As qemu reads it.
-    let said = said(
+    let text = said(
         &place,
         "convert hides.vhd -o other.raw --input-option bitmap=ignore",
     );
-    assert!(!said.contains(told), "{said}");
-    assert!(said.contains("bitmaps were ignored"), "{said}");
+    assert!(!text.contains(told), "{text}");
+    assert!(text.contains("bitmaps were ignored"), "{text}");
     assert!(place.read("other.raw") == whole);
     place.ok("check hides.vhd -q --input-option bitmap=ignore");
     assert_eq!(place.run("check hides.vhd").exit, 1);
@@ -74,8 +74,8 @@ fn data_under_clear_bits_of_a_vhd_are_told_and_read_if_that_is_asked_for() {
         "sound.vhd",
         &VhdSpec::dynamic(recipe(), BLOCK as u32).build(),
     );
-    let said = said(&place, "convert sound.vhd -o sound.raw");
-    assert!(!said.contains("unused"), "{said}");
+    let text = said(&place, "convert sound.vhd -o sound.raw");
+    assert!(!text.contains("unused"), "{text}");
 }
 
 #[test]
@@ -118,8 +118,8 @@ fn clusters_and_blocks_that_share_a_place_are_told_with_their_count() {
             format!("make -b {name}.raw -t {name} -o {name}.child.qcow2"),
             format!("compare {name} {name}.raw"),
         ] {
-            let said = said(&place, &line);
-            assert!(said.contains(kind) && said.contains(more), "{line}: {said}");
+            let text = said(&place, &line);
+            assert!(text.contains(kind) && text.contains(more), "{line}: {text}");
         }
         assert_eq!(place.run(&format!("check {name}")).exit, 1);
     }
@@ -139,9 +139,9 @@ fn bits_that_mean_nothing_are_told() {
         file.put(at, &odd.to_le_bytes());
     }
     place.write("odd.vhdx", &file.bytes());
-    let said = said(&place, "convert odd.vhdx -o odd.raw");
-    assert!(said.contains("reserved bits of BAT entry 0"), "{said}");
-    assert!(said.contains("and 1 more like it"), "{said}");
+    let text = said(&place, "convert odd.vhdx -o odd.raw");
+    assert!(text.contains("reserved bits of BAT entry 0"), "{text}");
+    assert!(text.contains("and 1 more like it"), "{text}");
 }
 
 #[test]

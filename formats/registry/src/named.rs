@@ -41,6 +41,10 @@ impl Image for Named {
             .map_err(|error| self.named(error))
     }
 
+    fn passed_over(&self) -> Result<Vec<String>> {
+        self.image.passed_over().map_err(|error| self.named(error))
+    }
+
     fn compressed_unit(&self) -> Option<Bytes> {
         self.image.compressed_unit()
     }
