@@ -96,7 +96,7 @@ pub(crate) struct Compare {
         hide_short_help = true
     )]
     other_snapshot: Option<String>,
-    /// Take FILE as B's parent, whatever it records (repeatable, nearest first).
+    /// Take FILE as B's parent instead of looking for it (repeatable, nearest first).
     #[arg(
         long,
         value_name = "FILE",

@@ -31,7 +31,7 @@ pub(crate) struct Parents {
     /// Look for files that an image names in DIR too (repeatable).
     #[arg(long, value_name = "DIR", help_heading = "Input")]
     search: Vec<PathBuf>,
-    /// Take FILE as the parent, whatever the image records (repeatable, nearest first).
+    /// Take FILE as the parent instead of looking for it; it must have the identity that the image records (repeatable, nearest first).
     #[arg(
         long,
         value_name = "FILE",
@@ -39,7 +39,10 @@ pub(crate) struct Parents {
         hide_short_help = true
     )]
     parent: Vec<PathBuf>,
-    /// The format of a backing file where the image does not record it.
+    /// Take a parent that has another identity than the image records: the disk may be the right one all the same; a note says so.
+    #[arg(long, help_heading = "Input", hide_short_help = true)]
+    accept_parent_id: bool,
+    /// The format of a parent where the image does not record it, or --parent names it, instead of what its bytes say.
     #[arg(long, value_name = "FMT", value_parser = format, help_heading = "Input", hide_short_help = true)]
     backing_format: Option<Format>,
 }
@@ -51,6 +54,7 @@ impl Parents {
             search: self.search.clone(),
             parent: parent.unwrap_or(&self.parent).to_vec(),
             backing_format: self.backing_format,
+            accept_parent_id: self.accept_parent_id,
         }
     }
 }

@@ -64,7 +64,7 @@ pub(crate) struct Make {
     /// Where the parents of the base are.
     #[command(flatten)]
     parents: Parents,
-    /// Take FILE as the target's parent, whatever it records (repeatable, nearest first).
+    /// Take FILE as the target's parent instead of looking for it (repeatable, nearest first).
     #[arg(
         long,
         value_name = "FILE",

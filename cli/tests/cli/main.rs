@@ -21,6 +21,7 @@ mod hyperv;
 mod json;
 mod keeps;
 mod lines;
+mod links;
 mod machines;
 mod medium;
 mod names;

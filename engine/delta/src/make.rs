@@ -177,6 +177,22 @@ impl Make<'_> {
         self.finish(sink, shape, expected)
     }
 
+    /// What ids are made of: the content, and what the base is called. Of two children with the same content, as nights without a change
+    /// make them one over the other, neither may be called as the other.
+    fn seed(&self, content: &[u8]) -> [u8; 32] {
+        let mut seed = Sha256::new()
+            .chain_update(b"imgdelta child 2")
+            .chain_update(content);
+        let base = self.base.layers().first().map(|top| top.image.facts());
+        let names = base.map(|facts| facts.identity.iter().chain(&facts.aliases));
+        for name in names.into_iter().flatten() {
+            let name = name.to_string();
+            seed.update((name.len() as u64).to_le_bytes());
+            seed.update(name);
+        }
+        seed.finalize().into()
+    }
+
     fn finish(&self, sink: Sink, shape: Shape, expected: Sides<ContentId>) -> Result<Made> {
         let Sink {
             base,
@@ -196,17 +212,12 @@ impl Make<'_> {
         {
             return Err(damaged_memory());
         }
-        let seed = match &proofs {
-            Some((base, target, _)) => Sha256::new()
-                .chain_update(b"imgdelta child 1")
-                .chain_update(base.id.0.0)
-                .chain_update(target.id.0.0)
-                .finalize()
-                .into(),
-            None => seed.finish(),
+        let content = match &proofs {
+            Some((base, target, _)) => [base.id.0.0, target.id.0.0].concat(),
+            None => seed.finish().to_vec(),
         };
         writer.finish(&Seal {
-            seed: self.work.seed(seed),
+            seed: self.work.seed(self.seed(&content)),
             time: self.work.time,
         })?;
         let remembered = expected.base.is_some();

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use imgdelta_core::{Error, Kind, Result, fs::committed_at};
+use imgdelta_core::{Error, Identity, Kind, Result, fs::committed_at};
 use imgdelta_delta::{Chain, Layer, Manifest, manifest};
 use imgdelta_registry::{OpenSpec, open_chain};
 use serde::Serialize;
@@ -33,6 +33,8 @@ pub enum ProvenBy {
     Memory,
     /// Only the identity that the child records of its parent.
     Identity,
+    /// The user's word alone: the child records another identity.
+    Nothing,
 }
 
 /// A child and its base, open.
@@ -46,22 +48,28 @@ pub(crate) struct ChildPair {
     pub(crate) disk: Chain,
     /// What proves them; `None` if only the identity was asked for.
     pub(crate) manifest: Option<Manifest>,
+    /// What is said of a base whose identity is not the recorded one, and which was accepted.
+    accepted: Option<String>,
 }
 
 impl ChildPair {
-    /// Opens both, and the manifest. With the identity alone, that is checked here.
+    /// Opens both, and the manifest. With the identity alone, that is checked here; another one is accepted only where the child's policy accepts
+    /// another identity of its parent, which then does without a manifest where none is there.
     pub(crate) fn open(child: &OpenSpec, base: &OpenSpec, evidence: &Evidence) -> Result<Self> {
         let (child_spec, base_spec) = (child, base);
         let child = Disk::open_alone(child_spec)?;
+        let accepts = child_spec.policy.accept_parent_id;
         let manifest = match evidence {
+            Evidence::ManifestBeside if accepts && !stands_beside(&child_spec.path) => None,
             Evidence::ManifestBeside => Some(beside(&child_spec.path)?),
             Evidence::ManifestAt(path) => Some(Manifest::read(path)?),
             Evidence::Identity => None,
         };
         let base = Disk::open(base_spec)?;
-        if manifest.is_none() {
-            require_identity(&child, &base)?;
-        }
+        let accepted = match manifest {
+            Some(_) => None,
+            None => require_identity(&child, &base, accepts)?,
+        };
         let layer = Layer::new(child.top.image.clone(), child.top.id.clone());
         let disk = Chain::over(layer, &base.chain)?;
         Ok(Self {
@@ -69,6 +77,7 @@ impl ChildPair {
             base,
             disk,
             manifest,
+            accepted,
         })
     }
 
@@ -77,6 +86,7 @@ impl ChildPair {
         match self.manifest {
             Some(_) if is_remembered => ProvenBy::Memory,
             Some(_) => ProvenBy::Content,
+            None if self.accepted.is_some() => ProvenBy::Nothing,
             None => ProvenBy::Identity,
         }
     }
@@ -92,7 +102,9 @@ impl ChildPair {
     pub(crate) fn notes(&self) -> Vec<String> {
         let mut notes = self.child.notes();
         notes.extend(self.base.notes());
-        if self.manifest.is_none() {
+        if let Some(accepted) = &self.accepted {
+            notes.push(accepted.clone());
+        } else if self.manifest.is_none() {
             notes.push(
                 "only the identity that the child records was checked, not the content".to_owned(),
             );
@@ -154,10 +166,16 @@ pub(crate) fn distrust(error: Error) -> Error {
     }
 }
 
+/// Whether a manifest stands beside a child.
+fn stands_beside(child: &Path) -> bool {
+    let path = manifest::place_of(child);
+    path.exists() || committed_at(&path).is_some()
+}
+
 /// The manifest beside a child.
 fn beside(child: &Path) -> Result<Manifest> {
     let path = manifest::place_of(child);
-    if !path.exists() && committed_at(&path).is_none() {
+    if !stands_beside(child) {
         return Err(Error::new(
             Kind::Chain,
             "has no manifest, so nothing can be proven",
@@ -172,8 +190,8 @@ fn beside(child: &Path) -> Result<Manifest> {
     Manifest::read(&path)
 }
 
-/// Makes sure that the child records the base's identity.
-fn require_identity(child: &Disk, base: &Disk) -> Result<()> {
+/// Makes sure that the child records the base's identity, or says what is accepted instead.
+fn require_identity(child: &Disk, base: &Disk, accepts: bool) -> Result<Option<String>> {
     let refused = |what: String| {
         Error::new(Kind::Chain, what)
             .with_code("identity")
@@ -190,25 +208,35 @@ fn require_identity(child: &Disk, base: &Disk) -> Result<()> {
         ))
         .with_hint("bring the manifest along")
     };
-    if link.identities.is_empty() {
+    let mut wanted = link.identities.iter().filter(|one| !one.is_null());
+    let facts = base.facts();
+    if wanted.clone().any(|wanted| facts.is_called(wanted)) {
+        return Ok(None);
+    }
+    let wanted = wanted.by_ref().map(Identity::to_string);
+    let wanted = wanted.collect::<Vec<_>>().join(" or ");
+    if !accepts && wanted.is_empty() || link.identities.is_empty() {
         return Err(nothing(child.facts().format.name()));
     }
-    let found = base
-        .facts()
-        .identity
-        .as_ref()
-        .ok_or_else(|| nothing(base.facts().format.name()))?;
-    if link
-        .identities
-        .iter()
-        .any(|wanted| base.facts().is_called(wanted))
-    {
-        return Ok(());
+    let found = facts.identity.as_ref().map(Identity::to_string);
+    if accepts {
+        return Ok(Some(format!(
+            "{} has {}, {} was made over {}: taken for its base as --accept-parent-id says, nothing of it was proven",
+            base.path(),
+            found.as_deref().unwrap_or("no identity"),
+            child.path(),
+            if wanted.is_empty() {
+                "one without identity"
+            } else {
+                &wanted
+            },
+        )));
     }
-    let wanted: Vec<String> = link.identities.iter().map(ToString::to_string).collect();
+    let found = found.ok_or_else(|| nothing(facts.format.name()))?;
     Err(
         refused("the base's identity is not the one that the child records".to_owned())
-            .with_detail(format!("needed {}", wanted.join(" or ")))
-            .with_detail(format!("given  {found}")),
+            .with_detail(format!("needed {wanted}"))
+            .with_detail(format!("given  {found}"))
+            .with_hint("if it is the right disk all the same, --accept-parent-id takes it"),
     )
 }

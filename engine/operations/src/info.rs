@@ -261,7 +261,7 @@ fn recorded(hint: &Hint) -> RecordedPath {
     RecordedPath {
         field: hint.field,
         kind: match hint.kind {
-            HintKind::Path => "path",
+            HintKind::Path | HintKind::AnyPath => "path",
             HintKind::WindowsPath => "windows path",
             HintKind::FileUrl => "file url",
             HintKind::Name => "name",

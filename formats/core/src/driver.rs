@@ -316,12 +316,14 @@ pub struct ChildRule {
     pub same_format: bool,
     /// Whether the parent's disk must have the child's size.
     pub same_size: bool,
-    /// Whether a parent is looked for by its identity among all images of a folder when no hint leads to it: where a
-    /// changed parent has another identity (VMDK, VDI), so that what is found is the one that the child was made over.
+    /// Whether a parent is looked for by its identity among all images of a folder when no hint leads to it.
     pub searched: bool,
     /// Whether a child knows its parent by a name alone, so that it can be given one that nobody opens: for a base that is a disk of which no
     /// file tells by itself, as a snapshot inside of an image is.
     pub by_name: bool,
+    /// Whether the parent is of the format that its bytes say, as a child records none. Where one does (qcow2), a parent of which nothing is
+    /// recorded is not looked at: a guest can write any header to its raw disk, and no identity would prove it wrong.
+    pub probed: bool,
 }
 
 /// Bytes to be written over a copy of an image.

@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+use uuid::Uuid;
+
 use crate::{Bytes, Error, Extent, FileOffset, Format, Kind, Result, Source, State, VirtOffset};
 
 /// One open layer.
@@ -156,10 +158,13 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Whether a child that names its parent so means this image.
+    /// Whether a child that names its parent so means this image. Children may be of another format: VirtualBox makes them, and names
+    /// images of all formats by their UUIDs.
     #[must_use]
     pub fn is_called(&self, wanted: &Identity) -> bool {
-        self.identity.as_ref() == Some(wanted) || self.aliases.contains(wanted)
+        let mut own = self.identity.iter().chain(&self.aliases);
+        let uuid = wanted.uuid();
+        own.any(|own| own == wanted || uuid.is_some() && own.uuid() == uuid)
     }
 }
 
@@ -185,6 +190,45 @@ pub struct Identity {
     pub value: String,
 }
 
+impl Identity {
+    /// The kind of a VHD's: bytes in order. VirtualBox takes them for a UUID in the order of Windows.
+    pub const UNIQUE_ID: &'static str = "unique id";
+    /// The kind of VirtualBox's, without the image's state.
+    pub const UUID: &'static str = "UUID";
+    /// The kind of VirtualBox's with the state, which changes when the image is written to: `UUID / UUID`.
+    pub const UUIDS: &'static str = "UUIDs";
+
+    /// Whether it is the null id, which formats write where there is none: many images have it, so it proves nothing.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        !self
+            .value
+            .bytes()
+            .any(|byte| byte.is_ascii_alphanumeric() && byte != b'0')
+    }
+
+    /// The same image in whatever state; `None` where states have no names.
+    #[must_use]
+    pub fn in_any_state(&self) -> Option<Self> {
+        let (image, _) = self.value.split_once(" / ")?;
+        (self.kind == Self::UUIDS).then(|| Self {
+            kind: Self::UUID,
+            value: image.to_owned(),
+        })
+    }
+
+    /// The UUID by which VirtualBox knows the image, whatever its format.
+    fn uuid(&self) -> Option<Uuid> {
+        let uuid = Uuid::try_parse(&self.value).ok()?;
+        let uuid = match self.kind {
+            Self::UNIQUE_ID => Uuid::from_bytes_le(uuid.into_bytes()),
+            Self::UUID => uuid,
+            _ => return None,
+        };
+        (!uuid.is_nil()).then_some(uuid)
+    }
+}
+
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.kind, self.value)
@@ -194,12 +238,15 @@ impl fmt::Display for Identity {
 /// How a child names its parent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ParentLink {
-    /// The parent's format, where the child records it or its own format implies it.
+    /// The parent's format: what the child records, else the child's own, of which a parent usually is
+    /// (see [`ChildRule::probed`](crate::ChildRule::probed)); `None` where nothing says it.
     pub format: Option<Format>,
     /// Where it may be, best first. A hint is text from the image: nothing opens it but the reference policy.
     pub hints: Vec<Hint>,
     /// Which identities the parent may have; empty where the format records none.
     pub identities: Vec<Identity>,
+    /// Whether a raw disk, which has no identity, is meant as well: a null unique id in a VHD. Such an identity proves nothing.
+    pub or_raw: bool,
 }
 
 /// A path as an image records it. It is never opened before the reference policy has seen it.
@@ -216,12 +263,49 @@ pub struct Hint {
 /// How a recorded path is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HintKind {
-    /// A path of this kind of system: relative to the image's folder, or absolute.
+    /// A path of this kind of system: relative to the image's folder, or absolute. What stands before a colon is a protocol, as it is to qemu.
     Path,
+    /// A path of whichever system the image comes from; there are no protocols.
+    AnyPath,
     /// A Windows path: backslashes, drive letters, UNC.
     WindowsPath,
     /// A `file:` URL.
     FileUrl,
     /// Only a name, or a path of which only the name is of use.
     Name,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(kind: &'static str, value: &str) -> Identity {
+        let value = value.to_owned();
+        Identity { kind, value }
+    }
+
+    #[test]
+    fn virtualbox_knows_the_images_of_all_formats_by_one_uuid() {
+        let vhd = identity(Identity::UNIQUE_ID, "98ffed15-1d49-1d44-954c-92c2c0b3772a");
+        let other = identity(Identity::UUID, "15edff98-491d-441d-954c-92c2c0b3772a");
+        assert_eq!(vhd.uuid(), other.uuid());
+        assert!(vhd.uuid().is_some());
+        let swapped = identity(Identity::UUID, &vhd.value);
+        assert_ne!(vhd.uuid(), swapped.uuid());
+        let state = identity(Identity::UUIDS, &format!("{} / {}", other.value, vhd.value));
+        assert_eq!(state.in_any_state(), Some(other));
+        assert_eq!(vhd.in_any_state(), None);
+        let cid = identity("CID", "98ffed15");
+        assert_eq!(cid.uuid(), None);
+    }
+
+    #[test]
+    fn a_null_id_is_known_in_every_spelling() {
+        let null = "00000000-0000-0000-0000-000000000000";
+        assert!(identity("UUIDs", &format!("{null} / {null}")).is_null());
+        assert!(identity("CID", "00000000").is_null());
+        assert!(!identity("CID", "0000000a").is_null());
+        let nobody = identity(Identity::UUID, null);
+        assert_eq!(nobody.uuid(), None);
+    }
 }

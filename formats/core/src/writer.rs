@@ -166,7 +166,7 @@ pub struct Placed {
 /// What is known only when all has been placed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seal {
-    /// What ids are made of: the same for the same disk, or random if the user asked for new ids.
+    /// What ids are made of: the same for the same disk, of a child over the same base; or random if the user asked for new ids.
     pub seed: [u8; 32],
     /// The time stamp to record, in seconds since 1970: `SOURCE_DATE_EPOCH`, else `None`.
     pub time: Option<u64>,

@@ -76,6 +76,7 @@ impl Meta {
                 text: name,
             }],
             identities: Vec::new(),
+            or_raw: false,
         })
     }
 

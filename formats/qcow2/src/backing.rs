@@ -50,6 +50,7 @@ impl Backing {
                 text: self.name.clone(),
             }],
             identities: Vec::new(),
+            or_raw: false,
         })
     }
 }

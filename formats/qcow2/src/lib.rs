@@ -65,6 +65,7 @@ pub static DRIVER: Driver = Driver {
         same_size: false,
         searched: false,
         by_name: true,
+        probed: false,
     }),
     relink: Some(backing::relink),
     references: image::references,

@@ -44,7 +44,7 @@ fn entries_that_need_nothing_are_held_to_the_file_too() -> Result<()> {
     for (word, code) in [
         (1, None),
         (CLUSTER | 1, None),
-        (past - CLUSTER | 1, None),
+        ((past - CLUSTER) | 1, None),
         (past | 1, Some("qcow2_data_past_end")),
         (1 << 40 | 1, Some("qcow2_data_past_end")),
         (CLUSTER | 0x201, Some("qcow2_unaligned")),

@@ -73,6 +73,7 @@ impl Meta {
                 text: name,
             }],
             identities: Vec::new(),
+            or_raw: false,
         })
     }
 

@@ -4,15 +4,16 @@
 //! check and then the opening. Whether the path may be looked at has been decided before.
 
 use std::{
+    ffi::{OsStr, OsString},
     fs::{self, File},
     io,
-    os::fd::OwnedFd,
-    path::Path,
+    os::{fd::OwnedFd, unix::ffi::OsStrExt},
+    path::{Path, PathBuf},
 };
 
 use imgdelta_core::fs::committed_at;
 use rustix::{
-    fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2},
+    fs::{CWD, Dir, FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2},
     io::Errno,
 };
 
@@ -122,12 +123,47 @@ fn open_by_check(root: &Path, inside: &Path) -> Result<File, Miss> {
 }
 
 /// The path of `inside` below `root` with all links followed.
-fn real_inside(root: &Path, inside: &Path) -> Result<std::path::PathBuf, Miss> {
+fn real_inside(root: &Path, inside: &Path) -> Result<PathBuf, Miss> {
     let real = fs::canonicalize(root.join(inside)).map_err(io_miss)?;
     let root = fs::canonicalize(root).map_err(io_miss)?;
     match real.strip_prefix(&root) {
         Ok(inside) if !inside.as_os_str().is_empty() => Ok(inside.to_owned()),
         _ => Err(Miss::Refused(Reason::Link)),
+    }
+}
+
+/// The first `most` names in the folder `inside` below `root`, or in `root` itself where that is empty, in no order; nothing, if there is no such
+/// folder there. A link may stand on the way as long as it leads to a place below `root`.
+pub(crate) fn names(root: &Path, inside: &Path, most: usize) -> Vec<OsString> {
+    let Some(folder) = open_folder(root, inside) else {
+        return Vec::new();
+    };
+    let entries = Dir::new(folder).into_iter().flatten();
+    let names = entries.map_while(|entry| entry.ok());
+    let names = names.map(|entry| OsStr::from_bytes(entry.file_name().to_bytes()).to_owned());
+    names
+        .filter(|name| name != "." && name != "..")
+        .take(most)
+        .collect()
+}
+
+/// Opens a folder below `root`, or `root` itself.
+fn open_folder(root: &Path, inside: &Path) -> Option<OwnedFd> {
+    const FOLDER: OFlags = OFlags::RDONLY
+        .union(OFlags::DIRECTORY)
+        .union(OFlags::CLOEXEC);
+    let own = openat(CWD, root, FOLDER, Mode::empty()).ok()?;
+    if inside.as_os_str().is_empty() {
+        return Some(own);
+    }
+    match walk(&own, inside, FOLDER) {
+        Ok(folder) => Some(folder),
+        Err(Errno::XDEV) => walk(&own, &real_inside(root, inside).ok()?, FOLDER).ok(),
+        Err(Errno::NOSYS | Errno::PERM | Errno::INVAL) => {
+            let inside = real_inside(root, inside).ok()?;
+            openat(&own, &inside, FOLDER | OFlags::NOFOLLOW, Mode::empty()).ok()
+        }
+        Err(_) => None,
     }
 }
 

@@ -28,39 +28,94 @@ pub(crate) struct Way {
     pub(crate) down: PathBuf,
 }
 
-/// Reads `hint`.
-///
-/// # Errors
-/// The reason why nobody will follow it.
-pub(crate) fn read(hint: &Hint) -> Result<Wish, Reason> {
+/// Reads `hint`: what it may mean, the likeliest first. A reason says why nobody will follow one meaning; another may still be good.
+pub(crate) fn read(hint: &Hint) -> Vec<Result<Wish, Reason>> {
     let text = hint.text.as_str();
-    if text.is_empty() {
-        return Err(Reason::Empty);
-    }
-    if text.chars().any(char::is_control) {
-        return Err(Reason::Control);
-    }
-    // Formats decode what they can; a name that is right in all but one letter is another name.
-    if text.contains(char::REPLACEMENT_CHARACTER) {
-        return Err(Reason::Text);
+    if let Some(flaw) = flaw(text) {
+        return vec![Err(flaw)];
     }
     if text.starts_with(UNLINKED) {
-        return Err(Reason::Unlinked);
+        return vec![Err(Reason::Unlinked)];
     }
     match hint.kind {
-        HintKind::Path => unix(text),
+        HintKind::Path => path(text),
+        HintKind::AnyPath => any_path(text),
         HintKind::WindowsPath => windows(text),
-        HintKind::FileUrl => url(text),
-        HintKind::Name => Ok(Wish::Named(name(text)?, None)),
+        HintKind::FileUrl => vec![url(text)],
+        HintKind::Name => vec![name(text).map(|name| Wish::Named(name, None))],
     }
 }
 
-/// A path of this kind of system. Whatever stands before a colon is a protocol, as it is to qemu: `json:`, `nbd:`, `fat:`.
-fn unix(text: &str) -> Result<Wish, Reason> {
-    let head = text.split('/').next().unwrap_or_default();
-    if head.contains(':') {
-        return Err(Reason::Protocol);
+/// What no path may hold.
+fn flaw(text: &str) -> Option<Reason> {
+    if text.is_empty() {
+        return Some(Reason::Empty);
     }
+    if text.chars().any(char::is_control) {
+        return Some(Reason::Control);
+    }
+    // Formats decode what they can; a name that is right in all but one letter is another name.
+    text.contains(char::REPLACEMENT_CHARACTER)
+        .then_some(Reason::Text)
+}
+
+/// A path as qemu takes it, on this kind of system or on Windows. Whatever stands before a colon is a protocol: `json:`, `nbd:`, `fat:`.
+fn path(text: &str) -> Vec<Result<Wish, Reason>> {
+    if is_drive_path(text) {
+        return windows(text);
+    }
+    match behind_file(text) {
+        // qemu cuts the word off, and takes the rest as it stands.
+        Some(rest) if !rest.starts_with("//") => vec![unix(rest)],
+        Some(_) => vec![url(text)],
+        None if head(text).contains(':') => vec![Err(Reason::Protocol)],
+        None => either(text),
+    }
+}
+
+/// A path of whichever system.
+fn any_path(text: &str) -> Vec<Result<Wish, Reason>> {
+    if is_drive_path(text) || text.starts_with("\\\\") {
+        return windows(text);
+    }
+    if behind_file(text).is_some() {
+        return or_name(text, url(text));
+    }
+    if head(text).contains(':') {
+        return or_name(text, Err(Reason::Protocol));
+    }
+    either(text)
+}
+
+/// A path of this kind of system, where a backslash is a letter; else one of Windows.
+fn either(text: &str) -> Vec<Result<Wish, Reason>> {
+    let mut all = vec![unix(text)];
+    if text.contains('\\') {
+        all.extend(windows(text));
+    }
+    all
+}
+
+/// A path of Windows: a drive, a server or a device is of another machine, and only the name in it is of use here.
+fn windows(text: &str) -> Vec<Result<Wish, Reason>> {
+    let text = text.replace('\\', "/");
+    let other = if is_of_a_volume(&text) {
+        Some(Reason::OtherMachine)
+    } else {
+        text.starts_with("//").then_some(Reason::Server)
+    };
+    if other.is_some() {
+        return vec![name(&text).map(|name| Wish::Named(name, other))];
+    }
+    // Windows has no such name, so it is a protocol or a stream beside a file's content; but other systems have.
+    if head(&text).contains(':') {
+        return or_name(&text, Err(Reason::Protocol));
+    }
+    vec![unix(&text)]
+}
+
+/// A path of this kind of system.
+fn unix(text: &str) -> Result<Wish, Reason> {
     let way = way(text)?;
     Ok(if text.starts_with('/') {
         Wish::Absolute(Path::new("/").join(way.down))
@@ -69,47 +124,70 @@ fn unix(text: &str) -> Result<Wish, Reason> {
     })
 }
 
-/// A path of Windows: a drive, a server or a device is of another machine, and only the name in it is of use here.
-fn windows(text: &str) -> Result<Wish, Reason> {
-    let text = text.replace('\\', "/");
-    let has_drive = text
-        .strip_prefix(|first: char| first.is_ascii_alphabetic())
-        .is_some_and(|rest| rest.starts_with(':'));
-    if has_drive || text.starts_with("//") {
-        return Ok(Wish::Named(name(&text)?, Some(Reason::OtherMachine)));
-    }
-    // No name on Windows has a colon: it is a protocol, or a stream beside a file's content.
-    if text.contains(':') {
-        return Err(Reason::Protocol);
-    }
-    unix(&text)
+/// A text with a colon in its first part: the name of a file, if there is one, and else what it would mean otherwise.
+fn or_name(text: &str, otherwise: Result<Wish, Reason>) -> Vec<Result<Wish, Reason>> {
+    let name = (!text.contains('/')).then(|| unix(text));
+    name.into_iter().chain([otherwise]).collect()
 }
 
-/// A `file:` URL, as Virtual PC for Mac writes them: `file://localhost/Volumes/Disks/base.vhd`.
+/// Whether it is a path of Windows, with slashes, on a drive or a volume of its machine: `C:/vms/base.vhd`, `//?/Volume{...}/vms/base.vhd`.
+fn is_of_a_volume(text: &str) -> bool {
+    let verbatim = text.strip_prefix("//?/").unwrap_or(text);
+    let is_volume = |word: &str| word.eq_ignore_ascii_case("volume{");
+    behind_drive(verbatim).is_some()
+        || verbatim.len() < text.len() && verbatim.get(..7).is_some_and(is_volume)
+}
+
+/// A `file:` URL: `file://localhost/Volumes/Disks/base.vhd` as Virtual PC for Mac writes them, `file://./base.vhd` as blktap does.
 fn url(text: &str) -> Result<Wish, Reason> {
-    let scheme = text.get(..5).ok_or(Reason::Protocol)?;
-    if !scheme.eq_ignore_ascii_case("file:") {
-        return Err(Reason::Protocol);
-    }
-    let rest = text.get(5..).unwrap_or_default();
+    let rest = behind_file(text).ok_or(Reason::Protocol)?;
+    let is_relative =
+        |rest: &str| rest.starts_with("./") || rest.starts_with("../") || !rest.contains('/');
     let path = match rest.strip_prefix("//") {
+        None => rest,
+        Some(rest) if is_relative(rest) => rest,
         Some(rest) => {
-            let (host, _) = rest.split_once('/').ok_or(Reason::Url)?;
+            let host = head(rest);
             if !host.is_empty() && !host.eq_ignore_ascii_case("localhost") {
                 return Err(Reason::Host);
             }
             rest.get(host.len()..).unwrap_or_default()
         }
-        None => rest,
     };
     let path = percent_decode(path).map_err(|_| Reason::Url)?;
-    if path.chars().any(char::is_control) {
-        return Err(Reason::Control);
+    match flaw(&path) {
+        Some(Reason::Empty) => return Err(Reason::Url),
+        Some(flaw) => return Err(flaw),
+        None => {}
     }
-    if !path.starts_with('/') {
-        return Err(Reason::Url);
+    match path.strip_prefix('/').filter(|path| is_drive_path(path)) {
+        Some(path) => Ok(Wish::Named(name(path)?, Some(Reason::OtherMachine))),
+        None => unix(&path),
     }
-    Ok(Wish::Absolute(Path::new("/").join(way(&path)?.down)))
+}
+
+/// What stands before the first slash.
+fn head(text: &str) -> &str {
+    text.split('/').next().unwrap_or_default()
+}
+
+/// What stands behind `file:`.
+fn behind_file(text: &str) -> Option<&str> {
+    let scheme = text.get(..5)?;
+    scheme
+        .eq_ignore_ascii_case("file:")
+        .then(|| text.get(5..))?
+}
+
+/// What stands behind a drive of Windows.
+fn behind_drive(text: &str) -> Option<&str> {
+    text.strip_prefix(|first: char| first.is_ascii_alphabetic())?
+        .strip_prefix(':')
+}
+
+/// Whether it is a path from the root of a drive: also where other colons mean a protocol, no protocol has one letter.
+fn is_drive_path(text: &str) -> bool {
+    behind_drive(text).is_some_and(|rest| rest.starts_with(['/', '\\']))
 }
 
 /// The path without detours. Windows resolves `..` in the text too, and a kernel that walks below a folder comes to the same place or
@@ -135,7 +213,8 @@ fn way(text: &str) -> Result<Way, Reason> {
 
 /// The last part of a path of any system.
 fn name(text: &str) -> Result<PathBuf, Reason> {
-    let name = text.rsplit(['/', '\\', ':']).find(|part| !part.is_empty());
+    let path = behind_drive(text).unwrap_or(text);
+    let name = path.rsplit(['/', '\\']).find(|part| !part.is_empty());
     match name {
         None | Some("." | "..") => Err(Reason::Empty),
         Some(name) => Ok(PathBuf::from(name)),
@@ -146,7 +225,14 @@ fn name(text: &str) -> Result<PathBuf, Reason> {
 mod tests {
     use super::*;
 
+    /// The only meaning.
     fn of(kind: HintKind, text: &str) -> Result<Wish, Reason> {
+        let mut all = all(kind, text);
+        assert_eq!(all.len(), 1, "{text}: {all:?}");
+        all.remove(0)
+    }
+
+    fn all(kind: HintKind, text: &str) -> Vec<Result<Wish, Reason>> {
         read(&Hint {
             field: "test",
             kind,
@@ -163,14 +249,17 @@ mod tests {
 
     #[test]
     fn paths_are_read_without_detours() {
-        let read = |text| of(HintKind::Path, text);
+        let read = |text: &str| of(HintKind::Path, text);
         assert_eq!(read("base.raw"), relative(0, "base.raw"));
         assert_eq!(read("./a//b/../base.raw"), relative(0, "a/base.raw"));
         assert_eq!(read("a/../../../base"), relative(2, "base"));
         assert_eq!(read("/a/../../etc/x"), Ok(Wish::Absolute("/etc/x".into())));
         assert_eq!(read("./odd:name"), relative(0, "odd:name"));
-        assert_eq!(read("back\\slash"), relative(0, "back\\slash"));
-        for text in ["json:{}", "nbd://h/x", "file:/etc/x", "fat:rw:/etc", "c:x"] {
+        assert_eq!(read("file:base.raw"), relative(0, "base.raw"));
+        assert_eq!(read("file:/etc/%41"), Ok(Wish::Absolute("/etc/%41".into())));
+        assert_eq!(read("file:///etc/x"), Ok(Wish::Absolute("/etc/x".into())));
+        assert_eq!(read("file://h/etc/x"), Err(Reason::Host));
+        for text in ["json:{}", "nbd://h/x", "raw:file:x", "fat:rw:/etc", "c:x"] {
             assert_eq!(read(text), Err(Reason::Protocol), "{text}");
         }
         assert_eq!(
@@ -188,28 +277,65 @@ mod tests {
 
     #[test]
     fn of_a_windows_path_with_a_drive_only_the_name_is_of_use() {
-        let read = |text| of(HintKind::WindowsPath, text);
+        let read = |text: &str| of(HintKind::WindowsPath, text);
         let named = |name: &str| Ok(Wish::Named(name.into(), Some(Reason::OtherMachine)));
+        let served = |name: &str| Ok(Wish::Named(name.into(), Some(Reason::Server)));
         assert_eq!(read(".\\a\\base.vhd"), relative(0, "a/base.vhd"));
         assert_eq!(read("..\\base.vhd"), relative(1, "base.vhd"));
         assert_eq!(read("C:\\vms\\base.vhd"), named("base.vhd"));
         assert_eq!(read("c:base.vhd"), named("base.vhd"));
-        assert_eq!(read("\\\\host\\share\\base.vhd"), named("base.vhd"));
+        assert_eq!(read("\\\\host\\share\\base.vhd"), served("base.vhd"));
         assert_eq!(read("\\\\?\\C:\\base.vhd"), named("base.vhd"));
-        assert_eq!(read("\\\\.\\PhysicalDrive0"), named("PhysicalDrive0"));
+        assert_eq!(read("\\\\?\\Volume{26a2}\\base.vhd"), named("base.vhd"));
+        assert_eq!(read("\\\\?\\UNC\\host\\base.vhd"), served("base.vhd"));
+        assert_eq!(read("\\\\.\\PhysicalDrive0"), served("PhysicalDrive0"));
         assert_eq!(
             read("/vms/base.vhd"),
             Ok(Wish::Absolute("/vms/base.vhd".into()))
         );
-        assert_eq!(read("base.vhd:stream"), Err(Reason::Protocol));
         assert_eq!(read("http://h/base.vhd"), Err(Reason::Protocol));
         assert_eq!(read("C:\\.."), Err(Reason::Empty));
-        assert_eq!(read("C:"), named("C"));
+        assert_eq!(read("C:"), Err(Reason::Empty));
+        // A name with colons in it has no drive, whatever Windows thinks of it.
+        let noon = "full-2026-11-29T12:00:00.vhd";
+        assert_eq!(read(&format!(".\\{noon}")), relative(0, noon));
+        assert_eq!(
+            read(&format!("\\vms\\{noon}")),
+            Ok(Wish::Absolute(format!("/vms/{noon}").into()))
+        );
+        for text in ["base.vhd:stream", noon] {
+            let both = [relative(0, text), Err(Reason::Protocol)];
+            assert_eq!(all(HintKind::WindowsPath, text), both);
+            assert_eq!(all(HintKind::AnyPath, text), both);
+        }
+        assert_eq!(of(HintKind::Name, noon), Ok(Wish::Named(noon.into(), None)));
+    }
+
+    #[test]
+    fn a_path_with_backslashes_is_a_name_first_and_then_one_of_windows() {
+        for kind in [HintKind::Path, HintKind::AnyPath] {
+            assert_eq!(
+                all(kind, "back\\slash"),
+                [relative(0, "back\\slash"), relative(0, "back/slash")]
+            );
+            assert_eq!(all(kind, "..\\x"), [relative(0, "..\\x"), relative(1, "x")]);
+            for text in ["C:\\vms\\x", "d:/vms/x"] {
+                let name = Wish::Named("x".into(), Some(Reason::OtherMachine));
+                assert_eq!(of(kind, text), Ok(name), "{text}");
+            }
+        }
+        let name = Wish::Named("x".into(), Some(Reason::Server));
+        assert_eq!(of(HintKind::AnyPath, "\\\\host\\x"), Ok(name));
+        assert_eq!(of(HintKind::AnyPath, "nbd://h/x"), Err(Reason::Protocol));
+        assert_eq!(
+            of(HintKind::AnyPath, "/vms/x"),
+            Ok(Wish::Absolute("/vms/x".into()))
+        );
     }
 
     #[test]
     fn a_file_url_is_decoded_before_it_is_judged() {
-        let read = |text| of(HintKind::FileUrl, text);
+        let read = |text: &str| of(HintKind::FileUrl, text);
         let absolute = |path: &str| Ok(Wish::Absolute(path.into()));
         assert_eq!(read("file:///a/b%20c.vhd"), absolute("/a/b c.vhd"));
         assert_eq!(read("file://localhost/a.vhd"), absolute("/a.vhd"));
@@ -226,8 +352,21 @@ mod tests {
             assert_eq!(read(text), Err(Reason::Control), "{text}");
         }
         assert_eq!(read("http://localhost/a"), Err(Reason::Protocol));
+        let name = Wish::Named("a.vhd".into(), Some(Reason::OtherMachine));
+        assert_eq!(read("file:///C:/vms/a.vhd"), Ok(name));
         for text in [
+            "file://./a.vhd",
+            "file:./a.vhd",
             "file:a.vhd",
+            "file://a.vhd",
+        ] {
+            assert_eq!(read(text), relative(0, "a.vhd"), "{text}");
+        }
+        assert_eq!(read("file://./b/a%20b.vhd"), relative(0, "b/a b.vhd"));
+        assert_eq!(read("file://../a.vhd"), relative(1, "a.vhd"));
+        assert_eq!(read("file://%2e%2e"), Err(Reason::Empty));
+        for text in [
+            "file:",
             "file://",
             "file:///a%4",
             "file:///%zz",

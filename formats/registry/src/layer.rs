@@ -105,7 +105,7 @@ impl Layer<'_> {
     pub(crate) fn open(self, policy: &Policy) -> Result<Opened> {
         let (driver, path) = (self.driver, self.path.to_path_buf());
         let stamp = self.source.opened().cloned();
-        let (image, id) = self.hand_to(policy, |open| open_layer(driver, open))?;
+        let ((image, id), notes) = self.hand_to(policy, |open| open_layer(driver, open))?;
         Ok(Opened {
             image: Arc::new(Named {
                 image,
@@ -115,11 +115,11 @@ impl Layer<'_> {
             driver,
             path,
             stamp,
-            notes: Vec::new(),
+            notes,
         })
     }
 
-    /// Hands it to one of its driver's functions.
+    /// Hands it to one of its driver's functions; what comes back, and what the user should know of how its other files were found.
     ///
     /// # Errors
     /// Those of the function, with the layer's path.
@@ -127,14 +127,15 @@ impl Layer<'_> {
         self,
         policy: &Policy,
         act: impl FnOnce(Open<'_>) -> Result<T>,
-    ) -> Result<T> {
-        let companions = Beside::new(&self.path, &*self.source, policy);
-        act(Open {
+    ) -> Result<(T, Vec<String>)> {
+        let beside = Beside::new(&self.path, &*self.source, policy)?;
+        let done = act(Open {
             source: self.source,
-            companions: &companions? as &dyn Companions,
+            companions: &beside as &dyn Companions,
             options: self.options,
             snapshot: self.snapshot,
         })
-        .map_err(|error| error.in_file(&self.path))
+        .map_err(|error| error.in_file(&self.path))?;
+        Ok((done, beside.into_notes()))
     }
 }

@@ -14,9 +14,11 @@
 //!
 //! [`child_rule`](fn@child_rule) and [`check_child`] say what a format demands of a child's base. Each format but raw is a feature.
 //!
-//! Inside, `hint` reads recorded paths, `beneath` opens them without leaving a folder, `parent` chooses among them, `search` finds
-//! more by identity, `companions` does the same for a format's other files, `folder` knows folders that are images, `named` has every error say its file, and `foreign` knows what nobody here can read.
+//! Inside, `hint` reads recorded paths, `beneath` opens them without leaving a folder, `alike` finds those whose names Windows or macOS write in
+//! other letters, `parent` chooses among them, `search` finds more by identity, `companions` does the same for a format's other files, `folder`
+//! knows folders that are images, `named` has every error say its file, and `foreign` knows what nobody here can read.
 
+mod alike;
 mod atomic_file_set;
 mod beneath;
 mod child_rule;

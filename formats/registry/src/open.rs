@@ -72,7 +72,7 @@ pub fn repair_image(spec: &OpenSpec) -> Result<OpenedRepair> {
     let file = Arc::clone(&layer.source);
     let stamp = file.opened().cloned();
     Ok(OpenedRepair {
-        repair: layer.hand_to(&spec.policy, repair)?,
+        repair: layer.hand_to(&spec.policy, repair)?.0,
         file,
         stamp,
     })
@@ -119,7 +119,9 @@ impl Formats {
     fn check_image(self, spec: &OpenSpec) -> Result<CheckReport> {
         let layer = self.layer(spec)?;
         let driver = layer.driver;
-        layer.hand_to(&spec.policy, driver.check)
+        let (mut report, notes) = layer.hand_to(&spec.policy, driver.check)?;
+        report.notes.extend(notes);
+        Ok(report)
     }
 
     /// The layer that the user names.

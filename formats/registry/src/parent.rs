@@ -1,8 +1,11 @@
 //! Finds the parent of a layer: looks where the policy allows, takes the first image that is the one the child was made over.
 //!
-//! A candidate that does not fit is passed over and remembered, so that the error can say of each what was wrong with it: see `missing`.
+//! A candidate that does not fit is passed over and remembered, so that the error can say of each what was wrong with it: see `missing`. Which
+//! format a candidate has is settled in `format`, and what is done with one whose identity is another in `other`.
 
+mod format;
 mod missing;
+mod other;
 
 use std::{io, path::Path, path::PathBuf, sync::Arc};
 
@@ -11,12 +14,16 @@ use imgdelta_core::{
 };
 
 use crate::{
+    alike::alike,
     beneath::{self, Miss},
     layer::{Layer, OpenSpec, Opened},
     policy::{Candidate, Refused},
     probe::Formats,
     search::{self, Searched},
 };
+
+/// The most images that are kept because they are the parent in another state.
+const MOST_CHANGED: usize = 16;
 
 /// The search for one parent.
 #[derive(Debug)]
@@ -42,7 +49,7 @@ struct Passed {
     /// It stands in the chain already.
     looping: Option<PathBuf>,
     /// It has another identity, or none.
-    others: Vec<(PathBuf, Option<Identity>)>,
+    others: Vec<Opened>,
     /// The policy refuses it.
     refused: Vec<Refused>,
     /// The host would not open it.
@@ -51,6 +58,15 @@ struct Passed {
     looked: Vec<(PathBuf, io::Error)>,
     /// Folders in which no image is the parent.
     searched: Vec<Searched>,
+}
+
+/// How a candidate came to be one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// The user says that it is the parent.
+    Named,
+    /// A path that the child records leads to it.
+    Recorded,
 }
 
 impl<'a> Finder<'a> {
@@ -78,102 +94,134 @@ impl<'a> Finder<'a> {
     /// As [`open_chain`](crate::open_chain).
     pub(crate) fn find(mut self) -> Result<Opened> {
         let named = self.chain.len().saturating_sub(1);
-        if let Some(path) = self.spec.policy.parent.get(named) {
-            let driver = self.driver()?;
-            let path = self.formats.file_of(path);
-            let source = FileSource::open(&path)?;
-            let found = self.accept(source, &path, driver);
-            return found.ok_or_else(|| self.error());
+        let found = match self.spec.policy.parent.get(named) {
+            Some(path) => {
+                let path = self.formats.file_of(path);
+                self.accept(Arc::new(FileSource::open(&path)?), &path, Origin::Named)?
+            }
+            None => match self.follow()? {
+                Some(parent) => Some(parent),
+                None => self.search()?,
+            },
+        };
+        match found {
+            Some(parent) => Ok(parent),
+            None => self.known_other()?.ok_or_else(|| self.error()),
         }
+    }
+
+    /// Follows the paths that the child records: as they are recorded, then as the system that recorded them may mean them.
+    fn follow(&mut self) -> Result<Option<Opened>> {
         let (candidates, refused) = self.spec.policy.candidates(self.link, &self.child.path);
         self.passed.refused = refused;
-        for candidate in candidates {
-            match beneath::open(&candidate.root, &candidate.inside) {
-                Ok(file) => {
-                    let driver = self.driver()?;
-                    let source = FileSource::of(file, &candidate.path)?;
-                    if let Some(mut parent) = self.accept(source, &candidate.path, driver) {
-                        parent.notes.extend(self.note(&candidate));
-                        return Ok(parent);
-                    }
-                }
-                Err(miss) => self.pass(candidate, miss),
+        for candidate in &candidates {
+            if let Some(mut parent) = self.look(candidate)? {
+                parent.notes.extend(self.note(candidate));
+                return Ok(Some(parent));
             }
         }
-        match self.search()? {
-            Some(parent) => Ok(parent),
-            None => Err(self.error()),
+        let mut fitting: Vec<Opened> = Vec::new();
+        for one in alike(&candidates) {
+            if let Some(mut parent) = self.look(&one.candidate)? {
+                parent.notes.push(one.note(&self.child.path));
+                push_new(&mut fitting, parent);
+            }
+        }
+        self.only(fitting)
+    }
+
+    /// Opens what stands at a place, if it is the parent.
+    fn look(&mut self, candidate: &Candidate) -> Result<Option<Opened>> {
+        match beneath::open(&candidate.root, &candidate.inside) {
+            Ok(file) => {
+                let source = Arc::new(FileSource::of(file, &candidate.path)?);
+                self.accept(source, &candidate.path, Origin::Recorded)
+            }
+            Err(miss) => {
+                self.pass(candidate, miss);
+                Ok(None)
+            }
         }
     }
 
     /// Looks for it by its identity alone, where the format's children are found so.
     fn search(&mut self) -> Result<Option<Opened>> {
         let is_searched = self.child.driver.child.is_some_and(|rule| rule.searched);
-        if !is_searched || self.link.identities.is_empty() {
+        if !is_searched || self.link.identities.iter().all(Identity::is_null) {
             return Ok(None);
         }
-        let driver = self.driver()?;
-        let (child, spec) = (self.child, self.spec);
-        let mut fitting: Vec<Opened> = Vec::new();
+        let (child, spec, formats) = (self.child, self.spec, self.formats);
+        let (mut fitting, mut changed): (Vec<Opened>, Vec<Opened>) = (Vec::new(), Vec::new());
         // What is wrong with an image that nobody named is of no interest.
         let passed = std::mem::take(&mut self.passed);
-        let searched = search::images(&child.path, &spec.policy, driver, |found| {
-            if let Some(parent) = self.accept(found.source, &found.path, driver) {
-                let is_new = fitting.iter().all(|known| !is_same_file(known, &parent));
-                if is_new {
-                    fitting.push(parent);
-                }
+        let searched = search::images(&child.path, &spec.policy, formats, |found| {
+            let parent = self.open_as(found.driver, &found.source, &found.path, Origin::Recorded);
+            if let Some(parent) = parent {
+                push_new(&mut fitting, parent);
             }
+            // Unless it is the very image, written to since.
+            let others = std::mem::take(&mut self.passed).others.into_iter();
+            let others = others.filter(|other| self.is_in_another_state(other));
+            changed.extend(others.take(MOST_CHANGED.saturating_sub(changed.len())));
         });
         self.passed = Passed { searched, ..passed };
-        let Some(mut parent) = fitting.pop() else {
-            return Ok(None);
-        };
-        if fitting.is_empty() {
-            if !self.link.hints.is_empty() {
-                parent.notes.push(format!(
-                    "found by its identity as {}: the path in {} does not lead to it",
-                    parent.path.display(),
-                    self.child.path.display()
-                ));
-            }
-            return Ok(Some(parent));
+        for one in changed {
+            push_new(&mut self.passed.others, one);
         }
-        fitting.push(parent);
-        Err(self.ambiguous(&fitting))
+        // The same disk in another format may bear the same id; a child is seldom over that.
+        let own = child.driver.format;
+        if fitting.iter().any(|one| one.driver.format == own) {
+            fitting.retain(|one| one.driver.format == own);
+        }
+        let mut found = self.only(fitting)?;
+        if let Some(parent) = &mut found
+            && !self.link.hints.is_empty()
+        {
+            parent.notes.push(format!(
+                "found by its identity as {}: the path in {} does not lead to it",
+                parent.path.display(),
+                child.path.display()
+            ));
+        }
+        Ok(found)
     }
 
-    /// The parent's format: what is recorded, else what the user says. Its bytes are never asked: if the parent is raw, its guest writes
-    /// them.
-    fn driver(&self) -> Result<&'static Driver> {
-        let format = self.link.format.or(self.spec.policy.backing_format);
-        let format = format.ok_or_else(|| {
-            Error::new(
-                Kind::Reference,
-                "does not record the format of its parent, and its bytes are not trusted to say",
-            )
-            .with_code("backing_format_missing")
-            .in_file(&self.child.path)
-            .with_hint("say it with --backing-format")
-        })?;
-        self.formats
-            .driver(format)
-            .map_err(|error| self.of_parent(error))
+    /// The one that fits, if there is no other.
+    fn only(&self, mut fitting: Vec<Opened>) -> Result<Option<Opened>> {
+        if fitting.len() > 1 {
+            return Err(self.ambiguous(&fitting));
+        }
+        Ok(fitting.pop())
     }
 
     /// Opens a candidate, if it is the parent.
     fn accept(
         &mut self,
-        source: FileSource,
+        source: Arc<dyn Source>,
         path: &Path,
+        origin: Origin,
+    ) -> Result<Option<Opened>> {
+        for driver in self.drivers(&*source, path, origin)? {
+            if let Some(parent) = self.open_as(driver, &source, path, origin) {
+                return Ok(Some(parent));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Opens a candidate in that format, if it is the parent.
+    fn open_as(
+        &mut self,
         driver: &'static Driver,
+        source: &Arc<dyn Source>,
+        path: &Path,
+        origin: Origin,
     ) -> Option<Opened> {
-        let format = driver.format;
         let layer = Layer {
-            source: Arc::new(source) as Arc<dyn Source>,
+            source: Arc::clone(source),
             path: path.into(),
             driver,
-            options: self.options(format),
+            options: self.options(driver.format),
             snapshot: None,
         };
         match layer.open(&self.spec.policy) {
@@ -182,19 +230,27 @@ impl<'a> Finder<'a> {
                 self.passed.failed.get_or_insert(error);
                 None
             }
-            Ok(parent) => self.fitting(parent),
+            Ok(parent) => self.fitting(parent, origin),
         }
     }
 
     /// The parent, if it is the right one. Identity comes first: a child may bear the name of its parent.
-    fn fitting(&mut self, mut parent: Opened) -> Option<Opened> {
-        let facts = parent.image.facts();
-        let wanted = &self.link.identities;
-        if !wanted.is_empty() && !wanted.iter().any(|wanted| facts.is_called(wanted)) {
-            let identity = facts.identity.clone();
-            self.passed.others.push((parent.path, identity));
-            return None;
+    fn fitting(&mut self, mut parent: Opened, origin: Origin) -> Option<Opened> {
+        if !self.is_called_right(&parent) {
+            if !self.has_no_name(&parent, origin) {
+                self.passed.others.push(parent);
+                return None;
+            }
+            let format = parent.driver.format;
+            parent.notes.push(format!(
+                "{format} has no identity: only its path on the command line says that it is the parent"
+            ));
         }
+        self.sound(parent)
+    }
+
+    /// The candidate, unless its chain would have no end or its guest would see other sectors.
+    fn sound(&mut self, mut parent: Opened) -> Option<Opened> {
         if self.chain.iter().any(|known| is_same_file(known, &parent)) {
             self.passed.looping.get_or_insert(parent.path);
             return None;
@@ -231,9 +287,9 @@ impl<'a> Finder<'a> {
     }
 
     /// Remembers what was wrong with a candidate that could not be opened.
-    fn pass(&mut self, candidate: Candidate, miss: Miss) {
+    fn pass(&mut self, candidate: &Candidate, miss: Miss) {
         match miss {
-            Miss::NotThere(cause) => self.passed.looked.push((candidate.path, cause)),
+            Miss::NotThere(cause) => self.passed.looked.push((candidate.path.clone(), cause)),
             Miss::Refused(reason) => self.passed.refused.push(Refused {
                 field: candidate.field,
                 text: candidate.path.display().to_string(),
@@ -275,6 +331,13 @@ impl<'a> Finder<'a> {
                 own.0
             )
         })
+    }
+}
+
+/// Adds an image, unless its file is among them already by another name.
+fn push_new(all: &mut Vec<Opened>, image: Opened) {
+    if all.iter().all(|known| !is_same_file(known, &image)) {
+        all.push(image);
     }
 }
 

@@ -18,8 +18,10 @@ pub struct Policy {
     pub search: Vec<PathBuf>,
     /// `--parent`: the parents themselves, that of the top image first. They may lie anywhere and may be block devices.
     pub parent: Vec<PathBuf>,
-    /// `--backing-format`: the format of parents whose format is not recorded.
+    /// `--backing-format`: the format of parents whose format is not recorded, and of those in `parent`.
     pub backing_format: Option<Format>,
+    /// `--accept-parent-id`: a parent is taken also if its identity is not the one that the child records, with a note.
+    pub accept_parent_id: bool,
 }
 
 /// A place where a named file may be looked for.
@@ -87,9 +89,12 @@ pub enum Reason {
     /// Relative, and elsewhere.
     #[error("leaves the image's folder")]
     Leaves,
-    /// A drive, a server or a device of Windows.
+    /// A drive of Windows.
     #[error("is a path of another machine, only its name is looked for")]
     OtherMachine,
+    /// A server or a device of Windows.
+    #[error("names a server or a device of Windows, only its name is looked for")]
+    Server,
     /// On the way stands a symbolic link that leads elsewhere.
     #[error("is reached by a symbolic link that leaves the folder")]
     Link,
@@ -101,11 +106,19 @@ pub enum Reason {
     Unlinked,
 }
 
+impl Reason {
+    /// Whether more was named than a place on another machine, where nothing is looked for anyway.
+    pub(crate) fn is_unsafe(self) -> bool {
+        self != Self::OtherMachine
+    }
+}
+
 impl Policy {
     /// Where the parent in `link`, named by `image`, may be looked for, best first; and which of its paths are not followed.
     #[must_use]
     pub fn candidates(&self, link: &ParentLink, image: &Path) -> (Vec<Candidate>, Vec<Refused>) {
         let mut places = Places::new(image, self);
+        places.is_proven = link.identities.iter().any(|identity| !identity.is_null());
         for hint in &link.hints {
             places.add(hint);
         }
@@ -181,6 +194,8 @@ pub(crate) struct Places {
     pub(crate) candidates: Vec<Candidate>,
     /// What is not followed.
     pub(crate) refused: Vec<Refused>,
+    /// Whether an identity proves what is found.
+    is_proven: bool,
 }
 
 impl Places {
@@ -195,38 +210,42 @@ impl Places {
                 .collect(),
             candidates: Vec::new(),
             refused: Vec::new(),
+            is_proven: false,
         }
     }
 
     /// Adds the places that `hint` leads to.
     pub(crate) fn add(&mut self, hint: &Hint) {
-        match read(hint) {
-            Err(reason) => self.refuse(hint, reason),
-            Ok(Wish::Relative(way)) if way.up == 0 => {
+        for meaning in read(hint) {
+            match meaning {
+                Err(reason) => self.refuse(hint, reason),
+                Ok(wish) => self.add_wish(hint, wish),
+            }
+        }
+    }
+
+    fn add_wish(&mut self, hint: &Hint, wish: Wish) {
+        match wish {
+            Wish::Relative(way) if way.up == 0 => {
                 self.push(hint, None, &way.down, false);
                 self.search_all(hint, &way.down, false);
-                self.search_name(hint, &way.down);
+                self.add_name(hint, &way.down, self.is_proven);
             }
-            Ok(Wish::Relative(way)) => {
+            Wish::Relative(way) => {
                 let there = self.home.resolve(way.up, &way.down);
                 if !there.is_some_and(|there| self.push_absolute(hint, &there)) {
                     self.refuse(hint, Reason::Leaves);
                 }
-                self.search_name(hint, &way.down);
+                self.add_name(hint, &way.down, self.is_proven);
             }
-            Ok(Wish::Absolute(path)) => {
+            Wish::Absolute(path) => {
                 if !self.push_absolute(hint, &path) {
                     self.refuse(hint, Reason::Outside);
-                    // A path of this system may be a parent that has no identity: to take another file of that name would be a guess.
-                    if hint.kind != HintKind::Path
-                        && let Some(name) = path.file_name()
-                    {
-                        self.push(hint, None, Path::new(name), true);
-                    }
                 }
-                self.search_name(hint, &path);
+                let is_foreign = matches!(hint.kind, HintKind::WindowsPath | HintKind::FileUrl);
+                self.add_name(hint, &path, self.is_proven || is_foreign);
             }
-            Ok(Wish::Named(name, reason)) => {
+            Wish::Named(name, reason) => {
                 if let Some(reason) = reason {
                     self.refuse(hint, reason);
                 }
@@ -266,9 +285,13 @@ impl Places {
         }
     }
 
-    fn search_name(&mut self, hint: &Hint, path: &Path) {
-        if let Some(name) = path.file_name() {
-            self.search_all(hint, Path::new(name), true);
+    /// Adds the places where a file stands that has only the last part of the path in common: the user's folders, and the image's own, unless to
+    /// take that file would be a guess.
+    fn add_name(&mut self, hint: &Hint, path: &Path, is_sure: bool) {
+        let Some(name) = path.file_name() else { return };
+        self.search_all(hint, Path::new(name), true);
+        if is_sure {
+            self.push(hint, None, Path::new(name), true);
         }
     }
 

@@ -1,8 +1,8 @@
 //! Which format a file has: what the user says, else what its bytes and its name say, and when they disagree nobody guesses.
 //!
 //! Bytes alone make nobody safe: a guest can write any header to its raw disk. That is why a name that promises raw beats no magic but
-//! stops the work, and why the file of a parent is never probed (see [`open`](crate::open)). Nor is a file raw because nobody claims it: its
-//! name must allow that, and its bytes must not be those of an archive, a compressed file or a text.
+//! stops the work, and why a parent's bytes are asked only where an identity proves what they say, or where the user names its file. Nor is a
+//! file raw because nobody claims it: its name must allow that, and its bytes must not be those of an archive, a compressed file or a text.
 
 use std::path::Path;
 

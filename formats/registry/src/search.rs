@@ -1,20 +1,22 @@
 //! Looks for a parent among all images of a folder, by identity alone: for children that record no path, or one that leads nowhere.
 //!
-//! Only formats whose identity changes with the content are searched so, see [`ChildRule::searched`](imgdelta_core::ChildRule). Which
-//! image then is the parent is decided in `parent`.
+//! Images of all formats are looked at: VirtualBox makes children over other formats than their own. Which image then is the parent is decided in
+//! `parent`.
 
 use std::{
     fmt,
     fs::{self, File},
     io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use imgdelta_core::{Claim, Driver, FileSource, Peek, fs::draft_kind};
+use imgdelta_core::{Claim, Driver, FileSource, Peek, Source, fs::draft_kind};
 
 use crate::{
     beneath,
     policy::{Policy, folder_of},
+    probe::Formats,
 };
 
 /// The most entries of one folder that are looked at.
@@ -25,7 +27,7 @@ pub(crate) const MOST_ENTRIES: usize = 10_000;
 pub(crate) struct Searched {
     /// As the user calls it.
     pub(crate) folder: PathBuf,
-    /// Why it could not be listed, or how many images of the format stand there.
+    /// Why it could not be listed, or how many images stand there.
     pub(crate) images: io::Result<usize>,
 }
 
@@ -34,9 +36,11 @@ impl fmt::Display for Searched {
         let folder = self.folder.display();
         match &self.images {
             Err(cause) => write!(f, "looked through {folder}: {cause}"),
+            Ok(0) => write!(f, "looked through {folder}: no image is there"),
+            Ok(1) => write!(f, "looked through {folder}: the one image there is another"),
             Ok(count) => write!(
                 f,
-                "looked through {folder}: of its format there are {count}"
+                "looked through {folder}: the {count} images there are others"
             ),
         }
     }
@@ -48,15 +52,17 @@ pub(crate) struct Found {
     /// Its path, for messages.
     pub(crate) path: PathBuf,
     /// The image's file, open.
-    pub(crate) source: FileSource,
+    pub(crate) source: Arc<dyn Source>,
+    /// Its format.
+    pub(crate) driver: &'static Driver,
 }
 
-/// The images of `driver`'s format in the folder of `image` and in those that the user adds, each folder in order of name. `look`
+/// The images in the folder of `image` and in those that the user adds, each folder in order of name. `look`
 /// takes each of them; folders below are not entered.
 pub(crate) fn images(
     image: &Path,
     policy: &Policy,
-    driver: &Driver,
+    formats: Formats,
     mut look: impl FnMut(Found),
 ) -> Vec<Searched> {
     let folders =
@@ -69,7 +75,7 @@ pub(crate) fn images(
         let images = names(folder).map(|names| {
             let images = names
                 .iter()
-                .filter_map(|name| of_format(folder, name, driver));
+                .filter_map(|name| image_at(folder, name, formats));
             images.map(&mut look).count()
         });
         searched.push(Searched {
@@ -92,16 +98,20 @@ fn names(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(names)
 }
 
-/// The file called `name`, if its bytes are an image of the format. What cannot be opened or read is no candidate.
-fn of_format(folder: &Path, name: &Path, driver: &Driver) -> Option<Found> {
+/// The file called `name`, if its bytes are an image of one format. What cannot be opened or read is no candidate, nor is a raw disk.
+fn image_at(folder: &Path, name: &Path, formats: Formats) -> Option<Found> {
     let file: File = beneath::open(folder, name).ok()?;
     let path = match folder {
         here if here == Path::new(".") => name.to_owned(),
         folder => folder.join(name),
     };
     let source = FileSource::of(file, &path).ok()?;
-    match (driver.probe)(&Peek::of(&source).ok()?) {
-        Claim::Yes => Some(Found { path, source }),
-        Claim::No | Claim::Damaged => None,
-    }
+    let peek = Peek::of(&source).ok()?;
+    let mut drivers = formats.0.iter();
+    let driver = drivers.find(|driver| matches!((driver.probe)(&peek), Claim::Yes))?;
+    Some(Found {
+        path,
+        source: Arc::new(source),
+        driver,
+    })
 }

@@ -6,9 +6,9 @@ use imgdelta_core::Identity;
 use uuid::Uuid;
 
 /// Both UUIDs: which image, and which state of it.
-const BOTH: &str = "UUIDs";
+const BOTH: &str = Identity::UUIDS;
 /// The first alone, where the second is not recorded.
-const ONE: &str = "UUID";
+const ONE: &str = Identity::UUID;
 
 /// No UUID.
 pub(crate) const NULL: [u8; 16] = [0; 16];

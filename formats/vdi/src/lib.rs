@@ -55,6 +55,7 @@ pub static DRIVER: Driver = Driver {
         same_size: false,
         searched: true,
         by_name: false,
+        probed: true,
     }),
     relink: Some(relink::relink),
     references: image::references,

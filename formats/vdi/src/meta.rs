@@ -86,6 +86,7 @@ impl Meta {
             format: Some(Format::Vdi),
             hints: Vec::new(),
             identities: vec![identity],
+            or_raw: false,
         })
     }
 

@@ -4,7 +4,7 @@ use imgdelta_core::Identity;
 use uuid::Uuid;
 
 /// What `info` and errors call it.
-const KIND: &str = "unique id";
+const KIND: &str = Identity::UNIQUE_ID;
 
 /// The id as text: bytes in order, as libvhdi, blktap and qemu print it. [VHD] gives the bytes no meaning.
 pub(crate) fn text(id: [u8; 16]) -> String {

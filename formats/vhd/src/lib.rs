@@ -60,8 +60,9 @@ pub static DRIVER: Driver = Driver {
     child: Some(ChildRule {
         same_format: true,
         same_size: true,
-        searched: false,
+        searched: true,
         by_name: false,
+        probed: true,
     }),
     relink: Some(relink::relink),
     references: image::references,

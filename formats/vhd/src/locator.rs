@@ -117,14 +117,12 @@ pub(crate) fn read_link(
             .in_field("dynamic header", "parent_unique_id")
             .at(header_at.saturating_add(Bytes(DynamicHeader::at("parent_unique_id")))));
     }
-    // A parent without an id is a raw file: blktap writes that.
     Ok(ParentLink {
-        format: Some(if has_id { Format::Vhd } else { Format::Raw }),
+        format: has_id.then_some(Format::Vhd),
         hints,
-        identities: has_id
-            .then(|| identity::identity(header.parent_unique_id))
-            .into_iter()
-            .collect(),
+        identities: vec![identity::identity(header.parent_unique_id)],
+        // blktap writes no id over a raw file; qemu has long written images whose own id is null, which have children too.
+        or_raw: !has_id,
     })
 }
 

@@ -110,6 +110,7 @@ impl Locator {
             // Windows writes the zero GUID where there is none: it must match nothing.
             if guid != NO_GUID && !identities.contains(&guid) {
                 identities.push(guid);
+                identities.retain(|guid| *guid != NO_GUID);
             }
         }
         let hint = |field: &'static str| {
@@ -123,6 +124,7 @@ impl Locator {
             format: Some(Format::Vhdx),
             hints: PATHS.into_iter().filter_map(hint).collect(),
             identities: identities.into_iter().map(identity::identity).collect(),
+            or_raw: false,
         })
     }
 }

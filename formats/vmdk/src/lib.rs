@@ -71,6 +71,7 @@ pub static DRIVER: Driver = Driver {
         same_size: true,
         searched: true,
         by_name: false,
+        probed: true,
     }),
     relink: Some(relink::relink),
     references: image::references,

@@ -8,9 +8,9 @@ use crate::{descriptor::Descriptor, fault::Fault};
 /// VMware's content id.
 pub(crate) const CID: &str = "CID";
 /// VirtualBox's UUIDs: which image, and which state of it.
-const BOTH: &str = "UUIDs";
+const BOTH: &str = Identity::UUIDS;
 /// The first alone.
-const ONE: &str = "UUID";
+const ONE: &str = Identity::UUID;
 /// `parentCID` of an image without parent.
 pub(crate) const NO_PARENT: u32 = u32::MAX;
 
@@ -70,6 +70,7 @@ pub(crate) fn parent(descriptor: &Descriptor) -> Result<Option<ParentLink>, Faul
         format: Some(Format::Vmdk),
         hints: hint.map(hint_of).into_iter().collect(),
         identities: vec![identity],
+        or_raw: false,
     }))
 }
 
@@ -78,7 +79,7 @@ fn hint_of(text: String) -> Hint {
     let kind = if text.contains('\\') || has_drive {
         HintKind::WindowsPath
     } else {
-        HintKind::Path
+        HintKind::AnyPath
     };
     Hint {
         field: HINT,

@@ -56,8 +56,9 @@ impl Ids {
             cid,
             long,
             disk,
-            image: Builder::from_custom_bytes(half(first, 0)).into_uuid(),
-            state: Builder::from_custom_bytes(half(second, 0)).into_uuid(),
+            // A VDI of the same disk has other ones: VirtualBox keeps both in one list.
+            image: Builder::from_custom_bytes(half(first, 0xaa)).into_uuid(),
+            state: Builder::from_custom_bytes(half(second, 0xaa)).into_uuid(),
         }
     }
 }

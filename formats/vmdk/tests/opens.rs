@@ -251,7 +251,7 @@ fn children_show_their_parent_and_zeros_hide_it() -> Result<()> {
             assert_eq!(link.identities[0].to_string(), "CID 00000abc");
             assert_eq!(
                 (link.hints[0].kind, link.hints[0].text.as_str()),
-                (HintKind::Path, "base.vmdk")
+                (HintKind::AnyPath, "base.vmdk")
             );
         }
     }

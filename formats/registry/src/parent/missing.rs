@@ -6,7 +6,7 @@ use std::path::Path;
 
 use imgdelta_core::{Error, Identity, Kind};
 
-use super::{Finder, Passed};
+use super::{Finder, Passed, other::called};
 use crate::{
     layer::Opened,
     policy::{Reason, Refused},
@@ -51,7 +51,7 @@ impl Finder<'_> {
         let mut error = match other {
             Some(other) => other,
             None if is_unlinked(&refused) => return unlinked(&refused).in_file(&child),
-            None if !refused.is_empty() => Error::new(
+            None if refused.iter().any(|one| one.reason.is_unsafe()) => Error::new(
                 Kind::Reference,
                 "names its parent by a path that is not followed",
             )
@@ -83,8 +83,27 @@ impl Finder<'_> {
         )
     }
 
+    /// What helps where a candidate has another identity.
+    fn hint_at_other(&self, other: &Opened) -> String {
+        let path = other.path.display();
+        let accept = if self.is_no_guess(other) {
+            format!("if {path} is the right disk all the same, --accept-parent-id takes it")
+        } else {
+            format!(
+                "if {path} is the right disk, and raw, --parent {path} --backing-format raw takes it"
+            )
+        };
+        let named = self.chain.len().saturating_sub(1);
+        match self.spec.policy.parent.get(named) {
+            Some(_) => accept,
+            None => format!(
+                "{accept}; --search DIR adds a folder in which the parent may lie, --parent FILE names it"
+            ),
+        }
+    }
+
     /// The identity that the parent must have.
-    fn wanted(&self) -> String {
+    pub(super) fn wanted(&self) -> String {
         let wanted: Vec<String> = self
             .link
             .identities
@@ -112,40 +131,40 @@ impl Finder<'_> {
 
     /// Files were found, and they are not the parent.
     fn other_identity(&self) -> Option<Error> {
-        let (path, own) = self.passed.others.first()?;
-        let own = match own {
-            Some(own) => own.to_string(),
-            None => "no identity".to_owned(),
-        };
-        let mut error = Error::new(
+        let mut others = self.passed.others.iter();
+        let first = others.next()?;
+        let error = Error::new(
             Kind::Chain,
             format!(
-                "{} is not its parent: it has {own}, {} is required",
-                path.display(),
+                "{} is not its parent: it has {}, {} is required",
+                first.path.display(),
+                called(first),
                 self.wanted()
             ),
         )
-        .with_code("parent_identity");
-        for (path, own) in self.passed.others.iter().skip(1) {
-            let own = own
-                .as_ref()
-                .map_or("no identity".to_owned(), Identity::to_string);
-            error = error.with_detail(format!("{} has {own}", path.display()));
-        }
+        .with_code("parent_identity")
+        .with_hint(self.hint_at_other(first));
+        let error = others.fold(error, |error, other| {
+            error.with_detail(format!("{} has {}", other.path.display(), called(other)))
+        });
         Some(error)
     }
 
-    /// Several images are the parent, by their identity.
+    /// Several images are the parent, by their identity or by names that mean the same.
     pub(super) fn ambiguous(&self, fitting: &[Opened]) -> Error {
-        let error = Error::new(
-            Kind::Chain,
+        let message = if self.link.identities.is_empty() {
+            format!(
+                "{} files have its parent's name but for how letters are written",
+                fitting.len()
+            )
+        } else {
             format!(
                 "{} images have the identity of its parent, {}",
                 fitting.len(),
                 self.wanted()
-            ),
-        )
-        .with_code("parent_ambiguous");
+            )
+        };
+        let error = Error::new(Kind::Chain, message).with_code("parent_ambiguous");
         fitting
             .iter()
             .fold(error, |error, one| {

@@ -5,11 +5,15 @@
     reason = "a wrong test should stop where it is wrong"
 )]
 
+mod accepted;
+mod alike;
 mod broken;
 mod chains;
 mod companions;
 mod identities;
 mod links;
+mod mixed;
+mod null_ids;
 mod place;
 mod policies;
 mod probes;

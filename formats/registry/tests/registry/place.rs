@@ -67,6 +67,17 @@ pub(crate) fn searching(path: PathBuf, search: &[PathBuf]) -> OpenSpec {
     }
 }
 
+/// How `path` is opened with these parents.
+pub(crate) fn naming(path: PathBuf, parent: &[PathBuf]) -> OpenSpec {
+    OpenSpec {
+        policy: Policy {
+            parent: parent.to_vec(),
+            ..Policy::default()
+        },
+        ..OpenSpec::of(path)
+    }
+}
+
 /// Kind and stable word of the error with which a chain does not open.
 pub(crate) fn refusal(spec: &OpenSpec) -> (Kind, &'static str) {
     let error = open_chain(spec).expect_err("it must not open");

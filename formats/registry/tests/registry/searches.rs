@@ -102,9 +102,11 @@ fn a_parent_that_was_written_to_since_is_not_the_parent() {
     let error = open_chain(&OpenSpec::of(&child)).expect_err("it is another disk");
     assert_eq!(
         (error.kind(), error.code()),
-        (Kind::Chain, "parent_missing")
+        (Kind::Chain, "parent_identity")
     );
     assert!(error.message().contains("UUIDs"), "{}", error.message());
+    let hint = error.hint().unwrap_or_default();
+    assert!(hint.contains("--accept-parent-id"), "{hint}");
     let named = OpenSpec {
         policy: Policy {
             parent: vec![base],
