@@ -54,6 +54,19 @@ fn vdi_holds_what_it_was_made_of() -> Seen {
     every_cell("vdi")
 }
 
+/// Formats that are only read have no cells: the tests of their crates and of `only_read` hold them.
+#[test]
+fn every_format_that_is_written_has_its_cells() {
+    let versions: Value = serde_json::from_str(&Place::empty().ok("version --json")).expect("JSON");
+    let formats = versions["formats"].as_array().expect("a list").iter();
+    let written = formats.filter(|format| format["writes"] == true);
+    let mut written: Vec<&str> = written
+        .filter_map(|format| format["name"].as_str())
+        .collect();
+    written.sort_unstable();
+    assert_eq!(written, ["qcow2", "raw", "vdi", "vhd", "vhdx", "vmdk"]);
+}
+
 /// Of each block only a sector differs: that much is written, and the rest of the block takes nothing.
 #[test]
 fn a_child_takes_room_for_what_differs_and_not_for_its_blocks() -> Seen {

@@ -4,6 +4,7 @@ use imgdelta_fixtures::{
     Fill, Recipe,
     dmg::{Codec, DmgSpec},
     parallels::{BundleSpec, ParallelsSpec},
+    peers::{self, Peer},
     qcow1::Qcow1Spec,
     qed::QedSpec,
 };
@@ -13,6 +14,7 @@ use crate::place::Place;
 
 const CLUSTER: u64 = 4096;
 
+/// The disk of all images here.
 fn recipe() -> Recipe {
     Recipe::of(
         64 * CLUSTER,
@@ -34,6 +36,14 @@ fn change() -> Recipe {
     )
 }
 
+/// qemu opens no QED whose tables have one cluster.
+fn qed() -> QedSpec {
+    QedSpec {
+        table: 2,
+        ..QedSpec::new(recipe(), 4096)
+    }
+}
+
 /// An image of each format, and its name.
 fn images() -> Vec<(&'static str, Vec<u8>)> {
     let packed = Qcow1Spec {
@@ -43,7 +53,7 @@ fn images() -> Vec<(&'static str, Vec<u8>)> {
     let zip = DmgSpec::new(recipe(), Codec::Lzfse);
     vec![
         ("disk.qcow", packed.build()),
-        ("disk.qed", QedSpec::new(recipe(), 4096).build()),
+        ("disk.qed", qed().build()),
         ("disk.hds", ParallelsSpec::new(recipe(), 8).build()),
         ("old.hds", ParallelsSpec::old(recipe(), 8).build()),
         ("disk.dmg", zip.build()),
@@ -83,6 +93,12 @@ fn every_command_that_reads_takes_them() {
             "make -b {name} -t changed.raw -o child.qcow2 --force"
         ));
         place.ok("compare child.qcow2 changed.raw");
+        // The backing format is recorded by qemu's name; not every build of it reads LZFSE.
+        if peers::find(Peer::QemuImg).is_some() && !name.ends_with(".dmg") {
+            let (child, raw) = (place.path("child.qcow2"), place.path("changed.raw"));
+            let seen = peers::qemu_compare(&child, "qcow2", &raw, "raw");
+            assert_eq!(seen, Ok(()), "{name}");
+        }
         place.ok(&format!("apply child.qcow2 -b {name} -o full.raw --force"));
         assert!(
             place.read("full.raw") == place.read("changed.raw"),

@@ -10,6 +10,7 @@ use imgdelta_core::{
 };
 
 use crate::{
+    check,
     descriptor::{Descriptor, DiskFile, FileKind, Storage},
     facts,
     fault::Fault,
@@ -207,5 +208,13 @@ impl Image for Bundle {
             }
         }
         Ok(Extent { at, len, state })
+    }
+
+    fn passed_over(&self) -> Result<Vec<String>> {
+        let mut report = CheckReport::default();
+        for part in self.pieces.iter().flat_map(|piece| &piece.parts) {
+            part.check(&mut report)?;
+        }
+        Ok(report.summary(check::NOTED))
     }
 }

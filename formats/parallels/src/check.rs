@@ -4,6 +4,9 @@ use imgdelta_core::{CheckReport, Claimed, Error, Open, Result, Source, overlaps}
 
 use crate::{bundle, expanding, fault::Fault, image, meta::Meta, table::Table};
 
+/// Codes of faults that a note tells of when a disk is opened.
+pub(crate) const NOTED: &[&str] = &["parallels_data_offset"];
+
 /// Checks a disk: its one file, or all that its descriptor names.
 pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
     let is_alone = image::is_alone(open.options)?;

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use imgdelta_core::{Companions, Error, Extent, Facts, Image, Result, Source, State, VirtOffset};
+use imgdelta_core::{
+    CheckReport, Companions, Error, Extent, Facts, Image, Result, Source, State, VirtOffset,
+};
 
 use crate::{
+    check,
     descriptor::{Descriptor, NAME},
     facts,
     fault::Fault,
@@ -17,6 +20,8 @@ use crate::{
 struct Expanding {
     facts: Facts,
     table: Table,
+    /// All that is known of it, for who looks closer.
+    meta: Meta,
 }
 
 /// Opens a file that is a disk by itself.
@@ -25,6 +30,7 @@ pub(crate) fn open(source: Arc<dyn Source>) -> Result<Arc<dyn Image>> {
     Ok(Arc::new(Expanding {
         facts: facts::of_file(&meta, &source),
         table: Table::new(&meta, source),
+        meta,
     }))
 }
 
@@ -58,5 +64,13 @@ impl Image for Expanding {
             None => State::Absent,
         };
         Ok(Extent { at, len, state })
+    }
+
+    fn passed_over(&self) -> Result<Vec<String>> {
+        let mut report = CheckReport::default();
+        if let Some(source) = self.facts.files.first() {
+            check::check_file(&self.meta, &self.table, &**source, &mut report)?;
+        }
+        Ok(report.summary(check::NOTED))
     }
 }

@@ -62,6 +62,27 @@ fn a_check_finds_what_reading_does_not_and_calls_nothing_sound_that_does_not_ope
     }
 }
 
+#[test]
+fn what_reading_passes_over_is_told_once_to_who_reads_all() -> Result<()> {
+    for case in cases() {
+        let finds = matches!(case.expect, Expect::CheckFinds { .. });
+        if let Ok(image) = open_files(&case.files, &[], None)
+            && (finds || matches!(case.expect, Expect::Reads { .. }))
+        {
+            // Where blocks begin is a note already.
+            let is_noted = case.name.contains("09-data-off");
+            let told = image.passed_over()?;
+            assert_eq!(
+                told.is_empty(),
+                !finds || is_noted,
+                "{}: {told:?}",
+                case.name
+            );
+        }
+    }
+    Ok(())
+}
+
 /// Descriptors that no test writes to a disk: too long, too many files.
 fn too_large() -> Vec<Vec<(String, Vec<u8>)>> {
     let mut long = BundleSpec::new(vec![Recipe::empty(1 << 16)], 8).build();

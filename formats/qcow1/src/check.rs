@@ -35,9 +35,14 @@ pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
     let source = open.source;
     let meta = Meta::read(&*source)?;
     let table = Table::new(&meta, Arc::clone(&source));
+    look(&table, &*source)
+}
+
+/// Looks at all tables.
+pub(crate) fn look(table: &Table, source: &dyn Source) -> Result<CheckReport> {
     let mut report = CheckReport::default();
-    check_entries(&table, &*source, &mut report)?;
-    check_shared(&table, &*source, &mut report)?;
+    check_entries(table, source, &mut report)?;
+    check_shared(table, source, &mut report)?;
     Ok(report)
 }
 

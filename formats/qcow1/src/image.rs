@@ -8,6 +8,7 @@ use imgdelta_core::{
 };
 
 use crate::{
+    check,
     compressed::{Packed, Unpacker},
     facts,
     meta::Meta,
@@ -77,6 +78,13 @@ impl Image for Qcow1 {
             rest = later;
         }
         Ok(())
+    }
+
+    fn passed_over(&self) -> Result<Vec<String>> {
+        match self.facts.files.first() {
+            Some(source) => Ok(check::look(&self.table, &**source)?.summary(&[])),
+            None => Ok(Vec::new()),
+        }
     }
 
     fn compressed_unit(&self) -> Option<Bytes> {

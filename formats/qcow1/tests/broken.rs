@@ -69,6 +69,19 @@ fn a_check_finds_what_reading_does_not_and_calls_nothing_sound_that_does_not_ope
 }
 
 #[test]
+fn what_reading_passes_over_is_told_to_who_reads_all() -> Result<()> {
+    for case in cases() {
+        let finds = matches!(case.expect, Expect::CheckFinds { .. });
+        if let Ok(image) = open(&case.files[0].1)
+            && (finds || matches!(case.expect, Expect::Reads { .. }))
+        {
+            assert_eq!(image.passed_over()?.is_empty(), !finds, "{}", case.name);
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn every_rule_is_broken_by_some_image() {
     let mut met: BTreeSet<String> = BTreeSet::new();
     let mut other = Qcow1Spec::new(Recipe::small(1 << 16), 12).build();

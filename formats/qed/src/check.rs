@@ -37,12 +37,17 @@ pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
     let source = open.source;
     let meta = Meta::read(&*source)?;
     let table = Table::new(&meta, Arc::clone(&source));
+    look(&meta, &table, &*source)
+}
+
+/// Looks at all tables.
+pub(crate) fn look(meta: &Meta, table: &Table, source: &dyn Source) -> Result<CheckReport> {
     let mut report = CheckReport {
-        notes: facts::notes(&meta),
+        notes: facts::notes(meta),
         ..CheckReport::default()
     };
-    check_entries(&meta, &table, &*source, &mut report)?;
-    check_shared(&table, &*source, &mut report)?;
+    check_entries(meta, table, source, &mut report)?;
+    check_shared(table, source, &mut report)?;
     Ok(report)
 }
 

@@ -6,7 +6,7 @@ use imgdelta_core::{
     Error, Extent, Facts, Image, Kind, Open, ParentLink, References, Result, Source, VirtOffset,
 };
 
-use crate::{facts, meta::Meta, table::Table};
+use crate::{check, facts, meta::Meta, table::Table};
 
 /// The names of the options that reading knows: none.
 pub(crate) const OPTIONS: &[&str] = &[];
@@ -17,6 +17,8 @@ struct Qed {
     facts: Facts,
     parent: Option<ParentLink>,
     table: Table,
+    /// All that is known of it, for who looks closer.
+    meta: Meta,
 }
 
 /// Opens an image.
@@ -32,6 +34,7 @@ pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
         facts: facts::of(&meta, &source),
         parent: meta.link(),
         table: Table::new(&meta, source),
+        meta,
     }))
 }
 
@@ -51,5 +54,12 @@ impl Image for Qed {
 
     fn extent_at(&self, at: VirtOffset) -> Result<Extent> {
         self.table.extent_at(at)
+    }
+
+    fn passed_over(&self) -> Result<Vec<String>> {
+        match self.facts.files.first() {
+            Some(source) => Ok(check::look(&self.meta, &self.table, &**source)?.summary(&[])),
+            None => Ok(Vec::new()),
+        }
     }
 }
