@@ -137,8 +137,8 @@ fn a_disk_of_sgdisk_is_sound_at_its_new_size() {
             "convert made.raw --size {size} -o new.raw --force -q"
         ));
         peers::sgdisk_verify(&place.path("new.raw")).expect("it is sound");
-        if peers::find(Peer::Sfdisk).is_some() {
-            peers::sfdisk_verify(&place.path("new.raw"), 512).expect("it is sound");
+        if peers::find(Peer::Fdisk).is_some() {
+            peers::fdisk_verify(&place.path("new.raw"), 512).expect("it is sound");
         }
     }
 }

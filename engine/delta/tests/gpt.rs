@@ -221,11 +221,11 @@ fn a_hybrid_boot_record_stays_what_its_maker_chose() -> Result<()> {
 }
 
 #[test]
-fn sgdisk_and_sfdisk_find_no_problem_in_moved_tables()
+fn sgdisk_and_fdisk_find_no_problem_in_moved_tables()
 -> std::result::Result<(), Box<dyn std::error::Error>> {
-    let (has_sgdisk, has_sfdisk) = (
+    let (has_sgdisk, has_fdisk) = (
         peers::find(Peer::Sgdisk).is_some(),
-        peers::find(Peer::Sfdisk).is_some(),
+        peers::find(Peer::Fdisk).is_some(),
     );
     let folder = tempfile::tempdir()?;
     let place = folder.path().join("disk.raw");
@@ -235,8 +235,8 @@ fn sgdisk_and_sfdisk_find_no_problem_in_moved_tables()
             if has_sgdisk && disk.sector == 512 {
                 peers::sgdisk_verify(&place)?;
             }
-            if has_sfdisk {
-                peers::sfdisk_verify(&place, disk.sector)?;
+            if has_fdisk {
+                peers::fdisk_verify(&place, disk.sector)?;
             }
         }
     }
