@@ -52,6 +52,12 @@ pub(crate) struct Add {
     /// Look for files that an image names in DIR too (repeatable).
     #[arg(long, value_name = "DIR", help_heading = "Input")]
     search: Vec<PathBuf>,
+    /// The format of a parent where the image does not record it.
+    #[arg(long, value_name = "FMT", value_parser = input::format, help_heading = "Input", hide_short_help = true)]
+    backing_format: Option<Format>,
+    /// Take a parent that has another identity than the image records.
+    #[arg(long, help_heading = "Input", hide_short_help = true)]
+    accept_parent_id: bool,
     /// What to call it [default: as its file, without the extension].
     #[arg(long, value_name = "NAME", help_heading = "Repository")]
     name: Option<String>,
@@ -103,6 +109,8 @@ impl Add {
                 snapshot: self.snapshot.clone(),
                 policy: Policy {
                     search: self.search.clone(),
+                    backing_format: self.backing_format,
+                    accept_parent_id: self.accept_parent_id,
                     ..Policy::default()
                 },
             },

@@ -48,7 +48,7 @@ fn the_way_of_a_child_in_json() {
     golden(
         &place,
         "attach",
-        "imgdelta attach november.vhd -b golden.vhd --json",
+        "imgdelta attach november.vhd -b golden.vhd --no-cache --json",
     );
     golden(
         &place,

@@ -2,12 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use imgdelta_core::{
-    AtomicFile, Attributes, CheckReport, Driver, Error, Existing, FileSource, Kind, Result,
-};
+use imgdelta_core::{AtomicFile, Attributes, CheckReport, Driver, Error, Existing, Kind, Result};
 use imgdelta_delta::{Replaced, mend, mend_in_place};
 use imgdelta_registry::{
-    OpenSpec, OpenedRepair, check_image, check_name, probe, refuse_inputs, repair_image,
+    OpenSpec, OpenedRepair, check_image, check_name, driver_of_image, refuse_inputs, repair_image,
 };
 use serde::Serialize;
 
@@ -133,8 +131,7 @@ impl Check {
         if matches!(self.repair, Some(RepairInto::Place(_))) {
             AtomicFile::settle(&spec.path)?;
         }
-        let driver = probe(&FileSource::open(&spec.path)?, &spec.path, spec.format)
-            .map_err(|error| error.in_file(&spec.path))?;
+        let driver = driver_of_image(spec)?;
         match &self.repair {
             None => {
                 let exec = context.exec(Ids::OfContent)?;

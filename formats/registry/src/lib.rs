@@ -49,7 +49,9 @@ pub use create::{
 };
 pub use layer::{OpenSpec, Opened, open_layer};
 pub use link::{needs_search, new_parent, unlinked_parent};
-pub use open::{MOST_LAYERS, OpenedRepair, check_image, open_chain, open_image, repair_image};
+pub use open::{
+    MOST_LAYERS, OpenedRepair, check_image, driver_of_image, open_chain, open_image, repair_image,
+};
 pub use policy::{Candidate, Policy, Reason, Refused, candidates};
 pub use probe::{is_raw_name, probe, refuse_packed};
 pub use references::references;

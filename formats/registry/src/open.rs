@@ -4,7 +4,9 @@
 
 use std::sync::Arc;
 
-use imgdelta_core::{CheckReport, Error, FileSource, FileVersion, Kind, Repair, Result, Source};
+use imgdelta_core::{
+    CheckReport, Driver, Error, FileSource, FileVersion, Kind, Repair, Result, Source,
+};
 
 use crate::{
     DRIVERS,
@@ -33,6 +35,14 @@ pub fn open_image(spec: &OpenSpec) -> Result<Opened> {
 /// Usage, if more `--parent`s are given than there are parents.
 pub fn open_chain(spec: &OpenSpec) -> Result<Vec<Opened>> {
     Formats(DRIVERS).open_chain(spec)
+}
+
+/// The driver of the image that the user names.
+///
+/// # Errors
+/// As [`probe`](crate::probe); Host, if its file cannot be opened.
+pub fn driver_of_image(spec: &OpenSpec) -> Result<&'static Driver> {
+    Ok(Formats(DRIVERS).layer(spec)?.driver)
 }
 
 /// Looks for faults in one image; its parent is not looked for.
