@@ -394,7 +394,7 @@ mod tests {
             ("zip", None),
             ("xz", None),
         ];
-        for driver in DRIVERS {
+        for driver in DRIVERS.iter().filter(|driver| driver.create.is_some()) {
             for (extension, owner) in owners {
                 let name = format!("a.b.{extension}");
                 let asked = driver_for(&spec_of(driver.format, &name, Existing::Keep));

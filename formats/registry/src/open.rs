@@ -40,7 +40,7 @@ pub fn open_chain(spec: &OpenSpec) -> Result<Vec<Opened>> {
 /// The driver of the image that the user names.
 ///
 /// # Errors
-/// As [`probe`](crate::probe); Host, if its file cannot be opened.
+/// As [`probe`](crate::probe()); Host, if its file cannot be opened.
 pub fn driver_of_image(spec: &OpenSpec) -> Result<&'static Driver> {
     Ok(Formats(DRIVERS).layer(spec)?.driver)
 }

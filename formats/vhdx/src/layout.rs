@@ -344,7 +344,7 @@ impl BatEntry {
     }
 
     /// Whether it is that of a block which has no data and keeps its room in the file all the same. What other states without data name as
-    /// their place means nothing. [VHDX] 2.5.1.1
+    /// their place means nothing. MS-VHDX 2.5.1.1
     #[must_use]
     pub const fn keeps_room(self) -> bool {
         matches!(self.state(), Self::UNDEFINED | Self::UNMAPPED) && self.at() != 0
