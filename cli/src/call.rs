@@ -4,6 +4,7 @@ mod deployments;
 mod env;
 mod images;
 mod outcomes;
+mod packed;
 pub(crate) mod repo;
 mod stdin;
 mod version;
@@ -26,7 +27,7 @@ use crate::{
 pub(crate) use deployments::{deploy, deploy_dry_run, plan, receive, serve};
 pub(crate) use env::{Environment, env};
 pub(crate) use images::{
-    apply, attach, check, compare, convert, digest, info, make, map, references,
+    apply, attach, check, compare, convert, digest, info, make, map, package, references,
 };
 pub(crate) use version::{Versions, version};
 

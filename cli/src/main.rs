@@ -188,6 +188,8 @@ fn obey(
             let job = typed.job()?;
             if job.depth == InfoDepth::References {
                 Ok(telling(report, call::references(&job, run)?))
+            } else if let Some(package) = call::package(&job, run)? {
+                Ok(telling(report, package))
             } else {
                 Ok(telling(report, call::info(&job, run)?))
             }

@@ -8,6 +8,7 @@
 mod gpt;
 mod image;
 mod lists;
+mod packed;
 mod pages;
 mod pair;
 
@@ -48,6 +49,10 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("vhdx_metadata", vhdx),
     ("vhdx_log", vhdx),
     ("vhdx_bat", vhdx),
+    ("packed", packed::open),
+    ("archive", packed::archive),
+    ("ovf", packed::ovf),
+    ("digests", packed::digests),
     ("gpt", gpt::resize),
     ("manifest", image::manifest),
     ("record", lists::record),

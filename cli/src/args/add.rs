@@ -7,7 +7,7 @@ use imgdelta::core::{Error, Format, Kind, Options, Result};
 use imgdelta::registry::{OpenSpec, Policy};
 use imgdelta::repository::catalogue::{self, ImageId, Name, Tag};
 
-use super::{input, repo::Change};
+use super::{input, packed::Packed, repo::Change};
 use crate::job;
 
 /// `repo add`: images come into a repository.
@@ -58,6 +58,9 @@ pub(crate) struct Add {
     /// Take a parent that has another identity than the image records.
     #[arg(long, help_heading = "Input", hide_short_help = true)]
     accept_parent_id: bool,
+    /// What they may be packed in.
+    #[command(flatten)]
+    packed: Packed,
     /// What to call it [default: as its file, without the extension].
     #[arg(long, value_name = "NAME", help_heading = "Repository")]
     name: Option<String>,
@@ -113,6 +116,7 @@ impl Add {
                     accept_parent_id: self.accept_parent_id,
                     ..Policy::default()
                 },
+                unpack: (!self.in_place).then(|| self.packed.unpack()),
             },
             name: self
                 .name

@@ -11,6 +11,7 @@ use super::{
     input::{self, Parents},
     memory::Remembered,
     output::Output,
+    packed::Packed,
 };
 use crate::job;
 
@@ -72,6 +73,17 @@ struct Pair {
         hide_short_help = true
     )]
     base_snapshot: Option<String>,
+    /// Which disk of the base, where that is an OVF package; --disk is the child's.
+    #[arg(
+        long,
+        value_name = "NAME|N",
+        help_heading = "Input",
+        hide_short_help = true
+    )]
+    base_disk: Option<String>,
+    /// What they may be packed in.
+    #[command(flatten)]
+    packed: Packed,
     /// Where the parents of the base are.
     #[command(flatten)]
     parents: Parents,
@@ -90,6 +102,7 @@ impl Pair {
                 options: child_options,
                 snapshot: None,
                 policy: self.parents.policy(Some(&[])),
+                unpack: Some(self.packed.unpack()),
             },
             base: OpenSpec {
                 path: self.base,
@@ -97,6 +110,7 @@ impl Pair {
                 options: input::both(&self.input_option, &self.base_option)?,
                 snapshot: self.base_snapshot,
                 policy: self.parents.policy(None),
+                unpack: Some(self.packed.unpack_disk(self.base_disk)),
             },
             evidence: match (self.by_identity, self.manifest) {
                 (true, _) => Evidence::Identity,

@@ -27,6 +27,8 @@ Examples:
   imgdelta convert golden.raw -o golden.vhd --option size=azure,subformat=fixed
   imgdelta convert server.qcow2 --snapshot before-update -o server.raw
   imgdelta convert server.qcow2 --size 80G -o larger.vhdx
+  imgdelta convert debian.img.xz -o debian.qcow2
+  imgdelta convert appliance.ova --disk 2 -o data.vhdx
   ssh host cat disk.raw | imgdelta convert - -o disk.qcow2"
 )]
 pub(crate) struct Convert {
@@ -96,6 +98,14 @@ pub(crate) struct Compare {
         hide_short_help = true
     )]
     other_snapshot: Option<String>,
+    /// Which disk of B, where that is an OVF package; --disk is A's.
+    #[arg(
+        long,
+        value_name = "NAME|N",
+        help_heading = "Input",
+        hide_short_help = true
+    )]
+    other_disk: Option<String>,
     /// Take FILE as B's parent instead of looking for it (repeatable, nearest first).
     #[arg(
         long,
@@ -125,6 +135,7 @@ impl Compare {
                 self.other_format,
                 &self.other_parent,
                 self.other_snapshot,
+                self.other_disk,
             )?,
             stops_early: stops_early && !self.list,
             lists: self.list,

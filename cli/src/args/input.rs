@@ -6,6 +6,8 @@ use clap::Args;
 use imgdelta::core::{Format, Options, Result};
 use imgdelta::registry::{OpenSpec, Policy, written_formats};
 
+use super::packed::Packed;
+
 /// One input and where its parents may be.
 #[derive(Debug, Args)]
 pub(crate) struct Input {
@@ -20,6 +22,9 @@ pub(crate) struct Input {
         hide_short_help = true
     )]
     input_option: Vec<String>,
+    /// What it may be packed in.
+    #[command(flatten)]
+    packed: Packed,
     /// Where parents are.
     #[command(flatten)]
     parents: Parents,
@@ -68,6 +73,7 @@ impl Input {
             options: Options::parse(&self.input_option)?,
             snapshot,
             policy: self.parents.policy(None),
+            unpack: Some(self.packed.unpack()),
         })
     }
 
@@ -78,6 +84,7 @@ impl Input {
         format: Option<Format>,
         parent: &[PathBuf],
         snapshot: Option<String>,
+        disk: Option<String>,
     ) -> Result<OpenSpec> {
         Ok(OpenSpec {
             path,
@@ -85,6 +92,7 @@ impl Input {
             options: Options::parse(&self.input_option)?,
             snapshot,
             policy: self.parents.policy(Some(parent)),
+            unpack: Some(self.packed.unpack_disk(disk)),
         })
     }
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use imgdelta::core::{Format, Result};
 use imgdelta::registry::OpenSpec;
 
-use super::{input, input::Parents, memory::Remembered, output::Output};
+use super::{input, input::Parents, memory::Remembered, output::Output, packed::Packed};
 use crate::job;
 
 /// `make`: what of the target differs from the base, as a child of the base.
@@ -61,6 +61,17 @@ pub(crate) struct Make {
     /// Take this internal snapshot of the base, by name or id.
     #[arg(long, value_name = "NAME", help_heading = "Input")]
     base_snapshot: Option<String>,
+    /// Which disk of the base, where that is an OVF package; --disk is the target's.
+    #[arg(
+        long,
+        value_name = "NAME|N",
+        help_heading = "Input",
+        hide_short_help = true
+    )]
+    base_disk: Option<String>,
+    /// What they may be packed in.
+    #[command(flatten)]
+    packed: Packed,
     /// Where the parents of the base are.
     #[command(flatten)]
     parents: Parents,
@@ -93,6 +104,7 @@ impl Make {
                 options: input::both(&self.input_option, &self.base_option)?,
                 snapshot: self.base_snapshot,
                 policy: self.parents.policy(None),
+                unpack: Some(self.packed.unpack_disk(self.base_disk)),
             },
             target: OpenSpec {
                 path: self.target,
@@ -100,6 +112,7 @@ impl Make {
                 options: input::both(&self.input_option, &self.target_option)?,
                 snapshot: self.snapshot,
                 policy: self.parents.policy(Some(&self.target_parent)),
+                unpack: Some(self.packed.unpack()),
             },
             goal: self.form.goal(self.output)?,
             memory: self.memory.job(),

@@ -8,7 +8,7 @@ use imgdelta::core::{AtomicFile, Error, Existing, Kind, PipeSink, Result};
 use imgdelta::{
     Apply, ApplyReport, Attach, AttachReport, Check, CheckedImage, ChildReport, Compare,
     CompareReport, Convert, ConvertReport, DifferingRun, Digest, DigestReport, Info, InfoReport,
-    Make, Map, MapReport, MappedRun, ReferencesReport,
+    Make, Map, MapReport, MappedRun, PackageReport, ReferencesReport,
 };
 
 use super::{Run, stdin};
@@ -21,7 +21,10 @@ pub(crate) fn make(job: &job::Make, run: &Run<'_>) -> Result<ChildReport> {
     job::refuse_stream(&goal.output.path, "a child")?;
     job::refuse_stream(&job.base.path, "a base")?;
     job::refuse_stream(&job.target.path, "a target")?;
-    Make::new(job.base.clone(), job.target.clone(), goal.output.clone())
+    let path = &goal.output.path;
+    let base = run.unpacked_beside(&job.base, path);
+    let target = run.unpacked_beside(&job.target, path);
+    Make::new(base, target, goal.output.clone())
         .dry_run(goal.dry_run)
         .ids(goal.ids)
         .run(&run.context(job.memory))
@@ -53,7 +56,10 @@ pub(crate) fn apply(job: &job::Apply, run: &Run<'_>) -> Result<ApplyReport> {
     let (pair, goal) = (&job.pair, &job.goal);
     job::refuse_stream(&goal.output.path, "the result of apply")?;
     refuse_streams(pair)?;
-    Apply::new(pair.child.clone(), pair.base.clone(), goal.output.clone())
+    let path = &goal.output.path;
+    let child = run.unpacked_beside(&pair.child, path);
+    let base = run.unpacked_beside(&pair.base, path);
+    Apply::new(child, base, goal.output.clone())
         .evidence(pair.evidence.clone())
         .dry_run(goal.dry_run)
         .ids(goal.ids)
@@ -75,7 +81,7 @@ fn spelled_pair(error: Error, pair: &job::Pair) -> Error {
 pub(crate) fn attach(job: &job::Attach, run: &Run<'_>) -> Result<AttachReport> {
     let pair = &job.pair;
     refuse_streams(pair)?;
-    Attach::new(pair.child.clone(), pair.base.clone())
+    Attach::new(run.unpacked(&pair.child), run.unpacked(&pair.base))
         .evidence(pair.evidence.clone())
         .attributes(job.attributes)
         .dry_run(job.dry_run)
@@ -92,11 +98,11 @@ fn refuse_streams(pair: &job::Pair) -> Result<()> {
 pub(crate) fn convert(job: &job::Convert, run: &Run<'_>) -> Result<ConvertReport> {
     let goal = &job.goal;
     let is_piped = job::is_stream(&goal.output.path);
-    let mut source = job.source.clone();
+    let mut source = run.unpacked_beside(&job.source, &goal.output.path);
     let mut bytes = None;
     if job::is_stream(&source.path) {
         // What cannot be written is refused before a long stream is read.
-        imgdelta::registry::driver_for(&goal.output)?;
+        imgdelta::registry::check_output(&goal.output)?;
         if !is_piped {
             AtomicFile::check_place(&goal.output.path, goal.output.existing)?;
         }
@@ -144,7 +150,7 @@ pub(crate) fn compare(
 ) -> Result<CompareReport> {
     job::refuse_stream(&job.one.path, "an image to be compared")?;
     job::refuse_stream(&job.other.path, "an image to be compared")?;
-    Compare::new(job.one.clone(), job.other.clone())
+    Compare::new(run.unpacked(&job.one), run.unpacked(&job.other))
         .stops_early(job.stops_early)
         .ignores_size(job.ignores_size)
         .run_listing(&run.context(Memory::Unused), each)
@@ -160,7 +166,7 @@ pub(crate) fn compare(
 pub(crate) fn info(job: &job::Info, run: &Run<'_>) -> Result<InfoReport> {
     job::refuse_stream(&job.image.path, "an image to be looked at")?;
     run.signals.may_end_at_once(true);
-    Info::new(job.image.clone())
+    Info::new(run.looked_at(&job.image))
         .chain(job.depth == job::InfoDepth::Chain)
         .run()
 }
@@ -172,6 +178,13 @@ pub(crate) fn references(job: &job::Info, run: &Run<'_>) -> Result<ReferencesRep
     Info::new(job.image.clone()).references()
 }
 
+/// The disks of a package of which none is chosen, if the image is one.
+pub(crate) fn package(job: &job::Info, run: &Run<'_>) -> Result<Option<PackageReport>> {
+    job::refuse_stream(&job.image.path, "an image to be looked at")?;
+    run.signals.may_end_at_once(true);
+    Info::new(run.looked_at(&job.image)).package()
+}
+
 /// Goes over a disk; each run goes to `each`, in order.
 pub(crate) fn map(
     job: &job::Map,
@@ -180,7 +193,7 @@ pub(crate) fn map(
 ) -> Result<MapReport> {
     job::refuse_stream(&job.image.path, "an image to be mapped")?;
     run.signals.may_end_at_once(true);
-    Map::new(job.image.clone())
+    Map::new(run.looked_at(&job.image))
         .layers(job.layers)
         .run(&run.context(Memory::Unused), each)
 }
@@ -190,7 +203,7 @@ pub(crate) fn check(job: &job::Check, run: &Run<'_>) -> Result<CheckedImage> {
     job::refuse_stream(&job.image.path, "an image to be checked")?;
     // Until something is written, nothing needs to be taken away.
     run.signals.may_end_at_once(true);
-    let check = Check::new(job.image.clone());
+    let check = Check::new(run.unpacked(&job.image));
     match job.repair.clone() {
         None => check,
         Some(into) => check.repair(into),
@@ -201,7 +214,7 @@ pub(crate) fn check(job: &job::Check, run: &Run<'_>) -> Result<CheckedImage> {
 /// Works out the digest of a disk, or recalls it.
 pub(crate) fn digest(job: &job::Digest, run: &Run<'_>) -> Result<DigestReport> {
     job::refuse_stream(&job.image.path, "an image to be digested")?;
-    Digest::new(job.image.clone())
+    Digest::new(run.unpacked(&job.image))
         .plain(job.plain)
         .run(&run.context(job.memory))
 }

@@ -7,7 +7,7 @@ use imgdelta::repository::{
 };
 use imgdelta::{
     ApplyReport, AttachReport, CheckedImage, ChildReport, CompareReport, ConvertReport,
-    DigestReport, InfoReport, MapReport, ReferencesReport,
+    DigestReport, InfoReport, MapReport, PackageReport, ReferencesReport,
 };
 
 use super::Outcome;
@@ -48,6 +48,7 @@ outcome! {
 outcome! {
     noteless
     ReferencesReport: "imgdelta/references/1",
+    PackageReport: "imgdelta/package/1",
     InitReport: "imgdelta/repo-init/1",
     EditReport: "imgdelta/repo-edit/1",
     RemoveReport: "imgdelta/repo-remove/1",

@@ -7,7 +7,8 @@ use imgdelta::repository::{
     Add, AddReport, AddTags, EditReport, Gc, GcReport, Init, InitReport, InventoryReport, List,
     ListSummary, Remove, RemoveReport, RemoveTags, Rename, Scan, ScanReport, SetGolden, SetId,
     Show, ShowReport, Tree, TreeImage, TreeSummary, VerifiedImage, Verify, VerifySummary,
-    WriteInventory, catalogue::Repository,
+    WriteInventory,
+    catalogue::{self, Repository},
 };
 
 use super::Run;
@@ -47,7 +48,11 @@ pub(crate) fn add(job: &job::Add, run: &Run<'_>) -> Result<AddReport> {
     for add in &job.images {
         job::refuse_stream(&add.image.path, "an image to be added")?;
     }
-    let mut report = Add::new(run.folder(), job.images.iter().cloned())
+    let images = job.images.iter().map(|add| catalogue::Add {
+        image: run.unpacked_in(&add.image, run.folder()),
+        ..add.clone()
+    });
+    let mut report = Add::new(run.folder(), images)
         .wait(job.manner.wait)
         .dry_run(job.manner.dry_run)
         .run(&run.context(Memory::Unused))?;

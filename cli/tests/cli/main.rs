@@ -27,6 +27,7 @@ mod medium;
 mod names;
 mod network;
 mod only_read;
+mod packed;
 mod passed_over;
 mod peers;
 mod place;

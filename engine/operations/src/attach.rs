@@ -167,6 +167,13 @@ impl Attach {
             )
             .in_file(&self.child.path)
         })?;
+        if let Some(packing) = pair.child.top.within.first() {
+            let message = format!("is packed ({packing}): no link can be written into it");
+            return Err(Error::new(Kind::Unsupported, message)
+                .with_code("packed")
+                .with_hint("unpack it first, or use 'imgdelta apply', which reads it as it is")
+                .in_file(&self.child.path));
+        }
         let file = pair.child.facts().files.first();
         let (file, opened) = file
             .zip(pair.child.top.stamp.as_ref())

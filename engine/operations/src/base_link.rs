@@ -63,6 +63,12 @@ pub(crate) fn unlinked(
             spec,
         )));
     }
+    if let Some(packing) = base.top.within.first() {
+        return Ok(Some(UnlinkedBase::new(
+            format!("what is packed in its file ({packing})"),
+            spec,
+        )));
+    }
     let Some(as_of) = as_of(spec) else {
         return Ok(None);
     };
@@ -133,6 +139,9 @@ impl UnlinkedBase {
             if let Some(name) = &spec.snapshot {
                 say(&format!("--{prefix}snapshot"), name);
             }
+            if let Some(disk) = spec.unpack.as_ref().and_then(|unpack| unpack.disk.as_ref()) {
+                say(&format!("--{prefix}disk"), disk);
+            }
             if !spec.options.is_empty() {
                 let flag = if prefix.is_empty() {
                     "--input-option"
@@ -159,20 +168,29 @@ impl UnlinkedBase {
     /// The error with the way out.
     pub(crate) fn hint(&self, error: Error, spec: &OpenSpec) -> Error {
         error.with_hint(format!(
-            "'imgdelta convert {} {} -o IMAGE' makes an image of its own of it",
+            "'imgdelta convert {}{} -o IMAGE' makes an image of its own of it",
             quoted(&spec.path.display().to_string()),
-            self.remedy
+            behind(&self.remedy)
         ))
     }
 
     /// What to say of a child that was made over it.
     pub(crate) fn note(&self, base: &Path) -> String {
         format!(
-            "no link can name the base, {}: the child names no parent that opens, it is used with 'imgdelta apply -b {} {}'",
+            "no link can name the base, {}: the child names no parent that opens, it is used with 'imgdelta apply -b {}{}'",
             self.as_of,
             quoted(&base.display().to_string()),
-            self.options
+            behind(&self.options)
         )
+    }
+}
+
+/// Options as they stand behind another word.
+fn behind(options: &str) -> String {
+    if options.is_empty() {
+        String::new()
+    } else {
+        format!(" {options}")
     }
 }
 

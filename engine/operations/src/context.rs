@@ -129,6 +129,11 @@ impl Context {
         &self.cache
     }
 
+    /// The time that is recorded, in seconds since 1970.
+    pub(crate) const fn recorded_time(&self) -> Option<u64> {
+        self.time
+    }
+
     /// As the engine is told of it, ids being made of what `ids` says.
     ///
     /// # Errors

@@ -1,18 +1,18 @@
 //! `convert`: a disk, whatever its chain, as one whole image.
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{fmt, sync::Arc};
 
-use imgdelta_core::{Bytes, Error, Kind, NewDisk, NoCompanions, Open, Result, Sink, Source};
+use imgdelta_core::{Bytes, Error, Kind, NewDisk, Result, Sink, Source};
 use imgdelta_delta::{
     self as delta, Chain, DigestCache, Layer,
     gpt::{self, Resized, TableMove},
 };
-use imgdelta_registry::{OpenSpec, OutputSpec, driver_for, open_layer, probe};
+use imgdelta_registry::{OpenSpec, OutputSpec, check_output, driver_for, is_package, open_bytes};
 use serde::Serialize;
 
 use crate::{
     context::{Context, Ids, Stage},
-    disk::{Disk, passed_over},
+    disk::{Disk, notes_of, passed_over},
     output::{ImageOutput, Target, shown},
 };
 
@@ -76,14 +76,14 @@ enum Input {
     /// An image file and its parents.
     File(Box<Disk>),
     /// Bytes that were handed over.
-    Bytes(Chain),
+    Bytes(Chain, Vec<String>),
 }
 
 impl Input {
     const fn chain(&self) -> &Chain {
         match self {
             Self::File(disk) => &disk.chain,
-            Self::Bytes(chain) => chain,
+            Self::Bytes(chain, _) => chain,
         }
     }
 
@@ -91,7 +91,7 @@ impl Input {
     fn inputs(&self) -> Vec<&Disk> {
         match self {
             Self::File(disk) => vec![&**disk],
-            Self::Bytes(_) => Vec::new(),
+            Self::Bytes(..) => Vec::new(),
         }
     }
 }
@@ -152,7 +152,8 @@ impl Convert {
     /// such a disk, or is not written in order to a pipe; those of the image; Host, if an input changed meanwhile; Interrupted.
     pub fn run(&self, context: &Context) -> Result<ConvertReport> {
         let path = &self.output.spec.path;
-        let driver = driver_for(&self.output.spec)?;
+        let is_package = is_package(&self.output.spec);
+        check_output(&self.output.spec)?;
         let input = self.open()?;
         let resized = self.resized(input.chain())?;
         let chain = resized
@@ -165,6 +166,10 @@ impl Convert {
             work: context.exec(self.output.ids)?,
         };
         let output = match self.pipe.clone().filter(|_| !self.output.dry_run) {
+            None if is_package => {
+                let inputs = input.inputs();
+                ImageOutput::begin_package(&self.output, &convert, &inputs, context)?
+            }
             Some(pipe) => ImageOutput::begin_stream(&self.output, pipe, &convert, context)?,
             None => {
                 let inputs = input.inputs();
@@ -180,9 +185,11 @@ impl Convert {
             );
             return Err(Error::new(Kind::Unsupported, sizes).in_file(path));
         }
-        let (writer, written) = output.split();
+        let driver = output.driver;
+        let (writer, mut written) = output.split();
         context.begin(Stage::Convert(path));
         let copied = convert.run(writer)?;
+        written.finish_package()?;
         let (file_size, on_disk) = (written.file_size(), written.on_disk()?);
         let mut notes = self.notes(&input, resized.as_ref(), size);
         notes.extend(self.passed_over(&input, context)?);
@@ -209,7 +216,12 @@ impl Convert {
     fn open(&self) -> Result<Input> {
         match &self.bytes {
             None => Ok(Input::File(Box::new(Disk::open(&self.source)?))),
-            Some(bytes) => open_bytes(Arc::clone(bytes), &self.source).map(Input::Bytes),
+            Some(bytes) => {
+                let opened = open_bytes(Arc::clone(bytes), &self.source)?;
+                let notes = notes_of(&opened);
+                let chain = Chain::new(vec![Layer::new(opened.image, opened.id)])?;
+                Ok(Input::Bytes(chain, notes))
+            }
         }
     }
 
@@ -217,7 +229,7 @@ impl Convert {
     fn passed_over(&self, input: &Input, context: &Context) -> Result<Vec<String>> {
         match input {
             Input::File(disk) => disk.passed_over(usize::MAX, context),
-            Input::Bytes(chain) => {
+            Input::Bytes(chain, _) => {
                 let layers = chain.layers().iter();
                 let path = self.source.path.as_path();
                 passed_over(layers.map(|layer| (path, &layer.image)), context)
@@ -250,11 +262,10 @@ impl Convert {
 
     /// What was noticed, what was left out, what grew.
     fn notes(&self, input: &Input, resized: Option<&Resized>, size: Bytes) -> Vec<String> {
-        let mut notes = Vec::new();
-        if let Input::File(disk) = input {
-            notes = disk.notes();
-            notes.extend(left_out(disk));
-        }
+        let mut notes = match input {
+            Input::File(disk) => [disk.notes(), left_out(disk)].concat(),
+            Input::Bytes(_, notes) => notes.clone(),
+        };
         let before = input.chain().size();
         if size < before {
             notes.push(format!(
@@ -315,27 +326,4 @@ fn left_out(disk: &Disk) -> Vec<String> {
         ));
     }
     notes
-}
-
-/// An image that stands in `bytes`, opened as `spec` says.
-fn open_bytes(bytes: Arc<dyn Source>, spec: &OpenSpec) -> Result<Chain> {
-    let path: &Path = &spec.path;
-    let driver = probe(&*bytes, Path::new(""), spec.format).map_err(|error| error.in_file(path))?;
-    let open = Open {
-        source: bytes,
-        companions: &NoCompanions,
-        options: spec.options.clone(),
-        snapshot: spec.snapshot.clone(),
-    };
-    let (image, id) = open_layer(driver, open).map_err(|error| error.in_file(path))?;
-    if image.parent().is_some() {
-        return Err(Error::new(
-            Kind::Reference,
-            "names a parent, and one from a stream is not followed",
-        )
-        .with_code("reference")
-        .with_hint("keep it as a file beside its parent")
-        .in_file(path));
-    }
-    Chain::new(vec![Layer::new(image, id)])
 }

@@ -38,6 +38,9 @@ pub struct ImageInfo {
     pub path: String,
     /// Its format.
     pub format: &'static str,
+    /// What it was taken from, outermost first: `gzip`; empty if its file is the image.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub within: Vec<String>,
     /// Which kind of that format, in the format's own word.
     pub variant: String,
     /// The size of its disk in bytes.
@@ -73,6 +76,32 @@ pub struct ImageInfo {
     /// What else its headers say.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<HeaderField>,
+}
+
+/// The disks of a package.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct PackageReport {
+    /// The package: its descriptor, or the archive that it stands in.
+    pub path: String,
+    /// In the order of the descriptor.
+    pub disks: Vec<PackageDisk>,
+}
+
+/// A disk of a package.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct PackageDisk {
+    /// Its number, from 1 on.
+    pub number: usize,
+    /// Its id in the descriptor.
+    pub id: String,
+    /// The name of its file, as recorded; none for one that is made empty when the machine is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The size of the disk in bytes, where the descriptor says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
 }
 
 /// What a child calls an image.
@@ -195,6 +224,31 @@ impl Info {
             files: found.companions,
         })
     }
+
+    /// The disks of a package of which none is chosen yet; `None` if the image is no package, has one disk, or it is said which is meant.
+    ///
+    /// # Errors
+    /// As [`disks`](registry::unpack::disks).
+    pub fn package(&self) -> Result<Option<PackageReport>> {
+        let unpack = self.image.unpack.as_ref();
+        if unpack.is_none_or(|unpack| unpack.disk.is_some()) {
+            return Ok(None);
+        }
+        let disks = registry::unpack::disks(&self.image.path)?.filter(|disks| disks.len() != 1);
+        Ok(disks.map(|disks| PackageReport {
+            path: shown(&self.image.path),
+            disks: disks.into_iter().map(package_disk).collect(),
+        }))
+    }
+}
+
+fn package_disk(disk: registry::PackedDisk) -> PackageDisk {
+    PackageDisk {
+        number: disk.number,
+        id: disk.id,
+        file: disk.file,
+        size: disk.size.map(|size| size.0),
+    }
 }
 
 fn describe(opened: &Opened) -> ImageInfo {
@@ -203,6 +257,7 @@ fn describe(opened: &Opened) -> ImageInfo {
     ImageInfo {
         path: shown(&opened.path),
         format: facts.format.name(),
+        within: opened.within.clone(),
         variant: facts.variant.clone(),
         size: facts.size.0,
         file_size: files

@@ -43,6 +43,6 @@ pub use context::{Context, Ids, Stage};
 pub use convert::{Convert, ConvertReport};
 pub use digest::{Digest, DigestReport};
 pub use disk::{Disk, DiskRef};
-pub use info::{ImageInfo, Info, InfoReport, ReferencesReport};
+pub use info::{ImageInfo, Info, InfoReport, PackageReport, ReferencesReport};
 pub use make::{ChildReport, Make};
 pub use map::{Map, MapLayers, MapReport, MappedRun};

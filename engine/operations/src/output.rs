@@ -15,8 +15,8 @@ use imgdelta_core::{
 };
 use imgdelta_delta::Convert;
 use imgdelta_registry::{
-    AtomicFileSet, OpenSpec, OutputSpec, create_beside, create_in, create_stream, driver_for,
-    is_raw_name, open_image, refuse_inputs,
+    AtomicFileSet, NewPackage, OpenSpec, OutputSpec, PackageSpec, create_beside, create_in,
+    create_stream, driver_for, is_package, is_raw_name, open_image, package_file, refuse_inputs,
 };
 
 use crate::{
@@ -81,6 +81,8 @@ pub(crate) struct ImageOutput {
     replaced: Vec<PathBuf>,
     /// What neither the image nor its name says.
     unsaid: Vec<String>,
+    /// The package that the image is a part of.
+    package: Option<NewPackage>,
 }
 
 impl ImageOutput {
@@ -107,6 +109,7 @@ impl ImageOutput {
             place: Place::Files(Box::new(output.drafts)),
             replaced,
             unsaid: unsaid(driver, &target.spec.path, disk),
+            package: None,
         })
     }
 
@@ -132,12 +135,66 @@ impl ImageOutput {
             place: Place::Stream,
             replaced: Vec::new(),
             unsaid: unsaid(driver, &target.spec.path, disk),
+            package: None,
+        })
+    }
+
+    /// Starts the disk that `convert` will write into a package. Its ids stand in front: the disk is read once more for them.
+    pub(crate) fn begin_package(
+        target: &Target,
+        convert: &Convert<'_>,
+        inputs: &[&Disk],
+        context: &Context,
+    ) -> Result<Self> {
+        target.check_place(inputs)?;
+        let package = PackageSpec::of(&target.spec)?;
+        let disk = convert.disk.disk();
+        let inner = Target {
+            spec: package.disk.clone(),
+            ..target.clone()
+        };
+        let shape = Self::begin_nowhere(&inner, disk, None)?.writer.shape();
+        let seed = if shape.has_ids && !target.dry_run {
+            context.begin(Stage::ReadIds);
+            Some(convert.seed(shape)?)
+        } else {
+            Some([0; 32])
+        };
+        let (place, sink) = if target.dry_run {
+            let nowhere = Arc::<Nowhere>::default();
+            let sink = nowhere.main()?;
+            (Place::Nowhere(nowhere), sink)
+        } else {
+            context.begin(Stage::Write(&target.spec.path));
+            let read: Vec<_> = inputs.iter().flat_map(|disk| disk.versions()).collect();
+            let files = package_file(&target.spec.path, target.spec.existing, &read)?;
+            let sink = files.main()?;
+            (Place::Files(Box::new(files)), sink)
+        };
+        let (writer, new) = package.begin(sink, disk, seed, context.recorded_time())?;
+        let driver = package.driver()?;
+        let mut unsaid = unsaid(driver, &target.spec.path, disk);
+        unsaid.extend(package.notes());
+        Ok(Self {
+            writer,
+            driver,
+            place,
+            package: Some(new),
+            replaced: Vec::new(),
+            unsaid,
         })
     }
 
     /// How large the image of a disk would be made: as large as `disk`, or the next size that its format holds.
     pub(crate) fn size_held(target: &Target, disk: NewDisk) -> Result<Bytes> {
-        Ok(Self::begin_nowhere(target, disk, None)?.writer.shape().size)
+        let mut target = target.clone();
+        if is_package(&target.spec) {
+            target.spec = PackageSpec::of(&target.spec)?.disk;
+        }
+        Ok(Self::begin_nowhere(&target, disk, None)?
+            .writer
+            .shape()
+            .size)
     }
 
     fn begin_nowhere(target: &Target, disk: NewDisk, parent: Option<NewParent>) -> Result<Self> {
@@ -150,6 +207,7 @@ impl ImageOutput {
             place: Place::Nowhere(nowhere),
             replaced: Vec::new(),
             unsaid: unsaid(driver, &target.spec.path, disk),
+            package: None,
         })
     }
 
@@ -160,6 +218,7 @@ impl ImageOutput {
             beside: Mutex::default(),
             replaced: self.replaced,
             unsaid: self.unsaid,
+            package: self.package,
         };
         (self.writer, written)
     }
@@ -172,9 +231,18 @@ pub(crate) struct WrittenImage {
     beside: Mutex<Vec<String>>,
     replaced: Vec<PathBuf>,
     unsaid: Vec<String>,
+    package: Option<NewPackage>,
 }
 
 impl WrittenImage {
+    /// Ends the package that the image, which is whole now, is a part of.
+    pub(crate) fn finish_package(&mut self) -> Result<()> {
+        match self.package.take() {
+            Some(package) => package.finish().map(drop),
+            None => Ok(()),
+        }
+    }
+
     /// Starts another file beside the image's, that gets its name with it.
     pub(crate) fn beside(&self, name: &str) -> Result<Arc<dyn Sink>> {
         let mut beside = self.beside.lock().unwrap_or_else(PoisonError::into_inner);

@@ -13,6 +13,7 @@ pub struct LayerId {
     options: Options,
     snapshot: Option<String>,
     size: Bytes,
+    within: Vec<String>,
 }
 
 impl LayerId {
@@ -28,7 +29,27 @@ impl LayerId {
             options: options.canonical(),
             snapshot: snapshot.map(|wanted| resolved(image, wanted)),
             size: facts.size,
+            within: Vec::new(),
         }
+    }
+
+    /// The same, its bytes having been taken from what `within` says, outermost first: two members of one archive are two layers. `holders`
+    /// are the files on the host that it stands in, if they are more than the one that its source tells of.
+    #[must_use]
+    pub fn taken_from(mut self, within: &[String], holders: &[FileVersion]) -> Self {
+        self.within = within.to_vec();
+        if !self.files.is_empty() {
+            let others = holders.iter().filter(|one| !self.files.contains(one));
+            let others: Vec<_> = others.cloned().collect();
+            self.files.extend(others);
+        }
+        self
+    }
+
+    /// What its bytes were taken from, outermost first; empty if its file is the image.
+    #[must_use]
+    pub fn within(&self) -> &[String] {
+        &self.within
     }
 
     /// That of `image`, which was opened with nothing said of it.

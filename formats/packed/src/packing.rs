@@ -5,6 +5,8 @@
 
 use imgdelta_core::Peek;
 
+use crate::codec::Codec;
+
 /// A compressed file or an archive.
 #[derive(Debug)]
 pub struct Packing {
@@ -18,6 +20,8 @@ pub struct Packing {
     pub claims: fn(&Peek) -> bool,
     /// The words that unpack it, before the file's name.
     pub unpacks: &'static str,
+    /// How it is unpacked here, if it is.
+    pub codec: Option<Codec>,
 }
 
 /// All of them. No magic is shorter than three bytes: two are what any disk may begin with.
@@ -29,6 +33,7 @@ pub static PACKINGS: &[Packing] = &[
         // Deflate is the only method that was ever used.
         claims: |peek| peek.head(0) == Some([0x1f, 0x8b, 8]),
         unpacks: "gzip -dc",
+        codec: Some(Codec::Gzip),
     },
     Packing {
         name: "xz",
@@ -36,6 +41,7 @@ pub static PACKINGS: &[Packing] = &[
         promises: &["xz", "txz"],
         claims: |peek| peek.head(0) == Some(*b"\xfd7zXZ\0"),
         unpacks: "xz -dc",
+        codec: Some(Codec::Xz),
     },
     Packing {
         name: "zstd",
@@ -43,6 +49,7 @@ pub static PACKINGS: &[Packing] = &[
         promises: &["zst", "zstd", "tzst"],
         claims: is_zstd,
         unpacks: "zstd -dc",
+        codec: Some(Codec::Zstd),
     },
     Packing {
         name: "bzip2",
@@ -50,6 +57,7 @@ pub static PACKINGS: &[Packing] = &[
         promises: &["bz2", "tbz", "tbz2"],
         claims: is_bzip2,
         unpacks: "bzip2 -dc",
+        codec: Some(Codec::Bzip2),
     },
     Packing {
         name: "tar",
@@ -57,6 +65,7 @@ pub static PACKINGS: &[Packing] = &[
         promises: &["tar", "ova", "xva"],
         claims: is_tar,
         unpacks: "tar -xf",
+        codec: None,
     },
     Packing {
         name: "zip",
@@ -69,6 +78,7 @@ pub static PACKINGS: &[Packing] = &[
                 .any(|magic| head.as_ref() == Some(magic))
         },
         unpacks: "unzip",
+        codec: None,
     },
     Packing {
         name: "7z",
@@ -76,6 +86,7 @@ pub static PACKINGS: &[Packing] = &[
         promises: &["7z"],
         claims: |peek| peek.head(0) == Some(*b"7z\xbc\xaf\x27\x1c"),
         unpacks: "7z x",
+        codec: None,
     },
     Packing {
         name: "rar",
@@ -83,6 +94,7 @@ pub static PACKINGS: &[Packing] = &[
         promises: &["rar"],
         claims: |peek| peek.head(0) == Some(*b"Rar!\x1a\x07"),
         unpacks: "7z x",
+        codec: None,
     },
     Packing {
         name: "lz4",
@@ -95,6 +107,7 @@ pub static PACKINGS: &[Packing] = &[
             )
         },
         unpacks: "lz4 -dc",
+        codec: None,
     },
     Packing {
         name: "lzma",
@@ -102,6 +115,7 @@ pub static PACKINGS: &[Packing] = &[
         promises: &["lzma", "tlz"],
         claims: is_lzma,
         unpacks: "xz -dc",
+        codec: None,
     },
     Packing {
         name: "lzip",
@@ -109,6 +123,7 @@ pub static PACKINGS: &[Packing] = &[
         promises: &["lz"],
         claims: |peek| peek.head(0) == Some(*b"LZIP\x01"),
         unpacks: "lzip -dc",
+        codec: None,
     },
     Packing {
         name: "lzop",
@@ -116,6 +131,7 @@ pub static PACKINGS: &[Packing] = &[
         promises: &["lzo"],
         claims: |peek| peek.head(0) == Some(*b"\x89LZO\0\r\n\x1a\n"),
         unpacks: "lzop -dc",
+        codec: None,
     },
     Packing {
         name: "snappy",
@@ -123,6 +139,7 @@ pub static PACKINGS: &[Packing] = &[
         promises: &["sz"],
         claims: |peek| peek.head(0) == Some(*b"\xff\x06\0\0sNaPpY"),
         unpacks: "snzip -dc",
+        codec: None,
     },
     Packing {
         name: "compress",
@@ -131,6 +148,7 @@ pub static PACKINGS: &[Packing] = &[
         // The third byte holds the width of the codes, 9 to 16 bits, and the mode.
         claims: |peek| matches!(peek.head(0), Some([0x1f, 0x9d, third]) if third & 0x60 == 0 && (9..=16).contains(&(third & 0x1f))),
         unpacks: "gzip -dc",
+        codec: None,
     },
     Packing {
         name: "cab",
@@ -138,6 +156,7 @@ pub static PACKINGS: &[Packing] = &[
         promises: &["cab"],
         claims: |peek| peek.head(0) == Some(*b"MSCF\0\0\0\0"),
         unpacks: "7z x",
+        codec: None,
     },
     Packing {
         name: "cpio",
@@ -150,6 +169,7 @@ pub static PACKINGS: &[Packing] = &[
             )
         },
         unpacks: "7z x",
+        codec: None,
     },
     Packing {
         name: "ar",
@@ -157,6 +177,7 @@ pub static PACKINGS: &[Packing] = &[
         promises: &["ar", "deb"],
         claims: |peek| peek.head(0) == Some(*b"!<arch>\n"),
         unpacks: "7z x",
+        codec: None,
     },
     Packing {
         name: "rpm",
@@ -164,6 +185,7 @@ pub static PACKINGS: &[Packing] = &[
         promises: &["rpm"],
         claims: |peek| peek.head(0) == Some(*b"\xed\xab\xee\xdb"),
         unpacks: "7z x",
+        codec: None,
     },
 ];
 

@@ -13,8 +13,8 @@ pub struct Text {
 
 /// Text that begins in a way that tells what it is, in lower case; what it holds within reach; what it is.
 const KNOWN: &[(&str, &str, Text)] = &[
-    ("<", "<envelope", descriptor("an OVF descriptor")),
-    ("<", ":envelope", descriptor("an OVF descriptor")),
+    ("<", "<envelope", OVF),
+    ("<", ":envelope", OVF),
     (
         "<",
         "<parallels_disk_image",
@@ -34,6 +34,8 @@ const KNOWN: &[(&str, &str, Text)] = &[
     ("config.version", "", descriptor("a machine of VMware")),
 ];
 
+const OVF: Text = descriptor("an OVF descriptor");
+
 const fn descriptor(noun: &'static str) -> Text {
     Text {
         noun,
@@ -49,6 +51,12 @@ const fn other(noun: &'static str) -> Text {
 }
 
 impl Text {
+    /// Whether it is the descriptor of an OVF package.
+    #[must_use]
+    pub fn is_ovf(self) -> bool {
+        self == OVF
+    }
+
     /// The text of which a file with these ends is. What only begins like text is none, unless it is one of the known kinds: guests may
     /// write text to the start of their disks.
     #[must_use]

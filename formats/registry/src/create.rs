@@ -17,6 +17,7 @@ use imgdelta_core::{
 use crate::{
     DRIVERS,
     atomic_file_set::AtomicFileSet,
+    package_output::is_package,
     probe::{Formats, extension, promised, unsupported},
 };
 
@@ -190,6 +191,13 @@ impl Formats {
             .find(|driver| driver.extensions.contains(&wanted));
         if let Some(driver) = by_extension {
             return Ok(driver);
+        }
+        if is_package(spec) {
+            let message = "an .ova is a whole machine, and only a whole disk can be put into one";
+            return Err(Error::new(Kind::Unsupported, message)
+                .with_code("package")
+                .with_hint("write an image, then 'imgdelta convert IMAGE -o NAME.ova'")
+                .in_file(&spec.path));
         }
         if let Some(name) = promised(wanted) {
             return Err(unsupported(name).in_file(&spec.path));

@@ -9,10 +9,11 @@ use std::{
 };
 
 use imgdelta_core::{
-    Companions, Driver, FileVersion, Format, Image, LayerId, Open, Options, Result, Source,
+    Companions, Driver, FileVersion, Format, Image, LayerId, NoCompanions, Open, Options, Result,
+    Source,
 };
 
-use crate::{companions::Beside, named::Named, policy::Policy};
+use crate::{companions::Beside, named::Named, policy::Policy, unpack::Unpack};
 
 /// Which image to open, and how.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +28,8 @@ pub struct OpenSpec {
     pub snapshot: Option<String>,
     /// What may be opened beyond it.
     pub policy: Policy,
+    /// How far it may be packed in something else; `None`: a packed image is refused.
+    pub unpack: Option<Box<Unpack>>,
 }
 
 impl OpenSpec {
@@ -53,6 +56,8 @@ pub struct Opened {
     pub path: PathBuf,
     /// Which file on the host that is, in the version that was opened.
     pub stamp: Option<FileVersion>,
+    /// What it was taken from, outermost first: `gzip`; empty if its file is the image.
+    pub within: Vec<String>,
     /// How it was found, where that is not as its child recorded it, and how it does not fit, where it is read all the same.
     pub notes: Vec<String>,
 }
@@ -67,6 +72,9 @@ impl Opened {
         for file in &self.image.facts().files {
             stamps.extend(file.stamp()?);
         }
+        let holders = self.id.files().iter();
+        let others = holders.filter(|one| !stamps.iter().any(|stamp| stamp.is_same_file(one)));
+        stamps.extend(others.cloned().collect::<Vec<_>>());
         Ok(stamps)
     }
 }
@@ -95,6 +103,21 @@ pub(crate) struct Layer<'a> {
     pub(crate) options: Options,
     /// Which of its disks.
     pub(crate) snapshot: Option<String>,
+    /// What it was taken from.
+    pub(crate) packed: Packed,
+}
+
+/// What a layer was taken from.
+#[derive(Debug, Default)]
+pub(crate) struct Packed {
+    /// Outermost first; empty if its file is the image.
+    pub(crate) within: Vec<String>,
+    /// The files on the host that hold it, if they are more than the one that its bytes tell of.
+    pub(crate) holders: Vec<FileVersion>,
+    /// Whether it is a member of an archive: no file beside that is one of its own.
+    pub(crate) is_member: bool,
+    /// What the user should know.
+    pub(crate) notes: Vec<String>,
 }
 
 impl Layer<'_> {
@@ -102,10 +125,13 @@ impl Layer<'_> {
     ///
     /// # Errors
     /// Those of its driver, with its path.
-    pub(crate) fn open(self, policy: &Policy) -> Result<Opened> {
+    pub(crate) fn open(mut self, policy: &Policy) -> Result<Opened> {
         let (driver, path) = (self.driver, self.path.to_path_buf());
         let stamp = self.source.opened().cloned();
+        let within = std::mem::take(&mut self.packed.within);
+        let holders = std::mem::take(&mut self.packed.holders);
         let ((image, id), notes) = self.hand_to(policy, |open| open_layer(driver, open))?;
+        let id = id.taken_from(&within, &holders);
         Ok(Opened {
             image: Arc::new(Named {
                 image,
@@ -115,6 +141,7 @@ impl Layer<'_> {
             driver,
             path,
             stamp,
+            within,
             notes,
         })
     }
@@ -129,13 +156,20 @@ impl Layer<'_> {
         act: impl FnOnce(Open<'_>) -> Result<T>,
     ) -> Result<(T, Vec<String>)> {
         let beside = Beside::new(&self.path, &*self.source, policy)?;
+        let companions: &dyn Companions = if self.packed.is_member {
+            &NoCompanions
+        } else {
+            &beside
+        };
         let done = act(Open {
             source: self.source,
-            companions: &beside as &dyn Companions,
+            companions,
             options: self.options,
             snapshot: self.snapshot,
         })
         .map_err(|error| error.in_file(&self.path))?;
-        Ok((done, beside.into_notes()))
+        let mut notes = self.packed.notes;
+        notes.extend(beside.into_notes());
+        Ok((done, notes))
     }
 }

@@ -11,6 +11,7 @@
 //! | [`references`](mod@references) | what an image names, nothing of it opened |
 //! | [`create`](mod@create) | new images, which appear whole or not at all |
 //! | [`link`] | how a child is to name its base |
+//! | [`unpack`] | what a disk is packed in: compression, archives, packages, pieces |
 //!
 //! [`child_rule`](fn@child_rule) and [`check_child`] say what a format demands of a child's base. Each format but raw is a feature.
 //!
@@ -31,11 +32,13 @@ pub mod layer;
 pub mod link;
 mod named;
 pub mod open;
+mod package_output;
 mod parent;
 pub mod policy;
 pub mod probe;
 pub mod references;
 mod search;
+pub mod unpack;
 
 use imgdelta_core::{Driver, Format};
 
@@ -50,11 +53,14 @@ pub use create::{
 pub use layer::{OpenSpec, Opened, open_layer};
 pub use link::{needs_search, new_parent, unlinked_parent};
 pub use open::{
-    MOST_LAYERS, OpenedRepair, check_image, driver_of_image, open_chain, open_image, repair_image,
+    MOST_LAYERS, OpenedRepair, check_image, driver_of_image, open_bytes, open_chain, open_image,
+    repair_image,
 };
+pub use package_output::{NewPackage, PackageSpec, check_output, is_package, package_file};
 pub use policy::{Candidate, Policy, Reason, Refused, candidates};
 pub use probe::{is_raw_name, probe, refuse_packed};
 pub use references::references;
+pub use unpack::{PackedDisk, Unpack};
 
 /// Every format that can be read. Raw claims nothing by its bytes and stands last.
 pub static DRIVERS: &[&Driver] = &[

@@ -2,7 +2,7 @@
 //!
 //! How one layer is opened stands in `layer`, how a parent is chosen among what its child names in `parent`.
 
-use std::sync::Arc;
+use std::{borrow::Cow, path::PathBuf, sync::Arc};
 
 use imgdelta_core::{
     CheckReport, Driver, Error, FileSource, FileVersion, Kind, Repair, Result, Source,
@@ -10,9 +10,10 @@ use imgdelta_core::{
 
 use crate::{
     DRIVERS,
-    layer::{Layer, OpenSpec, Opened},
+    layer::{Layer, OpenSpec, Opened, Packed},
     parent::Finder,
     probe::Formats,
+    unpack::Bare,
 };
 
 /// The most layers that a chain may have.
@@ -35,6 +36,17 @@ pub fn open_image(spec: &OpenSpec) -> Result<Opened> {
 /// Usage, if more `--parent`s are given than there are parents.
 pub fn open_chain(spec: &OpenSpec) -> Result<Vec<Opened>> {
     Formats(DRIVERS).open_chain(spec)
+}
+
+/// Opens the image that stands in `bytes`, unpacked as far as `spec` says; its path is only what messages call it. Where no format is said the
+/// bytes are probed as a file's without an extension. What it names outside itself is not followed.
+///
+/// # Errors
+/// As [`open_image`]; Reference, if it names a parent.
+pub fn open_bytes(bytes: Arc<dyn Source>, spec: &OpenSpec) -> Result<Opened> {
+    Formats(DRIVERS)
+        .open_bytes(bytes, spec)
+        .map_err(|error| error.in_file(&spec.path))
 }
 
 /// The driver of the image that the user names.
@@ -70,6 +82,13 @@ pub struct OpenedRepair {
 /// As [`open_image`]; Unsupported, if nothing can be mended in its format.
 pub fn repair_image(spec: &OpenSpec) -> Result<OpenedRepair> {
     let layer = Formats(DRIVERS).layer(spec)?;
+    if let Some(packing) = layer.packed.within.first() {
+        let message = format!("is packed ({packing}), and what is packed cannot be mended");
+        return Err(Error::new(Kind::Unsupported, message)
+            .with_code("packed")
+            .with_hint("'imgdelta convert' writes it as an image")
+            .in_file(&spec.path));
+    }
     let Some(repair) = layer.driver.repair else {
         return Err(Error::new(
             Kind::Unsupported,
@@ -134,19 +153,54 @@ impl Formats {
         Ok(report)
     }
 
+    /// As [`open_bytes`].
+    fn open_bytes(self, bytes: Arc<dyn Source>, spec: &OpenSpec) -> Result<Opened> {
+        let bare = Bare {
+            name: PathBuf::new(),
+            is_member: true,
+            ..Bare::of(bytes, &spec.path)
+        };
+        let bare = self.unpacked(bare, spec)?;
+        let driver = self
+            .probe(&*bare.source, &bare.name, spec.format)
+            .map_err(|error| bare.placed(error))?;
+        let opened = layer_of(bare, driver, spec).open(&spec.policy)?;
+        if opened.image.parent().is_none() {
+            return Ok(opened);
+        }
+        let message = "names a parent, and one from a stream is not followed";
+        Err(Error::new(Kind::Reference, message)
+            .with_code("reference")
+            .with_hint("keep it as a file beside its parent"))
+    }
+
     /// The layer that the user names.
     fn layer(self, spec: &OpenSpec) -> Result<Layer<'_>> {
         let path = self.file_of(&spec.path);
         let source: Arc<dyn Source> = Arc::new(FileSource::open(&path)?);
-        let driver = self
-            .probe(&*source, &path, spec.format)
+        let bare = self
+            .unpacked(Bare::of(source, &path), spec)
             .map_err(|error| error.in_file(&path))?;
-        Ok(Layer {
-            source,
-            path,
-            driver,
-            options: spec.options.clone(),
-            snapshot: spec.snapshot.clone(),
-        })
+        let driver = self
+            .probe(&*bare.source, &bare.name, spec.format)
+            .map_err(|error| bare.placed(error))?;
+        Ok(layer_of(bare, driver, spec))
+    }
+}
+
+/// The layer in `bare`, opened as `spec` says.
+fn layer_of<'a>(bare: Bare, driver: &'static Driver, spec: &OpenSpec) -> Layer<'a> {
+    Layer {
+        source: bare.source,
+        path: Cow::Owned(bare.path),
+        driver,
+        options: spec.options.clone(),
+        snapshot: spec.snapshot.clone(),
+        packed: Packed {
+            within: bare.within,
+            holders: bare.versions,
+            is_member: bare.is_member,
+            notes: bare.notes,
+        },
     }
 }

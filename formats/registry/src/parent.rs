@@ -16,7 +16,7 @@ use imgdelta_core::{
 use crate::{
     alike::alike,
     beneath::{self, Miss},
-    layer::{Layer, OpenSpec, Opened},
+    layer::{Layer, OpenSpec, Opened, Packed},
     policy::{Candidate, Refused},
     probe::Formats,
     search::{self, Searched},
@@ -223,6 +223,7 @@ impl<'a> Finder<'a> {
             driver,
             options: self.options(driver.format),
             snapshot: None,
+            packed: Packed::default(),
         };
         match layer.open(&self.spec.policy) {
             Err(error) => {

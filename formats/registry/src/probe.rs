@@ -35,10 +35,13 @@ pub fn is_raw_name(path: &Path) -> bool {
 /// Refuses bytes that begin as no disk does, before all of them are there. That they pass says nothing.
 ///
 /// # Errors
-/// Unsupported, if they are those of a compressed file or an archive; Corrupt or Unsupported, if they are text.
+/// Unsupported, if they are those of a compressed file or an archive that is not unpacked; Corrupt or Unsupported, if they are text.
 pub fn refuse_packed(start: &dyn Source, path: &Path) -> Result<()> {
     let peek = Peek::of(start)?;
+    let is_unpacked = |packing: &Packing| packing.codec.is_some() || packing.name == "tar";
     match (Packing::of(&peek), Text::of(&peek)) {
+        // It is read to its end, and then unpacked.
+        (Some(packing), _) if is_unpacked(packing) => Ok(()),
         (Some(packing), _) => Err(packed(packing, path)),
         (None, Some(text)) if start.len() >= Peek::REACH => Err(is_text(text)),
         _ => Ok(()),
@@ -51,7 +54,7 @@ pub(crate) struct Formats(pub(crate) &'static [&'static Driver]);
 
 /// Somebody who knows the file's bytes as his.
 #[derive(Clone, Copy, Debug)]
-enum Claimant {
+pub(crate) enum Claimant {
     /// One who can read it.
     Driver(&'static Driver),
     /// One who cannot.
@@ -127,7 +130,7 @@ impl Formats {
     }
 
     /// Everybody who knows the bytes as his. "Mine, but damaged" is a claim: opening will say how, and it is never raw.
-    fn claims(self, peek: &Peek) -> Vec<Claimant> {
+    pub(crate) fn claims(self, peek: &Peek) -> Vec<Claimant> {
         let drivers = self.0.iter().filter(|driver| match (driver.probe)(peek) {
             Claim::No => false,
             Claim::Yes | Claim::Damaged => true,
@@ -254,7 +257,7 @@ fn is_piece(piece: &Piece) -> Error {
     Error::new(Kind::Unsupported, message)
         .with_code("piece")
         .with_hint(format!(
-            "put the pieces together: cat {} > {}",
+            "name the first of its pieces, all of them standing in one folder; or put them together: cat {} > {}",
             piece.pattern(),
             piece.whole.display()
         ))

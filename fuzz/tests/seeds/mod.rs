@@ -1,8 +1,8 @@
 //! What fuzzing starts from: small images of every variant and all small malformed ones, made without the format crates.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use imgdelta_core::Format;
+use imgdelta_core::{Bytes, FileOffset, Format, MemSink, MemSource, Options, read_vec};
 use imgdelta_delta::{ExecContext, Watch};
 use imgdelta_deploy::{
     delivery::{Deploy, Destination, Errand, deploy_many},
@@ -22,6 +22,7 @@ use imgdelta_fixtures::{
     vmdk::{Layout, Stream, VmdkSpec},
 };
 
+use imgdelta_packed::{Archive, archive::ova::NewOva, ovf::machine::Machine};
 use imgdelta_registry::OpenSpec;
 use imgdelta_repository::catalogue::{Add, Repository, Run};
 
@@ -52,6 +53,10 @@ pub(crate) fn seeds(target: &str) -> Vec<Vec<u8>> {
         "vhdx_metadata" => vhdx(2 << 20..3 << 20),
         "vhdx_bat" => vhdx(3 << 20..4 << 20),
         "record" | "inventory" | "delivery" | "leaves" => lists(target),
+        "packed" => packed(),
+        "archive" => vec![ova()],
+        "ovf" => vec![member(".ovf")],
+        "digests" => vec![member(".mf")],
         "talk" => vec![talk()],
         "gpt" => gpt(),
         "manifest" => vec![include_bytes!("manifest.json").to_vec()],
@@ -78,6 +83,38 @@ pub(crate) fn seeds(target: &str) -> Vec<Vec<u8>> {
     );
     seeds.retain(|seed| seed.len() <= LARGEST);
     seeds
+}
+
+/// A small disk as compressors write it, and in a package.
+fn packed() -> Vec<Vec<u8>> {
+    vec![
+        include_bytes!("packed/disk.img.gz").to_vec(),
+        include_bytes!("packed/disk.img.xz").to_vec(),
+        include_bytes!("packed/disk.img.zst").to_vec(),
+        include_bytes!("packed/disk.img.bz2").to_vec(),
+        ova(),
+    ]
+}
+
+/// A package in one archive.
+fn ova() -> Vec<u8> {
+    let sink = Arc::new(MemSink::default());
+    let machine = Machine::take(&mut Options::default(), "web").expect("it has no options");
+    let ova = NewOva::new(sink.clone(), machine, "web", 0);
+    let disk = vmdk(&[Layout::Stream(Stream::VMware)]).remove(0);
+    ova.disk().write_at(FileOffset(0), &disk).expect("memory");
+    ova.finish(Bytes::mib(1)).expect("memory");
+    sink.bytes()
+}
+
+/// The file in the package whose name ends so.
+fn member(end: &str) -> Vec<u8> {
+    let archive = Archive::read(Arc::new(MemSource(ova()))).expect("it is one");
+    let mut members = archive.members().iter();
+    let member = members.find(|member| member.name.ends_with(end));
+    let member = member.expect("it is there");
+    let source = archive.open(member).expect("it stands in it");
+    read_vec(&*source, FileOffset(0), member.len).expect("it stands in it")
 }
 
 /// Disks with partitions, behind how much their size changes.

@@ -40,10 +40,13 @@ impl Text for ChildReport {
             ))?;
         }
         match &self.unlinked {
-            Some(why) => page.line(format_args!(
-                "at the site: imgdelta apply {} -b {} {} -o IMAGE",
-                self.child, self.base.path, why.options
-            )),
+            Some(why) => {
+                let space = if why.options.is_empty() { "" } else { " " };
+                page.line(format_args!(
+                    "at the site: imgdelta apply {} -b {}{space}{} -o IMAGE",
+                    self.child, self.base.path, why.options
+                ))
+            }
             None => page.line(format_args!(
                 "at the site: imgdelta attach {} -b {}",
                 self.child, self.base.path

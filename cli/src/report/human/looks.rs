@@ -3,7 +3,8 @@
 use std::io;
 
 use imgdelta::{
-    CheckedImage, ImageInfo, InfoReport, MapReport, MappedRun, ReferencesReport, info::ParentInfo,
+    CheckedImage, ImageInfo, InfoReport, MapReport, MappedRun, PackageReport, ReferencesReport,
+    info::ParentInfo,
 };
 
 use super::{Page, Text, disks::grouped, percent};
@@ -21,6 +22,27 @@ impl Text for InfoReport {
     }
 }
 
+impl Text for PackageReport {
+    const IS_SUMMARY: bool = false;
+
+    fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
+        let count = match self.disks.len() {
+            0 => "no disks".to_owned(),
+            count => format!("{count} disks; choose one with --disk"),
+        };
+        page.line(format_args!("{}   an OVF package with {count}", self.path))?;
+        for disk in &self.disks {
+            let size = disk.size.map_or_else(
+                || "of unknown size".to_owned(),
+                |size| format!("{} virtual", page.size(size)),
+            );
+            let file = disk.file.as_deref().unwrap_or("no file: made empty");
+            page.field(&disk.number.to_string(), format!("{file}, {size}"))?;
+        }
+        Ok(())
+    }
+}
+
 fn one(image: &ImageInfo, page: &mut Page<'_>) -> io::Result<()> {
     let taken = image.on_disk.unwrap_or(image.file_size);
     page.line(format_args!(
@@ -32,6 +54,9 @@ fn one(image: &ImageInfo, page: &mut Page<'_>) -> io::Result<()> {
         page.size(taken),
         percent(taken, image.size)
     ))?;
+    if !image.within.is_empty() {
+        page.field("taken from", image.within.join(", "))?;
+    }
     if let Some(size) = image.block_size {
         let grain = image
             .grain

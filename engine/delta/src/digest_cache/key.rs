@@ -47,6 +47,8 @@ impl Key {
         self.text(id.format().name());
         self.number(id.size().0);
         self.maybe(id.snapshot(), Self::text);
+        self.count(id.within().len());
+        id.within().iter().for_each(|packing| self.text(packing));
         self.count(id.options().iter().count());
         for (key, value) in id.options().iter() {
             self.text(key);

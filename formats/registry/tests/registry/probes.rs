@@ -249,7 +249,10 @@ fn a_piece_of_a_disk_is_no_disk() {
         assert_eq!(verdict(name, &plain), Err((4, "piece")), "{name}");
     }
     let hint = hint("x.001", &plain).unwrap_or_default();
-    assert_eq!(hint, "put the pieces together: cat x.??? > x");
+    assert_eq!(
+        hint,
+        "name the first of its pieces, all of them standing in one folder; or put them together: cat x.??? > x"
+    );
 }
 
 #[test]

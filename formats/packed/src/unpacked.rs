@@ -1,0 +1,175 @@
+//! A compressed file, unpacked into a sparse file that has no name: whatever ends the program, nothing of it stays.
+
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use imgdelta_core::{
+    Bytes, Error, FileOffset, FileSink, FileSource, FileVersion, Kind, Result, Sink, Source,
+    Stored, write_without_zeros,
+};
+
+use crate::{Packing, codec::Codec, reader::damage};
+
+/// What is unpacked and written at once.
+const STEP: usize = 1 << 20;
+
+/// Where a compressed file is unpacked, and how far.
+#[derive(Clone, Debug)]
+pub struct Room {
+    /// The folder of the file that has no name.
+    pub folder: PathBuf,
+    /// The most bytes that it may unpack to.
+    pub most: Bytes,
+    /// Set by whoever wants it to end.
+    pub stop: Option<Arc<AtomicBool>>,
+}
+
+impl Room {
+    /// What is unpacked at most, if nothing else is said: 16 TiB.
+    pub const MOST: Bytes = Bytes(16 << 40);
+
+    /// Refuses a folder with less than `needed` bytes free. A host that cannot tell is believed to have them.
+    fn require_free(&self, needed: Bytes) -> Result<()> {
+        let Ok(room) = rustix::fs::statvfs(&self.folder) else {
+            return Ok(());
+        };
+        let free = Bytes(room.f_bavail.saturating_mul(room.f_frsize));
+        if free >= needed {
+            return Ok(());
+        }
+        let message = format!(
+            "cannot be unpacked in {}: it takes {needed} or more, {free} are free there",
+            self.folder.display()
+        );
+        Err(Error::new(Kind::Host, message)
+            .with_code("no_space")
+            .with_hint(Self::HINT))
+    }
+
+    const HINT: &'static str = "it is unpacked beside the output, else in the folder that IMGDELTA_TMPDIR names: choose one with more room";
+
+    /// A file without a name in the folder.
+    fn file(&self) -> Result<std::fs::File> {
+        tempfile::tempfile_in(&self.folder).map_err(|cause| {
+            Error::host("cannot keep what is unpacked", cause)
+                .in_file(&self.folder)
+                .with_hint(Self::HINT)
+        })
+    }
+
+    fn go_on(&self) -> Result<()> {
+        match &self.stop {
+            Some(stop) if stop.load(Ordering::Relaxed) => Err(Error::interrupted()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The bytes that a compressed file holds. On the host it is known by that file: who asks which version was opened hears of that one.
+#[derive(Debug)]
+pub struct Unpacked {
+    bytes: FileSource,
+    packed: Arc<dyn Source>,
+}
+
+impl Unpacked {
+    /// Unpacks all of `packed`, which is of that packing; `None` if that is none that is unpacked here.
+    ///
+    /// # Errors
+    /// Corrupt, if it is damaged or cut short; Unsupported, if it holds more than `room` allows; Host, if there is no room for it; Interrupted.
+    pub fn of(packing: &Packing, packed: &Arc<dyn Source>, room: &Room) -> Result<Option<Self>> {
+        let Some(codec) = packing.codec else {
+            return Ok(None);
+        };
+        // Data that was compressed takes no less room unpacked; how much of it are holes nobody knows before.
+        room.require_free(packed.len())?;
+        let file = room.file()?;
+        let place = packed.path().unwrap_or(Path::new("")).to_owned();
+        let kept = file.try_clone();
+        let kept = kept.map_err(|cause| Error::host("cannot keep what is unpacked", cause))?;
+        let sink = FileSink::new(file, &room.folder, false);
+        fill(&sink, packing, codec, &**packed, room)?;
+        drop(sink);
+        Ok(Some(Self {
+            bytes: FileSource::of(kept, &place)?,
+            packed: Arc::clone(packed),
+        }))
+    }
+}
+
+/// Writes what `packed` holds to `sink`, but for what is zero.
+fn fill(
+    sink: &FileSink,
+    packing: &Packing,
+    codec: Codec,
+    packed: &dyn Source,
+    room: &Room,
+) -> Result<()> {
+    let damaged = |cause| damage(packing.noun, cause);
+    let mut stream = codec.unpacked(packed).map_err(damaged)?;
+    let mut buffer = vec![0; STEP];
+    let mut len = 0_u64;
+    loop {
+        room.go_on()?;
+        let filled = fill_buffer(&mut *stream, &mut buffer).map_err(damaged)?;
+        let bytes = buffer.get(..filled).unwrap_or_default();
+        if bytes.is_empty() {
+            return sink.set_len(Bytes(len));
+        }
+        let at = FileOffset(len);
+        len = len.saturating_add(filled as u64);
+        if len > room.most.0 {
+            let message = format!("unpacks to more than {}", room.most);
+            return Err(Error::new(Kind::Unsupported, message)
+                .with_code("unpack_limit")
+                .with_hint("--unpack-limit SIZE allows more"));
+        }
+        write_without_zeros(sink, at, bytes).map_err(|error| error.with_hint(Room::HINT))?;
+    }
+}
+
+/// Fills `buffer` as far as the stream goes.
+fn fill_buffer(stream: &mut dyn Read, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match stream.read(rest) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(cause) if cause.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(cause) => return Err(cause),
+        }
+    }
+    Ok(filled)
+}
+
+impl Source for Unpacked {
+    fn len(&self) -> Bytes {
+        self.bytes.len()
+    }
+
+    fn read_at(&self, at: FileOffset, buf: &mut [u8]) -> Result<()> {
+        self.bytes.read_at(at, buf)
+    }
+
+    fn stored_at(&self, at: FileOffset) -> Result<Stored> {
+        self.bytes.stored_at(at)
+    }
+
+    fn opened(&self) -> Option<&FileVersion> {
+        self.packed.opened()
+    }
+
+    fn stamp(&self) -> Result<Option<FileVersion>> {
+        self.packed.stamp()
+    }
+
+    fn path(&self) -> Option<&Path> {
+        self.packed.path()
+    }
+}
