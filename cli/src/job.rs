@@ -100,6 +100,8 @@ pub(crate) struct Convert {
     pub(crate) goal: Goal,
     /// How large the disk is to be, if not as large as it is.
     pub(crate) size: Option<Bytes>,
+    /// Whether a child needs a manifest.
+    pub(crate) needs_manifest: bool,
 }
 
 /// `compare`.
@@ -115,6 +117,8 @@ pub(crate) struct Compare {
     pub(crate) lists: bool,
     /// Whether a rest of zeros does not count.
     pub(crate) ignores_size: bool,
+    /// What digests of earlier runs are good for.
+    pub(crate) memory: Memory,
 }
 
 /// How far `info` looks.

@@ -7,6 +7,7 @@ use imgdelta::core::{Bytes, Format, Result};
 
 use super::{
     input::{self, Input},
+    memory::Remembered,
     output::Output,
     plan::size,
 };
@@ -47,6 +48,9 @@ pub(crate) struct Convert {
     /// Make the disk so large, e.g. 40G: cut, or grown with zeros. The backup of a sound GPT moves to the new end.
     #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Output")]
     size: Option<Bytes>,
+    /// Refuse a child that has no manifest beside it. One that is there is held against what is read in any case.
+    #[arg(long, help_heading = "Input", hide_short_help = true)]
+    prove: bool,
     /// Its form.
     #[command(flatten)]
     form: Output,
@@ -59,6 +63,7 @@ impl Convert {
             source: self.input.open(self.source, self.snapshot)?,
             goal: self.form.goal(self.output)?,
             size: self.size,
+            needs_manifest: self.prove,
         })
     }
 }
@@ -123,6 +128,9 @@ pub(crate) struct Compare {
     /// Disks of different sizes are the same if the rest of the larger is zero.
     #[arg(long, help_heading = "Output")]
     ignore_size: bool,
+    /// What is believed of earlier runs: with --prove a child is held against the manifest beside it.
+    #[command(flatten)]
+    memory: Remembered,
 }
 
 impl Compare {
@@ -140,6 +148,7 @@ impl Compare {
             stops_early: stops_early && !self.list,
             lists: self.list,
             ignores_size: self.ignore_size,
+            memory: self.memory.job(),
         })
     }
 }

@@ -111,6 +111,7 @@ pub(crate) fn convert(job: &job::Convert, run: &Run<'_>) -> Result<ConvertReport
     }
     let mut convert = Convert::new(source, goal.output.clone())
         .dry_run(goal.dry_run)
+        .needs_manifest(job.needs_manifest)
         .ids(goal.ids);
     if let Some(size) = job.size {
         convert = convert.size(size);
@@ -153,7 +154,8 @@ pub(crate) fn compare(
     Compare::new(run.unpacked(&job.one), run.unpacked(&job.other))
         .stops_early(job.stops_early)
         .ignores_size(job.ignores_size)
-        .run_listing(&run.context(Memory::Unused), each)
+        .proves(job.memory == Memory::Refreshed)
+        .run_listing(&run.context(job.memory), each)
         .map_err(|error| {
             spelled(
                 error,

@@ -32,6 +32,7 @@ mod passed_over;
 mod peers;
 mod place;
 mod plan;
+mod promises;
 mod refuses;
 mod repo;
 mod resize;

@@ -172,20 +172,21 @@ fn stands_beside(child: &Path) -> bool {
     path.exists() || committed_at(&path).is_some()
 }
 
+/// Nothing says what a child is to make of its base.
+pub(crate) fn no_manifest(child: &Path) -> Error {
+    Error::new(Kind::Chain, "has no manifest, so nothing can be proven")
+        .with_code("no_manifest")
+        .in_file(child)
+}
+
 /// The manifest beside a child.
 fn beside(child: &Path) -> Result<Manifest> {
     let path = manifest::place_of(child);
     if !stands_beside(child) {
-        return Err(Error::new(
-            Kind::Chain,
-            "has no manifest, so nothing can be proven",
-        )
-        .with_code("no_manifest")
-        .with_hint(format!(
+        return Err(no_manifest(child).with_hint(format!(
             "bring {} along, say where it is with --manifest, or check only the recorded identity with --by-identity",
             path.file_name().unwrap_or_default().display()
-        ))
-        .in_file(child));
+        )));
     }
     Manifest::read(&path)
 }

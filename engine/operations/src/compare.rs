@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::{
     context::{Context, Ids, Stage},
     disk::{Disk, DiskRef, own_layers},
+    promise::{Found, Promise},
 };
 
 /// How two disks are to be compared.
@@ -17,6 +18,7 @@ pub struct Compare {
     other: OpenSpec,
     stops_early: bool,
     ignores_size: bool,
+    proves: bool,
 }
 
 /// A run of differing bytes.
@@ -65,6 +67,7 @@ impl Compare {
             other,
             stops_early: false,
             ignores_size: false,
+            proves: false,
         }
     }
 
@@ -82,10 +85,18 @@ impl Compare {
         self
     }
 
+    /// Whether a child beside which a manifest stands is proven by it first, which reads it and its base; else that is done only as far as the
+    /// context remembers the base.
+    #[must_use]
+    pub const fn proves(mut self, proves: bool) -> Self {
+        self.proves = proves;
+        self
+    }
+
     /// Compares.
     ///
     /// # Errors
-    /// Those of the images; Host, if one changed meanwhile; Interrupted.
+    /// Those of the images; Chain or Digest, if a child's manifest promises another disk; Host, if one changed meanwhile; Interrupted.
     pub fn run(&self, context: &Context) -> Result<CompareReport> {
         self.run_listing(context, &mut |_| Ok(()))
     }
@@ -101,6 +112,10 @@ impl Compare {
     ) -> Result<CompareReport> {
         let one = Disk::open(&self.one)?;
         let other = Disk::open(&self.other)?;
+        let held = [
+            self.held(&one, &self.one, context)?,
+            self.held(&other, &self.other, context)?,
+        ];
         context.begin(Stage::Compare(&one.top.path));
         let found = delta::Compare {
             one: &one.chain,
@@ -118,6 +133,7 @@ impl Compare {
         let counted = !self.stops_early;
         let mut notes = one.notes();
         notes.extend(other.notes());
+        notes.extend(held.into_iter().flatten());
         if counted {
             let (above, others) = own_layers(&one.chain, &other.chain);
             notes.extend(one.passed_over(above, context)?);
@@ -134,5 +150,18 @@ impl Compare {
             block_size: WINDOW.0,
             notes,
         })
+    }
+
+    /// What to say of a child's manifest.
+    fn held(&self, disk: &Disk, spec: &OpenSpec, context: &Context) -> Result<Option<String>> {
+        match Promise::of(disk, spec) {
+            Found::Nothing => Ok(None),
+            Found::Unreadable(note) => Ok(Some(note)),
+            Found::Promise(promise) if self.proves => {
+                context.begin(Stage::Prove(&disk.top.path));
+                promise.prove(context)
+            }
+            Found::Promise(promise) => promise.recall(context),
+        }
     }
 }

@@ -11,9 +11,11 @@ use imgdelta_registry::{OpenSpec, OutputSpec, check_output, driver_for, is_packa
 use serde::Serialize;
 
 use crate::{
+    child_pair::no_manifest,
     context::{Context, Ids, Stage},
     disk::{Disk, notes_of, passed_over},
     output::{ImageOutput, Target, shown},
+    promise::{Found, Promise},
 };
 
 /// How a disk is to be written as one image.
@@ -27,6 +29,8 @@ pub struct Convert {
     pipe: Option<Arc<dyn Sink>>,
     /// The size that the disk is to have, if it is another one.
     size: Option<Bytes>,
+    /// Whether a child without a manifest is refused.
+    needs_manifest: bool,
 }
 
 impl fmt::Debug for Convert {
@@ -87,6 +91,19 @@ impl Input {
         }
     }
 
+    /// What the manifest beside a child promises.
+    fn promise<'a>(&'a self, spec: &OpenSpec, is_needed: bool) -> Result<Option<Box<Promise<'a>>>> {
+        let found = match self {
+            Self::File(disk) => Promise::of(disk, spec),
+            Self::Bytes(..) => Found::Nothing,
+        };
+        match found {
+            Found::Promise(promise) => Ok(Some(promise)),
+            _ if !is_needed => Ok(None),
+            _ => Err(no_manifest(&spec.path)),
+        }
+    }
+
     /// The images among which the output may not be.
     fn inputs(&self) -> Vec<&Disk> {
         match self {
@@ -106,7 +123,15 @@ impl Convert {
             output: Target::of(output),
             pipe: None,
             size: None,
+            needs_manifest: false,
         }
+    }
+
+    /// Refuses a child beside which no manifest stands. One that does is held against what is read in any case.
+    #[must_use]
+    pub const fn needs_manifest(mut self, needs_manifest: bool) -> Self {
+        self.needs_manifest = needs_manifest;
+        self
     }
 
     /// Makes the disk so large: cut, or grown with zeros. The backup of a sound GPT moves to the new end; a note says what became of it.
@@ -149,7 +174,8 @@ impl Convert {
     ///
     /// # Errors
     /// Usage, if the output may not be replaced or is an input, or the size is no whole number of sectors; Unsupported, if the format does not hold
-    /// such a disk, or is not written in order to a pipe; those of the image; Host, if an input changed meanwhile; Interrupted.
+    /// such a disk, or is not written in order to a pipe; those of the image; Chain or Digest, if a child's manifest promises another disk; Host,
+    /// if an input changed meanwhile; Interrupted.
     pub fn run(&self, context: &Context) -> Result<ConvertReport> {
         let path = &self.output.spec.path;
         let is_package = is_package(&self.output.spec);
@@ -159,9 +185,14 @@ impl Convert {
         let chain = resized
             .as_ref()
             .map_or(input.chain(), |resized| &resized.disk);
+        let promise = input.promise(&self.source, self.needs_manifest)?;
+        let in_pass = promise
+            .as_ref()
+            .is_some_and(|promise| promise.is_whole_disk())
+            && resized.is_none();
         let convert = delta::Convert {
             disk: chain,
-            proves: false,
+            proves: in_pass,
             memory: &DigestCache::none(),
             work: context.exec(self.output.ids)?,
         };
@@ -189,9 +220,15 @@ impl Convert {
         let (writer, mut written) = output.split();
         context.begin(Stage::Convert(path));
         let copied = convert.run(writer)?;
+        let held = match (&promise, &copied.proof) {
+            (Some(promise), Some(proof)) => promise.hold(&proof.id, context)?,
+            (Some(promise), None) => promise.prove(context)?,
+            (None, _) => None,
+        };
         written.finish_package()?;
         let (file_size, on_disk) = (written.file_size(), written.on_disk()?);
         let mut notes = self.notes(&input, resized.as_ref(), size);
+        notes.extend(held);
         notes.extend(self.passed_over(&input, context)?);
         notes.extend(written.commit()?);
         let chain = input.chain();
@@ -263,7 +300,13 @@ impl Convert {
     /// What was noticed, what was left out, what grew.
     fn notes(&self, input: &Input, resized: Option<&Resized>, size: Bytes) -> Vec<String> {
         let mut notes = match input {
-            Input::File(disk) => [disk.notes(), left_out(disk)].concat(),
+            Input::File(disk) => {
+                let unread = match Promise::of(disk, &self.source) {
+                    Found::Unreadable(note) => vec![note],
+                    _ => Vec::new(),
+                };
+                [disk.notes(), left_out(disk), unread].concat()
+            }
             Input::Bytes(_, notes) => notes.clone(),
         };
         let before = input.chain().size();

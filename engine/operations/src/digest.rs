@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::{
     context::{Context, Ids, Stage},
     disk::Disk,
+    promise::{Found, Promise},
 };
 
 /// How the digest of a disk is to be worked out.
@@ -69,6 +70,7 @@ impl Digest {
             (proof.id.to_string(), remembered)
         };
         let mut notes = disk.notes();
+        notes.extend(self.held(&disk, &digest));
         if from_memory {
             notes.push(format!(
                 "{}: remembered, not read; --prove reads it anew",
@@ -82,6 +84,20 @@ impl Digest {
             digest,
             from_memory,
             notes,
+        })
+    }
+
+    /// What to say if the disk is not what the manifest beside a child promises.
+    fn held(&self, disk: &Disk, digest: &str) -> Option<String> {
+        let Found::Promise(promise) = Promise::of(disk, &self.image) else {
+            return None;
+        };
+        let promised = promise.result()?;
+        (!self.plain && promise.is_whole_disk() && promised != digest).then(|| {
+            format!(
+                "{}: its manifest promises {promised}: base or child is not what it was",
+                disk.path()
+            )
         })
     }
 }

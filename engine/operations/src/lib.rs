@@ -29,6 +29,7 @@ pub mod info;
 pub mod make;
 pub mod map;
 mod output;
+mod promise;
 pub mod proof;
 pub mod received_image;
 pub mod stored_image;
