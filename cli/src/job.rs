@@ -157,6 +157,8 @@ pub(crate) struct Check {
     pub(crate) image: OpenSpec,
     /// Where a mended one goes, if it is to be mended.
     pub(crate) repair: Option<RepairInto>,
+    /// Whether its chain is checked too.
+    pub(crate) chain: bool,
 }
 
 /// `digest`.

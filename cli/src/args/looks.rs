@@ -106,7 +106,8 @@ impl Map {
 Example:
   imgdelta check golden.vhd",
     after_long_help = "\
-Exit status 0: sound. 1: faults were found, with --repair: are left. 3: it cannot be opened at all. Its parents are not looked at.
+Exit status 0: sound. 1: faults were found, with --repair: are left. 3: it cannot be opened at all. Its parents are not looked at, unless \
+--chain asks for it: then the whole chain must be sound, and fit together.
 
 --repair plays the log of a VHDX that was not closed, makes damaged copies of tables anew and clears what means nothing; it guesses \
 nothing, and the disk stays the same. Other formats have nothing to be mended so.
@@ -114,6 +115,7 @@ nothing, and the disk stays the same. Other formats have nothing to be mended so
 Examples:
   imgdelta check golden.vhd
   imgdelta check golden.qcow2 --json
+  imgdelta check november.vhd --chain
   imgdelta check --repair -o mended.vhdx win11.vhdx
   imgdelta check --repair --in-place win11.vhdx"
 )]
@@ -121,6 +123,9 @@ pub(crate) struct Check {
     /// The image.
     #[arg(value_name = "IMAGE", help_heading = "Input")]
     image: PathBuf,
+    /// Check its parents too, and whether each child still stands on its base: by the manifest beside it, else by what it records.
+    #[arg(long, conflicts_with = "repair", help_heading = "Input")]
+    chain: bool,
     /// How it is opened.
     #[command(flatten)]
     input: Input,
@@ -163,6 +168,7 @@ impl Check {
         Ok(job::Check {
             image: self.input.open(self.image, None)?,
             repair: self.output.map(into).or(in_place),
+            chain: self.chain,
         })
     }
 }

@@ -205,7 +205,7 @@ pub(crate) fn check(job: &job::Check, run: &Run<'_>) -> Result<CheckedImage> {
     job::refuse_stream(&job.image.path, "an image to be checked")?;
     // Until something is written, nothing needs to be taken away.
     run.signals.may_end_at_once(true);
-    let check = Check::new(run.unpacked(&job.image));
+    let check = Check::new(run.unpacked(&job.image)).chain(job.chain);
     match job.repair.clone() {
         None => check,
         Some(into) => check.repair(into),

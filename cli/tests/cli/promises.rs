@@ -97,6 +97,57 @@ fn a_child_that_was_used_since_is_read_with_a_word() {
 }
 
 #[test]
+fn a_chain_is_checked_link_by_link() {
+    let place = Place::golden();
+    let by = |line: &str, exit: i32| -> Vec<String> {
+        let said = place.run(&format!("{line} --json"));
+        assert_eq!(said.exit, exit, "{line}: {}{}", said.out, said.err);
+        let report: Value = serde_json::from_str(&said.out).expect("JSON");
+        let links = report["links"].as_array().expect("a list");
+        links
+            .iter()
+            .map(|link| link["by"].as_str().expect("text").to_owned())
+            .collect()
+    };
+    for format in FORMATS {
+        let (base, child) = pair(&place, format);
+        let grandchild = format!("grandchild.{format}");
+        place.ok(&format!(
+            "make -b {child} -t golden.raw -o {grandchild} --force -q"
+        ));
+        place.ok(&format!("attach {grandchild} -b {child} -q"));
+        let line = format!("check {grandchild} --chain");
+        assert_eq!(by(&line, 0), ["content", "content"], "{format}");
+        let kept = place.read(&base);
+        flip(&place, &base, 9 << 20);
+        assert_eq!(by(&line, 1), ["nothing", "nothing"], "{format}");
+        place.write(&base, &kept);
+        // The chain of a child that was used.
+        flip(&place, &child, 0);
+        assert_eq!(
+            by(&format!("check {child} --chain"), 0),
+            ["base_content"],
+            "{format}"
+        );
+        std::fs::remove_file(place.path(&format!("{child}.manifest.json"))).expect("removed");
+        let without = if format == "qcow2" {
+            "name"
+        } else {
+            "identity"
+        };
+        assert_eq!(
+            by(&format!("check {child} --chain"), 0),
+            [without],
+            "{format}"
+        );
+        std::fs::remove_file(place.path(&base)).expect("removed");
+        let said = place.run(&format!("check {child} --chain"));
+        assert_eq!(said.exit, 1, "{format}: {}{}", said.out, said.err);
+        place.ok(&format!("check {child}"));
+    }
+}
+
+#[test]
 fn a_manifest_is_asked_for_where_it_must_be_there() {
     let place = Place::golden();
     let (_, child) = pair(&place, "qcow2");

@@ -10,6 +10,7 @@ use imgdelta_registry::{
 use serde::Serialize;
 
 use crate::{
+    check_chain::{ChainFindings, LinkInfo, check_chain},
     context::{Context, Ids, Stage},
     output::{lost_note, shown},
 };
@@ -19,6 +20,7 @@ use crate::{
 pub struct Check {
     image: OpenSpec,
     repair: Option<RepairInto>,
+    chain: bool,
 }
 
 /// Where a mended image goes.
@@ -55,6 +57,9 @@ pub struct CheckedImage {
     /// What was mended. All else is then said of the mended image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repair: Option<RepairReport>,
+    /// The links of its chain, its own first; `None` if they were not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub links: Option<Vec<LinkInfo>>,
     /// What is not as it should be but harms no content.
     pub notes: Vec<String>,
     /// Whether `--repair` could mend something of it.
@@ -111,7 +116,16 @@ impl Check {
         Self {
             image,
             repair: None,
+            chain: false,
         }
+    }
+
+    /// Whether its parents are checked too, and whether each child of the chain still stands on its base: by the manifest beside it, which has both
+    /// read, else by what it records.
+    #[must_use]
+    pub const fn chain(mut self, chain: bool) -> Self {
+        self.chain = chain;
+        self
     }
 
     /// A mended image is written, and checked before it gets its name.
@@ -136,7 +150,12 @@ impl Check {
             None => {
                 let exec = context.exec(Ids::OfContent)?;
                 let report = exec.install(|| check_image(spec))??;
-                Ok(self.report(driver, report, None))
+                let checked = self.report(driver, report, None);
+                if self.chain {
+                    Ok(with_chain(checked, check_chain(spec, context)?))
+                } else {
+                    Ok(checked)
+                }
             }
             Some(into) => self.mend(into, driver, context),
         }
@@ -231,6 +250,7 @@ impl Check {
             can_repair: driver.repair.is_some(),
             repair,
             sound: faults.is_empty(),
+            links: None,
             more: faults.len() >= CheckReport::LIMIT,
             faults: faults.iter().map(fault).collect(),
             counts: counts
@@ -240,6 +260,15 @@ impl Check {
             notes,
         }
     }
+}
+
+/// What was found of the image, and what of its chain.
+fn with_chain(mut checked: CheckedImage, found: ChainFindings) -> CheckedImage {
+    checked.sound &= found.faults.is_empty();
+    checked.faults.extend(found.faults.iter().map(fault));
+    checked.notes.extend(found.notes);
+    checked.links = Some(found.links);
+    checked
 }
 
 fn fault(error: &Error) -> FaultInfo {

@@ -52,6 +52,11 @@ impl Disk {
         Self::of(vec![open_image(spec)?])
     }
 
+    /// The disk of images that are open, each with its parent behind it.
+    pub(crate) fn of_images(images: Vec<Opened>) -> Result<Self> {
+        Self::of(images)
+    }
+
     fn of(opened: Vec<Opened>) -> Result<Self> {
         let layers = opened
             .iter()

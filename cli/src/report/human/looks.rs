@@ -4,7 +4,7 @@ use std::io;
 
 use imgdelta::{
     CheckedImage, ImageInfo, InfoReport, MapReport, MappedRun, PackageReport, ReferencesReport,
-    info::ParentInfo,
+    StandsBy, info::ParentInfo,
 };
 
 use super::{Page, Text, disks::grouped, percent};
@@ -189,6 +189,19 @@ impl Text for CheckedImage {
             Some(repair) => &repair.output,
             None => &self.path,
         };
+        for link in self.links.iter().flatten() {
+            let by = match link.by {
+                StandsBy::Content => "proven by its manifest",
+                StandsBy::BaseContent => "proven by its manifest, written to since",
+                StandsBy::Identity => "by the identity that it records",
+                StandsBy::Name => "by its name alone",
+                _ => "which is not the one that it was made over",
+            };
+            page.line(format_args!(
+                "{}: child of {}, {by}",
+                link.child, link.parent
+            ))?;
+        }
         if self.sound {
             return page.line(format_args!("{path}: sound{counts}"));
         }
