@@ -27,7 +27,8 @@ use crate::{
 pub(crate) use deployments::{deploy, deploy_dry_run, plan, receive, serve};
 pub(crate) use env::{Environment, env};
 pub(crate) use images::{
-    apply, attach, check, compare, convert, digest, info, make, map, package, references,
+    apply, attach, attach_all, check, compare, convert, digest, info, make, map, package,
+    references,
 };
 pub(crate) use version::{Versions, version};
 

@@ -4,10 +4,10 @@ mod deploy;
 mod repository;
 mod settings;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use imgdelta::core::{Attributes, Bytes, Error, Kind, Result};
-use imgdelta::registry::{OpenSpec, OutputSpec};
+use imgdelta::registry::{OpenSpec, OutputSpec, Policy};
 use imgdelta::{Evidence, Ids, MapLayers, RepairInto};
 
 pub(crate) use deploy::{Deploy, Keeping, Plan, Receive, Serve};
@@ -80,11 +80,27 @@ pub(crate) struct Apply {
     pub(crate) goal: Goal,
 }
 
+/// Which children are to be linked.
+#[derive(Clone, Debug)]
+pub(crate) enum Children {
+    /// One, to a base.
+    One(Box<Pair>),
+    /// All of a folder, each to the base that it names.
+    All {
+        /// The folder.
+        folder: PathBuf,
+        /// Where bases are besides.
+        policy: Policy,
+        /// What digests of earlier runs are good for.
+        memory: Memory,
+    },
+}
+
 /// `attach`.
 #[derive(Clone, Debug)]
 pub(crate) struct Attach {
-    /// Child and base.
-    pub(crate) pair: Pair,
+    /// Which children.
+    pub(crate) children: Children,
     /// Whether it is only proven.
     pub(crate) dry_run: bool,
     /// Whether the child must keep its owner and the like.

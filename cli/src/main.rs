@@ -31,7 +31,7 @@ use crate::{
     args::{Command, Line},
     call::{Outcome, Run},
     errors::Failure,
-    job::{Goal, InfoDepth, Settings},
+    job::{Children, Goal, InfoDepth, Settings},
     progress::Showing,
     report::{Report, Text},
     signals::Signals,
@@ -169,10 +169,22 @@ fn obey(
         }
         Command::Attach(typed) => {
             let job = typed.job()?;
-            if !job.dry_run {
-                *output = Some(job.pair.child.path.clone());
+            match &job.children {
+                Children::One(pair) => {
+                    if !job.dry_run {
+                        *output = Some(pair.child.path.clone());
+                    }
+                    Ok(telling(report, call::attach(&job, pair, run)?))
+                }
+                Children::All {
+                    folder,
+                    policy,
+                    memory,
+                } => {
+                    let report_of = call::attach_all(&job, (folder, policy, *memory), run)?;
+                    Ok(telling(report, report_of))
+                }
             }
-            Ok(telling(report, call::attach(&job, run)?))
         }
         Command::Convert(typed) => {
             let job = typed.job()?;

@@ -18,12 +18,6 @@ use crate::job;
 /// A child and the base that it is to fit.
 #[derive(Debug, Args)]
 struct Pair {
-    /// The child.
-    #[arg(value_name = "CHILD", help_heading = "Input")]
-    child: PathBuf,
-    /// The local copy of its base; its parents are followed.
-    #[arg(short, long, value_name = "IMAGE", help_heading = "Input")]
-    base: PathBuf,
     /// The manifest, where it is not CHILD.manifest.json.
     #[arg(
         long,
@@ -93,11 +87,11 @@ struct Pair {
 }
 
 impl Pair {
-    fn job(self) -> Result<job::Pair> {
+    fn job(self, child: PathBuf, base: PathBuf) -> Result<job::Pair> {
         let child_options: Options = input::both(&self.input_option, &self.child_option)?;
         Ok(job::Pair {
             child: OpenSpec {
-                path: self.child,
+                path: child,
                 format: self.child_format,
                 options: child_options,
                 snapshot: None,
@@ -105,7 +99,7 @@ impl Pair {
                 unpack: Some(self.packed.unpack()),
             },
             base: OpenSpec {
-                path: self.base,
+                path: base,
                 format: self.base_format,
                 options: input::both(&self.input_option, &self.base_option)?,
                 snapshot: self.base_snapshot,
@@ -138,6 +132,12 @@ Examples:
   imgdelta apply november.vhd -b golden.vhd --by-identity -o patched.qcow2"
 )]
 pub(crate) struct Apply {
+    /// The child.
+    #[arg(value_name = "CHILD", help_heading = "Input")]
+    child: PathBuf,
+    /// The local copy of its base; its parents are followed.
+    #[arg(short, long, value_name = "IMAGE", help_heading = "Input")]
+    base: PathBuf,
     /// Child and base.
     #[command(flatten)]
     pair: Pair,
@@ -153,7 +153,7 @@ impl Apply {
     /// What it means.
     pub(crate) fn job(self) -> Result<job::Apply> {
         Ok(job::Apply {
-            pair: self.pair.job()?,
+            pair: self.pair.job(self.child, self.base)?,
             goal: self.form.goal(self.output)?,
         })
     }
@@ -172,12 +172,32 @@ earlier run is not read again, and the result says so; --prove reads it.
 
 Examples:
   imgdelta attach november.vhd -b golden.vhd
-  imgdelta attach november.qcow2 -b /srv/images/golden.qcow2 --prove"
+  imgdelta attach november.qcow2 -b /srv/images/golden.qcow2 --prove
+  imgdelta attach --all /srv/images"
 )]
 pub(crate) struct Attach {
+    /// The child.
+    #[arg(
+        value_name = "CHILD",
+        help_heading = "Input",
+        required_unless_present = "all"
+    )]
+    child: Option<PathBuf>,
+    /// The local copy of its base; its parents are followed.
+    #[arg(
+        short,
+        long,
+        value_name = "IMAGE",
+        help_heading = "Input",
+        required_unless_present = "all"
+    )]
+    base: Option<PathBuf>,
     /// Child and base.
     #[command(flatten)]
     pair: Pair,
+    /// Link each child in DIR to the image there, or in --search, that its manifest, else its identity, names.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["child", "base", "manifest", "by_identity"], help_heading = "Input")]
+    all: Option<PathBuf>,
     /// Prove base and child; write nothing.
     #[arg(short = 'n', long, help_heading = "Output")]
     dry_run: bool,
@@ -189,14 +209,25 @@ pub(crate) struct Attach {
 impl Attach {
     /// What it means.
     pub(crate) fn job(self) -> Result<job::Attach> {
-        Ok(job::Attach {
-            pair: self.pair.job()?,
-            dry_run: self.dry_run,
-            attributes: if self.force {
-                Attributes::AsFarAsAllowed
-            } else {
-                Attributes::Require
+        let attributes = if self.force {
+            Attributes::AsFarAsAllowed
+        } else {
+            Attributes::Require
+        };
+        let children = match (self.all, self.child, self.base) {
+            (None, Some(child), Some(base)) => {
+                job::Children::One(Box::new(self.pair.job(child, base)?))
+            }
+            (folder, ..) => job::Children::All {
+                folder: folder.unwrap_or_default(),
+                policy: self.pair.parents.policy(Some(&[])),
+                memory: self.pair.memory.job(),
             },
+        };
+        Ok(job::Attach {
+            children,
+            dry_run: self.dry_run,
+            attributes,
         })
     }
 }

@@ -2,18 +2,19 @@
 //! where a call needs a file.
 
 use std::io::{self, IsTerminal};
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use imgdelta::core::{AtomicFile, Error, Existing, Kind, PipeSink, Result};
 use imgdelta::{
-    Apply, ApplyReport, Attach, AttachReport, Check, CheckedImage, ChildReport, Compare,
-    CompareReport, Convert, ConvertReport, DifferingRun, Digest, DigestReport, Info, InfoReport,
-    Make, Map, MapReport, MappedRun, PackageReport, ReferencesReport,
+    Apply, ApplyReport, Attach, AttachAll, AttachAllReport, AttachReport, Check, CheckedImage,
+    ChildReport, Compare, CompareReport, Convert, ConvertReport, DifferingRun, Digest,
+    DigestReport, Info, InfoReport, Make, Map, MapReport, MappedRun, PackageReport,
+    ReferencesReport,
 };
 
 use super::{Run, stdin};
 use crate::job::{self, Goal, Memory};
-use imgdelta::registry::OpenSpec;
+use imgdelta::registry::{OpenSpec, Policy};
 
 /// Writes what of the target differs from the base as a child of the base.
 pub(crate) fn make(job: &job::Make, run: &Run<'_>) -> Result<ChildReport> {
@@ -77,9 +78,20 @@ fn spelled_pair(error: Error, pair: &job::Pair) -> Error {
     )
 }
 
+/// Links all children of a folder.
+pub(crate) fn attach_all(
+    job: &job::Attach,
+    (folder, policy, memory): (&Path, &Policy, Memory),
+    run: &Run<'_>,
+) -> Result<AttachAllReport> {
+    AttachAll::new(folder, policy.clone())
+        .attributes(job.attributes)
+        .dry_run(job.dry_run)
+        .run(&run.context(memory))
+}
+
 /// Links a child to the local copy of its base.
-pub(crate) fn attach(job: &job::Attach, run: &Run<'_>) -> Result<AttachReport> {
-    let pair = &job.pair;
+pub(crate) fn attach(job: &job::Attach, pair: &job::Pair, run: &Run<'_>) -> Result<AttachReport> {
     refuse_streams(pair)?;
     Attach::new(run.unpacked(&pair.child), run.unpacked(&pair.base))
         .evidence(pair.evidence.clone())

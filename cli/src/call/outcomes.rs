@@ -6,8 +6,8 @@ use imgdelta::repository::{
     RemoveReport, ScanReport, ShowReport, TreeSummary, VerifySummary,
 };
 use imgdelta::{
-    ApplyReport, AttachReport, CheckedImage, ChildReport, CompareReport, ConvertReport,
-    DigestReport, InfoReport, MapReport, PackageReport, ReferencesReport,
+    ApplyReport, AttachAllReport, AttachReport, CheckedImage, ChildReport, CompareReport,
+    ConvertReport, DigestReport, InfoReport, MapReport, PackageReport, ReferencesReport,
 };
 
 use super::Outcome;
@@ -60,6 +60,19 @@ impl Outcome for CompareReport {
 
     fn exit(&self) -> u8 {
         u8::from(!self.same)
+    }
+
+    fn notes(&self) -> &[String] {
+        &self.notes
+    }
+}
+
+impl Outcome for AttachAllReport {
+    const SCHEMA: &'static str = "imgdelta/attach-all/1";
+
+    fn exit(&self) -> u8 {
+        let mut exits = self.left.iter().map(|left| left.exit);
+        exits.find(|exit| *exit != 0).unwrap_or(0)
     }
 
     fn notes(&self) -> &[String] {

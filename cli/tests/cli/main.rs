@@ -24,6 +24,7 @@ mod lines;
 mod links;
 mod machines;
 mod medium;
+mod moved;
 mod names;
 mod network;
 mod only_read;

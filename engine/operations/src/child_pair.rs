@@ -216,7 +216,7 @@ fn require_identity(child: &Disk, base: &Disk, accepts: bool) -> Result<Option<S
     }
     let wanted = wanted.by_ref().map(Identity::to_string);
     let wanted = wanted.collect::<Vec<_>>().join(" or ");
-    if !accepts && wanted.is_empty() || link.identities.is_empty() {
+    if !accepts && wanted.is_empty() {
         return Err(nothing(child.facts().format.name()));
     }
     let found = facts.identity.as_ref().map(Identity::to_string);

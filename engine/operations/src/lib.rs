@@ -17,6 +17,7 @@
 
 pub mod apply;
 pub mod attach;
+pub mod attach_all;
 mod base_link;
 pub mod check;
 mod check_chain;
@@ -37,6 +38,7 @@ pub mod stored_image;
 
 pub use apply::{Apply, ApplyReport};
 pub use attach::{Attach, AttachReport};
+pub use attach_all::{AttachAll, AttachAllReport, LeftChild};
 pub use base_link::UnlinkedBase;
 pub use check::{Check, CheckedImage, RepairInto, RepairReport};
 pub use check_chain::{LinkInfo, StandsBy};

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use imgdelta::{ApplyReport, AttachReport, ChildReport, ProvenBy};
+use imgdelta::{ApplyReport, AttachAllReport, AttachReport, ChildReport, ProvenBy};
 
 use super::{Page, Text, percent};
 
@@ -73,6 +73,35 @@ impl Text for ApplyReport {
         if self.base_from_memory {
             page.line("base remembered, result read; --prove reads the base anew")?;
         }
+        nothing(page, self.dry_run)
+    }
+}
+
+impl Text for AttachAllReport {
+    const IS_SUMMARY: bool = true;
+
+    fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
+        for one in &self.attached {
+            let by = proven(one.proven_by);
+            page.line(format_args!(
+                "{}: child of {}, {by}",
+                one.child, one.base.path
+            ))?;
+        }
+        for left in &self.left {
+            page.line(format_args!(
+                "{}: left as it is: {}",
+                left.child, left.reason
+            ))?;
+            for candidate in &left.candidates {
+                page.line(format_args!("  {candidate}"))?;
+            }
+        }
+        let (attached, left) = (self.attached.len(), self.left.len());
+        page.line(format_args!(
+            "{}: {attached} attached, {left} left",
+            self.folder
+        ))?;
         nothing(page, self.dry_run)
     }
 }
