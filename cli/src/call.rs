@@ -46,6 +46,11 @@ pub(crate) trait Outcome: Serialize {
     fn notes(&self) -> &[String] {
         &[]
     }
+
+    /// What went wrong with some of several, each with what it is about: told however little is to be said.
+    fn failures(&self) -> Vec<(String, &repo::Failed)> {
+        Vec::new()
+    }
 }
 
 /// What every command works with.

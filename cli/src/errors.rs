@@ -8,7 +8,7 @@ use std::{
 use imgdelta::core::{Error, FileVersion, Kind};
 use serde::Serialize;
 
-use crate::report::clean;
+use crate::{call::repo::Failed, report::clean};
 
 /// The schema of an error in JSON.
 const SCHEMA: &str = "imgdelta/error/1";
@@ -174,6 +174,33 @@ impl Failure<'_> {
             && self.error.code() != "device_in_use"
             && FileVersion::at(output).is_some_and(|stamp| stamp.is_device)
     }
+}
+
+/// What went wrong with one of several, `what`: a line, for programs or for people; those get its hint on one more.
+pub(crate) fn failed_one(what: &str, failed: &Failed, as_json: bool) -> String {
+    let message = match failed.message.starts_with(what) {
+        true => failed.message.clone(),
+        false => format!("{what}: {}", failed.message),
+    };
+    if as_json {
+        let envelope = Envelope {
+            schema: SCHEMA,
+            code: &failed.code,
+            exit: failed.exit,
+            message,
+            path: None,
+            structure: None,
+            field: None,
+            offset: None,
+            details: &[],
+            unchanged: None,
+            hint: failed.hint.as_deref(),
+        };
+        return serde_json::to_string(&envelope).map_or_else(|_| String::new(), |json| json + "\n");
+    }
+    let hint = failed.hint.as_deref();
+    let hint = hint.map_or_else(String::new, |hint| format!("hint: {}\n", clean(hint)));
+    format!("error: {}\n{hint}", clean(&message))
 }
 
 /// Writes to standard error. If even that fails, the exit status must do.

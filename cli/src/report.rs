@@ -10,7 +10,10 @@ use std::io::{self, BufWriter, Write};
 
 use serde::Serialize;
 
-use crate::call::Outcome;
+use crate::{
+    call::Outcome,
+    errors::{complain, failed_one},
+};
 pub(crate) use human::{Page, Text, clean};
 
 /// How a result is told.
@@ -58,7 +61,16 @@ impl Report {
             Form::Json => json::document(&mut out, outcome)?,
             Form::JsonLines => json::line(&mut out, outcome)?,
         }
-        out.flush()
+        out.flush()?;
+        self.failures(outcome);
+        Ok(())
+    }
+
+    /// Tells what went wrong with some of several on standard error, each in a line, whatever else is kept silent.
+    fn failures(&self, outcome: &impl Outcome) {
+        for (what, failed) in outcome.failures() {
+            complain(&failed_one(&what, failed, self.form.is_json()));
+        }
     }
 
     /// Begins a result that comes item by item; `name` is what JSON calls the list.
@@ -78,7 +90,8 @@ impl Report {
         out.flush()
     }
 
-    fn notes(&self, notes: &[String]) -> io::Result<()> {
+    /// Tells what the user should know, on standard error.
+    pub(crate) fn notes(&self, notes: &[String]) -> io::Result<()> {
         if self.loudness >= -1 {
             let mut out = io::stderr().lock();
             for note in notes {
@@ -163,6 +176,8 @@ impl Rows {
             }
             Form::JsonLines => json::line(&mut self.out, outcome)?,
         }
-        self.out.flush()
+        self.out.flush()?;
+        self.report.failures(outcome);
+        Ok(())
     }
 }

@@ -6,8 +6,8 @@ use imgdelta::core::{Bytes, Error, Kind, Result};
 use imgdelta::repository::RemoveReport;
 
 use crate::{
-    Telling, args::Verb, as_it_is, call::Outcome, call::Run, call::repo, job, job::Edit,
-    report::Report, report::Row, report::Text, report::clean, telling, unwritten,
+    Telling, args::Verb, call::Outcome, call::Run, call::repo, job, job::Edit, report::Report,
+    report::Row, report::Text, report::clean, telling, unwritten,
 };
 
 /// Does what is typed behind `repo`.
@@ -35,7 +35,14 @@ pub(super) fn obey(verb: Verb, run: &Run<'_>, report: Report) -> Result<Telling>
 pub(super) fn inventory(job: &job::Inventory, run: &Run<'_>, report: Report) -> Result<Telling> {
     match &job.output {
         Some(output) => Ok(telling(report, repo::inventory(job, output, run)?)),
-        None => Ok(as_it_is(report, repo::inventory_bytes(run)?)),
+        None => {
+            let (bytes, notes) = repo::inventory_bytes(run)?;
+            Ok(Box::new(move || {
+                report.notes(&notes).map_err(unwritten)?;
+                report.bytes(&bytes).map_err(unwritten)?;
+                Ok(0)
+            }))
+        }
     }
 }
 

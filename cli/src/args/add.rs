@@ -18,13 +18,16 @@ Example:
   imgdelta repo add patched.vhd --repo hq --parent golden",
     after_long_help = "\
 A copy is an ordinary image that opens with no options. A child whose parent's disk is in the repository becomes a child of that, and only what \
-it changes is read. An image whose content is there already is not added, and that is no error.
+it changes is read. With --dedup an image becomes a child of the one here that holds the most of it, in that one's format, or in the repository's \
+own where that hangs on any (qcow2). Parents come before their children in whatever order they are given; extents of another image are none \
+themselves. An image whose content is there already is not added, and that is no error.
 
 Examples:
   imgdelta repo add golden.vhd --repo hq --golden
   imgdelta repo add patched.vhd --repo hq --parent golden --tag 2026-11
   imgdelta repo add hq/old/*.qcow2 --repo hq --in-place
-  imgdelta repo add december.vhd --repo hq --dedup"
+  imgdelta repo add december.vhd --repo hq --dedup
+  imgdelta repo add golden.raw --repo hq --format qcow2"
 )]
 pub(crate) struct Add {
     /// The images.
@@ -79,9 +82,15 @@ pub(crate) struct Add {
     /// Leave it where it stands, below the repository's folder; it is never deleted.
     #[arg(long, help_heading = "Repository")]
     in_place: bool,
+    /// The format of the copy [default: its own, raw too].
+    #[arg(short, long, value_name = "FMT", value_parser = input::new_format, conflicts_with = "in_place", help_heading = "Repository")]
+    format: Option<Format>,
     /// Store it as a child of the best image that is there already, where that is smaller.
     #[arg(long, conflicts_with = "in_place", help_heading = "Repository")]
     dedup: bool,
+    /// With --dedup: the most images that one is read from, itself among them [default: 32].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256), requires = "dedup", help_heading = "Repository", hide_short_help = true)]
+    max_depth: Option<u16>,
     /// How the repository is changed.
     #[command(flatten)]
     pub(super) change: Change,
@@ -129,6 +138,8 @@ impl Add {
                 .map(|id| id.parse::<ImageId>())
                 .transpose()?,
             in_place: self.in_place,
+            format: self.format,
+            most_deep: self.max_depth.map(usize::from),
             dedup: self.dedup,
             parent: self.parent.clone(),
             tags: self

@@ -1,8 +1,8 @@
 //! The library's reports as results of commands: which schema they have in JSON, and which exit status.
 
-use imgdelta::deploy::{DeployReport, ReceiveReport};
+use imgdelta::deploy::{DeployReport, ReceiveReport, ReceivedImage, SiteReport};
 use imgdelta::repository::{
-    AddReport, EditReport, GcReport, InitReport, InventoryReport, ListSummary, PlanReport,
+    AddReport, EditReport, Failed, GcReport, InitReport, InventoryReport, ListSummary, PlanReport,
     RemoveReport, ScanReport, ShowReport, TreeSummary, VerifySummary,
 };
 use imgdelta::{
@@ -43,6 +43,7 @@ outcome! {
     ShowReport: "imgdelta/repo-show/1",
     InventoryReport: "imgdelta/inventory-written/1",
     PlanReport: "imgdelta/plan/1",
+    RemoveReport: "imgdelta/repo-remove/1",
 }
 
 outcome! {
@@ -51,7 +52,6 @@ outcome! {
     PackageReport: "imgdelta/package/1",
     InitReport: "imgdelta/repo-init/1",
     EditReport: "imgdelta/repo-edit/1",
-    RemoveReport: "imgdelta/repo-remove/1",
     GcReport: "imgdelta/repo-gc/1",
 }
 
@@ -92,12 +92,30 @@ impl Outcome for CheckedImage {
     }
 }
 
+/// What went wrong with images of a site or a delivery, each behind `place`.
+fn of_images<'a>(
+    place: &str,
+    images: impl Iterator<Item = &'a ReceivedImage>,
+) -> Vec<(String, &'a Failed)> {
+    let failed = images.filter_map(|image| {
+        let what = format!("{place}{}", image.name);
+        Some((what, image.error.as_ref()?))
+    });
+    failed.collect()
+}
+
 impl Outcome for AddReport {
     const SCHEMA: &'static str = "imgdelta/repo-add/1";
 
     fn exit(&self) -> u8 {
         let mut failed = self.images.iter().filter_map(|one| one.error.as_ref());
         failed.next().map_or(0, |failed| failed.exit)
+    }
+
+    fn failures(&self) -> Vec<(String, &Failed)> {
+        let failed = self.images.iter();
+        let failed = failed.filter_map(|one| Some((one.path.clone(), one.error.as_ref()?)));
+        failed.collect()
     }
 
     fn notes(&self) -> &[String] {
@@ -112,6 +130,11 @@ impl Outcome for ScanReport {
         self.failed.first().map_or(0, |failed| failed.error.exit)
     }
 
+    fn failures(&self) -> Vec<(String, &Failed)> {
+        let failed = self.failed.iter();
+        failed.map(|one| (one.path.clone(), &one.error)).collect()
+    }
+
     fn notes(&self) -> &[String] {
         &self.notes
     }
@@ -123,10 +146,28 @@ impl Outcome for VerifySummary {
     fn exit(&self) -> u8 {
         u8::from(!self.is_sound())
     }
+
+    fn failures(&self) -> Vec<(String, &Failed)> {
+        let records = self.records.iter();
+        records
+            .map(|record| (self.repository.clone(), record))
+            .collect()
+    }
 }
 
 impl Outcome for DeployReport {
     const SCHEMA: &'static str = "imgdelta/deploy/1";
+
+    fn failures(&self) -> Vec<(String, &Failed)> {
+        fn of_site(site: &SiteReport) -> Vec<(String, &Failed)> {
+            let errors = site.errors.iter().map(|error| (site.site.clone(), error));
+            let images = site.images.iter().flatten();
+            errors
+                .chain(of_images(&format!("{}: ", site.site), images))
+                .collect()
+        }
+        self.sites.iter().flat_map(of_site).collect()
+    }
 
     fn exit(&self) -> u8 {
         self.failure().map_or(0, |failed| failed.exit)
@@ -139,6 +180,10 @@ impl Outcome for DeployReport {
 
 impl Outcome for ReceiveReport {
     const SCHEMA: &'static str = "imgdelta/receive/1";
+
+    fn failures(&self) -> Vec<(String, &Failed)> {
+        of_images("", self.images.iter())
+    }
 
     fn exit(&self) -> u8 {
         self.failure().map_or(0, |failed| failed.exit)

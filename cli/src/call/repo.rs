@@ -9,6 +9,7 @@ use imgdelta::repository::{
     Show, ShowReport, Tree, TreeImage, TreeSummary, VerifiedImage, Verify, VerifySummary,
     WriteInventory,
     catalogue::{self, Repository},
+    left_out, unreadable,
 };
 
 use super::Run;
@@ -158,8 +159,12 @@ pub(crate) fn inventory(
         .run(&run.context(Memory::Unused))
 }
 
-/// The inventory as bytes, to be written to standard output.
-pub(crate) fn inventory_bytes(run: &Run<'_>) -> Result<Vec<u8>> {
+/// The inventory as bytes, to be written to standard output, and what the user should know of it.
+pub(crate) fn inventory_bytes(run: &Run<'_>) -> Result<(Vec<u8>, Vec<String>)> {
     run.signals.may_end_at_once(true);
-    run.repository()?.inventory()?.to_json()
+    let repository = run.repository()?;
+    let listing = repository.list()?;
+    let look = repository.look(&listing);
+    let notes = unreadable(&listing).into_iter().chain(left_out(&look));
+    Ok((repository.inventory_of(&look).to_json()?, notes.collect()))
 }

@@ -172,9 +172,9 @@ fn one_site_that_fails_does_not_stop_the_others() {
     let place = with_site();
     add_site(&place, "good");
     fs::create_dir(place.path("bare")).expect("room");
-    let Said { exit, out, .. } = place.run("deploy patched --repo hq --to bare --to good");
+    let Said { exit, out, err } = place.run("deploy patched --repo hq --to bare --to good");
     assert_eq!(exit, 2, "{out}");
-    assert!(out.contains("! bare: is not a repository"), "{out}");
+    assert!(err.contains("error: bare: is not a repository"), "{err}");
     assert!(out.contains("1 of 2 sites served"), "{out}");
     assert_eq!(count(&place, "good"), 2);
     place.write("cut.inv", &place.read("site.inv")[..100]);

@@ -16,6 +16,7 @@ mod deploy_ssh;
 mod devices;
 mod disks;
 mod far;
+mod hints;
 mod host;
 mod hyperv;
 mod json;

@@ -1,5 +1,7 @@
 //! `make`: what of a target differs from a base, as a child of the base with its manifest; both files or neither.
 
+use std::path::Path;
+
 use imgdelta_core::{Bytes, Driver, Error, FileOffset, Format, Result};
 use imgdelta_delta::{self as delta, Manifest, manifest};
 use imgdelta_registry::{
@@ -203,12 +205,19 @@ impl Make {
 pub(crate) fn require_base_format(driver: &Driver, base: &Disk) -> Result<()> {
     let path = &base.top.path;
     let extension = driver.extensions.first().copied().unwrap_or_default();
+    // Beside a device nobody keeps files.
+    let is_device = base.top_versions().iter().any(|file| file.is_device);
+    let beside = if is_device {
+        path.file_name().map(Path::new).unwrap_or(path)
+    } else {
+        path
+    };
     check_base_format(driver, base.top.driver.format).map_err(|error: Error| {
         error
             .with_hint(format!(
                 "'imgdelta convert {} -o {}' makes one",
                 path.display(),
-                path.with_extension(extension).display()
+                beside.with_extension(extension).display()
             ))
             .in_file(path)
     })

@@ -206,10 +206,22 @@ impl NewChild<'_> {
         &self,
         place: impl FnOnce() -> Result<(P, PathBuf)>,
     ) -> Result<Result<ChildDraft<P>, NoChild>> {
-        let format = self.parent.driver.format;
-        let base = traits_of(self.base, format);
+        self.write_as(self.parent.driver, place)
+    }
+
+    /// As [`write`](Self::write), as a child of another format than its base's.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_as<P>(
+        &self,
+        driver: &Driver,
+        place: impl FnOnce() -> Result<(P, PathBuf)>,
+    ) -> Result<Result<ChildDraft<P>, NoChild>> {
+        let format = driver.format;
+        let base = traits_of(self.base, self.parent.driver.format);
         let target = traits_of(self.target, self.target_format);
-        if let Err(fault) = check_child(self.parent.driver, &base, &target) {
+        if let Err(fault) = check_child(driver, &base, &target) {
             return Ok(Err(NoChild::Rule(fault)));
         }
         let (place, path) = place()?;

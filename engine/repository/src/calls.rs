@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`Init`] | a folder becomes a repository |
 //! | [`Add`], [`Scan`] | images come in: copied, or as they stand |
-//! | [`List`], [`Tree`], [`Show`] | what is known, as records say it |
+//! | [`List`], [`Tree`], [`Show`] | what is known, as records and a look at the files say it |
 //! | [`AddTags`], [`RemoveTags`], [`SetGolden`], [`SetId`], [`Rename`] | what is known changes, the image does not |
 //! | [`Verify`] | images against their content ids |
 //! | [`Remove`], [`Gc`] | images go, and what killed processes left behind |
@@ -68,7 +68,7 @@ mod verify;
 
 pub use add::{Add, AddReport, AddSpec, AddedImage};
 pub use edit::{AddTags, EditReport, RemoveTags, Rename, SetGolden, SetId};
-pub use failed::{Failed, unreadable};
+pub use failed::{Failed, left_out, unreadable};
 pub use gc::{Gc, GcReport};
 pub use image::{Image, ImageParent, ImageRef};
 pub use init::{Init, InitReport};

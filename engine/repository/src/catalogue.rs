@@ -9,16 +9,17 @@
 //! | [`record`] | what is known of one image |
 //! | [`listing`], [`tree`] | all records at once: found, as a tree |
 //! | [`add`], [`enter`], [`scan`] | images come in |
+//! | [`dedup`] | as what differs from one that is here |
 //! | [`change`], [`remove`](mod@remove), [`gc`](mod@gc) | records change, images go |
+//! | [`presence`] | a look at the files of images, before a record is believed |
 //! | [`verify`] | every image against its content id |
 //! | [`inventory`] | the list that another site reads |
 //! | [`disk`] | an image of a repository, open |
 //! | [`facts`] | what the choice of a base asks |
 //! | [`lineage`] | whether an image descends from another; leaves as they are weighed |
 //!
-//! Inside, `rooms` knows the files, `lock`, `lock_file` and `lock_owner` keep two changes apart, `journal` does changes of several files and `pending` knows what a killed process left of them, `store`
-//! copies images and `proof` proves them, `dedup` stores
-//! differences, `near` guesses what was meant, `timestamps` writes times.
+//! Inside, `rooms` knows the files, `lock`, `lock_file` and `lock_owner` keep two changes apart, `journal` does changes of several files and `pending` knows what a killed process left of them, `seal` their digests, `store`
+//! copies images and `proof` proves them, `near` guesses what was meant, `timestamps` writes times.
 //!
 //! ```
 //! use std::time::Duration;
@@ -53,7 +54,7 @@
 pub mod about;
 pub mod add;
 pub mod change;
-mod dedup;
+pub mod dedup;
 pub mod disk;
 pub mod enter;
 pub mod facts;
@@ -67,11 +68,13 @@ mod lock_file;
 mod lock_owner;
 mod near;
 mod pending;
+pub mod presence;
 mod proof;
 pub mod record;
 pub mod remove;
 mod rooms;
 pub mod scan;
+mod seal;
 mod store;
 pub mod text;
 mod timestamps;
@@ -96,6 +99,7 @@ pub use self::{
     gc::Swept,
     inventory::Inventory,
     listing::Listing,
+    presence::{Look, Presence},
     record::{How, Known, Parent, Record},
     remove::Removed,
     scan::Scanned,

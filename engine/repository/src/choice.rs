@@ -42,6 +42,7 @@
 //!     content_id: ContentId(Digest::plain(content.as_bytes())),
 //!     size: Bytes(4 * WINDOW.0),
 //!     parent: parent.map(str::to_owned),
+//!     is_there: true,
 //! };
 //! let headquarters = [
 //!     image("golden", "abc.", None),

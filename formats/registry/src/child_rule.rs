@@ -72,7 +72,10 @@ pub fn check_child(driver: &Driver, base: &DiskTraits, target: &DiskTraits) -> R
     // Disks are counted in sectors: a raw file of odd length is held rounded up.
     let is_same_size = base.size == target.size || base.size == target.size.round_up(Bytes(SECTOR));
     if rule.same_size && !is_same_size {
-        let others = formats(|driver| driver.child.is_some_and(|rule| !rule.same_size));
+        let others = formats(|driver| {
+            driver.child.is_some_and(|rule| !rule.same_size)
+                && check_base_format(driver, base.format).is_ok()
+        });
         return Err(Error::new(
             Kind::Unsupported,
             format!(

@@ -92,7 +92,7 @@ pub fn repair_image(spec: &OpenSpec) -> Result<OpenedRepair> {
     let Some(repair) = layer.driver.repair else {
         return Err(Error::new(
             Kind::Unsupported,
-            format!("a {} cannot be mended in place", layer.driver.format),
+            format!("a {} cannot be mended", layer.driver.format),
         )
         .with_code("no_repair")
         .with_hint("'imgdelta convert' writes a new image of all that can be read of it")

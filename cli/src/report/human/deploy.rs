@@ -5,7 +5,6 @@ use std::io;
 use imgdelta::deploy::{
     DeployReport, ImageOutcome, ReceiveReport, ReceivedImage, ShippedImage, SiteReport,
 };
-use imgdelta::repository::Failed;
 
 use super::{Page, Text};
 
@@ -54,19 +53,7 @@ fn served(site: &SiteReport, is_carried: bool, page: &mut Page<'_>) -> io::Resul
             arrived(image, "there", "    ", page)?;
         }
     }
-    for error in &site.errors {
-        failed(&error.message, error, "  ", page)?;
-    }
     Ok(())
-}
-
-/// What failed, and what to do about it.
-fn failed(what: &str, error: &Failed, indent: &str, page: &mut Page<'_>) -> io::Result<()> {
-    page.line(format_args!("{indent}! {what}"))?;
-    match &error.hint {
-        Some(hint) => page.line(format_args!("{indent}  hint: {hint}")),
-        None => Ok(()),
-    }
 }
 
 fn sent(parcel: &ShippedImage, page: &mut Page<'_>) -> io::Result<()> {
@@ -123,18 +110,16 @@ fn arrived(
     let as_named = image.image.as_ref().filter(|there| there.name != *name);
     let as_named = as_named.map_or_else(String::new, |there| format!(" as {}", there.name));
     let base = image.base.as_deref().unwrap_or_default();
-    let what = match (&image.fate, &image.error) {
-        (ImageOutcome::Entered, _) => format!("proven and entered{as_named}{}", kept(image, page)),
-        (ImageOutcome::Due, _) => match base {
+    let what = match image.fate {
+        ImageOutcome::Entered => format!("proven and entered{as_named}{}", kept(image, page)),
+        ImageOutcome::Due => match base {
             "" => "would be entered".to_owned(),
             base => format!("would be made from {base} and entered"),
         },
-        (ImageOutcome::There, _) => format!("is {place} already{as_named}"),
-        (ImageOutcome::Step, _) => "only served others as a step".to_owned(),
-        (ImageOutcome::Unfit, _) => format!("left alone, its base {base} is not {place}"),
-        (ImageOutcome::Failed, Some(error)) => {
-            return failed(&format!("{name}: {}", error.message), error, indent, page);
-        }
+        ImageOutcome::There => format!("is {place} already{as_named}"),
+        ImageOutcome::Step => "only served others as a step".to_owned(),
+        ImageOutcome::Unfit => format!("left alone, its base {base} is not {place}"),
+        // Standard error says why.
         _ => "failed".to_owned(),
     };
     page.line(format_args!("{indent}{name}: {what}"))

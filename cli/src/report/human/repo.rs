@@ -5,8 +5,8 @@ mod look;
 use std::io;
 
 use imgdelta::repository::{
-    AddReport, AddedImage, EditReport, Failed, GcReport, Image, InitReport, InventoryReport,
-    RemoveReport, ScanReport, catalogue::Known,
+    AddReport, AddedImage, EditReport, GcReport, Image, InitReport, InventoryReport, RemoveReport,
+    ScanReport, catalogue::Known,
 };
 
 use super::{Page, Text};
@@ -16,7 +16,7 @@ impl Text for InitReport {
 
     fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
         page.line(format_args!(
-            "{}: a repository, its images are {} unless asked for otherwise",
+            "{}: a repository; images that are made here are {}, and copies keep their format, raw too, unless 'repo add --format' says another",
             self.repository, self.default_format
         ))?;
         nothing(page, self.dry_run)
@@ -35,8 +35,12 @@ impl Text for AddReport {
 }
 
 fn added(one: &AddedImage, page: &mut Page<'_>) -> io::Result<()> {
+    if let Some(image) = &one.part_of {
+        return page.line(format_args!("{}: is a part of {image}", one.path));
+    }
     match (&one.image, &one.error) {
-        (_, Some(error)) => failed(&one.path, error, page),
+        // Standard error says why.
+        (_, Some(_)) => Ok(()),
         (Some(image), None) if one.is_new => {
             page.line(format_args!("{}: added as {}", one.path, image.name))?;
             told(image, page)
@@ -46,20 +50,6 @@ fn added(one: &AddedImage, page: &mut Page<'_>) -> io::Result<()> {
             one.path, image.name
         )),
         (None, None) => Ok(()),
-    }
-}
-
-/// A file that failed; the message may name it already.
-fn failed(path: &str, failed: &Failed, page: &mut Page<'_>) -> io::Result<()> {
-    let message = &failed.message;
-    if message.starts_with(path) {
-        page.line(format_args!("! {message}"))?;
-    } else {
-        page.line(format_args!("! {path}: {message}"))?;
-    }
-    match &failed.hint {
-        Some(hint) => page.field("hint", hint),
-        None => Ok(()),
     }
 }
 
@@ -139,9 +129,6 @@ impl Text for ScanReport {
                 "{}: is the same disk as {}",
                 same.path, same.image
             ))?;
-        }
-        for left in &self.failed {
-            failed(&left.path, &left.error, page)?;
         }
         page.line(format_args!(
             "{} taken in, {} known, {} the same as others, {} failed",

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use imgdelta_core::Result;
+use imgdelta_core::{Error, Kind, Result};
 
 use crate::wire::SshUrl;
 
@@ -29,7 +29,12 @@ impl Destination {
     pub fn reached(place: &Path) -> Result<Self> {
         match place.to_str().filter(|word| SshUrl::is_meant(word)) {
             Some(url) => SshUrl::parse(url).map(Self::Ssh),
-            None => Ok(Self::Folder(place.to_owned())),
+            None => match as_url(place).filter(|_| !place.exists()) {
+                Some(url) => Err(Error::new(Kind::Usage, "is not a folder here")
+                    .in_file(place)
+                    .with_hint(format!("a repository on another host is called {url}"))),
+                None => Ok(Self::Folder(place.to_owned())),
+            },
         }
     }
 
@@ -67,6 +72,14 @@ impl fmt::Display for Destination {
     }
 }
 
+/// The URL of what is spelt as scp spells it, `[user@]host:path`.
+fn as_url(place: &Path) -> Option<String> {
+    let (host, path) = place.to_str()?.split_once(':')?;
+    let is_host = !host.is_empty() && !host.contains('/') && !host.starts_with('-');
+    let root = if path.starts_with('/') { "" } else { "/~/" };
+    is_host.then(|| format!("ssh://{host}{root}{path}"))
+}
+
 /// Refuses a site that is given twice.
 pub(super) fn refuse_twice(sites: &[Destination]) -> Result<()> {
     let shown: Vec<PathBuf> = sites.iter().map(Destination::shown).collect();
@@ -75,8 +88,6 @@ pub(super) fn refuse_twice(sites: &[Destination]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use imgdelta_core::Kind;
-
     use super::*;
 
     #[test]
@@ -93,6 +104,13 @@ mod tests {
             );
             let error = known(Path::new("ssh://-oProxyCommand=x/y")).expect_err("no host");
             assert_eq!(error.kind(), Kind::Usage);
+        }
+        for (word, url) in [
+            ("admin@host:/srv/images", "ssh://admin@host/srv/images"),
+            ("host:images", "ssh://host/~/images"),
+        ] {
+            let error = Destination::reached(Path::new(word)).expect_err("scp's");
+            assert!(error.hint().is_some_and(|hint| hint.ends_with(url)));
         }
         // A folder that is not there is missed when it is opened.
         assert_eq!(

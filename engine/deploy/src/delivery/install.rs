@@ -127,10 +127,12 @@ fn install_once(
     })
 }
 
-/// The image of that content, if its file is there too.
+/// The image of that content, if its file stands there as it was proven.
 pub(super) fn here<'a>(site: &Repository, listing: &'a Listing, item: &Item) -> Option<&'a Record> {
     let record = listing.by_content(&item.content_id)?;
-    site.spec(record).is_ok().then_some(record)
+    site.presence(record, listing)
+        .is_present()
+        .then_some(record)
 }
 
 /// What the image is called here: as at headquarters, unless another one bears that name or a file stands in its place.

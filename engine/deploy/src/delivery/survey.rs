@@ -76,7 +76,7 @@ impl Survey {
 /// How the site has an item's base.
 fn had(site: &Repository, listing: &Listing, item: &Item) -> Option<Had> {
     let base = item.base.as_ref()?;
-    let is_there = |record: &&Record| site.spec(record).is_ok();
+    let is_there = |record: &&Record| site.presence(record, listing).is_present();
     if listing
         .by_content(&base.content_id)
         .filter(is_there)

@@ -15,7 +15,7 @@ use imgdelta_repository::{
 
 use super::{
     failure::tame,
-    frame::faulty,
+    frame::{CUT, faulty},
     line::{Line, greeting, meet, unexpected},
     message::{Entered, From, Message, Nothing, Notice, Open, Opened, Raw, There},
     offer::{Choice, Offer, Parcel},
@@ -86,8 +86,8 @@ impl<'a, R: Read, W: Write> Client<'a, R, W> {
         watch: &'a Watch,
     ) -> Result<Self> {
         let mut line = Line::new(from, to);
-        line.send(&Message::Hello(greeting()))?;
-        match line.receive()? {
+        line.send(&Message::Hello(greeting())).map_err(unheard)?;
+        match line.receive().map_err(unheard)? {
             Message::Welcome(theirs) => meet(&theirs)?,
             other => return Err(unexpected(&other, "welcome")),
         }
@@ -310,5 +310,16 @@ fn tamed(entry: Entered) -> Entered {
     Entered {
         notes: notes.collect(),
         ..entry
+    }
+}
+
+/// The other side went before it said anything: there is nothing to go on with.
+fn unheard(error: Error) -> Error {
+    match error.code() {
+        CUT => error.map_hint(|_| {
+            "try 'ssh HOST imgdelta --version': it shows whether the host is reached and has the program"
+                .to_owned()
+        }),
+        _ => error,
     }
 }

@@ -11,7 +11,7 @@ use std::{
 
 use imgdelta_core::{Error, Kind, Result};
 use imgdelta_repository::{
-    catalogue::{ImageId, Inventory, Listing, Repository, Run, facts::node},
+    catalogue::{ImageId, Inventory, Listing, Look, Record, Repository, Run, facts::node},
     choice::common,
 };
 
@@ -178,7 +178,8 @@ impl<R: Read, W: Write> Talk<'_, R, W> {
 
     /// Whether an image would be taken. If so, its offer may come.
     fn consider(&mut self, repository: &Repository, choice: Choice) -> Result<Option<Choice>> {
-        match self.considered(&repository.list_finished(&self.run)?, &choice) {
+        let listing = repository.list_finished(&self.run)?;
+        match self.considered(&repository.look(&listing), &listing, &choice) {
             Ok(None) => {
                 self.line.send(&Message::Ready(Nothing))?;
                 Ok(Some(choice))
@@ -196,14 +197,22 @@ impl<R: Read, W: Write> Talk<'_, R, W> {
 
     /// Whether the image is here, and if not, whether there is anything against it. Its content is not believed: it is proven when it has
     /// come.
-    fn considered(&self, listing: &Listing, choice: &Choice) -> Result<Option<There>> {
-        if let Some(there) = listing.by_content(&choice.content_id) {
+    fn considered(
+        &self,
+        look: &Look<'_>,
+        listing: &Listing,
+        choice: &Choice,
+    ) -> Result<Option<There>> {
+        let is_there = |record: &&Record| look.at(record).is_present();
+        let same = listing.by_content(&choice.content_id);
+        if let Some(there) = same.filter(is_there) {
             return Ok(Some(There {
                 image: there.id.clone(),
                 name: there.name.clone(),
             }));
         }
-        if let Some(other) = listing.by_id(&choice.image) {
+        let other = listing.by_id(&choice.image);
+        if let Some(other) = other.filter(|other| other.content_id != choice.content_id) {
             let message = format!(
                 "the id '{}' is taken by '{}', which is another disk",
                 choice.image, other.name
@@ -213,7 +222,7 @@ impl<R: Read, W: Write> Talk<'_, R, W> {
         let is_step = |id: &ImageId| self.steps.iter().any(|step| step.choice.image == *id);
         if let Some(base) = &choice.base
             && !is_step(base)
-            && listing.by_id(base).is_none()
+            && listing.by_id(base).filter(is_there).is_none()
         {
             let message = format!("the base '{base}' is not here any more");
             return Err(Error::new(Kind::Chain, message).with_code("base_unknown"));

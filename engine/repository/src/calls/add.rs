@@ -1,11 +1,17 @@
-//! `add`: images come in one after the other. One that fails does not stop the others.
+//! `add`: images come in one after the other, parents before what is made from them. One that fails does not stop the others.
 
-use std::{path::PathBuf, time::Duration};
+mod order;
 
-use imgdelta_core::{Kind, Result};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use imgdelta_core::{Error, Kind, Result};
 use imgdelta_operations::{Context, Disk, Ids, Stage, proof::prove};
 use serde::Serialize;
 
+use self::order::order_of;
 use super::{
     failed::Failed,
     image::{Image, ImageParent, shown},
@@ -13,8 +19,8 @@ use super::{
 };
 pub use crate::catalogue::Add as AddSpec;
 use crate::catalogue::{
-    Known, Listing, Name, Repository,
-    add::name_of,
+    Known, Listing, Name, Presence, Repository,
+    add::{findable, name_of},
     enter::{id_taken, name_taken},
     record::check_tags,
 };
@@ -51,9 +57,25 @@ pub struct AddedImage {
     /// The image in the repository; if its content was there before, that one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<Image>,
+    /// The image that was given beside it and whose file it is: it is none by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part_of: Option<String>,
     /// What went wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Failed>,
+}
+
+impl AddedImage {
+    /// One that failed.
+    fn failed(path: &Path, error: &Error) -> Self {
+        Self {
+            path: shown(path),
+            is_new: false,
+            image: None,
+            part_of: None,
+            error: Some(Failed::of(error)),
+        }
+    }
 }
 
 impl Add {
@@ -80,7 +102,8 @@ impl Add {
         self
     }
 
-    /// Adds the images. One that fails is reported beside the others; when the run is stopped, the report ends with the image that was
+    /// Adds the images: those that others are children of come first, in whatever order they are given, and a file that is a part of another one
+    /// of them, as an extent of a VMDK, is no image. One that fails is reported beside the others; when the run is stopped, the report ends with the image that was
     /// stopped, if others came in before.
     ///
     /// # Errors
@@ -89,13 +112,22 @@ impl Add {
     pub fn run(&self, context: &Context) -> Result<AddReport> {
         let repository = self.target.open(context)?;
         let mut notes = Vec::new();
-        let mut images = Vec::new();
-        for spec in &self.images {
+        let mut images: Vec<(usize, AddedImage)> = Vec::new();
+        let order = order_of(&self.images);
+        for part in &order.parts {
+            if let Some(spec) = self.images.get(part.number) {
+                images.push((part.number, part.report(&spec.image.path)));
+            }
+        }
+        for number in order.images {
+            let Some(spec) = self.images.get(number) else {
+                continue;
+            };
             let path = &spec.image.path;
             context.begin(Stage::Add(path));
             let error = match self.add_one(&repository, spec, context, &mut notes) {
                 Ok(one) => {
-                    images.push(one);
+                    images.push((number, one));
                     continue;
                 }
                 // By itself, an error is the whole result.
@@ -106,19 +138,15 @@ impl Add {
             if is_last && images.is_empty() {
                 return Err(error);
             }
-            images.push(AddedImage {
-                path: shown(path),
-                is_new: false,
-                image: None,
-                error: Some(Failed::of(&error)),
-            });
+            images.push((number, AddedImage::failed(path, &error)));
             if is_last {
                 break;
             }
         }
+        images.sort_by_key(|(number, _)| *number);
         Ok(AddReport {
             repository: shown(repository.folder()),
-            images,
+            images: images.into_iter().map(|(_, image)| image).collect(),
             dry_run: self.target.dry_run,
             notes,
         })
@@ -143,6 +171,7 @@ impl Add {
             path: shown(&spec.image.path),
             is_new,
             image: Some(image),
+            part_of: None,
             error: None,
         })
     }
@@ -151,7 +180,7 @@ impl Add {
 /// What would become of an image: the same refusals, as far as nothing has to be written for them.
 fn foresee(repository: &Repository, spec: &AddSpec, context: &Context) -> Result<(Image, bool)> {
     let listing = repository.list()?;
-    let disk = Disk::open(&repository.as_added(spec, &listing))?;
+    let disk = Disk::open(&repository.as_added(spec, &listing)).map_err(findable)?;
     let name = match &spec.name {
         Some(name) => name.clone(),
         None => name_of(&spec.image.path)?,
@@ -164,8 +193,14 @@ fn foresee(repository: &Repository, spec: &AddSpec, context: &Context) -> Result
     check_tags(&spec.tags)?;
     let work = context.exec(Ids::OfContent)?;
     let proof = prove(&disk.chain, work)?;
-    if let Some(known) = listing.by_content(&proof.id) {
+    let known = listing.by_content(&proof.id);
+    let known = known.map(|known| (repository.presence(known, &listing), known));
+    if let Some((Presence::Present, known)) = known {
         return Ok((Image::of(known, &listing), false));
+    }
+    if let Some((_, known)) = known {
+        // Its file is to be brought back.
+        return Ok((Image::of(known, &listing), true));
     }
     refuse_taken(spec, &name, &listing)?;
     let content_id = proof.id.to_string();
@@ -183,6 +218,7 @@ fn foresee(repository: &Repository, spec: &AddSpec, context: &Context) -> Result
         }),
         tags: spec.tags.iter().map(ToString::to_string).collect(),
         golden: spec.golden,
+        presence: Presence::Present,
     };
     Ok((image, true))
 }

@@ -3,7 +3,7 @@
 use imgdelta_core::{Error, Kind};
 use serde::Serialize;
 
-use crate::catalogue::Listing;
+use crate::catalogue::{Listing, Look, Presence, Record};
 
 /// What went wrong with one image, file or record of several.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -47,4 +47,25 @@ pub fn unreadable(listing: &Listing) -> Vec<String> {
             _ => format!("a record cannot be read: {fault}"),
         })
         .collect()
+}
+
+/// What to say of images that are left out, for they are not what their records say.
+#[must_use]
+pub fn left_out(look: &Look<'_>) -> Option<String> {
+    /// Most images that are named.
+    const MOST: usize = 10;
+    let all: Vec<(&Record, Presence)> = look.absent().collect();
+    let named = all.iter().take(MOST);
+    let named: Vec<String> = named
+        .map(|(record, presence)| format!("{} ({})", record.name, presence.word()))
+        .collect();
+    let more = all.len().saturating_sub(MOST);
+    let more = (more > 0).then(|| format!(" and {more} more"));
+    (!all.is_empty()).then(|| {
+        format!(
+            "left out, for their files are not what was recorded: {}{}; 'imgdelta repo scan' takes in again what was only touched, 'imgdelta repo add' and deployments bring the rest anew",
+            named.join(", "),
+            more.unwrap_or_default()
+        )
+    })
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::catalogue::{Known, Listing, Record};
+use crate::catalogue::{Known, Listing, Look, Presence, Record};
 
 /// An image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -27,6 +27,15 @@ pub struct Image {
     pub tags: Vec<String>,
     /// Whether others are to be made from it.
     pub golden: bool,
+    /// What a look at its files says, where that was asked: it is not said of an image that is there.
+    #[serde(skip_serializing_if = "is_present")]
+    pub presence: Presence,
+}
+
+/// Whether there is nothing to be said of it.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+const fn is_present(presence: &Presence) -> bool {
+    presence.is_present()
 }
 
 /// The image that another one descends from.
@@ -71,6 +80,16 @@ impl Image {
             }),
             tags: record.tags.iter().map(ToString::to_string).collect(),
             golden: record.golden,
+            presence: Presence::Present,
+        }
+    }
+
+    /// As [`of`](Self::of), with what a look at its files says.
+    #[must_use]
+    pub fn seen(record: &Record, listing: &Listing, look: &Look<'_>) -> Self {
+        Self {
+            presence: look.at(record),
+            ..Self::of(record, listing)
         }
     }
 }

@@ -6,7 +6,11 @@ use imgdelta_core::{AtomicFile, Existing, Result};
 use imgdelta_operations::Context;
 use serde::Serialize;
 
-use super::{failed::unreadable, image::shown, target::Target};
+use super::{
+    failed::{left_out, unreadable},
+    image::shown,
+    target::Target,
+};
 
 /// An inventory that is to be written.
 #[derive(Clone, Debug)]
@@ -66,7 +70,9 @@ impl WriteInventory {
     /// Interrupted.
     pub fn run(&self, context: &Context) -> Result<InventoryReport> {
         let repository = self.target.open(context)?;
-        let inventory = repository.inventory()?;
+        let listing = repository.list()?;
+        let look = repository.look(&listing);
+        let inventory = repository.inventory_of(&look);
         let bytes = inventory.to_json()?.len();
         AtomicFile::check_place(&self.output, self.existing)?;
         if !self.target.dry_run {
@@ -78,7 +84,10 @@ impl WriteInventory {
             images: inventory.images.len(),
             bytes,
             dry_run: self.target.dry_run,
-            notes: unreadable(&repository.list()?),
+            notes: unreadable(&listing)
+                .into_iter()
+                .chain(left_out(&look))
+                .collect(),
         })
     }
 }

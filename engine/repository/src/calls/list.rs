@@ -1,4 +1,4 @@
-//! `list`: which images there are, as records say it. No image is opened.
+//! `list`: which images there are, as records say it, and whether a look at their files bears that out. No image is opened.
 
 use std::path::PathBuf;
 
@@ -54,7 +54,7 @@ impl List {
         }
     }
 
-    /// Lists them in order of name. Records that cannot be read are among the notes.
+    /// Lists them in order of name, each with what a look at its files says. Records that cannot be read are among the notes.
     ///
     /// # Errors
     /// As [`Repository::open`](crate::catalogue::Repository::open) and [`Repository::list`](crate::catalogue::Repository::list);
@@ -79,8 +79,9 @@ impl List {
     ) -> Result<ListSummary> {
         let repository = self.target.open(context)?;
         let listing = repository.list()?;
+        let look = repository.look(&listing);
         for record in listing.records() {
-            each(Image::of(record, &listing))?;
+            each(Image::seen(record, &listing, &look))?;
         }
         Ok(ListSummary {
             repository: shown(repository.folder()),

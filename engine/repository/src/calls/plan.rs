@@ -13,7 +13,7 @@ pub use self::report::{
     MediumFit, PlanCandidate, PlanLeg, PlanPair, PlanReport, PresentImage, ResizedImage, SitePlan,
 };
 use super::{
-    failed::unreadable,
+    failed::{left_out, unreadable},
     image::shown,
     site::{refuse_twice, site_inventory},
     target::Target,
@@ -162,6 +162,7 @@ impl Plan {
             rate: self.rate,
         };
         let mut notes = unreadable(&listing);
+        notes.extend(left_out(&repository.look(&listing)));
         notes.extend(self.remarks(&lists, &repository));
         let mut report = names.planned(&batch, &lists, &alike, carrier);
         report.repository = shown(repository.folder());

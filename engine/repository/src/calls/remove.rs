@@ -10,6 +10,7 @@ use super::{
     image::{Image, shown},
     target::Target,
 };
+use crate::catalogue::remove::Kept;
 
 /// An image that is to go.
 #[derive(Clone, Debug)]
@@ -28,12 +29,14 @@ pub struct RemoveReport {
     pub deleted: Vec<String>,
     /// How long they were together, in bytes.
     pub bytes: u64,
-    /// Files that stay: the repository did not make them, or somebody has exchanged them.
+    /// Files that stay: the repository did not make them, or they are not what it made any more.
     pub kept: Vec<String>,
     /// Images that descended from it, and are said to descend from its parent now.
     pub orphans: Vec<String>,
     /// Whether nothing was removed.
     pub dry_run: bool,
+    /// What the user should know: why files stay that the repository made.
+    pub notes: Vec<String>,
 }
 
 impl Remove {
@@ -73,14 +76,26 @@ impl Remove {
         } else {
             repository.remove(&self.image, &self.target.run(context)?)?
         };
-        let all = |places: &[PathBuf]| places.iter().map(|place| shown(place)).collect();
+        let kept = removed.kept.iter();
+        let notes =
+            kept.filter_map(|(place, why)| Some(format!("{}: {}", place.display(), reason(*why)?)));
         Ok(RemoveReport {
             image: Image::of(&removed.record, &removed.listing),
-            deleted: all(&removed.deleted),
+            notes: notes.collect(),
+            deleted: removed.deleted.iter().map(|place| shown(place)).collect(),
             bytes: removed.bytes,
-            kept: all(&removed.kept),
+            kept: removed.kept.iter().map(|(place, _)| shown(place)).collect(),
             orphans: removed.orphans.iter().map(ToString::to_string).collect(),
             dry_run: self.target.dry_run,
         })
+    }
+}
+
+/// Why a file stays that the repository made.
+const fn reason(why: Kept) -> Option<&'static str> {
+    match why {
+        Kept::NotMade => None,
+        Kept::Changed => Some("was changed since the repository made it, and is kept"),
+        Kept::Elsewhere => Some("is not the file that the repository made, and is kept"),
     }
 }

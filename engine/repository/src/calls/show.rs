@@ -86,7 +86,7 @@ impl Show {
             is_there: repository.folder().join(file.path.as_path()).is_file(),
         });
         Ok(ShowReport {
-            image: Image::of(record, &listing),
+            image: Image::seen(record, &listing, &repository.look(&listing)),
             children: children.map(|child| child.name.to_string()).collect(),
             files: files.collect(),
             owned: record.owned,

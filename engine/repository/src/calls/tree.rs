@@ -89,13 +89,14 @@ impl Tree {
     ) -> Result<TreeSummary> {
         let repository = self.target.open(context)?;
         let listing = repository.list()?;
+        let look = repository.look(&listing);
         let mut roots = 0;
         for branch in listing.tree() {
             roots += usize::from(branch.depth == 0);
             each(TreeImage {
                 depth: branch.depth,
                 is_torn: branch.is_torn,
-                image: Image::of(branch.record, &listing),
+                image: Image::seen(branch.record, &listing, &look),
             })?;
         }
         Ok(TreeSummary {

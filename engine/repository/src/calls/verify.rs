@@ -35,7 +35,7 @@ pub struct VerifiedImage {
     pub name: String,
     /// Its id.
     pub id: String,
-    /// `sound`, `changed` or `unreadable`.
+    /// `sound`, `damaged_leaves` (its disk is sound), `changed` or `unreadable`.
     pub verdict: &'static str,
     /// Its content id as it is now, if it is another one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -160,6 +160,12 @@ impl VerifiedImage {
         };
         match &one.verdict {
             Verdict::Sound => {}
+            Verdict::DamagedLeaves(why) => {
+                verified.verdict = "damaged_leaves";
+                let note =
+                    format!("its leaf digests are damaged: {why}; adding it again makes them anew");
+                verified.notes.push(note);
+            }
             Verdict::Changed {
                 found,
                 regions,

@@ -3,7 +3,12 @@
 use imgdelta_core::{Error, Format, Kind, Result};
 use serde::{Deserialize, Serialize};
 
-use super::{record::check_schema, text::as_text, words::RepositoryId};
+use super::{
+    record::check_schema,
+    seal::{check_seal, seal},
+    text::as_text,
+    words::RepositoryId,
+};
 
 /// The version of the form.
 pub const SCHEMA: &str = "imgdelta/repository/1";
@@ -38,9 +43,8 @@ impl About {
     /// # Errors
     /// Never now; the signature keeps room for it.
     pub(super) fn to_json(&self) -> Result<Vec<u8>> {
-        let mut json = serde_json::to_vec_pretty(self).map_err(|cause| faulty(&cause))?;
-        json.push(b'\n');
-        Ok(json)
+        let json = serde_json::to_string_pretty(self).map_err(|cause| faulty(&cause))?;
+        Ok(seal(&json).into_bytes())
     }
 
     /// Reads the file.
@@ -49,6 +53,7 @@ impl About {
     /// Corrupt, if it is none; Unsupported, if it is of another version.
     pub(super) fn from_json(json: &[u8]) -> Result<Self> {
         check_schema(json, SCHEMA, "repository")?;
+        check_seal(json, "repository")?;
         serde_json::from_slice(json).map_err(|cause| faulty(&cause))
     }
 }

@@ -1,8 +1,11 @@
 //! `repo add`: an image comes in, copied or where it stands.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::{BTreeSet, HashSet},
+    path::Path,
+};
 
-use imgdelta_core::{Error, Kind, Result};
+use imgdelta_core::{Error, Format, Kind, Result};
 use imgdelta_delta::ContentId;
 use imgdelta_operations::{Disk, proof::prove_keeping};
 use imgdelta_registry::OpenSpec;
@@ -10,7 +13,7 @@ use imgdelta_registry::OpenSpec;
 pub use super::enter::Added;
 use super::{
     Repository, Run,
-    dedup::Deduplicated,
+    dedup::{Deduplicated, Guest, MOST_DEEP},
     enter::{Arrival, name_taken},
     lineage::row,
     listing::Listing,
@@ -33,8 +36,12 @@ pub struct Add {
     pub content_id: Option<ContentId>,
     /// Whether it stays where it stands, which must be below the repository's folder. Else it is copied.
     pub in_place: bool,
+    /// The format of the copy; `None`: its own.
+    pub format: Option<Format>,
     /// Whether the copy is stored as what differs from the best base that is here, if that is smaller.
     pub dedup: bool,
+    /// The most images that a difference may be read from, itself among them; `None`: [`MOST_DEEP`].
+    pub most_deep: Option<usize>,
     /// The image here that it is said to descend from, see [`Listing::find`].
     pub parent: Option<String>,
     /// Its tags.
@@ -77,13 +84,13 @@ impl Repository {
             image: self.as_added(add, &listing),
             ..add.clone()
         };
-        let disk = Disk::open(&add.image)?;
+        let disk = Disk::open(&add.image).map_err(findable)?;
         let name = match &add.name {
             Some(name) => name.clone(),
             None => name_of(&add.image.path)?,
         };
         let mut notes = disk.notes();
-        if let Some(record) = self.known_in_place(add, &disk, &listing)? {
+        if let Some(record) = self.known_in_place(add, &disk, &listing, run)? {
             return Ok(Added {
                 record,
                 is_new: false,
@@ -95,7 +102,13 @@ impl Repository {
         }
         self.rooms.make_folders()?;
         let way = match add.in_place {
-            true => Way::Stored(Box::new(self.take_in(&disk, &add.image, &listing, run)?)),
+            true => Way::Stored(Box::new(self.take_in(
+                &disk,
+                &add.image,
+                &listing,
+                &HashSet::new(),
+                run,
+            )?)),
             false => self.store_or_know(add, &disk, &name, &listing, run, &mut notes)?,
         };
         let stored = match way {
@@ -135,23 +148,38 @@ impl Repository {
             if proof.id != other.content_id {
                 return Err(name_taken(name, other));
             }
-            if self.rooms.place(other.path()?).is_ok() {
+            if self.presence(other, listing).is_present() {
                 // Those that are there may be damaged.
                 self.settle_leaves(&leaves, &proof.id)?.commit()?;
                 return Ok(Way::Known(Box::new(other.clone())));
             }
         }
         if add.dedup {
-            match self.deduplicate(disk, name, listing, run)? {
-                Deduplicated::Stored(stored) => return Ok(Way::Stored(stored)),
-                Deduplicated::Known(known) if self.rooms.place(known.path()?).is_ok() => {
+            let guest = Guest {
+                disk,
+                name,
+                format: add.format,
+                most_deep: add.most_deep.unwrap_or(MOST_DEEP),
+                listing,
+            };
+            match self.deduplicate(&guest, run)? {
+                Deduplicated::Stored(stored, note) => {
+                    notes.extend(note);
+                    return Ok(Way::Stored(stored));
+                }
+                Deduplicated::Known(known) if self.presence(&known, listing).is_present() => {
                     return Ok(Way::Known(known));
                 }
                 Deduplicated::Known(_) => {}
                 Deduplicated::Whole(why) => notes.push(format!("stored whole: {why}")),
             }
         }
-        let stored = self.store(disk, &add.image, name, listing, run, notes)?;
+        let stored = match add.format {
+            Some(format) if format != disk.top.driver.format => {
+                self.rewrite(disk, format, name, listing, run)?
+            }
+            _ => self.store(disk, &add.image, name, listing, run, notes)?,
+        };
         Ok(Way::Stored(Box::new(stored)))
     }
 
@@ -162,15 +190,53 @@ impl Repository {
     }
 
     /// The record of an image that is taken in a second time and has not changed since, unless its leaves are to be made anew.
-    fn known_in_place(&self, add: &Add, disk: &Disk, listing: &Listing) -> Result<Option<Record>> {
+    fn known_in_place(
+        &self,
+        add: &Add,
+        disk: &Disk,
+        listing: &Listing,
+        run: &Run<'_>,
+    ) -> Result<Option<Record>> {
         let record = self.record_of(&add.image.path, listing);
         match record.filter(|_| add.in_place) {
             None => Ok(None),
             Some(record) if self.is_untouched(record, disk.top_versions()) => {
                 Ok(self.has_leaves(record).then(|| record.clone()))
             }
-            Some(record) => Err(changed_since(record).in_file(&add.image.path)),
+            Some(record) => self.taken_back(record, disk, listing, run).map(Some),
         }
+    }
+
+    /// The record of an image whose file was written to or put there anew, if its disk is what it was: from now on it is known by the file
+    /// that stands there, which is the user's.
+    ///
+    /// # Errors
+    /// Digest, if it is another disk; those of the image; Busy; Host; Interrupted.
+    pub(super) fn taken_back(
+        &self,
+        record: &Record,
+        disk: &Disk,
+        listing: &Listing,
+        run: &Run<'_>,
+    ) -> Result<Record> {
+        let changed = || changed_since(record).in_file(&disk.top.path);
+        if disk.chain.size() != record.disk_size() {
+            return Err(changed());
+        }
+        let (proof, _) = self.prove(disk, listing, run)?;
+        if proof.id != record.content_id {
+            return Err(changed());
+        }
+        let files = self.stored_files(&disk.top.image.facts().files, disk.top_versions())?;
+        let mut change = self.change(run, "add")?;
+        let there = change.listing.by_id(&record.id).cloned();
+        let there = there.filter(|there| there.content_id == record.content_id);
+        let there = there.ok_or_else(changed)?;
+        change.put(Record {
+            files,
+            owned: false,
+            ..there
+        })
     }
 
     /// What is to be entered.
@@ -198,6 +264,14 @@ impl Repository {
             how: stored.how,
         })
     }
+}
+
+/// The error of an image that names another one, with a next step that there is: the parent that `repo add` is told is an image of the repository.
+pub(crate) fn findable(error: Error) -> Error {
+    error.map_hint(|hint| match hint.contains("--parent FILE") {
+        true => "--search DIR adds a folder in which it may lie".to_owned(),
+        false => hint.to_owned(),
+    })
 }
 
 /// What became of a copy.
@@ -242,7 +316,7 @@ pub(super) fn changed_since(record: &Record) -> Error {
     Error::new(Kind::Digest, message)
         .with_code("image_changed")
         .with_hint(
-            "'imgdelta repo verify' says where; 'repo remove' and 'repo scan' take it in anew",
+            "'imgdelta repo verify' says where; 'imgdelta repo remove' and then 'imgdelta repo scan' take it in anew",
         )
 }
 

@@ -11,6 +11,7 @@ use imgdelta_registry::AtomicFileSet;
 use super::{
     Repository, Run,
     journal::Change,
+    presence::Presence,
     record::{How, Known, Parent, Provenance, Record, SCHEMA, StoredFile, check_tags},
     timestamps,
     words::{ImageId, InsidePath, Name, Tag},
@@ -157,13 +158,12 @@ impl Repository {
         check_tags(&arrival.tags)?;
         let content = arrival.proof.id;
         let there = change.listing.by_content(&content).cloned();
-        if let Some(there) = &there
-            && self.rooms.place(there.path()?).is_ok()
-        {
-            return self.known(there.clone(), arrival.leaves);
+        let there = there.map(|there| (self.presence(&there, &change.listing), there));
+        if let Some((Presence::Present, there)) = there {
+            return self.known(there, arrival.leaves);
         }
         let id = match &there {
-            Some(there) => there.id.clone(),
+            Some((_, there)) => there.id.clone(),
             None => self.free_id(change, &arrival)?,
         };
         let mut record = arrival.record(id, run)?;
@@ -172,11 +172,8 @@ impl Repository {
             self.settle_leaves(&leaves, &content)?.commit()?;
         }
         let mut notes = Vec::new();
-        if let Some(there) = there {
-            notes.push(format!(
-                "{}: its file was missing and is here again",
-                there.name
-            ));
+        if let Some((presence, there)) = there {
+            notes.push(returned(&there, presence, &record));
             notes.extend(broken_children(change, &there, &record));
             come_back(&mut record, there);
         }
@@ -274,6 +271,27 @@ fn present_parent(change: &Change<'_>, parent: Option<Parent>) -> Result<Option<
     }
 }
 
+/// What to say of an image that is here again.
+fn returned(there: &Record, presence: Presence, record: &Record) -> String {
+    let name = &there.name;
+    let path = |record: &Record| {
+        let file = record.files.first();
+        file.map_or_else(String::new, |file| file.path.to_string())
+    };
+    match presence {
+        Presence::Changed => format!(
+            "{name}: its file '{}' was changed and stays as it is; the image is in '{}' now",
+            path(there),
+            path(record)
+        ),
+        Presence::Broken => format!(
+            "{name}: what it was read with is missing or changed; the image is in '{}' now",
+            path(record)
+        ),
+        _ => format!("{name}: its file was missing and is here again"),
+    }
+}
+
 /// An image whose file was missing is what it was, with another file.
 fn come_back(record: &mut Record, there: Record) {
     record.name = there.name;
@@ -313,7 +331,7 @@ pub(crate) fn name_taken(name: &Name, other: &Record) -> Error {
     let message = format!("the name '{name}' is taken by {}", other.id);
     Error::new(Kind::Usage, message)
         .with_code("name_taken")
-        .with_hint("choose another one; 'repo add' takes it with --name")
+        .with_hint("choose another one; 'imgdelta repo add' takes it with --name")
 }
 
 /// Another image has that id.

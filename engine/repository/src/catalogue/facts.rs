@@ -29,11 +29,13 @@ impl<'a> Holdings<'a> {
     /// Its images, in order of name.
     #[must_use]
     pub fn nodes(&self) -> Vec<Node> {
-        let records = self.listing.records();
-        records
-            .into_iter()
-            .map(|record| node(&Item::from(record)))
-            .collect()
+        let look = self.repository.look(self.listing);
+        let records = self.listing.records().into_iter();
+        let nodes = records.map(|record| Node {
+            is_there: look.at(record).is_present(),
+            ..node(&Item::from(record))
+        });
+        nodes.collect()
     }
 
     /// The record of an image by its id.
@@ -74,6 +76,7 @@ pub fn node(item: &Item) -> Node {
         content_id: item.content_id,
         size: Bytes(item.size),
         parent: item.parent.as_ref().map(ToString::to_string),
+        is_there: true,
     }
 }
 

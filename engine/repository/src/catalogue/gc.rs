@@ -4,6 +4,7 @@ use std::{
     collections::HashSet,
     ffi::OsStr,
     fs::{self, DirEntry, File},
+    io::Read,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     time::Duration,
@@ -194,12 +195,27 @@ fn entries(folder: &Path) -> Result<Vec<DirEntry>> {
     Ok(entries)
 }
 
-/// Whether it is a file of leaves, and no draft of one.
+/// Whether it is a file of leaves that a repository made: called as a content id, and beginning as such files do.
 fn is_leaves(place: &Path) -> bool {
-    place.extension() == Some(OsStr::new("leaves"))
-        && !place
-            .file_name()
-            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+    const MAGIC: &[u8; 15] = b"imgdelta leaves";
+    let stem = place.file_stem().and_then(OsStr::to_str);
+    let is_named = place.extension() == Some(OsStr::new("leaves"))
+        && stem.is_some_and(|stem| stem.len() == 64 && stem.bytes().all(|c| c.is_ascii_hexdigit()));
+    let mut begins = [0; MAGIC.len()];
+    is_named
+        && open_regular(place).is_some_and(|mut file| file.read_exact(&mut begins).is_ok())
+        && begins == *MAGIC
+}
+
+/// Opens a regular file to be read; no link is followed.
+fn open_regular(place: &Path) -> Option<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let opened = File::options()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(place);
+    let file = opened.ok()?;
+    file.metadata().ok()?.is_file().then_some(file)
 }
 
 /// A draft that is nobody's, locked: a lock ends with its process, and a run that takes the draft over now does not lose it. Of what a draft

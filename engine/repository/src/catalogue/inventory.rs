@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Repository,
-    record::{Record, check_schema, check_tags},
+    presence::Look,
+    record::{MOST_BYTES, Record, check_schema, check_tags},
     text::as_text,
     words::{ImageId, Name, RepositoryId, Tag},
 };
@@ -100,6 +101,13 @@ impl Inventory {
             serde_json::from_slice(json).map_err(|cause| faulty(&cause.to_string()))?;
         let mut ids = HashSet::new();
         for item in &inventory.images {
+            if item.size > MOST_BYTES {
+                let message = format!(
+                    "'{}' has {} bytes, {MOST_BYTES} at most is a disk's",
+                    item.id, item.size
+                );
+                return Err(faulty(&message));
+            }
             if !ids.insert(item.id.folded()) {
                 return Err(faulty(&format!("names '{}' twice", item.id)));
             }
@@ -146,18 +154,24 @@ impl From<&Record> for Item {
 }
 
 impl Repository {
-    /// What it has. Records that cannot be read are left out.
+    /// What it has. Records that cannot be read are left out, and images whose files are missing or have changed since.
     ///
     /// # Errors
     /// Host, if the host cannot list the records.
     pub fn inventory(&self) -> Result<Inventory> {
         let listing = self.list()?;
-        Ok(Inventory {
+        Ok(self.inventory_of(&self.look(&listing)))
+    }
+
+    /// As [`inventory`](Self::inventory), of what was seen.
+    #[must_use]
+    pub fn inventory_of(&self, look: &Look<'_>) -> Inventory {
+        Inventory {
             schema: SCHEMA.to_owned(),
             repository: self.about().id.clone(),
             default_format: self.about().default_format,
-            images: listing.records().into_iter().map(Item::from).collect(),
-        })
+            images: look.present().map(Item::from).collect(),
+        }
     }
 }
 

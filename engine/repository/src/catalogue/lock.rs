@@ -8,10 +8,11 @@ use std::{
     io::Write,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use imgdelta_core::{Error, FileLock, Kind, LockWait, Result};
+use imgdelta_delta::Watch;
 use rustix::{fs::OFlags, io::Errno};
 
 use super::{lock_file::LockFile, lock_owner::LockOwner, rooms::Rooms};
@@ -64,6 +65,24 @@ impl Drop for Lock {
             let _ = lock.file().set_len(0);
         }
     }
+}
+
+/// Waits, for a while, until nobody is changing the repository, as far as the lock's file says; nothing is written and no lock is taken.
+///
+/// # Errors
+/// Interrupted.
+pub(super) fn await_change(rooms: &Rooms, watch: &Watch) -> Result<()> {
+    /// One change takes far less.
+    const LONGEST: Duration = Duration::from_secs(10);
+    const PAUSE: Duration = Duration::from_millis(20);
+    let place = rooms.lock();
+    let is_held = |place: &Path| LockOwner::read(place).is_some_and(|owner| !owner.is_dead());
+    let since = Instant::now();
+    while (is_held(&place) || is_held(&by_file(&place))) && since.elapsed() < LONGEST {
+        watch.go_on()?;
+        std::thread::sleep(PAUSE);
+    }
+    Ok(())
 }
 
 /// Opens the file that is locked. It is written to, so no link is followed: a repository may come from anywhere.

@@ -1,15 +1,15 @@
 //! What proves an image that comes in, and its leaves on their way. Of a child only what it changes is read, where its parent is here.
 
-use std::path::Path;
+use std::{collections::HashSet, path::Path};
 
-use imgdelta_core::{AtomicFile, Result};
+use imgdelta_core::{AtomicFile, Error, Kind, Result};
 use imgdelta_delta::{Chain, Proof, digest_cache::LeafWriter};
 use imgdelta_operations::{
     Disk,
-    proof::{KnownBelow, prove_keeping},
+    proof::{KnownBelow, prove, prove_keeping},
 };
 
-use super::{Repository, Run, listing::Listing, record::Record};
+use super::{Repository, Run, listing::Listing, record::Record, words::ImageId};
 
 impl Repository {
     /// What proves an image of the repository. What its parent holds is not read, if that one is here and nobody has written to it.
@@ -22,6 +22,37 @@ impl Repository {
         let below = self.known_below(disk, listing)?;
         let below = below.and_then(|(disk, parent)| self.known_leaves(disk, parent));
         prove_keeping(disk, below, || self.new_leaves(), run.work)
+    }
+
+    /// As [`prove`](Self::prove), of a child that is entered over an image that is here: what its record says of that one is a memory, so it is
+    /// read too, where it does not stand in `read` already.
+    ///
+    /// # Errors
+    /// Digest, if that one is another disk by now; those of the image; Interrupted.
+    pub(super) fn prove_over(
+        &self,
+        disk: &Disk,
+        listing: &Listing,
+        read: &HashSet<ImageId>,
+        run: &Run<'_>,
+    ) -> Result<(Proof, AtomicFile)> {
+        let parent = disk.parents.first();
+        let parent = parent.and_then(|parent| self.record_of(&parent.path, listing));
+        let unread = parent.filter(|parent| !read.contains(&parent.id));
+        if let (Some(below), Some(parent)) = (disk.below(), unread)
+            && prove(&below, run.work)?.id != parent.content_id
+        {
+            let place = self.rooms.folder.join(parent.path()?.as_path());
+            let message = format!(
+                "is not the disk that was recorded as '{}', and what is made over it would be another one too",
+                parent.name
+            );
+            return Err(Error::new(Kind::Digest, message)
+                .with_code("image_changed")
+                .in_file(&place)
+                .with_hint("'imgdelta repo verify' says where"));
+        }
+        self.prove(disk, listing, run)
     }
 
     /// The disk of an image that is here with its leaves, if those are there and sound.

@@ -9,7 +9,8 @@ use imgdelta_delta::ContentId;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    text::as_text,
+    seal::{check_seal, seal},
+    text::{as_text, maybe},
     words::{ImageId, InsidePath, Name, Tag},
 };
 
@@ -18,6 +19,9 @@ pub const SCHEMA: &str = "imgdelta/record/1";
 
 /// Longest record that is read: most take less than 1 KiB, but an image may have thousands of extents.
 pub(super) const LONGEST: u64 = 1 << 20;
+
+/// Most bytes of a disk: what no file can be longer than.
+pub const MOST_BYTES: u64 = i64::MAX.cast_unsigned();
 
 /// Most tags of an image.
 pub const MOST_TAGS: usize = 16;
@@ -71,6 +75,10 @@ pub struct StoredFile {
     pub length: u64,
     /// When it was changed last, in microseconds since 1970: more digits would not survive every reader of JSON.
     pub modified: i64,
+    /// Its inode, as text for the same reason. A copy of the repository has others, so it alone makes nobody take a file for another one; but
+    /// nothing is deleted before it is looked into. Records of versions that did not say it have none.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "maybe")]
+    pub inode: Option<u64>,
 }
 
 /// The image that another one descends from.
@@ -130,9 +138,9 @@ impl Record {
     /// # Errors
     /// Usage, if there is more to say than a record holds.
     pub fn to_json(&self) -> Result<Vec<u8>> {
-        let mut json = serde_json::to_vec_pretty(self)
+        let json = serde_json::to_string_pretty(self)
             .map_err(|cause| faulty(format!("cannot be written: {cause}")))?;
-        json.push(b'\n');
+        let json = seal(&json).into_bytes();
         if json.len() as u64 > LONGEST {
             let message = format!(
                 "the record takes {} bytes, {LONGEST} are allowed",
@@ -157,6 +165,7 @@ impl Record {
                 other.map_err(|cause| faulty(cause.to_string()))?
             }
         };
+        check_seal(json, "record")?;
         record.judge()?;
         Ok(record)
     }
@@ -170,6 +179,13 @@ impl Record {
         }
         if self.files.is_empty() {
             return Err(faulty("names no file".to_owned()));
+        }
+        if self.size > MOST_BYTES {
+            let message = format!(
+                "the size is {}, {MOST_BYTES} at most is a disk's",
+                self.size
+            );
+            return Err(faulty(message));
         }
         let parent = self.parent.as_ref();
         if parent.is_some_and(|parent| parent.id.folded() == self.id.folded()) {
@@ -214,20 +230,26 @@ impl StoredFile {
         Self {
             path,
             length: stamp.len,
-            modified: microseconds(stamp),
+            modified: microseconds(stamp.modified),
+            inode: Some(stamp.inode),
         }
     }
 
     /// Whether nobody has written to it since: its length and its time are the same, as far as the file system that it stands on now
     /// keeps times: exFAT to 10 ms, others to a second, FAT to two.
     pub(super) fn is_unchanged(&self, now: &FileVersion) -> bool {
+        self.fits(now.len, now.modified)
+    }
+
+    /// As [`is_unchanged`](Self::is_unchanged), of a file that is so long and was changed last at that time, in nanoseconds since 1970.
+    pub(super) fn fits(&self, length: u64, modified: i128) -> bool {
         const GRAINS: [i64; 4] = [1, 10_000, 1_000_000, 2_000_000];
-        let found = microseconds(now);
+        let found = microseconds(modified);
         let kept = |grain: &i64| {
             self.modified
                 .saturating_sub(self.modified.rem_euclid(*grain))
         };
-        self.length == now.len && GRAINS.iter().any(|grain| kept(grain) == found)
+        self.length == length && GRAINS.iter().any(|grain| kept(grain) == found)
     }
 }
 
@@ -237,9 +259,9 @@ const fn is_uncounted(revision: &u64) -> bool {
     *revision == 0
 }
 
-/// When it was changed last, in microseconds since 1970.
-fn microseconds(stamp: &FileVersion) -> i64 {
-    i64::try_from(stamp.modified.div_euclid(1000)).unwrap_or(i64::MAX)
+/// A time in nanoseconds since 1970 in microseconds.
+fn microseconds(nanoseconds: i128) -> i64 {
+    i64::try_from(nanoseconds.div_euclid(1000)).unwrap_or(i64::MAX)
 }
 
 /// Refuses more tags than an inventory has room for.

@@ -1,11 +1,12 @@
-//! `repo remove`: an image goes, for good. Only files that the repository made are deleted.
+//! `repo remove`: an image goes, for good. Only files that are exactly what the repository made are deleted.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-use imgdelta_core::{Error, Kind, Removals, Result};
+use imgdelta_core::{Error, FileVersion, Kind, Removals, Result};
+use imgdelta_operations::proof::prove;
 
 use super::{
     Repository, Run,
@@ -25,22 +26,36 @@ pub struct Removed {
     pub deleted: Vec<PathBuf>,
     /// How long they were together, in bytes.
     pub bytes: u64,
-    /// Files that stay: the repository did not make them, or somebody has exchanged them for something else.
-    pub kept: Vec<PathBuf>,
+    /// Files that stay, and why.
+    pub kept: Vec<(PathBuf, Kept)>,
     /// Images that were said to descend from it, and descend from its parent now.
     pub orphans: Vec<Name>,
     /// What is known of the other images.
     pub listing: Listing,
 }
 
+/// Why a file of an image that is removed stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kept {
+    /// The repository did not make it.
+    NotMade,
+    /// Somebody has written to it since, or put another one there.
+    Changed,
+    /// It is no regular file below the repository's folder.
+    Elsewhere,
+}
+
 /// What is to be done with one of an image's files.
 enum File {
     /// It goes.
     Ours,
+    /// It has the length and the time of the one that was made, and is another inode: it goes if its disk is the image's.
+    Twin,
     /// It is not there; whoever deleted it may not have made that durable.
     Gone,
     /// It stays.
-    Other,
+    Other(Kept),
 }
 
 impl Repository {
@@ -50,14 +65,17 @@ impl Repository {
     /// Usage, if there is no such image, or other images cannot be read without it; Busy; Host.
     pub fn remove(&self, word: &str, run: &Run<'_>) -> Result<Removed> {
         let mut change = self.change(run, "remove")?;
-        let removed = self.look_at(word, &change.listing)?;
+        let mut removed = self.look_at(word, &change.listing)?;
+        self.keep_strange_twins(&mut removed, run)?;
         adopt(&mut change, &removed.record)?;
         // The record goes last: if this is cut short, the same command finishes it. And a file that came back without its record would be
         // nobody's, so it is gone for good before.
         let mut removals = Removals::default();
+        let is_kept = |place: &PathBuf| removed.kept.iter().any(|(kept, _)| kept == place);
         for file in &removed.record.files {
             let place = self.rooms.folder.join(file.path.as_path());
-            if removed.record.owned && !matches!(self.whose(file, &place), File::Other) {
+            let is_ours = !matches!(self.whose(file, &place), File::Other(_));
+            if removed.record.owned && is_ours && !is_kept(&place) {
                 removals.remove_regular(&place)?;
             }
         }
@@ -96,30 +114,60 @@ impl Repository {
         for file in &removed.record.files {
             let place = self.rooms.folder.join(file.path.as_path());
             match self.whose(file, &place) {
-                File::Ours if removed.record.owned => {
+                File::Ours | File::Twin if removed.record.owned => {
                     removed.deleted.push(place);
                     removed.bytes = removed.bytes.saturating_add(file.length);
                 }
-                File::Ours | File::Other => removed.kept.push(place),
+                File::Other(why) if removed.record.owned => removed.kept.push((place, why)),
                 File::Gone => {}
+                _ => removed.kept.push((place, Kept::NotMade)),
             }
         }
         Ok(removed)
     }
 
-    /// Whether a file is the one that was recorded: below the repository's folder, a regular file, as long as it was.
+    /// Whether a file is the one that was recorded: below the repository's folder, a regular file, as long as it was, and written to last when
+    /// it was made.
     fn whose(&self, file: &StoredFile, place: &Path) -> File {
         match fs::symlink_metadata(place) {
-            Ok(metadata)
-                if metadata.is_file()
-                    && metadata.len() == file.length
-                    && self.rooms.place(&file.path).is_ok() =>
-            {
-                File::Ours
+            Ok(found) if found.is_file() && self.rooms.place(&file.path).is_ok() => {
+                let now = FileVersion::at(place);
+                match now.filter(|now| file.is_unchanged(now)) {
+                    None => File::Other(Kept::Changed),
+                    Some(now) if file.inode.is_some_and(|inode| inode != now.inode) => File::Twin,
+                    Some(_) => File::Ours,
+                }
             }
             Err(cause) if is_missing(&cause) => File::Gone,
-            _ => File::Other,
+            _ => File::Other(Kept::Elsewhere),
         }
+    }
+
+    /// Keeps what only looks like what the repository made, as in a copy of it: if the disk is another one, all files stay.
+    fn keep_strange_twins(&self, removed: &mut Removed, run: &Run<'_>) -> Result<()> {
+        let record = &removed.record;
+        let is_twin = |file: &StoredFile| {
+            let place = self.rooms.folder.join(file.path.as_path());
+            matches!(self.whose(file, &place), File::Twin)
+        };
+        if !record.owned || !record.files.iter().any(is_twin) {
+            return Ok(());
+        }
+        let proven = self
+            .open_disk(record)
+            .and_then(|disk| prove(&disk.chain, run.work));
+        match proven {
+            Ok(proof) if proof.id == record.content_id => {}
+            Err(error) if error.kind() == Kind::Interrupted => return Err(error),
+            _ => {
+                let kept = removed.deleted.drain(..);
+                removed
+                    .kept
+                    .extend(kept.map(|place| (place, Kept::Changed)));
+                removed.bytes = 0;
+            }
+        }
+        Ok(())
     }
 }
 

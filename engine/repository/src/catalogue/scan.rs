@@ -12,13 +12,13 @@ use imgdelta_registry::{DRIVERS, OpenSpec};
 
 use super::{
     Added, Repository, Run,
-    add::{Add, changed_since, name_of},
+    add::{Add, name_of},
     enter::Arrival,
     listing::Listing,
     record::Record,
     store::Stored,
     verify::SIDE_BY_SIDE,
-    words::{Name, OWN_FOLDER},
+    words::{ImageId, Name, OWN_FOLDER},
 };
 
 /// How deep folders are entered.
@@ -73,13 +73,19 @@ impl Repository {
             let count = part.take_while(|one| one.depth == depth).count();
             let (part, later) = left.split_at(count);
             left = later;
-            for (candidate, looked) in part.iter().zip(self.prove_new(part, &listing, run)?) {
+            let read = scanned.added.iter().map(|record| record.id.clone());
+            let read: HashSet<ImageId> = read.collect();
+            let looked = self.prove_new(part, &listing, &read, run)?;
+            for (candidate, looked) in part.iter().zip(looked) {
                 let arrival = looked.and_then(|looked| {
                     self.settle(candidate, looked, &listing, &mut names, &mut scanned)
                 });
                 match arrival {
                     Ok(arrival) => waiting.extend(arrival),
-                    Err(error) => scanned.faults.push((candidate.path.clone(), error)),
+                    Err(error) => {
+                        let error = spelled(&candidate.path, error);
+                        scanned.faults.push((candidate.path.clone(), error));
+                    }
                 }
             }
         }
@@ -112,13 +118,14 @@ impl Repository {
         &self,
         candidates: &[Candidate],
         listing: &Listing,
+        read: &HashSet<ImageId>,
         run: &Run<'_>,
     ) -> Result<Vec<Result<Looked>>> {
         let one = Run {
             work: run.work.shared_by(candidates.len()),
             ..*run
         };
-        let look = |candidate: &Candidate| match self.look(candidate, listing, &one) {
+        let look = |candidate: &Candidate| match self.look_at_file(candidate, listing, read, &one) {
             Err(error) if error.kind() == Kind::Interrupted => Err(error),
             looked => Ok(looked),
         };
@@ -126,18 +133,25 @@ impl Repository {
     }
 
     /// Proves one image, unless it is known.
-    fn look(&self, candidate: &Candidate, listing: &Listing, run: &Run<'_>) -> Result<Looked> {
+    fn look_at_file(
+        &self,
+        candidate: &Candidate,
+        listing: &Listing,
+        read: &HashSet<ImageId>,
+        run: &Run<'_>,
+    ) -> Result<Looked> {
         let spec = self.spec_of(&candidate.path, listing);
         let disk = Disk::open(&spec)?;
         if let Some(record) = self.record_of(&candidate.path, listing) {
             if self.is_untouched(record, disk.top_versions()) {
                 return Ok(Looked::Known(Box::new(record.clone())));
             }
-            return Err(changed_since(record));
+            let back = self.taken_back(record, &disk, listing, run)?;
+            return Ok(Looked::Known(Box::new(back)));
         }
         Ok(Looked::New {
             notes: disk.notes(),
-            stored: Box::new(self.take_in(&disk, &spec, listing, run)?),
+            stored: Box::new(self.take_in(&disk, &spec, listing, read, run)?),
             spec,
         })
     }
@@ -163,7 +177,7 @@ impl Repository {
             } => (*stored, spec, notes),
         };
         if let Some(there) = listing.by_content(&stored.proof.id)
-            && self.rooms.place(there.path()?).is_ok()
+            && self.presence(there, listing).is_present()
         {
             scanned.same.push((candidate.path.clone(), there.clone()));
             return Ok(None);
@@ -227,7 +241,10 @@ impl Repository {
                     let depth = disk.chain.layers().len();
                     candidates.push(Candidate { path, depth });
                 }
-                Err(error) => faults.push((path, spelled(error))),
+                Err(error) => {
+                    let error = spelled(&path, error);
+                    faults.push((path, error));
+                }
             }
         }
         let is_own = |path: &Path| {
@@ -251,22 +268,24 @@ impl Repository {
     }
 }
 
-/// The error with a next step that there is: a scan is told no format.
-fn spelled(error: Error) -> Error {
-    if !error
-        .hint()
-        .is_some_and(|hint| hint.contains("--input-format"))
-    {
-        return error;
-    }
-    let file = error.place().file.clone().unwrap_or_default();
+/// The error of a file with a next step that there is: a scan is told nothing of single files, which `add` is.
+fn spelled(file: &Path, error: Error) -> Error {
+    let add = format!("'imgdelta repo add {} --in-place", file.display());
     error.map_hint(|hint| {
-        let said = hint.split("--input-format ").nth(1).unwrap_or("raw");
-        let format = said.split_whitespace().next().unwrap_or("raw");
-        format!(
-            "if it is an image, 'imgdelta repo add {} --in-place --input-format {format}' takes it in",
-            file.display()
-        )
+        if let Some((_, said)) = hint.split_once("--input-format") {
+            let format = said.split_whitespace().next().unwrap_or("raw");
+            format!("if it is an image, {add} --input-format {format}' takes it in")
+        } else if hint.contains("--search") {
+            format!("{add} --search DIR' takes it in, if what it names lies in DIR")
+        } else if hint.contains("--accept-parent-id") {
+            format!("{add} --accept-parent-id' takes it in, if its parent is the right disk all the same")
+        } else if hint.contains("--backing-format") {
+            format!("{add} --backing-format FMT' takes it in")
+        } else if hint.contains("--name") {
+            format!("{add} --name NAME' takes it in under a name that can be had everywhere")
+        } else {
+            hint.to_owned()
+        }
     })
 }
 

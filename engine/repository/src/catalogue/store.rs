@@ -1,7 +1,11 @@
 //! How an image from elsewhere becomes a file of the repository: copied as it is, copied as a child of an image that is here, or written
 //! anew as one file. Each is an ordinary image that opens with no options.
 
-use std::path::Path;
+use std::{
+    collections::HashSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use imgdelta_core::{AtomicFile, Error, Existing, Format, Kind, Options, Result};
 use imgdelta_delta::Proof;
@@ -57,13 +61,17 @@ impl Repository {
             && spec.options == Options::default()
             && spec.snapshot.is_none();
         if is_one_file && disk.parents.is_empty() {
-            return self.copy(disk, name, run);
+            return self.copy(disk, name, listing, run);
         }
         if is_one_file && let Some(parent) = self.parent_here(disk, listing, run)? {
             match self.copy_child(disk, &parent, name, listing, run) {
                 Ok(stored) => return Ok(stored),
-                // A host that fails here fails a longer copy too, or would store it longer for no reason of the image's.
-                Err(error) if matches!(error.kind(), Kind::Interrupted | Kind::Host) => {
+                // A host that fails here fails a longer copy too, or would store it longer for no reason of the image's. And a parent that
+                // has rotted is to be told of.
+                Err(error)
+                    if matches!(error.kind(), Kind::Interrupted | Kind::Host)
+                        || error.code() == "image_changed" =>
+                {
                     return Err(error);
                 }
                 Err(error) => notes.push(format!(
@@ -72,10 +80,16 @@ impl Repository {
                 )),
             }
         }
-        self.rewrite(disk, name, run)
+        // In the repository's own format, if its own is only read.
+        let own = disk.top.driver;
+        let format = match own.create {
+            Some(_) => own.format,
+            None => self.about().default_format,
+        };
+        self.rewrite(disk, format, name, listing, run)
     }
 
-    /// Takes in an image that stands below the repository's folder.
+    /// Takes in an image that stands below the repository's folder. What it is a child of is read too, unless it was `read` before.
     ///
     /// # Errors
     /// Usage, if it does not, or would have to be opened with options; those of the image; Interrupted.
@@ -84,6 +98,7 @@ impl Repository {
         disk: &Disk,
         spec: &OpenSpec,
         listing: &Listing,
+        read: &HashSet<ImageId>,
         run: &Run<'_>,
     ) -> Result<Stored> {
         let top = &disk.top;
@@ -96,7 +111,7 @@ impl Repository {
             .with_hint("without --in-place it is copied"));
         }
         let files = self.stored_files(&top.image.facts().files, disk.top_versions())?;
-        let (proof, leaves) = self.prove(disk, listing, run)?;
+        let (proof, leaves) = self.prove_over(disk, listing, read, run)?;
         let parent = disk.parents.first();
         let link = parent.and_then(|parent| self.record_of(&parent.path, listing));
         Ok(Stored {
@@ -110,9 +125,9 @@ impl Repository {
     }
 
     /// Copies an image that is one file.
-    fn copy(&self, disk: &Disk, name: &Name, run: &Run<'_>) -> Result<Stored> {
+    fn copy(&self, disk: &Disk, name: &Name, listing: &Listing, run: &Run<'_>) -> Result<Stored> {
         let top = &disk.top;
-        let (path, draft) = self.copied(disk, name)?;
+        let (path, draft) = self.copied(disk, name, listing)?;
         let copied = Disk::open(&OpenSpec {
             path: draft.written_at().to_owned(),
             format: Some(top.driver.format),
@@ -140,9 +155,9 @@ impl Repository {
     ) -> Result<Stored> {
         let driver = disk.top.driver;
         let base = self.open_disk(parent)?;
-        let (path, draft) = self.copied(disk, name)?;
+        let (path, draft) = self.copied(disk, name, listing)?;
         let copied = relinked(&draft, driver, &base.top)?;
-        let (proof, leaves) = self.prove(&copied, listing, run)?;
+        let (proof, leaves) = self.prove_over(&copied, listing, &HashSet::new(), run)?;
         Ok(Stored {
             files: Files::AtomicFile(path, draft),
             format: driver.format,
@@ -153,16 +168,18 @@ impl Repository {
         })
     }
 
-    /// Writes the disk anew as one file of its format; of the repository's own, if that one is only read.
-    fn rewrite(&self, disk: &Disk, name: &Name, run: &Run<'_>) -> Result<Stored> {
-        let own = disk.top.driver;
-        let format = match own.create {
-            Some(_) => own.format,
-            None => self.about().default_format,
-        };
+    /// Writes the disk anew as one file of that format.
+    pub(super) fn rewrite(
+        &self,
+        disk: &Disk,
+        format: Format,
+        name: &Name,
+        listing: &Listing,
+        run: &Run<'_>,
+    ) -> Result<Stored> {
         let disk = &disk.chain;
         let whole = WholeImage::begin(format, disk.disk(), |format| {
-            self.free_place(name, extension_of(format))
+            self.new_place(name, extension_of(format), listing)
         })?;
         let Output { writer, drafts } = whole.output;
         let copy = whole_copy(disk, run.work);
@@ -181,7 +198,12 @@ impl Repository {
     }
 
     /// The image's file as a draft here: its bytes are shared with it where the file system can do that.
-    fn copied(&self, disk: &Disk, name: &Name) -> Result<(InsidePath, AtomicFile)> {
+    fn copied(
+        &self,
+        disk: &Disk,
+        name: &Name,
+        listing: &Listing,
+    ) -> Result<(InsidePath, AtomicFile)> {
         let top = &disk.top;
         let file = top
             .image
@@ -189,7 +211,7 @@ impl Repository {
             .files
             .first()
             .ok_or_else(|| Error::new(Kind::Usage, "the image has no file"))?;
-        let (path, place) = self.free_place(name, extension(&top.path, top.driver))?;
+        let (path, place) = self.new_place(name, extension(&top.path, top.driver), listing)?;
         let draft = AtomicFile::create(&place, Existing::Keep)?;
         let opened = top.stamp.as_ref();
         let draft = if opened.is_some_and(|opened| draft.share(&**file, opened)) {
@@ -202,26 +224,61 @@ impl Repository {
         Ok((path, draft))
     }
 
-    /// The place of a new image, from the repository's folder and as a path, if nothing stands there.
+    /// The place of an image that is added, from the repository's folder and as a path. Its name may be that of another image's file.
     ///
     /// # Errors
-    /// Usage, if something does.
-    pub fn free_place(
+    /// Usage, if a file stands there that is no image's: its user may want to take that in instead.
+    pub(super) fn new_place(
         &self,
         name: &Name,
         extension: &str,
-    ) -> Result<(InsidePath, std::path::PathBuf)> {
-        let path: InsidePath = format!("{name}.{extension}").parse()?;
-        let place = self.rooms.folder.join(path.as_path());
-        if std::fs::symlink_metadata(&place).is_ok() {
-            return Err(Error::new(
-                Kind::Usage,
-                "stands there and is no image of the repository",
-            )
-            .with_code("exists")
-            .in_file(&place)
-            .with_hint("take it in with --in-place, or give another --name"));
+        listing: &Listing,
+    ) -> Result<(InsidePath, PathBuf)> {
+        let (path, place) = self.named_place(name.as_str(), extension)?;
+        let is_stray = fs::symlink_metadata(&place).is_ok() && listing.by_path(&path).is_none();
+        if !is_stray {
+            return self.free_place(name, extension);
         }
+        Err(Error::new(
+            Kind::Usage,
+            "stands there and is no image of the repository",
+        )
+        .with_code("exists")
+        .in_file(&place)
+        .with_hint(
+            "'imgdelta repo scan' takes it in; 'imgdelta repo add' takes another name with --name",
+        ))
+    }
+
+    /// The place of a new image, from the repository's folder and as a path: as the image is called, or with a number behind that, so that
+    /// nothing stands there.
+    ///
+    /// # Errors
+    /// Usage, if something stands in all the places.
+    pub fn free_place(&self, name: &Name, extension: &str) -> Result<(InsidePath, PathBuf)> {
+        /// Most places that are tried.
+        const MOST: u32 = 10_000;
+        let first = self.named_place(name.as_str(), extension)?;
+        if fs::symlink_metadata(&first.1).is_err() {
+            return Ok(first);
+        }
+        for number in 2..MOST {
+            let next = self.named_place(&format!("{name}-{number}"), extension)?;
+            if fs::symlink_metadata(&next.1).is_err() {
+                return Ok(next);
+            }
+        }
+        Err(Error::new(
+            Kind::Usage,
+            "stands there, and so do files of its name with numbers",
+        )
+        .with_code("exists")
+        .in_file(&first.1))
+    }
+
+    fn named_place(&self, stem: &str, extension: &str) -> Result<(InsidePath, PathBuf)> {
+        let path: InsidePath = format!("{stem}.{extension}").parse()?;
+        let place = self.rooms.folder.join(path.as_path());
         Ok((path, place))
     }
 

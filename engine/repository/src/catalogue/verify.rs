@@ -9,7 +9,7 @@ use imgdelta_operations::{
     proof::{self, prove},
 };
 
-use super::{Repository, Run, record::Record};
+use super::{Repository, Run, lock::await_change, record::Record};
 
 /// How many images are read side by side, each by as many threads as are free: small ones leave threads to large ones.
 pub(super) const SIDE_BY_SIDE: usize = 4;
@@ -30,6 +30,8 @@ pub struct Verified {
 pub enum Verdict {
     /// It is.
     Sound,
+    /// Its disk is what it was, but its leaf digests are not that disk's: a base cannot be chosen by them, nor a damaged window be named.
+    DamagedLeaves(String),
     /// Its disk is another one.
     Changed {
         /// Its content id as it is now.
@@ -53,7 +55,8 @@ impl Verified {
 
 impl Repository {
     /// Reads images and holds them against their records, in order of name; `words` names them, nothing: all. What is wrong with one is
-    /// a finding, not a failure. Nothing is written, and no lock is needed. `report` is told of each as soon as it is known.
+    /// a finding, not a failure. Nothing is written, and no lock is needed: what others change meanwhile is looked at again when they have, and an
+    /// image that they remove is none of those that are told. `report` is told of each as soon as it is known.
     ///
     /// # Errors
     /// Usage, if an image that is named is not there; Interrupted.
@@ -77,8 +80,9 @@ impl Repository {
                 work: run.work.shared_by(part.len()),
                 ..*run
             };
-            let verify = |record: &&Record| self.verified(record, &one);
-            for verified in run.work.install(|| parallel::map(part, verify))?? {
+            let verify = |record: &&Record| self.verified_at_rest(record, &one);
+            let part = run.work.install(|| parallel::map(part, verify))??;
+            for verified in part.into_iter().flatten() {
                 // Who stops while one is told hears of no other, though those beside it are through.
                 run.work.watch.go_on()?;
                 report(&verified);
@@ -86,6 +90,29 @@ impl Repository {
             }
         }
         Ok(all)
+    }
+
+    /// What is found of one image when nobody is changing it: what is wrong may only be half done. `None`, if it goes meanwhile.
+    fn verified_at_rest(&self, record: &Record, run: &Run<'_>) -> Result<Option<Verified>> {
+        /// How often one is looked at anew that others change again and again.
+        const TRIES: usize = 16;
+        let mut record = record.clone();
+        let mut verified = self.verified(&record, run)?;
+        for _ in 0..TRIES {
+            if verified.is_sound() {
+                break;
+            }
+            await_change(&self.rooms, run.work.watch)?;
+            let Some(now) = self.list()?.by_id(&record.id).cloned() else {
+                return Ok(None);
+            };
+            if now == record {
+                break;
+            }
+            verified = self.verified(&now, run)?;
+            record = now;
+        }
+        Ok(Some(verified))
     }
 
     /// What is found of one image, if nobody stops it.
@@ -112,11 +139,16 @@ impl Repository {
     ) -> Result<Verdict> {
         // A size that has changed is a finding like any other.
         let disk = Disk::open(&self.spec(record)?)?;
+        let mut damage = None;
         let (found, differing) = match self.leaves_to_verify(record, disk.size(), notes) {
-            None => (prove(&disk.chain, run.work)?, None),
-            Some(leaves) => match proof::verify(&disk, leaves, run.work) {
+            Err(error) => {
+                damage = Some(error.to_string());
+                (prove(&disk.chain, run.work)?, None)
+            }
+            Ok(None) => (prove(&disk.chain, run.work)?, None),
+            Ok(Some(leaves)) => match proof::verify(&disk, leaves, run.work) {
                 Err(error) if error.code() == "leaves" => {
-                    notes.push(damaged(&error.to_string()));
+                    damage = Some(error.to_string());
                     (prove(&disk.chain, run.work)?, None)
                 }
                 other => other.map(|(proof, differing)| (proof, Some(differing)))?,
@@ -125,10 +157,11 @@ impl Repository {
         let differing = differing.unwrap_or_default();
         if found.id == record.content_id {
             if differing.count > 0 {
-                notes.push(damaged("they are not its disk's"));
+                damage = Some("they are not its disk's".to_owned());
             }
-            return Ok(Verdict::Sound);
+            return Ok(damage.map_or(Verdict::Sound, Verdict::DamagedLeaves));
         }
+        notes.extend(damage.map(|why| format!("its leaf digests are damaged: {why}")));
         let bytes = |window: u64| window.saturating_mul(WINDOW.0).min(record.size);
         let regions = differing.differing.iter();
         Ok(Verdict::Changed {
@@ -146,17 +179,11 @@ impl Repository {
         record: &Record,
         size: Bytes,
         notes: &mut Vec<String>,
-    ) -> Option<LeafReader> {
-        match self.leaves(record) {
-            Ok(Some(leaves)) => return Some(leaves).filter(|leaves| leaves.size() == size),
-            Ok(None) => notes.push("it has no leaf digests: adding it again makes them".to_owned()),
-            Err(error) => notes.push(damaged(&error.to_string())),
+    ) -> Result<Option<LeafReader>> {
+        let leaves = self.leaves(record)?;
+        if leaves.is_none() {
+            notes.push("it has no leaf digests: adding it again makes them".to_owned());
         }
-        None
+        Ok(leaves.filter(|leaves| leaves.size() == size))
     }
-}
-
-/// What is told of leaves that cannot be believed.
-fn damaged(why: &str) -> String {
-    format!("its leaf digests are damaged: {why}; adding it again makes them anew")
 }

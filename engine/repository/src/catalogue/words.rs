@@ -60,8 +60,9 @@ macro_rules! word {
 }
 
 word! {
-    /// What an image is known by everywhere: its content id, unless the user set another one. 1 to 128 of `A-Za-z0-9._:-`; two ids are
-    /// the same if they are so without regard to case, for they become names of files.
+    /// What an image is known by everywhere: its content id, unless the user set another one. 1 to 128 of `A-Za-z0-9._:-`, neither a dot nor a
+    /// dash first, and no name that Windows keeps for a device; two ids are the same if they are so without regard to case, for they become
+    /// names of files.
     ImageId, "image id", fault_of_id
 }
 
@@ -147,10 +148,38 @@ fn fault_of_id(id: &str) -> Option<&'static str> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
     match id.len() {
         0 => Some("is empty"),
-        1..=LONGEST if id.bytes().all(is_plain) => None,
-        1..=LONGEST => Some("has characters other than letters, digits and . _ : -"),
+        1..=LONGEST if !id.bytes().all(is_plain) => {
+            Some("has characters other than letters, digits and . _ : -")
+        }
+        1..=LONGEST if id.starts_with(['.', '-']) => Some("begins with a dot or a dash"),
+        1..=LONGEST if is_kept_by_windows(id) => Some(KEPT_BY_WINDOWS),
+        1..=LONGEST => None,
         _ => Some("is longer than 128 bytes"),
     }
+}
+
+/// What is wrong with a name of a device.
+const KEPT_BY_WINDOWS: &str = "is a name that Windows keeps for a device";
+
+/// Whether Windows takes it for a device, whatever follows a dot: no file can be called so there.
+fn is_kept_by_windows(name: &str) -> bool {
+    const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
+    let stem = name.split('.').next().unwrap_or_default();
+    let stem = stem.trim_end().to_lowercase();
+    let is_port = |port: &str| {
+        let number = stem.strip_prefix(port).unwrap_or_default();
+        let mut digits = number.chars();
+        // Windows takes the digits that stand high for digits.
+        matches!(digits.next(), Some('1'..='9' | '¹' | '²' | '³')) && digits.next().is_none()
+    };
+    DEVICES.contains(&stem.as_str()) || is_port("com") || is_port("lpt")
+}
+
+/// Whether it draws nothing by itself and changes how what stands beside it is drawn: control characters, those that turn the direction of
+/// writing, ends of lines and paragraphs, marks of byte order.
+fn is_invisible(c: char) -> bool {
+    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || turns || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
 }
 
 /// What is wrong with a repository's id.
@@ -167,9 +196,11 @@ fn fault_of_name(name: &str) -> Option<&'static str> {
         Some("is longer than 128 bytes")
     } else if name
         .chars()
-        .any(|c| c.is_control() || r#"/\:*?"<>|"#.contains(c))
+        .any(|c| is_invisible(c) || r#"/\:*?"<>|"#.contains(c))
     {
         Some("has characters that no file may have everywhere")
+    } else if is_kept_by_windows(name) {
+        Some(KEPT_BY_WINDOWS)
     } else if name.starts_with(['.', ' ', '-']) || name.ends_with(['.', ' ']) {
         Some("begins or ends with a dot, a blank or a dash")
     } else {
@@ -183,7 +214,7 @@ fn fault_of_tag(tag: &str) -> Option<&'static str> {
         Some("is empty")
     } else if tag.len() > 64 {
         Some("is longer than 64 bytes")
-    } else if tag.chars().any(|c| c.is_control() || r#",\""#.contains(c)) {
+    } else if tag.chars().any(|c| is_invisible(c) || r#",\""#.contains(c)) {
         Some("has a comma, a quote, a backslash or a control character")
     } else if tag.trim() != tag {
         Some("begins or ends with a blank")
@@ -233,7 +264,21 @@ mod tests {
         assert_eq!(id.stem(), "imgdelta1~00ff");
         assert_eq!("Win11".parse::<ImageId>()?.folded(), "win11");
         let long = "x".repeat(129);
-        for wrong in ["", "a/b", "a b", "..\\x", "é", "a~b", long.as_str()] {
+        for wrong in [
+            "",
+            "a/b",
+            "a b",
+            "..\\x",
+            "é",
+            "a~b",
+            long.as_str(),
+            ".hidden",
+            "..",
+            "-rf",
+            "con",
+            "Aux.2026",
+            "com1",
+        ] {
             let error = wrong.parse::<ImageId>().expect_err(wrong);
             assert_eq!((error.kind(), error.code()), (Kind::Usage, "word"));
         }
@@ -243,7 +288,18 @@ mod tests {
     #[test]
     fn a_name_is_one_that_every_file_system_takes() -> Result<()> {
         "Golden Disk".parse::<Name>()?;
-        "wîn-11.2".parse::<Name>()?;
+        for fine in [
+            "wîn-11.2",
+            "console",
+            "com10",
+            "com0",
+            "COM",
+            "aux2",
+            "nulls",
+            "a.con",
+        ] {
+            fine.parse::<Name>()?;
+        }
         for wrong in [
             "",
             ".",
@@ -256,6 +312,17 @@ mod tests {
             " x",
             "a\u{1b}[31m",
             "-rf",
+            "aux",
+            "CON",
+            "nul.old",
+            "COM1.x",
+            "lpt9",
+            "com²",
+            "PRN .a",
+            "a\u{202e}lmth.b",
+            "a\u{2066}b",
+            "\u{feff}a",
+            "a\u{2028}b",
         ] {
             assert!(wrong.parse::<Name>().is_err(), "{wrong:?}");
         }

@@ -107,7 +107,9 @@ pub(super) fn choose_among(
     let ways = scale.lineage.ways_from(wanted);
     let (mut proven, mut claimed) = (Vec::new(), Vec::new());
     for one in shared.iter().filter(|one| one.image != image) {
-        if let Some(candidate) = candidate(scale.lineage, &ways, one) {
+        if let Some(candidate) = candidate(scale.lineage, &ways, one)
+            && scale.lineage.is_there(candidate.place)
+        {
             match one.shared {
                 Shared::Content => proven.push(candidate),
                 Shared::Claim => claimed.push(candidate),

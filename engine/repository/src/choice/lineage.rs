@@ -90,6 +90,11 @@ impl<'a> Lineage<'a> {
         self.nodes.get(place).copied()
     }
 
+    /// Whether the image at a place stands as it was proven.
+    pub(super) fn is_there(&self, place: usize) -> bool {
+        self.node(place).is_some_and(|node| node.is_there)
+    }
+
     /// The image that the one at a place was made from.
     pub(super) fn parent(&self, place: usize) -> Option<usize> {
         self.parents.get(place).copied().flatten()
@@ -164,6 +169,7 @@ mod tests {
                 content_id: ContentId(Digest::leaf(id.as_bytes())),
                 size: Bytes::mib(1),
                 parent: parent.map(str::to_owned),
+                is_there: true,
             })
             .collect()
     }

@@ -16,6 +16,8 @@ pub struct Node {
     pub size: Bytes,
     /// The id of the image that it was made from, as far as that is known. One that is not in the list counts for nothing.
     pub parent: Option<String>,
+    /// Whether its files stand as they were proven: if not, nothing is made from it, and it cannot be sent.
+    pub is_there: bool,
 }
 
 /// How it is known that two images are one.
@@ -92,6 +94,7 @@ mod tests {
             content_id: ContentId(Digest([content; 32])),
             size: Bytes::mib(1),
             parent: None,
+            is_there: true,
         }
     }
 

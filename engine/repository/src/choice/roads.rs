@@ -204,7 +204,8 @@ impl<'s, 'a> Roads<'s, 'a> {
     fn nearest(&self, image: usize, targets: &[usize]) -> Vec<usize> {
         let lineage = self.scale.lineage;
         let others = targets.iter().copied().enumerate();
-        let mut others: Vec<(usize, usize)> = others.filter(|(_, other)| *other != image).collect();
+        let others = others.filter(|(_, other)| *other != image && lineage.is_there(*other));
+        let mut others: Vec<(usize, usize)> = others.collect();
         if others.len() > self.scale.rules.list {
             let ways = lineage.ways_from(image);
             let size = |place| lineage.node(place).map_or(0, |node| node.size.0);

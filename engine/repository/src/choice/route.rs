@@ -94,7 +94,7 @@ fn possible_steps(roads: &mut Roads<'_, '_>, targets: &[usize]) -> Result<Vec<us
     });
     let mut steps: Vec<_> = above
         .into_iter()
-        .filter(|(_, (count, _))| *count > 1)
+        .filter(|(place, (count, _))| *count > 1 && lineage.is_there(*place))
         .map(|(place, (count, hops))| {
             let id = lineage.node(place).map(|node| &node.id);
             (Reverse(count), hops, id, place)

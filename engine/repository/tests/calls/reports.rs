@@ -197,7 +197,7 @@ fn an_image_goes_with_its_file_and_nothing_is_left_to_sweep() -> Result<()> {
     assert_eq!(
         json(&removed),
         json!({
-            "image": added["images"][0]["image"], "deleted": [shown(&place.at("hq/golden.raw"))], "bytes": SIZE, "kept": [],
+            "image": added["images"][0]["image"], "deleted": [shown(&place.at("hq/golden.raw"))], "bytes": SIZE, "kept": [], "notes": [],
             "orphans": ["patched"], "dry_run": false,
         })
     );

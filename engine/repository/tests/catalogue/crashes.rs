@@ -391,7 +391,8 @@ fn what_the_dead_left_is_swept_away_and_nothing_else() -> Result<()> {
     let repository = place.repository("hq")?;
     let record = entered(&place, &repository)?;
     let at = |name: &str| place.at(&format!("hq/{name}"));
-    let orphan = ".imgdelta/leaves/00ff.leaves";
+    let orphan = format!(".imgdelta/leaves/{}.leaves", "0f".repeat(32));
+    let orphan = orphan.as_str();
     let draft = ".imgdelta/leaves/.new.imgdelta-tmp-3";
     let short = ".imgdelta-0123456789abcdef-1.tmp";
     let old = ".imgdelta/incoming/base-image/frames";
@@ -400,13 +401,19 @@ fn what_the_dead_left_is_swept_away_and_nothing_else() -> Result<()> {
         ".notes.imgdelta-tmp.txt",
         "mine.leaves",
         ".imgdelta/leaves/readme",
+        ".imgdelta/leaves/00ff.leaves",
     ];
+    let strange = format!(".imgdelta/leaves/{}.leaves", "f0".repeat(32));
+
     for name in [orphan, draft, short, old, young, ".other.vhd.imgdelta-tmp"]
         .iter()
         .chain(&others)
     {
         place.write(&format!("hq/{name}"), b"12345678");
     }
+    // Called as leaves are, and not beginning as such.
+    place.write(&format!("hq/{strange}"), b"12345678");
+    place.write(&format!("hq/{orphan}"), b"imgdelta leaves2");
     age(&at(old));
     age(&at(".imgdelta/incoming/base-image"));
     // In a folder whose conversation goes on, for however long, all stays.
@@ -444,10 +451,11 @@ fn what_the_dead_left_is_swept_away_and_nothing_else() -> Result<()> {
             ".other.vhd.imgdelta-tmp"
         ]
     );
-    assert_eq!(swept.bytes, 48);
+    assert_eq!(swept.bytes, 56);
     assert!(alive.written_at().exists() && at(young).exists() && at(held).exists());
     assert!(!at(".imgdelta/incoming/base-image").exists());
     assert!(others.iter().all(|name| at(name).exists()));
+    assert!(at(&strange).exists());
     assert!(repository.leaves(&record)?.is_some());
     drop(alive);
     assert!(

@@ -35,7 +35,9 @@ fn parse(value: &Value) -> Result<Record> {
 fn a_record_is_read_as_it_was_written() -> Result<()> {
     let read = parse(&record())?;
     assert_eq!(Record::from_json(&read.to_json()?)?, read);
-    let json: Value = serde_json::from_slice(&read.to_json()?).expect("it is JSON");
+    let mut json: Value = serde_json::from_slice(&read.to_json()?).expect("it is JSON");
+    let digest = json.as_object_mut().and_then(|json| json.remove("digest"));
+    assert!(digest.is_some());
     assert_eq!(json, record());
     // What a later version adds is passed over.
     let mut more = record();
@@ -46,7 +48,11 @@ fn a_record_is_read_as_it_was_written() -> Result<()> {
 
 #[test]
 fn a_record_that_lies_is_refused() {
-    let wrong: [(&str, Value); 22] = [
+    let wrong: [(&str, Value); 26] = [
+        ("id", json!(".hidden")),
+        ("id", json!("aux.1")),
+        ("name", json!("gol\u{202e}den")),
+        ("size", json!(1_u64 << 63)),
         ("id", json!("../../etc/passwd")),
         ("id", json!("")),
         ("id", json!("x".repeat(129))),
@@ -108,6 +114,31 @@ fn a_record_that_lies_is_refused() {
         parse(&other).expect_err("of another version").kind(),
         Kind::Unsupported
     );
+}
+
+#[test]
+fn a_record_that_was_damaged_is_not_believed() -> Result<()> {
+    let whole = parse(&record())?.to_json()?;
+    let text = String::from_utf8(whole.clone()).expect("it is text");
+    // Each of these is a record that nobody could tell from a true one.
+    for (before, after) in [
+        ("65536", "65537"),
+        ("\"length\": 100", "\"length\": 101"),
+        ("0f0f", "0e0f"),
+        ("\"name\": \"golden\"", "\"name\": \"gilden\""),
+        ("\"golden\": true", "\"golden\": null"),
+        ("\"owned\": true", "\"owned\":  true"),
+    ] {
+        let other = text.replacen(before, after, 1);
+        assert_ne!(other, text);
+        let error = Record::from_json(other.as_bytes()).expect_err(before);
+        assert_eq!((error.kind(), error.code()), (Kind::Corrupt, "record"));
+    }
+    // Who edits it on purpose takes the digest away.
+    let (open, _) = text.split_once(",\n  \"digest\"").expect("it has one");
+    let edited = format!("{}\n}}", open.replacen("65536", "65537", 1));
+    assert_eq!(Record::from_json(edited.as_bytes())?.size, 65537);
+    Ok(())
 }
 
 #[test]

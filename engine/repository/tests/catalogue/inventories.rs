@@ -56,7 +56,7 @@ fn item(id: &str) -> Value {
     json!({
         "id": id,
         "content_id": format!("imgdelta1:{}", "0f".repeat(32)),
-        "size": u64::MAX,
+        "size": i64::MAX,
         "name": "x".repeat(128),
         "parent": "p".repeat(128),
         "tags": (0..16).map(|n| format!("{n:020}")).collect::<Vec<_>>(),

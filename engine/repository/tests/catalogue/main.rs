@@ -14,6 +14,7 @@ mod corpus;
 mod crashes;
 mod hostile;
 mod inventories;
+mod looks;
 mod many;
 mod place;
 mod refuses;

@@ -113,5 +113,6 @@ pub(crate) fn node(id: &str, parent: Option<&str>, disk: &[u8]) -> Node {
         content_id: ContentId::new(size, &tree.finish().0),
         size,
         parent: parent.map(str::to_owned),
+        is_there: true,
     }
 }

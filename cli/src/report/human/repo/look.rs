@@ -4,6 +4,7 @@ use std::io;
 
 use imgdelta::repository::{
     Image, ListSummary, ShowReport, TreeImage, TreeSummary, VerifiedImage, VerifySummary,
+    catalogue::Presence,
 };
 
 use super::{in_brackets, known, marks, parent, short};
@@ -22,12 +23,23 @@ impl Row for Image {
             short(&self.id)
         };
         page.line(format_args!(
-            "{id:<12}  {:<6}  {:>10}  {}{}",
+            "{id:<12}  {:<6}  {:>10}  {}{}{}",
             self.format,
             page.size(self.size),
             self.name,
-            in_brackets(self)
+            in_brackets(self),
+            gone(self)
         ))
+    }
+}
+
+/// What a look at an image's files says, where that is worth telling, for the end of a line.
+const fn gone(image: &Image) -> &'static str {
+    match image.presence {
+        Presence::Present => "",
+        Presence::Missing => "  ! missing",
+        Presence::Changed => "  ! changed",
+        _ => "  ! needs an image that is missing or changed",
     }
 }
 
@@ -56,9 +68,10 @@ impl Row for TreeImage {
             None => String::new(),
         };
         page.line(format_args!(
-            "{:indent$}{name}{}{why}",
+            "{:indent$}{name}{}{why}{}",
             "",
             in_brackets(&self.image),
+            gone(&self.image),
             indent = 2 * self.depth.min(40)
         ))
     }
@@ -96,6 +109,16 @@ impl Text for ShowReport {
                 format!("{}, {}{missing}", file.path, page.size(file.length)),
             )?;
         }
+        match self.image.presence {
+            Presence::Present | Presence::Missing => {}
+            Presence::Changed => {
+                page.field("state", "its file was changed since it was recorded")?
+            }
+            _ => page.field(
+                "state",
+                "an image that it is read with is missing or changed",
+            )?,
+        }
         page.field("parent", parent(&self.image).as_deref().unwrap_or("none"))?;
         if !self.children.is_empty() {
             page.field("children", self.children.join(", "))?;
@@ -122,6 +145,10 @@ impl Row for VerifiedImage {
     fn line(&self, page: &mut Page<'_>) -> io::Result<()> {
         match &self.error {
             Some(error) => page.line(format_args!("! {}: {}", self.name, error.message))?,
+            None if self.verdict == "damaged_leaves" => page.line(format_args!(
+                "! {}: its disk is sound, its leaf digests are not",
+                self.name
+            ))?,
             None if self.found.is_none() => page.line(format_args!("= {}: sound", self.name))?,
             None => {
                 let windows = self.windows.map_or_else(
@@ -152,9 +179,6 @@ impl Text for VerifySummary {
     const IS_SUMMARY: bool = true;
 
     fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
-        for record in &self.records {
-            page.line(format_args!("! {}", record.message))?;
-        }
         page.line(format_args!(
             "{} sound, {} not",
             self.sound,
