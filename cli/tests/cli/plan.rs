@@ -157,7 +157,7 @@ fn every_measure_finds_the_base_that_there_is() {
 }
 
 #[test]
-fn a_claim_that_content_belies_is_told() {
+fn a_claim_that_content_belies_is_never_chosen() {
     let place = headquarters();
     place.ok("repo set-id golden win11 --repo hq");
     place.ok("repo init site");
@@ -166,10 +166,11 @@ fn a_claim_that_content_belies_is_told() {
     place.write("other.raw", &other);
     place.ok("repo add other.raw --id win11 --repo site");
     let plan = json(&place, "plan patched --repo hq --for site");
-    let base = &plan["sites"][0]["legs"][0]["base"];
-    assert_eq!(base["shared"], "claim");
-    let text = base["text"].as_str().expect("text");
-    assert!(text.contains("of other content"), "{text}");
+    let leg = &plan["sites"][0]["legs"][0];
+    assert_eq!(
+        (&leg["from"], &leg["candidates"]),
+        (&"whole".into(), &0.into())
+    );
 }
 
 #[test]

@@ -15,7 +15,7 @@
 //! | [`install`](mod@install) | one image made of that, proven and entered |
 //! | [`deploy`] | several images to several sites in one call |
 //!
-//! Inside, `survey` looks at a delivery for a site, `road` works out which items lead to an image, `written` writes images, `hash` reads files
+//! Inside, `survey` looks at a delivery for a site, `schedule` works out which entries lead to an image, `written` writes images, `hash` reads files
 //! for their SHA-256, `howto` writes for people.
 //!
 //! ```
@@ -80,7 +80,7 @@ pub mod index;
 pub mod install;
 pub mod pack;
 pub mod receive;
-mod road;
+mod schedule;
 mod survey;
 pub mod unpack;
 mod written;

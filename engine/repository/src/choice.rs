@@ -3,7 +3,7 @@
 //!
 //! | what | says |
 //! |---|---|
-//! | [`common`] | which images both sides have, by content, or by a name that somebody set |
+//! | [`common`] | which images both sides have, by content |
 //! | [`resized`] | which are the same but for their size |
 //! | [`overlap`] | what one disk holds of another, from leaf digests |
 //! | [`choose`] | the base of one image for one site, why, the runners-up and the bytes |
@@ -84,7 +84,7 @@ pub use blocks::Span;
 pub use choose::{Because, Choice, Decision, choose};
 pub use leaves::{Leaves, Overlap, Row, Run, overlap};
 pub use lineage::Kin;
-pub use node::{Common, Node, Shared, common};
+pub use node::{Common, Node, common};
 pub use resized::{Resized, content_id_at, resized};
 pub use rules::{Facts, Measure, Rules};
 pub use travel::{BESIDE, Fit, fits, time_for};

@@ -60,8 +60,8 @@ impl Golden {
 /// `repo set-id`.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-An image's id is its content id unless somebody sets another. A set id is a claim: before an image serves as a base its content is proven \
-all the same.
+An image's id is its content id unless somebody sets another. A set id is a claim: it counts for nothing \
+where the content ids differ, and before an image serves as a base its content is proven all the same.
 
 Example:
   imgdelta repo set-id golden win11-2610")]

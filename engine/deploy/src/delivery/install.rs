@@ -2,7 +2,7 @@
 //! nothing under its id is there. Which item is taken, and whether its files are whole, is not known here.
 
 use imgdelta_core::{AtomicFile, Format, Result};
-use imgdelta_delta::digest_cache::LeafReader;
+use imgdelta_delta::{ContentId, digest_cache::LeafReader};
 use imgdelta_operations::Stage;
 use imgdelta_registry::driver_of_new;
 use imgdelta_repository::{
@@ -66,14 +66,14 @@ pub fn install(
     errand: &Errand<'_>,
 ) -> Result<Installed> {
     let listing = site.list_finished(&errand.run)?;
-    if let Some(record) = here(site, &listing, goods.item) {
+    if let Some(record) = here(site, &listing, &goods.item.content_id) {
         return Ok(there(record));
     }
     match install_once(site, &listing, goods, ground, manner, errand) {
         // Another deployment may be about to enter the same image: its file stands there already.
         Err(error) if error.code() == "exists" => {
             let listing = site.list_settled(&errand.run)?;
-            let record = here(site, &listing, goods.item);
+            let record = here(site, &listing, &goods.item.content_id);
             record.map(there).ok_or(error)
         }
         other => other,
@@ -101,8 +101,8 @@ fn install_once(
 ) -> Result<Installed> {
     let item = goods.item;
     let mut came = unpack(goods, ground)?;
-    // A claim is mostly false, and a child is written without reading all of its base.
-    if manner.as_child || came.rests_on_claim() {
+    // A child is written without reading all of its base.
+    if manner.as_child {
         came.prove_base(errand)?;
     }
     (errand.told)(Stage::Install(item.name.as_str()));
@@ -128,8 +128,12 @@ fn install_once(
 }
 
 /// The image of that content, if its file stands there as it was proven.
-pub(super) fn here<'a>(site: &Repository, listing: &'a Listing, item: &Item) -> Option<&'a Record> {
-    let record = listing.by_content(&item.content_id)?;
+pub(super) fn here<'a>(
+    site: &Repository,
+    listing: &'a Listing,
+    content: &ContentId,
+) -> Option<&'a Record> {
+    let record = listing.by_content(content)?;
     site.presence(record, listing)
         .is_present()
         .then_some(record)

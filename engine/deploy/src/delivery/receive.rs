@@ -15,7 +15,7 @@ use super::{
     folder::Delivery,
     index::Item,
     install::{Installed, Manner, install},
-    road::Leg,
+    schedule::Leg,
     survey::{Survey, no_base},
     unpack::{Goods, Ground, step},
 };
@@ -218,9 +218,7 @@ impl Taking<'_> {
             return Err(Error::new(Kind::Chain, message).with_code("base_failed"));
         }
         let listing = self.site.list()?;
-        let by_content = listing.by_content(&base.content_id);
-        let record = by_content.or_else(|| listing.by_id(&base.id));
-        match record {
+        match listing.by_content(&base.content_id) {
             Some(record) => Ground::of(self.site, record).map(Some),
             None => Err(no_base(self.delivery.folder(), &[item])),
         }

@@ -4,20 +4,21 @@
 use std::path::Path;
 
 use imgdelta_core::{Error, Kind, Result};
-use imgdelta_repository::catalogue::{Listing, Record, Repository};
+use imgdelta_delta::ContentId;
+use imgdelta_repository::catalogue::Repository;
 
 use super::{
     folder::Delivery,
     index::Item,
     install::here,
     receive::{Fate, Received},
-    road::{Had, Leg, Road, road},
+    schedule::{Leg, Schedule, schedule},
 };
 
 /// A delivery as a site looks at it.
 pub(super) struct Survey {
     pub(super) delivery: Delivery,
-    road: Road,
+    schedule: Schedule,
 }
 
 impl Survey {
@@ -28,12 +29,12 @@ impl Survey {
     pub(super) fn of(folder: &Path, site: &Repository) -> Result<Self> {
         let delivery = Delivery::open(folder)?;
         let listing = site.list()?;
-        let is_here = |item: &Item| here(site, &listing, item).is_some();
-        let has_base = |item: &Item| had(site, &listing, item);
-        let road = road(delivery.index(), &site.about().id, is_here, has_base);
-        let survey = Self { delivery, road };
+        let has = |content: &ContentId| here(site, &listing, content).is_some();
+        let schedule = schedule(delivery.index(), &site.about().id, has);
+        let survey = Self { delivery, schedule };
         let unfit: Vec<&Item> = survey.left_out().collect();
-        if survey.road.there.is_empty() && survey.road.legs.is_empty() && !unfit.is_empty() {
+        if survey.schedule.there.is_empty() && survey.schedule.legs.is_empty() && !unfit.is_empty()
+        {
             return Err(no_base(folder, &unfit));
         }
         Ok(survey)
@@ -44,12 +45,12 @@ impl Survey {
         let listing = site.list()?;
         let mut received = Received::default();
         for item in self
-            .road
+            .schedule
             .there
             .iter()
             .filter_map(|number| self.item(*number))
         {
-            if let Some(record) = here(site, &listing, item) {
+            if let Some(record) = here(site, &listing, &item.content_id) {
                 received.push(item, Fate::There(Box::new(record.clone())));
             }
         }
@@ -58,34 +59,19 @@ impl Survey {
 
     /// What is to be taken, in this order.
     pub(super) fn legs(&self) -> impl Iterator<Item = (&Item, Leg)> {
-        let legs = self.road.legs.iter();
+        let legs = self.schedule.legs.iter();
         legs.filter_map(|leg| Some((self.item(leg.item)?, *leg)))
     }
 
     /// What is for this site and has no base here.
     pub(super) fn left_out(&self) -> impl Iterator<Item = &Item> {
-        let unfit = self.road.unfit.iter();
+        let unfit = self.schedule.unfit.iter();
         unfit.filter_map(|number| self.item(*number))
     }
 
     fn item(&self, number: usize) -> Option<&Item> {
         self.delivery.index().items.get(number)
     }
-}
-
-/// How the site has an item's base.
-fn had(site: &Repository, listing: &Listing, item: &Item) -> Option<Had> {
-    let base = item.base.as_ref()?;
-    let is_there = |record: &&Record| site.presence(record, listing).is_present();
-    if listing
-        .by_content(&base.content_id)
-        .filter(is_there)
-        .is_some()
-    {
-        return Some(Had::Content);
-    }
-    let claimed = listing.by_id(&base.id).filter(is_there);
-    claimed.map(|_| Had::Claim)
 }
 
 /// No image of a delivery has its base here.

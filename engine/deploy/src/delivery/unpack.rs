@@ -128,13 +128,6 @@ impl Unpacked<'_> {
         proven.map_err(|error| self.explain(error))
     }
 
-    /// Whether the base is only said by its id to be the one that is needed.
-    pub(super) fn rests_on_claim(&self) -> bool {
-        let base = self.ground.and_then(Ground::entered);
-        let needed = self.item.base.as_ref().map(|base| base.content_id);
-        base.is_some_and(|(record, _)| Some(record.content_id) != needed)
-    }
-
     /// The base's file as it was opened, if the base lies in it byte for byte: a clone of that is most of the image.
     pub(super) fn clonable(&self) -> Option<(&Arc<dyn Source>, &FileVersion)> {
         let ground = self.ground?;
@@ -165,7 +158,7 @@ impl Unpacked<'_> {
     fn explain(&self, error: Error) -> Error {
         match (error.code(), self.ground) {
             ("result_mismatch", Some(_)) => not_promised(self.item),
-            ("base_mismatch" | "base_is_result", Some(ground)) => explain(error, self.item, ground),
+            ("base_mismatch" | "base_is_result", Some(ground)) => explain(error, ground),
             _ => error,
         }
     }
@@ -204,21 +197,15 @@ fn read_manifest(goods: &Goods<'_>) -> Result<Manifest> {
 }
 
 /// A refusal of the base, with what helps.
-fn explain(error: Error, item: &Item, ground: &Ground) -> Error {
-    let Some((record, top)) = &ground.entered else {
+fn explain(error: Error, ground: &Ground) -> Error {
+    let Some((_, top)) = &ground.entered else {
         return error;
     };
+    let is_mismatch = error.code() == "base_mismatch";
     let error = error.in_file(&top.path);
-    let is_claim = item
-        .base
-        .as_ref()
-        .is_some_and(|base| base.content_id != record.content_id);
-    match error.code() {
-        "base_mismatch" if is_claim => error.with_hint(format!(
-            "'{}' is only said to be the same disk by its id; 'imgdelta repo set-id' takes that back",
-            record.name
-        )),
-        "base_mismatch" => error.with_hint("'imgdelta repo verify' says what has changed"),
-        _ => error,
+    if is_mismatch {
+        error.with_hint("'imgdelta repo verify' says what has changed")
+    } else {
+        error
     }
 }

@@ -8,6 +8,8 @@
 
 mod batches;
 mod damage;
+#[path = "../version_1/disks.rs"]
+mod disks;
 mod formats;
 mod kills;
 mod patent;
@@ -16,3 +18,4 @@ mod refusals;
 mod sticks;
 mod stops;
 mod together;
+mod version_1;

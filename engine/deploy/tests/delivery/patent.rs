@@ -8,7 +8,7 @@ use imgdelta_delta::WINDOW;
 use imgdelta_deploy::delivery::{AtSite, Deploy, Destination, Fate, deploy_one};
 use imgdelta_repository::{
     catalogue::{How, Known, Repository},
-    choice::{Decision, Kin, Shared},
+    choice::{Decision, Kin},
 };
 
 use crate::place::{Place, Windows, assert_sound, files_below, names, stored};
@@ -61,7 +61,6 @@ fn assert_chosen(hq: &Repository, at_site: &AtSite) -> Result<()> {
     };
     assert_eq!(base.image, d.id.to_string());
     assert_eq!((base.kin, base.hops), (Kin::Parent, Some(1)));
-    assert_eq!(base.shared, Shared::Content);
     let runners: Vec<&str> = (choice.runners_up.iter())
         .map(|one| one.image.as_str())
         .collect();

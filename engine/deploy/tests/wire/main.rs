@@ -7,6 +7,8 @@
 )]
 
 mod cuts;
+#[path = "../version_1/disks.rs"]
+mod disks;
 mod hostile_client;
 mod hostile_site;
 mod lines;
@@ -15,3 +17,4 @@ mod place;
 mod raw;
 mod sends;
 mod talks;
+mod version_1;

@@ -6,7 +6,7 @@ use imgdelta_core::{Bytes, Error, Kind, Result};
 
 use crate::choice::{
     lineage::{Kin, Lineage, Way},
-    node::{Common, Node, Shared, common},
+    node::{Common, Node, common},
     rules::{Facts, Measure, Rules},
     search::Search,
     weigh::{Scale, Weighed},
@@ -101,22 +101,14 @@ pub(super) fn choose_among(
     wanted: usize,
 ) -> Result<Choice> {
     let image = scale.lineage.node(wanted).map_or("", |node| &node.id);
-    let here = shared
-        .iter()
-        .find(|one| one.image == image && one.shared == Shared::Content);
+    let here = shared.iter().find(|one| one.image == image);
     let ways = scale.lineage.ways_from(wanted);
-    let (mut proven, mut claimed) = (Vec::new(), Vec::new());
-    for one in shared.iter().filter(|one| one.image != image) {
-        if let Some(candidate) = candidate(scale.lineage, &ways, one)
-            && scale.lineage.is_there(candidate.place)
-        {
-            match one.shared {
-                Shared::Content => proven.push(candidate),
-                Shared::Claim => claimed.push(candidate),
-            }
-        }
-    }
-    let candidates = proven.len() + claimed.len();
+    let others = shared.iter().filter(|one| one.image != image);
+    let weighable = others.filter_map(|one| candidate(scale.lineage, &ways, one));
+    let weighable: Vec<Weighed> = weighable
+        .filter(|one| scale.lineage.is_there(one.place))
+        .collect();
+    let candidates = weighable.len();
     let mut search = Search {
         scale,
         wanted,
@@ -125,13 +117,9 @@ pub(super) fn choose_among(
     };
     let decision = match here {
         Some(here) => Decision::There(here.at_site.clone()),
-        None => match search.best_of(proven)? {
+        None => match search.best_of(weighable)? {
             Some(base) => Decision::Base(base),
-            // A claim that its content belies is going to be refused: it is the last resort.
-            None => match search.best_of(claimed)? {
-                Some(base) => Decision::Base(base),
-                None => Decision::Whole(because(candidates, &search.passed)),
-            },
+            None => Decision::Whole(because(candidates, &search.passed)),
         },
     };
     let passed = search.passed;
@@ -145,7 +133,6 @@ fn candidate(lineage: &Lineage<'_>, ways: &[Option<Way>], one: &Common) -> Optio
     Some(Weighed {
         image: one.image.clone(),
         at_site: one.at_site.clone(),
-        shared: one.shared,
         kin: way.map_or(Kin::Stranger, |way| way.kin),
         hops: way.map(|way| way.hops),
         blocks: None,

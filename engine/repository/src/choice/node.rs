@@ -20,15 +20,6 @@ pub struct Node {
     pub is_there: bool,
 }
 
-/// How it is known that two images are one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Shared {
-    /// Their content ids are equal.
-    Content,
-    /// Only their ids are equal: somebody says that they are the same disk, and their content ids say that they are not.
-    Claim,
-}
-
 /// An image that both sides have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Common {
@@ -36,14 +27,12 @@ pub struct Common {
     pub image: String,
     /// Its id at the site.
     pub at_site: String,
-    /// How that is known.
-    pub shared: Shared,
 }
 
 /// The images that both sides have, in the order of their ids at headquarters.
 ///
-/// Equal content ids come before equal ids: a set id is a claim, and the base is proven by its content all the same. Where a
-/// list has an id twice, the first counts; where a site has a content twice, the smaller id does.
+/// What is the same is said by content ids. A set id is a claim: it prefers one of several images of one content, and counts for nothing where the
+/// contents differ. Where a list has an id twice, the first counts; where a site has a content twice, the smaller id does.
 #[must_use]
 pub fn common(headquarters: &[Node], site: &[Node]) -> Vec<Common> {
     let mut by_id: HashMap<&str, &Node> = HashMap::new();
@@ -58,25 +47,17 @@ pub fn common(headquarters: &[Node], site: &[Node]) -> Vec<Common> {
     let mut seen = HashSet::new();
     let mut all = BTreeMap::new();
     for node in headquarters.iter().filter(|node| seen.insert(&node.id)) {
-        let here = by_id.get(node.id.as_str());
-        let same_id = here.filter(|here| here.content_id == node.content_id);
-        let same_content = same_id
-            .map(|here| here.id.as_str())
+        let same_id = by_id.get(node.id.as_str());
+        let same_id = same_id.filter(|there| there.content_id == node.content_id);
+        let at_site = same_id
+            .map(|there| there.id.as_str())
             .or_else(|| by_content.get(&node.content_id).copied());
-        let found = match (same_content, here) {
-            (Some(id), _) => Some((id, Shared::Content)),
-            (None, Some(here)) => Some((here.id.as_str(), Shared::Claim)),
-            (None, None) => None,
-        };
-        if let Some((at_site, shared)) = found {
-            all.insert(
-                node.id.as_str(),
-                Common {
-                    image: node.id.clone(),
-                    at_site: at_site.to_owned(),
-                    shared,
-                },
-            );
+        if let Some(at_site) = at_site {
+            let common = Common {
+                image: node.id.clone(),
+                at_site: at_site.to_owned(),
+            };
+            all.insert(node.id.as_str(), common);
         }
     }
     all.into_values().collect()
@@ -98,24 +79,20 @@ mod tests {
         }
     }
 
-    fn listed(common: &[Common]) -> Vec<(&str, &str, Shared)> {
+    fn listed(common: &[Common]) -> Vec<(&str, &str)> {
         common
             .iter()
-            .map(|one| (one.image.as_str(), one.at_site.as_str(), one.shared))
+            .map(|one| (one.image.as_str(), one.at_site.as_str()))
             .collect()
     }
 
     #[test]
-    fn images_are_shared_by_content_under_any_name_and_by_name_only_as_a_claim() {
+    fn images_are_shared_by_content_under_any_id_and_never_by_an_id_alone() {
         let headquarters = [node("b", 2), node("a", 1), node("c", 3), node("d", 4)];
         let site = [node("z", 1), node("x", 1), node("b", 2), node("c", 9)];
         assert_eq!(
             listed(&common(&headquarters, &site)),
-            [
-                ("a", "x", Shared::Content),
-                ("b", "b", Shared::Content),
-                ("c", "c", Shared::Claim)
-            ]
+            [("a", "x"), ("b", "b")]
         );
     }
 
@@ -125,7 +102,7 @@ mod tests {
         let site = [node("a", 2), node("a", 1)];
         assert_eq!(
             listed(&common(&headquarters, &site)),
-            [("a", "a", Shared::Content)],
+            [("a", "a")],
             "the content is there, whatever else goes by its name"
         );
         assert_eq!(common(&headquarters, &[]), []);

@@ -8,7 +8,6 @@ use crate::choice::{
     blocks::{MOST_SPANS, Span, differing, union},
     leaves::{Overlap, Row, overlap},
     lineage::{Kin, Lineage, Way},
-    node::Shared,
     rules::{Facts, Measure, Rules},
 };
 
@@ -19,8 +18,6 @@ pub struct Weighed {
     pub image: String,
     /// Its id at the site.
     pub at_site: String,
-    /// How it is known that both have it.
-    pub shared: Shared,
     /// How it stands to the wanted image.
     pub kin: Kin,
     /// Edges between the two; `None` without lineage.
@@ -49,26 +46,26 @@ impl Weighed {
 
     /// The order of hops: the nearest first.
     pub(super) fn by_hops(&self) -> impl Ord + '_ {
-        (self.shared, self.hops.unwrap_or(u32::MAX), self.tie())
+        (self.hops.unwrap_or(u32::MAX), self.tie())
     }
 
     /// The order of blocks: the fewest first, the unknown last.
     pub(super) fn by_blocks(&self) -> impl Ord + '_ {
         let blocks = self.blocks.unwrap_or(Bytes(u64::MAX));
-        (self.shared, self.blocks.is_none(), blocks, self.tie())
+        (self.blocks.is_none(), blocks, self.tie())
     }
 
     /// The order of hops, and of blocks where hops are the same.
     pub(super) fn by_hops_and_blocks(&self) -> impl Ord + '_ {
         let hops = self.hops.unwrap_or(u32::MAX);
         let blocks = self.blocks.unwrap_or(Bytes(u64::MAX));
-        (self.shared, hops, self.blocks.is_none(), blocks, self.tie())
+        (hops, self.blocks.is_none(), blocks, self.tie())
     }
 
     /// The order of the ratio: the greatest first, the unknown last. All ratios of one image have the same denominator.
     pub(super) fn by_ratio(&self) -> impl Ord + '_ {
         let held = self.overlap.map(|overlap| overlap.held);
-        (self.shared, Reverse(held), self.tie())
+        (Reverse(held), self.tie())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::choice::{choose::Because, lineage::Kin, node::Shared, weigh::Weighed};
+use crate::choice::{choose::Because, lineage::Kin, weigh::Weighed};
 
 /// `golden: it was made from this, 1 hop, holds 97.3 % of its data`.
 impl fmt::Display for Weighed {
@@ -27,9 +27,6 @@ impl fmt::Display for Weighed {
         }
         if let Some(overlap) = self.overlap {
             write!(f, ", holds {:.1} % of its data", overlap.percent())?;
-        }
-        if self.shared == Shared::Claim {
-            f.write_str(", said to be the same on both sides but of other content")?;
         }
         Ok(())
     }

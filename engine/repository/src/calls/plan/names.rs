@@ -8,9 +8,7 @@ use super::report::{
 use crate::{
     calls::image::ImageRef,
     catalogue::{Inventory, Listing},
-    choice::{
-        self, Batch, Carrier, Decision, Kin, Origin, Overlap, Resized, Route, Shared, Weighed,
-    },
+    choice::{self, Batch, Carrier, Decision, Kin, Origin, Overlap, Resized, Route, Weighed},
 };
 use imgdelta_core::Bytes;
 
@@ -139,10 +137,7 @@ impl Names<'_> {
         PlanCandidate {
             image,
             at_site: Some(at_site),
-            shared: Some(match weighed.shared {
-                Shared::Content => "content",
-                Shared::Claim => "claim",
-            }),
+            shared: Some("content"),
             kin: Some(match weighed.kin {
                 Kin::Child => "child",
                 Kin::Parent => "parent",

@@ -1,0 +1,313 @@
+//! Which entries of a delivery lead to the images that a site is to have, with the least to read: from what it has, through images that others
+//! bring. No file is opened here. An index may list 100 000 entries in any order: what is worked out takes each of them once.
+
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap, HashSet},
+};
+
+use imgdelta_delta::ContentId;
+use imgdelta_repository::catalogue::RepositoryId;
+
+use super::index::{Index, Item};
+
+/// What is to be done with one entry, by its place in the index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Leg {
+    /// Which.
+    pub(super) item: usize,
+    /// Whether the image only serves others.
+    pub(super) is_step: bool,
+}
+
+/// The way from what a site has to what it is to have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Schedule {
+    /// What is there already: one entry of each image.
+    pub(super) there: Vec<usize>,
+    /// What is to be made, every base before what is made from it.
+    pub(super) legs: Vec<Leg>,
+    /// What cannot be made: one entry of each image.
+    pub(super) unfit: Vec<usize>,
+}
+
+/// The cheapest last step to an image.
+#[derive(Clone, Copy, Debug)]
+struct LastStep {
+    /// The entry, by its place in the index.
+    item: usize,
+    /// Its base, if that has to be made first.
+    made_from: Option<ContentId>,
+}
+
+/// Works out the way. A site that the index names gets what is for it, by whatever entries lead there; another one gets all that it has the
+/// bases for. `has` says whether the site has a disk.
+pub(super) fn schedule(
+    index: &Index,
+    site: &RepositoryId,
+    has: impl Fn(&ContentId) -> bool,
+) -> Schedule {
+    let wanted = wanted(index, site);
+    let best = cheapest(index, &has);
+    let mut schedule = Schedule::default();
+    let (mut laid, mut seen) = (HashSet::new(), HashSet::new());
+    for (number, item) in index.items.iter().enumerate() {
+        let content = &item.content_id;
+        if !wanted.contains(content) || !seen.insert(*content) {
+            continue;
+        }
+        if has(content) {
+            schedule.there.push(number);
+        } else if best.contains_key(content) {
+            let way = way_to(*content, &best, &wanted, &mut laid);
+            schedule.legs.extend(way.into_iter().rev());
+        } else {
+            schedule.unfit.push(number);
+        }
+    }
+    schedule
+}
+
+/// The steps to an image that are not `laid` yet, the last one first.
+fn way_to(
+    content: ContentId,
+    best: &HashMap<ContentId, LastStep>,
+    wanted: &HashSet<ContentId>,
+    laid: &mut HashSet<ContentId>,
+) -> Vec<Leg> {
+    let mut way = Vec::new();
+    let mut next = Some(content);
+    while let Some(content) = next.filter(|content| laid.insert(*content))
+        && let Some(step) = best.get(&content)
+    {
+        way.push(Leg {
+            item: step.item,
+            is_step: !wanted.contains(&content),
+        });
+        next = step.made_from;
+    }
+    way
+}
+
+/// The contents that a site is to have.
+fn wanted(index: &Index, site: &RepositoryId) -> HashSet<ContentId> {
+    let is_named = |item: &&Item| item.sites.iter().any(|one| one.repository == *site);
+    let names_it = index.items.iter().any(|item| is_named(&item));
+    let wants = |item: &&Item| match names_it {
+        true => (item.sites.iter()).any(|one| one.repository == *site && !one.step),
+        false => item.sites.is_empty() || item.sites.iter().any(|one| !one.step),
+    };
+    let items = index.items.iter().filter(wants);
+    items.map(|item| item.content_id).collect()
+}
+
+/// The cheapest last step to each image that can be made and is not there: Dijkstra's search, from nothing and from what is there.
+fn cheapest(index: &Index, has: &impl Fn(&ContentId) -> bool) -> HashMap<ContentId, LastStep> {
+    let mut made_from: HashMap<ContentId, Vec<usize>> = HashMap::new();
+    // What can be made so far, the cheapest first: the bytes to be read, and the entry.
+    let mut reached = BinaryHeap::new();
+    for (number, item) in index.items.iter().enumerate() {
+        match &item.base {
+            Some(base) if !has(&base.content_id) => {
+                made_from.entry(base.content_id).or_default().push(number);
+            }
+            _ => reached.push(Reverse((item.file.length, number))),
+        }
+    }
+    let mut best = HashMap::new();
+    while let Some(Reverse((bytes, number))) = reached.pop() {
+        let Some(item) = index.items.get(number) else {
+            continue;
+        };
+        if best.contains_key(&item.content_id) || has(&item.content_id) {
+            continue;
+        }
+        let base = item.base.as_ref().map(|base| base.content_id);
+        let step = LastStep {
+            item: number,
+            made_from: base.filter(|base| !has(base)),
+        };
+        best.insert(item.content_id, step);
+        for next in made_from.remove(&item.content_id).unwrap_or_default() {
+            let length = index.items.get(next).map_or(0, |next| next.file.length);
+            reached.push(Reverse((bytes.saturating_add(length), next)));
+        }
+    }
+    best
+}
+
+#[cfg(test)]
+mod tests {
+    use imgdelta_core::{Format, Result};
+    use imgdelta_delta::Digest;
+
+    use super::*;
+    use crate::delivery::index::{Pointer, Recipient, Shipped};
+
+    const HERE: &str = "00000000-0000-4000-8000-000000000001";
+    const THERE: &str = "00000000-0000-4000-8000-000000000002";
+
+    fn content(name: &str) -> ContentId {
+        ContentId(Digest::plain(name.as_bytes()))
+    }
+
+    /// An entry that makes the image from its base, `-` being nothing, in a file of that length.
+    fn entry(base: &str, image: &str, length: u64, sites: &[(&str, bool)]) -> Result<Item> {
+        let shipped = |name: String| -> Result<Shipped> {
+            Ok(Shipped {
+                name: name.parse()?,
+                length,
+                sha256: Digest::default(),
+            })
+        };
+        let pointer = |name: &str| -> Result<Pointer> {
+            Ok(Pointer {
+                id: name.parse()?,
+                content_id: content(name),
+                name: name.parse()?,
+            })
+        };
+        let base = Some(base).filter(|base| *base != "-").map(pointer);
+        let base = base.transpose()?;
+        let beside = format!("{image}.json");
+        let is_for = |(repository, step): &(&str, bool)| -> Result<Recipient> {
+            Ok(Recipient {
+                repository: repository.parse()?,
+                step: *step,
+            })
+        };
+        Ok(Item {
+            manifest: base.as_ref().map(|_| shipped(beside)).transpose()?,
+            base,
+            image: image.parse()?,
+            content_id: content(image),
+            size: 1,
+            name: image.parse()?,
+            tags: std::collections::BTreeSet::new(),
+            golden: false,
+            parent: None,
+            format: Format::Qcow2,
+            file: shipped(image.to_owned())?,
+            sites: sites.iter().map(is_for).collect::<Result<_>>()?,
+        })
+    }
+
+    /// As [`entry`], of a pair of letters.
+    fn item(pair: &str, length: u64, sites: &[(&str, bool)]) -> Result<Item> {
+        let (base, image) = pair.split_at(1);
+        entry(base, image, length, sites)
+    }
+
+    /// The way for a site that has `here`: what is made, steps in brackets; what is there; what is unfit.
+    fn way(items: &[Item], here: &str) -> Result<(String, String, String)> {
+        let index = Index {
+            items: items.to_vec(),
+            ..Index::new()
+        };
+        let here: Vec<ContentId> = here.split("").map(content).collect();
+        let found = schedule(&index, &HERE.parse()?, |wanted| here.contains(wanted));
+        let pair = |number: &usize| {
+            let item = &items[*number];
+            let base = item.base.as_ref().map_or("-", |base| base.name.as_str());
+            format!("{base}{}", item.name)
+        };
+        let names = |numbers: &[usize]| numbers.iter().map(pair).collect::<Vec<_>>().join(" ");
+        let legs = found.legs.iter().map(|leg| match leg.is_step {
+            true => format!("[{}]", pair(&leg.item)),
+            false => pair(&leg.item),
+        });
+        let legs = legs.collect::<Vec<_>>().join(" ");
+        Ok((legs, names(&found.there), names(&found.unfit)))
+    }
+
+    #[test]
+    fn each_image_comes_by_the_cheapest_way_and_bases_come_first() -> Result<()> {
+        let mine = [(HERE, false)];
+        let items = [
+            item("DF", 3, &mine)?,
+            item("AF", 20, &mine)?,
+            item("-F", 90, &mine)?,
+            item("AD", 10, &[(HERE, true)])?,
+        ];
+        let legs = |here: &str| way(&items, here).map(|(legs, ..)| legs);
+        assert_eq!(legs("A")?, "[AD] DF");
+        assert_eq!(legs("AD")?, "DF");
+        assert_eq!(legs("X")?, "-F");
+        assert_eq!(
+            way(&items, "AF")?,
+            (String::new(), "DF".to_owned(), String::new())
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn a_site_gets_what_is_for_it_by_whatever_leads_there() -> Result<()> {
+        let (mine, theirs) = ([(HERE, false)], [(THERE, false)]);
+        let items = [
+            item("AF", 3, &mine)?,
+            item("DF", 3, &theirs)?,
+            item("DG", 3, &theirs)?,
+            item("AH", 3, &[(THERE, true)])?,
+        ];
+        assert_eq!(way(&items, "AD")?.0, "AF", "G is not for it");
+        assert_eq!(
+            way(&items, "D")?.0,
+            "DF",
+            "the base for which it was meant is gone"
+        );
+        assert_eq!(
+            way(&items, "X")?,
+            (String::new(), String::new(), "AF".to_owned())
+        );
+        // Nobody named this one: it takes all that it has bases for, but steps.
+        let strange = [
+            item("AF", 3, &theirs)?,
+            item("DG", 3, &theirs)?,
+            item("AH", 3, &[(THERE, true)])?,
+        ];
+        assert_eq!(
+            way(&strange, "A")?,
+            ("AF".to_owned(), String::new(), "DG".to_owned())
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn circles_lead_nowhere() -> Result<()> {
+        let mine = [(HERE, false)];
+        let circle = [
+            item("PQ", 0, &mine)?,
+            item("QP", 0, &mine)?,
+            item("QR", 0, &mine)?,
+        ];
+        assert_eq!(way(&circle, "X")?.0, "");
+        assert_eq!(way(&circle, "P")?.0, "PQ QR");
+        Ok(())
+    }
+
+    /// As many as the longest index that is read may list: each of them goes over its base once, or this takes hours.
+    #[test]
+    fn a_hundred_thousand_entries_are_planned_in_any_order() -> Result<()> {
+        const COUNT: usize = 100_000;
+        let image = |number: usize| format!("i{number}");
+        let link = |number: usize| entry(&image(number), &image(number + 1), 1, &[]);
+        let mut items = (0..COUNT).map(link).collect::<Result<Vec<Item>>>()?;
+        let has = content(&image(0));
+        for _ in 0..2 {
+            let index = Index {
+                items: items.clone(),
+                ..Index::new()
+            };
+            let found = schedule(&index, &HERE.parse()?, |wanted| *wanted == has);
+            assert_eq!(found.legs.len(), COUNT);
+            let is_in_order = |pair: &[Leg]| {
+                let made = &index.items[pair[0].item].content_id;
+                let base = index.items[pair[1].item].base.as_ref();
+                base.is_some_and(|base| base.content_id == *made)
+            };
+            assert!(found.legs.windows(2).all(is_in_order));
+            items.reverse();
+        }
+        Ok(())
+    }
+}
