@@ -41,14 +41,15 @@ struct LastStep {
 }
 
 /// Works out the way. A site that the index names gets what is for it, by whatever entries lead there; another one gets all that it has the
-/// bases for. `has` says whether the site has a disk.
+/// bases for. `has` says whether the site has a disk, `may_have` whether it may serve as a base: that is proven when it is read.
 pub(super) fn schedule(
     index: &Index,
     site: &RepositoryId,
     has: impl Fn(&ContentId) -> bool,
+    may_have: impl Fn(&ContentId) -> bool,
 ) -> Schedule {
     let wanted = wanted(index, site);
-    let best = cheapest(index, &has);
+    let best = cheapest(index, &has, &may_have);
     let mut schedule = Schedule::default();
     let (mut laid, mut seen) = (HashSet::new(), HashSet::new());
     for (number, item) in index.items.iter().enumerate() {
@@ -102,13 +103,17 @@ fn wanted(index: &Index, site: &RepositoryId) -> HashSet<ContentId> {
 }
 
 /// The cheapest last step to each image that can be made and is not there: Dijkstra's search, from nothing and from what is there.
-fn cheapest(index: &Index, has: &impl Fn(&ContentId) -> bool) -> HashMap<ContentId, LastStep> {
+fn cheapest(
+    index: &Index,
+    has: &impl Fn(&ContentId) -> bool,
+    may_have: &impl Fn(&ContentId) -> bool,
+) -> HashMap<ContentId, LastStep> {
     let mut made_from: HashMap<ContentId, Vec<usize>> = HashMap::new();
     // What can be made so far, the cheapest first: the bytes to be read, and the entry.
     let mut reached = BinaryHeap::new();
     for (number, item) in index.items.iter().enumerate() {
         match &item.base {
-            Some(base) if !has(&base.content_id) => {
+            Some(base) if !may_have(&base.content_id) => {
                 made_from.entry(base.content_id).or_default().push(number);
             }
             _ => reached.push(Reverse((item.file.length, number))),
@@ -125,7 +130,7 @@ fn cheapest(index: &Index, has: &impl Fn(&ContentId) -> bool) -> HashMap<Content
         let base = item.base.as_ref().map(|base| base.content_id);
         let step = LastStep {
             item: number,
-            made_from: base.filter(|base| !has(base)),
+            made_from: base.filter(|base| !may_have(base)),
         };
         best.insert(item.content_id, step);
         for next in made_from.remove(&item.content_id).unwrap_or_default() {
@@ -205,7 +210,10 @@ mod tests {
             ..Index::new()
         };
         let here: Vec<ContentId> = here.split("").map(content).collect();
-        let found = schedule(&index, &HERE.parse()?, |wanted| here.contains(wanted));
+        let found = {
+            let has = |wanted: &ContentId| here.contains(wanted);
+            schedule(&index, &HERE.parse()?, has, has)
+        };
         let pair = |number: &usize| {
             let item = &items[*number];
             let base = item.base.as_ref().map_or("-", |base| base.name.as_str());
@@ -298,7 +306,10 @@ mod tests {
                 items: items.clone(),
                 ..Index::new()
             };
-            let found = schedule(&index, &HERE.parse()?, |wanted| *wanted == has);
+            let found = {
+                let has = |wanted: &ContentId| *wanted == has;
+                schedule(&index, &HERE.parse()?, has, has)
+            };
             assert_eq!(found.legs.len(), COUNT);
             let is_in_order = |pair: &[Leg]| {
                 let made = &index.items[pair[0].item].content_id;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use imgdelta_core::{Error, Kind, Result};
 use imgdelta_delta::ContentId;
-use imgdelta_repository::catalogue::Repository;
+use imgdelta_repository::catalogue::{Presence, Repository};
 
 use super::{
     folder::Delivery,
@@ -30,7 +30,12 @@ impl Survey {
         let delivery = Delivery::open(folder)?;
         let listing = site.list()?;
         let has = |content: &ContentId| here(site, &listing, content).is_some();
-        let schedule = schedule(delivery.index(), &site.about().id, has);
+        // A base that was touched may still be the right one: it is proven before anything is made from it.
+        let may_have = |content: &ContentId| {
+            let record = listing.by_content(content);
+            record.is_some_and(|record| site.presence(record, &listing) != Presence::Missing)
+        };
+        let schedule = schedule(delivery.index(), &site.about().id, has, may_have);
         let survey = Self { delivery, schedule };
         let unfit: Vec<&Item> = survey.left_out().collect();
         if survey.schedule.there.is_empty() && survey.schedule.legs.is_empty() && !unfit.is_empty()
