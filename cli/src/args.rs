@@ -13,6 +13,7 @@ mod make;
 mod memory;
 mod output;
 mod own;
+mod owner;
 mod packed;
 mod plan;
 mod repo;

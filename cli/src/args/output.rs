@@ -7,7 +7,7 @@ use imgdelta::Ids;
 use imgdelta::core::{Existing, Format, Options, Result};
 use imgdelta::registry::OutputSpec;
 
-use super::input;
+use super::{input, owner::Owner};
 use crate::job::{Goal, is_stream};
 
 /// The form of an image that is written.
@@ -28,6 +28,9 @@ pub(crate) struct Output {
     /// Write random ids instead of ids made from the content: for two copies of one image side by side.
     #[arg(long, help_heading = "Output", hide_short_help = true)]
     new_ids: bool,
+    /// To whom it belongs.
+    #[command(flatten)]
+    owner: Owner,
 }
 
 impl Output {
@@ -44,6 +47,7 @@ impl Output {
                 } else {
                     Existing::Keep
                 },
+                ownership: self.owner.ownership()?,
             },
             dry_run: self.dry_run,
             ids: if self.new_ids {

@@ -29,6 +29,7 @@ mod moved;
 mod names;
 mod network;
 mod only_read;
+mod owners;
 mod packed;
 mod passed_over;
 mod peers;

@@ -116,7 +116,7 @@ impl Input {
 impl Convert {
     /// The disk of `source`, its chain flattened, as one image at `output`.
     #[must_use]
-    pub const fn new(source: OpenSpec, output: OutputSpec) -> Self {
+    pub fn new(source: OpenSpec, output: OutputSpec) -> Self {
         Self {
             source,
             bytes: None,

@@ -76,7 +76,7 @@ pub struct ChildReport {
 impl Make {
     /// A child at `output` that turns `base`, the image that the site has, into `target`.
     #[must_use]
-    pub const fn new(base: OpenSpec, target: OpenSpec, output: OutputSpec) -> Self {
+    pub fn new(base: OpenSpec, target: OpenSpec, output: OutputSpec) -> Self {
         Self {
             base,
             target,

@@ -37,9 +37,9 @@ pub(crate) struct Target {
 
 impl Target {
     /// The image that `spec` says, written for real, its ids made of its content.
-    pub(crate) const fn of(spec: OutputSpec) -> Self {
+    pub(crate) fn of(spec: OutputSpec) -> Self {
         Self {
-            spec,
+            spec: spec.followed(),
             dry_run: false,
             ids: Ids::OfContent,
         }
@@ -167,7 +167,7 @@ impl ImageOutput {
         } else {
             context.begin(Stage::Write(&target.spec.path));
             let read: Vec<_> = inputs.iter().flat_map(|disk| disk.versions()).collect();
-            let files = package_file(&target.spec.path, target.spec.existing, &read)?;
+            let files = package_file(&target.spec, &read)?;
             let sink = files.main()?;
             (Place::Files(Box::new(files)), sink)
         };

@@ -12,8 +12,8 @@ use std::{
 };
 
 use imgdelta_core::{
-    AtomicFile, Bytes, Driver, Error, Existing, FileSource, Format, Kind, NewDisk, NewParent,
-    Options, Outputs, Result, SECTOR, Source,
+    AtomicFile, Bytes, Driver, Error, FileSource, Format, Kind, NewDisk, NewParent, Outputs,
+    Result, SECTOR, Source,
 };
 use imgdelta_delta::{
     Chain, Convert, Converted, DigestCache, ExecContext, Made, Make, Manifest,
@@ -36,10 +36,8 @@ static NOTHING_KNOWN: DigestCache = DigestCache::none();
 #[must_use]
 pub fn new_image(place: &Path, format: Format) -> OutputSpec {
     OutputSpec {
-        path: place.to_owned(),
         format: Some(format),
-        options: Options::default(),
-        existing: Existing::Keep,
+        ..OutputSpec::of(place)
     }
 }
 

@@ -63,7 +63,7 @@ pub use error::{Error, Fault, Kind, Place, Result};
 pub use extent::{Extent, State};
 pub use fs::{
     AtomicFile, Attributes, Existing, FileLock, FileSystem, FileVersion, LockAttempt, LockWait,
-    Removals, create_folders, has_no_locks, sync_folder, try_lock,
+    Ownership, Removals, create_folders, has_no_locks, sync_folder, try_lock,
 };
 pub use image::{Facts, Hint, HintKind, Identity, Image, ParentLink, Snapshot};
 pub use layer_id::LayerId;

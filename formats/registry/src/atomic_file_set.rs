@@ -10,8 +10,8 @@ use std::{
 };
 
 use imgdelta_core::{
-    AtomicFile, Bytes, Error, Existing, FileVersion, Kind, Outputs, Result, Sink, Source,
-    fs::committed_at,
+    AtomicFile, Bytes, Error, Existing, FileVersion, Kind, Outputs, Ownership, Result, Sink,
+    Source, fs::committed_at,
 };
 
 /// The files of one new image. Dropped before [`commit`](AtomicFileSet::commit), they leave nothing behind.
@@ -21,6 +21,8 @@ pub struct AtomicFileSet {
     main: AtomicFile,
     /// Whether what stands in the others' places may be replaced.
     existing: Existing,
+    /// What all of them are to have beside their bytes.
+    ownership: Ownership,
     /// Files that are read: none of the set may take the place of one.
     inputs: Vec<FileVersion>,
     /// The files beside it, in the order in which they were asked for.
@@ -37,9 +39,18 @@ impl AtomicFileSet {
         Ok(Self {
             main: AtomicFile::create(place, existing)?,
             existing,
+            ownership: Ownership::default(),
             inputs: inputs.to_vec(),
             others: Mutex::default(),
         })
+    }
+
+    /// Asks for owner, group or permissions of all of them.
+    #[must_use]
+    pub(crate) fn owned(mut self, ownership: Ownership) -> Self {
+        self.main = self.main.owned(ownership);
+        self.ownership = ownership;
+        self
     }
 
     /// Where the main file's bytes stand until it is committed: to be read back before.
@@ -135,7 +146,7 @@ impl Outputs for AtomicFileSet {
                 .in_file(&place));
         }
         refuse_inputs(&place, &self.inputs)?;
-        let draft = AtomicFile::create(&place, self.existing)?;
+        let draft = AtomicFile::create(&place, self.existing)?.owned(self.ownership);
         let sink = draft.sink();
         others.push(draft);
         Ok(sink)

@@ -11,7 +11,7 @@ use std::{
 
 use imgdelta_core::{
     Bytes, Create, Driver, Error, Existing, FileVersion, Format, ImageWriter, Kind, NewDisk,
-    NewParent, OneOutput, Options, Outputs, Result, SECTOR, Sectors, Sink,
+    NewParent, OneOutput, Options, Outputs, Ownership, Result, SECTOR, Sectors, Sink,
 };
 
 use crate::{
@@ -32,6 +32,8 @@ pub struct OutputSpec {
     pub options: Options,
     /// Whether what stands there may be replaced. A block device is only ever replaced.
     pub existing: Existing,
+    /// Owner, group and permissions, where they are not to be those of what is replaced, or of any new file.
+    pub ownership: Ownership,
 }
 
 impl OutputSpec {
@@ -43,6 +45,22 @@ impl OutputSpec {
             format: None,
             options: Options::default(),
             existing: Existing::Keep,
+            ownership: Ownership::default(),
+        }
+    }
+
+    /// The same, where a link stands that may be replaced: what is replaced is what it leads to, in the format that the link's own name says.
+    #[must_use]
+    pub fn followed(self) -> Self {
+        let is_link = fs::symlink_metadata(&self.path).is_ok_and(|one| one.is_symlink());
+        let real = fs::canonicalize(&self.path).ok();
+        match real.filter(|real| is_link && self.existing == Existing::Replace && real.is_file()) {
+            Some(path) => Self {
+                format: self.format.or_else(|| Some(driver_for(&self).ok()?.format)),
+                path,
+                ..self
+            },
+            None => self,
         }
     }
 }
@@ -108,7 +126,7 @@ pub fn create_beside(
 ) -> Result<Output> {
     check_sector(driver_for(spec)?, spec, disk)?;
     check_place(&spec.path)?;
-    let drafts = AtomicFileSet::create(&spec.path, spec.existing, inputs)?;
+    let drafts = AtomicFileSet::create(&spec.path, spec.existing, inputs)?.owned(spec.ownership);
     let writer = create_in(&drafts, spec, disk, parent)?;
     Ok(Output { writer, drafts })
 }
@@ -336,12 +354,7 @@ mod tests {
     use crate::refuse_inputs;
 
     fn spec(path: impl Into<PathBuf>) -> OutputSpec {
-        OutputSpec {
-            path: path.into(),
-            format: None,
-            options: Options::default(),
-            existing: Existing::Keep,
-        }
+        OutputSpec::of(path)
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! An OVF package in the making: a disk as one .ova, with a machine around it.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use imgdelta_core::{
     Bytes, Driver, Error, FileVersion, Format, ImageWriter, Kind, NewDisk, Options, Result, Sink,
@@ -85,6 +85,7 @@ impl PackageSpec {
                 path: spec.path.with_extension("vmdk"),
                 options: Options::parse(&disk)?,
                 existing: spec.existing,
+                ownership: spec.ownership,
             },
         })
     }
@@ -142,14 +143,11 @@ impl NewPackage {
     }
 }
 
-/// The file of a package at `place`, refused if it is one of the `inputs`.
+/// The file of a package, refused if it is one of the `inputs`.
 ///
 /// # Errors
 /// As [`create`](fn@crate::create).
-pub fn package_file(
-    place: &Path,
-    existing: imgdelta_core::Existing,
-    inputs: &[FileVersion],
-) -> Result<AtomicFileSet> {
-    AtomicFileSet::create(place, existing, inputs)
+pub fn package_file(spec: &OutputSpec, inputs: &[FileVersion]) -> Result<AtomicFileSet> {
+    let file = AtomicFileSet::create(&spec.path, spec.existing, inputs)?;
+    Ok(file.owned(spec.ownership))
 }

@@ -19,6 +19,7 @@ use super::{
     device,
     draft::{ANYONE, OWNER, clear_kept, create_beside},
     draft_name::draft_kind,
+    ownership::Ownership,
     recovery::finish_at,
 };
 use crate::{Error, FileSink, FileVersion, Kind, Result, Sink, Source};
@@ -33,6 +34,17 @@ pub struct AtomicFile {
     replaces: bool,
     /// The file whose new version it is.
     original: Option<Original>,
+    /// What it is to have beside its bytes.
+    ownership: FileOwnership,
+}
+
+/// What a file is to have beside its bytes.
+#[derive(Clone, Copy, Debug, Default)]
+struct FileOwnership {
+    /// That of the file that it replaces: as far as the host allows.
+    kept: Ownership,
+    /// What its user asked for.
+    asked: Ownership,
 }
 
 /// A file that gets a new version, as it was opened.
@@ -79,6 +91,7 @@ impl AtomicFile {
                 temporary: None,
                 replaces: true,
                 original: None,
+                ownership: FileOwnership::default(),
             });
         }
         let (temporary, file) = create_beside(place, ANYONE)?;
@@ -89,7 +102,21 @@ impl AtomicFile {
             temporary: Some(temporary),
             replaces: existing == Existing::Replace,
             original: None,
+            ownership: FileOwnership {
+                kept: match existing {
+                    Existing::Replace => Ownership::of(place),
+                    Existing::Keep => Ownership::default(),
+                },
+                asked: Ownership::default(),
+            },
         })
+    }
+
+    /// Asks for owner, group or permissions; else it has those of the file that it replaces, as far as the host allows. A device keeps its own.
+    #[must_use]
+    pub fn owned(mut self, ownership: Ownership) -> Self {
+        self.ownership.asked = ownership;
+        self
     }
 
     /// Refuses a place where something stands that may not be replaced, before any work is done.
@@ -197,6 +224,7 @@ impl AtomicFile {
                 opened: opened.clone(),
                 is_kept: false,
             }),
+            ownership: FileOwnership::default(),
         };
         if !content.file().is_some_and(|file| draft.sink.share(file)) {
             copy_stored(content, &*draft.sink)?;
@@ -279,6 +307,11 @@ impl AtomicFile {
                 .is_some_and(|original| !original.is_kept)
             {
                 draft.keep_attributes(Attributes::Require)?;
+            }
+            if draft.temporary.is_some() && draft.original.is_none() {
+                let FileOwnership { kept, asked } = draft.ownership;
+                kept.pass_on(draft.sink.file());
+                asked.give(draft.sink.file(), &draft.place)?;
             }
             draft.sink.sync()?;
         }

@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use imgdelta_core::{
-    Bytes, Existing, Format, Grain, Kind, Options, Result, Seal, Unit, VirtOffset,
-};
+use imgdelta_core::{Bytes, Format, Grain, Kind, Result, Seal, Unit, VirtOffset};
 use imgdelta_registry::{
     OpenSpec, OutputSpec, create, needs_search, new_parent, open_chain, open_image,
 };
@@ -14,12 +12,7 @@ use crate::place::{Place, SIZE, qcow2, refusal, searching, vhd};
 /// Writes a child of `base` at `path`, with one unit of its own.
 fn make(base: &Path, path: &Path) -> Result<()> {
     let base = open_image(&OpenSpec::of(base))?;
-    let spec = OutputSpec {
-        path: path.to_owned(),
-        format: None,
-        options: Options::default(),
-        existing: Existing::Keep,
-    };
+    let spec = OutputSpec::of(path);
     let parent = new_parent(&base, path)?;
     let output = create(&spec, Bytes(SIZE).into(), Some(parent))?;
     let mut writer = output.writer;

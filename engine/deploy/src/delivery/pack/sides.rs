@@ -190,10 +190,10 @@ impl Sides {
     /// The file in `folder`, in the smallest form that its format has.
     fn spec(&self, folder: &Path, name: &Name, cluster: Bytes) -> Result<OutputSpec> {
         Ok(OutputSpec {
-            path: folder.join(name.as_str()),
             format: Some(self.format),
             options: form::options(self.format, cluster)?,
             existing: Existing::Replace,
+            ..OutputSpec::of(folder.join(name.as_str()))
         })
     }
 

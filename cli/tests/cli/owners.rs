@@ -1,0 +1,112 @@
+//! To whom what is written belongs: as the file that it replaces, or as it is asked for; and what a link in its place leads to.
+
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink},
+};
+
+use rustix::process::geteuid;
+
+use crate::place::Place;
+
+fn owner(place: &Place, name: &str) -> (u32, u32, u32) {
+    let found = fs::metadata(place.path(name)).expect("it is there");
+    (found.uid(), found.gid(), found.mode() & 0o7777)
+}
+
+/// Lines that write an image or a child.
+const LINES: [&str; 4] = [
+    "convert golden.vhd -o out.qcow2",
+    "make -b golden.vhd -t patched.vhd -o out.qcow2",
+    "apply child.vhd -b golden.vhd -o out.qcow2",
+    "convert golden.vhd -o out.vmdk --option subformat=monolithicFlat",
+];
+
+#[test]
+fn what_replaces_a_file_belongs_to_whom_that_did() {
+    let place = Place::golden();
+    place.ok("make -b golden.vhd -t patched.vhd -o child.vhd");
+    for line in LINES {
+        let output = line
+            .split_whitespace()
+            .find(|word| word.starts_with("out."))
+            .expect("it has one");
+        place.ok(&format!("{line} --force"));
+        fs::set_permissions(place.path(output), Permissions::from_mode(0o640)).expect("its own");
+        if geteuid().is_root() {
+            chown(place.path(output), Some(107), Some(36)).expect("root may");
+        }
+        let before = owner(&place, output);
+        place.ok(&format!("{line} --force"));
+        assert_eq!(owner(&place, output), before, "{line}");
+        place.ok(&format!("{line} --force --mode 604"));
+        assert_eq!(owner(&place, output).2, 0o604, "{line}");
+    }
+}
+
+#[test]
+fn owner_and_mode_are_given_to_all_files_of_an_image() {
+    let place = Place::golden();
+    place.ok("convert golden.vhd -o flat.vmdk --option subformat=monolithicFlat --mode 0600");
+    assert_eq!(owner(&place, "flat.vmdk").2, 0o600);
+    assert_eq!(owner(&place, "flat-flat.vmdk").2, 0o600);
+    place.ok("convert golden.vhd -o web.ova --mode 660");
+    assert_eq!(owner(&place, "web.ova").2, 0o660);
+    for wrong in [
+        "--mode 888",
+        "--mode rw",
+        "--owner no-such-user-here",
+        "--owner :no-such-group",
+        "--owner :",
+    ] {
+        place.refused(&format!("convert golden.vhd -o out.raw {wrong}"), 2);
+    }
+    if !geteuid().is_root() {
+        place.refused("convert golden.vhd -o out.raw --owner root", 8);
+        return;
+    }
+    place.ok("convert golden.vhd -o out.raw --owner 107:36");
+    assert_eq!(
+        owner(&place, "out.raw"),
+        (107, 36, owner(&place, "out.raw").2)
+    );
+    place.ok("convert golden.vhd -o named.raw --owner nobody");
+    assert_ne!(owner(&place, "named.raw").0, 0);
+    place.ok("convert golden.vhd -o group.raw --owner :36");
+    assert_eq!(
+        (owner(&place, "group.raw").0, owner(&place, "group.raw").1),
+        (0, 36)
+    );
+}
+
+#[test]
+fn what_a_link_leads_to_is_replaced_and_the_link_stays() {
+    let place = Place::golden();
+    fs::create_dir(place.path("store")).expect("room");
+    place.write("store/disk.bin", b"old");
+    symlink("store/disk.bin", place.path("disk.qcow2")).expect("links");
+    place.refused("convert golden.vhd -o disk.qcow2", 2);
+    place.ok("convert golden.vhd -o disk.qcow2 --force");
+    assert!(
+        fs::symlink_metadata(place.path("disk.qcow2"))
+            .expect("there")
+            .is_symlink()
+    );
+    assert!(place.read("store/disk.bin").starts_with(b"QFI\xfb"));
+    place.ok("compare disk.qcow2 golden.raw");
+    // A child beside what the link leads to names its base from there.
+    symlink("store/child.bin", place.path("child.qcow2")).expect("links");
+    place.write("store/child.bin", b"old");
+    place.ok("make -b golden.vhd -t patched.vhd -o child.qcow2 --force");
+    assert!(
+        fs::symlink_metadata(place.path("child.qcow2"))
+            .expect("there")
+            .is_symlink()
+    );
+    place.ok("compare store/child.bin patched.raw --search .");
+    // One that leads nowhere is replaced itself.
+    symlink("nowhere", place.path("lost.raw")).expect("links");
+    place.refused("convert golden.vhd -o lost.raw", 2);
+    place.ok("convert golden.vhd -o lost.raw --force");
+    place.ok("compare lost.raw golden.raw");
+}
