@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use imgdelta::core::{Error, Format, Kind, Options, Result};
-use imgdelta::registry::{OpenSpec, Policy};
+use imgdelta::registry::{OpenSpec, ParentOption, Policy};
 use imgdelta::repository::catalogue::{self, ImageId, Name, Tag};
 
 use super::{input, repo::Change};
@@ -111,6 +111,8 @@ impl Add {
                     search: self.search.clone(),
                     backing_format: self.backing_format,
                     accept_parent_id: self.accept_parent_id,
+                    // --parent names an image of the repository.
+                    parent_option: ParentOption::None,
                     ..Policy::default()
                 },
             },

@@ -89,14 +89,14 @@ impl Pair {
                 format: self.child_format,
                 options: child_options,
                 snapshot: None,
-                policy: self.parents.policy(Some(&[])),
+                policy: self.parents.policy_with(&[], "--parent"),
             },
             base: OpenSpec {
                 path: self.base,
                 format: self.base_format,
                 options: input::both(&self.input_option, &self.base_option)?,
                 snapshot: self.base_snapshot,
-                policy: self.parents.policy(None),
+                policy: self.parents.policy(),
             },
             evidence: match (self.by_identity, self.manifest) {
                 (true, _) => Evidence::Identity,

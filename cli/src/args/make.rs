@@ -92,14 +92,16 @@ impl Make {
                 format: self.base_format,
                 options: input::both(&self.input_option, &self.base_option)?,
                 snapshot: self.base_snapshot,
-                policy: self.parents.policy(None),
+                policy: self.parents.policy(),
             },
             target: OpenSpec {
                 path: self.target,
                 format: self.target_format,
                 options: input::both(&self.input_option, &self.target_option)?,
                 snapshot: self.snapshot,
-                policy: self.parents.policy(Some(&self.target_parent)),
+                policy: self
+                    .parents
+                    .policy_with(&self.target_parent, "--target-parent"),
             },
             goal: self.form.goal(self.output)?,
             memory: self.memory.job(),
