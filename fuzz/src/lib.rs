@@ -10,6 +10,7 @@ mod image;
 mod lists;
 mod pages;
 mod pair;
+mod paths;
 
 use imgdelta_core::Format;
 
@@ -48,6 +49,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("vhdx_metadata", vhdx),
     ("vhdx_log", vhdx),
     ("vhdx_bat", vhdx),
+    ("recorded_path", paths::recorded),
     ("gpt", gpt::resize),
     ("manifest", image::manifest),
     ("record", lists::record),
