@@ -11,6 +11,7 @@ mod lists;
 mod packed;
 mod pages;
 mod pair;
+mod paths;
 
 use imgdelta_core::Format;
 
@@ -53,6 +54,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("archive", packed::archive),
     ("ovf", packed::ovf),
     ("digests", packed::digests),
+    ("recorded_path", paths::recorded),
     ("gpt", gpt::resize),
     ("manifest", image::manifest),
     ("record", lists::record),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use imgdelta::core::{Error, Format, Kind, Options, Result};
-use imgdelta::registry::{OpenSpec, Policy};
+use imgdelta::registry::{OpenSpec, ParentOption, Policy};
 use imgdelta::repository::catalogue::{self, ImageId, Name, Tag};
 
 use super::{input, packed::Packed, repo::Change};
@@ -123,6 +123,8 @@ impl Add {
                     search: self.search.clone(),
                     backing_format: self.backing_format,
                     accept_parent_id: self.accept_parent_id,
+                    // --parent names an image of the repository.
+                    parent_option: ParentOption::None,
                     ..Policy::default()
                 },
                 unpack: (!self.in_place).then(|| self.packed.unpack()),

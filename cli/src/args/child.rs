@@ -95,7 +95,7 @@ impl Pair {
                 format: self.child_format,
                 options: child_options,
                 snapshot: None,
-                policy: self.parents.policy(Some(&[])),
+                policy: self.parents.policy_with(&[], "--parent"),
                 unpack: Some(self.packed.unpack()),
             },
             base: OpenSpec {
@@ -103,7 +103,7 @@ impl Pair {
                 format: self.base_format,
                 options: input::both(&self.input_option, &self.base_option)?,
                 snapshot: self.base_snapshot,
-                policy: self.parents.policy(None),
+                policy: self.parents.policy(),
                 unpack: Some(self.packed.unpack_disk(self.base_disk)),
             },
             evidence: match (self.by_identity, self.manifest) {
@@ -220,7 +220,7 @@ impl Attach {
             }
             (folder, ..) => job::Children::All {
                 folder: folder.unwrap_or_default(),
-                policy: self.pair.parents.policy(Some(&[])),
+                policy: self.pair.parents.policy_with(&[], "--parent"),
                 memory: self.pair.memory.job(),
             },
         };

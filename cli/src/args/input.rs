@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use imgdelta::core::{Format, Options, Result};
-use imgdelta::registry::{OpenSpec, Policy, written_formats};
+use imgdelta::registry::{OpenSpec, ParentOption, Policy, written_formats};
 
 use super::packed::Packed;
 
@@ -53,13 +53,19 @@ pub(crate) struct Parents {
 }
 
 impl Parents {
-    /// As a policy, with the typed parents or others.
-    pub(crate) fn policy(&self, parent: Option<&[PathBuf]>) -> Policy {
+    /// As a policy, with the typed parents.
+    pub(crate) fn policy(&self) -> Policy {
+        self.policy_with(&self.parent, "--parent")
+    }
+
+    /// As a policy, with the parents that were typed behind `option`.
+    pub(crate) fn policy_with(&self, parent: &[PathBuf], option: &'static str) -> Policy {
         Policy {
             search: self.search.clone(),
-            parent: parent.unwrap_or(&self.parent).to_vec(),
+            parent: parent.to_vec(),
             backing_format: self.backing_format,
             accept_parent_id: self.accept_parent_id,
+            parent_option: ParentOption::Named(option),
         }
     }
 }
@@ -72,7 +78,7 @@ impl Input {
             format: self.input_format,
             options: Options::parse(&self.input_option)?,
             snapshot,
-            policy: self.parents.policy(None),
+            policy: self.parents.policy(),
             unpack: Some(self.packed.unpack()),
         })
     }
@@ -91,7 +97,7 @@ impl Input {
             format: format.or(self.input_format),
             options: Options::parse(&self.input_option)?,
             snapshot,
-            policy: self.parents.policy(Some(parent)),
+            policy: self.parents.policy_with(parent, "--other-parent"),
             unpack: Some(self.packed.unpack_disk(disk)),
         })
     }

@@ -103,7 +103,7 @@ impl Make {
                 format: self.base_format,
                 options: input::both(&self.input_option, &self.base_option)?,
                 snapshot: self.base_snapshot,
-                policy: self.parents.policy(None),
+                policy: self.parents.policy(),
                 unpack: Some(self.packed.unpack_disk(self.base_disk)),
             },
             target: OpenSpec {
@@ -111,7 +111,9 @@ impl Make {
                 format: self.target_format,
                 options: input::both(&self.input_option, &self.target_option)?,
                 snapshot: self.snapshot,
-                policy: self.parents.policy(Some(&self.target_parent)),
+                policy: self
+                    .parents
+                    .policy_with(&self.target_parent, "--target-parent"),
                 unpack: Some(self.packed.unpack()),
             },
             goal: self.form.goal(self.output)?,

@@ -10,7 +10,10 @@ use imgdelta_fixtures::{
 };
 use serde_json::Value;
 
-use crate::place::Place;
+use crate::{
+    place::Place,
+    repo::{headquarters, json},
+};
 
 const CLUSTER: u64 = 4096;
 
@@ -127,6 +130,32 @@ fn none_of_them_is_an_output() {
         }
     }
     assert_eq!(place.names(), before);
+}
+
+#[test]
+fn no_site_gets_one_of_them() {
+    let place = headquarters();
+    let formats = only_read(&place);
+    place.ok("repo init site");
+    place.ok("repo add golden.raw --repo site");
+    place.ok("inventory --repo site -o site.inv");
+    place.ok("deploy patched --repo hq --for site.inv -o stick");
+    let before = place.names();
+    for format in formats {
+        for line in [
+            format!("receive stick --repo site --format {format}"),
+            format!("receive stick --repo site --format {format} --dry-run"),
+            format!("deploy patched --repo hq --to site --format {format}"),
+            format!("deploy patched --repo hq --to site --format {format} --dry-run"),
+        ] {
+            let said = place.refused(&line, 4);
+            assert!(said.contains("only read"), "{line}: {said}");
+        }
+    }
+    assert_eq!(place.names(), before);
+    let list = json(&place, "repo list --repo site");
+    assert_eq!(list["count"], 1, "nothing was received");
+    place.ok("receive stick --repo site");
 }
 
 #[test]

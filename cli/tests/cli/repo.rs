@@ -193,6 +193,46 @@ fn what_is_damaged_is_found_and_said_where() {
 }
 
 #[test]
+fn a_missing_parent_is_named_with_what_can_be_typed() {
+    let place = Place::golden();
+    place.ok("make -b golden.vhd -t patched.vhd -o child.vhd");
+    place.ok("attach child.vhd -b golden.vhd");
+    place.ok("repo init hq");
+    place.write("away/golden.vhd", &place.read("golden.vhd"));
+    fs::remove_file(place.path("golden.vhd")).expect("it is there");
+    // In `repo add`, --parent is an image of the repository.
+    for line in [
+        "repo add child.vhd --repo hq",
+        "repo add child.vhd --repo hq --dry-run",
+    ] {
+        let said = place.refused(line, 5);
+        let hint = said.lines().find(|line| line.starts_with("hint: "));
+        assert_eq!(
+            hint,
+            Some(
+                "hint: --search DIR adds a folder in which it may lie; 'imgdelta convert child.vhd -o FULL --parent FILE' \
+                 makes an image of it that needs no parent"
+            )
+        );
+    }
+    place.ok("repo add child.vhd --repo hq --search away");
+    place.ok("convert child.vhd -o full.raw --parent away/golden.vhd");
+    // Each of two images has an option of its own.
+    let said = place.refused("compare patched.vhd child.vhd", 5);
+    assert!(
+        said.contains("--other-parent FILE names the parent itself"),
+        "{said}"
+    );
+    place.ok("compare patched.vhd child.vhd --other-parent away/golden.vhd");
+    let said = place.refused("make -b patched.vhd -t child.vhd -o c.qcow2", 5);
+    assert!(
+        said.contains("--target-parent FILE names the parent itself"),
+        "{said}"
+    );
+    place.ok("make -b patched.vhd -t child.vhd -o c.qcow2 --target-parent away/golden.vhd");
+}
+
+#[test]
 fn one_image_that_fails_does_not_stop_the_others() {
     let place = Place::golden();
     place.ok("repo init hq");

@@ -15,10 +15,15 @@ use crate::place::{Place, Said};
 
 /// The same command under the host's limit for the length of files, in units of 512 bytes.
 fn limited(place: &Place, line: &str, limit: u32) -> Said {
+    under(place, line, &format!("ulimit -f {limit}"))
+}
+
+/// The same command under a limit that is set by `limit`.
+fn under(place: &Place, line: &str, limit: &str) -> Said {
     let inner = place.command(line);
     let mut command = Command::new("sh");
     command
-        .args(["-c", &format!("ulimit -f {limit}; exec \"$@\""), "sh"])
+        .args(["-c", &format!("{limit}; exec \"$@\""), "sh"])
         .arg(inner.get_program())
         .args(inner.get_args())
         .current_dir(place.path("."));
@@ -52,6 +57,32 @@ fn a_file_that_may_not_grow_is_an_error_and_leaves_nothing() {
     }
     assert_eq!(place.read("november.vhd"), child);
     assert!(place.read("patched.raw") == golden::patched_bytes());
+}
+
+#[test]
+fn an_image_of_more_files_than_may_be_open_says_how_many_it_takes() {
+    const EXTENTS: u32 = 200;
+    let place = Place::empty();
+    let mut text =
+        "# Disk DescriptorFile\nversion=1\nCID=1\nparentCID=ffffffff\ncreateType=\"twoGbMaxExtentFlat\"\n"
+            .to_owned();
+    for number in 0..EXTENTS {
+        place.write(&format!("f{number}.vmdk"), &[7; 512]);
+        text += &format!("RW 1 FLAT \"f{number}.vmdk\" 0\n");
+    }
+    place.write("disk.vmdk", text.as_bytes());
+    let said = under(&place, "convert disk.vmdk -o out.raw", "ulimit -n 100");
+    assert_eq!(said.exit, 8, "{}", said.err);
+    assert!(
+        said.err
+            .contains("hint: it takes 200 files at once: 'ulimit -n 264'"),
+        "{}",
+        said.err
+    );
+    // What the user alone has set low is raised.
+    let said = under(&place, "convert disk.vmdk -o out.raw", "ulimit -S -n 100");
+    assert_eq!(said.exit, 0, "{}", said.err);
+    assert!(place.read("out.raw") == vec![7; 512 * EXTENTS as usize]);
 }
 
 #[test]

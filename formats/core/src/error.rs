@@ -8,7 +8,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::io::Errno;
+
 use crate::FileOffset;
+
+/// The code of an error where the process may open no more files.
+const OPEN_FILES: &str = "open_files";
+/// How many files a process has open beside those of an image, at most.
+const OTHER_FILES: usize = 64;
 
 /// The project's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -104,6 +111,13 @@ pub struct Place {
     pub offset: Option<FileOffset>,
 }
 
+/// What to do where a process may not open as many files as it needs.
+fn files_hint(what: &str, room: usize) -> String {
+    format!(
+        "it takes {what}: 'ulimit -n {room}' in the shell before it allows that, in root's shell where 'ulimit -Hn' says less"
+    )
+}
+
 /// What went wrong, where, and what to do next.
 #[derive(Debug)]
 pub struct Error(Box<Inner>);
@@ -138,8 +152,23 @@ impl Error {
     #[must_use]
     pub fn host(what: &str, cause: io::Error) -> Self {
         let mut error = Self::new(Kind::Host, format!("{what}: {cause}"));
+        if Errno::from_io_error(&cause) == Some(Errno::MFILE) {
+            let hint = files_hint("more files than the process may open", 4096);
+            error = error.with_code(OPEN_FILES).with_hint(hint);
+        }
         error.0.source = Some(Box::new(cause));
         error
+    }
+
+    /// Says that `count` files must be open at once, where the host lets the process open no more.
+    #[must_use]
+    pub fn needing_files(mut self, count: usize) -> Self {
+        if self.0.code == OPEN_FILES {
+            let what = format!("{count} files at once");
+            let room = count.saturating_add(OTHER_FILES);
+            self.0.hint = Some(files_hint(&what, room));
+        }
+        self
     }
 
     /// The user stopped it.

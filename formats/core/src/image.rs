@@ -238,8 +238,8 @@ impl fmt::Display for Identity {
 /// How a child names its parent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ParentLink {
-    /// The parent's format: what the child records, else the child's own, of which a parent usually is
-    /// (see [`ChildRule::probed`](crate::ChildRule::probed)); `None` where nothing says it.
+    /// The parent's format as the child records it; `None` where it does not, as in all formats whose parents are
+    /// [probed](crate::ChildRule::probed).
     pub format: Option<Format>,
     /// Where it may be, best first. A hint is text from the image: nothing opens it but the reference policy.
     pub hints: Vec<Hint>,

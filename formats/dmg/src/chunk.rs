@@ -70,6 +70,10 @@ pub(crate) struct Chunk {
     pub(crate) at: FileOffset,
     /// How many there are.
     pub(crate) size: Bytes,
+    /// The number of its table.
+    pub(crate) table: usize,
+    /// Whether the table's checksum counts it: not what nobody has used.
+    pub(crate) is_summed: bool,
 }
 
 /// Where a chunk's numbers are counted from, and what bounds them.
@@ -129,6 +133,8 @@ impl Chunk {
             count: raw.sector_count,
             at: FileOffset(bounds.data_at.saturating_add(raw.offset)),
             size: Bytes(raw.size),
+            table: number,
+            is_summed: raw.kind != kind::IGNORE,
         };
         judged.judge_range(chunk, bounds)?;
         judged.judge_bytes(chunk, bounds)?;

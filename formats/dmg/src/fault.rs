@@ -136,6 +136,22 @@ pub(crate) enum Fault {
         found: String,
         required: usize,
     },
+    /// A data fork that the file does not hold.
+    #[error("the data fork ends at {fork_end}, the trailer begins at {end}")]
+    DataForkPastEnd { fork_end: u64, end: u64 },
+    /// Bytes that have changed.
+    #[error("the checksum of the data fork is {required:#010x}, computed {found:#010x}")]
+    DataForkChecksum { required: u32, found: u32 },
+    /// A part of the disk that has changed.
+    #[error("the checksum of table {number} is {required:#010x}, computed {found:#010x}")]
+    TableChecksum {
+        number: usize,
+        required: u32,
+        found: u32,
+    },
+    /// Checksums that have changed.
+    #[error("the checksum of all tables' checksums is {required:#010x}, computed {found:#010x}")]
+    MasterChecksum { required: u32, found: u32 },
 }
 
 impl imgdelta_core::Fault for Fault {

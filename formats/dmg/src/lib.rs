@@ -12,11 +12,13 @@
 //! `.dmg` has no trailer: it is a raw disk.
 //!
 //! One file each: `layout` the bytes, `trailer` where the tables are, `property_list` and `resource_fork` how they are wrapped, `table` what
-//! they say of the disk, `codec` and `adc` a chunk's bytes, `image` the layer, `check` whether every chunk decodes. The sources of all facts
+//! they say of the disk, `codec` and `adc` a chunk's bytes, `image` the layer, `check` whether every chunk decodes, `checksum` the
+//! sums that are held against that. The sources of all facts
 //! are the dmg readers of qemu and 7-Zip: Apple has published none.
 
 mod adc;
 mod check;
+mod checksum;
 mod chunk;
 mod codec;
 mod facts;

@@ -3,17 +3,44 @@
 use imgdelta_core::{Bytes, Error, FileOffset, Result, SECTOR, Source, VirtOffset};
 
 use crate::{
+    checksum::{Sum, crc32},
     chunk::{Bounds, Chunk, Codec},
     fault::Fault,
     layout::{MISH, Mish, RawChunk},
     trailer::{Meta, RawTable},
 };
 
+/// The checksum of a table.
+#[derive(Clone, Debug)]
+pub(crate) struct TableSum {
+    /// What it must be; `None` if it is none that is known.
+    pub(crate) required: Option<u32>,
+    /// The first sector that the table covers.
+    pub(crate) first: u64,
+    /// Its bytes, which the image's own checksum is made of; `None` if it has more than there is room for.
+    bytes: Option<Vec<u8>>,
+}
+
+impl TableSum {
+    fn of(mish: &Mish) -> Self {
+        let bits = mish.checksum_size;
+        let len = Bytes(u64::from(bits / 8)).in_memory();
+        let bytes = mish.checksum.get(..len).filter(|_| bits.is_multiple_of(8));
+        Self {
+            required: crc32((mish.checksum_type, bits), &mish.checksum),
+            first: mish.first_sector,
+            bytes: bytes.map(<[u8]>::to_vec),
+        }
+    }
+}
+
 /// All chunks of an image.
 #[derive(Debug)]
 pub(crate) struct Table {
     /// In order of sectors; no two cover the same.
     chunks: Vec<Chunk>,
+    /// What each table says of its checksum.
+    sums: Vec<TableSum>,
     /// What its parts are called.
     pub(crate) names: Vec<String>,
     /// The size of the disk.
@@ -29,8 +56,9 @@ impl Table {
 
     fn of(meta: &Meta, tables: &[RawTable]) -> Result<Self, Fault> {
         let mut chunks = Vec::new();
+        let mut sums = Vec::new();
         for (number, table) in tables.iter().enumerate() {
-            add(&mut chunks, meta, number, &table.bytes)?;
+            sums.push(add(&mut chunks, meta, number, &table.bytes)?);
         }
         chunks.sort_by_key(|chunk: &Chunk| chunk.sector);
         let overlap = chunks.windows(2).find_map(|pair| match pair {
@@ -43,6 +71,7 @@ impl Table {
         let names = tables.iter().filter_map(|table| table.name.clone());
         Ok(Self {
             chunks,
+            sums,
             names: names.collect(),
             size: Bytes(meta.trailer.sector_count.saturating_mul(SECTOR)),
         })
@@ -51,6 +80,20 @@ impl Table {
     /// All chunks, in order.
     pub(crate) fn chunks(&self) -> &[Chunk] {
         &self.chunks
+    }
+
+    /// What each table says of its checksum.
+    pub(crate) fn sums(&self) -> &[TableSum] {
+        &self.sums
+    }
+
+    /// The checksum of the tables' checksums; `None` if one of them has no place.
+    pub(crate) fn master_sum(&self) -> Option<u32> {
+        let mut sum = Sum::default();
+        for one in &self.sums {
+            sum.add(one.bytes.as_ref()?);
+        }
+        Some(sum.end())
     }
 
     /// The chunk that covers `at`; else where the next one begins, if there is one.
@@ -89,8 +132,13 @@ impl Table {
     }
 }
 
-/// Adds the chunks of one table.
-fn add(chunks: &mut Vec<Chunk>, meta: &Meta, number: usize, bytes: &[u8]) -> Result<(), Fault> {
+/// Adds the chunks of one table; what it says of its checksum.
+fn add(
+    chunks: &mut Vec<Chunk>,
+    meta: &Meta,
+    number: usize,
+    bytes: &[u8],
+) -> Result<TableSum, Fault> {
     let found = bytes.len() as u64;
     let cut = |chunks: u32| Fault::TableCut {
         number,
@@ -120,7 +168,7 @@ fn add(chunks: &mut Vec<Chunk>, meta: &Meta, number: usize, bytes: &[u8]) -> Res
     for (chunk, bytes) in (0_u32..).zip(raw) {
         chunks.extend(Chunk::judge(&RawChunk::parse(bytes), chunk, &bounds)?);
     }
-    Ok(())
+    Ok(TableSum::of(&mish))
 }
 
 /// Where a chunk's bytes stand, for messages.

@@ -109,7 +109,7 @@ impl Meta {
     }
 
     /// A fault in a field of the trailer.
-    fn placed(&self, fault: Fault, field: &'static str) -> Error {
+    pub(crate) fn placed(&self, fault: Fault, field: &'static str) -> Error {
         let at = self.end.saturating_add(Trailer::at(field));
         Error::from(fault)
             .in_field("trailer", field)

@@ -54,12 +54,50 @@ fn every_variant_conforms() -> Result<()> {
                 ignores: true,
                 ..spec()
             },
+            DmgSpec {
+                checksums: true,
+                ignores: true,
+                mixed: true,
+                splits: vec![1, 100, 640],
+                ..spec()
+            },
         ] {
             let bytes = spec.build();
             conform(&open(&bytes)?, &spec.recipe, None);
             let report = check(&bytes)?;
             assert!(report.faults.is_empty(), "{report:?} {spec:?}");
         }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_check_holds_every_part_against_its_checksum() -> Result<()> {
+    for (ignores, mixed) in [(false, false), (true, true)] {
+        let spec = DmgSpec {
+            checksums: true,
+            ignores,
+            mixed,
+            splits: vec![640],
+            ..DmgSpec::new(recipe(), Codec::Raw)
+        };
+        let sound = spec.build();
+        assert!(check(&sound)?.faults.is_empty());
+        // A byte of the disk, which is stored as it is.
+        let mut changed = sound.clone();
+        changed[700] ^= 1;
+        let report = check(&changed)?;
+        let codes: Vec<&str> = report.faults.iter().map(|fault| fault.code()).collect();
+        assert_eq!(codes, ["dmg_data_fork_checksum", "dmg_table_checksum"]);
+        let gaps = DmgSpec { gaps: true, ..spec };
+        let report = check(&gaps.build())?;
+        assert!(report.faults.is_empty(), "{report:?}");
+        assert!(
+            report
+                .notes
+                .iter()
+                .any(|note| note.contains("is not checked"))
+        );
     }
     Ok(())
 }

@@ -5,13 +5,15 @@
 
 use std::path::{Path, PathBuf};
 
-use imgdelta_core::fs::draft_kind;
-use unicode_normalization::UnicodeNormalization;
+use crate::{
+    listing::{Listings, NotListed, folded_parts},
+    policy::Candidate,
+};
 
-use crate::{beneath, policy::Candidate, search::MOST_ENTRIES};
-
-/// The most folders that are listed for one name.
+/// The most folders that are looked into for one name.
 const MOST_FOLDERS: usize = 64;
+/// The most names that are looked at for one.
+const MOST_ALIKE: usize = 64;
 
 /// A file with a name like the recorded one.
 #[derive(Debug)]
@@ -34,11 +36,17 @@ impl Alike {
     }
 }
 
-/// The files whose names are like those of `candidates` and not the same, in that order, each once.
-pub(crate) fn alike(candidates: &[Candidate]) -> Vec<Alike> {
+/// The files whose names are like those of `candidates` and not the same, in that order, each once; and why others may be left out.
+pub(crate) fn alike(
+    candidates: &[Candidate],
+    listings: &mut Listings,
+) -> (Vec<Alike>, Vec<NotListed>) {
     let mut all: Vec<Alike> = Vec::new();
+    let mut left_out = Vec::new();
     for candidate in candidates {
-        for inside in inside(&candidate.root, &candidate.inside) {
+        let (found, not_listed) = inside(&candidate.root, &candidate.inside, listings);
+        left_out.extend(not_listed);
+        for inside in found {
             let path = match candidate.root.as_path() {
                 here if here == Path::new(".") => inside.clone(),
                 folder => folder.join(&inside),
@@ -57,54 +65,68 @@ pub(crate) fn alike(candidates: &[Candidate]) -> Vec<Alike> {
             }
         }
     }
-    all
+    (all, left_out)
 }
 
-/// The paths below `root` that are like `inside`, in order of name.
-fn inside(root: &Path, inside: &Path) -> Vec<PathBuf> {
+/// The paths below `root` that are like `inside`, in order of name; and what was not looked at.
+fn inside(
+    root: &Path,
+    inside: &Path,
+    listings: &mut Listings,
+) -> (Vec<PathBuf>, Option<NotListed>) {
     let Some(text) = inside.to_str() else {
-        return Vec::new();
+        return (Vec::new(), None);
     };
     let mut walk = Walk {
         root,
+        listings,
         found: Vec::new(),
         folders: 0,
     };
     let parts = folded_parts(text);
-    walk.enter(Path::new(""), &parts);
-    walk.found
+    let done = walk.enter(Path::new(""), &parts);
+    (walk.found, done.err())
 }
 
 /// A walk below a folder.
 struct Walk<'a> {
     root: &'a Path,
+    listings: &'a mut Listings,
     found: Vec<PathBuf>,
-    /// How many folders were listed.
+    /// How many folders were looked into.
     folders: usize,
 }
 
 impl Walk<'_> {
     /// Looks in the folder `at` for what is called like `parts`.
-    fn enter(&mut self, at: &Path, parts: &[String]) {
+    fn enter(&mut self, at: &Path, parts: &[String]) -> Result<(), NotListed> {
+        let Some(first) = parts.first() else {
+            return Ok(());
+        };
         if self.folders >= MOST_FOLDERS {
-            return;
+            return Err(NotListed::TooManyFolders {
+                folder: self.root.to_owned(),
+                most: MOST_FOLDERS,
+            });
         }
         self.folders += 1;
-        let mut names = beneath::names(self.root, at, MOST_ENTRIES);
-        // What is not finished is nobody's; and the order in which a host lists names is no order.
-        names.retain(|name| draft_kind(name).is_none());
-        names.sort();
-        for name in names {
+        for name in self.listings.beginning(self.root, at, first)? {
             let Some(rest) = name.to_str().and_then(|name| behind(parts, name)) else {
                 continue;
             };
             let path = at.join(&name);
-            if rest.is_empty() {
+            if !rest.is_empty() {
+                self.enter(&path, rest)?;
+            } else if self.found.len() < MOST_ALIKE {
                 self.found.push(path);
             } else {
-                self.enter(&path, rest);
+                return Err(NotListed::TooManyAlike {
+                    folder: self.root.to_owned(),
+                    most: MOST_ALIKE,
+                });
             }
         }
+        Ok(())
     }
 }
 
@@ -113,37 +135,11 @@ fn behind<'a>(parts: &'a [String], name: &str) -> Option<&'a [String]> {
     parts.strip_prefix(folded_parts(name).as_slice())
 }
 
-/// The parts of a path, each in the one spelling of all that are alike.
-fn folded_parts(path: &str) -> Vec<String> {
-    let parts = path.split(['/', '\\']).filter(|part| !part.is_empty());
-    parts
-        .map(|part| part.nfd().flat_map(char::to_lowercase).nfc().collect())
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
 
     use super::*;
-
-    #[test]
-    fn names_are_alike_in_any_case_composed_or_not_and_with_backslashes() {
-        for (one, other) in [
-            ("disk-flat.vmdk", "Disk-Flat.VMDK"),
-            ("\u{dc}bung.vhd", "u\u{308}BUNG.vhd"),
-            ("gold\\en.vhd", "Gold/En.vhd"),
-        ] {
-            assert_eq!(folded_parts(one), folded_parts(other), "{one}");
-        }
-        for (one, other) in [
-            ("a.vhd", "a .vhd"),
-            ("u.vhd", "\u{fc}.vhd"),
-            ("ss", "\u{df}"),
-        ] {
-            assert_ne!(folded_parts(one), folded_parts(other), "{one}");
-        }
-    }
 
     #[test]
     fn what_is_alike_is_found_in_folders_below_and_nowhere_else() -> std::io::Result<()> {
@@ -161,7 +157,9 @@ mod tests {
             fs::write(path, "")?;
         }
         std::os::unix::fs::symlink("../sub", root.join("SUB"))?;
-        let found = inside(&root, Path::new("sub/base.vhd"));
+        let look = |root| inside(root, Path::new("sub/base.vhd"), &mut Listings::default());
+        let (found, left_out) = look(&root);
+        assert!(left_out.is_none(), "{left_out:?}");
         let names = ["Sub/Base.VHD", "sub/BASE.vhd", "sub\\base.vhd"];
         assert_eq!(found, names.map(PathBuf::from));
         Ok(())

@@ -134,36 +134,41 @@ fn real_inside(root: &Path, inside: &Path) -> Result<PathBuf, Miss> {
 
 /// The first `most` names in the folder `inside` below `root`, or in `root` itself where that is empty, in no order; nothing, if there is no such
 /// folder there. A link may stand on the way as long as it leads to a place below `root`.
-pub(crate) fn names(root: &Path, inside: &Path, most: usize) -> Vec<OsString> {
-    let Some(folder) = open_folder(root, inside) else {
-        return Vec::new();
+///
+/// # Errors
+/// If the host cannot list it.
+pub(crate) fn names(root: &Path, inside: &Path, most: usize) -> io::Result<Vec<OsString>> {
+    let folder = match open_folder(root, inside) {
+        Ok(folder) => folder,
+        Err(Miss::Host(cause)) => return Err(cause),
+        Err(Miss::NotThere(_) | Miss::Refused(_)) => return Ok(Vec::new()),
     };
-    let entries = Dir::new(folder).into_iter().flatten();
-    let names = entries.map_while(|entry| entry.ok());
-    let names = names.map(|entry| OsStr::from_bytes(entry.file_name().to_bytes()).to_owned());
-    names
-        .filter(|name| name != "." && name != "..")
-        .take(most)
-        .collect()
+    let names = Dir::new(folder)?.map(|entry| {
+        let entry = entry?;
+        Ok(OsStr::from_bytes(entry.file_name().to_bytes()).to_owned())
+    });
+    let is_entry =
+        |name: &io::Result<OsString>| !matches!(name, Ok(name) if name == "." || name == "..");
+    names.filter(is_entry).take(most).collect()
 }
 
 /// Opens a folder below `root`, or `root` itself.
-fn open_folder(root: &Path, inside: &Path) -> Option<OwnedFd> {
+fn open_folder(root: &Path, inside: &Path) -> Result<OwnedFd, Miss> {
     const FOLDER: OFlags = OFlags::RDONLY
         .union(OFlags::DIRECTORY)
         .union(OFlags::CLOEXEC);
-    let own = openat(CWD, root, FOLDER, Mode::empty()).ok()?;
+    let own = openat(CWD, root, FOLDER, Mode::empty()).map_err(miss)?;
     if inside.as_os_str().is_empty() {
-        return Some(own);
+        return Ok(own);
     }
     match walk(&own, inside, FOLDER) {
-        Ok(folder) => Some(folder),
-        Err(Errno::XDEV) => walk(&own, &real_inside(root, inside).ok()?, FOLDER).ok(),
+        Ok(folder) => Ok(folder),
+        Err(Errno::XDEV) => walk(&own, &real_inside(root, inside)?, FOLDER).map_err(miss),
         Err(Errno::NOSYS | Errno::PERM | Errno::INVAL) => {
-            let inside = real_inside(root, inside).ok()?;
-            openat(&own, &inside, FOLDER | OFlags::NOFOLLOW, Mode::empty()).ok()
+            let inside = real_inside(root, inside)?;
+            openat(&own, &inside, FOLDER | OFlags::NOFOLLOW, Mode::empty()).map_err(miss)
         }
-        Err(_) => None,
+        Err(errno) => Err(miss(errno)),
     }
 }
 

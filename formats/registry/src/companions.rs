@@ -5,7 +5,7 @@
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use imgdelta_core::{
@@ -15,6 +15,7 @@ use imgdelta_core::{
 use crate::{
     alike::alike,
     beneath::{self, Miss},
+    listing::{Listings, NotListed},
     policy::{Candidate, Places, Policy, Refused},
 };
 
@@ -27,8 +28,47 @@ pub(crate) struct Beside<'a> {
     own: Option<FileVersion>,
     /// What may be opened.
     policy: &'a Policy,
-    /// How files were found that are not where the image says.
-    notes: Mutex<Vec<String>>,
+    /// What is known of the folders, and how files were found that are not where the image says.
+    seen: Mutex<Seen>,
+}
+
+/// What opening one file after the other has shown.
+#[derive(Debug, Default)]
+struct Seen {
+    listings: Listings,
+    /// Found under names written in other letters.
+    in_other_letters: Tally,
+    /// Found by their names alone, in another folder than is recorded.
+    by_name: Tally,
+}
+
+/// Files that have one thing in common: thousands are told as one.
+#[derive(Debug, Default)]
+struct Tally {
+    count: u64,
+    /// What is to be said of the first.
+    first: String,
+}
+
+impl Tally {
+    fn add(&mut self, note: impl FnOnce() -> String) {
+        if self.count == 0 {
+            self.first = note();
+        }
+        self.count += 1;
+    }
+
+    /// What the user should know. `how` they were found is said where they are several.
+    fn note(self, how: &str) -> Option<String> {
+        match self.count {
+            0 => None,
+            1 => Some(self.first),
+            count => Some(format!(
+                "{count} files were found {how}; the first: {}",
+                self.first
+            )),
+        }
+    }
 }
 
 /// Why the places that were looked at had no file.
@@ -37,6 +77,8 @@ struct Passed {
     looked: Vec<(PathBuf, io::Error)>,
     refused: Vec<Refused>,
     failure: Option<Error>,
+    /// Folders in which names in other letters were not looked for.
+    not_listed: Vec<NotListed>,
 }
 
 impl Passed {
@@ -69,20 +111,53 @@ impl<'a> Beside<'a> {
             image: path.to_owned(),
             own: source.stamp().map_err(|error| error.in_file(path))?,
             policy,
-            notes: Mutex::default(),
+            seen: Mutex::default(),
         })
     }
 
     /// What the user should know of how the files were found.
     pub(crate) fn into_notes(self) -> Vec<String> {
-        self.notes
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner)
+        let seen = self.seen.into_inner();
+        let seen = seen.unwrap_or_else(PoisonError::into_inner);
+        let letters = seen.in_other_letters;
+        let letters = letters.note("under names written in other letters");
+        let by_name = seen.by_name.note("by their names alone");
+        letters.into_iter().chain(by_name).collect()
     }
 
-    fn note(&self, note: String) {
-        let notes = self.notes.lock();
-        notes.unwrap_or_else(PoisonError::into_inner).push(note);
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The one file whose name is like the recorded one, if there is one.
+    fn open_alike(
+        &self,
+        name: &str,
+        places: &[Candidate],
+        passed: &mut Passed,
+    ) -> Result<Option<FileSource>> {
+        let (others, not_listed) = alike(places, &mut self.seen().listings);
+        let mut found: Vec<(FileSource, String)> = Vec::new();
+        for one in others {
+            let file = passed.open(&one.candidate)?;
+            let is_new = |file: &FileSource| found.iter().all(|known| !is_same(&known.0, file));
+            if let Some(file) = file.filter(is_new) {
+                found.push((file, one.note(&self.image)));
+            }
+        }
+        if found.len() > 1 {
+            let files = found.into_iter().map(|(file, _)| file);
+            return Err(self.ambiguous(name, files.collect()));
+        }
+        // The one that was found may have another beside it.
+        if let Some(limit) = not_listed.iter().find(|one| one.is_limit()) {
+            return Err(self.not_all_looked_at(name, limit));
+        }
+        passed.not_listed = not_listed;
+        Ok(found.pop().map(|(file, note)| {
+            self.seen().in_other_letters.add(|| note);
+            file
+        }))
     }
 
     /// It is there and may be opened. It must not be the image itself: its tables would be guest data.
@@ -121,34 +196,17 @@ impl Companions for Beside<'_> {
         for place in &places.candidates {
             if let Some(file) = passed.open(place)? {
                 if place.by_name {
-                    self.note(format!(
-                        "'{}' was found by its name alone as {}",
-                        name.escape_debug(),
-                        place.path.display()
-                    ));
+                    self.seen().by_name.add(|| {
+                        let (name, path) = (name.escape_debug(), place.path.display());
+                        format!("'{name}' was found by its name alone as {path}")
+                    });
                 }
                 return self.accept(file, name);
             }
         }
-        let mut found: Vec<(FileSource, String)> = Vec::new();
-        for one in alike(&places.candidates) {
-            let file = passed.open(&one.candidate)?;
-            let is_new = |file: &FileSource| found.iter().all(|known| !is_same(&known.0, file));
-            if let Some(file) = file.filter(is_new) {
-                found.push((file, one.note(&self.image)));
-            }
-        }
-        match found.pop() {
+        match self.open_alike(name, &places.candidates, &mut passed)? {
+            Some(file) => self.accept(file, name),
             None => Err(self.not_found(name, passed)),
-            Some((file, note)) if found.is_empty() => {
-                self.note(note);
-                self.accept(file, name)
-            }
-            Some(last) => {
-                found.push(last);
-                let files = found.into_iter().map(|(file, _)| file);
-                Err(self.ambiguous(name, files.collect()))
-            }
         }
     }
 }
@@ -179,12 +237,27 @@ impl Beside<'_> {
             .in_file(&self.image)
     }
 
+    /// The error when no file has exactly its name, and there are too many names to look at the others.
+    fn not_all_looked_at(&self, name: &str, limit: &NotListed) -> Error {
+        let name = name.escape_debug();
+        Error::new(
+            Kind::Unsupported,
+            format!("no file is called exactly as its file '{name}', and {limit}"),
+        )
+        .with_code("folder_too_large")
+        .in_file(&self.image)
+        .with_hint(format!(
+            "call the file '{name}', in these letters, or put the image and its files into a folder of their own"
+        ))
+    }
+
     /// The error when no place had it.
     fn not_found(&self, name: &str, passed: Passed) -> Error {
         let Passed {
             looked,
             refused,
             failure,
+            not_listed,
         } = passed;
         let is_unsafe = refused.iter().any(|one| one.reason.is_unsafe());
         let (kind, code, verdict) = match failure {
@@ -204,6 +277,9 @@ impl Beside<'_> {
         }
         for (path, cause) in looked {
             error = error.with_detail(format!("looked for {}: {cause}", path.display()));
+        }
+        for one in not_listed {
+            error = error.with_detail(one.to_string());
         }
         error
     }

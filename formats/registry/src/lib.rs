@@ -16,7 +16,7 @@
 //! [`child_rule`](fn@child_rule) and [`check_child`] say what a format demands of a child's base. Each format but raw is a feature.
 //!
 //! Inside, `hint` reads recorded paths, `beneath` opens them without leaving a folder, `alike` finds those whose names Windows or macOS write in
-//! other letters, `parent` chooses among them, `search` finds more by identity, `companions` does the same for a format's other files, `folder`
+//! other letters among what `listing` has read of their folders, `parent` chooses among them, `search` finds more by identity, `companions` does the same for a format's other files, `folder`
 //! knows folders that are images, `named` has every error say its file, and `foreign` knows what nobody here can read.
 
 mod alike;
@@ -30,6 +30,7 @@ mod foreign;
 mod hint;
 pub mod layer;
 pub mod link;
+mod listing;
 mod named;
 pub mod open;
 mod package_output;
@@ -57,7 +58,7 @@ pub use open::{
     repair_image,
 };
 pub use package_output::{NewPackage, PackageSpec, check_output, is_package, package_file};
-pub use policy::{Candidate, Policy, Reason, Refused, candidates};
+pub use policy::{Candidate, ParentOption, Policy, Reason, Refused, candidates};
 pub use probe::{is_raw_name, probe, refuse_packed};
 pub use references::references;
 pub use unpack::{PackedDisk, Unpack};

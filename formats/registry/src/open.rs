@@ -11,6 +11,7 @@ use imgdelta_core::{
 use crate::{
     DRIVERS,
     layer::{Layer, OpenSpec, Opened, Packed},
+    listing::Listings,
     parent::Finder,
     probe::Formats,
     unpack::Bare,
@@ -116,6 +117,7 @@ impl Formats {
     /// As [`open_chain`].
     pub(crate) fn open_chain(self, spec: &OpenSpec) -> Result<Vec<Opened>> {
         let mut chain = vec![self.open_image(spec)?];
+        let mut listings = Listings::default();
         while let Some(child) = chain.last()
             && let Some(link) = child.image.parent()
         {
@@ -127,7 +129,7 @@ impl Formats {
                 .with_code("chain_depth")
                 .in_file(&spec.path));
             }
-            let parent = Finder::new(self, spec, &chain, child, link).find()?;
+            let parent = Finder::new(self, spec, &chain, child, link, &mut listings).find()?;
             chain.push(parent);
         }
         match spec.policy.parent.get(chain.len().saturating_sub(1)) {

@@ -17,6 +17,7 @@ use crate::{
     alike::alike,
     beneath::{self, Miss},
     layer::{Layer, OpenSpec, Opened, Packed},
+    listing::{Listings, NotListed},
     policy::{Candidate, Refused},
     probe::Formats,
     search::{self, Searched},
@@ -37,6 +38,8 @@ pub(crate) struct Finder<'a> {
     child: &'a Opened,
     /// What it says of its parent.
     link: &'a ParentLink,
+    /// The folders that were read for the chain.
+    listings: &'a mut Listings,
     /// Candidates that were passed over, and why.
     passed: Passed,
 }
@@ -58,6 +61,8 @@ struct Passed {
     looked: Vec<(PathBuf, io::Error)>,
     /// Folders in which no image is the parent.
     searched: Vec<Searched>,
+    /// Folders in which names in other letters were not looked for.
+    not_listed: Vec<NotListed>,
 }
 
 /// How a candidate came to be one.
@@ -77,6 +82,7 @@ impl<'a> Finder<'a> {
         chain: &'a [Opened],
         child: &'a Opened,
         link: &'a ParentLink,
+        listings: &'a mut Listings,
     ) -> Self {
         Self {
             formats,
@@ -84,6 +90,7 @@ impl<'a> Finder<'a> {
             chain,
             child,
             link,
+            listings,
             passed: Passed::default(),
         }
     }
@@ -121,12 +128,20 @@ impl<'a> Finder<'a> {
             }
         }
         let mut fitting: Vec<Opened> = Vec::new();
-        for one in alike(&candidates) {
+        let (others, not_listed) = alike(&candidates, self.listings);
+        for one in others {
             if let Some(mut parent) = self.look(&one.candidate)? {
                 parent.notes.push(one.note(&self.child.path));
                 push_new(&mut fitting, parent);
             }
         }
+        // Where no identity proves the one that was found, there may be another.
+        let is_proven = self.link.identities.iter().any(|one| !one.is_null());
+        let limit = not_listed.iter().find(|one| one.is_limit());
+        if let Some(limit) = limit.filter(|_| !is_proven && !fitting.is_empty()) {
+            return Err(self.not_all_looked_at(&limit.to_string()));
+        }
+        self.passed.not_listed = not_listed;
         self.only(fitting)
     }
 

@@ -22,6 +22,23 @@ pub struct Policy {
     pub backing_format: Option<Format>,
     /// `--accept-parent-id`: a parent is taken also if its identity is not the one that the child records, with a note.
     pub accept_parent_id: bool,
+    /// How the user says what stands in `parent`: for hints.
+    pub parent_option: ParentOption,
+}
+
+/// The option of a command that names a parent of the image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParentOption {
+    /// It is called so: `--parent`, `--other-parent`.
+    Named(&'static str),
+    /// There is none: the command takes only images that open by themselves.
+    None,
+}
+
+impl Default for ParentOption {
+    fn default() -> Self {
+        Self::Named("--parent")
+    }
 }
 
 /// A place where a named file may be looked for.

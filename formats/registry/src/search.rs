@@ -15,27 +15,29 @@ use imgdelta_core::{Claim, Driver, FileSource, Peek, Source, fs::draft_kind};
 
 use crate::{
     beneath,
+    listing::NotListed,
     policy::{Policy, folder_of},
     probe::Formats,
 };
 
-/// The most entries of one folder that are looked at.
-pub(crate) const MOST_ENTRIES: usize = 10_000;
+/// The most names in one folder: a file of each is opened.
+const MOST_ENTRIES: usize = 100_000;
 
 /// A folder that was looked through.
 #[derive(Debug)]
 pub(crate) struct Searched {
     /// As the user calls it.
     pub(crate) folder: PathBuf,
-    /// Why it could not be listed, or how many images stand there.
-    pub(crate) images: io::Result<usize>,
+    /// Why it was not looked through, or how many images stand there.
+    pub(crate) images: Result<usize, NotListed>,
 }
 
 impl fmt::Display for Searched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let folder = self.folder.display();
         match &self.images {
-            Err(cause) => write!(f, "looked through {folder}: {cause}"),
+            Err(NotListed::Host { cause, .. }) => write!(f, "looked through {folder}: {cause}"),
+            Err(limit) => write!(f, "{limit}"),
             Ok(0) => write!(f, "looked through {folder}: no image is there"),
             Ok(1) => write!(f, "looked through {folder}: the one image there is another"),
             Ok(count) => write!(
@@ -87,11 +89,23 @@ pub(crate) fn images(
 }
 
 /// The names in `folder`, sorted: the order in which a host lists them is no order.
-fn names(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut names = fs::read_dir(folder)?
-        .take(MOST_ENTRIES)
-        .map(|entry| Ok(PathBuf::from(entry?.file_name())))
-        .collect::<io::Result<Vec<_>>>()?;
+fn names(folder: &Path) -> Result<Vec<PathBuf>, NotListed> {
+    let read = || {
+        fs::read_dir(folder)?
+            .take(MOST_ENTRIES.saturating_add(1))
+            .map(|entry| Ok(PathBuf::from(entry?.file_name())))
+            .collect::<io::Result<Vec<_>>>()
+    };
+    let mut names = read().map_err(|cause| NotListed::Host {
+        folder: folder.to_owned(),
+        cause,
+    })?;
+    if names.len() > MOST_ENTRIES {
+        return Err(NotListed::TooMany {
+            folder: folder.to_owned(),
+            most: MOST_ENTRIES,
+        });
+    }
     // What is not finished is nobody's parent.
     names.retain(|name| draft_kind(name.as_os_str()).is_none());
     names.sort();

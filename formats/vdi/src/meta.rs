@@ -1,7 +1,7 @@
 //! What a VDI's header says, judged: versions 0.2 and 1.1 in the same terms. The map is looked at in `table`.
 
 use imgdelta_core::{
-    Bytes, Error, FileOffset, Format, ParentLink, References, Result, SECTOR, Source, read_array,
+    Bytes, Error, FileOffset, ParentLink, References, Result, SECTOR, Source, read_array,
 };
 
 use crate::{
@@ -83,7 +83,7 @@ impl Meta {
             identity::both(uuid_linkage, uuid_parent_modify)
         };
         Some(ParentLink {
-            format: Some(Format::Vdi),
+            format: None,
             hints: Vec::new(),
             identities: vec![identity],
             or_raw: false,

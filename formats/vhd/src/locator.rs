@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use imgdelta_core::{
-    Bytes, Error, FileOffset, Format, Hint, HintKind, ParentLink, Result, SECTOR, Source, read_vec,
+    Bytes, Error, FileOffset, Hint, HintKind, ParentLink, Result, SECTOR, Source, read_vec,
 };
 
 use crate::{
@@ -118,7 +118,7 @@ pub(crate) fn read_link(
             .at(header_at.saturating_add(Bytes(DynamicHeader::at("parent_unique_id")))));
     }
     Ok(ParentLink {
-        format: has_id.then_some(Format::Vhd),
+        format: None,
         hints,
         identities: vec![identity::identity(header.parent_unique_id)],
         // blktap writes no id over a raw file; qemu has long written images whose own id is null, which have children too.

@@ -1,8 +1,7 @@
 //! The parent locator: how a child says who its parent is. Whether a path may be followed is decided by the reference policy, never here.
 
 use imgdelta_core::{
-    Bytes, Error, FileOffset, Format, Hint, HintKind, ParentLink, Result, Wire,
-    byteorder::LittleEndian,
+    Bytes, Error, FileOffset, Hint, HintKind, ParentLink, Result, Wire, byteorder::LittleEndian,
 };
 
 use crate::{
@@ -121,7 +120,7 @@ impl Locator {
             })
         };
         Ok(ParentLink {
-            format: Some(Format::Vhdx),
+            format: None,
             hints: PATHS.into_iter().filter_map(hint).collect(),
             identities: identities.into_iter().map(identity::identity).collect(),
             or_raw: false,

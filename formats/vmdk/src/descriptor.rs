@@ -32,6 +32,8 @@ pub(crate) use title::{is_descriptor, unmarked};
 pub(crate) const LONGEST: Bytes = Bytes::mib(10);
 /// The longest line of it. Wrapped keys take some thousand bytes.
 const LONGEST_LINE: usize = 64 << 10;
+/// The most lines: some 40 bytes of memory each, however short they are.
+const MOST_LINES: usize = 1 << 18;
 /// How much shorter a text gets by its CID: from 8 digits to 1.
 const SHORTER: usize = 7;
 
@@ -64,6 +66,11 @@ impl Descriptor {
             return Err(Fault::TextBehindNul {
                 at: text.len().saturating_add(at),
             });
+        }
+        let found = text.iter().filter(|byte| **byte == b'\n').count();
+        if found > MOST_LINES {
+            let most = MOST_LINES;
+            return Err(Fault::TooManyLines { found, most });
         }
         let lines = text.split_inclusive(|byte| *byte == b'\n').map(|line| {
             let ends = ["\r\n", "\n"];

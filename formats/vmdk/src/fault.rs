@@ -291,6 +291,12 @@ pub(crate) enum Fault {
     /// A stream that just stops.
     #[error("the stream has no end marker behind its footer")]
     NoEnd,
+    /// More lines than a descriptor of 64 TiB has.
+    #[error("the descriptor has {found} lines, at most {most} are read")]
+    TooManyLines { found: usize, most: usize },
+    /// A sparse extent for two parts of the disk.
+    #[error("two lines name the sparse extent '{name}', which is one part of the disk")]
+    ExtentTwice { name: String },
 }
 
 impl imgdelta_core::Fault for Fault {
@@ -313,6 +319,7 @@ impl imgdelta_core::Fault for Fault {
             | Self::Journal { .. }
             | Self::DescriptorTooLong { .. }
             | Self::LineTooLong { .. }
+            | Self::TooManyLines { .. }
             | Self::GrainTooLarge { .. }
             | Self::TooManyExtents { .. }
             | Self::DiskTooLarge { .. }

@@ -23,12 +23,10 @@ pub(crate) fn judge(descriptor: &Descriptor, trusts_filters: bool) -> Result<Vec
             return Err(Fault::Encrypted { key: name });
         }
     }
-    if descriptor.header("isNativeSnapshot").is_some_and(says_yes) {
+    if values(descriptor, "isNativeSnapshot").any(says_yes) {
         return Err(Fault::NativeSnapshot);
     }
-    if descriptor
-        .ddb("objectParentUri")
-        .is_some_and(|uri| !uri.is_empty())
+    if values(descriptor, "ddb.objectParentUri").any(|uri| !uri.is_empty())
         && link::parent(descriptor)?.is_none()
     {
         return Err(Fault::ObjectParent);
@@ -36,11 +34,19 @@ pub(crate) fn judge(descriptor: &Descriptor, trusts_filters: bool) -> Result<Vec
     filters(descriptor, trusts_filters)
 }
 
+/// All values of a key: who writes it twice may mean either.
+fn values<'a>(descriptor: &'a Descriptor, key: &'static str) -> impl Iterator<Item = &'a [u8]> {
+    let is_it = move |(found, _): &(&[u8], &[u8])| found.eq_ignore_ascii_case(key.as_bytes());
+    descriptor.pairs().filter(is_it).map(|(_, value)| value)
+}
+
 fn filters(descriptor: &Descriptor, trusts_filters: bool) -> Result<Vec<String>, Fault> {
-    let value = descriptor.header(FILTERS).unwrap_or_default();
-    let value = value.escape_ascii().to_string();
+    let all: Vec<String> = values(descriptor, FILTERS)
+        .map(|value| value.escape_ascii().to_string())
+        .collect();
+    let names = all.iter().flat_map(|value| value.split([',', ';', ' ']));
     let mut notes = Vec::new();
-    for name in value.split([',', ';', ' ']).filter(|name| !name.is_empty()) {
+    for name in names.filter(|name| !name.is_empty()) {
         let plain = name.to_ascii_lowercase();
         if plain.contains(CRYPT) {
             let key = FILTERS.into();
@@ -92,6 +98,10 @@ mod tests {
                 "encryption.keySafe",
             ),
             ("ddb.encryption.data = \"x\"", "ddb.encryption.data"),
+            (
+                "encryptionKeys=\"a quote that does not end",
+                "encryptionKeys",
+            ),
             ("ddb.iofilters = \"vmwarevmcrypt\"", "ddb.iofilters"),
             (
                 "ddb.iofilters = \"vmwarelwd, VMW_vmwarevmcrypt_1.0.0\"",
@@ -124,6 +134,9 @@ mod tests {
         let found = "acmecache".into();
         assert_eq!(of(line, false), Err(Fault::Filter { found }));
         assert_eq!(of(line, true).map(|notes| notes.len()), Ok(1));
+        let twice = format!("ddb.iofilters = \"\"\n{line}");
+        let found = "acmecache".into();
+        assert_eq!(of(&twice, false), Err(Fault::Filter { found }));
     }
 
     #[test]
@@ -133,6 +146,8 @@ mod tests {
             assert_eq!(of(&line, false), Err(Fault::NativeSnapshot));
         }
         assert!(of("isNativeSnapshot=\"no\"", false).is_ok());
+        let twice = "isNativeSnapshot=\"no\"\nisNativeSnapshot=\"yes\"";
+        assert_eq!(of(twice, false), Err(Fault::NativeSnapshot));
         let object = "ddb.objectParentUri = \"vsan://52e8\"";
         assert_eq!(of(object, false), Err(Fault::ObjectParent));
     }

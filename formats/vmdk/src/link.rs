@@ -1,6 +1,6 @@
 //! How a VMDK is called and how it calls its parent: VMware's CID and path, VirtualBox's UUIDs beside them.
 
-use imgdelta_core::{Format, Hint, HintKind, Identity, ParentLink, Result};
+use imgdelta_core::{Hint, HintKind, Identity, ParentLink, Result};
 use uuid::Uuid;
 
 use crate::{descriptor::Descriptor, fault::Fault};
@@ -67,7 +67,7 @@ pub(crate) fn parent(descriptor: &Descriptor) -> Result<Option<ParentLink>, Faul
         }
     };
     Ok(Some(ParentLink {
-        format: Some(Format::Vmdk),
+        format: None,
         hints: hint.map(hint_of).into_iter().collect(),
         identities: vec![identity],
         or_raw: false,

@@ -123,10 +123,15 @@ fn each_shared(
     while first < sectors {
         let end = first.saturating_add(PASS).min(sectors);
         let mut starts = Starts::of(first..end, step);
+        // A file may have holes of exabytes.
+        let mut next = sectors;
         walk(&mut |grain, cell| {
             let Cell::At(sector) = cell else {
                 return Ok(());
             };
+            if sector >= end {
+                next = next.min(sector);
+            }
             let is_new = starts.insert(sector);
             if !(first..end).contains(&sector) {
                 return Ok(());
@@ -139,7 +144,7 @@ fn each_shared(
             }
             Ok(())
         })?;
-        first = end;
+        first = next.max(end);
     }
     Ok(counted)
 }

@@ -129,6 +129,29 @@ fn one_that_lost_grains_does_not_stand_in_for_one_that_is_damaged_elsewhere() ->
 }
 
 #[test]
+fn directories_that_name_tables_again_in_other_places_disagree() -> Result<()> {
+    let recipe = Recipe::of(4 * 512 * GRAIN, [(0, GRAIN, Fill::Pattern(5))]);
+    let mut files = VmdkSpec::new(recipe, Layout::Sparse).build();
+    let bytes = &mut files[0].1;
+    let number = |bytes: &[u8], at: usize| {
+        u64::from_le_bytes(bytes[at..at + 8].try_into().expect("8 bytes")) as usize
+    };
+    let (redundant, primary) = (number(bytes, 48) * 512, number(bytes, 56) * 512);
+    // One says that the third table is the first one again, the other one says so of the fourth.
+    for (directory, order) in [(primary, [0, 1, 0, 1]), (redundant, [0, 1, 1, 0])] {
+        let entries = bytes[directory..directory + 16].to_vec();
+        for (number, from) in order.into_iter().enumerate() {
+            let at = directory + 4 * number;
+            bytes[at..at + 4].copy_from_slice(&entries[4 * from..4 * from + 4]);
+        }
+    }
+    let error = open(&files).expect_err("both may be right");
+    assert_eq!(error.code(), "vmdk_copies_disagree");
+    assert!(open_with(&files, &["tables=primary"]).is_ok());
+    Ok(())
+}
+
+#[test]
 fn the_copies_of_a_qemu_stream_are_held_against_each_other_too() -> Result<()> {
     let files = VmdkSpec::new(recipe(), Layout::Stream(Stream::Qemu)).build();
     for table in [PRIMARY, REDUNDANT] {

@@ -71,6 +71,8 @@ fn more() -> Vec<Files> {
         // A text that is none, and an extent that the descriptor in its own file does not name alone.
         vec![("disk.vmdk".into(), b"version=1\nname=disk\n".to_vec())],
         many_files(),
+        text("# The Disk Data Base", &"\n".repeat(300_000)),
+        twice(),
         sparse("# The Disk Data Base", "RW 1 ZERO           "),
         // A child of nothing, with a hint.
         text(
@@ -78,6 +80,22 @@ fn more() -> Vec<Files> {
             "parentCID=ffffffff\nparentFileNameHint=\"x\"",
         ),
     ]
+}
+
+/// An extent that two lines name.
+fn twice() -> Files {
+    let mut files = VmdkSpec::new(
+        Recipe::scatter(1 << 20, 64 << 10, 2),
+        Layout::SplitSparse(1 << 20),
+    )
+    .build();
+    let text = String::from_utf8_lossy(&files[0].1).into_owned();
+    let lines = text.lines().map(|line| match line.starts_with("RW ") {
+        true => format!("{line}\n{line}\n"),
+        false => format!("{line}\n"),
+    });
+    files[0].1 = lines.collect::<String>().into_bytes();
+    files
 }
 
 /// One file more than a place can name.

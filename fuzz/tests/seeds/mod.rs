@@ -58,6 +58,7 @@ pub(crate) fn seeds(target: &str) -> Vec<Vec<u8>> {
         "ovf" => vec![member(".ovf")],
         "digests" => vec![member(".mf")],
         "talk" => vec![talk()],
+        "recorded_path" => recorded_paths(),
         "gpt" => gpt(),
         "manifest" => vec![include_bytes!("manifest.json").to_vec()],
         _ => (0..24_u64)
@@ -115,6 +116,37 @@ fn member(end: &str) -> Vec<u8> {
     let member = member.expect("it is there");
     let source = archive.open(member).expect("it stands in it");
     read_vec(&*source, FileOffset(0), member.len).expect("it stands in it")
+}
+
+/// Paths of all systems, each meant in every way, behind how it is meant.
+fn recorded_paths() -> Vec<Vec<u8>> {
+    const PATHS: [&str; 20] = [
+        "base.vhd",
+        "./a//b/../base.raw",
+        "../../golden/base.vhdx",
+        "/vms/golden/base.qcow2",
+        "/etc/passwd",
+        "C:\\vms\\base.vhd",
+        "d:/vms/base.vhd",
+        ".\\sub\\base.vhd",
+        "..\\..\\base.vhd",
+        "\\\\server\\share\\base.vhd",
+        "\\\\?\\Volume{26a21bda-a627-11d7-9931-806e6f6e6963}\\base.vhd",
+        "\\\\.\\PhysicalDrive0",
+        "file:///vms/golden/b%20c.vhd",
+        "file://localhost/Volumes/base.vhd",
+        "file://./%2e%2e/base.vhd",
+        "file:base.raw",
+        "json:{\"driver\":\"file\"}",
+        "nbd://host:10809/disk",
+        "full-2026-11-29T10:00:00.vhd",
+        "\u{dc}bung/..",
+    ];
+    let meant = |path: &str| {
+        let kinds = [0, 1, 2, 3, 4, 0x81];
+        kinds.map(|kind: u8| [&[kind], path.as_bytes()].concat())
+    };
+    PATHS.into_iter().flat_map(meant).collect()
 }
 
 /// Disks with partitions, behind how much their size changes.

@@ -145,6 +145,7 @@ impl Deploy {
     pub fn plan(&self) -> Plan {
         let plan = Plan::new(&self.repository, &self.images)
             .rules(self.rules)
+            .store(self.store)
             .programs(self.programs.clone());
         self.sites.iter().cloned().fold(plan, Plan::site)
     }

@@ -14,7 +14,7 @@ use super::{
     destination::{Destination, refuse_twice},
     ssh_session::Programs,
 };
-use crate::wire::SshUrl;
+use crate::{delivery::Manner, wire::SshUrl};
 
 /// What is asked about images that are to go to sites.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub struct Plan {
     media: Option<Bytes>,
     rate: Option<Bytes>,
     programs: Programs,
+    /// How sites are to keep what they receive, where that is known.
+    store: Manner,
 }
 
 impl Plan {
@@ -43,6 +45,7 @@ impl Plan {
             media: None,
             rate: None,
             programs: Programs::default(),
+            store: Manner::default(),
         }
     }
 
@@ -88,6 +91,12 @@ impl Plan {
         self
     }
 
+    /// How sites are to keep what they receive.
+    pub(super) const fn store(mut self, store: Manner) -> Self {
+        self.store = store;
+        self
+    }
+
     /// The programs of a line.
     pub(super) fn programs(mut self, programs: Programs) -> Self {
         self.programs = programs;
@@ -100,6 +109,7 @@ impl Plan {
     /// Usage, if there is no repository, it does not have one of the images, or a site is given twice; those of the first site that cannot
     /// be asked: Usage, Corrupt or Unsupported of an inventory or a repository, Peer or Host of a line; Interrupted.
     pub fn run(&self, context: &Context) -> Result<PlanReport> {
+        self.store.require_written()?;
         let lists = self.lists(context)?;
         let plan = calls::Plan::new(&self.repository, self.images.iter().cloned())
             // What is only known by its inventory is reached by a medium, and then all are.

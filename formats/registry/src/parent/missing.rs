@@ -9,7 +9,7 @@ use imgdelta_core::{Error, Identity, Kind};
 use super::{Finder, Passed, other::called};
 use crate::{
     layer::Opened,
-    policy::{Reason, Refused},
+    policy::{ParentOption, Reason, Refused},
 };
 
 /// Whether the child was made so that no link of it leads anywhere.
@@ -30,24 +30,43 @@ fn unlinked(refused: &[Refused]) -> Error {
         .fold(error, |error, one| error.with_detail(one.to_string()))
 }
 
+/// It is in none of the places that there are.
+fn missing(none_looked: bool, none_searched: bool, wanted: &str) -> Error {
+    let message = match (none_looked, none_searched) {
+        (true, true) => "does not say where its parent is".to_owned(),
+        (false, true) => "its parent is missing".to_owned(),
+        (_, false) => format!("its parent is missing: {wanted}"),
+    };
+    Error::new(Kind::Chain, message).with_code("parent_missing")
+}
+
+/// It may be there: not all was looked at.
+fn too_many_names(what: &str, limit: &str) -> Error {
+    Error::new(Kind::Unsupported, format!("{what}, and {limit}")).with_code("folder_too_large")
+}
+
 impl Finder<'_> {
     /// Why there is no parent: the most telling of what was wrong with the candidates.
     pub(super) fn error(self) -> Error {
         let child = self.child.path.clone();
         let loops = self.passed.looping.as_ref().map(|path| self.looping(path));
         let other = self.other_identity();
-        let wanted = self.wanted();
+        let (wanted, hint) = (self.wanted(), self.hint_at_places());
         let Passed {
             failed,
             refused,
             host,
             looked,
             searched,
+            not_listed,
             ..
         } = self.passed;
         if let Some(error) = failed.or(loops) {
             return error;
         }
+        let unsearched = searched.iter().filter_map(|one| one.images.as_ref().err());
+        let mut limits = not_listed.iter().chain(unsearched);
+        let limit = limits.find(|one| one.is_limit()).map(ToString::to_string);
         let mut error = match other {
             Some(other) => other,
             None if is_unlinked(&refused) => return unlinked(&refused).in_file(&child),
@@ -58,15 +77,10 @@ impl Finder<'_> {
             .with_code("reference_refused"),
             None => match host {
                 Some(error) => return error,
-                None if looked.is_empty() && searched.is_empty() => {
-                    Error::new(Kind::Chain, "does not say where its parent is")
-                        .with_code("parent_missing")
-                }
-                None if searched.is_empty() => {
-                    Error::new(Kind::Chain, "its parent is missing").with_code("parent_missing")
-                }
-                None => Error::new(Kind::Chain, format!("its parent is missing: {wanted}"))
-                    .with_code("parent_missing"),
+                None => match limit {
+                    Some(limit) => too_many_names("its parent is not where it is recorded", &limit),
+                    None => missing(looked.is_empty(), searched.is_empty(), &wanted),
+                },
             },
         };
         for one in &refused {
@@ -75,30 +89,73 @@ impl Finder<'_> {
         for (path, cause) in &looked {
             error = error.with_detail(format!("looked for {}: {cause}", path.display()));
         }
+        for one in &not_listed {
+            error = error.with_detail(one.to_string());
+        }
         for one in &searched {
             error = error.with_detail(one.to_string());
         }
-        error.in_file(&child).with_hint(
-            "--search DIR adds a folder in which it may lie, --parent FILE names the parent itself",
+        error.in_file(&child).with_hint(hint)
+    }
+
+    /// What helps where the parent lies elsewhere.
+    fn hint_at_places(&self) -> String {
+        match self.spec.policy.parent_option {
+            ParentOption::Named(option) => format!(
+                "--search DIR adds a folder in which it may lie, {option} FILE names the parent itself"
+            ),
+            ParentOption::None => format!(
+                "--search DIR adds a folder in which it may lie; {}",
+                self.full_image("--parent FILE")
+            ),
+        }
+    }
+
+    /// How an image with a parent that cannot be named here becomes one without.
+    fn full_image(&self, options: &str) -> String {
+        let top = self.spec.path.display();
+        format!(
+            "'imgdelta convert {top} -o FULL {options}' makes an image of it that needs no parent"
         )
+    }
+
+    /// How to say which of several files is the parent.
+    pub(super) fn hint_at_one(&self) -> String {
+        match self.spec.policy.parent_option {
+            ParentOption::Named(option) => format!("say with {option} FILE which one it is"),
+            ParentOption::None => self.full_image("--parent FILE"),
+        }
     }
 
     /// What helps where a candidate has another identity.
     fn hint_at_other(&self, other: &Opened) -> String {
         let path = other.path.display();
-        let accept = if self.is_no_guess(other) {
-            format!("if {path} is the right disk all the same, --accept-parent-id takes it")
-        } else {
-            format!(
-                "if {path} is the right disk, and raw, --parent {path} --backing-format raw takes it"
-            )
+        let option = match self.spec.policy.parent_option {
+            ParentOption::Named(option) => Some(option),
+            ParentOption::None => None,
+        };
+        let accept = match option {
+            _ if self.is_no_guess(other) => {
+                format!("if {path} is the right disk all the same, --accept-parent-id takes it")
+            }
+            Some(option) => format!(
+                "if {path} is the right disk, and raw, {option} {path} --backing-format raw takes it"
+            ),
+            None => {
+                let raw = format!("--parent {path} --backing-format raw");
+                let full = self.full_image(&raw);
+                format!("if {path} is the right disk, and raw, {full}")
+            }
         };
         let named = self.chain.len().saturating_sub(1);
-        match self.spec.policy.parent.get(named) {
-            Some(_) => accept,
-            None => format!(
-                "{accept}; --search DIR adds a folder in which the parent may lie, --parent FILE names it"
+        match (self.spec.policy.parent.get(named), option) {
+            (Some(_), _) => accept,
+            (None, Some(option)) => format!(
+                "{accept}; --search DIR adds a folder in which the parent may lie, {option} FILE names it"
             ),
+            (None, None) => {
+                format!("{accept}; --search DIR adds a folder in which the parent may lie")
+            }
         }
     }
 
@@ -150,6 +207,13 @@ impl Finder<'_> {
         Some(error)
     }
 
+    /// A file has the parent's name but for how letters are written, and there may be others.
+    pub(super) fn not_all_looked_at(&self, limit: &str) -> Error {
+        too_many_names("its parent has no file of exactly its name", limit)
+            .with_hint(self.hint_at_one())
+            .in_file(&self.child.path)
+    }
+
     /// Several images are the parent, by their identity or by names that mean the same.
     pub(super) fn ambiguous(&self, fitting: &[Opened]) -> Error {
         let message = if self.link.identities.is_empty() {
@@ -170,7 +234,7 @@ impl Finder<'_> {
             .fold(error, |error, one| {
                 error.with_detail(one.path.display().to_string())
             })
-            .with_hint("say with --parent FILE which one it is")
+            .with_hint(self.hint_at_one())
             .in_file(&self.child.path)
     }
 }

@@ -86,7 +86,7 @@ impl Finder<'_> {
             .fold(error, |error, one| {
                 error.with_detail(format!("{} has {}", one.path.display(), called(one)))
             })
-            .with_hint("say with --parent FILE which one it is")
+            .with_hint(self.hint_at_one())
             .in_file(&self.child.path)
     }
 }

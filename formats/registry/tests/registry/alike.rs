@@ -143,6 +143,98 @@ fn several_files_that_a_name_may_mean_are_listed_and_the_exact_one_is_taken() ->
 }
 
 #[test]
+fn many_files_in_other_letters_are_told_as_one() -> Result<()> {
+    const EXTENTS: u64 = 300;
+    let sector = |number: u64| vec![u8::try_from(number % 251).unwrap_or(0); 512];
+    let lines = |folder: &str| -> Vec<Vec<u8>> {
+        let line = |number| format!("RW 1 FLAT \"{folder}Disk-f{number:03}.VMDK\" 0").into_bytes();
+        (0..EXTENTS).map(line).collect()
+    };
+    for (folder, how) in [
+        (
+            "",
+            "300 files were found under names written in other letters; the first: found as ",
+        ),
+        (
+            "C:\\VMs\\",
+            "300 files were found by their names alone; the first: 'C:",
+        ),
+    ] {
+        let place = Place::new();
+        let mut spec = VmdkSpec::new(layer(3), Layout::Flat);
+        spec.text.lines = Some(lines(folder));
+        let image = place.put("x.vmdk", &spec.build().swap_remove(0).1);
+        for number in 0..EXTENTS {
+            let name = format!("Disk-f{number:03}.VMDK");
+            let name = if folder.is_empty() {
+                name.to_lowercase()
+            } else {
+                name
+            };
+            place.put(&name, &sector(number));
+        }
+        let opened = open_image(&OpenSpec::of(image))?;
+        assert_eq!(opened.notes.len(), 1, "{:?}", opened.notes);
+        assert!(opened.notes[0].starts_with(how), "{:?}", opened.notes);
+        let disk: Vec<u8> = (0..EXTENTS).flat_map(sector).collect();
+        assert!(read(&[opened])? == disk);
+    }
+    Ok(())
+}
+
+#[test]
+fn names_are_found_among_very_many() -> Result<()> {
+    let place = Place::new();
+    let disk = layer(3).expected(None);
+    for number in 0..12_000 {
+        place.put(&format!("other {number}"), b"");
+    }
+    let found = place.put("disk-flat.vmdk", &disk);
+    let image = place.put("x.vmdk", &vmdk_with("Disk-Flat.vmdk"));
+    let opened = open_image(&OpenSpec::of(image))?;
+    assert_eq!(opened.image.facts().files[1].path(), Some(found.as_path()));
+    let over = qcow2_over("Disk-Flat.vmdk", Some(Format::Raw));
+    let child = place.put("c.qcow2", &over);
+    assert_eq!(open_chain(&OpenSpec::of(child))?[1].path, found);
+    // By identity alone too.
+    let child = place.put("child.vhd", &vhd_over(ID, "gone.vhd", vec![]));
+    let base = place.put("zzz.vhd", &vhd(ID));
+    assert_eq!(open_chain(&OpenSpec::of(child))?[1].path, base);
+    Ok(())
+}
+
+#[test]
+fn more_names_that_are_alike_than_are_looked_at_are_not_taken_for_none() {
+    let place = Place::new();
+    let disk = layer(3).expected(None);
+    // 128 spellings of seven letters, all of them one file but the recorded one's.
+    let first = place.put("SPELLED", &disk);
+    for spelling in 1_u32..128 {
+        let letter = |(at, letter): (usize, char)| match spelling >> at & 1 {
+            0 => letter.to_ascii_uppercase(),
+            _ => letter,
+        };
+        let name: String = "spelled".chars().enumerate().map(letter).collect();
+        if name != "spelled" {
+            std::fs::hard_link(&first, place.at(&name)).expect("room");
+        }
+    }
+    for (image, bytes) in [
+        ("x.vmdk", vmdk_with("spelled")),
+        ("x.qcow2", qcow2_with("spelled")),
+        ("c.qcow2", qcow2_over("spelled", Some(Format::Raw))),
+    ] {
+        let image = place.put(image, &bytes);
+        let refused = refusal(&OpenSpec::of(&image));
+        assert_eq!(
+            refused,
+            (Kind::Unsupported, "folder_too_large"),
+            "{image:?}"
+        );
+    }
+}
+
+#[test]
 fn no_spelling_leads_out_of_the_folder() {
     let place = Place::new();
     let disk = layer(3).expected(None);

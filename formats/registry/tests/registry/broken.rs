@@ -43,12 +43,8 @@ fn complaint(case: &Case) -> Option<String> {
         .as_ref()
         .map_or_else(|error| i32::from(error.kind().exit()), |_| 0);
     let shown = |what: &str| {
-        Some(
-            format!("{}: {what}: {found:?}", case.name)
-                .chars()
-                .take(300)
-                .collect(),
-        )
+        let found = found.as_ref().map(|(disk, notes)| (disk.len(), notes));
+        Some(format!("{}: {what}: {found:?}", case.name))
     };
     if begun.elapsed() > Duration::from_secs(5) {
         return shown("it took too long");
@@ -89,6 +85,6 @@ fn complaint(case: &Case) -> Option<String> {
 
 #[test]
 fn every_malformed_image_gets_its_answer() {
-    let wrong: Vec<String> = all_cases().iter().filter_map(complaint).collect();
+    let wrong: Vec<String> = all_cases().filter_map(|case| complaint(&case)).collect();
     assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
 }

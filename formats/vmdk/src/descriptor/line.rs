@@ -200,8 +200,9 @@ fn pair(input: &[u8]) -> IResult<&[u8], (&[u8], &[u8])> {
         (space0, tag("="), space0),
     )
     .parse(input)?;
-    // A path without quotes may hold spaces; those at the line's end are gone.
-    let (input, value) = opt(alt((name, is_not("\"")))).parse(input)?;
+    // A path without quotes may hold spaces; those at the line's end are gone. A quote that does not end is no reason to see no value.
+    let unended = preceded(char('"'), rest);
+    let (input, value) = opt(alt((name, unended, is_not("\"")))).parse(input)?;
     Ok((input, (key, value.unwrap_or_default())))
 }
 
@@ -238,6 +239,8 @@ mod tests {
         assert_eq!(value("a=my base.vmdk \r"), Some(&b"my base.vmdk"[..]));
         assert_eq!(value("a = \"my base.vmdk\" "), Some(&b"my base.vmdk"[..]));
         assert_eq!(value("a="), Some(&b""[..]));
+        assert_eq!(value("a=\"b c"), Some(&b"b c"[..]));
+        assert_eq!(value("a=\"\""), Some(&b""[..]));
     }
 
     #[test]

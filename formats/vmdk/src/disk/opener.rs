@@ -1,6 +1,9 @@
 //! Opens the extents of a disk as their lines say, each file once, through the policy that it was given.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use imgdelta_core::{Bytes, Companions, Error, Kind, Result, SECTOR, Source};
 
@@ -32,6 +35,10 @@ pub(super) struct Opener<'a> {
     names: HashMap<String, u16>,
     caches: Caches,
     lengths: Lengths,
+    /// How many extents there are: as many files, as a rule.
+    extents: usize,
+    /// The files that are sparse extents as a whole.
+    sparse: HashSet<u16>,
 }
 
 impl<'a> Opener<'a> {
@@ -50,6 +57,8 @@ impl<'a> Opener<'a> {
             names: HashMap::new(),
             caches: Caches::of(extents),
             lengths: Lengths::default(),
+            extents,
+            sparse: HashSet::new(),
         }
     }
 
@@ -80,7 +89,8 @@ impl<'a> Opener<'a> {
         }
         let number = u16::try_from(self.others.len() + 1);
         let number = number.map_err(|_| Fault::TooManyExtents { most: MOST_FILES })?;
-        let source = self.companions.open(name)?;
+        let source = self.companions.open(name);
+        let source = source.map_err(|error| error.needing_files(self.extents))?;
         self.names.insert(name.to_owned(), number);
         self.others.push(Arc::clone(&source));
         Ok(self.numbered(&source, number))
@@ -161,6 +171,14 @@ impl<'a> Opener<'a> {
                 )),
                 _ => error,
             })?;
+        let is_whole = matches!(
+            line.kind,
+            ExtentType::Sparse | ExtentType::VmfsSparse | ExtentType::SeSparse
+        );
+        if is_whole && !self.sparse.insert(file.number) {
+            let name = name.escape_debug().to_string();
+            return Err(Error::from(Fault::ExtentTwice { name }).in_structure("descriptor"));
+        }
         let path = file.source.path().map(std::path::Path::to_owned);
         let sectors = Some(line.sectors);
         let piece: Result<Box<dyn Piece>> = match line.kind {

@@ -35,6 +35,15 @@ pub(crate) struct Seen {
     pub(crate) sum: u64,
 }
 
+/// Tables that the directory names again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Repeated {
+    /// How many runs of those that have grains.
+    runs: u64,
+    /// A sum over the numbers of all of them, and over the number under which each stands first.
+    sum: u64,
+}
+
 /// Tables that stand one behind the other.
 #[derive(Clone, Copy, Debug)]
 struct Stretch {
@@ -61,7 +70,7 @@ impl Tables {
             sum: 0,
         };
         let mut behind = 0;
-        seen.repeated = self.distinct(|grain, cell| {
+        let repeated = self.distinct(|grain, cell| {
             seen.sum = mixed(seen.sum, grain, cell);
             if let Cell::At(sector) = cell {
                 seen.is_ascending &= sector >= behind;
@@ -70,9 +79,10 @@ impl Tables {
             }
             Ok(())
         })?;
-        if seen.repeated > 0 {
+        seen.repeated = repeated.runs;
+        if repeated.runs > 0 {
             seen.is_ascending = false;
-            seen.sum = mixed(seen.sum, seen.repeated, Cell::Absent);
+            seen.sum = mixed(seen.sum, repeated.sum, Cell::Absent);
         }
         Ok(seen)
     }
@@ -80,23 +90,28 @@ impl Tables {
     /// Shows `see` every grain that is not absent, in order. Tables that stand one behind the other are read together, and those that the host
     /// does not store are zeros.
     pub(crate) fn each(&self, mut see: impl FnMut(u64, Cell) -> Result<()>) -> Result<()> {
-        self.each_stretch(|_| true, |_, grains| shown(grains, &mut see))
+        self.each_stretch(|_, _| true, |_, grains| shown(grains, &mut see))
     }
 
     /// As [`each`](Self::each), but a table that the directory names again and again is shown once, as far as can be remembered. Returns
-    /// how often one with grains was left out.
-    pub(crate) fn distinct(&self, mut see: impl FnMut(u64, Cell) -> Result<()>) -> Result<u64> {
-        // How often each table is named again.
-        let again: RefCell<HashMap<FileOffset, u64>> = RefCell::default();
+    /// how often one was left out.
+    pub(crate) fn distinct(
+        &self,
+        mut see: impl FnMut(u64, Cell) -> Result<()>,
+    ) -> Result<Repeated> {
+        // Of each table: its first number, and how often it is named again.
+        let again: RefCell<HashMap<FileOffset, (u64, u64)>> = RefCell::default();
         let mut with_grains = HashSet::new();
-        let wants = |at| {
+        let mut sum = 0;
+        let wants = |number, at| {
             let mut again = again.borrow_mut();
-            if let Some(count) = again.get_mut(&at) {
+            if let Some((first, count)) = again.get_mut(&at) {
                 *count = u64::saturating_add(*count, 1);
+                sum = mixed(sum, number, Cell::At(*first));
                 return false;
             }
             if again.len() < REMEMBERED {
-                again.insert(at, 0);
+                again.insert(at, (number, 0));
             }
             true
         };
@@ -108,7 +123,8 @@ impl Tables {
         })?;
         let again = again.into_inner();
         let counts = with_grains.iter().filter_map(|at| again.get(at));
-        Ok(counts.fold(0, |sum, count| sum.saturating_add(*count)))
+        let runs = counts.fold(0, |sum: u64, (_, count)| sum.saturating_add(*count));
+        Ok(Repeated { runs, sum })
     }
 
     /// Shows `see` every grain of which `other` says something else, in order: what this one says, and what the other.
@@ -179,11 +195,11 @@ impl Tables {
         Ok(cells)
     }
 
-    /// Hands `take` each stretch of the tables that `wants` wants, by where the first one stands, with its grains that are not absent, in
+    /// Hands `take` each stretch of the tables that `wants` wants, by the number of the first one and where it stands, with its grains that are not absent, in
     /// order. `wants` is ahead of `take`.
     fn each_stretch(
         &self,
-        mut wants: impl FnMut(FileOffset) -> bool,
+        mut wants: impl FnMut(u64, FileOffset) -> bool,
         mut take: impl FnMut(&Stretch, Vec<(u64, Cell)>) -> Result<()>,
     ) -> Result<()> {
         let mut next = 0;
@@ -198,12 +214,12 @@ impl Tables {
     fn next_stretch(
         &self,
         next: &mut u64,
-        wants: &mut impl FnMut(FileOffset) -> bool,
+        wants: &mut impl FnMut(u64, FileOffset) -> bool,
     ) -> Result<Option<Stretch>> {
         let table_len = self.form.per_table() * self.form.width();
         while let Some(first) = self.next_table(*next)? {
             *next = first + 1;
-            let Some(at) = self.table(first)?.filter(|at| wants(*at)) else {
+            let Some(at) = self.table(first)?.filter(|at| wants(first, *at)) else {
                 continue;
             };
             let mut count = 1;
