@@ -20,7 +20,7 @@ Example:
 A copy is an ordinary image that opens with no options. A child whose parent's disk is in the repository becomes a child of that, and only what \
 it changes is read. With --dedup an image becomes a child of the one here that holds the most of it, in that one's format, or in the repository's \
 own where that hangs on any (qcow2). Parents come before their children in whatever order they are given; extents of another image are none \
-themselves. An image whose content is there already is not added, and that is no error.
+themselves. A child that comes without its base is taken if its manifest names an image of the repository as that. An image whose content is there already is not added, and that is no error.
 
 Examples:
   imgdelta repo add golden.vhd --repo hq --golden

@@ -20,7 +20,7 @@ use imgdelta_delta::{
     digest_cache::LeafReader,
 };
 use imgdelta_registry::{
-    AtomicFileSet, DiskTraits, OpenSpec, Opened, Output, OutputSpec, check_child, create,
+    AtomicFileSet, DiskTraits, OpenSpec, Opened, Output, OutputSpec, Policy, check_child, create,
     driver_of, new_parent,
 };
 
@@ -119,6 +119,19 @@ pub fn whole_copy<'a>(disk: &'a Chain, exec: ExecContext<'a>) -> Convert<'a> {
 /// # Errors
 /// Unsupported, if children of that format carry no link; as [`new_parent`] and [`Disk::open`]; Host, if the link cannot be written.
 pub fn relinked(copy: &AtomicFile, driver: &Driver, parent: &Opened) -> Result<Disk> {
+    relinked_in(copy, driver, parent, Policy::default())
+}
+
+/// As [`relinked`], opened under that policy: a repository's images may lie anywhere in it.
+///
+/// # Errors
+/// As [`relinked`].
+pub fn relinked_in(
+    copy: &AtomicFile,
+    driver: &Driver,
+    parent: &Opened,
+    policy: Policy,
+) -> Result<Disk> {
     let relink = driver
         .relink
         .ok_or_else(|| Error::new(Kind::Unsupported, format!("{} has no links", driver.format)))?;
@@ -129,6 +142,7 @@ pub fn relinked(copy: &AtomicFile, driver: &Driver, parent: &Opened) -> Result<D
     }
     Disk::open(&OpenSpec {
         format: Some(driver.format),
+        policy,
         ..OpenSpec::of(copy.written_at())
     })
 }

@@ -19,7 +19,7 @@
 //! | [`lineage`] | whether an image descends from another; leaves as they are weighed |
 //!
 //! Inside, `rooms` knows the files, `lock`, `lock_file` and `lock_owner` keep two changes apart, `journal` does changes of several files and `pending` knows what a killed process left of them, `seal` their digests, `store`
-//! copies images and `proof` proves them, `near` guesses what was meant, `timestamps` writes times.
+//! copies images and `proof` proves them, `kinship` finds parents by records, `near` guesses what was meant, `timestamps` writes times.
 //!
 //! ```
 //! use std::time::Duration;
@@ -61,6 +61,7 @@ pub mod facts;
 pub mod gc;
 pub mod inventory;
 mod journal;
+mod kinship;
 pub mod lineage;
 pub mod listing;
 mod lock;

@@ -5,7 +5,7 @@ use std::fs;
 use imgdelta_core::{Format, Kind, Result};
 use imgdelta_deploy::delivery::{Deploy, Destination, Fate, deploy_many};
 
-use crate::place::{Place, Windows, assert_sound, deploy, names, stored};
+use crate::place::{Place, Windows, assert_sound, deploy, names, rot, stored};
 
 #[test]
 fn an_image_that_only_serves_as_a_step_is_carried_but_not_entered() -> Result<()> {
@@ -67,7 +67,7 @@ fn a_site_that_fails_does_not_stop_the_others() -> Result<()> {
     // Its base is not any more what it was when it was entered.
     let mut bytes = old.bytes();
     bytes[70_000] ^= 1;
-    fs::write(place.at("changed/old.raw"), bytes).expect("room");
+    rot(&place.at("changed/old.raw"), &bytes);
 
     let folder = |site: &str| Destination::Folder(place.at(site));
     let all = Deploy {

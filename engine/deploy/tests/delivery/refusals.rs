@@ -5,7 +5,7 @@ use std::fs;
 use imgdelta_core::{Format, Kind, Result};
 use imgdelta_deploy::delivery::{Fate, Received};
 
-use crate::place::{Place, Windows, files_below, names, stored};
+use crate::place::{Place, Windows, files_below, names, rot, stored};
 
 /// The one failure.
 fn failure(received: &Received) -> &imgdelta_core::Error {
@@ -82,7 +82,7 @@ fn a_base_that_changed_since_it_was_entered_is_refused() -> Result<()> {
     let whole = fs::read(place.at("site/old.raw")).expect("it reads");
     let mut changed = whole.clone();
     changed[5 * 65536] ^= 0x80;
-    fs::write(place.at("site/old.raw"), &changed).expect("room");
+    rot(&place.at("site/old.raw"), &changed);
     let before = files_below(site.folder());
     let received = place.receive("stick", &site)?;
     let error = failure(&received);
@@ -95,7 +95,7 @@ fn a_base_that_changed_since_it_was_entered_is_refused() -> Result<()> {
     );
     assert_eq!(files_below(site.folder()), before);
     // The same command finishes the job once the base is mended.
-    fs::write(place.at("site/old.raw"), &whole).expect("room");
+    rot(&place.at("site/old.raw"), &whole);
     assert!(place.receive("stick", &site)?.failure().is_none());
     assert_eq!(stored(&site, "new")?, new.bytes());
     Ok(())

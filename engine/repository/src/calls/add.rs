@@ -8,7 +8,7 @@ use std::{
 };
 
 use imgdelta_core::{Error, Kind, Result};
-use imgdelta_operations::{Context, Disk, Ids, Stage, proof::prove};
+use imgdelta_operations::{Context, Ids, Stage, proof::prove};
 use serde::Serialize;
 
 use self::order::order_of;
@@ -20,7 +20,7 @@ use super::{
 pub use crate::catalogue::Add as AddSpec;
 use crate::catalogue::{
     Known, Listing, Name, Presence, Repository,
-    add::{findable, name_of},
+    add::name_of,
     enter::{id_taken, name_taken},
     record::check_tags,
 };
@@ -180,7 +180,11 @@ impl Add {
 /// What would become of an image: the same refusals, as far as nothing has to be written for them.
 fn foresee(repository: &Repository, spec: &AddSpec, context: &Context) -> Result<(Image, bool)> {
     let listing = repository.list()?;
-    let disk = Disk::open(&repository.as_added(spec, &listing)).map_err(findable)?;
+    let spec = &AddSpec {
+        image: repository.as_added(spec, &listing),
+        ..spec.clone()
+    };
+    let (disk, _) = repository.open_to_add(spec, &listing)?;
     let name = match &spec.name {
         Some(name) => name.clone(),
         None => name_of(&spec.image.path)?,

@@ -84,7 +84,7 @@ impl Repository {
             image: self.as_added(add, &listing),
             ..add.clone()
         };
-        let disk = Disk::open(&add.image).map_err(findable)?;
+        let (disk, promised) = self.open_to_add(add, &listing)?;
         let name = match &add.name {
             Some(name) => name.clone(),
             None => name_of(&add.image.path)?,
@@ -121,7 +121,7 @@ impl Repository {
                 });
             }
         };
-        require_promised(add, &stored)?;
+        require_promised(add, add.content_id.or(promised), &stored)?;
         notes.extend(needed_parent(&disk, &stored));
         let arrival = self.arrival(add, name, stored, &listing, &mut notes)?;
         let added = self.enter(arrival, run)?;
@@ -283,9 +283,9 @@ enum Way {
 }
 
 /// Makes sure that an image is the disk that was promised.
-fn require_promised(add: &Add, stored: &Stored) -> Result<()> {
+fn require_promised(add: &Add, promised: Option<ContentId>, stored: &Stored) -> Result<()> {
     let found = stored.proof.id;
-    match add.content_id {
+    match promised {
         Some(promised) if promised != found => Err(Error::new(
             Kind::Digest,
             "the image is not the disk that was promised",

@@ -311,7 +311,7 @@ fn broken_children(change: &Change<'_>, there: &Record, record: &Record) -> Opti
     let is_moved = path(there) != path(record) || there.format != record.format;
     (is_moved && !linked.is_empty()).then(|| {
         format!(
-            "its children may not find it, for its file is another one: {}",
+            "its children may not find it, for its file is another one: {}; 'imgdelta repo scan' mends that",
             linked.join(", ")
         )
     })

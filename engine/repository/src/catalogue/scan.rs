@@ -14,6 +14,7 @@ use super::{
     Added, Repository, Run,
     add::{Add, name_of},
     enter::Arrival,
+    kinship::Link,
     listing::Listing,
     record::Record,
     store::Stored,
@@ -90,7 +91,39 @@ impl Repository {
             }
         }
         self.enter_all(&mut waiting, run, &mut scanned)?;
+        self.mend_links(run, &mut scanned)?;
         Ok(scanned)
+    }
+
+    /// Lets children lead to their parents again, whose files stand elsewhere now.
+    fn mend_links(&self, run: &Run<'_>, scanned: &mut Scanned) -> Result<()> {
+        let listing = self.list()?;
+        let look = self.look(&listing);
+        for child in listing.records() {
+            let parent = child.linked_parent().and_then(|id| listing.by_id(id));
+            let Some(parent) = parent.filter(|_| look.at(child).is_present()) else {
+                continue;
+            };
+            run.work.watch.go_on()?;
+            match self.mend_link(child, parent, &listing, run) {
+                Ok(Link::Right) => {}
+                Ok(Link::Mended) => {
+                    let place = self.rooms.folder.join(child.path()?.as_path());
+                    scanned.faults.retain(|(path, _)| *path != place);
+                    scanned.notes.push(format!(
+                        "'{}' leads to '{}' again, whose file stands elsewhere now",
+                        child.name, parent.name
+                    ));
+                }
+                Ok(Link::Left(how)) => scanned.notes.push(how),
+                Err(error) if error.kind() == Kind::Interrupted => return Err(error),
+                Err(error) => {
+                    let place = self.rooms.folder.join(child.path()?.as_path());
+                    scanned.faults.push((place, error));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The files that [`scan`](Self::scan) would take in or refuse: images that no record names. Nothing is written, and of each no

@@ -6,6 +6,7 @@ use std::{
 };
 
 use imgdelta_core::FileVersion;
+use imgdelta_delta::manifest;
 use imgdelta_operations::Disk;
 
 use super::{AddSpec, AddedImage};
@@ -54,7 +55,9 @@ pub(super) fn order_of(specs: &[AddSpec]) -> Order {
     let mut depths = Vec::with_capacity(specs.len());
     for spec in specs {
         let Ok(disk) = Disk::open(&spec.image) else {
-            depths.push(0);
+            // What its manifest calls its base may be among the others.
+            let is_last = manifest::place_of(&spec.image.path).exists();
+            depths.push(if is_last { usize::MAX } else { 0 });
             continue;
         };
         let others = disk.top_versions().iter().skip(1);

@@ -1,0 +1,173 @@
+//! Children whose file does not lead to their parent: one that comes without it, whose manifest says which image here is its base, and one whose
+//! parent was moved inside the repository.
+
+use std::{fs, path::Path};
+
+use imgdelta_core::{AtomicFile, Error, Existing, FileVersion, Format, Kind, Result};
+use imgdelta_delta::{ContentId, Manifest, manifest};
+use imgdelta_operations::{Disk, stored_image::relinked_in};
+use imgdelta_registry::{OpenSpec, Policy, driver_of};
+
+use super::{
+    Repository, Run,
+    add::{Add, findable},
+    listing::Listing,
+    record::{Record, StoredFile},
+};
+
+/// What became of the link of a child.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Link {
+    /// It leads to its parent.
+    Right,
+    /// It leads to its parent again.
+    Mended,
+    /// It does not, and its file is not the repository's to write to: how it is mended.
+    Left(String),
+}
+
+impl Repository {
+    /// Opens an image that is to be added. One whose parent is not found is opened over the image here that its manifest names as its base; it
+    /// must then be what the manifest promises.
+    ///
+    /// # Errors
+    /// Those of the image.
+    pub(crate) fn open_to_add(
+        &self,
+        add: &Add,
+        listing: &Listing,
+    ) -> Result<(Disk, Option<ContentId>)> {
+        match Disk::open(&add.image) {
+            Ok(disk) => Ok((disk, add.content_id)),
+            // What stays where it stands is opened by its own link ever after.
+            Err(error) if add.in_place => Err(findable(error)),
+            Err(error) => match self.over_its_base(add, listing, &error)? {
+                Some(opened) => Ok(opened),
+                None => Err(findable(error)),
+            },
+        }
+    }
+
+    /// The image over its base here, if its manifest names one; `None`, if it is not its parent that is missing, or there is no such.
+    fn over_its_base(
+        &self,
+        add: &Add,
+        listing: &Listing,
+        error: &Error,
+    ) -> Result<Option<(Disk, Option<ContentId>)>> {
+        let place = manifest::place_of(&add.image.path);
+        let is_unfound = matches!(error.kind(), Kind::Chain | Kind::Reference);
+        if !is_unfound || fs::symlink_metadata(&place).is_err() {
+            return Ok(None);
+        }
+        let manifest = Manifest::read(&place)?;
+        let base = listing.by_content(&manifest.base.content_id.parse()?);
+        let base = base.filter(|base| self.presence(base, listing).is_present());
+        let Some(base) = base else {
+            return Ok(None);
+        };
+        let mut search = add.image.policy.search.clone();
+        search.extend(self.policy().search);
+        let disk = Disk::open(&OpenSpec {
+            policy: Policy {
+                search,
+                parent: vec![self.rooms.place(base.path()?)?],
+                backing_format: Some(base.format),
+                // Its content is what tells the base: that is proven with what comes out.
+                accept_parent_id: true,
+            },
+            ..add.image.clone()
+        })?;
+        Ok(Some((disk, Some(manifest.result_id()?))))
+    }
+
+    /// Lets a child lead to its parent again, if it does not: the parent's file was moved or came back under another name.
+    ///
+    /// # Errors
+    /// Digest, if parent and child are not what was recorded; those of the images; Busy; Host; Interrupted.
+    pub(super) fn mend_link(
+        &self,
+        child: &Record,
+        parent: &Record,
+        listing: &Listing,
+        run: &Run<'_>,
+    ) -> Result<Link> {
+        let base = self.rooms.place(parent.path()?)?;
+        let leads_there = |disk: &Disk| {
+            let found = disk.parents.first();
+            let found = found.and_then(|found| FileVersion::at(&found.path));
+            found
+                .zip(FileVersion::at(&base))
+                .is_some_and(|(found, base)| found.is_same_file(&base))
+        };
+        if Disk::open(&self.spec(child)?).is_ok_and(|disk| leads_there(&disk)) {
+            return Ok(Link::Right);
+        }
+        let place = self.rooms.place(child.path()?)?;
+        if !child.owned {
+            return Ok(Link::Left(format!(
+                "'{}' does not lead to '{}' any more, and is not the repository's to write to: {} links it",
+                child.name,
+                parent.name,
+                attaching(&place, child.format, &base, parent.format)
+            )));
+        }
+        self.relink(child, parent, listing, run)?;
+        Ok(Link::Mended)
+    }
+
+    /// Writes the link of a child anew, in a copy that takes its place when its disk is proven.
+    fn relink(
+        &self,
+        child: &Record,
+        parent: &Record,
+        listing: &Listing,
+        run: &Run<'_>,
+    ) -> Result<()> {
+        let place = self.rooms.place(child.path()?)?;
+        let driver = driver_of(child.format).ok_or_else(|| {
+            Error::new(
+                Kind::Unsupported,
+                format!("{} is not supported", child.format),
+            )
+        })?;
+        let alone = Disk::open_alone(&self.spec(child)?)?;
+        let file = alone.top.image.facts().files.first().cloned();
+        let file = file.ok_or_else(|| Error::new(Kind::Corrupt, "the image has no file"))?;
+        let draft = AtomicFile::holding(&place, Existing::Replace, &*file)?;
+        let base = self.open_disk(parent)?;
+        let disk = relinked_in(&draft, driver, &base.top, self.policy())?;
+        let (proof, _) = self.prove(&disk, listing, run)?;
+        if proof.id != child.content_id {
+            let message = format!("over '{}' it is not what was recorded", parent.name);
+            return Err(Error::new(Kind::Digest, message)
+                .with_code("image_changed")
+                .in_file(&place));
+        }
+        draft.sink().sync()?;
+        let stamp = FileVersion::at(draft.written_at());
+        let stamp = stamp.ok_or_else(|| Error::new(Kind::Host, "vanished").in_file(&place))?;
+        let mut change = self.change(run, "relink")?;
+        if change.listing.by_id(&child.id) != Some(child) {
+            return Err(Error::new(Kind::Busy, "is changed by another process").in_file(&place));
+        }
+        let record = Record {
+            files: vec![StoredFile::new(child.path()?.clone(), &stamp)],
+            ..child.clone()
+        };
+        change.enter(record, || draft.commit())?;
+        Ok(())
+    }
+}
+
+/// The command that links a child to its parent, after which a scan knows it again.
+fn attaching(child: &Path, format: Format, base: &Path, base_format: Format) -> String {
+    let (base, place) = (base.display(), child.display());
+    if manifest::place_of(child).exists() {
+        format!("'imgdelta attach {place} -b {base}'")
+    } else if format == Format::Qcow2 {
+        format!("'qemu-img rebase -u -F {base_format} -b {base} {place}'")
+    } else {
+        format!("'imgdelta attach {place} -b {base} --by-identity'")
+    }
+}
