@@ -5,7 +5,8 @@ use std::time::Duration;
 use imgdelta_core::Format;
 use imgdelta_delta::{ExecContext, Watch};
 use imgdelta_deploy::{
-    delivery::{Deploy, Destination, Errand, deploy_many},
+    delivery::Errand,
+    deployment::{Deploy, Destination, deploy_many},
     wire::Client,
 };
 use imgdelta_fixtures::{

@@ -11,10 +11,14 @@ use imgdelta_repository::{
 };
 
 use super::{
+    context::{WAIT, with_errand},
     destination::{Destination, refuse_twice},
-    ssh_session::Programs,
 };
-use crate::wire::SshUrl;
+use crate::{
+    delivery::StoreOptions,
+    deployment::{Sender, Site, SshPrograms, SshSite},
+    wire::SshUrl,
+};
 
 /// What is asked about images that are to go to sites.
 #[derive(Clone, Debug)]
@@ -25,7 +29,7 @@ pub struct Plan {
     rules: Rules,
     media: Option<Bytes>,
     rate: Option<Bytes>,
-    programs: Programs,
+    programs: SshPrograms,
 }
 
 impl Plan {
@@ -42,7 +46,7 @@ impl Plan {
             rules: Rules::default(),
             media: None,
             rate: None,
-            programs: Programs::default(),
+            programs: SshPrograms::default(),
         }
     }
 
@@ -89,7 +93,7 @@ impl Plan {
     }
 
     /// The programs of a line.
-    pub(super) fn programs(mut self, programs: Programs) -> Self {
+    pub(super) fn programs(mut self, programs: SshPrograms) -> Self {
         self.programs = programs;
         self
     }
@@ -141,8 +145,19 @@ impl Plan {
         wanted: &[ImageId],
         context: &Context,
     ) -> Result<Inventory> {
-        let own = repository.inventory()?;
-        self.programs
-            .converse(url, None, context, |session| session.announce(&own, wanted))
+        let Self { programs, .. } = self;
+        let packing = std::env::temp_dir();
+        with_errand(context, WAIT, |errand| {
+            let sender = Sender {
+                headquarters: repository,
+                wanted,
+                store: StoreOptions::default(),
+                errand,
+            };
+            let mut site = SshSite::open(sender, url, programs, None, &packing)?;
+            let inventory = site.inventory()?;
+            Box::new(site).finish()?;
+            Ok(inventory)
+        })
     }
 }

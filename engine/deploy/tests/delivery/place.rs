@@ -8,9 +8,8 @@ use std::{
 
 use imgdelta_core::{Existing, Format, Options, Result, VirtOffset};
 use imgdelta_delta::{Convert, DigestCache, ExecContext, WINDOW, Watch};
-use imgdelta_deploy::delivery::{
-    Deploy, Deployed, Destination, Errand, Index, Manner, Received, deploy_many, receive,
-};
+use imgdelta_deploy::delivery::{Errand, Index, Received, StoreOptions, receive};
+use imgdelta_deploy::deployment::{Deploy, Deployed, Destination, deploy_many};
 use imgdelta_operations::{Disk, Stage};
 use imgdelta_registry::{OpenSpec, OutputSpec, create};
 use imgdelta_repository::catalogue::{Add, Record, Repository, Run};
@@ -166,7 +165,12 @@ impl Place {
 
     /// Receives from the stick of that name.
     pub(crate) fn receive(&self, stick: &str, site: &Repository) -> Result<Received> {
-        receive(&self.at(stick), site, &Manner::default(), &self.errand())
+        receive(
+            &self.at(stick),
+            site,
+            &StoreOptions::default(),
+            &self.errand(),
+        )
     }
 
     /// What a stick says that it holds.
