@@ -8,14 +8,14 @@ use std::{
     time::Duration,
 };
 
-use imgdelta_core::{Error, Format, Kind, Result};
+use imgdelta_core::{Format, Result};
 use imgdelta_delta::{
     ExecContext, WINDOW, Watch,
     digest_cache::{LeafReader, LeafRun},
 };
 use imgdelta_deploy::{
     delivery::Index,
-    wire::{Install, Installed, Received, Site, serve},
+    wire::{ServeOptions, serve},
 };
 use imgdelta_repository::catalogue::{Inventory, Record, Repository, Run};
 use tempfile::{NamedTempFile, TempDir};
@@ -79,15 +79,6 @@ fn same<T: PartialEq + Debug>(
     assert_eq!(read(&json).ok(), Some(first), "it comes back the same");
 }
 
-/// Takes nothing in.
-struct Nobody;
-
-impl Install for Nobody {
-    fn install(&self, _: &Repository, _: &Received<'_>, _: &Run<'_>) -> Result<Installed> {
-        Err(Error::new(Kind::Unsupported, "nothing is taken in here"))
-    }
-}
-
 /// A repository without images, for all inputs.
 fn empty() -> Option<&'static TempDir> {
     static FOLDER: OnceLock<Option<TempDir>> = OnceLock::new();
@@ -107,16 +98,15 @@ pub(crate) fn talk(bytes: &[u8]) {
     };
     let watch = Watch::default();
     let work = ExecContext::new(1, &watch);
-    let site = Site {
+    let options = ServeOptions {
         root: Some(folder.path()),
-        install: &Nobody,
         run: Run {
             work,
             wait: Duration::ZERO,
         },
     };
     let mut answer = Vec::new();
-    if let Ok(served) = serve(Cursor::new(bytes), &mut answer, &site) {
+    if let Ok(served) = serve(Cursor::new(bytes), &mut answer, &options) {
         assert!(served.entered.is_empty(), "nothing was entered");
     }
     let images = Repository::open(folder.path()).and_then(|one| Ok(one.list()?.len()));

@@ -23,10 +23,10 @@ Examples:
     after_long_help = "\
 For each site the best base that both sides have is chosen, as 'imgdelta plan' shows it. What differs from it travels as a child in compressed \
 qcow2, a disk that any tool opens; below the threshold the whole image does. At the site the base is proven, the image made, proven, and only \
-then entered. Run again, the same line finishes what was left, and sends nothing that is there.
+then entered. Where that base turns out not to be what it should be, the next one is taken, and at last the whole image. Run again, the same line finishes what was left, and sends nothing that is there.
 
-Onto a medium each difference goes once, whatever the number of sites; one that holds other deliveries is added to. 'imgdelta receive' takes it \
-from there.
+Onto a medium each difference goes once, whatever the number of sites; one that holds other deliveries is added to. --spare N puts more ways on \
+it than are needed. 'imgdelta receive' takes it from there.
 
 With ssh:// imgdelta is called on the other host through the system's ssh, with keys, agent and configuration as they are (IMGDELTA_SSH names another \
 program), and proves and enters the image there. A path that begins with /~/ is from the home folder there. What was cut goes on where it was.
@@ -63,6 +63,9 @@ pub(crate) struct Deploy {
         help_heading = "Way"
     )]
     output: Option<PathBuf>,
+    /// Put N more ways to each image on the medium, from the next bases and at last as a whole, should a base or a file be spoilt.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=16), conflicts_with = "to", help_heading = "Way", hide_short_help = true)]
+    spare: u8,
     /// A site that can be reached: the folder of its repository, or ssh://[user@]host[:port]/path (repeatable).
     #[arg(long, value_name = "REPO|URL", help_heading = "Way")]
     to: Vec<PathBuf>,
@@ -95,6 +98,7 @@ impl Deploy {
             medium: self.output,
             rules: self.choice.rules(),
             native: self.native,
+            spare: self.spare.into(),
             keeping: self.keeping.job(),
             manner: self.change.manner(),
             remote_program: self.remote_program,
@@ -109,8 +113,9 @@ impl Deploy {
 Example:
   imgdelta receive stick --repo site",
     after_long_help = "\
-Takes the images that are for this repository; where the delivery names none of its, all whose base is here. The base is found by its id and proven \
-by its content; the image is made, proven, and only then entered. What is here already is left alone, so a second run does no harm.
+Takes the images that are for this repository; where the delivery names none of its, all whose base is here. The base is found and proven by its \
+content; the image is made, proven, and only then entered. Where a file is damaged or a base not what it should be, the next way that the delivery \
+holds is taken. What is here already is left alone, so a second run does no harm.
 
 Exit status 0: what fits is here. 5: nothing has its base here. 3 or 6: the delivery is damaged; nothing of the damaged image is entered.
 

@@ -40,6 +40,7 @@ fn call(job: &job::Deploy, run: &Run<'_>) -> Deploy {
     let mut deploy = Deploy::new(&settings.repository.value, &job.images)
         .rules(job.rules)
         .native(job.native)
+        .spare(job.spare)
         .format(job.keeping.format)
         .as_child(job.keeping.as_child)
         .wait(job.manner.wait)

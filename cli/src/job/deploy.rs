@@ -38,6 +38,8 @@ pub(crate) struct Deploy {
     pub(crate) rules: Rules,
     /// Whether children are of the sites' own formats.
     pub(crate) native: bool,
+    /// How many more ways to each image the medium carries than are needed.
+    pub(crate) spare: usize,
     /// In which form sites that are reached keep the images.
     pub(crate) keeping: Keeping,
     /// How the sites' repositories are changed.

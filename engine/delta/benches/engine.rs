@@ -105,10 +105,10 @@ fn make(base: &Path, target: &Path, child: &Path) -> Result<()> {
     };
     let (base_disk, target_disk) = (chain(&base_layers)?, chain(&target_layers)?);
     let spec = OutputSpec {
-        path: child.to_owned(),
         format: None,
         options: Options::default(),
         existing: Existing::Replace,
+        ..OutputSpec::of(child)
     };
     let parent = base_layers
         .first()

@@ -70,7 +70,6 @@ mod destination;
 mod plan;
 mod receive;
 mod serve;
-mod ssh_session;
 
 pub use self::{
     deploy::{Deploy, DeployReport, HeldImage, ShippedImage, SiteReport},

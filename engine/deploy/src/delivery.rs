@@ -3,27 +3,27 @@
 //! A *delivery* is a folder, a stick say, that holds children, whole images, their manifests, [`delivery.json`](index) and a how-to. At
 //! headquarters [`pack`](Delivery::pack) puts into it what differs between two images; at the site [`receive`](receive()) takes out what it has the
 //! base for, proves the base, makes the image, proves that, and enters it. Nothing on a delivery is trusted. Which base is best is the matter
-//! of [`choice`](imgdelta_repository::choice); [`deploy_many`] asks it.
+//! of [`choice`](imgdelta_repository::choice).
 //!
-//! | room | holds |
+//! | module | holds |
 //! |---|---|
-//! | [`index`] | `delivery.json`: what a delivery holds, and for whom |
+//! | [`index`] | `delivery.json`: what a delivery holds, and for whom; an entry of it is what travels over a line, too |
 //! | [`folder`] | a delivery on disk: opened, added to, its files looked at |
 //! | [`pack`](mod@pack) | a difference, or a whole image, as files that travel |
 //! | [`receive`](mod@receive) | what of a delivery a site takes |
+//! | [`outcome`] | what becomes of an image at its site, whatever has brought it |
 //! | [`unpack`] | what came, as a disk over its base, which is proven |
 //! | [`install`](mod@install) | one image made of that, proven and entered |
-//! | [`deploy`] | several images to several sites in one call |
 //!
-//! Inside, `survey` looks at a delivery for a site, `schedule` works out which entries lead to an image, `written` writes images, `hash` reads files
-//! for their SHA-256, `howto` writes for people.
+//! Inside, `receiver` is a site's own end of any deployment, `schedule` works out which entries lead to an image, `written` writes images, `hash`
+//! reads files for their SHA-256, `howto` writes for people.
 //!
 //! ```
 //! use std::time::Duration;
 //!
 //! use imgdelta_core::{Format, Result};
 //! use imgdelta_delta::{Watch, ExecContext};
-//! use imgdelta_deploy::delivery::{Deploy, Destination, Errand, Manner, deploy_many, deploy_one, receive};
+//! use imgdelta_deploy::delivery::{Delivery, Errand, Order, Recipient, StoreOptions, receive};
 //! use imgdelta_registry::OpenSpec;
 //! use imgdelta_repository::catalogue::{Add, Repository, Run};
 //!
@@ -43,45 +43,38 @@
 //! let headquarters = Repository::init(&at("hq"), Format::Qcow2)?;
 //! headquarters.add(&image("golden.raw"), &errand.run)?;
 //! headquarters.add(&Add { parent: Some("golden".into()), ..image("patched.raw") }, &errand.run)?;
-//! // Two sites have the golden image, each in a repository and a format of its own.
-//! let (near, far) = (Repository::init(&at("near"), Format::Vhdx)?, Repository::init(&at("far"), Format::Vmdk)?);
-//! for site in [&near, &far] {
-//!     site.add(&image("golden.raw"), &errand.run)?;
-//! }
+//! // The site has the golden image, in a repository and a format of its own.
+//! let site = Repository::init(&at("site"), Format::Vmdk)?;
+//! site.add(&image("golden.raw"), &errand.run)?;
 //!
-//! let deploy = Deploy {
-//!     images: vec!["patched".into()],
-//!     // One can be reached by its path, for the other there is a stick.
-//!     sites: vec![Destination::Folder(at("near")), Destination::Carried(far.inventory()?)],
-//!     delivery: Some(at("stick")),
-//!     ..Deploy::from(&headquarters)
+//! // The site can be reached by nobody, but its inventory has come by mail.
+//! let mut delivery = Delivery::begin(&at("stick"), errand.run.wait)?;
+//! let order = Order {
+//!     image: headquarters.show("patched")?.id,
+//!     base: Some(headquarters.show("golden")?.id),
+//!     native: None,
+//!     sites: vec![Recipient { repository: site.inventory()?.repository, step: false }],
 //! };
-//! let deployed = deploy_many(&deploy, &errand)?;
-//! assert!(deployed.failure().is_none());
-//! assert_eq!(near.show("patched")?.content_id, headquarters.show("patched")?.content_id);
+//! delivery.pack(&headquarters, &order, &errand)?;
 //!
-//! // Some days later, at the other site.
-//! let received = receive(&at("stick"), &far, &Manner::default(), &errand)?;
+//! // Some days later, there.
+//! let received = receive(&at("stick"), &site, &StoreOptions::default(), &errand)?;
 //! assert_eq!(received.entered().count(), 1);
-//! assert_eq!(far.show("patched")?.format, Format::Vmdk);
-//!
-//! // One image to one site: it is there already, so that nothing is sent.
-//! let at_near = deploy_one(&deploy, "patched", Destination::Folder(at("near")), &errand)?;
-//! assert!(at_near.packed.is_empty());
+//! assert_eq!(site.show("patched")?.content_id, headquarters.show("patched")?.content_id);
 //! # Ok(())
 //! # }
 //! ```
 
-pub mod deploy;
 pub mod folder;
 mod hash;
 mod howto;
 pub mod index;
 pub mod install;
+pub mod outcome;
 pub mod pack;
 pub mod receive;
+mod receiver;
 mod schedule;
-mod survey;
 pub mod unpack;
 mod written;
 
@@ -89,14 +82,15 @@ use imgdelta_operations::Stage;
 use imgdelta_repository::catalogue::Run;
 
 pub use self::{
-    deploy::{AtSite, Deploy, Deployed, Destination, deploy_many, deploy_one},
     folder::Delivery,
-    index::{Index, Item, Pointer, Recipient, Shipped},
-    install::{Installed, Manner, install},
+    index::{BundleEntry, FileEntry, ImageRef, Index, Recipient},
+    install::{StoreOptions, install},
+    outcome::{EnteredImage, Outcome, ReceivedImage, SiteImage},
     pack::{Order, Packed, pack},
-    receive::{Fate, Received, Taken, foresee, receive},
-    unpack::{Goods, Ground},
+    receive::{Received, foresee, receive},
+    unpack::{BaseDisk, EntryFiles},
 };
+pub(crate) use self::{outcome::is_of_the_way, receiver::Receiver};
 
 /// The program that writes deliveries and manifests.
 pub(crate) const TOOL: &str = concat!("imgdelta ", env!("CARGO_PKG_VERSION"));

@@ -3,9 +3,11 @@
 //! | module | holds |
 //! |---|---|
 //! | [`calls`] | what is done with sites: plan, deploy, receive, serve, each a builder with one `run` |
-//! | [`delivery`] | what travels: packed at headquarters, installed at the site, by path or on a medium |
+//! | [`deployment`] | images on their way to sites, in one way or another, whatever leads there |
+//! | [`delivery`] | what travels: packed at headquarters, received at the site |
 //! | [`wire`] | the conversation of two managers over a pipe: frames, both ends, resuming |
 
 pub mod calls;
 pub mod delivery;
+pub mod deployment;
 pub mod wire;

@@ -19,28 +19,23 @@ use std::{
 use imgdelta_core::{Format, Result};
 use imgdelta_delta::{ExecContext, Watch};
 use imgdelta_deploy::{
-    delivery::{Errand, Manner},
-    wire::{
-        Client, Deliveries, Outcome, Sending, Sent, Site, SshUrl, Transport, serve, ssh_command,
-    },
+    delivery::{Errand, Outcome},
+    deployment::{Deploy, SiteOutcome, deploy_over},
+    wire::{Client, ServeOptions, SshUrl, Transport, serve, ssh_command},
 };
 use imgdelta_fixtures::golden;
 use imgdelta_registry::OpenSpec;
-use imgdelta_repository::{
-    catalogue::{Add, Repository, Run},
-    choice::Rules,
-};
+use imgdelta_repository::catalogue::{Add, Repository, Run};
 
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let watch = Watch::default();
     if arguments == ["serve", "--stdio"] {
-        let site = Site {
+        let options = ServeOptions {
             root: None,
-            install: &Deliveries,
             run: run(&watch),
         };
-        let served = serve(std::io::stdin(), std::io::stdout(), &site);
+        let served = serve(std::io::stdin(), std::io::stdout(), &options);
         std::process::exit(served.map_or_else(|error| error.kind().exit().into(), |_| 0));
     }
     // `cargo test NAME` and `--list` come here too.
@@ -75,14 +70,15 @@ fn the_difference_travels_through_ssh_and_a_second_time_nothing_does(sshd: &Sshd
         if let Some(error) = sent.failure() {
             panic!("{error}");
         }
-        match sent.images.first().map(|one| &one.outcome) {
-            Some(Ok(Outcome::Entered { sent, .. })) => {
-                assert_eq!(time, 0);
-                assert!(*sent < 1 << 20, "only the difference travels: {sent}");
-            }
-            other => assert!(time == 1 && other.is_none(), "{other:?}"),
+        let images = sent.images.as_deref().unwrap_or_default();
+        assert_eq!(images.len(), 1 - time);
+        if let Some(one) = images.first() {
+            assert!(matches!(one.outcome, Outcome::Entered(_)));
+            let transfer = sent.sent[0].transfer.expect("it went over the line");
+            assert!(transfer.sent < 1 << 20, "only the difference travels");
         }
-        assert_eq!(sent.route.there.len(), time, "a second time it is there");
+        let route = sent.route.as_ref().expect("it was worked out");
+        assert_eq!(route.there.len(), time, "a second time it is there");
     }
     let there = site.show("patched").expect("it was entered");
     assert_eq!(
@@ -132,29 +128,22 @@ fn send(
     hq: &Repository,
     folder: &Path,
     watch: &Watch,
-) -> Result<Sent> {
+) -> Result<SiteOutcome> {
     let program = env::current_exe().expect("it runs");
     let command = sshd.command(target, program.to_str().expect("text"));
     let errand = Errand::quiet(run(watch));
     let packing = folder.join("packing");
     fs::create_dir_all(&packing).expect("room");
-    let images = match hq.list()?.is_empty() {
-        true => Vec::new(),
-        false => vec!["patched".to_owned()],
-    };
-    let sending = Sending {
-        headquarters: hq,
-        images: &images,
-        rules: &Rules::default(),
-        native: false,
-        manner: Manner::default(),
-        folder: &packing,
+    let deploy = Deploy {
+        images: match hq.list()?.is_empty() {
+            true => Vec::new(),
+            false => vec!["patched".to_owned()],
+        },
+        ..Deploy::from(hq)
     };
     talk(&command, |(from, to)| {
-        let mut client = Client::open(from, to, target.path(), watch)?;
-        let sent = sending.over(&mut client, &errand)?;
-        client.close()?;
-        Ok(sent)
+        let client = Client::open(from, to, target.path(), watch)?;
+        deploy_over(&deploy, client, &packing, &errand)
     })
 }
 

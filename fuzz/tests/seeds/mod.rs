@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use imgdelta_core::{Bytes, FileOffset, Format, MemSink, MemSource, Options, read_vec};
 use imgdelta_delta::{ExecContext, Watch};
 use imgdelta_deploy::{
-    delivery::{Deploy, Destination, Errand, deploy_many},
+    delivery::Errand,
+    deployment::{Deploy, Destination, deploy_many},
     wire::Client,
 };
 use imgdelta_fixtures::{

@@ -19,16 +19,21 @@ pub(super) fn catalogue_run(context: &Context, wait: Duration) -> Result<catalog
     })
 }
 
-/// Does something with deliveries, whose stages the context hears of.
+/// Does something with deliveries, whose stages the context hears of. What fails while it is being stopped was stopped: Ctrl-C reaches ssh too, and
+/// its end is not what went wrong.
 pub(super) fn with_errand<T>(
     context: &Context,
     wait: Duration,
     work: impl FnOnce(&Errand<'_>) -> Result<T>,
 ) -> Result<T> {
-    work(&Errand {
+    let done = work(&Errand {
         run: catalogue_run(context, wait)?,
         told: &|stage| context.begin(stage),
-    })
+    });
+    match (done, context.go_on()) {
+        (Err(error), Err(stopped)) if error.kind() != Kind::Interrupted => Err(stopped),
+        (done, _) => done,
+    }
 }
 
 /// A path as reports name it.

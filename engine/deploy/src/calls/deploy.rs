@@ -1,12 +1,11 @@
 //! `deploy`: images go to sites, each from the best base that both sides have. One site that fails does not stop the others.
 
-mod over_ssh;
 mod report;
 mod summary;
 
 use std::{path::PathBuf, time::Duration};
 
-use imgdelta_core::{Error, Format, Result};
+use imgdelta_core::{Format, Result};
 use imgdelta_operations::Context;
 use imgdelta_repository::{
     calls::{site_inventory, unreadable},
@@ -15,23 +14,16 @@ use imgdelta_repository::{
 };
 
 pub use self::report::{DeployReport, HeldImage, ShippedImage, SiteReport};
-use self::{
-    over_ssh::OverSsh,
-    summary::{SiteResult, Summary},
-};
+use self::summary::Summary;
 use super::{
     context::{WAIT, cut_short, shown, with_errand},
     destination::{Destination, refuse_twice},
     plan::Plan,
-    ssh_session::Programs,
 };
 use crate::{
-    delivery::{self, Errand, Manner, deploy_many},
-    wire::SshUrl,
+    delivery::{Errand, StoreOptions},
+    deployment::{self, SshPrograms, deploy_many},
 };
-
-/// Where what goes over ssh is packed. Not `/tmp`: that is often memory, and a disk image is large.
-const PACKING_FOLDER: &str = "/var/tmp";
 
 /// How images are to be sent to sites.
 #[derive(Clone, Debug)]
@@ -42,10 +34,11 @@ pub struct Deploy {
     medium: Option<PathBuf>,
     rules: Rules,
     native: bool,
-    store: Manner,
+    store: StoreOptions,
     wait: Duration,
-    programs: Programs,
-    packing: PathBuf,
+    spare: usize,
+    programs: SshPrograms,
+    packing: Option<PathBuf>,
 }
 
 impl Deploy {
@@ -62,10 +55,11 @@ impl Deploy {
             medium: None,
             rules: Rules::default(),
             native: false,
-            store: Manner::default(),
+            store: StoreOptions::default(),
             wait: WAIT,
-            programs: Programs::default(),
-            packing: PACKING_FOLDER.into(),
+            spare: 0,
+            programs: SshPrograms::default(),
+            packing: None,
         }
     }
 
@@ -81,6 +75,14 @@ impl Deploy {
     #[must_use]
     pub fn medium(mut self, folder: impl Into<PathBuf>) -> Self {
         self.medium = Some(folder.into());
+        self
+    }
+
+    /// How many other ways to each image the medium carries besides the best: from the next bases, at last as a whole. A site takes one where a base
+    /// or a file of a better way turns out to be spoilt; sites that are reached need none.
+    #[must_use]
+    pub const fn spare(mut self, ways: usize) -> Self {
+        self.spare = ways;
         self
     }
 
@@ -136,7 +138,7 @@ impl Deploy {
     /// The folder for what is packed for other hosts; each image's files go when it has been sent. `/var/tmp`, if nothing is said.
     #[must_use]
     pub fn packing_folder(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.packing = folder.into();
+        self.packing = Some(folder.into());
         self
     }
 
@@ -150,9 +152,9 @@ impl Deploy {
         self.sites.iter().cloned().fold(plan, Plan::site)
     }
 
-    /// Sends the images: first what is carried, then to sites by their folders, then over ssh, each in the order in which they were given. At
-    /// a site that is reached the base is proven, the image made, proven, and only then entered. Run again, it finishes what was left, and
-    /// sends nothing that is there. What goes wrong at one site of several stands in the report, see [`DeployReport::failure`].
+    /// Sends the images: first what is carried, then to each site that is reached, in the order in which they were given. At such a site the base
+    /// is proven, the image made, proven, and only then entered; where a base turns out not to be what it should be, the next one is taken, and at last
+    /// the whole image. Run again, it finishes what was left, and sends nothing that is there. What goes wrong at one site of several stands in the report, see [`DeployReport::failure`].
     ///
     /// # Errors
     /// Usage, if there is no repository, it does not have one of the images, a site is given twice, or there is no medium for sites that are
@@ -169,7 +171,8 @@ impl Deploy {
         };
         let sites = with_errand(context, self.wait, |errand| {
             self.send(&headquarters, &mut summary, errand, context)
-        })?;
+        })
+        .map_err(|error| cut_short(error, "what was sent by then is whole"))?;
         let notes = summary.notes;
         Ok(DeployReport {
             repository: shown(headquarters.folder()),
@@ -188,58 +191,39 @@ impl Deploy {
         errand: &Errand<'_>,
         context: &Context,
     ) -> Result<Vec<SiteReport>> {
-        let (ways, destinations) = self.ways();
-        let batch = delivery::Deploy {
+        let mut sites = Vec::new();
+        let known: Vec<Result<()>> = (self.sites.iter())
+            .map(|site| {
+                sites.push(known(site)?);
+                Ok(())
+            })
+            .collect();
+        let mut deploy = deployment::Deploy {
             images: self.images.clone(),
-            sites: destinations,
+            sites,
             delivery: self.carrier().cloned(),
             rules: self.rules,
             native: self.native,
-            manner: self.store,
-            ..delivery::Deploy::from(headquarters)
+            store: self.store,
+            spare: self.spare,
+            programs: self.programs.clone(),
+            ..deployment::Deploy::from(headquarters)
         };
-        let over_ssh = OverSsh {
-            batch: &batch,
-            programs: &self.programs,
-            wait: self.wait,
-            packing: &self.packing,
-            errand,
-            context,
-        };
-        let whole = |error| cut_short(error, "what was sent by then is whole");
-        let deployed = deploy_many(&batch, errand).map_err(whole)?;
+        if let Some(packing) = &self.packing {
+            deploy.packing.clone_from(packing);
+        }
+        let deployed = deploy_many(&deploy, errand)?;
+        if deployed.failure().is_some() {
+            // Where ssh heard Ctrl-C first, a site failed by that.
+            context.go_on()?;
+        }
         let mut served = deployed.sites.into_iter();
         let is_alone = self.sites.len() == 1;
-        let mut reports = Vec::new();
-        for (site, way) in self.sites.iter().zip(ways) {
-            let result = match way {
-                Way::Batch => Ok(served.next().map(SiteResult::Batch)),
-                Way::Unreadable(error) => Err(error),
-                Way::Ssh(url) => over_ssh.send(url).map(|sent| Some(SiteResult::Ssh(sent))),
-            };
-            reports.push(summary.site(site, result.map_err(whole), is_alone)?);
-        }
-        Ok(reports)
-    }
-
-    /// How each site is served, and those that are served in one batch.
-    fn ways(&self) -> (Vec<Way<'_>>, Vec<delivery::Destination>) {
-        let mut batch = Vec::new();
-        let ways = self.sites.iter().map(|site| match site {
-            Destination::Ssh(url) => Way::Ssh(url),
-            Destination::Folder(folder) => {
-                batch.push(delivery::Destination::Folder(folder.clone()));
-                Way::Batch
-            }
-            Destination::Inventory(place) => match site_inventory(place) {
-                Ok(inventory) => {
-                    batch.push(delivery::Destination::Carried(inventory));
-                    Way::Batch
-                }
-                Err(error) => Way::Unreadable(error),
-            },
+        let reports = self.sites.iter().zip(known).map(|(site, known)| {
+            let outcome = known.map(|()| served.next().unwrap_or_default());
+            summary.site(site, outcome, is_alone)
         });
-        (ways.collect(), batch)
+        reports.collect()
     }
 
     /// The folder of what is carried, if anything is.
@@ -262,12 +246,11 @@ impl Deploy {
     }
 }
 
-/// How a site is served.
-enum Way<'a> {
-    /// With all others that no line leads to, in one batch.
-    Batch,
-    /// Over a line of its own.
-    Ssh(&'a SshUrl),
-    /// Not at all: what it has could not be read.
-    Unreadable(Error),
+/// Where a site is, for those who bring images there.
+fn known(site: &Destination) -> Result<deployment::Destination> {
+    Ok(match site {
+        Destination::Ssh(url) => deployment::Destination::Ssh(url.clone()),
+        Destination::Folder(folder) => deployment::Destination::Folder(folder.clone()),
+        Destination::Inventory(place) => deployment::Destination::Carried(site_inventory(place)?),
+    })
 }

@@ -11,10 +11,14 @@ use imgdelta_repository::{
 };
 
 use super::{
+    context::{WAIT, with_errand},
     destination::{Destination, refuse_twice},
-    ssh_session::Programs,
 };
-use crate::{delivery::Manner, wire::SshUrl};
+use crate::{
+    delivery::StoreOptions,
+    deployment::{Sender, Site, SshPrograms, SshSite},
+    wire::SshUrl,
+};
 
 /// What is asked about images that are to go to sites.
 #[derive(Clone, Debug)]
@@ -25,9 +29,9 @@ pub struct Plan {
     rules: Rules,
     media: Option<Bytes>,
     rate: Option<Bytes>,
-    programs: Programs,
+    programs: SshPrograms,
     /// How sites are to keep what they receive, where that is known.
-    store: Manner,
+    store: StoreOptions,
 }
 
 impl Plan {
@@ -44,8 +48,8 @@ impl Plan {
             rules: Rules::default(),
             media: None,
             rate: None,
-            programs: Programs::default(),
-            store: Manner::default(),
+            programs: SshPrograms::default(),
+            store: StoreOptions::default(),
         }
     }
 
@@ -92,13 +96,13 @@ impl Plan {
     }
 
     /// How sites are to keep what they receive.
-    pub(super) const fn store(mut self, store: Manner) -> Self {
+    pub(super) const fn store(mut self, store: StoreOptions) -> Self {
         self.store = store;
         self
     }
 
     /// The programs of a line.
-    pub(super) fn programs(mut self, programs: Programs) -> Self {
+    pub(super) fn programs(mut self, programs: SshPrograms) -> Self {
         self.programs = programs;
         self
     }
@@ -151,8 +155,19 @@ impl Plan {
         wanted: &[ImageId],
         context: &Context,
     ) -> Result<Inventory> {
-        let own = repository.inventory()?;
-        self.programs
-            .converse(url, None, context, |session| session.announce(&own, wanted))
+        let Self { programs, .. } = self;
+        let packing = std::env::temp_dir();
+        with_errand(context, WAIT, |errand| {
+            let sender = Sender {
+                headquarters: repository,
+                wanted,
+                store: StoreOptions::default(),
+                errand,
+            };
+            let mut site = SshSite::open(sender, url, programs, None, &packing)?;
+            let inventory = site.inventory()?;
+            Box::new(site).finish()?;
+            Ok(inventory)
+        })
     }
 }

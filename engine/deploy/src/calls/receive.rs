@@ -6,19 +6,19 @@ use imgdelta_core::{Format, Result};
 use imgdelta_operations::Context;
 use imgdelta_repository::{
     calls::{Failed, Image, unreadable},
-    catalogue::{Listing, Repository},
+    catalogue::{ImageId, Listing, Repository},
 };
 use serde::Serialize;
 
 use super::context::{WAIT, cut_short, shown, with_errand};
-use crate::delivery::{self, Fate, Manner, Taken};
+use crate::delivery::{self, Outcome, StoreOptions};
 
 /// How a site is to take what a delivery has for it.
 #[derive(Clone, Debug)]
 pub struct Receive {
     delivery: PathBuf,
     repository: PathBuf,
-    store: Manner,
+    store: StoreOptions,
     wait: Duration,
     dry_run: bool,
 }
@@ -91,7 +91,7 @@ impl Receive {
         Self {
             delivery: delivery.into(),
             repository: repository.into(),
-            store: Manner::default(),
+            store: StoreOptions::default(),
             wait: WAIT,
             dry_run: false,
         }
@@ -143,15 +143,16 @@ impl Receive {
                     .map_err(|error| cut_short(error, "what was entered by then is whole"))
             }
         })?
-        .taken;
+        .images;
         let listing = site.list()?;
         let mut notes = unreadable(&listing);
         let is_alone = taken.len() == 1;
         let mut images = Vec::new();
         for one in taken {
-            match one.fate {
+            notes.extend(rejected(&one));
+            match one.outcome {
                 // By itself, an error is the whole result.
-                Fate::Failed(error) if is_alone => return Err(error),
+                Outcome::Failed(error) if is_alone => return Err(error),
                 _ => images.push(received(one, &listing, &mut notes)),
             }
         }
@@ -174,36 +175,48 @@ impl ReceiveReport {
 }
 
 /// What became of one image, as reports tell it.
-pub(super) fn received(taken: Taken, listing: &Listing, notes: &mut Vec<String>) -> ReceivedImage {
+pub(super) fn received(
+    one: delivery::ReceivedImage,
+    listing: &Listing,
+    notes: &mut Vec<String>,
+) -> ReceivedImage {
+    let here = |id: &ImageId| Some(Image::of(listing.by_id(id)?, listing));
     let mut image = ReceivedImage {
-        name: taken.name.to_string(),
-        id: taken.image.to_string(),
-        content_id: taken.content_id.to_string(),
-        base: taken.base.as_ref().map(ToString::to_string),
+        name: one.name.to_string(),
+        id: one.image.to_string(),
+        content_id: one.content_id.to_string(),
+        base: one.base.as_ref().map(ToString::to_string),
         fate: ImageOutcome::Step,
         image: None,
-        as_child: Some(false),
+        as_child: Some(false).filter(|_| !listing.is_empty()),
         error: None,
     };
-    match taken.fate {
-        Fate::Entered(installed) => {
+    match one.outcome {
+        Outcome::Entered(entered) => {
             image.fate = ImageOutcome::Entered;
-            image.as_child = Some(installed.as_child);
-            image.image = Some(Image::of(&installed.record, listing));
-            let about = |note: &String| format!("{}: {note}", taken.name);
-            notes.extend(installed.notes.iter().map(about));
+            image.as_child = entered.as_child;
+            image.image = here(&entered.image);
+            let about = |note: &String| format!("{}: {note}", one.name);
+            notes.extend(entered.notes.iter().map(about));
         }
-        Fate::There(record) => {
+        Outcome::There(there) => {
             image.fate = ImageOutcome::There;
-            image.image = Some(Image::of(&record, listing));
+            image.image = here(&there.image);
         }
-        Fate::Step => {}
-        Fate::Due => image.fate = ImageOutcome::Due,
-        Fate::Failed(error) => {
+        Outcome::Step => {}
+        Outcome::Due => image.fate = ImageOutcome::Due,
+        Outcome::Failed(error) => {
             image.fate = ImageOutcome::Failed;
             image.error = Some(Failed::of(&error));
         }
-        Fate::Unfit => image.fate = ImageOutcome::Unfit,
+        Outcome::Unfit => image.fate = ImageOutcome::Unfit,
     }
     image
+}
+
+/// What is said of ways that were tried before an image came, or did not.
+pub(super) fn rejected(one: &delivery::ReceivedImage) -> impl Iterator<Item = String> {
+    one.rejected
+        .iter()
+        .map(|error| format!("{}: another way was tried, for {error}", one.name))
 }

@@ -11,7 +11,7 @@ use imgdelta_operations::Context;
 use serde::Serialize;
 
 use super::context::{WAIT, catalogue_run};
-use crate::wire::{self, Deliveries, Site};
+use crate::wire::{self, ServeOptions};
 
 /// How a site's end of a conversation is to be held.
 #[derive(Clone, Debug)]
@@ -78,12 +78,11 @@ impl<R: Read, W: Write + Send> Serve<R, W> {
     /// Peer, if the other side breaks off or breaks a rule; Usage or Reference (`outside`), if the repository that it asks for may not be
     /// had; those of the repository; Interrupted. The other side is told, as far as it listens.
     pub fn run(self, context: &Context) -> Result<ServeReport> {
-        let site = Site {
+        let options = ServeOptions {
             root: self.root.as_deref(),
-            install: &Deliveries,
             run: catalogue_run(context, self.wait)?,
         };
-        let served = wire::serve(self.from, self.to, &site)?;
+        let served = wire::serve(self.from, self.to, &options)?;
         let refused = served.refused.into_iter().map(|(id, why)| RefusedImage {
             id: id.to_string(),
             code: why.code,

@@ -20,7 +20,7 @@ use super::{
     Errand,
     hash::sha256,
     howto,
-    index::{INDEX, Index, Item, LONGEST, Shipped},
+    index::{BundleEntry, FileEntry, INDEX, Index, LONGEST, Recipient, SCHEMA_1},
     pack::{Order, Packed, Sides},
 };
 
@@ -70,6 +70,11 @@ impl Delivery {
         })
     }
 
+    /// What is added from now on is for sites too whose programs know version 1 alone: it is listed in that form.
+    pub fn keep_version_1(&mut self) {
+        SCHEMA_1.clone_into(&mut self.index.schema);
+    }
+
     /// Its folder.
     #[must_use]
     pub fn folder(&self) -> &Path {
@@ -97,12 +102,12 @@ impl Delivery {
             .index
             .items
             .iter()
-            .find(|item| item.key() == sides.key())
+            .find(|entry| entry.key() == sides.key())
             .cloned();
-        let is_whole = |item: &Item| self.check(item, errand).is_ok();
+        let is_whole = |entry: &BundleEntry| self.check(entry, errand).is_ok();
         let mut packed = match known.clone().filter(is_whole) {
-            Some(item) => Packed {
-                item,
+            Some(entry) => Packed {
+                entry,
                 is_new: false,
                 notes: sides.notes(),
             },
@@ -112,25 +117,37 @@ impl Delivery {
             }
         };
         if let Some(known) = known {
-            packed.item.address(&known.sites);
+            packed.entry.address(&known.sites);
         }
-        packed.item.address(&order.sites);
-        self.add(packed.item.clone())?;
+        packed.entry.address(&order.sites);
+        self.add(packed.entry.clone())?;
         Ok(packed)
     }
 
-    /// Lists an item whose files lie here; it takes the place of the one of the same base, image and format. Index and how-to are written
+    /// Says of what it holds that it is for these sites too.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn is_also_for(&mut self, entry: &BundleEntry, sites: &[Recipient]) -> Result<()> {
+        let mut listed = self.index.items.iter();
+        let listed = listed.find(|one| one.key() == entry.key());
+        let mut entry = listed.unwrap_or(entry).clone();
+        entry.address(sites);
+        self.add(entry)
+    }
+
+    /// Lists an entry whose files lie here; it takes the place of the one of the same base, image and format. Index and how-to are written
     /// anew.
     ///
     /// # Errors
-    /// Corrupt, if the item contradicts itself; Host, if the host cannot write.
-    pub fn add(&mut self, item: Item) -> Result<()> {
-        item.judge()?;
+    /// Corrupt, if the entry contradicts itself; Host, if the host cannot write.
+    pub fn add(&mut self, entry: BundleEntry) -> Result<()> {
+        entry.judge()?;
         let mut index = self.index.clone();
         super::TOOL.clone_into(&mut index.tool);
-        match index.items.iter_mut().find(|one| one.key() == item.key()) {
-            Some(there) => *there = item,
-            None => index.items.push(item),
+        match index.items.iter_mut().find(|one| one.key() == entry.key()) {
+            Some(there) => *there = entry,
+            None => index.items.push(entry),
         }
         write(
             &self.folder.join(howto::HOWTO),
@@ -145,7 +162,7 @@ impl Delivery {
     ///
     /// # Errors
     /// Corrupt, if it is not there; Reference, if it is no regular file.
-    pub fn place(&self, file: &Shipped) -> Result<PathBuf> {
+    pub fn place(&self, file: &FileEntry) -> Result<PathBuf> {
         let place = self.folder.join(file.name.as_str());
         match fs::symlink_metadata(&place) {
             Ok(metadata) if metadata.is_file() => Ok(place),
@@ -159,20 +176,18 @@ impl Delivery {
         }
     }
 
-    /// Makes sure that an item's files are what was put there.
+    /// Makes sure that an entry's files are what was put there.
     ///
     /// # Errors
     /// Corrupt, if one is missing or of another length; Digest, if its bytes are others; Host, if the host cannot read; Interrupted.
-    pub fn check(&self, item: &Item, errand: &Errand<'_>) -> Result<()> {
-        let files = [item.manifest.as_ref(), Some(&item.file)];
-        files
-            .into_iter()
-            .flatten()
+    pub fn check(&self, entry: &BundleEntry, errand: &Errand<'_>) -> Result<()> {
+        entry
+            .files()
             .try_for_each(|file| self.check_file(file, errand))
     }
 
     /// Makes sure that one file is what was put there.
-    fn check_file(&self, file: &Shipped, errand: &Errand<'_>) -> Result<()> {
+    fn check_file(&self, file: &FileEntry, errand: &Errand<'_>) -> Result<()> {
         let place = self.place(file)?;
         (errand.told)(Stage::Check(&place));
         let length = fs::metadata(&place)

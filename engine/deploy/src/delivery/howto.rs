@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use imgdelta_core::Bytes;
 
-use super::index::{INDEX, Index, Item};
+use super::index::{BundleEntry, INDEX, Index};
 
 /// What the file is called.
 pub(super) const HOWTO: &str = "HOWTO.txt";
@@ -22,28 +22,28 @@ pub(super) fn text(index: &Index) -> String {
          It takes what the repository has the base for, proves the base by its content, makes the image,\n\
          proves that, and enters it. To run it twice does no harm.\n"
     );
-    for item in &index.items {
+    for entry in &index.items {
         // Writing to a string does not fail.
-        let _ = item_text(&mut text, item);
+        let _ = entry_text(&mut text, entry);
     }
     text
 }
 
-/// What is said of one item.
-fn item_text(text: &mut String, item: &Item) -> std::fmt::Result {
-    let (name, size) = (&item.name, Bytes(item.file.length));
+/// What is said of one entry.
+fn entry_text(text: &mut String, entry: &BundleEntry) -> std::fmt::Result {
+    let (name, size) = (&entry.name, Bytes(entry.file.length));
     writeln!(text, "\n{name}")?;
-    writeln!(text, "    content id  {}", item.content_id)?;
-    writeln!(text, "    file        {} ({size})", item.file.name)?;
-    writeln!(text, "    sha256      {}", item.file.sha256)?;
+    writeln!(text, "    content id  {}", entry.content_id)?;
+    writeln!(text, "    file        {} ({size})", entry.file.name)?;
+    writeln!(text, "    sha256      {}", entry.file.sha256)?;
     let output = format!("{name}.qcow2");
-    match &item.base {
+    match &entry.base {
         Some(base) => {
             writeln!(text, "    from        {}, {}", base.name, base.content_id)?;
             writeln!(
                 text,
                 "    by hand     imgdelta apply \"{}\" -b BASE -o \"{output}\"",
-                item.file.name
+                entry.file.name
             )
         }
         None => {
@@ -51,7 +51,7 @@ fn item_text(text: &mut String, item: &Item) -> std::fmt::Result {
             writeln!(
                 text,
                 "    by hand     imgdelta convert \"{}\" -o \"{output}\"",
-                item.file.name
+                entry.file.name
             )
         }
     }

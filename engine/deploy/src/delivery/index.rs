@@ -1,5 +1,8 @@
 //! `delivery.json`: what a delivery holds, and for whom. It comes from anywhere: nothing in it is believed beyond its form, no path
-//! stands in it, and whether the files are there and whole is not known here.
+//! stands in it, and whether the files are there and whole is not known here. An entry of it is also what travels over a line.
+//!
+//! Keys may be added within a version; those that are not known are passed over. What must be known to make anything of an entry, or of all of
+//! them, is named in `requires`: who does not know one of those words leaves the entry, or the whole delivery, alone.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -8,8 +11,17 @@ use imgdelta_delta::{ContentId, Digest};
 use imgdelta_repository::catalogue::{ImageId, Name, RepositoryId, Tag, text::as_text};
 use serde::{Deserialize, Serialize};
 
-/// The version of the form.
-pub const SCHEMA: &str = "imgdelta/delivery/1";
+/// The version of the form that is written, where all who are to read it know it.
+pub const SCHEMA: &str = "imgdelta/delivery/2";
+
+/// The version before: it has no `requires`. It is read, and written for sites whose program knows no other.
+pub const SCHEMA_1: &str = "imgdelta/delivery/1";
+
+/// What `requires` may name here. No word is in use yet.
+const FEATURES: [&str; 0] = [];
+
+/// Most words, and most bytes of one, in `requires`.
+const MOST_REQUIRED: usize = 64;
 
 /// What the file is called.
 pub const INDEX: &str = "delivery.json";
@@ -20,20 +32,23 @@ pub const LONGEST: u64 = 64 << 20;
 /// What a delivery holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Index {
-    /// [`SCHEMA`].
+    /// [`SCHEMA`] or [`SCHEMA_1`].
     pub schema: String,
     /// Which program wrote it last.
     pub tool: String,
+    /// What must be known to read it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<String>,
     /// What travels, each (base, image) pair once.
-    pub items: Vec<Item>,
+    pub items: Vec<BundleEntry>,
 }
 
 /// One image on its way: as the difference from a base, or as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Item {
+pub struct BundleEntry {
     /// What the site must have; none: the whole image travels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub base: Option<Pointer>,
+    pub base: Option<ImageRef>,
     /// The id of the image.
     pub image: ImageId,
     /// What its disk must be proven to be.
@@ -51,22 +66,25 @@ pub struct Item {
     pub golden: bool,
     /// The image that it descends from at headquarters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parent: Option<Pointer>,
+    pub parent: Option<ImageRef>,
     /// The format of the file that travels.
     #[serde(with = "as_text")]
     pub format: Format,
     /// The child, or the whole image.
-    pub file: Shipped,
+    pub file: FileEntry,
     /// What proves a child; a whole image is proven by its content id alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub manifest: Option<Shipped>,
+    pub manifest: Option<FileEntry>,
+    /// What must be known to make the image of its files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<String>,
     /// For whom it is.
     pub sites: Vec<Recipient>,
 }
 
-/// An image that an item refers to.
+/// An image that an entry refers to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pointer {
+pub struct ImageRef {
     /// Its id at headquarters.
     pub id: ImageId,
     /// What its disk is.
@@ -78,7 +96,7 @@ pub struct Pointer {
 
 /// A file of a delivery, in the delivery's own folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shipped {
+pub struct FileEntry {
     /// Its name: never a path.
     pub name: Name,
     /// How long it is in bytes.
@@ -88,7 +106,7 @@ pub struct Shipped {
     pub sha256: Digest,
 }
 
-/// A site that is going to use an item.
+/// A site that is going to use an entry.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Recipient {
     /// Its repository.
@@ -110,6 +128,7 @@ impl Index {
         Self {
             schema: SCHEMA.to_owned(),
             tool: super::TOOL.to_owned(),
+            requires: Vec::new(),
             items: Vec::new(),
         }
     }
@@ -137,14 +156,14 @@ impl Index {
         check_schema(json)?;
         let index: Self =
             serde_json::from_slice(json).map_err(|cause| faulty(&cause.to_string()))?;
+        require_known(&index.requires, "the delivery")?;
         let (mut pairs, mut files) = (HashSet::new(), HashSet::new());
-        for item in &index.items {
-            item.judge()?;
-            if !pairs.insert(item.key()) {
-                return Err(faulty(&format!("holds '{}' twice", item.image)));
+        for entry in &index.items {
+            entry.judge()?;
+            if !pairs.insert(entry.key()) {
+                return Err(faulty(&format!("holds '{}' twice", entry.image)));
             }
-            let names = [Some(&item.file), item.manifest.as_ref()];
-            for file in names.into_iter().flatten() {
+            for file in entry.files() {
                 if !files.insert(file.name.folded()) {
                     return Err(faulty(&format!("names '{}' twice", file.name)));
                 }
@@ -161,7 +180,7 @@ impl Default for Index {
     }
 }
 
-impl Item {
+impl BundleEntry {
     /// What tells it apart from others.
     pub(super) fn key(&self) -> (Option<ContentId>, ContentId, Format) {
         let base = self.base.as_ref().map(|base| base.content_id);
@@ -176,13 +195,25 @@ impl Item {
             .dedup_by(|next, kept| next.repository == kept.repository);
     }
 
+    /// Its files in the order in which they are sent: what is small and says what follows comes first.
+    pub fn files(&self) -> impl Iterator<Item = &FileEntry> {
+        self.manifest.iter().chain([&self.file])
+    }
+
+    /// How long its files are together, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let lengths = self.files().map(|file| file.length);
+        lengths.fold(0, u64::saturating_add)
+    }
+
     /// What no single field can say.
     ///
     /// # Errors
-    /// Corrupt, if it contradicts itself.
+    /// Corrupt, if it contradicts itself, or its files are longer together than files can be.
     pub fn judge(&self) -> Result<()> {
-        let base = self.base.as_ref();
-        if base.is_some() != self.manifest.is_some() {
+        let (base, manifest) = (self.base.as_ref(), self.manifest.as_ref());
+        if base.is_some() != manifest.is_some() {
             return Err(faulty(&format!(
                 "'{}' has a base without a manifest, or a manifest without a base",
                 self.image
@@ -191,8 +222,47 @@ impl Item {
         if base.is_some_and(|base| base.content_id == self.content_id) {
             return Err(faulty(&format!("'{}' is its own base", self.image)));
         }
+        if manifest.is_some_and(|manifest| manifest.name.folded() == self.file.name.folded()) {
+            return Err(faulty(&format!("names '{}' twice", self.file.name)));
+        }
+        if self.bytes() > i64::MAX.unsigned_abs() {
+            return Err(faulty(&format!(
+                "'{}' is longer than files can be",
+                self.image
+            )));
+        }
+        let is_overlong = self.requires.len() > MOST_REQUIRED
+            || self.requires.iter().any(|word| word.len() > MOST_REQUIRED);
+        if is_overlong {
+            let message = format!("'{}' requires more than can be told", self.image);
+            return Err(faulty(&message));
+        }
         Ok(())
     }
+
+    /// Makes sure that all is known here that it takes to make the image.
+    ///
+    /// # Errors
+    /// Unsupported (`delivery_feature`), if it is not.
+    pub fn require_known(&self) -> Result<()> {
+        require_known(&self.requires, &format!("'{}'", self.name))
+    }
+}
+
+/// Makes sure that each of the words is known here.
+fn require_known(words: &[String], whose: &str) -> Result<()> {
+    let unknown = words.iter().find(|word| !FEATURES.contains(&word.as_str()));
+    let Some(unknown) = unknown else {
+        return Ok(());
+    };
+    let shown: String = unknown.chars().take(MOST_REQUIRED).collect();
+    let message = format!(
+        "delivery: {whose} requires '{}', which this release does not know",
+        shown.escape_debug()
+    );
+    Err(Error::new(Kind::Unsupported, message)
+        .with_code("delivery_feature")
+        .with_hint("receive it with the release that has written it, or a later one"))
 }
 
 /// Looks at the version before anything else.
@@ -203,12 +273,12 @@ fn check_schema(json: &[u8]) -> Result<()> {
     }
     let Version { schema } =
         serde_json::from_slice(json).map_err(|cause| faulty(&cause.to_string()))?;
-    if schema == SCHEMA {
+    if [SCHEMA, SCHEMA_1].contains(&schema.as_str()) {
         return Ok(());
     }
     let shown: String = schema.chars().take(80).collect();
     let message = format!(
-        "delivery: the schema is '{}', '{SCHEMA}' is required",
+        "delivery: the schema is '{}', '{SCHEMA}' or '{SCHEMA_1}' is required",
         shown.escape_debug()
     );
     Err(Error::new(Kind::Unsupported, message).with_code("schema"))
@@ -225,17 +295,17 @@ mod tests {
 
     use super::*;
 
-    fn item() -> Result<Item> {
+    fn entry() -> Result<BundleEntry> {
         let content = |letter: &str| ContentId(Digest::plain(letter.as_bytes()));
-        let file = |name: &str| -> Result<Shipped> {
-            Ok(Shipped {
+        let file = |name: &str| -> Result<FileEntry> {
+            Ok(FileEntry {
                 name: name.parse()?,
                 length: 5,
                 sha256: Digest::plain(name.as_bytes()),
             })
         };
-        Ok(Item {
-            base: Some(Pointer {
+        Ok(BundleEntry {
+            base: Some(ImageRef {
                 id: "golden".parse()?,
                 content_id: content("golden"),
                 name: "Golden Disk".parse()?,
@@ -250,6 +320,7 @@ mod tests {
             format: Format::Qcow2,
             file: file("patched.qcow2")?,
             manifest: Some(file("patched.qcow2.manifest.json")?),
+            requires: Vec::new(),
             sites: Vec::new(),
         })
     }
@@ -257,8 +328,35 @@ mod tests {
     #[test]
     fn an_index_is_read_as_it_was_written() -> Result<()> {
         let mut index = Index::new();
-        index.items.push(item()?);
+        index.items.push(entry()?);
         assert_eq!(Index::from_json(&index.to_json()?)?, index);
+        Ok(())
+    }
+
+    #[test]
+    fn keys_that_are_not_known_are_passed_over_and_words_that_are_required_are_not() -> Result<()> {
+        let mut index = Index::new();
+        index.items.push(entry()?);
+        let json = String::from_utf8(index.to_json()?).expect("it is text");
+        let later = json.replacen("\"tool\"", "\"colour\": {\"of\": []}, \"tool\"", 1);
+        assert_eq!(Index::from_json(later.as_bytes())?, index);
+        let of_version_1 = json.replacen("delivery/2", "delivery/1", 1);
+        assert_eq!(
+            Index::from_json(of_version_1.as_bytes())?.items,
+            index.items
+        );
+
+        let some = json.replacen("\"image\"", "\"requires\": [\"pieces\"], \"image\"", 1);
+        let read = Index::from_json(some.as_bytes())?;
+        let refused = read.items[0].require_known().expect_err("it is not known");
+        assert_eq!(
+            (refused.kind(), refused.code()),
+            (Kind::Unsupported, "delivery_feature")
+        );
+        assert!(refused.message().contains("'pieces'"), "{refused}");
+        let all = json.replacen("\"tool\"", "\"requires\": [\"pieces\"], \"tool\"", 1);
+        let refused = Index::from_json(all.as_bytes()).expect_err("it is not known");
+        assert_eq!(refused.code(), "delivery_feature");
         Ok(())
     }
 
@@ -270,21 +368,21 @@ mod tests {
                 step,
             })
         };
-        let mut item = item()?;
-        item.address(&[site(2, true)?, site(1, true)?]);
-        item.address(&[site(2, false)?, site(2, true)?]);
-        assert_eq!(item.sites, [site(1, true)?, site(2, false)?]);
+        let mut entry = entry()?;
+        entry.address(&[site(2, true)?, site(1, true)?]);
+        entry.address(&[site(2, false)?, site(2, true)?]);
+        assert_eq!(entry.sites, [site(1, true)?, site(2, false)?]);
         Ok(())
     }
 
     #[test]
     fn an_item_that_is_its_own_base_or_lacks_its_proof_is_refused() -> Result<()> {
-        let mut own = item()?;
+        let mut own = entry()?;
         own.content_id = own
             .base
             .as_ref()
             .map_or(own.content_id, |base| base.content_id);
-        let mut unproven = item()?;
+        let mut unproven = entry()?;
         unproven.manifest = None;
         for wrong in [own, unproven] {
             assert_eq!(
@@ -301,7 +399,7 @@ mod tests {
             at in 0..2000_usize, byte: u8, cut in 0..2000_usize,
         ) {
             let mut index = Index::new();
-            index.items.push(item().expect("it is one"));
+            index.items.push(entry().expect("it is one"));
             let mut json = index.to_json().expect("it can be written");
             let len = json.len();
             json[at % len] = byte;

@@ -1,5 +1,5 @@
 //! One image made from its base and what came: the base proven by content, the image written, proven, and entered in one step. Until then
-//! nothing under its id is there. Which item is taken, and whether its files are whole, is not known here.
+//! nothing under its id is there. Which entry is taken, and whether its files are whole, is not known here.
 
 use imgdelta_core::{AtomicFile, Format, Result};
 use imgdelta_delta::{ContentId, digest_cache::LeafReader};
@@ -15,21 +15,22 @@ use imgdelta_repository::{
 
 use super::{
     Errand,
-    index::Item,
-    unpack::{Goods, Ground, unpack},
+    index::BundleEntry,
+    outcome::EnteredImage,
+    unpack::{BaseDisk, EntryFiles, unpack},
     written::{Written, as_child, as_whole},
 };
 
 /// In which form a site keeps what it receives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Manner {
+pub struct StoreOptions {
     /// The format of whole images, if not the repository's own.
     pub format: Option<Format>,
     /// Whether an image is kept as a child of its base, in that one's format, where that is smaller.
     pub as_child: bool,
 }
 
-impl Manner {
+impl StoreOptions {
     /// Makes sure that images are written in the format that is asked for.
     ///
     /// # Errors
@@ -40,19 +41,6 @@ impl Manner {
     }
 }
 
-/// What became of an image that came.
-#[derive(Clone, Debug)]
-pub struct Installed {
-    /// Its record; that of the image that had this content before, if there was one.
-    pub record: Record,
-    /// Whether it was entered now.
-    pub is_new: bool,
-    /// Whether it is kept as a child of its base.
-    pub as_child: bool,
-    /// What the user should know.
-    pub notes: Vec<String>,
-}
-
 /// Makes an image of what came and enters it. One whose content is there already is left as it is.
 ///
 /// # Errors
@@ -60,20 +48,20 @@ pub struct Installed {
 /// contradicts itself; as [`Repository::enter`]; Interrupted. Nothing is entered then.
 pub fn install(
     site: &Repository,
-    goods: &Goods<'_>,
-    ground: Option<&Ground>,
-    manner: &Manner,
+    files: &EntryFiles<'_>,
+    base_disk: Option<&BaseDisk>,
+    store: &StoreOptions,
     errand: &Errand<'_>,
-) -> Result<Installed> {
+) -> Result<EnteredImage> {
     let listing = site.list_finished(&errand.run)?;
-    if let Some(record) = here(site, &listing, &goods.item.content_id) {
+    if let Some(record) = here(site, &listing, &files.entry.content_id) {
         return Ok(there(record));
     }
-    match install_once(site, &listing, goods, ground, manner, errand) {
+    match install_once(site, &listing, files, base_disk, store, errand) {
         // Another deployment may be about to enter the same image: its file stands there already.
         Err(error) if error.code() == "exists" => {
             let listing = site.list_settled(&errand.run)?;
-            let record = here(site, &listing, &goods.item.content_id);
+            let record = here(site, &listing, &files.entry.content_id);
             record.map(there).ok_or(error)
         }
         other => other,
@@ -81,12 +69,14 @@ pub fn install(
 }
 
 /// An image that is there already.
-fn there(record: &Record) -> Installed {
-    Installed {
-        record: record.clone(),
+fn there(record: &Record) -> EnteredImage {
+    EnteredImage {
+        image: record.id.clone(),
+        name: record.name.clone(),
+        content_id: record.content_id,
         is_new: false,
-        as_child: false,
         notes: Vec::new(),
+        as_child: None,
     }
 }
 
@@ -94,36 +84,46 @@ fn there(record: &Record) -> Installed {
 fn install_once(
     site: &Repository,
     listing: &Listing,
-    goods: &Goods<'_>,
-    ground: Option<&Ground>,
-    manner: &Manner,
+    files: &EntryFiles<'_>,
+    base_disk: Option<&BaseDisk>,
+    store: &StoreOptions,
     errand: &Errand<'_>,
-) -> Result<Installed> {
-    let item = goods.item;
-    let mut came = unpack(goods, ground)?;
+) -> Result<EnteredImage> {
+    let entry = files.entry;
+    let mut came = unpack(files, base_disk)?;
     // A child is written without reading all of its base.
-    if manner.as_child {
+    if store.as_child {
         came.prove_base(errand)?;
     }
-    (errand.told)(Stage::Install(item.name.as_str()));
+    (errand.told)(Stage::Install(entry.name.as_str()));
     let mut notes = Vec::new();
-    let name = free_name(listing, item, &mut notes)?;
-    let child = match ground.filter(|_| manner.as_child) {
-        Some(ground) => as_child(site, ground, came.disk(), item, &name, &mut notes, errand)?,
+    let name = free_name(listing, entry, &mut notes)?;
+    let child = match base_disk.filter(|_| store.as_child) {
+        Some(base_disk) => as_child(
+            site,
+            base_disk,
+            came.disk(),
+            entry,
+            &name,
+            &mut notes,
+            errand,
+        )?,
         None => None,
     };
     let is_child = child.is_some();
     let written = match child {
         Some(child) => child,
-        None => as_whole(site, &came, item, &name, manner.format, &mut notes, errand)?,
+        None => as_whole(site, &came, entry, &name, store.format, &mut notes, errand)?,
     };
-    let added = site.enter(arrival(site, listing, item, name, written)?, &errand.run)?;
+    let added = site.enter(arrival(site, listing, entry, name, written)?, &errand.run)?;
     notes.extend(added.notes);
-    Ok(Installed {
-        record: added.record,
+    Ok(EnteredImage {
+        image: added.record.id,
+        name: added.record.name,
+        content_id: added.record.content_id,
         is_new: added.is_new,
-        as_child: is_child,
         notes,
+        as_child: Some(is_child),
     })
 }
 
@@ -140,18 +140,18 @@ pub(super) fn here<'a>(
 }
 
 /// What the image is called here: as at headquarters, unless another one bears that name or a file stands in its place.
-fn free_name(listing: &Listing, item: &Item, notes: &mut Vec<String>) -> Result<Name> {
-    let other = listing.by_name(&item.name);
+fn free_name(listing: &Listing, entry: &BundleEntry, notes: &mut Vec<String>) -> Result<Name> {
+    let other = listing.by_name(&entry.name);
     // An image whose file was lost gets it back under its own name.
-    if other.is_none_or(|other| other.content_id == item.content_id) {
-        return Ok(item.name.clone());
+    if other.is_none_or(|other| other.content_id == entry.content_id) {
+        return Ok(entry.name.clone());
     }
-    let digits: String = item.content_id.0.to_string().chars().take(8).collect();
-    let longest: String = item.name.as_str().chars().take(24).collect();
+    let digits: String = entry.content_id.0.to_string().chars().take(8).collect();
+    let longest: String = entry.name.as_str().chars().take(24).collect();
     let name: Name = format!("{}-{digits}", longest.trim_end_matches(['.', ' '])).parse()?;
     notes.push(format!(
         "it is called '{name}' here: another image bears the name '{}'",
-        item.name
+        entry.name
     ));
     Ok(name)
 }
@@ -160,7 +160,7 @@ fn free_name(listing: &Listing, item: &Item, notes: &mut Vec<String>) -> Result<
 fn arrival(
     site: &Repository,
     listing: &Listing,
-    item: &Item,
+    entry: &BundleEntry,
     name: Name,
     written: Written,
 ) -> Result<Arrival> {
@@ -169,18 +169,18 @@ fn arrival(
             id: base,
             known: Known::Linked,
         }),
-        None => lineage(site, listing, item, &written.leaves)?,
+        None => lineage(site, listing, entry, &written.leaves)?,
     };
-    let is_own_id = item.image.folded() == item.content_id.to_string();
+    let is_own_id = entry.image.folded() == entry.content_id.to_string();
     Ok(Arrival {
         files: written.files,
         format: written.format,
         proof: written.proof,
         leaves: Some(written.leaves),
-        id: (!is_own_id).then(|| item.image.clone()),
+        id: (!is_own_id).then(|| entry.image.clone()),
         name,
-        tags: item.tags.clone(),
-        golden: item.golden,
+        tags: entry.tags.clone(),
+        golden: entry.golden,
         parent,
         how: How::Received,
     })
@@ -190,10 +190,10 @@ fn arrival(
 fn lineage(
     site: &Repository,
     listing: &Listing,
-    item: &Item,
+    entry: &BundleEntry,
     leaves: &AtomicFile,
 ) -> Result<Option<Parent>> {
-    let Some(parent) = &item.parent else {
+    let Some(parent) = &entry.parent else {
         return Ok(None);
     };
     let Some(record) = listing.by_content(&parent.content_id) else {

@@ -14,7 +14,7 @@ use imgdelta_repository::catalogue::{ImageId, Repository};
 pub(super) use self::sides::Sides;
 use super::{
     Errand,
-    index::{Item, Recipient},
+    index::{BundleEntry, Recipient},
 };
 
 /// What is to travel, and for whom.
@@ -34,7 +34,7 @@ pub struct Order {
 #[derive(Clone, Debug)]
 pub struct Packed {
     /// As it is listed.
-    pub item: Item,
+    pub entry: BundleEntry,
     /// Whether its files were written now; else they lay there.
     pub is_new: bool,
     /// What the user should know.
@@ -55,6 +55,6 @@ pub fn pack(
 ) -> Result<Packed> {
     let sides = Sides::open(headquarters, order)?;
     let mut packed = sides.pack(headquarters, folder, errand)?;
-    packed.item.address(&order.sites);
+    packed.entry.address(&order.sites);
     Ok(packed)
 }

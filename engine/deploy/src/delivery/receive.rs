@@ -1,5 +1,6 @@
 //! `receive`: what of a delivery a site takes. Each image is made, proven and entered by itself: one that fails stops only those that are
-//! made from it. To run it again does no harm, and finishes what was left.
+//! made from it. Where a delivery holds several ways to an image, the next best is taken when one turns out to be damaged, or to need a base that
+//! is not what it should be. To run it again does no harm, and finishes what was left.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -8,84 +9,42 @@ use std::{
 
 use imgdelta_core::{Error, Kind, Result};
 use imgdelta_delta::ContentId;
-use imgdelta_repository::catalogue::{ImageId, Name, Record, Repository};
+use imgdelta_repository::catalogue::{Listing, Repository};
 
 use super::{
     Errand,
     folder::Delivery,
-    index::Item,
-    install::{Installed, Manner, install},
-    schedule::Leg,
-    survey::{Survey, no_base},
-    unpack::{Goods, Ground, step},
+    index::BundleEntry,
+    install::StoreOptions,
+    outcome::{EnteredImage, Outcome, ReceivedImage, SiteImage, is_of_the_way},
+    receiver::Receiver,
+    schedule::{Leg, Schedule, schedule},
+    unpack::EntryFiles,
 };
+
+/// Most ways to an image that are tried. A forged delivery may list any number.
+const MOST_WAYS: usize = 16;
 
 /// What became of a delivery.
 #[derive(Debug, Default)]
 pub struct Received {
     /// Each image that is for this site, bases before what is made from them.
-    pub taken: Vec<Taken>,
-}
-
-/// What became of one image.
-#[derive(Debug)]
-pub struct Taken {
-    /// Its id at headquarters.
-    pub image: ImageId,
-    /// What it is called there.
-    pub name: Name,
-    /// What its disk is.
-    pub content_id: ContentId,
-    /// What its base is called at headquarters, if it came as a difference.
-    pub base: Option<Name>,
-    /// What became of it.
-    pub fate: Fate,
-}
-
-/// What became of an image that came.
-#[derive(Debug)]
-pub enum Fate {
-    /// It was entered.
-    Entered(Box<Installed>),
-    /// It would be entered now.
-    Due,
-    /// It was there already, under this record.
-    There(Box<Record>),
-    /// It only served others.
-    Step,
-    /// It was not entered: why.
-    Failed(Error),
-    /// It was left where it is: its base is not here.
-    Unfit,
+    pub images: Vec<ReceivedImage>,
 }
 
 impl Received {
     /// The first failure. That some images have no base here is none, as long as there is one that has.
     #[must_use]
     pub fn failure(&self) -> Option<&Error> {
-        self.taken.iter().find_map(|taken| match &taken.fate {
-            Fate::Failed(error) => Some(error),
-            _ => None,
-        })
+        self.images.iter().find_map(ReceivedImage::failure)
     }
 
     /// The images that were entered.
-    pub fn entered(&self) -> impl Iterator<Item = &Installed> {
-        self.taken.iter().filter_map(|taken| match &taken.fate {
-            Fate::Entered(installed) => Some(&**installed),
+    pub fn entered(&self) -> impl Iterator<Item = &EnteredImage> {
+        self.images.iter().filter_map(|image| match &image.outcome {
+            Outcome::Entered(entered) => Some(&**entered),
             _ => None,
         })
-    }
-
-    /// Notes what became of an item.
-    pub(super) fn push(&mut self, item: &Item, fate: Fate) {
-        self.taken.push(Taken {
-            image: item.image.clone(),
-            name: item.name.clone(),
-            content_id: item.content_id,
-            base: item.base.as_ref().map(|base| base.name.clone()),
-            fate,
-        });
     }
 }
 
@@ -97,29 +56,12 @@ impl Received {
 pub fn receive(
     folder: &Path,
     site: &Repository,
-    manner: &Manner,
+    store: &StoreOptions,
     errand: &Errand<'_>,
 ) -> Result<Received> {
     // What is there already is only said to be: it must be there for good.
     site.list_finished(&errand.run)?;
-    let survey = Survey::of(folder, site)?;
-    let mut taking = Taking {
-        delivery: &survey.delivery,
-        site,
-        manner,
-        errand,
-        steps: HashMap::new(),
-        failed: HashSet::new(),
-        received: survey.there(site)?,
-    };
-    for (item, leg) in survey.legs() {
-        taking.take(item, leg)?;
-    }
-    let mut received = taking.received;
-    survey
-        .left_out()
-        .for_each(|item| received.push(item, Fate::Unfit));
-    Ok(received)
+    Receiving::begin(folder, site, Some(store), errand)?.run()
 }
 
 /// What [`receive`](receive()) would take: each file of it is looked at, and nothing is written. Whether a base is what its record says is not
@@ -128,99 +70,252 @@ pub fn receive(
 /// # Errors
 /// As [`receive`](receive()).
 pub fn foresee(folder: &Path, site: &Repository, errand: &Errand<'_>) -> Result<Received> {
-    let survey = Survey::of(folder, site)?;
-    let mut received = survey.there(site)?;
-    for (item, leg) in survey.legs() {
-        errand.run.work.watch.go_on()?;
-        let fate = match survey.delivery.check(item, errand) {
-            Ok(()) if leg.is_step => Fate::Step,
-            Ok(()) => Fate::Due,
-            Err(error) if error.kind() == Kind::Interrupted => return Err(error),
-            Err(error) => Fate::Failed(error),
-        };
-        received.push(item, fate);
-    }
-    survey
-        .left_out()
-        .for_each(|item| received.push(item, Fate::Unfit));
-    Ok(received)
+    Receiving::begin(folder, site, None, errand)?.run()
 }
 
-/// Items on their way into a repository.
-struct Taking<'a> {
-    delivery: &'a Delivery,
-    site: &'a Repository,
-    manner: &'a Manner,
+/// Entries on their way into a repository.
+struct Receiving<'a> {
+    delivery: Delivery,
+    receiver: Receiver<'a>,
+    /// In which form images are kept; none: nothing is written.
+    store: Option<&'a StoreOptions>,
     errand: &'a Errand<'a>,
-    /// Images that only serve others, open.
-    steps: HashMap<ContentId, Ground>,
-    /// Images that did not come.
-    failed: HashSet<ContentId>,
-    received: Received,
+    /// What came, and what would come.
+    made: HashSet<ContentId>,
+    /// Entries that lead nowhere, by their places in the index.
+    useless: HashSet<usize>,
+    /// Why, by the image that they were to bring: the best way first.
+    rejected: HashMap<ContentId, Vec<Error>>,
+    /// What was to come, in whatever round.
+    planned: HashSet<ContentId>,
+    images: Vec<ReceivedImage>,
 }
 
-impl Taking<'_> {
-    /// Takes one item.
+impl<'a> Receiving<'a> {
+    fn begin(
+        folder: &Path,
+        site: &'a Repository,
+        store: Option<&'a StoreOptions>,
+        errand: &'a Errand<'a>,
+    ) -> Result<Self> {
+        let mut receiving = Self {
+            delivery: Delivery::open(folder)?,
+            receiver: Receiver::new(site),
+            store,
+            errand,
+            made: HashSet::new(),
+            useless: HashSet::new(),
+            rejected: HashMap::new(),
+            planned: HashSet::new(),
+            images: Vec::new(),
+        };
+        receiving.leave_what_is_not_known();
+        Ok(receiving)
+    }
+
+    /// Entries that require more than is known here lead nowhere.
+    fn leave_what_is_not_known(&mut self) {
+        for (number, entry) in self.delivery.index().items.iter().enumerate() {
+            if let Err(error) = entry.require_known() {
+                self.useless.insert(number);
+                let rejected = self.rejected.entry(entry.content_id).or_default();
+                rejected.push(error);
+            }
+        }
+    }
+
+    /// Takes what there is, round by round: what failed in one may come on another way in the next.
+    fn run(mut self) -> Result<Received> {
+        let listing = self.receiver.site().list()?;
+        let mut schedule = self.schedule(&listing);
+        self.require_fitting(&schedule)?;
+        self.tell_what_is_there(&schedule, &listing);
+        for _ in 0..MOST_WAYS {
+            let before = self.useless.len();
+            self.take_all(&schedule.legs)?;
+            if self.useless.len() == before {
+                break;
+            }
+            schedule = self.schedule(&self.receiver.site().list()?);
+        }
+        let wanted = schedule.legs.iter().filter(|leg| !leg.is_step);
+        let wanted = wanted.map(|leg| leg.entry).chain(schedule.unfit);
+        self.tell_what_failed(&wanted.collect::<Vec<_>>());
+        Ok(Received {
+            images: self.images,
+        })
+    }
+
+    /// Takes what was scheduled, but for what is made from something that failed.
+    fn take_all(&mut self, legs: &[Leg]) -> Result<()> {
+        let planned = legs.iter().filter_map(|leg| self.entry(leg.entry));
+        let planned: Vec<ContentId> = planned.map(|entry| entry.content_id).collect();
+        self.planned.extend(planned);
+        for leg in legs {
+            self.errand.run.work.watch.go_on()?;
+            let Some(entry) = self.entry(leg.entry).cloned() else {
+                continue;
+            };
+            let base = entry.base.as_ref().map(|base| base.content_id);
+            if base.is_none_or(|base| !self.is_missing(&base)) {
+                self.take(*leg, &entry)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether that disk was to come, and has not.
+    fn is_missing(&self, content: &ContentId) -> bool {
+        self.planned.contains(content) && !self.made.contains(content)
+    }
+
+    /// What is to be done now.
+    fn schedule(&self, listing: &Listing) -> Schedule {
+        let site = &self.receiver.site().about().id;
+        schedule(
+            self.delivery.index(),
+            site,
+            |content| self.made.contains(content) || self.receiver.has(listing, content),
+            |content| self.made.contains(content) || self.receiver.may_have(listing, content),
+            |number| !self.useless.contains(&number),
+        )
+    }
+
+    /// Refuses a delivery of which nothing has its base here.
+    fn require_fitting(&self, schedule: &Schedule) -> Result<()> {
+        let is_fitting = !schedule.there.is_empty() || !schedule.legs.is_empty();
+        if is_fitting || schedule.unfit.is_empty() || !self.rejected.is_empty() {
+            return Ok(());
+        }
+        let unfit = schedule.unfit.iter();
+        let unfit: Vec<&BundleEntry> = unfit.filter_map(|number| self.entry(*number)).collect();
+        Err(no_base(self.delivery.folder(), &unfit))
+    }
+
+    fn tell_what_is_there(&mut self, schedule: &Schedule, listing: &Listing) {
+        for number in &schedule.there {
+            let Some(entry) = self.delivery.index().items.get(*number) else {
+                continue;
+            };
+            if let Some(record) = self.receiver.image(listing, &entry.content_id) {
+                let there = Outcome::There(SiteImage::from(record));
+                let told = ReceivedImage::of(entry, there, Vec::new());
+                self.images.push(told);
+            }
+        }
+    }
+
+    /// Takes one entry.
     ///
     /// # Errors
-    /// Interrupted; any other failure is the item's own.
-    fn take(&mut self, item: &Item, leg: Leg) -> Result<()> {
-        self.errand.run.work.watch.go_on()?;
-        let fate = match self.try_to_take(item, leg) {
-            Ok(fate) => fate,
-            Err(error) if error.kind() == Kind::Interrupted => return Err(error),
-            Err(error) => {
-                self.failed.insert(item.content_id);
-                Fate::Failed(error)
+    /// Interrupted; any other failure is the entry's own.
+    fn take(&mut self, leg: Leg, entry: &BundleEntry) -> Result<()> {
+        match self.try_to_take(entry, leg.is_step) {
+            Ok(outcome) => {
+                self.made.insert(entry.content_id);
+                let rejected = self.rejected.remove(&entry.content_id);
+                let told = ReceivedImage::of(entry, outcome, rejected.unwrap_or_default());
+                self.images.push(told);
             }
-        };
-        self.received.push(item, fate);
+            Err(error) if error.kind() == Kind::Interrupted => return Err(error),
+            Err(error) => self.reject(leg.entry, entry, error),
+        }
         Ok(())
     }
 
     /// As [`take`](Self::take), its own failures being errors.
-    fn try_to_take(&mut self, item: &Item, leg: Leg) -> Result<Fate> {
-        let ground = self.ground(item)?;
-        self.delivery.check(item, self.errand)?;
-        let file = self.delivery.place(&item.file)?;
-        let manifest = item.manifest.as_ref();
-        let manifest = manifest
-            .map(|manifest| self.delivery.place(manifest))
-            .transpose()?;
-        let goods = Goods {
-            item,
-            file: &file,
-            manifest: manifest.as_deref(),
+    fn try_to_take(&mut self, entry: &BundleEntry, is_step: bool) -> Result<Outcome> {
+        self.delivery.check(entry, self.errand)?;
+        let Some(store) = self.store else {
+            return Ok(match is_step {
+                true => Outcome::Step,
+                false => Outcome::Due,
+            });
         };
-        if leg.is_step {
-            let made = step(&goods, ground.as_ref(), self.errand)?;
-            self.steps.insert(item.content_id, made);
-            return Ok(Fate::Step);
-        }
-        let installed = install(self.site, &goods, ground.as_ref(), self.manner, self.errand)?;
-        Ok(if installed.is_new {
-            Fate::Entered(Box::new(installed))
-        } else {
-            Fate::There(Box::new(installed.record))
-        })
+        let folder = self.delivery.folder();
+        let files = EntryFiles { entry, folder };
+        self.receiver.take(&files, store, is_step, self.errand)
     }
 
-    /// The base of an item, open; none for a whole image.
-    fn ground(&self, item: &Item) -> Result<Option<Ground>> {
-        let Some(base) = &item.base else {
-            return Ok(None);
-        };
-        if let Some(step) = self.steps.get(&base.content_id) {
-            return Ok(Some(step.clone()));
+    /// An entry leads nowhere; where that is not its own fault, no other one of its image does either.
+    fn reject(&mut self, number: usize, entry: &BundleEntry, error: Error) {
+        self.useless.insert(number);
+        if !is_of_the_way(&error) {
+            let entries = self.delivery.index().items.iter().enumerate();
+            let of_image = entries.filter(|(_, one)| one.content_id == entry.content_id);
+            self.useless.extend(of_image.map(|(number, _)| number));
         }
-        if self.failed.contains(&base.content_id) {
-            let message = format!("'{}', its base, did not come", base.name);
-            return Err(Error::new(Kind::Chain, message).with_code("base_failed"));
-        }
-        let listing = self.site.list()?;
-        match listing.by_content(&base.content_id) {
-            Some(record) => Ground::of(self.site, record).map(Some),
-            None => Err(no_base(self.delivery.folder(), &[item])),
-        }
+        let rejected = self.rejected.entry(entry.content_id).or_default();
+        rejected.push(error);
     }
+
+    /// Tells what is for this site and did not come: what failed by itself, then what was to be made from it.
+    fn tell_what_failed(&mut self, wanted: &[usize]) {
+        let wanted = wanted.iter().filter_map(|number| self.entry(*number));
+        let missing = wanted.filter(|entry| !self.made.contains(&entry.content_id));
+        let missing: Vec<BundleEntry> = missing.cloned().collect();
+        let mut others = Vec::new();
+        for entry in &missing {
+            if self.tell_failure(&entry.content_id) {
+                continue;
+            }
+            let base = entry.base.as_ref();
+            let outcome = match base.filter(|base| self.is_missing(&base.content_id)) {
+                Some(base) => {
+                    let message = format!("'{}', its base, did not come", base.name);
+                    Outcome::Failed(Error::new(Kind::Chain, message).with_code("base_failed"))
+                }
+                None => Outcome::Unfit,
+            };
+            others.push(ReceivedImage::of(entry, outcome, Vec::new()));
+        }
+        if others.iter().any(|one| one.failure().is_some()) {
+            // The steps that are to blame.
+            let steps = self.rejected.keys().copied();
+            let steps: Vec<_> = steps.filter(|step| self.is_missing(step)).collect();
+            for step in steps {
+                self.tell_failure(&step);
+            }
+        }
+        self.images.append(&mut others);
+    }
+
+    /// Tells why an image failed, if it did by itself.
+    fn tell_failure(&mut self, content: &ContentId) -> bool {
+        let mut entries = self.delivery.index().items.iter();
+        let entry = entries.find(|entry| entry.content_id == *content);
+        let rejected = self.rejected.remove(content).unwrap_or_default();
+        let mut rejected = rejected.into_iter();
+        let (Some(entry), Some(first)) = (entry, rejected.next()) else {
+            return false;
+        };
+        let outcome = Outcome::Failed(first);
+        let told = ReceivedImage::of(entry, outcome, rejected.collect());
+        self.images.push(told);
+        true
+    }
+
+    fn entry(&self, number: usize) -> Option<&BundleEntry> {
+        self.delivery.index().items.get(number)
+    }
+}
+
+/// No image of a delivery has its base here.
+fn no_base(folder: &Path, unfit: &[&BundleEntry]) -> Error {
+    /// Most bases that are named.
+    const MOST: usize = 16;
+    let error = Error::new(
+        Kind::Chain,
+        "holds nothing whose base is in this repository",
+    )
+    .with_code("no_base")
+    .in_file(folder)
+    .with_hint("add the base to the repository, or make an inventory of it and deploy for that");
+    let needs = |entry: &&BundleEntry| {
+        let base = entry.base.as_ref()?;
+        let (name, content) = (&base.name, base.content_id);
+        Some(format!("'{}' needs '{name}', {content}", entry.name))
+    };
+    let needed = unfit.iter().filter_map(needs).take(MOST);
+    needed.fold(error, Error::with_detail)
 }

@@ -9,13 +9,13 @@ use std::{
 use imgdelta_delta::ContentId;
 use imgdelta_repository::catalogue::RepositoryId;
 
-use super::index::{Index, Item};
+use super::index::{BundleEntry, Index};
 
 /// What is to be done with one entry, by its place in the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Leg {
     /// Which.
-    pub(super) item: usize,
+    pub(super) entry: usize,
     /// Whether the image only serves others.
     pub(super) is_step: bool,
 }
@@ -35,25 +35,27 @@ pub(super) struct Schedule {
 #[derive(Clone, Copy, Debug)]
 struct LastStep {
     /// The entry, by its place in the index.
-    item: usize,
+    entry: usize,
     /// Its base, if that has to be made first.
     made_from: Option<ContentId>,
 }
 
 /// Works out the way. A site that the index names gets what is for it, by whatever entries lead there; another one gets all that it has the
-/// bases for. `has` says whether the site has a disk, `may_have` whether it may serve as a base: that is proven when it is read.
+/// bases for. `has` says whether the site has a disk, `may_have` whether it may serve as a base, which is proven when it is
+/// read, `is_usable` whether an entry, by its place in the index, is to be used at all.
 pub(super) fn schedule(
     index: &Index,
     site: &RepositoryId,
     has: impl Fn(&ContentId) -> bool,
     may_have: impl Fn(&ContentId) -> bool,
+    is_usable: impl Fn(usize) -> bool,
 ) -> Schedule {
     let wanted = wanted(index, site);
-    let best = cheapest(index, &has, &may_have);
+    let best = cheapest(index, &has, &may_have, &is_usable);
     let mut schedule = Schedule::default();
     let (mut laid, mut seen) = (HashSet::new(), HashSet::new());
-    for (number, item) in index.items.iter().enumerate() {
-        let content = &item.content_id;
+    for (number, entry) in index.items.iter().enumerate() {
+        let content = &entry.content_id;
         if !wanted.contains(content) || !seen.insert(*content) {
             continue;
         }
@@ -82,7 +84,7 @@ fn way_to(
         && let Some(step) = best.get(&content)
     {
         way.push(Leg {
-            item: step.item,
+            entry: step.entry,
             is_step: !wanted.contains(&content),
         });
         next = step.made_from;
@@ -92,14 +94,14 @@ fn way_to(
 
 /// The contents that a site is to have.
 fn wanted(index: &Index, site: &RepositoryId) -> HashSet<ContentId> {
-    let is_named = |item: &&Item| item.sites.iter().any(|one| one.repository == *site);
-    let names_it = index.items.iter().any(|item| is_named(&item));
-    let wants = |item: &&Item| match names_it {
-        true => (item.sites.iter()).any(|one| one.repository == *site && !one.step),
-        false => item.sites.is_empty() || item.sites.iter().any(|one| !one.step),
+    let is_named = |entry: &&BundleEntry| entry.sites.iter().any(|one| one.repository == *site);
+    let names_it = index.items.iter().any(|entry| is_named(&entry));
+    let wants = |entry: &&BundleEntry| match names_it {
+        true => (entry.sites.iter()).any(|one| one.repository == *site && !one.step),
+        false => entry.sites.is_empty() || entry.sites.iter().any(|one| !one.step),
     };
     let items = index.items.iter().filter(wants);
-    items.map(|item| item.content_id).collect()
+    items.map(|entry| entry.content_id).collect()
 }
 
 /// The cheapest last step to each image that can be made and is not there: Dijkstra's search, from nothing and from what is there.
@@ -107,33 +109,35 @@ fn cheapest(
     index: &Index,
     has: &impl Fn(&ContentId) -> bool,
     may_have: &impl Fn(&ContentId) -> bool,
+    is_usable: &impl Fn(usize) -> bool,
 ) -> HashMap<ContentId, LastStep> {
     let mut made_from: HashMap<ContentId, Vec<usize>> = HashMap::new();
     // What can be made so far, the cheapest first: the bytes to be read, and the entry.
     let mut reached = BinaryHeap::new();
-    for (number, item) in index.items.iter().enumerate() {
-        match &item.base {
+    let entries = index.items.iter().enumerate();
+    for (number, entry) in entries.filter(|(number, _)| is_usable(*number)) {
+        match &entry.base {
             Some(base) if !may_have(&base.content_id) => {
                 made_from.entry(base.content_id).or_default().push(number);
             }
-            _ => reached.push(Reverse((item.file.length, number))),
+            _ => reached.push(Reverse((entry.file.length, number))),
         }
     }
     let mut best = HashMap::new();
     while let Some(Reverse((bytes, number))) = reached.pop() {
-        let Some(item) = index.items.get(number) else {
+        let Some(entry) = index.items.get(number) else {
             continue;
         };
-        if best.contains_key(&item.content_id) || has(&item.content_id) {
+        if best.contains_key(&entry.content_id) || has(&entry.content_id) {
             continue;
         }
-        let base = item.base.as_ref().map(|base| base.content_id);
+        let base = entry.base.as_ref().map(|base| base.content_id);
         let step = LastStep {
-            item: number,
+            entry: number,
             made_from: base.filter(|base| !may_have(base)),
         };
-        best.insert(item.content_id, step);
-        for next in made_from.remove(&item.content_id).unwrap_or_default() {
+        best.insert(entry.content_id, step);
+        for next in made_from.remove(&entry.content_id).unwrap_or_default() {
             let length = index.items.get(next).map_or(0, |next| next.file.length);
             reached.push(Reverse((bytes.saturating_add(length), next)));
         }
@@ -147,7 +151,7 @@ mod tests {
     use imgdelta_delta::Digest;
 
     use super::*;
-    use crate::delivery::index::{Pointer, Recipient, Shipped};
+    use crate::delivery::index::{FileEntry, ImageRef, Recipient};
 
     const HERE: &str = "00000000-0000-4000-8000-000000000001";
     const THERE: &str = "00000000-0000-4000-8000-000000000002";
@@ -157,16 +161,16 @@ mod tests {
     }
 
     /// An entry that makes the image from its base, `-` being nothing, in a file of that length.
-    fn entry(base: &str, image: &str, length: u64, sites: &[(&str, bool)]) -> Result<Item> {
-        let shipped = |name: String| -> Result<Shipped> {
-            Ok(Shipped {
+    fn entry(base: &str, image: &str, length: u64, sites: &[(&str, bool)]) -> Result<BundleEntry> {
+        let shipped = |name: String| -> Result<FileEntry> {
+            Ok(FileEntry {
                 name: name.parse()?,
                 length,
                 sha256: Digest::default(),
             })
         };
-        let pointer = |name: &str| -> Result<Pointer> {
-            Ok(Pointer {
+        let pointer = |name: &str| -> Result<ImageRef> {
+            Ok(ImageRef {
                 id: name.parse()?,
                 content_id: content(name),
                 name: name.parse()?,
@@ -181,7 +185,7 @@ mod tests {
                 step: *step,
             })
         };
-        Ok(Item {
+        Ok(BundleEntry {
             manifest: base.as_ref().map(|_| shipped(beside)).transpose()?,
             base,
             image: image.parse()?,
@@ -193,36 +197,40 @@ mod tests {
             parent: None,
             format: Format::Qcow2,
             file: shipped(image.to_owned())?,
+            requires: Vec::new(),
             sites: sites.iter().map(is_for).collect::<Result<_>>()?,
         })
     }
 
     /// As [`entry`], of a pair of letters.
-    fn item(pair: &str, length: u64, sites: &[(&str, bool)]) -> Result<Item> {
+    fn pair(pair: &str, length: u64, sites: &[(&str, bool)]) -> Result<BundleEntry> {
         let (base, image) = pair.split_at(1);
         entry(base, image, length, sites)
     }
 
     /// The way for a site that has `here`: what is made, steps in brackets; what is there; what is unfit.
-    fn way(items: &[Item], here: &str) -> Result<(String, String, String)> {
+    fn way(items: &[BundleEntry], here: &str) -> Result<(String, String, String)> {
         let index = Index {
             items: items.to_vec(),
             ..Index::new()
         };
         let here: Vec<ContentId> = here.split("").map(content).collect();
-        let found = {
-            let has = |wanted: &ContentId| here.contains(wanted);
-            schedule(&index, &HERE.parse()?, has, has)
-        };
+        let found = schedule(
+            &index,
+            &HERE.parse()?,
+            |wanted| here.contains(wanted),
+            |wanted| here.contains(wanted),
+            |_| true,
+        );
         let pair = |number: &usize| {
-            let item = &items[*number];
-            let base = item.base.as_ref().map_or("-", |base| base.name.as_str());
-            format!("{base}{}", item.name)
+            let entry = &items[*number];
+            let base = entry.base.as_ref().map_or("-", |base| base.name.as_str());
+            format!("{base}{}", entry.name)
         };
         let names = |numbers: &[usize]| numbers.iter().map(pair).collect::<Vec<_>>().join(" ");
         let legs = found.legs.iter().map(|leg| match leg.is_step {
-            true => format!("[{}]", pair(&leg.item)),
-            false => pair(&leg.item),
+            true => format!("[{}]", pair(&leg.entry)),
+            false => pair(&leg.entry),
         });
         let legs = legs.collect::<Vec<_>>().join(" ");
         Ok((legs, names(&found.there), names(&found.unfit)))
@@ -232,10 +240,10 @@ mod tests {
     fn each_image_comes_by_the_cheapest_way_and_bases_come_first() -> Result<()> {
         let mine = [(HERE, false)];
         let items = [
-            item("DF", 3, &mine)?,
-            item("AF", 20, &mine)?,
-            item("-F", 90, &mine)?,
-            item("AD", 10, &[(HERE, true)])?,
+            pair("DF", 3, &mine)?,
+            pair("AF", 20, &mine)?,
+            pair("-F", 90, &mine)?,
+            pair("AD", 10, &[(HERE, true)])?,
         ];
         let legs = |here: &str| way(&items, here).map(|(legs, ..)| legs);
         assert_eq!(legs("A")?, "[AD] DF");
@@ -252,10 +260,10 @@ mod tests {
     fn a_site_gets_what_is_for_it_by_whatever_leads_there() -> Result<()> {
         let (mine, theirs) = ([(HERE, false)], [(THERE, false)]);
         let items = [
-            item("AF", 3, &mine)?,
-            item("DF", 3, &theirs)?,
-            item("DG", 3, &theirs)?,
-            item("AH", 3, &[(THERE, true)])?,
+            pair("AF", 3, &mine)?,
+            pair("DF", 3, &theirs)?,
+            pair("DG", 3, &theirs)?,
+            pair("AH", 3, &[(THERE, true)])?,
         ];
         assert_eq!(way(&items, "AD")?.0, "AF", "G is not for it");
         assert_eq!(
@@ -269,9 +277,9 @@ mod tests {
         );
         // Nobody named this one: it takes all that it has bases for, but steps.
         let strange = [
-            item("AF", 3, &theirs)?,
-            item("DG", 3, &theirs)?,
-            item("AH", 3, &[(THERE, true)])?,
+            pair("AF", 3, &theirs)?,
+            pair("DG", 3, &theirs)?,
+            pair("AH", 3, &[(THERE, true)])?,
         ];
         assert_eq!(
             way(&strange, "A")?,
@@ -284,9 +292,9 @@ mod tests {
     fn circles_lead_nowhere() -> Result<()> {
         let mine = [(HERE, false)];
         let circle = [
-            item("PQ", 0, &mine)?,
-            item("QP", 0, &mine)?,
-            item("QR", 0, &mine)?,
+            pair("PQ", 0, &mine)?,
+            pair("QP", 0, &mine)?,
+            pair("QR", 0, &mine)?,
         ];
         assert_eq!(way(&circle, "X")?.0, "");
         assert_eq!(way(&circle, "P")?.0, "PQ QR");
@@ -299,7 +307,7 @@ mod tests {
         const COUNT: usize = 100_000;
         let image = |number: usize| format!("i{number}");
         let link = |number: usize| entry(&image(number), &image(number + 1), 1, &[]);
-        let mut items = (0..COUNT).map(link).collect::<Result<Vec<Item>>>()?;
+        let mut items = (0..COUNT).map(link).collect::<Result<Vec<BundleEntry>>>()?;
         let has = content(&image(0));
         for _ in 0..2 {
             let index = Index {
@@ -307,13 +315,13 @@ mod tests {
                 ..Index::new()
             };
             let found = {
-                let has = |wanted: &ContentId| *wanted == has;
-                schedule(&index, &HERE.parse()?, has, has)
+                let is_it = |wanted: &ContentId| *wanted == has;
+                schedule(&index, &HERE.parse()?, is_it, is_it, |_| true)
             };
             assert_eq!(found.legs.len(), COUNT);
             let is_in_order = |pair: &[Leg]| {
-                let made = &index.items[pair[0].item].content_id;
-                let base = index.items[pair[1].item].base.as_ref();
+                let made = &index.items[pair[0].entry].content_id;
+                let base = index.items[pair[1].entry].base.as_ref();
                 base.is_some_and(|base| base.content_id == *made)
             };
             assert!(found.legs.windows(2).all(is_in_order));

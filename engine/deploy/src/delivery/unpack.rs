@@ -1,7 +1,10 @@
 //! What came, as a disk: the child over its base, or the whole image. The base is proven by content, at once or in the same pass in which the
 //! disk is written; whether that is what was promised is found out then, not here.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use imgdelta_core::{
     AtomicFile, Bytes, Error, FileVersion, Format, ImageWriter, Kind, Result, Source,
@@ -13,30 +16,43 @@ use imgdelta_repository::catalogue::{Record, Repository};
 
 use super::{
     Errand,
-    index::{Item, faulty},
+    index::{BundleEntry, faulty},
 };
 
-/// What came of an image.
+/// The files of an entry, wherever they lie.
 #[derive(Clone, Copy, Debug)]
-pub struct Goods<'a> {
-    /// As it was listed.
-    pub item: &'a Item,
+pub struct EntryFiles<'a> {
+    /// As it is listed.
+    pub entry: &'a BundleEntry,
+    /// The folder in which they lie under their names.
+    pub folder: &'a Path,
+}
+
+impl EntryFiles<'_> {
     /// The child, or the whole image.
-    pub file: &'a Path,
+    #[must_use]
+    pub fn image(&self) -> PathBuf {
+        self.folder.join(self.entry.file.name.as_str())
+    }
+
     /// The child's manifest.
-    pub manifest: Option<&'a Path>,
+    #[must_use]
+    pub fn manifest(&self) -> Option<PathBuf> {
+        let manifest = self.entry.manifest.as_ref()?;
+        Some(self.folder.join(manifest.name.as_str()))
+    }
 }
 
 /// The base of an image at the site, open.
 #[derive(Clone, Debug)]
-pub struct Ground {
+pub struct BaseDisk {
     /// Its layers.
     chain: Chain,
     /// Which image of the repository it is; a step on the way to others is none.
     entered: Option<(Record, Opened)>,
 }
 
-impl Ground {
+impl BaseDisk {
     /// An image of the site.
     ///
     /// # Errors
@@ -59,25 +75,36 @@ impl Ground {
     pub(super) const fn chain(&self) -> &Chain {
         &self.chain
     }
+
+    /// Whether it is stored in that file.
+    pub(super) fn has_file(&self, file: &Path) -> bool {
+        let layers = self.chain.layers().iter();
+        let mut files = layers.flat_map(|layer| layer.image.facts().files.iter());
+        files.any(|one| one.path() == Some(file))
+    }
 }
 
 /// What came, open as a disk.
 #[derive(Debug)]
-pub(super) struct Unpacked<'a> {
+pub(super) struct TargetDisk<'a> {
     image: ReceivedImage,
-    item: &'a Item,
+    entry: &'a BundleEntry,
     /// What its base is here; of a whole image there is none.
-    ground: Option<&'a Ground>,
+    base_disk: Option<&'a BaseDisk>,
 }
 
 /// The image as a disk that is written nowhere: a step on the way to others. It is proven when it is used as their base.
 ///
 /// # Errors
-/// As `unpack` and `Unpacked::prove_base`.
-pub fn step(goods: &Goods<'_>, ground: Option<&Ground>, errand: &Errand<'_>) -> Result<Ground> {
-    let mut came = unpack(goods, ground)?;
+/// As `unpack` and `TargetDisk::prove_base`.
+pub fn step(
+    files: &EntryFiles<'_>,
+    base_disk: Option<&BaseDisk>,
+    errand: &Errand<'_>,
+) -> Result<BaseDisk> {
+    let mut came = unpack(files, base_disk)?;
     came.prove_base(errand)?;
-    Ok(Ground {
+    Ok(BaseDisk {
         chain: came.disk().clone(),
         entered: None,
     })
@@ -87,30 +114,39 @@ pub fn step(goods: &Goods<'_>, ground: Option<&Ground>, errand: &Errand<'_>) -> 
 ///
 /// # Errors
 /// Chain, if the base is missing; Corrupt, if what came contradicts itself.
-pub(super) fn unpack<'a>(goods: &Goods<'a>, ground: Option<&'a Ground>) -> Result<Unpacked<'a>> {
-    let item = goods.item;
-    item.judge()?;
-    let size = Bytes(item.size);
-    let Some(base) = &item.base else {
-        return Ok(Unpacked {
-            image: ReceivedImage::whole(goods.file, item.format, size)?,
-            item,
-            ground: None,
+pub(super) fn unpack<'a>(
+    files: &EntryFiles<'a>,
+    base_disk: Option<&'a BaseDisk>,
+) -> Result<TargetDisk<'a>> {
+    let entry = files.entry;
+    entry.judge()?;
+    let size = Bytes(entry.size);
+    let Some(base) = &entry.base else {
+        return Ok(TargetDisk {
+            image: ReceivedImage::whole(&files.image(), entry.format, size)?,
+            entry,
+            base_disk: None,
         });
     };
-    let ground = ground.ok_or_else(|| {
+    let base_disk = base_disk.ok_or_else(|| {
         let message = format!("its base '{}' is not here", base.name);
         Error::new(Kind::Chain, message).with_code("no_base")
     })?;
-    let promised = read_manifest(goods)?;
-    Ok(Unpacked {
-        image: ReceivedImage::over(goods.file, item.format, size, &ground.chain, promised)?,
-        item,
-        ground: Some(ground),
+    let promised = read_manifest(files)?;
+    Ok(TargetDisk {
+        image: ReceivedImage::over(
+            &files.image(),
+            entry.format,
+            size,
+            &base_disk.chain,
+            promised,
+        )?,
+        entry,
+        base_disk: Some(base_disk),
     })
 }
 
-impl Unpacked<'_> {
+impl TargetDisk<'_> {
     /// The disk.
     pub(super) const fn disk(&self) -> &Chain {
         self.image.disk()
@@ -121,7 +157,7 @@ impl Unpacked<'_> {
     /// # Errors
     /// Chain, if it is another disk; Interrupted.
     pub(super) fn prove_base(&mut self, errand: &Errand<'_>) -> Result<()> {
-        if let (false, Some(base)) = (self.image.is_proven(), &self.item.base) {
+        if let (false, Some(base)) = (self.image.is_proven(), &self.entry.base) {
             (errand.told)(Stage::ProveBase(base.name.as_str()));
         }
         let proven = self.image.prove_base(errand.run.work);
@@ -130,9 +166,9 @@ impl Unpacked<'_> {
 
     /// The base's file as it was opened, if the base lies in it byte for byte: a clone of that is most of the image.
     pub(super) fn clonable(&self) -> Option<(&Arc<dyn Source>, &FileVersion)> {
-        let ground = self.ground?;
-        let (record, top) = ground.entered()?;
-        let ([layer], Format::Raw) = (ground.chain.layers(), record.format) else {
+        let base_disk = self.base_disk?;
+        let (record, top) = base_disk.entered()?;
+        let ([layer], Format::Raw) = (base_disk.chain.layers(), record.format) else {
             return None;
         };
         Some((top.image.facts().files.first()?, layer.stamps().first()?))
@@ -156,49 +192,49 @@ impl Unpacked<'_> {
 
     /// A refusal, with what helps.
     fn explain(&self, error: Error) -> Error {
-        match (error.code(), self.ground) {
-            ("result_mismatch", Some(_)) => not_promised(self.item),
-            ("base_mismatch" | "base_is_result", Some(ground)) => explain(error, ground),
+        match (error.code(), self.base_disk) {
+            ("result_mismatch", Some(_)) => not_promised(self.entry),
+            ("base_mismatch" | "base_is_result", Some(base_disk)) => explain(error, base_disk),
             _ => error,
         }
     }
 }
 
 /// What came does not make the image that was promised.
-pub(super) fn not_promised(item: &Item) -> Error {
-    let message = format!("what came does not make '{}'; it is damaged", item.name);
+pub(super) fn not_promised(entry: &BundleEntry) -> Error {
+    let message = format!("what came does not make '{}'; it is damaged", entry.name);
     Error::new(Kind::Digest, message).with_code("result_mismatch")
 }
 
-/// The child's manifest, if it is of this item.
-fn read_manifest(goods: &Goods<'_>) -> Result<Manifest> {
-    let item = goods.item;
-    let place = goods.manifest.ok_or_else(|| {
+/// The child's manifest, if it is of this entry.
+fn read_manifest(files: &EntryFiles<'_>) -> Result<Manifest> {
+    let entry = files.entry;
+    let place = files.manifest().ok_or_else(|| {
         Error::new(
             Kind::Corrupt,
             "came without a manifest, so nothing can be proven",
         )
         .with_code("no_manifest")
-        .in_file(goods.file)
+        .in_file(&files.image())
     })?;
     let read = || {
-        let promised = Manifest::read(place)?;
+        let promised = Manifest::read(&place)?;
         let base = promised.base.proof()?.id;
-        let is_of_item = item.base.as_ref().map(|base| base.content_id) == Some(base)
-            && promised.result_id()? == item.content_id
-            && promised.result.size == item.size;
+        let is_of_item = entry.base.as_ref().map(|base| base.content_id) == Some(base)
+            && promised.result_id()? == entry.content_id
+            && promised.result.size == entry.size;
         if is_of_item {
             Ok(promised)
         } else {
             Err(faulty("the manifest is of another base or another image"))
         }
     };
-    read().map_err(|error| error.in_file(place))
+    read().map_err(|error| error.in_file(&place))
 }
 
 /// A refusal of the base, with what helps.
-fn explain(error: Error, ground: &Ground) -> Error {
-    let Some((_, top)) = &ground.entered else {
+fn explain(error: Error, base_disk: &BaseDisk) -> Error {
+    let Some((_, top)) = &base_disk.entered else {
         return error;
     };
     let is_mismatch = error.code() == "base_mismatch";

@@ -15,8 +15,8 @@ use imgdelta_repository::{
 
 use super::{
     Errand,
-    index::Item,
-    unpack::{Ground, Unpacked, not_promised},
+    index::BundleEntry,
+    unpack::{BaseDisk, TargetDisk, not_promised},
 };
 
 /// An image that is whole and proven.
@@ -41,8 +41,8 @@ pub(super) struct Written {
 /// Interrupted.
 pub(super) fn as_whole(
     site: &Repository,
-    came: &Unpacked<'_>,
-    item: &Item,
+    came: &TargetDisk<'_>,
+    entry: &BundleEntry,
     name: &Name,
     format: Option<Format>,
     notes: &mut Vec<String>,
@@ -67,7 +67,7 @@ pub(super) fn as_whole(
     Ok(Written {
         files: Files::AtomicFileSet(whole.place, drafts),
         format,
-        proof: promised(item, copied.proof)?,
+        proof: promised(entry, copied.proof)?,
         leaves,
         link: None,
     })
@@ -79,9 +79,9 @@ pub(super) fn as_whole(
 /// As [`as_whole`].
 pub(super) fn as_child(
     site: &Repository,
-    ground: &Ground,
+    base_disk: &BaseDisk,
     disk: &Chain,
-    item: &Item,
+    entry: &BundleEntry,
     name: &Name,
     notes: &mut Vec<String>,
     errand: &Errand<'_>,
@@ -90,16 +90,16 @@ pub(super) fn as_child(
         notes.push(format!("kept whole: {why}"));
         Ok(None)
     };
-    let Some((base, top)) = ground.entered() else {
+    let Some((base, top)) = base_disk.entered() else {
         return whole("its base is only a step and is not kept".to_owned());
     };
     let format = base.format;
     let child = NewChild {
-        base: ground.chain(),
+        base: base_disk.chain(),
         parent: top,
         target: disk,
         // What came says of its sectors what its own format says: as a child here it has those of its base.
-        target_format: item.format,
+        target_format: entry.format,
         exec: errand.run.work,
     };
     let ChildDraft { place, drafts } =
@@ -107,8 +107,8 @@ pub(super) fn as_child(
             Ok(written) => written,
             Err(why) => return whole(why.to_string()),
         };
-    let (proof, leaves) = prove_child(site, ground, drafts.written_at(), format, errand)?;
-    let proof = promised(item, Some(proof))?;
+    let (proof, leaves) = prove_child(site, base_disk, drafts.written_at(), format, errand)?;
+    let proof = promised(entry, Some(proof))?;
     let taken = room_on_disk(drafts.written_at())?;
     let otherwise = overlap(row(LeafReader::open(leaves.written_at())?), Row::nothing())?.whole();
     if taken >= otherwise && otherwise > Bytes::ZERO {
@@ -129,7 +129,7 @@ pub(super) fn as_child(
 /// Reads the child as it will be read: opened by its own link, with no options. Of the base, which is proven, only the leaves.
 fn prove_child(
     site: &Repository,
-    ground: &Ground,
+    base_disk: &BaseDisk,
     child: &std::path::Path,
     format: Format,
     errand: &Errand<'_>,
@@ -138,18 +138,18 @@ fn prove_child(
         format: Some(format),
         ..OpenSpec::of(child)
     })?;
-    let below = ground.entered().zip(written.below());
+    let below = base_disk.entered().zip(written.below());
     let below = below.and_then(|((base, _), disk)| site.known_leaves(disk, base));
     prove_keeping(&written, below, || site.new_leaves(), errand.run.work)
 }
 
 /// The proof, if it is that of the image that was promised.
-fn promised(item: &Item, found: Option<Proof>) -> Result<Proof> {
+fn promised(entry: &BundleEntry, found: Option<Proof>) -> Result<Proof> {
     let found = found.ok_or_else(|| Error::new(Kind::Host, "the image was not proven"))?;
-    if found.id == item.content_id {
+    if found.id == entry.content_id {
         return Ok(found);
     }
-    Err(not_promised(item)
-        .with_detail(format!("promised {}", item.content_id))
+    Err(not_promised(entry)
+        .with_detail(format!("promised {}", entry.content_id))
         .with_detail(format!("found    {}", found.id)))
 }

@@ -3,6 +3,7 @@
 
 use std::{
     io::{Read, Write},
+    path::Path,
     time::Duration,
 };
 
@@ -17,9 +18,11 @@ use super::{
     failure::tame,
     frame::{CUT, faulty},
     line::{Line, greeting, meet, unexpected},
-    message::{Entered, From, Message, Nothing, Notice, Open, Opened, Raw, There},
-    offer::{Choice, Offer, Parcel},
+    message::{From, Message, Nothing, Notice, Open, Opened, Raw},
+    proposal::{Offer, Proposal},
+    stream,
 };
+use crate::delivery::{BundleEntry, EnteredImage, EntryFiles, Outcome};
 
 /// Headquarters' end of the conversation.
 #[derive(Debug)]
@@ -27,6 +30,8 @@ pub struct Client<'a, R, W> {
     line: Line<R, W>,
     watch: &'a Watch,
     site: Opened,
+    /// The version that both speak.
+    version: u16,
     stage: Stage,
 }
 
@@ -41,27 +46,22 @@ enum Stage {
     Broken,
 }
 
-/// What became of an image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The site has it already, and nothing was sent.
-    There(There),
-    /// It was sent, and serves as a base of what follows.
-    Kept {
-        /// How many bytes of files were sent now.
-        sent: u64,
-        /// How many an earlier conversation had brought.
-        resumed: u64,
-    },
-    /// It was sent, proven and entered.
-    Entered {
-        /// The proof and the entry.
-        entry: Entered,
-        /// How many bytes of files were sent now.
-        sent: u64,
-        /// How many an earlier conversation had brought.
-        resumed: u64,
-    },
+/// What became of an image that was to be brought.
+#[derive(Debug)]
+pub struct Delivered {
+    /// There, a step, or entered.
+    pub outcome: Outcome,
+    /// What was sent; nothing, if the site had the image.
+    pub transfer: Option<Transfer>,
+}
+
+/// What went over the line of one entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transfer {
+    /// How many bytes of files were sent now.
+    pub sent: u64,
+    /// How many an earlier conversation had brought.
+    pub resumed: u64,
 }
 
 impl<'a, R: Read, W: Write> Client<'a, R, W> {
@@ -87,10 +87,10 @@ impl<'a, R: Read, W: Write> Client<'a, R, W> {
     ) -> Result<Self> {
         let mut line = Line::new(from, to);
         line.send(&Message::Hello(greeting())).map_err(unheard)?;
-        match line.receive().map_err(unheard)? {
+        let version = match line.receive().map_err(unheard)? {
             Message::Welcome(theirs) => meet(&theirs)?,
             other => return Err(unexpected(&other, "welcome")),
-        }
+        };
         line.send(&Message::Open(Open {
             path: path.to_owned(),
             wait: wait.map(|wait| wait.as_secs()),
@@ -103,6 +103,7 @@ impl<'a, R: Read, W: Write> Client<'a, R, W> {
             line,
             watch,
             site,
+            version,
             stage: Stage::Opened,
         })
     }
@@ -111,6 +112,12 @@ impl<'a, R: Read, W: Write> Client<'a, R, W> {
     #[must_use]
     pub const fn site(&self) -> &Opened {
         &self.site
+    }
+
+    /// Whether it stopped in the middle of something, so that nothing can be said any more.
+    #[must_use]
+    pub(crate) const fn is_broken(&self) -> bool {
+        matches!(self.stage, Stage::Broken)
     }
 
     /// Says which images are to come, and what headquarters has; the site answers with what it has of that: its own ids, names and sizes
@@ -136,19 +143,21 @@ impl<'a, R: Read, W: Write> Client<'a, R, W> {
         Ok(answer)
     }
 
-    /// Has one image brought to the site: tells the choice, packs what is sent only if the site has not got the image, and sends it. An
-    /// earlier conversation that was cut is gone on with at the last whole frame.
+    /// Has one image brought to the site: proposes it, packs what is sent only if the site would take it, and sends it. The site has proven the
+    /// base by then. An earlier conversation that was cut is gone on with at the last whole frame. `pack` says which files there are; they lie
+    /// in `folder`.
     ///
     /// # Errors
     /// Peer, if the site does not take it, with the site's own error as its source: other images may still be sent; Digest, if what the
     /// site has entered is another disk; else those of `pack`.
     pub fn deliver(
         &mut self,
-        choice: &Choice,
-        pack: impl FnOnce() -> Result<Parcel>,
-    ) -> Result<Outcome> {
+        proposal: &Proposal,
+        folder: &Path,
+        pack: impl FnOnce() -> Result<BundleEntry>,
+    ) -> Result<Delivered> {
         self.go_on(Stage::Announced)?;
-        self.line.send(&Message::Choice(choice.clone()))?;
+        self.line.send(&Message::Choice(proposal.clone()))?;
         let there = self.answer("ready", |message| match message {
             Message::Ready(Nothing) => Some(None),
             Message::There(there) => Some(Some(there.clone())),
@@ -156,16 +165,19 @@ impl<'a, R: Read, W: Write> Client<'a, R, W> {
         })?;
         if let Some(there) = there {
             self.stage = Stage::Announced;
-            return Ok(Outcome::There(there));
+            return Ok(Delivered {
+                outcome: Outcome::There(there),
+                transfer: None,
+            });
         }
-        // If that fails, nothing was offered yet, and the next choice may follow.
-        let parcel = pack().inspect_err(|_| self.stage = Stage::Announced)?;
-        let outcome = self.offer(choice, &parcel);
-        match &outcome {
+        // If that fails, nothing was offered yet, and the next proposal may follow.
+        let entry = &pack().inspect_err(|_| self.stage = Stage::Announced)?;
+        let delivered = self.offer(proposal, &EntryFiles { entry, folder });
+        match &delivered {
             Err(error) if self.stage == Stage::Broken => self.line.fail(error),
             _ => self.stage = Stage::Announced,
         }
-        outcome
+        delivered
     }
 
     /// Ends the conversation.
@@ -198,16 +210,14 @@ impl<'a, R: Read, W: Write> Client<'a, R, W> {
         Ok(())
     }
 
-    /// Offers the parcel, sends what the site does not hold, and waits for the entry.
-    fn offer(&mut self, choice: &Choice, parcel: &Parcel) -> Result<Outcome> {
-        let offer = Offer {
-            image: choice.image.clone(),
-            base: choice.base.clone(),
-            parts: parcel.parts.clone(),
-            item: parcel.item.clone(),
-        };
-        let total = offer.judged()?;
-        self.line.send(&Message::Offer(offer))?;
+    /// Offers the files, sends what the site does not hold, and waits for the entry.
+    fn offer(&mut self, proposal: &Proposal, files: &EntryFiles<'_>) -> Result<Delivered> {
+        proposal.require(files.entry)?;
+        let total = files.entry.bytes();
+        self.line.send(&match self.version {
+            1 => Message::Offer(Offer::of(proposal, files.entry)),
+            _ => Message::Entry(files.entry.clone()),
+        })?;
         let held = self.answer("held", |message| match message {
             Message::Held(held) => Some(held.clone()),
             _ => None,
@@ -215,41 +225,35 @@ impl<'a, R: Read, W: Write> Client<'a, R, W> {
         if held.bytes > total {
             return Err(faulty("the site holds more than there is"));
         }
-        let is_same = held.bytes > 0 && parcel.prefix(held.bytes, self.watch)? == held.sha256;
+        let is_same =
+            held.bytes > 0 && stream::prefix(files, held.bytes, self.watch)? == held.sha256;
         let at = if is_same { held.bytes } else { 0 };
         self.line.send(&Message::From(From { at }))?;
-        self.stream(parcel, at, total)?;
+        self.stream(files, at)?;
         self.line.send(&Message::End(Nothing))?;
-        let (sent, resumed) = (total.saturating_sub(at), at);
-        let required = if choice.step { "kept" } else { "entered" };
-        let entry = self.answer(required, |message| match message {
-            Message::Kept(Nothing) if choice.step => Some(None),
-            Message::Entered(entry) if !choice.step => Some(Some(entry.clone())),
+        let transfer = Some(Transfer {
+            sent: total.saturating_sub(at),
+            resumed: at,
+        });
+        let required = if proposal.step { "kept" } else { "entered" };
+        let entered = self.answer(required, |message| match message {
+            Message::Kept(Nothing) if proposal.step => Some(None),
+            Message::Entered(entered) if !proposal.step => Some(Some(entered.clone())),
             _ => None,
         })?;
-        let Some(entry) = entry else {
-            return Ok(Outcome::Kept { sent, resumed });
+        let outcome = match entered {
+            Some(entered) => Outcome::from(proven(entered, proposal)?),
+            None => Outcome::Step,
         };
-        if entry.content_id != choice.content_id {
-            let message = format!(
-                "the site has entered {}, {} was sent",
-                entry.content_id, choice.content_id
-            );
-            return Err(Error::new(Kind::Digest, message).with_code("other_disk"));
-        }
-        Ok(Outcome::Entered {
-            entry: tamed(entry),
-            sent,
-            resumed,
-        })
+        Ok(Delivered { outcome, transfer })
     }
 
-    /// Sends the parcel from `at` on.
-    fn stream(&mut self, parcel: &Parcel, at: u64, total: u64) -> Result<()> {
+    /// Sends the files from `at` on.
+    fn stream(&mut self, files: &EntryFiles<'_>, at: u64) -> Result<()> {
         let (line, watch) = (&mut self.line, self.watch);
-        watch.begin(Bytes(total));
+        watch.begin(Bytes(files.entry.bytes()));
         watch.advance(Bytes(at), Bytes::ZERO);
-        parcel.send(at, |piece| {
+        stream::send(files, at, |piece| {
             watch.go_on()?;
             line.send(&Message::Data(Raw(piece)))?;
             let len = Bytes(piece.len() as u64);
@@ -303,14 +307,21 @@ fn check_answer(own: &Inventory, answer: &Inventory, site: &Opened) -> Result<()
     }
 }
 
-/// What people are shown, without what draws on a terminal.
-fn tamed(entry: Entered) -> Entered {
+/// What the site has entered, if it is the disk that was sent; what people are shown of it, without what draws on a terminal.
+fn proven(entered: EnteredImage, proposal: &Proposal) -> Result<EnteredImage> {
     const MOST: usize = 32;
-    let notes = entry.notes.iter().take(MOST).map(|note| tame(note));
-    Entered {
-        notes: notes.collect(),
-        ..entry
+    if entered.content_id != proposal.content_id {
+        let message = format!(
+            "the site has entered {}, {} was sent",
+            entered.content_id, proposal.content_id
+        );
+        return Err(Error::new(Kind::Digest, message).with_code("other_disk"));
     }
+    let notes = entered.notes.iter().take(MOST).map(|note| tame(note));
+    Ok(EnteredImage {
+        notes: notes.collect(),
+        ..entered
+    })
 }
 
 /// The other side went before it said anything: there is nothing to go on with.

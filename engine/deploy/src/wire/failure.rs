@@ -42,6 +42,25 @@ impl Failure {
         .tamed()
     }
 
+    /// Whether it is said of one way in which an image was to come, so that another base, or the whole image, may do.
+    #[must_use]
+    pub fn is_of_the_way(&self) -> bool {
+        let kinds = [
+            Kind::Chain,
+            Kind::Corrupt,
+            Kind::Digest,
+            Kind::Reference,
+            Kind::Unsupported,
+        ];
+        kinds.iter().any(|kind| kind.word() == self.kind)
+    }
+
+    /// Whether it is said of the base.
+    #[must_use]
+    pub fn is_of_base(&self) -> bool {
+        self.kind == Kind::Chain.word()
+    }
+
     /// Without control characters, and no longer than anybody reads.
     pub(super) fn tamed(self) -> Self {
         Self {

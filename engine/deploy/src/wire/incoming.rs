@@ -1,5 +1,5 @@
 //! What a site holds of an offer, until it is whole: files in `.imgdelta/incoming/BASE+IMAGE/`, which outlast the conversation. What was
-//! held is proven by its digest before anything is put behind it; what the image is good for is the matter of [`Install`](super::Install).
+//! held is proven by its digest before anything is put behind it; what the image is good for the receiver finds out.
 
 use std::{
     fs::{self, File},
@@ -18,14 +18,14 @@ use sha2::{Digest as _, Sha256};
 use super::{
     frame::{LONGEST_PAYLOAD, faulty},
     message::Held,
-    offer::{Offer, Part},
 };
+use crate::delivery::{BundleEntry, FileEntry};
 
 /// What a site holds of an offer.
 #[derive(Debug)]
 pub(super) struct Incoming {
     folder: PathBuf,
-    parts: Vec<Part>,
+    parts: Vec<FileEntry>,
     /// Bytes of the stream that are here.
     at: u64,
     /// The digest of those bytes when it was looked at.
@@ -60,13 +60,20 @@ impl Incoming {
     ///
     /// # Errors
     /// Busy, if it goes on receiving; Host, if the host cannot.
-    pub(super) fn of(repository: &Repository, offer: &Offer, wait: Duration) -> Result<Self> {
-        let folder = repository.incoming().join(folder_name(offer));
+    pub(super) fn of(
+        repository: &Repository,
+        base: Option<&ImageId>,
+        entry: &BundleEntry,
+        wait: Duration,
+    ) -> Result<Self> {
+        let name = folder_name(base, &entry.image);
+        let folder = repository.incoming().join(name);
         let lock = lock(&folder, LockWait::at_most(wait))?;
-        let (held, kept) = held(&folder, &offer.parts)?;
+        let parts: Vec<FileEntry> = entry.files().cloned().collect();
+        let (held, kept) = held(&folder, &parts)?;
         Ok(Self {
             folder,
-            parts: offer.parts.clone(),
+            parts,
             at: 0,
             held,
             kept,
@@ -123,19 +130,18 @@ impl Incoming {
         Ok(())
     }
 
-    /// Where each part lies, now that all of it is here.
+    /// The folder in which all parts lie under their names, now that they are here.
     ///
     /// # Errors
-    /// Peer, if it is not.
-    pub(super) fn whole(&self) -> Result<Vec<PathBuf>> {
+    /// Peer, if they are not.
+    pub(super) fn whole(&self) -> Result<&Path> {
         if self.current.is_some() || self.begun < self.parts.len() {
             let at = self.at;
             return Err(faulty(&format!(
                 "the end comes after {at} bytes, which are not all"
             )));
         }
-        let place = |part: &Part| self.folder.join(part.name.as_str());
-        Ok(self.parts.iter().map(place).collect())
+        Ok(&self.folder)
     }
 
     /// Takes all of it away: it has served.
@@ -249,11 +255,11 @@ const LOCK: &str = ".lock";
 
 /// `BASE+IMAGE`, without regard to case, and only `+IMAGE` for a whole image. Two long ids are more than a file's name may have; what
 /// they are hashed to has no `+`.
-fn folder_name(offer: &Offer) -> String {
+fn folder_name(base: Option<&ImageId>, image: &ImageId) -> String {
     const LONGEST: usize = 240;
     let stem = |id: &ImageId| id.stem().to_ascii_lowercase();
-    let base = offer.base.as_ref().map(stem).unwrap_or_default();
-    let name = format!("{base}+{}", stem(&offer.image));
+    let base = base.map(stem).unwrap_or_default();
+    let name = format!("{base}+{}", stem(image));
     match name.len() {
         ..=LONGEST => name,
         _ => Digest::plain(name.as_bytes()).to_string(),
@@ -305,7 +311,7 @@ fn lock(folder: &Path, wait: LockWait) -> Result<FileLock> {
 }
 
 /// What is here of the parts, up to the first byte that is missing or known to be wrong: of all together, and of each.
-fn held(folder: &Path, parts: &[Part]) -> Result<(Held, Vec<Kept>)> {
+fn held(folder: &Path, parts: &[FileEntry]) -> Result<(Held, Vec<Kept>)> {
     let mut whole = Kept::default();
     let mut each = Vec::new();
     for part in parts {
@@ -328,7 +334,7 @@ fn held(folder: &Path, parts: &[Part]) -> Result<(Held, Vec<Kept>)> {
 }
 
 /// What is here of one part; `None` if nothing is, or it is whole and not what it is to be. `all` takes it in too.
-fn kept(place: &Path, part: &Part, all: &mut Kept) -> Result<Option<Kept>> {
+fn kept(place: &Path, part: &FileEntry, all: &mut Kept) -> Result<Option<Kept>> {
     let mut file = match plain(&mut File::options(), place) {
         Ok(file) => file,
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -6,7 +6,7 @@ use imgdelta_core::{Error, Kind, Result};
 use imgdelta_repository::catalogue::{Inventory, inventory::LONGEST};
 
 use super::{
-    VERSION,
+    LOWEST_VERSION, VERSION,
     failure::{Failure, tame},
     frame::{CUT, FramesIn, FramesOut, LONGEST_PAYLOAD, cut, faulty},
     message::{Greeting, LONGEST_PROGRAM, MAGIC, Message, Raw, Versions},
@@ -120,28 +120,29 @@ pub(super) fn greeting() -> Greeting {
     Greeting {
         versions: Versions {
             magic: MAGIC,
-            lowest: VERSION,
+            lowest: LOWEST_VERSION,
             highest: VERSION,
         },
         program,
     }
 }
 
-/// Whether the two sides speak a version in common: each sees the other's, and both come to the same end.
+/// The version that is spoken: the highest that both sides know. Each sees the other's, and both come to the same end.
 ///
 /// # Errors
 /// Unsupported, if there is none.
-pub(super) fn meet(other: &Greeting) -> Result<()> {
+pub(super) fn meet(other: &Greeting) -> Result<u16> {
     let (lowest, highest) = (other.versions.lowest, other.versions.highest);
-    if (lowest..=highest).contains(&VERSION) {
-        return Ok(());
+    let version = highest.min(VERSION);
+    if version >= lowest.max(LOWEST_VERSION) {
+        return Ok(version);
     }
     let theirs = match lowest == highest {
         true => format!("version {lowest}"),
         false => format!("versions {lowest} to {highest}"),
     };
     let message = format!(
-        "the other side ({}) speaks {theirs} of the protocol, this one {VERSION}",
+        "the other side ({}) speaks {theirs} of the protocol, this one {LOWEST_VERSION} to {VERSION}",
         other.program
     );
     Err(Error::new(Kind::Unsupported, message)

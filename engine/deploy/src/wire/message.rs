@@ -5,15 +5,16 @@
 //! within a version, and those that are not known are passed over.
 
 use imgdelta_core::{Error, Format, Kind, Result};
-use imgdelta_delta::{ContentId, Digest};
-use imgdelta_repository::catalogue::{ImageId, Name, RepositoryId, text::as_text};
+use imgdelta_delta::Digest;
+use imgdelta_repository::catalogue::{ImageId, RepositoryId, text::as_text};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     failure::{Failure, tame},
     frame::faulty,
-    offer::{Choice, Offer},
+    proposal::{Offer, Proposal},
 };
+use crate::delivery::{BundleEntry, EnteredImage, SiteImage};
 
 /// What a greeting begins with.
 pub(super) const MAGIC: [u8; 8] = *b"imgdelta";
@@ -78,15 +79,6 @@ pub(super) struct Common {
     pub(super) list: u64,
 }
 
-/// The image that was chosen is at the site already.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct There {
-    /// Its id there.
-    pub image: ImageId,
-    /// What it is called there.
-    pub name: Name,
-}
-
 /// What an earlier conversation brought of an offer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Held {
@@ -111,23 +103,6 @@ pub(super) struct Working {
     pub(super) done: u64,
     /// How many there are.
     pub(super) total: u64,
-}
-
-/// The proof and the entry: what the site has read back of the image that it made, and the record under which it is there now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entered {
-    /// Its id there.
-    pub image: ImageId,
-    /// What it is called there.
-    pub name: Name,
-    /// What its disk was proven to be, from the bytes that stand there.
-    #[serde(with = "as_text")]
-    pub content_id: ContentId,
-    /// Whether it was entered; if not, it had come on another way in the meantime.
-    pub is_new: bool,
-    /// What the user should know.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub notes: Vec<String>,
 }
 
 /// Bytes that are passed on.
@@ -162,7 +137,19 @@ macro_rules! json {
 }
 
 json!(
-    Open, Opened, Notice, Common, Choice, There, Offer, Held, From, Working, Entered, Failure
+    Open,
+    Opened,
+    Notice,
+    Common,
+    Proposal,
+    SiteImage,
+    Offer,
+    BundleEntry,
+    Held,
+    From,
+    Working,
+    EnteredImage,
+    Failure
 );
 
 macro_rules! messages {
@@ -183,7 +170,7 @@ macro_rules! messages {
                     $($code => <$body as Body<'a>>::take(payload)
                         .map(Self::$name)
                         .map_err(|error| wrong(concat!("'", $word, "'"), &error)),)*
-                    _ => Err(faulty(&format!("frames of kind {kind} are not known in version {}", super::VERSION))),
+                    _ => Err(faulty(&format!("frames of kind {kind} are not known in versions {} to {}", super::LOWEST_VERSION, super::VERSION))),
                 }
             }
 
@@ -230,12 +217,12 @@ messages! {
     /// The site answers with what it has of that list.
     7 "common" Common(Common),
     /// Headquarters has chosen how an image is to come.
-    8 "choice" Choice(Choice),
+    8 "choice" Choice(Proposal),
     /// The site would take it.
     9 "ready" Ready(Nothing),
     /// The site has it.
-    10 "there" There(There),
-    /// Headquarters says what the difference is made of.
+    10 "there" There(SiteImage),
+    /// Headquarters says what is sent, in version 1.
     11 "offer" Offer(Offer),
     /// The site says what it holds of it.
     12 "held" Held(Held),
@@ -248,7 +235,7 @@ messages! {
     /// The site is at work.
     16 "working" Working(Working),
     /// The site has proven and entered the image.
-    17 "entered" Entered(Entered),
+    17 "entered" Entered(EnteredImage),
     /// The site does not take this image, or could not finish it. The conversation goes on.
     18 "refused" Refused(Failure),
     /// Either side cannot go on. The conversation is over.
@@ -257,6 +244,8 @@ messages! {
     20 "bye" Bye(Nothing),
     /// The site keeps the step until what is made from it has come.
     21 "kept" Kept(Nothing),
+    /// Headquarters says what is sent, in version 2.
+    22 "entry" Entry(BundleEntry),
 }
 
 impl Body<'_> for Greeting {

@@ -3,15 +3,16 @@
 
 use std::{
     io::{Read, Write},
-    path::{Path, PathBuf},
+    path::Path,
     sync::mpsc::{RecvTimeoutError, sync_channel},
     thread,
     time::Duration,
 };
 
 use imgdelta_core::{Error, Kind, Result};
+use imgdelta_delta::{ContentId, Watch};
 use imgdelta_repository::{
-    catalogue::{ImageId, Inventory, Listing, Look, Record, Repository, Run, facts::node},
+    catalogue::{ImageId, Inventory, Listing, Repository, Run, facts::node},
     choice::common,
 };
 
@@ -19,11 +20,13 @@ use super::{
     failure::Failure,
     frame::faulty,
     incoming::Incoming,
-    install::{Install, Installed, Received, Whole},
     line::{Line, greeting, meet, unexpected},
-    message::{Common, Entered, From, Message, Nothing, Notice, Opened, Raw, There, Working},
-    offer::{Choice, Offer},
+    message::{Common, From, Message, Nothing, Notice, Opened, Raw, Working},
+    proposal::Proposal,
     root,
+};
+use crate::delivery::{
+    BundleEntry, EnteredImage, EntryFiles, Errand, Outcome, Receiver, SiteImage,
 };
 
 /// Most steps of one conversation.
@@ -35,14 +38,12 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 /// How often the other side hears that the site is at work.
 const BEAT: Duration = Duration::from_secs(1);
 
-/// What serves: which repositories may be had, and who takes in what has come.
-#[derive(Clone, Copy)]
-pub struct Site<'a> {
+/// What serves: which repositories may be had, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct ServeOptions<'a> {
     /// Only repositories in this folder or below it may be had, if it is given.
     pub root: Option<&'a Path>,
-    /// Who proves and enters what has come.
-    pub install: &'a dyn Install,
-    /// How.
+    /// How images are made and entered.
     pub run: Run<'a>,
 }
 
@@ -59,53 +60,47 @@ pub struct Served {
 ///
 /// # Errors
 /// Peer, if the other side breaks off or breaks a rule; else as the repository has them. The other side is told, as far as it listens.
-pub fn serve<R: Read, W: Write + Send>(from: R, to: W, site: &Site<'_>) -> Result<Served> {
-    let mut talk = Talk {
+pub fn serve<R: Read, W: Write + Send>(
+    from: R,
+    to: W,
+    options: &ServeOptions<'_>,
+) -> Result<Served> {
+    let mut session = ServerSession {
         line: Line::new(from, to),
-        site,
-        run: site.run,
+        options,
+        run: options.run,
         served: Served::default(),
-        steps: Vec::new(),
     };
-    match talk.hold() {
-        Ok(()) => Ok(talk.served),
+    match session.hold() {
+        Ok(()) => Ok(session.served),
         Err(error) => {
-            talk.line.fail(&error);
+            session.line.fail(&error);
             Err(error)
         }
     }
 }
 
 /// A conversation.
-struct Talk<'a, R, W> {
+struct ServerSession<'a, R, W> {
     line: Line<R, W>,
-    site: &'a Site<'a>,
+    options: &'a ServeOptions<'a>,
     /// How, as headquarters wishes.
     run: Run<'a>,
     served: Served,
-    /// What is kept for what follows.
-    steps: Vec<Kept>,
 }
 
-/// What has come whole, and keeps its place.
-struct Kept {
-    choice: Choice,
-    offer: Offer,
-    files: Vec<PathBuf>,
-    incoming: Incoming,
+/// What the site knows of a conversation about images.
+struct Arriving<'a> {
+    receiver: Receiver<'a>,
+    /// Steps, by their ids at headquarters, and what their disks are.
+    steps: Vec<(ImageId, ContentId)>,
+    /// Where what came of them lies.
+    kept: Vec<Incoming>,
+    /// What was proposed and would be taken.
+    agreed: Option<Proposal>,
 }
 
-impl Kept {
-    fn whole(&self) -> Whole<'_> {
-        Whole {
-            choice: &self.choice,
-            offer: &self.offer,
-            files: &self.files,
-        }
-    }
-}
-
-impl<R: Read, W: Write> Talk<'_, R, W> {
+impl<R: Read, W: Write + Send> ServerSession<'_, R, W> {
     /// All of it.
     fn hold(&mut self) -> Result<()> {
         self.greet()?;
@@ -116,23 +111,33 @@ impl<R: Read, W: Write> Talk<'_, R, W> {
             other => return Err(unexpected(&other, "notice")),
         };
         self.answer(&repository, &notice)?;
-        let mut agreed = None;
+        let mut arriving = Arriving {
+            receiver: Receiver::new(&repository),
+            steps: Vec::new(),
+            kept: Vec::new(),
+            agreed: None,
+        };
         loop {
             self.run.work.watch.go_on()?;
-            match self.line.receive()? {
-                Message::Choice(choice) => agreed = self.consider(&repository, choice)?,
-                Message::Offer(offer) => {
-                    let choice = agreed
-                        .take()
-                        .ok_or_else(|| faulty("an offer comes before its choice"))?;
-                    self.take(&repository, choice, offer)?;
+            let (proposal, entry) = match self.line.receive()? {
+                Message::Choice(proposal) => {
+                    self.consider(&mut arriving, proposal)?;
+                    continue;
                 }
+                Message::Offer(offer) => {
+                    let proposal = arriving.agreed()?;
+                    let entry = offer.entry(&proposal)?;
+                    (proposal, entry)
+                }
+                Message::Entry(entry) => (arriving.agreed()?, entry),
                 Message::Bye(Nothing) => {
-                    self.steps.drain(..).for_each(|step| step.incoming.clear());
+                    arriving.kept.drain(..).for_each(Incoming::clear);
                     return self.line.send(&Message::Bye(Nothing));
                 }
                 other => return Err(unexpected(&other, "choice")),
-            }
+            };
+            proposal.require(&entry)?;
+            self.take(&mut arriving, &proposal, &entry)?;
         }
     }
 
@@ -143,7 +148,7 @@ impl<R: Read, W: Write> Talk<'_, R, W> {
             other => return Err(unexpected(&other, "hello")),
         };
         self.line.send(&Message::Welcome(greeting()))?;
-        meet(&theirs)
+        meet(&theirs).map(drop)
     }
 
     /// Opens the repository that is asked for.
@@ -155,7 +160,7 @@ impl<R: Read, W: Write> Talk<'_, R, W> {
         if let Some(wait) = asked.wait {
             self.run.wait = Duration::from_secs(wait).min(LONGEST_WAIT);
         }
-        let repository = Repository::open(&root::folder(&asked.path, self.site.root)?)?;
+        let repository = Repository::open(&root::folder(&asked.path, self.options.root)?)?;
         let about = repository.about();
         self.line.send(&Message::Opened(Opened {
             repository: about.id.clone(),
@@ -176,112 +181,75 @@ impl<R: Read, W: Write> Talk<'_, R, W> {
         self.line.send_list(&json)
     }
 
-    /// Whether an image would be taken. If so, its offer may come.
-    fn consider(&mut self, repository: &Repository, choice: Choice) -> Result<Option<Choice>> {
-        let listing = repository.list_finished(&self.run)?;
-        match self.considered(&repository.look(&listing), &listing, &choice) {
+    /// Answers whether an image would be taken. If so, its files may be offered.
+    fn consider(&mut self, arriving: &mut Arriving<'_>, proposal: Proposal) -> Result<()> {
+        let listing = arriving.receiver.site().list_finished(&self.run)?;
+        let considered = arriving.considered(&listing, &proposal).and_then(|there| {
+            if there.is_none()
+                && let Some(base) = arriving.base(&listing, &proposal)?
+            {
+                let (receiver, run) = (&mut arriving.receiver, self.run);
+                busy(&mut self.line, run.work.watch, || {
+                    receiver.prove_base(&base, &Errand::quiet(run))
+                })?;
+            }
+            Ok(there)
+        });
+        arriving.agreed = None;
+        match considered {
             Ok(None) => {
-                self.line.send(&Message::Ready(Nothing))?;
-                Ok(Some(choice))
+                arriving.agreed = Some(proposal);
+                self.line.send(&Message::Ready(Nothing))
             }
-            Ok(Some(there)) => {
-                self.line.send(&Message::There(there))?;
-                Ok(None)
-            }
-            Err(error) => {
-                self.refuse(&choice.image, &error)?;
-                Ok(None)
-            }
+            Ok(Some(there)) => self.line.send(&Message::There(there)),
+            Err(error) => self.refuse(&proposal.image, &error),
         }
-    }
-
-    /// Whether the image is here, and if not, whether there is anything against it. Its content is not believed: it is proven when it has
-    /// come.
-    fn considered(
-        &self,
-        look: &Look<'_>,
-        listing: &Listing,
-        choice: &Choice,
-    ) -> Result<Option<There>> {
-        let is_there = |record: &&Record| look.at(record).is_present();
-        let same = listing.by_content(&choice.content_id);
-        if let Some(there) = same.filter(is_there) {
-            return Ok(Some(There {
-                image: there.id.clone(),
-                name: there.name.clone(),
-            }));
-        }
-        let other = listing.by_id(&choice.image);
-        if let Some(other) = other.filter(|other| other.content_id != choice.content_id) {
-            let message = format!(
-                "the id '{}' is taken by '{}', which is another disk",
-                choice.image, other.name
-            );
-            return Err(Error::new(Kind::Usage, message).with_code("id_taken"));
-        }
-        let is_step = |id: &ImageId| self.steps.iter().any(|step| step.choice.image == *id);
-        if let Some(base) = &choice.base
-            && !is_step(base)
-            && listing.by_id(base).filter(is_there).is_none()
-        {
-            let message = format!("the base '{base}' is not here any more");
-            return Err(Error::new(Kind::Chain, message).with_code("base_unknown"));
-        }
-        if choice.step && (self.steps.len() >= MOST_STEPS || is_step(&choice.image)) {
-            let message = format!("'{}' is a step too many", choice.image);
-            return Err(Error::new(Kind::Unsupported, message).with_code("steps"));
-        }
-        Ok(None)
     }
 
     /// Takes in one image.
-    fn take(&mut self, repository: &Repository, choice: Choice, offer: Offer) -> Result<()> {
-        if (&offer.image, &offer.base) != (&choice.image, &choice.base) {
-            return Err(faulty("an offer is of another image than its choice"));
-        }
-        offer.judged()?;
-        let wait = self.run.wait;
-        let incoming = match self.busy(|| Incoming::of(repository, &offer, wait)) {
+    fn take(
+        &mut self,
+        arriving: &mut Arriving<'_>,
+        proposal: &Proposal,
+        entry: &BundleEntry,
+    ) -> Result<()> {
+        let (run, site) = (self.run, arriving.receiver.site());
+        let watch = run.work.watch;
+        let base = proposal.base.as_ref();
+        let incoming = busy(&mut self.line, watch, || {
+            Incoming::of(site, base, entry, run.wait)
+        });
+        let mut incoming = match incoming {
             Ok(incoming) => incoming,
-            Err(error) => return self.refuse(&choice.image, &error),
+            Err(error) => return self.refuse(&proposal.image, &error),
         };
-        let kept = self.receive(choice, offer, incoming)?;
-        if kept.choice.step {
-            self.steps.push(kept);
-            return self.line.send(&Message::Kept(Nothing));
-        }
-        match self.install(repository, &kept) {
-            Ok(installed) => {
-                kept.incoming.clear();
-                self.served.entered.push(installed.record.id.clone());
-                self.line.send(&Message::Entered(Entered {
-                    image: installed.record.id,
-                    name: installed.record.name,
-                    content_id: installed.record.content_id,
-                    is_new: installed.is_new,
-                    notes: installed.notes,
-                }))
+        self.receive(&mut incoming)?;
+        let folder = incoming.whole()?;
+        let receiver = &mut arriving.receiver;
+        let taken = busy(&mut self.line, watch, || {
+            let files = EntryFiles { entry, folder };
+            let errand = Errand::quiet(run);
+            receiver.take(&files, &proposal.store(), proposal.step, &errand)
+        });
+        match taken {
+            Ok(Outcome::Step) => {
+                let step = (proposal.image.clone(), proposal.content_id);
+                arriving.steps.push(step);
+                arriving.kept.push(incoming);
+                self.line.send(&Message::Kept(Nothing))
             }
-            Err(error) => self.refuse(&kept.choice.image, &error),
+            Ok(outcome) => {
+                incoming.clear();
+                let entered = entered(outcome, proposal)?;
+                self.served.entered.push(entered.image.clone());
+                self.line.send(&Message::Entered(entered))
+            }
+            Err(error) => self.refuse(&proposal.image, &error),
         }
     }
 
-    /// Has an image made and entered, from the steps that lead to it.
-    fn install(&mut self, repository: &Repository, kept: &Kept) -> Result<Installed> {
-        let steps = std::mem::take(&mut self.steps);
-        let received = Received {
-            steps: road(&steps, kept.choice.base.as_ref()),
-            image: kept.whole(),
-        };
-        let (install, run) = (self.site.install, self.run);
-        let installed = self.busy(|| install.install(repository, &received, &run));
-        drop(received);
-        self.steps = steps;
-        installed
-    }
-
-    /// Receives the parts, from where an earlier conversation was cut.
-    fn receive(&mut self, choice: Choice, offer: Offer, mut incoming: Incoming) -> Result<Kept> {
+    /// Receives the files, from where an earlier conversation was cut.
+    fn receive(&mut self, incoming: &mut Incoming) -> Result<()> {
         self.line.send(&Message::Held(incoming.held().clone()))?;
         match self.line.receive()? {
             Message::From(From { at }) => incoming.begin(at)?,
@@ -291,52 +259,113 @@ impl<R: Read, W: Write> Talk<'_, R, W> {
             self.run.work.watch.go_on()?;
             match self.line.receive()? {
                 Message::Data(Raw(bytes)) => incoming.append(bytes)?,
-                Message::End(Nothing) => break,
+                Message::End(Nothing) => return Ok(()),
                 other => return Err(unexpected(&other, "data")),
             }
         }
-        Ok(Kept {
-            files: incoming.whole()?,
-            choice,
-            offer,
-            incoming,
-        })
     }
 
     /// Tells that an image is not taken.
     fn refuse(&mut self, image: &ImageId, error: &Error) -> Result<()> {
+        if error.kind() == Kind::Interrupted {
+            return Err(Error::interrupted());
+        }
         let failure = Failure::of(error);
         self.served.refused.push((image.clone(), failure.clone()));
         self.line.send(&Message::Refused(failure))
     }
+}
 
-    /// Does something that may take long, while the other side hears that the site is alive. If it does not hear any more, the work is
-    /// done all the same: all that it needs has come.
-    fn busy<T: Send>(&mut self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-        let watch = self.run.work.watch;
-        let line = &mut self.line;
-        thread::scope(|scope| {
-            let (done, is_done) = sync_channel(1);
-            scope.spawn(move || done.send(work()));
-            let mut is_heard = true;
-            loop {
-                match is_done.recv_timeout(BEAT) {
-                    Ok(result) => return result,
-                    Err(RecvTimeoutError::Disconnected) => {
-                        return Err(Error::new(Kind::Host, "the work ended by itself"));
-                    }
-                    Err(RecvTimeoutError::Timeout) if is_heard => {
-                        let working = Working {
-                            done: watch.done().0,
-                            total: watch.total().0,
-                        };
-                        is_heard = line.send(&Message::Working(working)).is_ok();
-                    }
-                    Err(RecvTimeoutError::Timeout) => {}
-                }
-            }
+impl Arriving<'_> {
+    /// What was proposed before.
+    fn agreed(&mut self) -> Result<Proposal> {
+        let agreed = self.agreed.take();
+        agreed.ok_or_else(|| faulty("an offer comes before its choice"))
+    }
+
+    /// Whether the image is here, and if not, whether there is anything against it. Its content is not believed: it is proven when it has
+    /// come.
+    fn considered(&self, listing: &Listing, proposal: &Proposal) -> Result<Option<SiteImage>> {
+        if let Some(there) = self.receiver.image(listing, &proposal.content_id) {
+            return Ok(Some(SiteImage::from(there)));
+        }
+        let other = listing.by_id(&proposal.image);
+        if let Some(other) = other.filter(|other| other.content_id != proposal.content_id) {
+            let message = format!(
+                "the id '{}' is taken by '{}', which is another disk",
+                proposal.image, other.name
+            );
+            return Err(Error::new(Kind::Usage, message).with_code("id_taken"));
+        }
+        let is_twice = self.steps.iter().any(|(id, _)| *id == proposal.image);
+        if proposal.step && (self.receiver.steps() >= MOST_STEPS || is_twice) {
+            let message = format!("'{}' is a step too many", proposal.image);
+            return Err(Error::new(Kind::Unsupported, message).with_code("steps"));
+        }
+        Ok(None)
+    }
+
+    /// What the disk is from which the image is to be made.
+    fn base(&self, listing: &Listing, proposal: &Proposal) -> Result<Option<ContentId>> {
+        let Some(id) = &proposal.base else {
+            return Ok(None);
+        };
+        let step = self.steps.iter().find(|(step, _)| step == id);
+        let step = step.map(|(_, content)| *content);
+        let known = step.or_else(|| Some(listing.by_id(id)?.content_id));
+        let known = known.filter(|known| proposal.base_content_id.is_none_or(|one| one == *known));
+        known.map(Some).ok_or_else(|| {
+            let message = format!("the base '{id}' is not here any more");
+            Error::new(Kind::Chain, message).with_code("base_unknown")
         })
     }
+}
+
+/// What is told of an image that was entered, or had come on another way in the meantime.
+fn entered(outcome: Outcome, proposal: &Proposal) -> Result<EnteredImage> {
+    match outcome {
+        Outcome::Entered(entered) => Ok(*entered),
+        Outcome::There(there) => Ok(EnteredImage {
+            image: there.image,
+            name: there.name,
+            content_id: proposal.content_id,
+            is_new: false,
+            notes: Vec::new(),
+            as_child: None,
+        }),
+        Outcome::Failed(error) => Err(error),
+        _ => Err(faulty("an image was neither entered nor refused")),
+    }
+}
+
+/// Does something that may take long, while the other side hears that the site is alive. If it does not hear any more, the work is
+/// done all the same: all that it needs has come.
+fn busy<T: Send, R: Read, W: Write + Send>(
+    line: &mut Line<R, W>,
+    watch: &Watch,
+    work: impl FnOnce() -> Result<T> + Send,
+) -> Result<T> {
+    thread::scope(|scope| {
+        let (done, is_done) = sync_channel(1);
+        scope.spawn(move || done.send(work()));
+        let mut is_heard = true;
+        loop {
+            match is_done.recv_timeout(BEAT) {
+                Ok(result) => return result,
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Error::new(Kind::Host, "the work ended by itself"));
+                }
+                Err(RecvTimeoutError::Timeout) if is_heard => {
+                    let working = Working {
+                        done: watch.done().0,
+                        total: watch.total().0,
+                    };
+                    is_heard = line.send(&Message::Working(working)).is_ok();
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    })
 }
 
 /// What of an inventory the other list has too.
@@ -355,18 +384,4 @@ fn in_common(theirs: &Inventory, mut own: Inventory) -> Inventory {
             .is_ok()
     });
     own
-}
-
-/// The steps that lead to `base`, in order. Each is made from an earlier one, so that there is no circle.
-fn road<'a>(steps: &'a [Kept], base: Option<&ImageId>) -> Vec<Whole<'a>> {
-    let mut road = Vec::new();
-    let mut base = base;
-    for step in steps.iter().rev() {
-        if base == Some(&step.choice.image) {
-            road.push(step.whole());
-            base = step.choice.base.as_ref();
-        }
-    }
-    road.reverse();
-    road
 }

@@ -3,7 +3,8 @@
 use std::fs;
 
 use imgdelta_core::{Format, Kind, Result};
-use imgdelta_deploy::delivery::{Deploy, Destination, Fate, deploy_many};
+use imgdelta_deploy::delivery::Outcome;
+use imgdelta_deploy::deployment::{Deploy, Destination, deploy_many};
 
 use crate::place::{Place, Windows, assert_sound, deploy, names, rot, stored};
 
@@ -35,7 +36,7 @@ fn an_image_that_only_serves_as_a_step_is_carried_but_not_entered() -> Result<()
 
     let received = place.receive("stick", &site)?;
     assert!(received.failure().is_none(), "{received:?}");
-    assert!(matches!(received.taken[0].fate, Fate::Step));
+    assert!(matches!(received.images[0].outcome, Outcome::Step));
     assert_eq!(names(&site)?, ["A", "E", "F"]);
     assert_eq!(stored(&site, "E")?, e.bytes());
     assert_eq!(stored(&site, "F")?, f.bytes());
@@ -64,7 +65,7 @@ fn a_site_that_fails_does_not_stop_the_others() -> Result<()> {
     for site in [&good, &changed, &carried] {
         place.add(site, "old", &old, Format::Raw, None)?;
     }
-    // Its base is not any more what it was when it was entered.
+    // Its base is not any more what it was when it was entered: the whole image does.
     let mut bytes = old.bytes();
     bytes[70_000] ^= 1;
     rot(&place.at("changed/old.raw"), &bytes);

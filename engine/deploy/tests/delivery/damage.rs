@@ -84,7 +84,7 @@ fn a_damaged_stick_is_mended_by_the_same_deployment() -> Result<()> {
     let second = place.repository("second", Format::Raw)?;
     place.add(&second, "old", &Windows::new(24, 1), Format::Raw, None)?;
     let deployed = place.carry(&hq, &["new"], &[&second], "stick")?;
-    assert!(deployed.sites[0].packed[0].is_new, "it was written again");
+    assert!(deployed.sites[0].sent[0].is_new, "it was written again");
     assert_eq!(place.index("stick")?.items[0].sites.len(), 2);
     assert_eq!(fs::read(&path).expect("it reads"), whole, "the same bytes");
     assert!(place.receive("stick", &site)?.failure().is_none());
@@ -164,7 +164,7 @@ fn an_index_that_contradicts_itself_or_names_paths_is_refused() -> Result<()> {
         (good.replace(file, "../../hq/new.raw"), Kind::Corrupt),
         (good.replace(file, "/etc/hostname"), Kind::Corrupt),
         (
-            good.replace("imgdelta/delivery/1", "imgdelta/delivery/2"),
+            good.replace("imgdelta/delivery/2", "imgdelta/delivery/3"),
             Kind::Unsupported,
         ),
         (good.replace("\"size\"", "\"siz\""), Kind::Corrupt),
@@ -222,11 +222,11 @@ fn what_fails_does_not_stop_what_is_not_made_from_it() -> Result<()> {
     let received = place.receive("stick", &site)?;
     let failure = |name: &str| {
         let taken = received
-            .taken
+            .images
             .iter()
             .find(|taken| taken.name.as_str() == name);
-        match &taken.expect("it is listed").fate {
-            imgdelta_deploy::delivery::Fate::Failed(error) => Some(error.code()),
+        match &taken.expect("it is listed").outcome {
+            imgdelta_deploy::delivery::Outcome::Failed(error) => Some(error.code()),
             _ => None,
         }
     };

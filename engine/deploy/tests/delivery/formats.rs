@@ -1,7 +1,8 @@
 //! Formats on both sides: what is kept whole, what as a child, what travels as the site's own kind. Whatever is kept opens with no options.
 
 use imgdelta_core::{Format, Result};
-use imgdelta_deploy::delivery::{Deploy, Destination, Manner, deploy_many, deploy_one, receive};
+use imgdelta_deploy::delivery::{Outcome, StoreOptions, receive};
+use imgdelta_deploy::deployment::{Deploy, Destination, deploy_many, deploy_one};
 use imgdelta_fixtures::{
     golden,
     peers::{self, Peer},
@@ -56,7 +57,7 @@ fn the_format_that_is_asked_for_wins_over_the_repositorys_own() -> Result<()> {
     let hq = headquarters(&place, Format::Raw, Format::Raw)?;
     let site = place.repository("site", Format::Vdi)?;
     place.carry(&hq, &["patched"], &[&site], "stick")?;
-    let manner = Manner {
+    let manner = StoreOptions {
         format: Some(Format::Vhdx),
         as_child: true,
     };
@@ -75,9 +76,9 @@ fn as_a_child_it_names_its_base_in_that_ones_format() -> Result<()> {
         let site = place.repository("site", Format::Qcow2)?;
         let base = place.add_bytes(&site, "golden", &golden::base_bytes(), there, None)?;
         place.carry(&hq, &["patched"], &[&site], "stick")?;
-        let manner = Manner {
+        let manner = StoreOptions {
             as_child: true,
-            ..Manner::default()
+            ..StoreOptions::default()
         };
         let received = receive(&place.at("stick"), &site, &manner, &place.errand())?;
         assert!(received.failure().is_none(), "{there}: {received:?}");
@@ -88,11 +89,17 @@ fn as_a_child_it_names_its_base_in_that_ones_format() -> Result<()> {
             .as_ref()
             .map(|parent| (&parent.id, parent.known));
         if there == Format::Raw {
-            assert!(!installed.as_child && !installed.notes.is_empty());
+            assert_eq!(installed.as_child, Some(false));
+            assert!(!installed.notes.is_empty());
             assert_eq!(known, Some((&base.id, Known::Measured)));
             assert_eq!(record.format, Format::Qcow2);
         } else {
-            assert!(installed.as_child, "{there}: {:?}", installed.notes);
+            assert_eq!(
+                installed.as_child,
+                Some(true),
+                "{there}: {:?}",
+                installed.notes
+            );
             assert_eq!(known, Some((&base.id, Known::Linked)));
             assert_eq!(record.format, there);
         }
@@ -125,9 +132,9 @@ fn a_child_that_would_be_no_smaller_is_kept_whole() -> Result<()> {
     place.add(&site, "old", &old, Format::Qcow2, None)?;
     let to = Destination::Folder(site.folder().to_owned());
     let all = Deploy {
-        manner: Manner {
+        store: StoreOptions {
             as_child: true,
-            ..Manner::default()
+            ..StoreOptions::default()
         },
         rules: imgdelta_repository::choice::Rules {
             threshold: 0,
@@ -136,10 +143,12 @@ fn a_child_that_would_be_no_smaller_is_kept_whole() -> Result<()> {
         ..deploy(&hq, &[])
     };
     let at_site = deploy_one(&all, "new", to, &place.errand())?;
-    let received = at_site.received.expect("it was reached");
-    let installed = received.entered().next().expect("it was entered");
-    assert!(!installed.as_child);
-    assert!(installed.notes.iter().any(|note| note.contains("not less")));
+    let images = at_site.images.expect("it was reached");
+    let Outcome::Entered(entered) = &images[0].outcome else {
+        panic!("{images:?}");
+    };
+    assert_eq!(entered.as_child, Some(false));
+    assert!(entered.notes.iter().any(|note| note.contains("not less")));
     assert_eq!(site.show("new")?.format, Format::Vhd);
     assert_eq!(stored(&site, "new")?, new.bytes());
     Ok(())
@@ -166,7 +175,7 @@ fn native_sends_the_sites_own_kind_of_child_where_that_can_be() -> Result<()> {
         let deployed = deploy_many(&all, &place.errand())?;
         assert!(deployed.failure().is_none(), "{there}: {deployed:?}");
         let sent: Vec<Format> = (deployed.sites.iter())
-            .map(|site| site.packed[0].item.format)
+            .map(|site| site.sent[0].entry.format)
             .collect();
         let own = |is_child: bool, format: Format| if is_child { format } else { Format::Qcow2 };
         let expected = [
@@ -174,7 +183,7 @@ fn native_sends_the_sites_own_kind_of_child_where_that_can_be() -> Result<()> {
             own(there == Format::Vhd, Format::Vhd),
         ];
         assert_eq!(sent, expected, "{there}");
-        let is_noted = !deployed.sites[1].packed[0].notes.is_empty();
+        let is_noted = !deployed.sites[1].sent[0].notes.is_empty();
         assert_eq!(
             is_noted,
             there != Format::Vhd,
@@ -234,9 +243,9 @@ fn qemu_sees_the_disk_in_what_travels_and_in_what_is_kept() -> Result<()> {
         peers::qemu_check(&file, "qcow2").expect("it is sound");
         peers::qemu_compare(&file, "qcow2", &expected, "raw").expect("it is the same disk");
     }
-    let manner = Manner {
+    let manner = StoreOptions {
         as_child: true,
-        ..Manner::default()
+        ..StoreOptions::default()
     };
     for (site, format) in [(&site, "qcow2"), (&empty, "raw")] {
         let received = receive(&place.at("stick"), site, &manner, &place.errand())?;

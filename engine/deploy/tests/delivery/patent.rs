@@ -5,7 +5,8 @@ use std::fs;
 
 use imgdelta_core::{Format, Result};
 use imgdelta_delta::WINDOW;
-use imgdelta_deploy::delivery::{AtSite, Deploy, Destination, Fate, deploy_one};
+use imgdelta_deploy::delivery::Outcome;
+use imgdelta_deploy::deployment::{Deploy, Destination, SiteOutcome, deploy_one};
 use imgdelta_repository::{
     catalogue::{How, Known, Repository},
     choice::{Decision, Kin},
@@ -50,7 +51,7 @@ fn world(place: &Place) -> Result<(Repository, Repository, Windows)> {
 }
 
 /// Makes sure that only what differs between D and F was packed, with D as the base.
-fn assert_chosen(hq: &Repository, at_site: &AtSite) -> Result<()> {
+fn assert_chosen(hq: &Repository, at_site: &SiteOutcome) -> Result<()> {
     let d = hq.show("D")?;
     let route = at_site.route.as_ref().expect("it was worked out");
     assert_eq!(route.legs.len(), 1, "only F travels");
@@ -66,8 +67,8 @@ fn assert_chosen(hq: &Repository, at_site: &AtSite) -> Result<()> {
         .collect();
     let ids = [hq.show("E")?.id.to_string(), hq.show("A")?.id.to_string()];
     assert!(ids.iter().all(|id| runners.contains(&id.as_str())));
-    assert_eq!(at_site.packed.len(), 1);
-    let item = &at_site.packed[0].item;
+    assert_eq!(at_site.sent.len(), 1);
+    let item = &at_site.sent[0].entry;
     assert_eq!(item.base.as_ref().map(|base| &base.id), Some(&d.id));
     assert_eq!(item.format, Format::Qcow2);
     // What differs cannot be compressed; headers and tables of a small qcow2 take a few clusters of 64 KiB.
@@ -120,7 +121,7 @@ fn its_difference_from_d_is_carried_and_received() -> Result<()> {
     let after = files_below(site.folder());
     let again = place.receive("stick", &site)?;
     assert!(again.failure().is_none());
-    assert!(matches!(again.taken[0].fate, Fate::There(_)));
+    assert!(matches!(again.images[0].outcome, Outcome::There(_)));
     assert_eq!(files_below(site.folder()), after, "twice is harmless");
     Ok(())
 }
@@ -133,14 +134,14 @@ fn its_difference_from_d_goes_by_path_and_nothing_is_left_on_the_way() -> Result
     let all = Deploy::from(&hq);
     let at_site = deploy_one(&all, "F", to.clone(), &place.errand())?;
     assert_chosen(&hq, &at_site)?;
-    let received = at_site.received.as_ref().expect("it was reached");
-    assert!(received.failure().is_none(), "{received:?}");
+    let received = at_site.images.as_ref().expect("it was reached");
+    assert!(received[0].failure().is_none(), "{received:?}");
     assert_arrived(&hq, &site, &f, &place)?;
     let incoming = fs::read_dir(site.incoming()).expect("it is there");
     assert_eq!(incoming.count(), 0);
 
     let again = deploy_one(&all, "F", to, &place.errand())?;
-    assert!(again.packed.is_empty() && again.received.is_none());
+    assert!(again.sent.is_empty() && again.images.is_none());
     let route = again.route.expect("it was worked out");
     assert_eq!(route.there.len(), 1, "F is there already");
     Ok(())

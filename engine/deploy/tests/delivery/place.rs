@@ -6,11 +6,10 @@ use std::{
     time::Duration,
 };
 
-use imgdelta_core::{Existing, Format, Options, Result, VirtOffset};
+use imgdelta_core::{Existing, Format, Result, VirtOffset};
 use imgdelta_delta::{Convert, DigestCache, ExecContext, WINDOW, Watch};
-use imgdelta_deploy::delivery::{
-    Deploy, Deployed, Destination, Errand, Index, Manner, Received, deploy_many, receive,
-};
+use imgdelta_deploy::delivery::{Errand, Index, Received, StoreOptions, receive};
+use imgdelta_deploy::deployment::{Deploy, Deployed, Destination, deploy_many};
 use imgdelta_operations::{Disk, Stage};
 use imgdelta_registry::{OpenSpec, OutputSpec, create};
 use imgdelta_repository::catalogue::{Add, Record, Repository, Run};
@@ -166,7 +165,12 @@ impl Place {
 
     /// Receives from the stick of that name.
     pub(crate) fn receive(&self, stick: &str, site: &Repository) -> Result<Received> {
-        receive(&self.at(stick), site, &Manner::default(), &self.errand())
+        receive(
+            &self.at(stick),
+            site,
+            &StoreOptions::default(),
+            &self.errand(),
+        )
     }
 
     /// What a stick says that it holds.
@@ -187,10 +191,8 @@ pub(crate) fn deploy<'a>(headquarters: &'a Repository, images: &[&str]) -> Deplo
 pub(crate) fn convert(source: &Path, place: &Path, work: ExecContext<'_>) -> Result<()> {
     let disk = Disk::open(&OpenSpec::of(source))?;
     let spec = OutputSpec {
-        path: place.to_owned(),
-        format: None,
-        options: Options::default(),
         existing: Existing::Replace,
+        ..OutputSpec::of(place)
     };
     let output = create(&spec, disk.chain.disk(), None)?;
     Convert {

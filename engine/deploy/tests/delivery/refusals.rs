@@ -3,7 +3,7 @@
 use std::fs;
 
 use imgdelta_core::{Format, Kind, Result};
-use imgdelta_deploy::delivery::{Fate, Received};
+use imgdelta_deploy::delivery::{Outcome, Received};
 
 use crate::place::{Place, Windows, files_below, names, rot, stored};
 
@@ -52,7 +52,7 @@ fn a_base_that_is_only_said_to_be_the_same_is_not_chosen_and_the_whole_image_com
         repository.set_id(word, &"golden".parse()?, &place.run())?;
     }
     let deployed = place.carry(&hq, &["new"], &[&site], "stick")?;
-    assert!(deployed.sites[0].packed[0].item.base.is_none());
+    assert!(deployed.sites[0].sent[0].entry.base.is_none());
     assert!(place.receive("stick", &site)?.failure().is_none());
     assert_eq!(stored(&site, "new")?, new.bytes());
 
@@ -139,7 +139,7 @@ fn a_name_that_another_image_bears_gives_way_and_an_id_does_not() -> Result<()> 
     let received = place.receive("stick", &site)?;
     let installed = received.entered().next().expect("it was entered");
     let digits = &sent.content_id.0.to_string()[..8];
-    assert_eq!(installed.record.name.as_str(), format!("new-{digits}"));
+    assert_eq!(installed.name.as_str(), format!("new-{digits}"));
     assert!(
         installed
             .notes
@@ -173,7 +173,7 @@ fn an_image_that_is_there_under_another_name_is_not_made_again() -> Result<()> {
     place.carry(&hq, &["new"], &[&site], "stick")?;
     place.add(&site, "came by itself", &new, Format::Vhd, None)?;
     let received = place.receive("stick", &site)?;
-    let Fate::There(record) = &received.taken[0].fate else {
+    let Outcome::There(record) = &received.images[0].outcome else {
         panic!("it is there: {received:?}");
     };
     assert_eq!(record.name.as_str(), "came by itself");

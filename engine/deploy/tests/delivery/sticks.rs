@@ -3,7 +3,7 @@
 use std::{fs, time::Duration};
 
 use imgdelta_core::{Format, Kind, Result};
-use imgdelta_deploy::delivery::{Delivery, Fate, Received, foresee};
+use imgdelta_deploy::delivery::{Delivery, Outcome, Received, foresee};
 
 use crate::place::{Place, Windows, assert_sound, bytes_of, files_below, names, stored};
 
@@ -48,7 +48,7 @@ fn several_sites_share_a_stick_that_holds_each_difference_once() -> Result<()> {
     let before = fs::read(place.at("stick").join(of_base(true).file.name.as_str()));
     let deployed = place.carry(&hq, &["other", "new"], &[&north], "stick")?;
     assert!(deployed.failure().is_none(), "{deployed:?}");
-    let added = &deployed.sites[0].packed;
+    let added = &deployed.sites[0].sent;
     assert_eq!(added.iter().filter(|packed| packed.is_new).count(), 1);
     assert_eq!(place.index("stick")?.items.len(), 3);
     let after = fs::read(place.at("stick").join(of_base(true).file.name.as_str()));
@@ -97,8 +97,9 @@ fn a_site_that_nobody_named_takes_what_it_has_the_base_for() -> Result<()> {
     let received = place.receive("stick", &stranger)?;
     assert!(received.failure().is_none(), "{received:?}");
     assert_eq!(names(&stranger)?, ["new", "old"]);
-    let unfit = |taken: &&imgdelta_deploy::delivery::Taken| matches!(taken.fate, Fate::Unfit);
-    assert_eq!(received.taken.iter().filter(unfit).count(), 1);
+    let unfit =
+        |taken: &&imgdelta_deploy::delivery::ReceivedImage| matches!(taken.outcome, Outcome::Unfit);
+    assert_eq!(received.images.iter().filter(unfit).count(), 1);
     Ok(())
 }
 
@@ -187,10 +188,10 @@ fn what_would_be_received_is_told_and_nothing_is_written() -> Result<()> {
     place.carry(&hq, &["old", "new"], &[&site], "stick")?;
     let before = files_below(site.folder());
     let fates = |received: &Received| {
-        let fates = received.taken.iter().map(|taken| match taken.fate {
-            Fate::Due => "due",
-            Fate::There(_) => "there",
-            Fate::Failed(_) => "failed",
+        let fates = received.images.iter().map(|taken| match taken.outcome {
+            Outcome::Due => "due",
+            Outcome::There(_) => "there",
+            Outcome::Failed(_) => "failed",
             _ => "else",
         });
         fates.collect::<Vec<_>>().join(" ")

@@ -3,7 +3,8 @@
 use std::{cell::Cell, fs};
 
 use imgdelta_core::{Format, Kind, Result};
-use imgdelta_deploy::delivery::{Deploy, Destination, Manner, deploy_many, receive};
+use imgdelta_deploy::delivery::{StoreOptions, receive};
+use imgdelta_deploy::deployment::{Deploy, Destination, deploy_many};
 use imgdelta_operations::Stage;
 use imgdelta_repository::catalogue::Repository;
 
@@ -27,9 +28,9 @@ fn at_whatever_stage_a_receiving_is_stopped_nothing_is_left() -> Result<()> {
     place.carry(&hq, &["new"], &[&site], "stick")?;
     let before = files_below(site.folder());
     for as_child in [false, true] {
-        let manner = Manner {
+        let manner = StoreOptions {
             as_child,
-            ..Manner::default()
+            ..StoreOptions::default()
         };
         let mut stages = 0;
         loop {
@@ -91,9 +92,9 @@ fn a_deployment_by_path_that_is_stopped_leaves_nothing_on_the_way() -> Result<()
     // A base is proven apart from the image only where that is kept as its child.
     let all = Deploy {
         sites: vec![Destination::Folder(site.folder().to_owned())],
-        manner: Manner {
+        store: StoreOptions {
             as_child: true,
-            ..Manner::default()
+            ..StoreOptions::default()
         },
         ..deploy(&hq, &["new"])
     };

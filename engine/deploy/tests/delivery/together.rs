@@ -3,7 +3,8 @@
 use std::thread;
 
 use imgdelta_core::{Format, Result};
-use imgdelta_deploy::delivery::{Deploy, Destination, deploy_many, receive};
+use imgdelta_deploy::delivery::receive;
+use imgdelta_deploy::deployment::{Deploy, Destination, deploy_many};
 use imgdelta_repository::catalogue::Repository;
 
 use crate::place::{Place, Windows, assert_sound, deploy, names, stored};
@@ -51,7 +52,7 @@ fn two_deployments_to_one_repository_at_once_enter_each_image_once() -> Result<(
             let received = receive(
                 &place.at("stick"),
                 &site,
-                &imgdelta_deploy::delivery::Manner::default(),
+                &imgdelta_deploy::delivery::StoreOptions::default(),
                 &here.errand(),
             )?;
             assert!(received.failure().is_none(), "{received:?}");

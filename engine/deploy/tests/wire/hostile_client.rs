@@ -9,7 +9,7 @@ use imgdelta_repository::catalogue::Repository;
 use serde_json::{Value, json};
 
 use crate::{
-    place::{Place, TakeWhole, noise},
+    place::{Place, noise},
     raw::{self, Frame, greeting},
 };
 
@@ -52,7 +52,7 @@ impl Siege {
 
     fn refused_bytes(&self, said: impl Read) -> Error {
         let mut answer = Vec::new();
-        let served = serve(said, &mut answer, &self.place.site(&TakeWhole));
+        let served = serve(said, &mut answer, &self.place.serving());
         let error = served.expect_err("it cheats");
         let last = raw::frames(&answer).pop().expect("an answer");
         assert_eq!(last.0, 19, "the other side is told");
@@ -82,11 +82,30 @@ fn choice(image: &str) -> Frame {
     )
 }
 
-fn offer(image: &str, parts: &Value) -> Frame {
-    raw::json(11, &json!({"image": image, "parts": parts}))
+/// An entry of that one file, as version 2 sends it.
+fn entry(image: &str, file: &Value) -> Frame {
+    raw::json(22, &item(image, file))
 }
 
-fn part(name: &str, length: u64, content: &[u8]) -> Value {
+/// The same as version 1 does: once more among the parts.
+fn offer(image: &str, file: &Value) -> Frame {
+    let item = item(image, file);
+    raw::json(11, &json!({"image": image, "parts": [file], "item": item}))
+}
+
+fn item(image: &str, file: &Value) -> Value {
+    json!({
+        "image": image,
+        "content_id": format!("imgdelta1:{}", "0f".repeat(32)),
+        "size": 1000,
+        "name": "patched",
+        "format": "raw",
+        "file": file,
+        "sites": [],
+    })
+}
+
+fn file(name: &str, length: u64, content: &[u8]) -> Value {
     json!({"name": name, "length": length, "sha256": Digest::plain(content).to_string()})
 }
 
@@ -95,7 +114,7 @@ fn versions_that_do_not_meet_end_it_after_both_have_greeted() -> Result<()> {
     let siege = Siege::new()?;
     let mut answer = Vec::new();
     let said = raw::bytes(0, &[greeting(1, 5, 6)]);
-    let served = serve(&said[..], &mut answer, &siege.place.site(&TakeWhole));
+    let served = serve(&said[..], &mut answer, &siege.place.serving());
     let error = served.expect_err("no version in common");
     assert_eq!(
         (error.kind(), error.code()),
@@ -103,7 +122,7 @@ fn versions_that_do_not_meet_end_it_after_both_have_greeted() -> Result<()> {
     );
     let frames = raw::frames(&answer);
     assert_eq!(frames[0].0, 2, "so that the other side can say it too");
-    assert_eq!(frames[0].1[..12], *b"imgdelta\0\x01\0\x01");
+    assert_eq!(frames[0].1[..12], *b"imgdelta\0\x01\0\x02");
     for wrong in [
         (1, b"imgdelta".to_vec()),
         (1, b"notdelta\0\x01\0\x01".to_vec()),
@@ -133,11 +152,11 @@ fn every_frame_that_is_not_due_is_refused_with_its_name() -> Result<()> {
         let text = format!("the other side says 'data' where '{required}' is due");
         assert_eq!(error.message(), text);
     }
-    for kind in [0, 22, 99, 255] {
+    for kind in [0, 24, 99, 255] {
         let error = siege.refused(&after(due.clone(), [(kind, Vec::new())]));
         assert_eq!(
             error.message(),
-            format!("frames of kind {kind} are not known in version 1")
+            format!("frames of kind {kind} are not known in versions 1 to 2")
         );
     }
     Ok(())
@@ -146,54 +165,87 @@ fn every_frame_that_is_not_due_is_refused_with_its_name() -> Result<()> {
 #[test]
 fn offers_that_nobody_chose_or_of_something_else_are_refused() -> Result<()> {
     let siege = Siege::new()?;
-    let parts = json!([part("x", 4, b"abcd")]);
-    let error = siege.refused(&after(siege.announced(), [offer("patched", &parts)]));
-    assert_eq!(error.message(), "an offer comes before its choice");
-    let other = [choice("patched"), offer("other", &parts)];
-    let error = siege.refused(&after(siege.announced(), other));
+    let x = file("x", 4, b"abcd");
+    for of_version in [offer, entry] {
+        let error = siege.refused(&after(siege.announced(), [of_version("patched", &x)]));
+        assert_eq!(error.message(), "an offer comes before its choice");
+        let other = [choice("patched"), of_version("other", &x)];
+        let error = siege.refused(&after(siege.announced(), other));
+        assert_eq!(
+            error.message(),
+            "an offer is of another image than its choice"
+        );
+    }
+    let mut twice = json!({"image": "patched", "parts": [], "item": item("patched", &x)});
+    for parts in [json!([]), json!([x, x]), json!([file("y", 4, b"abcd")])] {
+        twice["parts"] = parts;
+        let frames = [choice("patched"), raw::json(11, &twice)];
+        let error = siege.refused(&after(siege.announced(), frames));
+        assert_eq!(error.message(), "the files of an offer are not its parts");
+    }
+    Ok(())
+}
+
+#[test]
+fn an_entry_of_another_base_or_disk_than_its_choice_is_refused() -> Result<()> {
+    let siege = Siege::new()?;
+    let x = file("x", 4, b"abcd");
+    let base =
+        json!({"id": "b", "content_id": format!("imgdelta1:{}", "0e".repeat(32)), "name": "b"});
+    for (key, value, told) in [
+        ("size", json!(1001), "of another image"),
+        (
+            "content_id",
+            json!(format!("imgdelta1:{}", "0e".repeat(32))),
+            "of another image",
+        ),
+        ("base", base, "a base without a manifest"),
+        ("manifest", file("m", 1, b"m"), "a manifest without a base"),
+    ] {
+        let mut item = item("patched", &x);
+        item[key] = value;
+        let frames = [choice("patched"), raw::json(22, &item)];
+        let error = siege.refused(&after(siege.announced(), frames));
+        assert!(error.message().contains(told), "{error}");
+    }
+    let mut of_base = item("patched", &x);
+    of_base["base"] =
+        json!({"id": "b", "content_id": format!("imgdelta1:{}", "0e".repeat(32)), "name": "b"});
+    of_base["manifest"] = file("m", 1, b"m");
+    let frames = [choice("patched"), raw::json(22, &of_base)];
+    let error = siege.refused(&after(siege.announced(), frames));
     assert_eq!(
         error.message(),
-        "an offer is of another image than its choice"
+        "an offer is of another base than its choice"
     );
     Ok(())
 }
 
 #[test]
-fn parts_that_are_no_plain_files_are_refused_before_anything_is_made() -> Result<()> {
+fn files_that_are_no_plain_ones_are_refused_before_anything_is_made() -> Result<()> {
     let siege = Siege::new()?;
-    let many: Vec<Value> = (0..17).map(|n| part(&format!("p{n}"), 1, b"x")).collect();
-    for (parts, told) in [
-        (json!([]), "an offer has 0 parts"),
-        (json!(many), "an offer has 17 parts"),
+    for (file, told) in [
+        (json!({}), "missing field"),
+        (file("x", u64::MAX, b"x"), "longer than files can be"),
+        (file("../x", 1, b"x"), "image name"),
+        (file("/etc/passwd", 1, b"x"), "image name"),
+        (file(".lock", 1, b"x"), "image name"),
+        (file("a\u{0}b", 1, b"x"), "image name"),
         (
-            json!([part("x", 1, b"x"), part("X", 1, b"x")]),
-            "has 'X' twice",
-        ),
-        (
-            json!([part("x", u64::MAX, b"x")]),
-            "longer than files can be",
-        ),
-        (
-            json!([part("x", 1 << 62, b"x"), part("y", 1 << 62, b"x")]),
-            "longer than files can be",
-        ),
-        (json!([part("../x", 1, b"x")]), "image name"),
-        (json!([part("/etc/passwd", 1, b"x")]), "image name"),
-        (json!([part(".lock", 1, b"x")]), "image name"),
-        (json!([part("a\u{0}b", 1, b"x")]), "image name"),
-        (
-            json!([{"name": "x", "length": 1, "sha256": "xyz"}]),
+            json!({"name": "x", "length": 1, "sha256": "xyz"}),
             "is not a digest",
         ),
         (
-            json!([{"name": "x", "length": 1.5, "sha256": "00"}]),
+            json!({"name": "x", "length": 1.5, "sha256": "00"}),
             "invalid type",
         ),
     ] {
-        let frames = [choice("patched"), offer("patched", &parts)];
-        let error = siege.refused(&after(siege.announced(), frames));
-        assert_eq!((error.kind(), error.code()), (Kind::Peer, "protocol"));
-        assert!(error.message().contains(told), "{error}");
+        for of_version in [offer, entry] {
+            let frames = [choice("patched"), of_version("patched", &file)];
+            let error = siege.refused(&after(siege.announced(), frames));
+            assert_eq!((error.kind(), error.code()), (Kind::Peer, "protocol"));
+            assert!(error.message().contains(told), "{error}");
+        }
     }
     for id in ["../../x", "a/b", "", "\u{1b}[2J", &"x".repeat(129)] {
         let error = siege.refused(&after(siege.announced(), [choice(id)]));
@@ -207,11 +259,8 @@ fn parts_that_are_no_plain_files_are_refused_before_anything_is_made() -> Result
 #[test]
 fn more_or_less_than_was_offered_is_refused_and_wrong_bytes_too() -> Result<()> {
     let begun = |siege: &Siege| {
-        let parts = json!([part("x", 4, b"abcd"), part("y", 0, b"")]);
-        after(
-            siege.announced(),
-            [choice("patched"), offer("patched", &parts)],
-        )
+        let x = file("x", 4, b"abcd");
+        after(siege.announced(), [choice("patched"), entry("patched", &x)])
     };
     let from = |at: u64| raw::json(13, &json!({"at": at}));
     for (frames, kind, told) in [
@@ -259,10 +308,9 @@ fn more_or_less_than_was_offered_is_refused_and_wrong_bytes_too() -> Result<()> 
 #[test]
 fn what_there_is_no_room_for_is_refused_before_it_comes() -> Result<()> {
     let siege = Siege::new()?;
-    let parts = json!([part("x", 1 << 60, b"x")]);
     let frames = [
         choice("patched"),
-        offer("patched", &parts),
+        entry("patched", &file("x", 1 << 60, b"x")),
         raw::json(13, &json!({"at": 0})),
     ];
     let error = siege.refused(&after(siege.announced(), frames));
@@ -295,15 +343,14 @@ fn links_in_the_incoming_folder_lead_nowhere() -> Result<()> {
     let folder = siege.site.incoming().join("+patched");
     fs::create_dir_all(&folder).expect("room");
     std::os::unix::fs::symlink(&canary, folder.join("x")).expect("room");
-    let parts = json!([part("x", 8, &noise(8, 1))]);
     let frames = [
         choice("patched"),
-        offer("patched", &parts),
+        entry("patched", &file("x", 8, &noise(8, 1))),
         (20, Vec::new()),
     ];
     let mut answer = Vec::new();
     let said = raw::bytes(0, &after(siege.announced(), frames));
-    let served = serve(&said[..], &mut answer, &siege.place.site(&TakeWhole))?;
+    let served = serve(&said[..], &mut answer, &siege.place.serving())?;
     assert_eq!(served.refused[0].1.kind, "host");
     assert_eq!(fs::read(&canary).expect("it is there"), b"precious");
     Ok(())

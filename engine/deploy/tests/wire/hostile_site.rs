@@ -3,7 +3,10 @@
 use std::io::{Read, repeat, sink};
 
 use imgdelta_core::{Error, Kind, Result};
-use imgdelta_deploy::wire::{Client, Outcome};
+use imgdelta_deploy::{
+    delivery::Outcome,
+    wire::{Client, Delivered, Transfer},
+};
 use serde_json::json;
 
 use crate::{
@@ -46,7 +49,7 @@ fn announced() -> Vec<Frame> {
 }
 
 /// What becomes of a conversation with a site that says so, whatever it is told, and then what `more` brings.
-fn hear(frames: &[Frame], more: impl Read) -> Result<Outcome> {
+fn hear(frames: &[Frame], more: impl Read) -> Result<Delivered> {
     let place = Place::new();
     let hq = place.repository("hq")?;
     place.add(&hq, "patched", &noise(100_000, 1))?;
@@ -54,9 +57,9 @@ fn hear(frames: &[Frame], more: impl Read) -> Result<Outcome> {
     let said = raw::bytes(0, frames);
     let mut client = Client::open(said.chain(more), sink(), "/srv/images", &place.watch)?;
     client.announce(&hq.inventory()?, &[])?;
-    let outcome = client.deliver(&goods.choice, || Ok(goods.parcel.clone()))?;
+    let delivered = client.deliver(&goods.proposal, &goods.folder, || Ok(goods.entry.clone()))?;
     client.close()?;
-    Ok(outcome)
+    Ok(delivered)
 }
 
 /// The error that it becomes, which is always the other side's.
@@ -74,8 +77,8 @@ fn after(mut frames: Vec<Frame>, more: impl IntoIterator<Item = Frame>) -> Vec<F
 #[test]
 fn versions_that_do_not_meet_are_named_on_both_sides() {
     for (lowest, highest, told) in [
-        (2, 2, "version 2"),
-        (2, 7, "versions 2 to 7"),
+        (3, 3, "version 3"),
+        (3, 7, "versions 3 to 7"),
         (0, 0, "version 0"),
     ] {
         let error = refused(&[greeting(2, lowest, highest)]);
@@ -83,8 +86,9 @@ fn versions_that_do_not_meet_are_named_on_both_sides() {
             (error.kind(), error.code()),
             (Kind::Unsupported, "protocol_version")
         );
-        let text =
-            format!("the other side (imgdelta 9.9.9) speaks {told} of the protocol, this one 1");
+        let text = format!(
+            "the other side (imgdelta 9.9.9) speaks {told} of the protocol, this one 1 to 2"
+        );
         assert_eq!(error.message(), text);
     }
     let wide = after(vec![greeting(2, 0, 9)], opening().into_iter().skip(1));
@@ -131,7 +135,7 @@ fn every_frame_that_is_not_due_is_refused_with_its_name() {
     let unknown = refused(&after(due[..2].to_vec(), [(99, Vec::new())]));
     assert_eq!(
         unknown.message(),
-        "frames of kind 99 are not known in version 1"
+        "frames of kind 99 are not known in versions 1 to 2"
     );
     let filled = refused(&after(due, [(9, b"x".to_vec())]));
     assert_eq!(filled.message(), "the frame 'ready': it must be empty");
@@ -207,7 +211,7 @@ fn a_list_of_what_was_not_asked_for_or_with_a_path_for_an_id_is_refused() {
 fn claims_of_what_is_held_are_not_believed() -> Result<()> {
     let ready = || after(announced(), [(9, Vec::new())]);
     let held = |bytes: u64| raw::json(12, &json!({"bytes": bytes, "sha256": "00".repeat(32)}));
-    for bytes in [u64::MAX, 100_017] {
+    for bytes in [u64::MAX, 100_001] {
         let error = refused(&after(ready(), [held(bytes)]));
         assert_eq!(error.message(), "the site holds more than there is");
     }
@@ -226,19 +230,18 @@ fn claims_of_what_is_held_are_not_believed() -> Result<()> {
     let place = Place::new();
     let hq = place.repository("hq")?;
     place.add(&hq, "patched", &noise(100_000, 1))?;
-    let content = place.goods(&hq, "patched")?.choice.content_id.to_string();
+    let content = place.goods(&hq, "patched")?.proposal.content_id.to_string();
     let frames = after(ready(), [held(50_000), entered(&content), (20, Vec::new())]);
-    match hear(&frames, std::io::empty())? {
-        Outcome::Entered {
-            entry,
-            sent,
-            resumed,
-        } => {
-            assert_eq!((sent, resumed), (100_016, 0));
-            assert_eq!(entry.notes, ["[2Jdone"]);
-        }
-        other => panic!("{other:?}"),
-    }
+    let delivered = hear(&frames, std::io::empty())?;
+    let transfer = Transfer {
+        sent: 100_000,
+        resumed: 0,
+    };
+    assert_eq!(delivered.transfer, Some(transfer));
+    let Outcome::Entered(entered) = delivered.outcome else {
+        panic!("{delivered:?}");
+    };
+    assert_eq!(entered.notes, ["[2Jdone"]);
     Ok(())
 }
 

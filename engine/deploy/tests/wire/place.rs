@@ -1,4 +1,4 @@
-//! Headquarters and a site in one folder, an installer that takes whole images as they come, and whole conversations between the two.
+//! Headquarters and a site in one folder, and whole conversations between the two.
 
 use std::{
     fs,
@@ -7,14 +7,14 @@ use std::{
     time::Duration,
 };
 
-use imgdelta_core::{Error, Format, Kind, Result};
+use imgdelta_core::{Format, Result};
 use imgdelta_delta::{Digest, ExecContext, Watch};
-use imgdelta_deploy::wire::{
-    Choice, Client, Install, Installed, Outcome, Parcel, Part, Received, Served, Site, Whole, serve,
+use imgdelta_deploy::{
+    delivery::{BundleEntry, FileEntry},
+    wire::{Client, Delivered, Proposal, ServeOptions, Served, serve},
 };
 use imgdelta_registry::OpenSpec;
-use imgdelta_repository::catalogue::{Add, ImageId, Inventory, Repository, Run};
-use serde_json::json;
+use imgdelta_repository::catalogue::{Add, ImageId, Inventory, Record, Repository, Run};
 use tempfile::TempDir;
 
 /// A folder that goes when the test ends.
@@ -55,10 +55,9 @@ impl Place {
         }
     }
 
-    pub(crate) fn site<'a>(&'a self, install: &'a dyn Install) -> Site<'a> {
-        Site {
+    pub(crate) fn serving(&self) -> ServeOptions<'_> {
+        ServeOptions {
             root: None,
-            install,
             run: self.run(),
         }
     }
@@ -90,32 +89,27 @@ impl Place {
         Ok(repository.add(&add, &self.run())?.record.id)
     }
 
-    /// An image of headquarters as it would be sent: whole, in a part that says what it is and one that is it.
+    /// A raw image of headquarters as it would be sent: whole.
     pub(crate) fn goods(&self, hq: &Repository, word: &str) -> Result<Goods> {
         let record = hq.show(word)?;
-        let image = hq.folder().join(record.path()?.as_path());
-        let note = self.write(
-            &format!("{word}.note"),
-            format!("{word} is whole").as_bytes(),
-        );
-        let files = vec![note, image];
+        let bytes = fs::read(hq.folder().join(record.path()?.as_path())).expect("it is there");
+        let name = format!("{word}.image");
+        self.write(&name, &bytes);
         Ok(Goods {
-            choice: Choice {
+            entry: entry(&record, &name, &bytes)?,
+            proposal: Proposal {
                 image: record.id,
                 content_id: record.content_id,
                 size: record.size,
                 name: record.name,
                 base: None,
+                base_content_id: None,
                 bytes: record.size,
                 step: false,
                 format: None,
                 as_child: false,
             },
-            parcel: Parcel {
-                parts: vec![part("note", &files[0])?, part("image.raw", &files[1])?],
-                files,
-                item: json!({"what": "a note and the image"}),
-            },
+            folder: self.folder.path().to_owned(),
         })
     }
 }
@@ -123,16 +117,31 @@ impl Place {
 /// What is sent of an image.
 #[derive(Clone, Debug)]
 pub(crate) struct Goods {
-    pub(crate) choice: Choice,
-    pub(crate) parcel: Parcel,
+    pub(crate) proposal: Proposal,
+    pub(crate) entry: BundleEntry,
+    pub(crate) folder: PathBuf,
 }
 
-pub(crate) fn part(name: &str, file: &Path) -> Result<Part> {
-    let bytes = fs::read(file).expect("it is there");
-    Ok(Part {
-        name: name.parse()?,
-        length: bytes.len() as u64,
-        sha256: Digest::plain(&bytes),
+/// A whole raw image in one file.
+fn entry(record: &Record, file: &str, bytes: &[u8]) -> Result<BundleEntry> {
+    Ok(BundleEntry {
+        base: None,
+        image: record.id.clone(),
+        content_id: record.content_id,
+        size: record.size,
+        name: record.name.clone(),
+        tags: record.tags.clone(),
+        golden: record.golden,
+        parent: None,
+        format: Format::Raw,
+        file: FileEntry {
+            name: file.parse()?,
+            length: bytes.len() as u64,
+            sha256: Digest::plain(bytes),
+        },
+        manifest: None,
+        requires: Vec::new(),
+        sites: Vec::new(),
     })
 }
 
@@ -150,61 +159,22 @@ pub(crate) fn noise(len: usize, seed: u64) -> Vec<u8> {
     bytes
 }
 
-/// Takes the second part for the image, and leaves the proof to the repository.
-pub(crate) struct TakeWhole;
-
-impl Install for TakeWhole {
-    fn install(
-        &self,
-        repository: &Repository,
-        received: &Received<'_>,
-        run: &Run<'_>,
-    ) -> Result<Installed> {
-        let Whole {
-            choice,
-            offer,
-            files,
-        } = received.image;
-        assert_eq!(offer.item["what"], "a note and the image");
-        let note = fs::read_to_string(&files[0]).expect("it has come");
-        assert!(note.ends_with("is whole"), "{note}");
-        let add = Add {
-            image: OpenSpec::of(&files[1]),
-            name: Some(choice.name.clone()),
-            ..Add::default()
-        };
-        let added = repository.add(&add, run)?;
-        if added.record.content_id != choice.content_id {
-            return Err(Error::new(Kind::Digest, "is another disk"));
-        }
-        Ok(Installed {
-            record: added.record,
-            is_new: added.is_new,
-            notes: vec![format!(
-                "{} bytes in the note, {} steps",
-                note.len(),
-                received.steps.len()
-            )],
-        })
-    }
-}
-
 /// What came of a conversation on both sides.
 pub(crate) struct Talked {
-    pub(crate) client: Result<Vec<Result<Outcome>>>,
+    pub(crate) client: Result<Vec<Result<Delivered>>>,
     pub(crate) site: Result<Served>,
 }
 
 impl Talked {
     /// Both sides came to the end, and each image did.
-    pub(crate) fn all(self) -> Result<Vec<Outcome>> {
+    pub(crate) fn all(self) -> Result<Vec<Delivered>> {
         let (client, site) = self.both();
         site?;
         client
     }
 
     /// What each side came to: of the first image that failed, why.
-    pub(crate) fn both(self) -> (Result<Vec<Outcome>>, Result<Served>) {
+    pub(crate) fn both(self) -> (Result<Vec<Delivered>>, Result<Served>) {
         let client = self.client.and_then(|all| all.into_iter().collect());
         (client, self.site)
     }
@@ -225,7 +195,7 @@ where
     T: Write + Send,
 {
     std::thread::scope(|scope| {
-        let site = scope.spawn(|| serve(site_from, site_to, &place.site(&TakeWhole)));
+        let site = scope.spawn(|| serve(site_from, site_to, &place.serving()));
         let client = send(place, (own, goods), path, (client_from, client_to));
         Talked {
             client,
@@ -239,12 +209,13 @@ fn send<R: Read, W: Write>(
     (own, goods): (&Inventory, &[Goods]),
     path: &Path,
     (from, to): (R, W),
-) -> Result<Vec<Result<Outcome>>> {
+) -> Result<Vec<Result<Delivered>>> {
     let path = path.to_str().expect("text");
     let mut client = Client::open(from, to, path, &place.watch)?;
-    let wanted: Vec<ImageId> = goods.iter().map(|one| one.choice.image.clone()).collect();
+    let wanted: Vec<ImageId> = goods.iter().map(|one| one.proposal.image.clone()).collect();
     client.announce(own, &wanted)?;
-    let deliver = |one: &Goods| client.deliver(&one.choice, || Ok(one.parcel.clone()));
+    let deliver =
+        |one: &Goods| client.deliver(&one.proposal, &one.folder, || Ok(one.entry.clone()));
     let outcomes = goods.iter().map(deliver).collect();
     client.close()?;
     Ok(outcomes)

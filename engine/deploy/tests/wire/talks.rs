@@ -8,7 +8,10 @@ use std::{
 
 use imgdelta_core::{Kind, Result};
 use imgdelta_delta::ContentId;
-use imgdelta_deploy::wire::{Client, Outcome, serve};
+use imgdelta_deploy::{
+    delivery::Outcome,
+    wire::{Client, Transfer, serve},
+};
 use imgdelta_repository::{
     catalogue::{
         Repository,
@@ -19,7 +22,7 @@ use imgdelta_repository::{
 
 use crate::{
     pipe,
-    place::{Place, TakeWhole, noise, talk},
+    place::{Place, noise, talk},
 };
 
 #[test]
@@ -38,26 +41,18 @@ fn an_image_is_announced_chosen_sent_proven_and_entered() -> Result<()> {
         there,
     )
     .all()?;
-    let Outcome::Entered {
-        entry,
-        sent,
-        resumed,
-    } = &sent[0]
-    else {
+    let Outcome::Entered(entered) = &sent[0].outcome else {
         panic!("{sent:?}");
     };
-    assert_eq!(
-        (*sent, *resumed),
-        (
-            goods[0].parcel.parts.iter().map(|part| part.length).sum(),
-            0
-        )
-    );
-    assert_eq!(entry.content_id, goods[0].choice.content_id);
-    assert!(entry.is_new);
-    assert_eq!(entry.notes, ["16 bytes in the note, 0 steps"]);
+    let transfer = Transfer {
+        sent: goods[0].entry.bytes(),
+        resumed: 0,
+    };
+    assert_eq!(sent[0].transfer, Some(transfer));
+    assert_eq!(entered.content_id, goods[0].proposal.content_id);
+    assert!(entered.is_new);
     let record = site.show("patched")?;
-    assert_eq!(record.id, entry.image);
+    assert_eq!(record.id, entered.image);
     let stored = site.folder().join(record.path()?.as_path());
     assert_eq!(fs::read(stored).expect("it is there"), noise(2_500_000, 1));
     assert_eq!(
@@ -80,13 +75,13 @@ fn a_second_conversation_sends_nothing_and_says_under_which_name_it_is_there() -
         let here = (here.try_clone().expect("a socket"), here);
         let there = (there.try_clone().expect("a socket"), there);
         let sent = talk(&place, (&own, &goods), site.folder(), here, there).all()?;
-        match &sent[0] {
-            Outcome::Entered { .. } => assert_eq!(time, 0),
-            Outcome::Kept { .. } => panic!("it is no step"),
+        match &sent[0].outcome {
+            Outcome::Entered(_) => assert_eq!(time, 0),
             Outcome::There(there) => {
                 assert_eq!((time, there.name.as_str()), (1, "patched"));
                 assert_eq!(there.image, site.show("patched")?.id);
             }
+            other => panic!("{other:?}"),
         }
     }
     Ok(())
@@ -107,7 +102,7 @@ fn the_site_answers_with_what_both_have_and_headquarters_can_choose_by_it() -> R
     place.add(&site, "site-only", &noise(1 << 20, 3))?;
     let (here, there) = pipe::line();
     std::thread::scope(|scope| {
-        let served = scope.spawn(|| serve(there.0, there.1, &place.site(&TakeWhole)));
+        let served = scope.spawn(|| serve(there.0, there.1, &place.serving()));
         let path = site.folder().to_str().expect("text");
         let mut client = Client::open(here.0, here.1, path, &place.watch)?;
         assert_eq!(client.site().repository, site.about().id);
@@ -153,9 +148,10 @@ fn what_the_site_does_not_take_is_told_and_the_next_image_follows() -> Result<()
         .map(|name| place.goods(&hq, name))
         .collect::<Result<Vec<_>>>()?;
     // The base is not there; the id is another disk's; the content is not what was said.
-    goods[0].choice.base = Some("nobody".parse()?);
-    goods[1].choice.image = place.add(&site, "taken", &noise(1000, 9))?;
-    goods[2].choice.content_id = ContentId(imgdelta_delta::Digest([7; 32]));
+    goods[0].proposal.base = Some("nobody".parse()?);
+    goods[1].proposal.image = place.add(&site, "taken", &noise(1000, 9))?;
+    goods[2].proposal.content_id = ContentId(imgdelta_delta::Digest([7; 32]));
+    goods[2].entry.content_id = goods[2].proposal.content_id;
     let (here, there) = pipe::line();
     let talked = talk(
         &place,
@@ -180,9 +176,14 @@ fn what_the_site_does_not_take_is_told_and_the_next_image_follows() -> Result<()
         "{}",
         told(1)
     );
-    assert_eq!(told(2).message(), "the other side: is another disk");
+    assert!(
+        told(2).message().contains("'three'; it is damaged"),
+        "{}",
+        told(2)
+    );
     assert!((0..3).all(|at| told(at).kind() == Kind::Peer));
-    assert!(matches!(outcomes[3], Ok(Outcome::Entered { .. })));
+    let last = outcomes[3].as_ref().map(|delivered| &delivered.outcome);
+    assert!(matches!(last, Ok(Outcome::Entered(_))));
     let served = talked.site?;
     assert_eq!((served.entered.len(), served.refused.len()), (1, 3));
     let kinds: Vec<&str> = served
@@ -205,28 +206,28 @@ fn what_cannot_be_packed_stops_only_itself_and_what_is_there_is_not_packed() -> 
     let (one, two) = (place.goods(&hq, "one")?, place.goods(&hq, "two")?);
     let (here, there) = pipe::line();
     std::thread::scope(|scope| {
-        let served = scope.spawn(|| serve(there.0, there.1, &place.site(&TakeWhole)));
+        let served = scope.spawn(|| serve(there.0, there.1, &place.serving()));
         let path = site.folder().to_str().expect("text");
         let mut client = Client::open(here.0, here.1, path, &place.watch)?;
-        let early = client.deliver(&one.choice, || Ok(one.parcel.clone()));
+        let early = client.deliver(&one.proposal, &one.folder, || Ok(one.entry.clone()));
         assert_eq!(
             early.expect_err("nothing was announced").kind(),
             Kind::Usage
         );
         client.announce(&hq.inventory()?, &[])?;
         let packed = Cell::new(0);
-        let outcome = client.deliver(&one.choice, || {
+        let delivered = client.deliver(&one.proposal, &one.folder, || {
             packed.set(packed.get() + 1);
-            Ok(one.parcel.clone())
+            Ok(one.entry.clone())
         })?;
-        assert!(matches!(outcome, Outcome::There(_)));
+        assert!(matches!(delivered.outcome, Outcome::There(_)));
         assert_eq!(packed.get(), 0);
-        let failed = client.deliver(&two.choice, || {
+        let failed = client.deliver(&two.proposal, &two.folder, || {
             Err(imgdelta_core::Error::new(Kind::Host, "no room to pack it"))
         });
         assert_eq!(failed.expect_err("not packed").kind(), Kind::Host);
-        let outcome = client.deliver(&two.choice, || Ok(two.parcel.clone()))?;
-        assert!(matches!(outcome, Outcome::Entered { .. }));
+        let delivered = client.deliver(&two.proposal, &two.folder, || Ok(two.entry.clone()))?;
+        assert!(matches!(delivered.outcome, Outcome::Entered(_)));
         client.close()?;
         served.join().expect("no panic").map(|_| ())
     })
@@ -237,28 +238,28 @@ fn steps_are_kept_for_what_is_made_from_them_and_go_when_all_is_done() -> Result
     let place = Place::new();
     let hq = place.repository("hq")?;
     let mut goods = Vec::new();
-    for (name, seed) in [("one", 1), ("two", 2), ("other", 3), ("three", 4)] {
+    for (name, seed) in [("one", 1), ("two", 2), ("three", 3)] {
         place.add(&hq, name, &noise(100_000, seed))?;
         goods.push(place.goods(&hq, name)?);
     }
-    // one, then two from it, then three from that; the other one leads nowhere.
+    // One twice is one too many; the last one is no step.
+    goods.insert(1, goods[0].clone());
     for step in &mut goods[..3] {
-        step.choice.step = true;
+        step.proposal.step = true;
     }
-    goods[1].choice.base = Some(goods[0].choice.image.clone());
-    goods[3].choice.base = Some(goods[1].choice.image.clone());
     let site = place.repository("site")?;
     let (here, there) = pipe::line();
     let own = hq.inventory()?;
-    let outcomes = talk(&place, (&own, &goods), site.folder(), here, there).all()?;
-    let is_kept = |outcome: &Outcome| matches!(outcome, Outcome::Kept { .. });
-    assert!(outcomes[..3].iter().all(is_kept));
-    match &outcomes[3] {
-        Outcome::Entered { entry, .. } => {
-            assert_eq!(entry.notes, ["14 bytes in the note, 2 steps"]);
-        }
-        other => panic!("{other:?}"),
+    let talked = talk(&place, (&own, &goods), site.folder(), here, there);
+    let outcomes = talked.client?;
+    let twice = outcomes[1].as_ref().expect_err("it was kept before");
+    assert!(twice.message().contains("a step too many"), "{twice}");
+    for at in [0, 2] {
+        let outcome = outcomes[at].as_ref().map(|delivered| &delivered.outcome);
+        assert!(matches!(outcome, Ok(Outcome::Step)), "{outcome:?}");
     }
+    let last = outcomes[3].as_ref().map(|delivered| &delivered.outcome);
+    assert!(matches!(last, Ok(Outcome::Entered(_))), "{last:?}");
     assert_eq!(site.list()?.len(), 1);
     assert_eq!(
         fs::read_dir(site.incoming()).expect("it is there").count(),
@@ -278,11 +279,11 @@ fn only_what_lies_below_the_root_is_served() -> Result<()> {
         let (here, there) = pipe::line();
         std::thread::scope(|scope| {
             let served = scope.spawn(|| {
-                let site = imgdelta_deploy::wire::Site {
+                let options = imgdelta_deploy::wire::ServeOptions {
                     root: Some(&root),
-                    ..place.site(&TakeWhole)
+                    ..place.serving()
                 };
-                serve(there.0, there.1, &site)
+                serve(there.0, there.1, &options)
             });
             let opened = Client::open(here.0, here.1, path, &place.watch).and_then(|client| {
                 let site = client.site().clone();
@@ -336,13 +337,13 @@ fn a_stop_is_heard_between_two_frames() -> Result<()> {
     let (here, there) = pipe::line();
     let far = Place::new();
     let outcome = std::thread::scope(|scope| {
-        let served = scope.spawn(|| serve(there.0, there.1, &far.site(&TakeWhole)));
+        let served = scope.spawn(|| serve(there.0, there.1, &far.serving()));
         let path = site.folder().to_str().expect("text");
         let mut client = Client::open(here.0, here.1, path, &place.watch)?;
         client.announce(&hq.inventory()?, &[])?;
-        let outcome = client.deliver(&goods.choice, || {
+        let outcome = client.deliver(&goods.proposal, &goods.folder, || {
             place.watch.stop();
-            Ok(goods.parcel.clone())
+            Ok(goods.entry.clone())
         });
         drop(client);
         let served = served

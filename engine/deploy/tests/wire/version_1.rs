@@ -4,10 +4,11 @@ use std::{fs, path::Path};
 
 use imgdelta_core::Result;
 use imgdelta_deploy::{
-    delivery::{Errand, Manner},
-    wire::{Client, Deliveries, Outcome, Sending, serve},
+    delivery::{Errand, Outcome},
+    deployment::{Deploy, deploy_over},
+    wire::{Client, serve},
 };
-use imgdelta_repository::{catalogue::Repository, choice::Rules};
+use imgdelta_repository::catalogue::Repository;
 use serde_json::{Value, json};
 
 use crate::{
@@ -39,11 +40,7 @@ fn headquarters_of_version_1_is_served() -> Result<()> {
     let mut said = recorded("to-site");
     said[1] = raw::json(3, &json!({"path": site.folder().to_str().expect("text")}));
     let mut answer = Vec::new();
-    let served = serve(
-        &raw::bytes(0, &said)[..],
-        &mut answer,
-        &place.site(&Deliveries),
-    )?;
+    let served = serve(&raw::bytes(0, &said)[..], &mut answer, &place.serving())?;
     assert_eq!((served.entered.len(), served.refused.len()), (3, 0));
     for name in WANTED {
         assert_eq!(content(&site, name)?, disk(name), "{name}");
@@ -66,24 +63,19 @@ fn a_site_of_version_1_is_sent_what_it_knows() -> Result<()> {
     }
     let packing = place.at("packing");
     fs::create_dir(&packing).expect("room");
-    let images = WANTED.map(str::to_owned);
-    let sending = Sending {
-        headquarters: &hq,
-        images: &images,
-        rules: &Rules::default(),
-        native: false,
-        manner: Manner::default(),
-        folder: &packing,
+    let deploy = Deploy {
+        images: WANTED.map(str::to_owned).to_vec(),
+        ..Deploy::from(&hq)
     };
     let heard = raw::bytes(0, &recorded("to-headquarters"));
     let mut said = Vec::new();
-    let mut client = Client::open(&heard[..], &mut said, "/srv/images", &place.watch)?;
-    let sent = sending.over(&mut client, &Errand::quiet(place.run()))?;
-    client.close()?;
+    let client = Client::open(&heard[..], &mut said, "/srv/images", &place.watch)?;
+    let sent = deploy_over(&deploy, client, &packing, &Errand::quiet(place.run()))?;
     assert!(sent.failure().is_none(), "{sent:?}");
-    let mut entered = sent.images.iter().skip(1);
-    assert!(matches!(sent.images[0].outcome, Ok(Outcome::Kept { .. })));
-    assert!(entered.all(|one| matches!(one.outcome, Ok(Outcome::Entered { .. }))));
+    let images = sent.images.as_deref().unwrap_or_default();
+    assert!(matches!(images[0].outcome, Outcome::Step));
+    let mut wanted = images.iter().skip(1);
+    assert!(wanted.all(|one| matches!(one.outcome, Outcome::Entered(_))));
 
     let (said, once) = (raw::frames(&said), recorded("to-site"));
     assert_eq!(kinds(&said), kinds(&once));

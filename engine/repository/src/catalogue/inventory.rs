@@ -21,6 +21,9 @@ use super::{
 /// The version of an inventory's form.
 pub const SCHEMA: &str = "imgdelta/inventory/1";
 
+/// The highest version of deliveries that this release reads.
+pub const DELIVERIES: u16 = 2;
+
 /// Longest inventory that is read.
 pub const LONGEST: u64 = 64 << 20;
 
@@ -34,8 +37,21 @@ pub struct Inventory {
     /// The format of images that are made there, unless the user asks for another.
     #[serde(with = "as_text")]
     pub default_format: Format,
+    /// The highest version of deliveries that is read there. Releases that read the first one alone do not say so.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    pub deliveries: u16,
     /// Its images, in order of name.
     pub images: Vec<Item>,
+}
+
+/// What is meant where nothing is said.
+const fn first() -> u16 {
+    1
+}
+
+/// Whether nothing need be said.
+const fn is_first(version: &u16) -> bool {
+    *version == first()
 }
 
 /// One of its images.
@@ -170,6 +186,7 @@ impl Repository {
             schema: SCHEMA.to_owned(),
             repository: self.about().id.clone(),
             default_format: self.about().default_format,
+            deliveries: DELIVERIES,
             images: look.present().map(Item::from).collect(),
         }
     }

@@ -75,6 +75,7 @@ impl Repository {
                 backing_format: Some(base.format),
                 // Its content is what tells the base: that is proven with what comes out.
                 accept_parent_id: true,
+                ..add.image.policy.clone()
             },
             ..add.image.clone()
         })?;

@@ -32,7 +32,8 @@ pub struct Weighed {
 
 impl Weighed {
     /// Whether it will do as a base.
-    pub(super) fn serves(&self, rules: &Rules) -> bool {
+    #[must_use]
+    pub fn serves(&self, rules: &Rules) -> bool {
         self.overlap.is_some_and(|overlap| {
             overlap.reaches(rules.threshold)
                 && overlap.bytes(rules.has_zero_marks) <= overlap.whole()

@@ -152,10 +152,8 @@ fn an_image_of_several_files_is_written_anew_as_one() -> Result<()> {
     let flat = place.at("flat.vmdk");
     let output = imgdelta_registry::create(
         &imgdelta_registry::OutputSpec {
-            path: flat.clone(),
-            format: None,
             options: imgdelta_core::Options::parse(&["subformat=monolithicFlat"])?,
-            existing: imgdelta_core::Existing::Keep,
+            ..imgdelta_registry::OutputSpec::of(flat.clone())
         },
         imgdelta_core::Bytes(golden::SIZE).into(),
         None,

@@ -1,6 +1,6 @@
 //! What a deployment enters: an image made from its base and a difference, proven on the way.
 
-use imgdelta_core::{Existing, Format, Kind, Options, Result};
+use imgdelta_core::{Format, Kind, Result};
 use imgdelta_delta::{Apply, DigestCache, Proof, prove};
 use imgdelta_fixtures::golden;
 use imgdelta_registry::{Output, OutputSpec, create};
@@ -21,10 +21,7 @@ fn arrival(place: &Place, repository: &Repository, parent: &Record) -> Result<Ar
     let name: Name = "patched".parse()?;
     let (path, file) = repository.free_place(&name, "vhd")?;
     let spec = OutputSpec {
-        path: file,
-        format: None,
-        options: Options::default(),
-        existing: Existing::Keep,
+        ..OutputSpec::of(file)
     };
     let Output { writer, drafts } = create(&spec, disk.disk(), None)?;
     let apply = Apply {

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use imgdelta_core::{Existing, Format, NewParent, Options, Result};
+use imgdelta_core::{Format, NewParent, Result};
 use imgdelta_delta::{Convert, DigestCache, ExecContext, Make, Watch};
 use imgdelta_fixtures::golden;
 use imgdelta_operations::Disk;
@@ -116,10 +116,7 @@ impl Place {
 
 fn spec(path: &Path) -> OutputSpec {
     OutputSpec {
-        path: path.to_owned(),
-        format: None,
-        options: Options::default(),
-        existing: Existing::Keep,
+        ..OutputSpec::of(path)
     }
 }
 

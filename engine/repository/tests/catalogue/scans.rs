@@ -92,10 +92,8 @@ fn extents_of_an_image_are_no_images() -> Result<()> {
     let source = place.golden("golden.raw");
     let output = imgdelta_registry::create(
         &imgdelta_registry::OutputSpec {
-            path: place.at("site/flat.vmdk"),
-            format: None,
             options: imgdelta_core::Options::parse(&["subformat=monolithicFlat"])?,
-            existing: imgdelta_core::Existing::Keep,
+            ..imgdelta_registry::OutputSpec::of(place.at("site/flat.vmdk"))
         },
         imgdelta_core::Bytes(golden::SIZE).into(),
         None,

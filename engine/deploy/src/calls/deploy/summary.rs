@@ -1,6 +1,4 @@
-//! What became of a deployment at each site, as reports tell it; of what went over ssh, more stands in `over_ssh`.
-
-use std::path::Path;
+//! What became of a deployment at each site, as reports tell it.
 
 use imgdelta_core::{Error, Kind, Result};
 use imgdelta_repository::{
@@ -10,18 +8,13 @@ use imgdelta_repository::{
 
 use super::report::{HeldImage, ShippedImage, SiteReport};
 use crate::{
-    calls::{destination::Destination, receive::received},
-    delivery::{AtSite, Packed},
-    wire::Sent,
+    calls::{
+        destination::Destination,
+        receive::{received, rejected},
+    },
+    delivery::{Outcome, ReceivedImage},
+    deployment::{Sent, SiteOutcome},
 };
-
-/// What became of it at a site that was served.
-pub(super) enum SiteResult {
-    /// In a batch.
-    Batch(AtSite),
-    /// Over ssh.
-    Ssh(Sent),
-}
 
 /// What became of a deployment so far.
 pub(super) struct Summary<'a> {
@@ -34,7 +27,7 @@ impl Summary<'_> {
     pub(super) fn site(
         &mut self,
         site: &Destination,
-        result: Result<Option<SiteResult>>,
+        outcome: Result<SiteOutcome>,
         is_alone: bool,
     ) -> Result<SiteReport> {
         let mut report = SiteReport {
@@ -45,18 +38,11 @@ impl Summary<'_> {
             images: None,
             errors: Vec::new(),
         };
-        let errors = match result {
-            Ok(Some(SiteResult::Batch(at_site))) => {
-                self.in_batch(at_site, &site.shown(), &mut report)
-            }
-            Ok(Some(SiteResult::Ssh(sent))) => {
-                self.over_ssh(sent, site, is_alone, &mut report)?;
-                Vec::new()
-            }
-            Ok(None) => Vec::new(),
+        let failures = match outcome {
+            Ok(outcome) => self.served(outcome, site, is_alone, &mut report)?,
             Err(error) => vec![error],
         };
-        for error in errors {
+        for error in failures {
             if error.kind() == Kind::Interrupted || (is_alone && report.sent.is_empty()) {
                 return Err(error);
             }
@@ -66,64 +52,81 @@ impl Summary<'_> {
     }
 
     /// Reports what became of it at a site; gives what went wrong on the way.
-    fn in_batch(&mut self, at_site: AtSite, site: &Path, report: &mut SiteReport) -> Vec<Error> {
-        if let Some(route) = &at_site.route {
-            let there = route.there.iter().map(|(image, at_site)| HeldImage {
-                image: self.named(image),
-                at_site: at_site.clone(),
-            });
-            report.there = there.collect();
-        }
-        for packed in &at_site.packed {
-            let is_step = at_site.route.as_ref().is_some_and(|route| {
-                let mut legs = route.legs.iter();
-                legs.any(|leg| leg.is_step && leg.image == packed.item.image.as_str())
-            });
-            report.sent.push(shipped(packed, is_step));
-            for note in &packed.notes {
-                self.note(format!("{}: {note}", packed.item.name));
+    fn served(
+        &mut self,
+        outcome: SiteOutcome,
+        site: &Destination,
+        is_alone: bool,
+        report: &mut SiteReport,
+    ) -> Result<Vec<Error>> {
+        let there = outcome.route.iter().flat_map(|route| &route.there);
+        let there = there.map(|(image, at_site)| HeldImage {
+            image: ImageRef::of(image, self.listing),
+            at_site: at_site.clone(),
+        });
+        report.there = there.collect();
+        for sent in &outcome.sent {
+            report.sent.push(shipped(sent));
+            for note in &sent.notes {
+                self.note(format!("{}: {note}", sent.entry.name));
             }
         }
         report.bytes = report.sent.iter().map(|image| image.bytes).sum();
-        if let Some(arrived) = at_site.received {
-            // Only names are looked up in it.
-            let listing = Repository::open(site).and_then(|site| site.list());
-            let listing = listing.unwrap_or_default();
-            let mut notes = Vec::new();
-            let taken = arrived.taken.into_iter();
-            let images = taken.map(|one| received(one, &listing, &mut notes));
-            report.images = Some(images.collect());
-            for note in notes {
-                self.note(format!("{}: {note}", site.display()));
-            }
+        let Some(images) = outcome.images else {
+            return Ok(outcome.failures);
+        };
+        match <[ReceivedImage; 1]>::try_from(images) {
+            Ok([one]) if is_alone && report.sent.is_empty() => match one.outcome {
+                Outcome::Failed(error) => return Err(error),
+                outcome => self.arrived(vec![ReceivedImage { outcome, ..one }], site, report),
+            },
+            Ok(one) => self.arrived(Vec::from(one), site, report),
+            Err(images) => self.arrived(images, site, report),
         }
-        at_site.failures
+        Ok(outcome.failures)
+    }
+
+    /// Reports what became of the images at a site that was reached.
+    fn arrived(&mut self, images: Vec<ReceivedImage>, site: &Destination, report: &mut SiteReport) {
+        // Only names are looked up in it; of another host nothing is known.
+        let listing = match site {
+            Destination::Folder(folder) => Repository::open(folder).and_then(|site| site.list()),
+            Destination::Inventory(_) | Destination::Ssh(_) => Ok(Listing::default()),
+        };
+        let listing = listing.unwrap_or_default();
+        let mut notes = Vec::new();
+        let images = images.into_iter().map(|one| {
+            notes.extend(rejected(&one));
+            received(one, &listing, &mut notes)
+        });
+        report.images = Some(images.collect());
+        for note in notes {
+            self.note(format!("{site}: {note}"));
+        }
     }
 
     /// Notes something once, though it is true of several sites.
-    pub(super) fn note(&mut self, note: String) {
+    fn note(&mut self, note: String) {
         if !self.notes.contains(&note) {
             self.notes.push(note);
         }
     }
-
-    /// An image of headquarters.
-    pub(super) fn named(&self, id: &str) -> ImageRef {
-        ImageRef::of(id, self.listing)
-    }
 }
 
-fn shipped(packed: &Packed, is_step: bool) -> ShippedImage {
-    let item = &packed.item;
-    let manifest = item.manifest.as_ref().map_or(0, |file| file.length);
+/// What was sent of an image. A line has no files that could be named.
+fn shipped(sent: &Sent) -> ShippedImage {
+    let entry = &sent.entry;
+    let files = sent.transfer.is_none();
     ShippedImage {
-        image: ImageRef::new(item.image.as_str(), item.name.as_str()),
-        base: (item.base.as_ref()).map(|base| ImageRef::new(base.id.as_str(), base.name.as_str())),
-        format: Some(item.format.name()),
-        file: Some(item.file.name.to_string()),
-        bytes: item.file.length.saturating_add(manifest),
-        resumed: None,
-        is_new: packed.is_new,
-        is_step,
+        image: ImageRef::new(entry.image.as_str(), entry.name.as_str()),
+        base: (entry.base.as_ref()).map(|base| ImageRef::new(base.id.as_str(), base.name.as_str())),
+        format: files.then_some(entry.format.name()),
+        file: files.then(|| entry.file.name.to_string()),
+        bytes: sent
+            .transfer
+            .map_or(entry.bytes(), |transfer| transfer.sent),
+        resumed: sent.transfer.map(|transfer| transfer.resumed),
+        is_new: sent.is_new,
+        is_step: sent.is_step,
     }
 }

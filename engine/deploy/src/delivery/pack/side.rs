@@ -6,7 +6,7 @@ use imgdelta_delta::{Proof, digest_cache::LeafReader};
 use imgdelta_operations::Disk;
 use imgdelta_repository::catalogue::{ImageId, Listing, Record, Repository};
 
-use crate::delivery::index::Pointer;
+use crate::delivery::index::ImageRef;
 
 /// An image of headquarters, open.
 #[derive(Debug)]
@@ -46,15 +46,15 @@ impl Side {
         Err(error.in_file(&self.disk.top.path))
     }
 
-    /// What an item says of it.
-    pub(super) fn pointer(&self) -> Pointer {
+    /// What an entry says of it.
+    pub(super) fn pointer(&self) -> ImageRef {
         pointer(&self.record)
     }
 }
 
-/// What an item says of another image.
-pub(super) fn pointer(record: &Record) -> Pointer {
-    Pointer {
+/// What an entry says of another image.
+pub(super) fn pointer(record: &Record) -> ImageRef {
+    ImageRef {
         id: record.id.clone(),
         content_id: record.content_id,
         name: record.name.clone(),

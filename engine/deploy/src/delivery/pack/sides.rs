@@ -21,7 +21,7 @@ use super::{
 use crate::delivery::{
     Errand,
     hash::sha256,
-    index::{Item, Pointer, Shipped},
+    index::{BundleEntry, FileEntry, ImageRef},
 };
 
 /// Most bytes of an image's name in the name of a file.
@@ -32,7 +32,7 @@ const NAME_PART: usize = 64;
 pub(in crate::delivery) struct Sides {
     image: Side,
     base: Option<Side>,
-    parent: Option<Pointer>,
+    parent: Option<ImageRef>,
     format: Format,
     /// Why the form is not the one that was asked for.
     instead: Option<String>,
@@ -74,7 +74,7 @@ impl Sides {
         Ok(sides)
     }
 
-    /// What tells the item apart from others.
+    /// What tells the entry apart from others.
     pub(in crate::delivery) fn key(&self) -> (Option<ContentId>, ContentId, Format) {
         let base = self.base.as_ref().map(|base| base.record.content_id);
         (base, self.image.record.content_id, self.format)
@@ -112,7 +112,7 @@ impl Sides {
             }
             None => (self.whole(image, folder, errand)?, None),
         };
-        let item = Item {
+        let entry = BundleEntry {
             base: self.base.as_ref().map(Side::pointer),
             image: record.id.clone(),
             content_id: record.content_id,
@@ -124,10 +124,11 @@ impl Sides {
             format: self.format,
             file,
             manifest,
+            requires: Vec::new(),
             sites: Vec::new(),
         };
         Ok(Packed {
-            item,
+            entry,
             is_new: true,
             notes: self.notes(),
         })
@@ -140,7 +141,7 @@ impl Sides {
         known: Option<(LeafReader, LeafReader)>,
         folder: &Path,
         errand: &Errand<'_>,
-    ) -> Result<(Shipped, Shipped)> {
+    ) -> Result<(FileEntry, FileEntry)> {
         let (name, beside) = self.names()?;
         let image = &self.image;
         let spec = self.spec(folder, &name, form::of_child(image.disk.size()))?;
@@ -160,7 +161,7 @@ impl Sides {
             .write_at(FileOffset::ZERO, &manifest)?;
         let file = shipped(name, drafts.written_at(), errand)?;
         drafts.commit()?;
-        let manifest = Shipped {
+        let manifest = FileEntry {
             name: beside,
             length: manifest.len() as u64,
             sha256: Digest::plain(&manifest),
@@ -174,7 +175,7 @@ impl Sides {
         leaves: Option<LeafReader>,
         folder: &Path,
         errand: &Errand<'_>,
-    ) -> Result<Shipped> {
+    ) -> Result<FileEntry> {
         let (name, _) = self.names()?;
         let disk = &self.image.disk.chain;
         let data = leaves.and_then(|leaves| overlap(row(leaves), Row::nothing()).ok());
@@ -237,9 +238,9 @@ fn cut(name: &str) -> &str {
 }
 
 /// A file that was written, as it is listed.
-fn shipped(name: Name, written_at: &Path, errand: &Errand<'_>) -> Result<Shipped> {
+fn shipped(name: Name, written_at: &Path, errand: &Errand<'_>) -> Result<FileEntry> {
     let (length, sha256) = sha256(written_at, errand.run.work.watch)?;
-    Ok(Shipped {
+    Ok(FileEntry {
         name,
         length,
         sha256,

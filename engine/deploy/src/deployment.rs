@@ -1,0 +1,213 @@
+//! Images of headquarters on their way to sites: the plan, and for each image the ways in which it may come, until one has led there.
+//!
+//! A [`Site`] is what images are brought to: the folder of a repository ([`LocalSite`]), a repository at the other end of a line ([`LineSite`],
+//! [`SshSite`]), or a medium that is carried to one ([`CarriedSite`]). Where a base turns out not to be what it should be, at headquarters or at the
+//! site, the next base of the plan is taken, and at last the whole image, in the same run.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `site` | what a site is asked to do |
+//! | `local`, `line`, `ssh`, `medium` | the sites that there are |
+//! | `driver` | the plan carried out at each of them |
+//! | `incoming` | the folder at a site for what is under way to it |
+
+mod driver;
+mod incoming;
+mod line;
+mod local;
+mod medium;
+mod site;
+mod ssh;
+
+use std::{
+    io::{Read, Write},
+    path::{Path, PathBuf},
+};
+
+use imgdelta_core::{Error, Kind, Result};
+use imgdelta_repository::{
+    catalogue::{Inventory, Repository},
+    choice::{Route, Rules},
+};
+
+use self::driver::Driver;
+pub use self::{
+    line::LineSite,
+    local::LocalSite,
+    medium::{CarriedSite, Medium},
+    site::{Base, Sender, Sent, Site, Way},
+    ssh::{SshPrograms, SshSite},
+};
+use crate::{
+    delivery::{Errand, ReceivedImage, StoreOptions},
+    wire::{Client, SshUrl},
+};
+
+/// Where what goes over a line is packed. Not `/tmp`: that is often memory, and a disk image is large.
+const PACKING_FOLDER: &str = "/var/tmp";
+
+/// Images on their way to sites.
+#[derive(Clone, Debug)]
+pub struct Deploy<'a> {
+    /// The repository that has the images.
+    pub headquarters: &'a Repository,
+    /// The images, see [`Listing::find`](imgdelta_repository::catalogue::Listing::find).
+    pub images: Vec<String>,
+    /// Where they go.
+    pub sites: Vec<Destination>,
+    /// The folder, a stick say, for sites that are known by their inventory.
+    pub delivery: Option<PathBuf>,
+    /// How bases are chosen.
+    pub rules: Rules,
+    /// Whether children are of the site's own kind and not of the smallest.
+    pub native: bool,
+    /// In which form sites that are reached keep them.
+    pub store: StoreOptions,
+    /// How many other ways to each image a medium carries, for bases that turn out to be spoilt.
+    pub spare: usize,
+    /// What leads to other hosts.
+    pub programs: SshPrograms,
+    /// The folder for what is packed for other hosts.
+    pub packing: PathBuf,
+}
+
+impl<'a> From<&'a Repository> for Deploy<'a> {
+    /// No image of that repository to no site yet, by the rules of the design.
+    fn from(headquarters: &'a Repository) -> Self {
+        Self {
+            headquarters,
+            images: Vec::new(),
+            sites: Vec::new(),
+            delivery: None,
+            rules: Rules::default(),
+            native: false,
+            store: StoreOptions::default(),
+            spare: 0,
+            programs: SshPrograms::default(),
+            packing: PACKING_FOLDER.into(),
+        }
+    }
+}
+
+/// A site.
+#[derive(Clone, Debug)]
+pub enum Destination {
+    /// It is known by its inventory, and what is for it is carried there.
+    Carried(Inventory),
+    /// Its repository can be reached by this path.
+    Folder(PathBuf),
+    /// Its repository is on another host.
+    Ssh(SshUrl),
+}
+
+/// What became of a deployment.
+#[derive(Debug)]
+pub struct Deployed {
+    /// What became of it at each site, in the order of the sites.
+    pub sites: Vec<SiteOutcome>,
+}
+
+/// What became of a deployment at one site.
+#[derive(Debug, Default)]
+pub struct SiteOutcome {
+    /// How the images get there, if that could be worked out.
+    pub route: Option<Route>,
+    /// What was packed for it, every base before what is made from it.
+    pub sent: Vec<Sent>,
+    /// What became of each image there, if the site was reached and had not all of them.
+    pub images: Option<Vec<ReceivedImage>>,
+    /// What went wrong on the way there.
+    pub failures: Vec<Error>,
+}
+
+impl Deployed {
+    /// The first failure, in the order of the sites.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Error> {
+        self.sites.iter().find_map(SiteOutcome::failure)
+    }
+}
+
+impl SiteOutcome {
+    /// The first failure on the way there, or else of an image there.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Error> {
+        let there = self.images.iter().flatten();
+        let mut there = there.filter_map(ReceivedImage::failure);
+        self.failures.first().or_else(|| there.next())
+    }
+
+    /// Notes a failure; an interruption ends everything.
+    fn fail(&mut self, error: Error) -> Result<()> {
+        if error.kind() == Kind::Interrupted {
+            return Err(error);
+        }
+        self.failures.push(error);
+        Ok(())
+    }
+}
+
+/// One image to one site; else as [`deploy_many`].
+///
+/// # Errors
+/// As [`deploy_many`], and what went wrong at the site.
+pub fn deploy_one(
+    deploy: &Deploy<'_>,
+    image: &str,
+    site: Destination,
+    errand: &Errand<'_>,
+) -> Result<SiteOutcome> {
+    let one = Deploy {
+        images: vec![image.to_owned()],
+        sites: vec![site],
+        ..deploy.clone()
+    };
+    let mut deployed = deploy_many(&one, errand)?;
+    let mut outcome = deployed
+        .sites
+        .pop()
+        .ok_or_else(|| Error::new(Kind::Usage, "there is no site"))?;
+    if !outcome.failures.is_empty() {
+        return Err(outcome.failures.swap_remove(0));
+    }
+    Ok(outcome)
+}
+
+/// Sends images to sites, each from the best base that both sides have, in the order that sends least: first what is carried, then to each site
+/// that is reached. One site's failure does not stop the others.
+///
+/// # Errors
+/// Usage, if headquarters does not have one of the images, or there is no folder for sites that are known by their inventory;
+/// Interrupted: what is in a delivery by then is whole. What became of each site stands in the outcome.
+pub fn deploy_many(deploy: &Deploy<'_>, errand: &Errand<'_>) -> Result<Deployed> {
+    let listing = deploy.headquarters.list()?;
+    let driver = Driver::new(deploy, &listing, errand)?;
+    let mut carried = driver.carry()?.into_iter();
+    let mut sites = Vec::with_capacity(deploy.sites.len());
+    for site in &deploy.sites {
+        sites.push(match site {
+            Destination::Carried(_) => carried.next().unwrap_or_default(),
+            Destination::Folder(folder) => driver.hand_over(folder)?,
+            Destination::Ssh(url) => driver.send_over_ssh(url)?,
+        });
+    }
+    Ok(Deployed { sites })
+}
+
+/// Sends the images to the repository at the other end of a line, whatever the line is made of; where else they go does not count.
+///
+/// # Errors
+/// Usage, if headquarters does not have one of the images; as [`Client::announce`]; Interrupted. What became of each image stands in the outcome.
+pub fn deploy_over<R: Read, W: Write>(
+    deploy: &Deploy<'_>,
+    client: Client<'_, R, W>,
+    packing: &Path,
+    errand: &Errand<'_>,
+) -> Result<SiteOutcome> {
+    let listing = deploy.headquarters.list()?;
+    let driver = Driver::new(deploy, &listing, errand)?;
+    let mut outcome = SiteOutcome::default();
+    let site = LineSite::new(driver.sender(), client, packing.to_owned());
+    driver.serve(Box::new(site), &mut outcome)?;
+    Ok(outcome)
+}

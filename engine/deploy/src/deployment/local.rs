@@ -1,0 +1,79 @@
+//! A repository whose folder can be reached.
+
+use std::fs;
+
+use imgdelta_core::Result;
+use imgdelta_repository::catalogue::{Inventory, Repository};
+
+use super::{
+    incoming::Incoming,
+    site::{Sender, Sent, Site, Way},
+};
+use crate::delivery::{EntryFiles, Outcome, Receiver, pack};
+
+/// A repository whose folder can be reached: what is for it is packed in its own folder for what comes, and installed at once.
+pub struct LocalSite<'a> {
+    sender: Sender<'a>,
+    receiver: Receiver<'a>,
+    /// Made when it is needed first.
+    incoming: Option<Incoming>,
+}
+
+impl<'a> LocalSite<'a> {
+    /// The site whose repository that is.
+    #[must_use]
+    pub fn new(sender: Sender<'a>, site: &'a Repository) -> Self {
+        Self {
+            sender,
+            receiver: Receiver::new(site),
+            incoming: None,
+        }
+    }
+
+    fn incoming(&mut self) -> Result<Incoming> {
+        match self.incoming.take() {
+            Some(incoming) => Ok(incoming),
+            None => Incoming::make(self.receiver.site()),
+        }
+    }
+}
+
+impl Site for LocalSite<'_> {
+    fn inventory(&mut self) -> Result<Inventory> {
+        let site = self.receiver.site();
+        // What is there already is only said to be: it must be there for good.
+        site.list_finished(&self.sender.errand.run)?;
+        site.inventory()
+    }
+
+    fn send(&mut self, way: &Way<'_>, sent: &mut Vec<Sent>) -> Result<Outcome> {
+        let incoming = self.incoming()?;
+        let Sender {
+            headquarters,
+            store,
+            errand,
+            ..
+        } = self.sender;
+        let folder = incoming.folder.clone();
+        self.incoming = Some(incoming);
+        let packed = pack(headquarters, &way.order(), &folder, errand)?;
+        let entry = packed.entry.clone();
+        sent.push(way.sent(packed, None));
+        let files = EntryFiles {
+            entry: &entry,
+            folder: &folder,
+        };
+        let outcome = self.receiver.take(&files, &store, way.is_step, errand);
+        if !way.is_step {
+            // Not synced: the folder goes in the end, and `gc` finds what a killed process leaves.
+            for file in entry.files() {
+                let _ = fs::remove_file(folder.join(file.name.as_str()));
+            }
+        }
+        outcome
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        Ok(())
+    }
+}
