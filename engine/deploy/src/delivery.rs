@@ -83,7 +83,7 @@ use imgdelta_repository::catalogue::Run;
 
 pub use self::{
     folder::Delivery,
-    index::{BundleEntry, FileEntry, ImageRef, Index, Recipient},
+    index::{BundleEntry, FileEntry, ImageRef, Index, Recipient, SCHEMA, SCHEMA_1},
     install::{StoreOptions, install},
     outcome::{EnteredImage, Outcome, ReceivedImage, SiteImage},
     pack::{Order, Packed, pack},

@@ -9,8 +9,10 @@
 //! | `site` | what a site is asked to do |
 //! | `local`, `line`, `ssh`, `medium` | the sites that there are |
 //! | `driver` | the plan carried out at each of them |
+//! | `bringing` | one image brought to a site, in one way or another |
 //! | `incoming` | the folder at a site for what is under way to it |
 
+mod bringing;
 mod driver;
 mod incoming;
 mod line;

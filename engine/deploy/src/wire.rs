@@ -15,11 +15,13 @@
 //! | `client` | headquarters' end |
 //! | `stream` | the files of an entry, one behind the other |
 //! | `site` | the site's end |
+//! | `arriving` | what it knows of images that are proposed |
 //! | `incoming` | what a site holds of an entry until it is whole |
 //! | `root` | the folder that is asked for, if it may be had |
 //! | `ssh_url` | `ssh://[user@]host[:port]/path`, and the command that leads there |
 //! | `ssh` | a line through the system's ssh |
 
+mod arriving;
 mod client;
 mod failure;
 mod frame;
@@ -33,12 +35,13 @@ mod ssh;
 mod ssh_url;
 mod stream;
 
+pub use arriving::MOST_STEPS;
 pub use client::{Client, Delivered, Transfer};
 pub use failure::Failure;
 pub use frame::LONGEST_PAYLOAD;
 pub use message::Opened;
 pub use proposal::Proposal;
-pub use site::{MOST_STEPS, ServeOptions, Served, serve};
+pub use site::{ServeOptions, Served, serve};
 pub use ssh::Transport;
 pub use ssh_url::{REMOTE_PROGRAM, SSH, SshUrl, ssh_command};
 

@@ -10,13 +10,14 @@ use std::{
 };
 
 use imgdelta_core::{Error, Kind, Result};
-use imgdelta_delta::{ContentId, Watch};
+use imgdelta_delta::Watch;
 use imgdelta_repository::{
-    catalogue::{ImageId, Inventory, Listing, Repository, Run, facts::node},
+    catalogue::{ImageId, Inventory, Repository, Run, facts::node},
     choice::common,
 };
 
 use super::{
+    arriving::Arriving,
     failure::Failure,
     frame::faulty,
     incoming::Incoming,
@@ -25,12 +26,7 @@ use super::{
     proposal::Proposal,
     root,
 };
-use crate::delivery::{
-    BundleEntry, EnteredImage, EntryFiles, Errand, Outcome, Receiver, SiteImage,
-};
-
-/// Most steps of one conversation.
-pub const MOST_STEPS: usize = 64;
+use crate::delivery::{BundleEntry, EnteredImage, EntryFiles, Errand, Outcome};
 
 /// How long headquarters may make a site wait for a repository that another process changes.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
@@ -89,17 +85,6 @@ struct ServerSession<'a, R, W> {
     served: Served,
 }
 
-/// What the site knows of a conversation about images.
-struct Arriving<'a> {
-    receiver: Receiver<'a>,
-    /// Steps, by their ids at headquarters, and what their disks are.
-    steps: Vec<(ImageId, ContentId)>,
-    /// Where what came of them lies.
-    kept: Vec<Incoming>,
-    /// What was proposed and would be taken.
-    agreed: Option<Proposal>,
-}
-
 impl<R: Read, W: Write + Send> ServerSession<'_, R, W> {
     /// All of it.
     fn hold(&mut self) -> Result<()> {
@@ -111,12 +96,7 @@ impl<R: Read, W: Write + Send> ServerSession<'_, R, W> {
             other => return Err(unexpected(&other, "notice")),
         };
         self.answer(&repository, &notice)?;
-        let mut arriving = Arriving {
-            receiver: Receiver::new(&repository),
-            steps: Vec::new(),
-            kept: Vec::new(),
-            agreed: None,
-        };
+        let mut arriving = Arriving::at(&repository);
         loop {
             self.run.work.watch.go_on()?;
             let (proposal, entry) = match self.line.receive()? {
@@ -273,51 +253,6 @@ impl<R: Read, W: Write + Send> ServerSession<'_, R, W> {
         let failure = Failure::of(error);
         self.served.refused.push((image.clone(), failure.clone()));
         self.line.send(&Message::Refused(failure))
-    }
-}
-
-impl Arriving<'_> {
-    /// What was proposed before.
-    fn agreed(&mut self) -> Result<Proposal> {
-        let agreed = self.agreed.take();
-        agreed.ok_or_else(|| faulty("an offer comes before its choice"))
-    }
-
-    /// Whether the image is here, and if not, whether there is anything against it. Its content is not believed: it is proven when it has
-    /// come.
-    fn considered(&self, listing: &Listing, proposal: &Proposal) -> Result<Option<SiteImage>> {
-        if let Some(there) = self.receiver.image(listing, &proposal.content_id) {
-            return Ok(Some(SiteImage::from(there)));
-        }
-        let other = listing.by_id(&proposal.image);
-        if let Some(other) = other.filter(|other| other.content_id != proposal.content_id) {
-            let message = format!(
-                "the id '{}' is taken by '{}', which is another disk",
-                proposal.image, other.name
-            );
-            return Err(Error::new(Kind::Usage, message).with_code("id_taken"));
-        }
-        let is_twice = self.steps.iter().any(|(id, _)| *id == proposal.image);
-        if proposal.step && (self.receiver.steps() >= MOST_STEPS || is_twice) {
-            let message = format!("'{}' is a step too many", proposal.image);
-            return Err(Error::new(Kind::Unsupported, message).with_code("steps"));
-        }
-        Ok(None)
-    }
-
-    /// What the disk is from which the image is to be made.
-    fn base(&self, listing: &Listing, proposal: &Proposal) -> Result<Option<ContentId>> {
-        let Some(id) = &proposal.base else {
-            return Ok(None);
-        };
-        let step = self.steps.iter().find(|(step, _)| step == id);
-        let step = step.map(|(_, content)| *content);
-        let known = step.or_else(|| Some(listing.by_id(id)?.content_id));
-        let known = known.filter(|known| proposal.base_content_id.is_none_or(|one| one == *known));
-        known.map(Some).ok_or_else(|| {
-            let message = format!("the base '{id}' is not here any more");
-            Error::new(Kind::Chain, message).with_code("base_unknown")
-        })
     }
 }
 

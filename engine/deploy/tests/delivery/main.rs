@@ -15,6 +15,7 @@ mod kills;
 mod patent;
 mod place;
 mod refusals;
+mod second_ways;
 mod sticks;
 mod stops;
 mod together;

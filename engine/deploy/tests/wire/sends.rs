@@ -178,3 +178,47 @@ fn a_base_that_is_only_said_to_be_the_same_is_not_chosen() -> Result<()> {
     assert_eq!(bytes(&site, "patched")?, patched);
     Ok(())
 }
+
+#[test]
+fn a_base_is_proven_before_anything_is_sent_and_the_next_one_is_taken() -> Result<()> {
+    let first = noise(8 * MIB, 1);
+    let second = changed(&first, 0, MIB, 2);
+    let third = changed(&second, 5 * MIB, 200_000, 3);
+    for (spoilt, base) in [(1, Some("first")), (2, None)] {
+        let place = Place::new();
+        let (hq, site) = (place.repository("hq")?, place.repository("site")?);
+        for (name, bytes) in [("first", &first), ("second", &second), ("third", &third)] {
+            place.add(&hq, name, bytes)?;
+        }
+        place.add(&site, "first", &first)?;
+        place.add(&site, "second", &second)?;
+        for name in ["second.raw", "first.raw"].into_iter().take(spoilt) {
+            let file = site.folder().join(name);
+            let mut bytes = fs::read(&file).expect("it is there");
+            bytes[7 * MIB] ^= 1;
+            fs::write(file, bytes).expect("room");
+        }
+        let (sent, served) = send(&place, &hq, &site, &["third"], StoreOptions::default());
+        let sent = sent?;
+        assert!(sent.failure().is_none(), "{sent:?}");
+        let [one] = &sent.sent[..] else {
+            panic!("nothing travels in vain: {:?}", sent.sent);
+        };
+        let from = one.entry.base.as_ref().map(|base| base.name.as_str());
+        assert_eq!(from, base);
+        let image = &sent.images.as_deref().expect("it was reached")[0];
+        assert_eq!(image.rejected.len(), spoilt);
+        assert!(
+            image.rejected[0]
+                .message()
+                .contains("'second' is not what its record says"),
+            "{:?}",
+            image.rejected
+        );
+        let served = served?;
+        let kinds: Vec<&str> = served.refused.iter().map(|(_, why)| &*why.kind).collect();
+        assert_eq!(kinds, vec!["chain"; spoilt]);
+        assert_eq!(bytes(&site, "third")?, third);
+    }
+    Ok(())
+}
