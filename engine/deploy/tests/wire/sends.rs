@@ -196,7 +196,12 @@ fn a_base_is_proven_before_anything_is_sent_and_the_next_one_is_taken() -> Resul
             let file = site.folder().join(name);
             let mut bytes = fs::read(&file).expect("it is there");
             bytes[7 * MIB] ^= 1;
-            fs::write(file, bytes).expect("room");
+            // Its time stays: a look at it shows nothing.
+            let time = fs::metadata(&file).and_then(|found| found.modified());
+            fs::write(&file, bytes).expect("room");
+            let rotten = fs::File::options().write(true).open(&file).expect("there");
+            let set = rotten.set_modified(time.expect("a time"));
+            set.expect("it can be set");
         }
         let (sent, served) = send(&place, &hq, &site, &["third"], StoreOptions::default());
         let sent = sent?;
