@@ -27,7 +27,7 @@ use clap::{
 
 pub(crate) use child::{Apply, Attach};
 pub(crate) use deploy::{Deploy, Receive, Serve};
-pub(crate) use disks::{Compare, Convert};
+pub(crate) use disks::{Compare, Convert, Salvage};
 pub(crate) use general::General;
 pub(crate) use looks::{Check, Digest, Info, Map};
 pub(crate) use make::Make;
@@ -102,6 +102,8 @@ pub(crate) enum Command {
     Attach(Attach),
     /// Any format to any format, chains flattened.
     Convert(Convert),
+    /// What can be read of a damaged disk, as a new image.
+    Salvage(Salvage),
     /// Are two disks equal, and where are they not?
     Compare(Compare),
     /// What an image is.

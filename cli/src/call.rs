@@ -28,7 +28,7 @@ pub(crate) use deployments::{deploy, deploy_dry_run, plan, receive, serve};
 pub(crate) use env::{Environment, env};
 pub(crate) use images::{
     apply, attach, attach_all, check, compare, convert, digest, info, make, map, package,
-    references,
+    references, salvage,
 };
 pub(crate) use version::{Versions, version};
 

@@ -120,6 +120,15 @@ pub(crate) struct Convert {
     pub(crate) needs_manifest: bool,
 }
 
+/// `salvage`.
+#[derive(Clone, Debug)]
+pub(crate) struct Salvage {
+    /// The disk to be read.
+    pub(crate) source: OpenSpec,
+    /// The image.
+    pub(crate) goal: Goal,
+}
+
 /// `compare`.
 #[derive(Clone, Debug)]
 pub(crate) struct Compare {

@@ -195,6 +195,11 @@ fn obey(
             };
             Ok(telling(report, call::convert(&job, run)?))
         }
+        Command::Salvage(typed) => {
+            let job = typed.job()?;
+            writes(&job.goal);
+            Ok(telling(report, call::salvage(&job, run)?))
+        }
         Command::Compare(typed) => compare(&typed.job(report.loudness < 0)?, run, report),
         Command::Info(typed) => {
             let job = typed.job()?;

@@ -68,6 +68,48 @@ impl Convert {
     }
 }
 
+/// `salvage`: what can be read of a disk, as a new image.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "\
+Example:
+  imgdelta salvage broken.qcow2 -o rescued.raw",
+    after_long_help = "\
+What cannot be read is zero in the new image and listed: the disk's addresses, sector by sector. Exit status 0: all was read. 3: something was not, \
+and the image was written all the same, or the source does not open at all.
+
+Examples:
+  imgdelta salvage broken.qcow2 -o rescued.raw
+  imgdelta salvage broken.vhdx -o rescued.qcow2 --json"
+)]
+pub(crate) struct Salvage {
+    /// Image to read, its parents included.
+    #[arg(value_name = "SOURCE", help_heading = "Input")]
+    source: PathBuf,
+    /// Take this internal snapshot, by name or id.
+    #[arg(long, value_name = "NAME", help_heading = "Input")]
+    snapshot: Option<String>,
+    /// How it is opened.
+    #[command(flatten)]
+    input: Input,
+    /// Image to write; its extension says the format.
+    #[arg(short, long, value_name = "IMAGE", help_heading = "Output")]
+    output: PathBuf,
+    /// Its form.
+    #[command(flatten)]
+    form: Output,
+}
+
+impl Salvage {
+    /// What it means.
+    pub(crate) fn job(self) -> Result<job::Salvage> {
+        Ok(job::Salvage {
+            source: self.input.open(self.source, self.snapshot)?,
+            goal: self.form.goal(self.output)?,
+        })
+    }
+}
+
 /// `compare`: are two disks equal?
 #[derive(Debug, Args)]
 #[command(

@@ -9,7 +9,7 @@ use imgdelta::{
     Apply, ApplyReport, Attach, AttachAll, AttachAllReport, AttachReport, Check, CheckedImage,
     ChildReport, Compare, CompareReport, Convert, ConvertReport, DifferingRun, Digest,
     DigestReport, Info, InfoReport, Make, Map, MapReport, MappedRun, PackageReport,
-    ReferencesReport,
+    ReferencesReport, Salvage, SalvageReport,
 };
 
 use super::{Run, stdin};
@@ -140,6 +140,17 @@ pub(crate) fn convert(job: &job::Convert, run: &Run<'_>) -> Result<ConvertReport
         report.source = job::STREAM.to_owned();
     }
     Ok(report)
+}
+
+/// Writes what can be read of a disk.
+pub(crate) fn salvage(job: &job::Salvage, run: &Run<'_>) -> Result<SalvageReport> {
+    let goal = &job.goal;
+    job::refuse_stream(&job.source.path, "a disk to be salvaged")?;
+    job::refuse_stream(&goal.output.path, "what is salvaged")?;
+    let source = run.unpacked_beside(&job.source, &goal.output.path);
+    Salvage::new(source, goal.output.clone())
+        .dry_run(goal.dry_run)
+        .run(&run.context(Memory::Unused))
 }
 
 /// An image is not text.

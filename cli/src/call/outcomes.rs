@@ -1,5 +1,6 @@
 //! The library's reports as results of commands: which schema they have in JSON, and which exit status.
 
+use imgdelta::core::Kind;
 use imgdelta::deploy::{DeployReport, ReceiveReport, ReceivedImage, SiteReport};
 use imgdelta::repository::{
     AddReport, EditReport, Failed, GcReport, InitReport, InventoryReport, ListSummary, PlanReport,
@@ -8,6 +9,7 @@ use imgdelta::repository::{
 use imgdelta::{
     ApplyReport, AttachAllReport, AttachReport, CheckedImage, ChildReport, CompareReport,
     ConvertReport, DigestReport, InfoReport, MapReport, PackageReport, ReferencesReport,
+    SalvageReport,
 };
 
 use super::Outcome;
@@ -73,6 +75,23 @@ impl Outcome for AttachAllReport {
     fn exit(&self) -> u8 {
         let mut exits = self.left.iter().map(|left| left.exit);
         exits.find(|exit| *exit != 0).unwrap_or(0)
+    }
+
+    fn notes(&self) -> &[String] {
+        &self.notes
+    }
+}
+
+impl Outcome for SalvageReport {
+    const SCHEMA: &'static str = "imgdelta/salvage/1";
+
+    /// Something is lost: what came out is not the disk.
+    fn exit(&self) -> u8 {
+        if self.lost_bytes == 0 {
+            0
+        } else {
+            Kind::Corrupt.exit()
+        }
     }
 
     fn notes(&self) -> &[String] {

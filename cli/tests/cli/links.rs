@@ -85,10 +85,12 @@ fn what_a_manifest_proves_needs_no_identity() {
         2,
     );
     assert!(said.contains("cannot be used"), "{said}");
-    // A qcow2 records no identity that another could stand for.
+    // A qcow2 records no identity: only the user's word can stand for one.
     place.ok("make -b golden.qcow2 -t patched.raw -o child.qcow2 -q");
-    let line = "attach child.qcow2 -b golden.qcow2 --by-identity --accept-parent-id";
+    let line = "attach child.qcow2 -b golden.qcow2 --by-identity";
     place.refused(line, 5);
+    let told = place.ok(&format!("{line} --accept-parent-id --json"));
+    assert!(told.contains("\"proven_by\": \"nothing\""), "{told}");
 }
 
 /// Four nights over an image, two of them without a change and two that go back and forth; the names of all images, the oldest first.

@@ -40,6 +40,7 @@ mod refuses;
 mod repo;
 mod resize;
 mod roles;
+mod salvages;
 mod same;
 mod sshd;
 mod survives;

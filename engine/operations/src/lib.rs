@@ -34,6 +34,7 @@ mod output;
 mod promise;
 pub mod proof;
 pub mod received_image;
+pub mod salvage;
 pub mod stored_image;
 
 pub use apply::{Apply, ApplyReport};
@@ -51,3 +52,4 @@ pub use disk::{Disk, DiskRef};
 pub use info::{ImageInfo, Info, InfoReport, PackageReport, ReferencesReport};
 pub use make::{ChildReport, Make};
 pub use map::{Map, MapLayers, MapReport, MappedRun};
+pub use salvage::{LostRun, Salvage, SalvageReport};

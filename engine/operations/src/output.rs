@@ -11,7 +11,7 @@ use std::{
 
 use imgdelta_core::{
     AtomicFile, Bytes, Driver, FileOffset, Format, ImageWriter, NewDisk, NewParent, Outputs,
-    Result, SECTOR, Sectors, Sink,
+    Ownership, Result, SECTOR, Sectors, Sink,
 };
 use imgdelta_delta::Convert;
 use imgdelta_registry::{
@@ -103,12 +103,14 @@ impl ImageOutput {
         let read: Vec<_> = inputs.iter().flat_map(|disk| disk.versions()).collect();
         let output = create_beside(&target.spec, disk, parent, &read)?;
         let driver = driver_for(&target.spec)?;
+        let mut unsaid = unsaid(driver, &target.spec.path, disk);
+        unsaid.extend(lost_owner(&target.spec, output.drafts.written_at()));
         Ok(Self {
             writer: output.writer,
             driver,
             place: Place::Files(Box::new(output.drafts)),
             replaced,
-            unsaid: unsaid(driver, &target.spec.path, disk),
+            unsaid,
             package: None,
         })
     }
@@ -302,6 +304,18 @@ impl WrittenImage {
 fn unsaid(driver: &Driver, path: &Path, disk: NewDisk) -> Vec<String> {
     let sector = unsaid_sector(driver, path, disk);
     sector.into_iter().chain(unsaid_raw(driver, path)).collect()
+}
+
+/// What to say of a file whose new version will belong to somebody else: only root gives files away.
+fn lost_owner(spec: &OutputSpec, draft: &Path) -> Option<String> {
+    let (old, new) = (Ownership::of(&spec.path), Ownership::of(draft));
+    let (old, new) = (spec.ownership.user.or(old.user)?, new.user?);
+    (old != new && new != 0).then(|| {
+        format!(
+            "{}: belonged to user {old}, belongs to user {new} now",
+            spec.path.display()
+        )
+    })
 }
 
 /// What to say when nothing tells that a file is a raw disk.

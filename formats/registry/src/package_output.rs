@@ -94,7 +94,7 @@ impl PackageSpec {
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let efi = (self.machine.firmware == Firmware::Efi).then(|| {
-            "that the machine starts by UEFI is said as VMware reads it; VirtualBox must be told: VBoxManage modifyvm NAME --firmware efi".to_owned()
+            "that the machine starts by UEFI is said as VMware reads it; VirtualBox must be told in the settings of the machine".to_owned()
         });
         efi.into_iter().collect()
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use imgdelta::{CompareReport, ConvertReport, DifferingRun, DigestReport};
+use imgdelta::{CompareReport, ConvertReport, DifferingRun, DigestReport, SalvageReport};
 
 use super::{Page, Text};
 use crate::report::Row;
@@ -27,6 +27,37 @@ impl Text for ConvertReport {
             page.size(self.size),
             self.format
         ))?;
+        if self.dry_run {
+            page.line("nothing was written")?;
+        }
+        Ok(())
+    }
+}
+
+impl Text for SalvageReport {
+    const IS_SUMMARY: bool = true;
+
+    fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
+        let lost = match self.lost_bytes {
+            0 => "all of it was read".to_owned(),
+            lost => format!("{} bytes could not be read and are zero", grouped(lost)),
+        };
+        page.line(format_args!(
+            "{}: {} {} disk, {lost}",
+            self.output,
+            page.size(self.size),
+            self.format
+        ))?;
+        for run in &self.lost {
+            let (start, length) = (grouped(run.start), grouped(run.length));
+            page.line(format_args!("  lost at {start}: {length} bytes"))?;
+        }
+        if self.more {
+            page.line("  and more than are listed")?;
+        }
+        for reason in &self.reasons {
+            page.line(format_args!("  because {reason}"))?;
+        }
         if self.dry_run {
             page.line("nothing was written")?;
         }

@@ -266,14 +266,6 @@ impl Repository {
     }
 }
 
-/// The error of an image that names another one, with a next step that there is: the parent that `repo add` is told is an image of the repository.
-pub(crate) fn findable(error: Error) -> Error {
-    error.map_hint(|hint| match hint.contains("--parent FILE") {
-        true => "--search DIR adds a folder in which it may lie".to_owned(),
-        false => hint.to_owned(),
-    })
-}
-
 /// What became of a copy.
 enum Way {
     /// It was made.

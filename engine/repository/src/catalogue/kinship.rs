@@ -10,7 +10,7 @@ use imgdelta_registry::{OpenSpec, Policy, driver_of};
 
 use super::{
     Repository, Run,
-    add::{Add, findable},
+    add::Add,
     listing::Listing,
     record::{Record, StoredFile},
 };
@@ -40,10 +40,10 @@ impl Repository {
         match Disk::open(&add.image) {
             Ok(disk) => Ok((disk, add.content_id)),
             // What stays where it stands is opened by its own link ever after.
-            Err(error) if add.in_place => Err(findable(error)),
+            Err(error) if add.in_place => Err(error),
             Err(error) => match self.over_its_base(add, listing, &error)? {
                 Some(opened) => Ok(opened),
-                None => Err(findable(error)),
+                None => Err(error),
             },
         }
     }

@@ -310,7 +310,7 @@ impl AtomicFile {
             }
             if draft.temporary.is_some() && draft.original.is_none() {
                 let FileOwnership { kept, asked } = draft.ownership;
-                kept.pass_on(draft.sink.file());
+                kept.pass_on(draft.sink.file(), &draft.place)?;
                 asked.give(draft.sink.file(), &draft.place)?;
             }
             draft.sink.sync()?;

@@ -4,6 +4,7 @@
 
 use std::{
     fs::{self, File, Permissions},
+    io,
     os::unix::fs::{MetadataExt, PermissionsExt, fchown},
     path::Path,
 };
@@ -36,23 +37,40 @@ impl Ownership {
     }
 
     /// Gives it to a file as far as the host allows: the right to act as its owner is not passed on where the owner is another one.
-    pub(crate) fn pass_on(self, file: &File) {
-        let Ok(now) = file.metadata() else { return };
-        let gave = |user, group| fchown(file, user, group).is_ok();
-        let keeps_user = self
-            .user
-            .is_none_or(|user| now.uid() == user || gave(Some(user), None));
-        let keeps_group = self
-            .group
-            .is_none_or(|group| now.gid() == group || gave(None, Some(group)));
-        if let Some(mode) = self.mode {
-            let passed_on = if keeps_user && keeps_group {
-                0o7777
-            } else {
-                0o1777
-            };
-            let _ = file.set_permissions(Permissions::from_mode(mode & passed_on));
-        }
+    ///
+    /// # Errors
+    /// Host, if it is not a matter of who may give files away.
+    pub(crate) fn pass_on(self, file: &File, place: &Path) -> Result<()> {
+        let failed = |cause| {
+            Error::host(
+                "cannot give it the attributes of the file that it replaces",
+                cause,
+            )
+            .in_file(place)
+        };
+        let now = file.metadata().map_err(failed)?;
+        let gave = |user, group| match fchown(file, user, group) {
+            Err(cause) if cause.kind() == io::ErrorKind::PermissionDenied => Ok(false),
+            other => other.map(|()| true).map_err(failed),
+        };
+        let keeps_user = match self.user.filter(|user| now.uid() != *user) {
+            Some(user) => gave(Some(user), None)?,
+            None => true,
+        };
+        let keeps_group = match self.group.filter(|group| now.gid() != *group) {
+            Some(group) => gave(None, Some(group))?,
+            None => true,
+        };
+        let Some(mode) = self.mode else {
+            return Ok(());
+        };
+        let passed_on = if keeps_user && keeps_group {
+            0o7777
+        } else {
+            0o1777
+        };
+        file.set_permissions(Permissions::from_mode(mode & passed_on))
+            .map_err(failed)
     }
 
     /// Gives it to a file as it was asked for.
@@ -118,7 +136,7 @@ mod tests {
         assert_eq!(Ownership::of(&at("missing")), Ownership::default());
         assert_eq!(Ownership::of(folder.path()), Ownership::default());
         let new = File::create(at("new"))?;
-        old.pass_on(&new);
+        old.pass_on(&new, &at("new")).expect("its own");
         assert_eq!(Ownership::of(&at("new")), old);
         let asked = Ownership {
             mode: Some(0o600),
