@@ -26,6 +26,7 @@
 //! | `lock`, `lock_file`, `lock_owner` | what keeps two changes apart |
 //! | `journal`, `pending` | changes of several files, and what a killed process left of them |
 //! | `seal` | digests of records |
+//! | `protect` | golden images as read-only files |
 //! | `store`, `proof` | how images are copied, and proven |
 //! | `in_place`, `come_back`, `kinship` | what stands here already, is here again, is whose child |
 //! | `depth`, `near`, `timestamps` | how deep an image hangs, what was meant, how times are written |
@@ -84,6 +85,7 @@ mod pending;
 mod places;
 pub mod presence;
 mod proof;
+mod protect;
 pub mod record;
 pub mod remove;
 mod rooms;

@@ -180,7 +180,13 @@ impl Repository {
         }
         check_tags(&record.tags)?;
         let files = arrival.files;
-        let record = change.enter(record, || files.commit())?;
+        let mut record = change.enter(record, || files.commit())?;
+        if record.golden {
+            let protected = self.with_permissions(record.clone());
+            if protected != record {
+                record = change.put(protected)?;
+            }
+        }
         Ok(Added {
             record,
             is_new: true,

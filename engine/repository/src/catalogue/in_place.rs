@@ -56,11 +56,11 @@ impl Repository {
         let there = change.listing.by_id(&record.id).cloned();
         let there = there.filter(|there| there.content_id == record.content_id);
         let there = there.ok_or_else(changed)?;
-        change.put(Record {
+        change.put(self.with_permissions(Record {
             files,
             owned: false,
             ..there
-        })
+        }))
     }
 }
 
