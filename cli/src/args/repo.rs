@@ -54,7 +54,7 @@ pub(crate) enum Verb {
     Tag(Tags),
     /// Take tags off an image.
     Untag(Tags),
-    /// Say that an image is golden: others are to be made from it.
+    /// Say that an image is golden: others are to be made from it, and its files are read-only.
     Golden(Golden),
     /// Give an image another id: a claim that it is the disk known by that id elsewhere.
     SetId(SetId),

@@ -18,8 +18,18 @@
 //! | [`facts`] | what the choice of a base asks |
 //! | [`lineage`] | whether an image descends from another; leaves as they are weighed |
 //!
-//! Inside, `rooms` knows the files, `lock`, `lock_file` and `lock_owner` keep two changes apart, `journal` does changes of several files and `pending` knows what a killed process left of them, `seal` their digests, `store`
-//! copies images and `proof` proves them, `kinship` finds parents by records, `near` guesses what was meant, `timestamps` writes times.
+//! Inside:
+//!
+//! | room | holds |
+//! |---|---|
+//! | `rooms`, `places` | where its own files stand, and those of new images |
+//! | `lock`, `lock_file`, `lock_owner` | what keeps two changes apart |
+//! | `journal`, `pending` | changes of several files, and what a killed process left of them |
+//! | `seal` | digests of records |
+//! | `protect` | golden images as read-only files |
+//! | `store`, `proof` | how images are copied, and proven |
+//! | `in_place`, `come_back`, `kinship` | what stands here already, is here again, is whose child |
+//! | `depth`, `near`, `timestamps` | how deep an image hangs, what was meant, how times are written |
 //!
 //! ```
 //! use std::time::Duration;
@@ -54,11 +64,14 @@
 pub mod about;
 pub mod add;
 pub mod change;
+mod come_back;
 pub mod dedup;
+mod depth;
 pub mod disk;
 pub mod enter;
 pub mod facts;
 pub mod gc;
+mod in_place;
 pub mod inventory;
 mod journal;
 mod kinship;
@@ -69,8 +82,10 @@ mod lock_file;
 mod lock_owner;
 mod near;
 mod pending;
+mod places;
 pub mod presence;
 mod proof;
+mod protect;
 pub mod record;
 pub mod remove;
 mod rooms;

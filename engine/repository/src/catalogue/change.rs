@@ -20,7 +20,7 @@ pub enum Edit {
     Tag(Vec<Tag>),
     /// These tags go; one that is not there is no error.
     Untag(Vec<Tag>),
-    /// Whether it is golden.
+    /// Whether it is golden: its files are read-only as long as it is.
     Golden(bool),
     /// Its id: a claim that it is the disk that is known by that id elsewhere. Its children follow.
     Id(ImageId),
@@ -102,7 +102,16 @@ impl Repository {
         let mut record = edit.apply(&before, &change.listing)?;
         if record.id != before.id {
             record = change.set_id(record, &before.id)?;
-        } else if record != before {
+            return Ok(Edited {
+                before,
+                record,
+                listing: change.listing,
+            });
+        }
+        if matches!(edit, Edit::Golden(_)) {
+            record = self.with_permissions(record);
+        }
+        if record != before {
             record = change.put(record)?;
         }
         Ok(Edited {

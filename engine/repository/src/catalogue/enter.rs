@@ -10,9 +10,10 @@ use imgdelta_registry::AtomicFileSet;
 
 use super::{
     Repository, Run,
+    come_back::{broken_children, come_back, returned},
     journal::Change,
     presence::Presence,
-    record::{How, Known, Parent, Provenance, Record, SCHEMA, StoredFile, check_tags},
+    record::{How, Parent, Provenance, Record, SCHEMA, StoredFile, check_tags},
     timestamps,
     words::{ImageId, InsidePath, Name, Tag},
 };
@@ -179,7 +180,13 @@ impl Repository {
         }
         check_tags(&record.tags)?;
         let files = arrival.files;
-        let record = change.enter(record, || files.commit())?;
+        let mut record = change.enter(record, || files.commit())?;
+        if record.golden {
+            let protected = self.with_permissions(record.clone());
+            if protected != record {
+                record = change.put(protected)?;
+            }
+        }
         Ok(Added {
             record,
             is_new: true,
@@ -269,61 +276,6 @@ fn present_parent(change: &Change<'_>, parent: Option<Parent>) -> Result<Option<
             Err(Error::new(Kind::Chain, message).with_code("parent_unknown"))
         }
     }
-}
-
-/// What to say of an image that is here again.
-fn returned(there: &Record, presence: Presence, record: &Record) -> String {
-    let name = &there.name;
-    let path = |record: &Record| {
-        let file = record.files.first();
-        file.map_or_else(String::new, |file| file.path.to_string())
-    };
-    match presence {
-        Presence::Changed => format!(
-            "{name}: its file '{}' was changed and stays as it is; the image is in '{}' now",
-            path(there),
-            path(record)
-        ),
-        Presence::Broken => format!(
-            "{name}: what it was read with is missing or changed; the image is in '{}' now",
-            path(record)
-        ),
-        _ => format!("{name}: its file was missing and is here again"),
-    }
-}
-
-/// An image whose file was missing is what it was, with another file.
-fn come_back(record: &mut Record, there: Record) {
-    record.name = there.name;
-    record.tags.extend(there.tags);
-    record.golden |= there.golden;
-    record.parent = record.parent.take().or(there.parent.map(unlinked));
-}
-
-/// What to say where children are linked to a file that does not stand in its place again.
-fn broken_children(change: &Change<'_>, there: &Record, record: &Record) -> Option<String> {
-    let path = |record: &Record| record.files.first().map(|file| file.path.clone());
-    let children = change.listing.children(&there.id);
-    let linked = children
-        .iter()
-        .filter(|child| child.linked_parent().is_some());
-    let linked: Vec<&str> = linked.map(|child| child.name.as_str()).collect();
-    let is_moved = path(there) != path(record) || there.format != record.format;
-    (is_moved && !linked.is_empty()).then(|| {
-        format!(
-            "its children may not find it, for its file is another one: {}; 'imgdelta repo scan' mends that",
-            linked.join(", ")
-        )
-    })
-}
-
-/// What is left of a lineage when a file was replaced by one that needs no parent.
-fn unlinked(parent: Parent) -> Parent {
-    let known = match parent.known {
-        Known::Linked => Known::Measured,
-        known => known,
-    };
-    Parent { known, ..parent }
 }
 
 /// Another image bears that name.

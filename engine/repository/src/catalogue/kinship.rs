@@ -152,8 +152,12 @@ impl Repository {
         if change.listing.by_id(&child.id) != Some(child) {
             return Err(Error::new(Kind::Busy, "is changed by another process").in_file(&place));
         }
+        let file = StoredFile {
+            mode: child.files.first().and_then(|file| file.mode),
+            ..StoredFile::new(child.path()?.clone(), &stamp)
+        };
         let record = Record {
-            files: vec![StoredFile::new(child.path()?.clone(), &stamp)],
+            files: vec![file],
             ..child.clone()
         };
         change.enter(record, || draft.commit())?;

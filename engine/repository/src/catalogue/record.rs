@@ -79,6 +79,9 @@ pub struct StoredFile {
     /// nothing is deleted before it is looked into. Records of versions that did not say it have none.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "maybe")]
     pub inode: Option<u64>,
+    /// The permissions that it had before it was made read-only, for the image is golden; nothing, if it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<u32>,
 }
 
 /// The image that another one descends from.
@@ -232,6 +235,7 @@ impl StoredFile {
             length: stamp.len,
             modified: microseconds(stamp.modified),
             inode: Some(stamp.inode),
+            mode: None,
         }
     }
 

@@ -71,6 +71,11 @@ impl Repository {
         // The record goes last: if this is cut short, the same command finishes it. And a file that came back without its record would be
         // nobody's, so it is gone for good before.
         let mut removals = Removals::default();
+        // What stays is the user's; and some file systems delete nothing that is read-only.
+        self.with_permissions(Record {
+            golden: false,
+            ..removed.record.clone()
+        });
         let is_kept = |place: &PathBuf| removed.kept.iter().any(|(kept, _)| kept == place);
         for file in &removed.record.files {
             let place = self.rooms.folder.join(file.path.as_path());

@@ -188,7 +188,9 @@ pub(super) fn read_small(place: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
     if !metadata.is_file() {
         return Err(Error::new(Kind::Corrupt, "is not a regular file").in_file(place));
     }
-    let mut content = Vec::new();
+    // One byte more than it has, so that the end is seen at once.
+    let expected = metadata.len().min(limit).saturating_add(1);
+    let mut content = Vec::with_capacity(usize::try_from(expected).unwrap_or_default());
     file.take(limit.saturating_add(1))
         .read_to_end(&mut content)
         .map_err(|cause| Error::host("cannot read", cause).in_file(place))?;

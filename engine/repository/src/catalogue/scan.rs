@@ -1,32 +1,21 @@
 //! `repo scan`: takes a folder in as it is. Files stay where they stand, and none of them is the repository's to delete.
 
+mod files;
+
 use std::{
     collections::HashSet,
-    fs,
     path::{Path, PathBuf},
 };
 
-use imgdelta_core::{Claim, Error, FileSource, FileVersion, Kind, Peek, Result, parallel};
+use imgdelta_core::{Error, FileVersion, Kind, Result, parallel};
 use imgdelta_operations::Disk;
-use imgdelta_registry::{DRIVERS, OpenSpec};
+use imgdelta_registry::OpenSpec;
 
+use self::files::{Names, is_image, spelled, walk};
 use super::{
-    Added, Repository, Run,
-    add::{Add, name_of},
-    enter::Arrival,
-    kinship::Link,
-    listing::Listing,
-    record::Record,
-    store::Stored,
-    verify::SIDE_BY_SIDE,
-    words::{ImageId, Name, OWN_FOLDER},
+    Added, Repository, Run, add::Add, enter::Arrival, kinship::Link, listing::Listing,
+    record::Record, store::Stored, verify::SIDE_BY_SIDE, words::ImageId,
 };
-
-/// How deep folders are entered.
-const DEEPEST: usize = 32;
-
-/// Most files that are looked at.
-const MOST_FILES: usize = 1_000_000;
 
 /// How many images are proven before they are entered together: each holds its leaves' draft open.
 const TOGETHER: usize = 64;
@@ -301,27 +290,6 @@ impl Repository {
     }
 }
 
-/// The error of a file with a next step that there is: a scan is told nothing of single files, which `add` is.
-fn spelled(file: &Path, error: Error) -> Error {
-    let add = format!("'imgdelta repo add {} --in-place", file.display());
-    error.map_hint(|hint| {
-        if let Some((_, said)) = hint.split_once("--input-format") {
-            let format = said.split_whitespace().next().unwrap_or("raw");
-            format!("if it is an image, {add} --input-format {format}' takes it in")
-        } else if hint.contains("--search") {
-            format!("{add} --search DIR' takes it in, if what it names lies in DIR")
-        } else if hint.contains("--accept-parent-id") {
-            format!("{add} --accept-parent-id' takes it in, if its parent is the right disk all the same")
-        } else if hint.contains("--backing-format") {
-            format!("{add} --backing-format FMT' takes it in")
-        } else if hint.contains("--name") {
-            format!("{add} --name NAME' takes it in under a name that can be had everywhere")
-        } else {
-            hint.to_owned()
-        }
-    })
-}
-
 /// What was found of a file that is an image.
 enum Looked {
     /// It is recorded, and has not changed since.
@@ -340,74 +308,4 @@ struct Candidate {
     path: PathBuf,
     /// How many layers its chain has.
     depth: usize,
-}
-
-/// The names that are taken.
-struct Names(HashSet<String>);
-
-impl Names {
-    fn of(listing: &Listing) -> Self {
-        let records = listing.records().into_iter();
-        Self(records.map(|record| record.name.folded()).collect())
-    }
-
-    /// A name for a file: its stem, else its whole name, else that with a number.
-    fn free(&mut self, path: &Path) -> Result<Name> {
-        let stem = name_of(path)?;
-        let whole = path.file_name().and_then(|name| name.to_str());
-        let whole = whole.and_then(|name| name.parse::<Name>().ok());
-        let numbered = (2..10_000_u32).filter_map(|number| format!("{stem}-{number}").parse().ok());
-        let names = std::iter::once(stem.clone()).chain(whole).chain(numbered);
-        for name in names {
-            if self.0.insert(name.folded()) {
-                return Ok(name);
-            }
-        }
-        Err(Error::new(
-            Kind::Usage,
-            format!("there are too many images called '{stem}'"),
-        ))
-    }
-}
-
-/// All regular files below a folder. Links are not followed, and hidden folders are not entered.
-fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<()> {
-    let failed = |cause| Error::host("cannot list", cause).in_file(folder);
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        let name = entry.file_name();
-        if name.as_encoded_bytes().starts_with(b".") || name == OWN_FOLDER {
-            continue;
-        }
-        let kind = entry.file_type().map_err(failed)?;
-        if kind.is_dir() && depth < DEEPEST {
-            walk(&entry.path(), depth + 1, files)?;
-        } else if kind.is_file() {
-            if files.len() >= MOST_FILES {
-                let message = format!("there are more than {MOST_FILES} files");
-                return Err(Error::new(Kind::Unsupported, message).in_file(folder));
-            }
-            files.push(entry.path());
-        }
-    }
-    Ok(())
-}
-
-/// Whether a file is an image, by its name or by its bytes. Any file could be a raw disk: only a name says so.
-fn is_image(path: &Path) -> bool {
-    let extension = path.extension().and_then(|extension| extension.to_str());
-    let extension = extension.map(str::to_ascii_lowercase);
-    let is_called = |driver: &&imgdelta_core::Driver| {
-        extension
-            .as_deref()
-            .is_some_and(|own| driver.extensions.contains(&own))
-    };
-    if DRIVERS.iter().any(is_called) {
-        return true;
-    }
-    let Ok(peek) = FileSource::open(path).and_then(|source| Peek::of(&source)) else {
-        return false;
-    };
-    let claims = |driver: &&imgdelta_core::Driver| matches!((driver.probe)(&peek), Claim::Yes);
-    DRIVERS.iter().any(claims)
 }

@@ -1,11 +1,7 @@
 //! How an image from elsewhere becomes a file of the repository: copied as it is, copied as a child of an image that is here, or written
 //! anew as one file. Each is an ordinary image that opens with no options.
 
-use std::{
-    collections::HashSet,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::HashSet, path::Path};
 
 use imgdelta_core::{AtomicFile, Error, Existing, Format, Kind, Options, Result};
 use imgdelta_delta::Proof;
@@ -222,64 +218,6 @@ impl Repository {
         };
         disk.chain.prove_unchanged()?;
         Ok((path, draft))
-    }
-
-    /// The place of an image that is added, from the repository's folder and as a path. Its name may be that of another image's file.
-    ///
-    /// # Errors
-    /// Usage, if a file stands there that is no image's: its user may want to take that in instead.
-    pub(super) fn new_place(
-        &self,
-        name: &Name,
-        extension: &str,
-        listing: &Listing,
-    ) -> Result<(InsidePath, PathBuf)> {
-        let (path, place) = self.named_place(name.as_str(), extension)?;
-        let is_stray = fs::symlink_metadata(&place).is_ok() && listing.by_path(&path).is_none();
-        if !is_stray {
-            return self.free_place(name, extension);
-        }
-        Err(Error::new(
-            Kind::Usage,
-            "stands there and is no image of the repository",
-        )
-        .with_code("exists")
-        .in_file(&place)
-        .with_hint(
-            "'imgdelta repo scan' takes it in; 'imgdelta repo add' takes another name with --name",
-        ))
-    }
-
-    /// The place of a new image, from the repository's folder and as a path: as the image is called, or with a number behind that, so that
-    /// nothing stands there.
-    ///
-    /// # Errors
-    /// Usage, if something stands in all the places.
-    pub fn free_place(&self, name: &Name, extension: &str) -> Result<(InsidePath, PathBuf)> {
-        /// Most places that are tried.
-        const MOST: u32 = 10_000;
-        let first = self.named_place(name.as_str(), extension)?;
-        if fs::symlink_metadata(&first.1).is_err() {
-            return Ok(first);
-        }
-        for number in 2..MOST {
-            let next = self.named_place(&format!("{name}-{number}"), extension)?;
-            if fs::symlink_metadata(&next.1).is_err() {
-                return Ok(next);
-            }
-        }
-        Err(Error::new(
-            Kind::Usage,
-            "stands there, and so do files of its name with numbers",
-        )
-        .with_code("exists")
-        .in_file(&first.1))
-    }
-
-    fn named_place(&self, stem: &str, extension: &str) -> Result<(InsidePath, PathBuf)> {
-        let path: InsidePath = format!("{stem}.{extension}").parse()?;
-        let place = self.rooms.folder.join(path.as_path());
-        Ok((path, place))
     }
 
     /// The image here that holds the disk of the image's parent, if a child of it can be stored.

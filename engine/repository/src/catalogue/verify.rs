@@ -2,14 +2,14 @@
 
 use std::ops::Range;
 
-use imgdelta_core::{Bytes, Error, Kind, Result, parallel};
+use imgdelta_core::{Bytes, Error, FileVersion, Kind, Result, parallel};
 use imgdelta_delta::{ContentId, WINDOW, digest_cache::LeafReader};
 use imgdelta_operations::{
     Disk,
     proof::{self, prove},
 };
 
-use super::{Repository, Run, lock::await_change, record::Record};
+use super::{Repository, Run, lock::await_change, record::Record, timestamps};
 
 /// How many images are read side by side, each by as many threads as are free: small ones leave threads to large ones.
 pub(super) const SIDE_BY_SIDE: usize = 4;
@@ -162,6 +162,7 @@ impl Repository {
             return Ok(damage.map_or(Verdict::Sound, Verdict::DamagedLeaves));
         }
         notes.extend(damage.map(|why| format!("its leaf digests are damaged: {why}")));
+        notes.extend(written(record, disk.top_versions()));
         let bytes = |window: u64| window.saturating_mul(WINDOW.0).min(record.size);
         let regions = differing.differing.iter();
         Ok(Verdict::Changed {
@@ -186,4 +187,19 @@ impl Repository {
         }
         Ok(leaves.filter(|leaves| leaves.size() == size))
     }
+}
+
+/// When an image was written to that is not what it was, as far as its files say; what was golden was not to be.
+fn written(record: &Record, now: &[FileVersion]) -> Option<String> {
+    let changed = record.files.iter().zip(now);
+    let changed = changed.filter(|(file, now)| !file.is_unchanged(now));
+    let last = changed.map(|(_, now)| now.modified).max()?;
+    let seconds = u64::try_from(last.div_euclid(1_000_000_000)).ok()?;
+    let golden = if record.golden {
+        ", though it is golden"
+    } else {
+        ""
+    };
+    let time = timestamps::recorded(Some(seconds));
+    Some(format!("its file was written to at {time}{golden}"))
 }

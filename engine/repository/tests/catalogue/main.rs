@@ -19,6 +19,7 @@ mod looks;
 mod many;
 mod model;
 mod place;
+mod protects;
 mod refuses;
 mod scans;
 mod several;

@@ -162,3 +162,38 @@ fn images_are_read_side_by_side_and_told_in_order_for_any_number_of_threads() ->
     }
     Ok(())
 }
+
+#[test]
+fn what_others_change_meanwhile_is_no_finding() -> Result<()> {
+    let place = Place::new();
+    let (repository, _) = story(&place)?;
+    let image = place.golden("golden.qcow2");
+    let other = place.write("other.raw", &[7; 1 << 20]);
+    let is_done = std::sync::atomic::AtomicBool::new(false);
+    let order = std::sync::atomic::Ordering::Relaxed;
+    std::thread::scope(|scope| {
+        let changing = scope.spawn(|| -> Result<()> {
+            let change = Place::new();
+            let repository = Repository::open(repository.folder())?;
+            while !is_done.load(order) {
+                let added = change.add(&repository, &other)?.record;
+                repository.rename("other", &"renamed".parse()?, &change.run())?;
+                repository.set_id("renamed", &"an-id".parse()?, &change.run())?;
+                repository.remove("an-id", &change.run())?;
+                assert_eq!(added.size, 1 << 20);
+            }
+            Ok(())
+        });
+        let mut seen = 0;
+        for _ in 0..12 {
+            let all = verify(&place, &repository)?;
+            seen = seen.max(all.len());
+            for one in &all {
+                assert!(one.is_sound(), "{one:?}");
+            }
+        }
+        is_done.store(true, order);
+        assert!(image.exists() && (2..=3).contains(&seen), "{seen}");
+        changing.join().expect("it ends")
+    })
+}
