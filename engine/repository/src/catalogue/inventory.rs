@@ -195,7 +195,9 @@ impl Repository {
 
 /// The text without a byte order mark, and in UTF-8: mail programs and shells of Windows write others.
 fn as_utf8(text: &[u8]) -> Cow<'_, [u8]> {
-    let (rest, unit): (&[u8], fn([u8; 2]) -> u16) = match text {
+    /// How two bytes are one unit.
+    type Unit = fn([u8; 2]) -> u16;
+    let (rest, unit): (&[u8], Unit) = match text {
         [0xef, 0xbb, 0xbf, rest @ ..] => return Cow::Borrowed(rest),
         [0xff, 0xfe, rest @ ..] | rest @ [b'{', 0, ..] => (rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] | rest @ [0, b'{', ..] => (rest, u16::from_be_bytes),
