@@ -93,7 +93,7 @@ pub(crate) struct Plan {
     /// Which base.
     #[command(flatten)]
     choice: Choice,
-    /// Say whether a medium of this size holds it: 16GB, 8G.
+    /// Say whether a medium of this size holds it: 16GB, 8G; exit status 1 if not.
     #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Way")]
     media: Option<Bytes>,
     /// Say how long it takes at so much a second: 10Mbit/s, 2MB/s, 512K.

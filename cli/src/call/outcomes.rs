@@ -44,7 +44,6 @@ outcome! {
     TreeSummary: "imgdelta/repo-tree/1",
     ShowReport: "imgdelta/repo-show/1",
     InventoryReport: "imgdelta/inventory-written/1",
-    PlanReport: "imgdelta/plan/1",
     RemoveReport: "imgdelta/repo-remove/1",
 }
 
@@ -55,6 +54,18 @@ outcome! {
     InitReport: "imgdelta/repo-init/1",
     EditReport: "imgdelta/repo-edit/1",
     GcReport: "imgdelta/repo-gc/1",
+}
+
+impl Outcome for PlanReport {
+    const SCHEMA: &'static str = "imgdelta/plan/1";
+
+    fn exit(&self) -> u8 {
+        u8::from(self.media.as_ref().is_some_and(|media| !media.fits))
+    }
+
+    fn notes(&self) -> &[String] {
+        &self.notes
+    }
 }
 
 impl Outcome for CompareReport {

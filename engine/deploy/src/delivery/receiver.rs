@@ -8,7 +8,7 @@ use std::{
 use imgdelta_core::{Error, FileVersion, Kind, Result};
 use imgdelta_delta::ContentId;
 use imgdelta_operations::{Stage, proof::prove};
-use imgdelta_repository::catalogue::{ImageId, Listing, Presence, Record, Repository};
+use imgdelta_repository::catalogue::{ImageId, Listing, Presence, Record, Repository, Run};
 
 use super::{
     Errand,
@@ -17,6 +17,9 @@ use super::{
     outcome::Outcome,
     unpack::{BaseDisk, EntryFiles, step},
 };
+
+/// The finer word for a base that was read and is another disk.
+const BASE_MISMATCH: &str = "base_mismatch";
 
 /// What a site knows while images come.
 pub(crate) struct Receiver<'a> {
@@ -91,7 +94,7 @@ impl<'a> Receiver<'a> {
             Error::new(Kind::Chain, message).with_code("base_unknown")
         })?;
         let proven = self.prove(record, errand);
-        self.blame(record, proven, |_| true)
+        self.blame(record, proven, &errand.run, |_| true)
     }
 
     /// Reads an image, unless it was read before and nobody has written to it since.
@@ -112,7 +115,7 @@ impl<'a> Receiver<'a> {
         }
         let message = format!("'{}' is not what its record says any more", record.name);
         Err(Error::new(Kind::Chain, message)
-            .with_code("base_mismatch")
+            .with_code(BASE_MISMATCH)
             .in_file(&disk.top.path)
             .with_detail(format!("recorded {}", record.content_id))
             .with_detail(format!("found    {}", found.id))
@@ -135,7 +138,7 @@ impl<'a> Receiver<'a> {
         let base_disk = entry
             .base
             .as_ref()
-            .map(|base| self.base(base))
+            .map(|base| self.base(base, &errand.run))
             .transpose()?;
         let base = base_disk.as_ref();
         let outcome = if is_step {
@@ -147,15 +150,15 @@ impl<'a> Receiver<'a> {
             install(self.site, files, base, store, errand).map(Outcome::from)
         };
         match base.and_then(|base| Some((base, base.entered()?))) {
-            Some((base, (record, _))) => {
-                self.blame(record, outcome, |error| is_of_base(error, base))
-            }
+            Some((base, (record, _))) => self.blame(record, outcome, &errand.run, |error| {
+                is_of_base(error, base)
+            }),
             None => outcome,
         }
     }
 
     /// The base of an entry, open.
-    fn base(&mut self, base: &ImageRef) -> Result<BaseDisk> {
+    fn base(&mut self, base: &ImageRef, run: &Run<'_>) -> Result<BaseDisk> {
         if let Some(step) = self.steps.get(&base.content_id) {
             return Ok(step.clone());
         }
@@ -168,14 +171,16 @@ impl<'a> Receiver<'a> {
             return Err(Error::new(Kind::Chain, message).with_code("no_base"));
         };
         let opened = BaseDisk::of(self.site, record);
-        self.blame(record, opened, |_| true)
+        self.blame(record, opened, run, |_| true)
     }
 
-    /// Remembers of an image that was to serve as a base whether a failure is its fault; then it is said to be that of a base.
+    /// Remembers of an image that was to serve as a base whether a failure is its fault; then it is said to be that of a base. If its content is to
+    /// blame, its record says so from now on.
     fn blame<T>(
         &mut self,
         record: &Record,
         outcome: Result<T>,
+        run: &Run<'_>,
         is_its: impl Fn(&Error) -> bool,
     ) -> Result<T> {
         outcome.map_err(|error| {
@@ -183,6 +188,10 @@ impl<'a> Receiver<'a> {
                 return error;
             }
             self.refuted.insert(record.id.clone());
+            if error.code() == BASE_MISMATCH {
+                // Where that cannot be written, the next deployment finds it out once more.
+                let _ = self.site.refute(&record.id, run);
+            }
             match error.kind() {
                 Kind::Chain => error,
                 _ => unusable(&error, record),

@@ -7,7 +7,7 @@ use imgdelta_deploy::delivery::{Outcome, ReceivedImage, SCHEMA, SCHEMA_1};
 use imgdelta_deploy::deployment::{Deploy, Destination, SiteOutcome, deploy_many};
 use imgdelta_repository::catalogue::Repository;
 
-use crate::place::{Place, Windows, assert_sound, deploy, names, stored};
+use crate::place::{Place, Windows, assert_sound, deploy, names, rot, stored};
 
 /// Three images of one lineage: from the second one the least has to be sent to make the third.
 fn lineage() -> [Windows; 3] {
@@ -80,6 +80,37 @@ fn by_path_the_next_base_is_taken_and_at_last_the_whole_image() -> Result<()> {
         assert_eq!(stored(&site, "third")?, lineage()[2].bytes(), "{harm}");
     }
     Ok(())
+}
+
+#[test]
+fn a_base_that_rotted_is_written_down_as_changed_and_comes_anew() -> Result<()> {
+    let place = Place::new();
+    let (hq, site) = world(&place, "site")?;
+    let mut bytes = lineage()[1].bytes();
+    bytes[20 * 65536] ^= 1;
+    rot(&place.at("site/second.raw"), &bytes);
+    assert_eq!(site.inventory()?.images.len(), 2, "a look does not show it");
+    let outcome = send(&place, &hq, &site)?;
+    let image = &outcome.images.as_deref().expect("it was reached")[0];
+    assert_eq!(image.rejected[0].code(), "base_mismatch");
+    assert_eq!(stored(&site, "third")?, lineage()[2].bytes());
+    let inventory = site.inventory()?;
+    let known: Vec<&str> = inventory
+        .images
+        .iter()
+        .map(|one| one.name.as_str())
+        .collect();
+    assert_eq!(known, ["first", "third"], "it is promised to nobody");
+
+    let again = Deploy {
+        sites: vec![Destination::Folder(site.folder().to_owned())],
+        ..deploy(&hq, &["second"])
+    };
+    let deployed = deploy_many(&again, &place.errand())?;
+    assert!(deployed.failure().is_none(), "{deployed:?}");
+    assert_eq!(stored(&site, "second")?, lineage()[1].bytes());
+    assert_eq!(site.inventory()?.images.len(), 3);
+    assert_sound(&site, &place)
 }
 
 #[test]

@@ -121,6 +121,24 @@ impl Repository {
         })
     }
 
+    /// Writes down that an image's files were read and hold another disk, though a look at them does not show it: it counts as changed from now on, is
+    /// promised to nobody, and comes anew with the next deployment that brings it. An image that is gone by now is no error.
+    ///
+    /// # Errors
+    /// Busy, if another process changes the repository; Host, if the host cannot.
+    pub fn refute(&self, id: &ImageId, run: &Run<'_>) -> Result<()> {
+        let mut change = self.change(run, "refute")?;
+        let record = change.listing.by_id(id);
+        let sound = record.filter(|one| self.presence(one, &change.listing).is_present());
+        if let Some(record) = sound.cloned() {
+            change.put(Record {
+                refuted: true,
+                ..record
+            })?;
+        }
+        Ok(())
+    }
+
     /// What [`edit`](Self::edit) would do now. Nothing is written, and no lock is needed.
     ///
     /// # Errors

@@ -89,7 +89,8 @@ impl Repository {
 
     /// Whether nobody has written to the image's own files since it was proven.
     pub(super) fn is_untouched(&self, record: &Record, stamps: &[FileVersion]) -> bool {
-        record.files.len() == stamps.len()
+        !record.refuted
+            && record.files.len() == stamps.len()
             && record
                 .files
                 .iter()

@@ -93,6 +93,7 @@ impl Arrival {
             golden: self.golden,
             owned: self.files.are_made(),
             revision: 0,
+            refuted: false,
             provenance: Provenance {
                 when: timestamps::recorded(run.work.time),
                 tool: TOOL.to_owned(),

@@ -1,7 +1,7 @@
 //! The inventory: the list of a repository's images that another site reads, carried or mailed. It comes from anywhere: nothing in it is
 //! believed beyond its form, no path stands in it, and it is read under limits.
 
-use std::{collections::HashSet, path::Path};
+use std::{borrow::Cow, collections::HashSet, path::Path};
 
 use imgdelta_core::{
     AtomicFile, Bytes, Error, Existing, FileOffset, FileSource, Format, Kind, Result, Source,
@@ -108,6 +108,7 @@ impl Inventory {
     /// # Errors
     /// Corrupt, if it is none or contradicts itself; Unsupported, if it is of another version or too long.
     pub fn from_json(json: &[u8]) -> Result<Self> {
+        let json = &*as_utf8(json);
         if json.len() as u64 > LONGEST {
             let message = format!("the inventory is longer than the {LONGEST} bytes that are read");
             return Err(Error::new(Kind::Unsupported, message).with_code("inventory"));
@@ -190,6 +191,24 @@ impl Repository {
             images: look.present().map(Item::from).collect(),
         }
     }
+}
+
+/// The text without a byte order mark, and in UTF-8: mail programs and shells of Windows write others.
+fn as_utf8(text: &[u8]) -> Cow<'_, [u8]> {
+    /// How two bytes are one unit.
+    type Unit = fn([u8; 2]) -> u16;
+    let (rest, unit): (&[u8], Unit) = match text {
+        [0xef, 0xbb, 0xbf, rest @ ..] => return Cow::Borrowed(rest),
+        [0xff, 0xfe, rest @ ..] | rest @ [b'{', 0, ..] => (rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] | rest @ [0, b'{', ..] => (rest, u16::from_be_bytes),
+        _ => return Cow::Borrowed(text),
+    };
+    let (pairs, _) = rest.as_chunks();
+    let units = pairs.iter().map(|pair| unit(*pair));
+    let read: String = char::decode_utf16(units)
+        .map(|read| read.unwrap_or(char::REPLACEMENT_CHARACTER))
+        .collect();
+    Cow::Owned(read.into_bytes())
 }
 
 /// An inventory that is none.

@@ -134,7 +134,10 @@ impl<'a> Look<'a> {
             return *seen;
         }
         let files = record.files.iter().map(|file| self.file(file));
-        let seen = files.max().unwrap_or(Presence::Missing);
+        let seen = match files.max().unwrap_or(Presence::Missing) {
+            Presence::Present if record.refuted => Presence::Changed,
+            seen => seen,
+        };
         self.seen.borrow_mut().insert(id, seen);
         seen
     }

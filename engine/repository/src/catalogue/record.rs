@@ -62,6 +62,9 @@ pub struct Record {
     /// Which state of the image's record this is: each change counts one more. Records of versions that did not count say 0.
     #[serde(default, skip_serializing_if = "is_uncounted")]
     pub revision: u64,
+    /// Whether its files, though they look as they did, were read and hold another disk. Only what enters it anew takes that back.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub refuted: bool,
     /// How it came here.
     pub provenance: Provenance,
 }
@@ -255,6 +258,12 @@ impl StoredFile {
         };
         self.length == length && GRAINS.iter().any(|grain| kept(grain) == found)
     }
+}
+
+/// Whether a flag need not be written.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+const fn is_not(flag: &bool) -> bool {
+    !*flag
 }
 
 /// Whether a record's states are not counted.

@@ -52,6 +52,40 @@ fn an_inventory_says_what_is_there_and_no_path() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn an_inventory_that_windows_has_written_once_more_is_read() -> Result<()> {
+    let place = Place::new();
+    let repository = place.repository("site")?;
+    let add = Add {
+        image: OpenSpec::of(place.golden("golden.vhd")),
+        name: Some("Größe".parse()?),
+        ..Add::default()
+    };
+    repository.add(&add, &place.run())?;
+    let inventory = repository.inventory()?;
+    let json = String::from_utf8(inventory.to_json()?).expect("it is text");
+    let marked = format!("\u{feff}{json}");
+    let in_units = |text: &str, bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
+        text.encode_utf16().flat_map(bytes).collect()
+    };
+    for text in [
+        marked.clone().into_bytes(),
+        in_units(&marked, u16::to_le_bytes),
+        in_units(&marked, u16::to_be_bytes),
+        in_units(&json, u16::to_le_bytes),
+        in_units(&json, u16::to_be_bytes),
+    ] {
+        assert_eq!(Inventory::from_json(&text)?, inventory);
+    }
+    // Half a character, or a half of a pair, is no name.
+    let broken = [in_units(&marked, u16::to_le_bytes), vec![0x00]].concat();
+    assert_eq!(Inventory::from_json(&broken)?, inventory);
+    let cut = &in_units(&marked, u16::to_le_bytes)[..200];
+    let error = Inventory::from_json(cut).expect_err("it is cut");
+    assert_eq!(error.kind(), Kind::Corrupt);
+    Ok(())
+}
+
 fn item(id: &str) -> Value {
     json!({
         "id": id,
