@@ -1,14 +1,22 @@
 #!/usr/bin/env bash
 # Builds imgdelta and does its main job on images that the repository makes: golden image, patched image, child, attach, proof.
-#   ./story [FOLDER]      works in FOLDER (default target/story), which is emptied first
+#   ./story [FOLDER]      works in FOLDER (default target/story), where nothing stands yet, or an earlier story
 set -euo pipefail
 cd "$(dirname "$0")"
 folder=${1:-target/story}
+mark=.imgdelta-story
+# Whatever else stands in a folder is somebody's.
+if [ -e "$folder" ] && [ ! -e "$folder/$mark" ] && [ -n "$(ls -A "$folder" 2>/dev/null || echo file)" ]; then
+  echo "error: $folder: is not empty and no folder of an earlier story: nothing was changed" >&2
+  echo "hint: name a folder that is not there yet" >&2
+  exit 2
+fi
 cargo build --quiet --release -p imgdelta-cli
 cargo build --quiet --release -p imgdelta-fixtures --bin fixture
 bin=$PWD/target/release
 rm -rf "$folder"
 mkdir -p "$folder"/{hq,stick,site}
+touch "$folder/$mark"
 "$bin/fixture" golden "$folder/hq" >/dev/null
 # The site got its copy of the golden image long ago; by now it has another name.
 cp "$folder/hq/golden.vhd" "$folder/site/Golden Disk.vhd"

@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_gets_what_another_has_and_what_is_asked_for() -> std::io::Result<()> {
+    fn a_file_gets_what_another_has_and_what_is_asked_for() -> io::Result<()> {
         let folder = tempfile::tempdir()?;
         let at = |name: &str| folder.path().join(name);
         fs::write(at("old"), "")?;
