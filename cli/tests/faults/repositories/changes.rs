@@ -119,12 +119,12 @@ fn what_is_swept_away_takes_nothing_with_it() -> Outcome {
     let parcel = world.at("hq/.imgdelta/incoming/base-image");
     fs::create_dir(&parcel)?;
     for place in [
-        world.at("hq/.imgdelta/leaves/00ff.leaves"),
+        world.at("hq/.imgdelta/leaves/00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff.leaves"),
         world.at("hq/.patched.raw.imgdelta-tmp"),
         world.at("hq/.imgdelta/images/.a.json.imgdelta-tmp"),
         parcel.join("frames"),
     ] {
-        fs::write(place, "12345678")?;
+        fs::write(place, "imgdelta leaves2")?;
     }
     let long_ago = SystemTime::now() - std::time::Duration::from_secs(8 * 24 * 60 * 60);
     for old in [parcel.join("frames"), parcel] {

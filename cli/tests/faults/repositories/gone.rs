@@ -31,7 +31,7 @@ const LINES: [(&str, &[&str]); 5] = [
 /// A world in which something is to be swept away.
 fn world(more: &[&str]) -> std::io::Result<World> {
     let world = both(more)?;
-    fs::write(world.at("hq/.imgdelta/leaves/00ff.leaves"), "12345678")?;
+    fs::write(world.at("hq/.imgdelta/leaves/00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff.leaves"), "imgdelta leaves2")?;
     Ok(world)
 }
 
@@ -218,14 +218,14 @@ fn a_power_cut_brings_back_no_image_and_nothing_that_was_swept_away() -> Outcome
             continue;
         };
         let root = disk.root();
-        let leaves = root.join("hq/.imgdelta/leaves/00ff.leaves");
+        let leaves = root.join("hq/.imgdelta/leaves/00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff.leaves");
         run_in(&root, "repo init hq")?;
         for name in ["kept", "gone"] {
             let raw = root.join(format!("{name}.raw"));
             fs::write(&raw, name.repeat(1 << 18))?;
             run_in(&root, &format!("repo add {name}.raw"))?;
         }
-        fs::write(&leaves, "12345678")?;
+        fs::write(&leaves, "imgdelta leaves2")?;
         assert!(
             Command::new("sync")
                 .arg("-f")

@@ -52,7 +52,7 @@ fn without_locks_a_record_is_changed_or_is_not() -> Outcome {
 #[test]
 fn without_locks_what_is_swept_away_takes_nothing_with_it() -> Outcome {
     let world = both(&[])?;
-    fs::write(world.at("hq/.imgdelta/leaves/00ff.leaves"), "12345678")?;
+    fs::write(world.at("hq/.imgdelta/leaves/00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff.leaves"), "imgdelta leaves2")?;
     let world = world.doing("repo gc --repo W/hq", &["hq/base.raw", "site/"])?;
     sweep(&world.without_locks(), Again::Succeeds)
 }

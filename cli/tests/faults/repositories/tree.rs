@@ -179,7 +179,7 @@ fn is_passing(name: &str) -> bool {
         || name.contains(".imgdelta/incoming/")
 }
 
-/// A file without what differs from one run to the next: times in records, and the number that a repository is given when it is made.
+/// A file without what differs from one run to the next: times, inodes and digests in records, and the number that a repository is given when it is made.
 fn timeless(name: &str, bytes: &Arc<Vec<u8>>) -> Arc<Vec<u8>> {
     let is_record = name.contains(".imgdelta/images/");
     let is_about = name.ends_with(".imgdelta/repository.json");
@@ -187,12 +187,14 @@ fn timeless(name: &str, bytes: &Arc<Vec<u8>>) -> Arc<Vec<u8>> {
     let Some(Ok(mut json)) = json else {
         return Arc::clone(bytes);
     };
+    json["digest"] = Value::Null;
     if is_about {
         json["id"] = Value::Null;
     } else {
         json["provenance"]["when"] = Value::Null;
         for file in json["files"].as_array_mut().into_iter().flatten() {
             file["modified"] = Value::Null;
+            file["inode"] = Value::Null;
         }
     }
     Arc::new(json.to_string().into_bytes())
