@@ -152,6 +152,7 @@ impl Repository {
     pub fn init(folder: &Path, default_format: Format) -> Result<Self> {
         driver_of_new(default_format)?;
         let rooms = Rooms::of(folder);
+        rooms.refuse_link()?;
         rooms.make_folders()?;
         let about = About::new(default_format);
         write_small(&rooms.about(), &about.to_json()?, Existing::Keep).map_err(
@@ -168,9 +169,11 @@ impl Repository {
     /// Opens the repository in `folder`. Nothing is written, so that it may lie on a read-only medium.
     ///
     /// # Errors
-    /// Usage, if it is none; Corrupt or Unsupported, if what it says of itself is damaged or of another version.
+    /// Usage, if it is none; Reference, if its own folder is a link; Corrupt or Unsupported, if what it says of itself is damaged or of another
+    /// version.
     pub fn open(folder: &Path) -> Result<Self> {
         let rooms = Rooms::of(folder);
+        rooms.refuse_link()?;
         let place = rooms.about();
         let Some(json) = read_small(&place, about::LONGEST)? else {
             return Err(Error::new(Kind::Usage, "is not a repository")

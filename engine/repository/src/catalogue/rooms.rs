@@ -92,6 +92,22 @@ impl Rooms {
         self.own.clone()
     }
 
+    /// Refuses an own folder that is a link: what it leads to is somebody else's to change.
+    ///
+    /// # Errors
+    /// Reference, if it is one.
+    pub(super) fn refuse_link(&self) -> Result<()> {
+        match fs::symlink_metadata(&self.own) {
+            Ok(found) if found.is_symlink() => Err(Error::new(
+                Kind::Reference,
+                "is a link, and a repository's own folder is not",
+            )
+            .with_code("outside")
+            .in_file(&self.own)),
+            _ => Ok(()),
+        }
+    }
+
     /// Makes the repository's own folders, as far as they are not there. What is a link leads to what somebody else owns: files there would
     /// be deleted as the repository's.
     ///

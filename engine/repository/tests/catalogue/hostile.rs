@@ -117,6 +117,22 @@ fn a_record_that_lies_is_refused() {
 }
 
 #[test]
+fn an_own_folder_that_is_a_link_is_not_followed() -> Result<()> {
+    let place = Place::new();
+    place.repository("real")?;
+    fs::create_dir(place.at("other")).expect("room");
+    symlink(place.at("real/.imgdelta"), place.at("other/.imgdelta")).expect("links");
+    for tried in [
+        Repository::open(&place.at("other")).map(drop),
+        place.repository("other").map(drop),
+    ] {
+        let error = tried.expect_err("it leads elsewhere");
+        assert_eq!((error.kind(), error.code()), (Kind::Reference, "outside"));
+    }
+    Ok(())
+}
+
+#[test]
 fn a_record_that_was_damaged_is_not_believed() -> Result<()> {
     let whole = parse(&record())?.to_json()?;
     let text = String::from_utf8(whole.clone()).expect("it is text");
