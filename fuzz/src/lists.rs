@@ -15,7 +15,7 @@ use imgdelta_delta::{
 };
 use imgdelta_deploy::{
     delivery::Index,
-    wire::{ServeOptions, serve},
+    wire::{Patience, ServeOptions, serve},
 };
 use imgdelta_repository::catalogue::{Inventory, Record, Repository, Run};
 use tempfile::{NamedTempFile, TempDir};
@@ -104,6 +104,7 @@ pub(crate) fn talk(bytes: &[u8]) {
             work,
             wait: Duration::ZERO,
         },
+        patience: &Patience::default(),
     };
     let mut answer = Vec::new();
     if let Ok(served) = serve(Cursor::new(bytes), &mut answer, &options) {

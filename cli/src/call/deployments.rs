@@ -1,8 +1,9 @@
 //! `plan`, `deploy`, `receive` and `serve`: a job becomes a call of the library.
 
-use std::io;
+use std::{fs::File, io, os::fd::AsFd};
 
-use imgdelta::core::Result;
+use imgdelta::core::{Error, Result};
+use imgdelta::deploy::wire::{Patience, PatientReader};
 use imgdelta::deploy::{Deploy, DeployReport, Plan, Receive, ReceiveReport, Serve};
 use imgdelta::repository::PlanReport;
 
@@ -65,9 +66,17 @@ pub(crate) fn receive(job: &job::Receive, run: &Run<'_>) -> Result<ReceiveReport
 
 /// Holds one conversation with headquarters, on standard input and output.
 pub(crate) fn serve(job: &job::Serve, run: &Run<'_>) -> Result<()> {
-    Serve::new(io::stdin(), io::stdout())
-        .root(job.root.clone())
-        .wait(job.wait)
-        .run(&run.context(Memory::Unused))
-        .map(|_| ())
+    let patience = Patience::default();
+    // As a file it keeps nothing back in a buffer, so that its silence can be told.
+    let from = io::stdin().as_fd().try_clone_to_owned();
+    let from = from.map_err(|cause| Error::host("cannot read standard input", cause))?;
+    Serve::new(
+        PatientReader::new(File::from(from), patience.clone()),
+        io::stdout(),
+    )
+    .patience(patience)
+    .root(job.root.clone())
+    .wait(job.wait)
+    .run(&run.context(Memory::Unused))
+    .map(|_| ())
 }

@@ -12,6 +12,7 @@
 //! | `proposal` | how an image is to come |
 //! | `failure` | an error on its way to the other side |
 //! | `line` | one end: messages out and in, lists in pieces |
+//! | `beat` | silence: how long it is borne, and how it is broken |
 //! | `client` | headquarters' end |
 //! | `stream` | the files of an entry, one behind the other |
 //! | `site` | the site's end |
@@ -22,6 +23,7 @@
 //! | `ssh` | a line through the system's ssh |
 
 mod arriving;
+mod beat;
 mod client;
 mod failure;
 mod frame;
@@ -36,6 +38,7 @@ mod ssh_url;
 mod stream;
 
 pub use arriving::MOST_STEPS;
+pub use beat::{PATIENCE, Patience, PatientReader};
 pub use client::{Client, Delivered, Transfer};
 pub use failure::Failure;
 pub use frame::LONGEST_PAYLOAD;

@@ -21,7 +21,7 @@ use imgdelta_delta::{ExecContext, Watch};
 use imgdelta_deploy::{
     delivery::{Errand, Outcome},
     deployment::{Deploy, SiteOutcome, deploy_over},
-    wire::{Client, ServeOptions, SshUrl, Transport, serve, ssh_command},
+    wire::{Client, Patience, ServeOptions, SshUrl, Transport, serve, ssh_command},
 };
 use imgdelta_fixtures::golden;
 use imgdelta_registry::OpenSpec;
@@ -34,6 +34,7 @@ fn main() {
         let options = ServeOptions {
             root: None,
             run: run(&watch),
+            patience: &Patience::default(),
         };
         let served = serve(std::io::stdin(), std::io::stdout(), &options);
         std::process::exit(served.map_or_else(|error| error.kind().exit().into(), |_| 0));

@@ -11,7 +11,7 @@ use imgdelta_operations::Context;
 use serde::Serialize;
 
 use super::context::{WAIT, catalogue_run};
-use crate::wire::{self, ServeOptions};
+use crate::wire::{self, Patience, ServeOptions};
 
 /// How a site's end of a conversation is to be held.
 #[derive(Clone, Debug)]
@@ -20,6 +20,7 @@ pub struct Serve<R, W> {
     to: W,
     root: Option<PathBuf>,
     wait: Duration,
+    patience: Patience,
 }
 
 /// What a conversation brought.
@@ -48,12 +49,13 @@ impl<R: Read, W: Write + Send> Serve<R, W> {
     /// The conversation with who writes what is read here: standard input and output, where ssh has called the program. Nothing else may
     /// write there.
     #[must_use]
-    pub const fn new(from: R, to: W) -> Self {
+    pub fn new(from: R, to: W) -> Self {
         Self {
             from,
             to,
             root: None,
             wait: WAIT,
+            patience: Patience::default(),
         }
     }
 
@@ -71,6 +73,14 @@ impl<R: Read, W: Write + Send> Serve<R, W> {
         self
     }
 
+    /// The patience of who is read from, where that is a [`PatientReader`](wire::PatientReader): once headquarters has said that it beats, it is given
+    /// up when it is silent for so long.
+    #[must_use]
+    pub fn patience(mut self, patience: Patience) -> Self {
+        self.patience = patience;
+        self
+    }
+
     /// Holds one conversation to its end. Nothing that comes is believed that is not proven; an image that fails is refused, and the
     /// conversation goes on.
     ///
@@ -81,6 +91,7 @@ impl<R: Read, W: Write + Send> Serve<R, W> {
         let options = ServeOptions {
             root: self.root.as_deref(),
             run: catalogue_run(context, self.wait)?,
+            patience: &self.patience,
         };
         let served = wire::serve(self.from, self.to, &options)?;
         let refused = served.refused.into_iter().map(|(id, why)| RefusedImage {

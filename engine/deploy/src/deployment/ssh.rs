@@ -41,7 +41,7 @@ impl Default for SshPrograms {
 /// A repository on another host, reached through the system's ssh.
 pub struct SshSite<'a> {
     /// Gone when it broke.
-    line: Option<LineSite<'a, Box<dyn Read>, Box<dyn Write>>>,
+    line: Option<LineSite<'a, Box<dyn Read>, Box<dyn Write + Send>>>,
     transport: Option<Transport>,
     /// Goes with what was packed in it.
     _packing: TempDir,
@@ -67,9 +67,12 @@ impl<'a> SshSite<'a> {
         (sender.errand.told)(Stage::Connect(&url.to_string()));
         let watch = sender.errand.run.work.watch;
         let mut transport = Transport::start(&ssh_command(url, &programs.ssh, &programs.remote)?)?;
+        let patience = transport.patience().clone();
         let opened = transport.ends().and_then(|(from, to)| {
-            let (from, to): (Box<dyn Read>, Box<dyn Write>) = (Box::new(from), Box::new(to));
-            Client::open_waiting(from, to, url.path(), wait, watch)
+            let (from, to): (Box<dyn Read>, Box<dyn Write + Send>) = (Box::new(from), Box::new(to));
+            let mut client = Client::open_waiting(from, to, url.path(), wait, watch)?;
+            client.keep_alive(&patience)?;
+            Ok(client)
         });
         let (client, transport) = match opened {
             Ok(client) => (client, transport),
@@ -85,7 +88,7 @@ impl<'a> SshSite<'a> {
     /// Says something, and where the line breaks by that, why.
     fn say<T>(
         &mut self,
-        what: impl FnOnce(&mut LineSite<'a, Box<dyn Read>, Box<dyn Write>>) -> Result<T>,
+        what: impl FnOnce(&mut LineSite<'a, Box<dyn Read>, Box<dyn Write + Send>>) -> Result<T>,
     ) -> Result<T> {
         let Some(line) = &mut self.line else {
             return Err(Error::new(Kind::Peer, "the conversation broke off before")

@@ -4,6 +4,8 @@
 use std::{
     io::{Read, Write},
     path::Path,
+    sync::mpsc::{SyncSender, sync_channel},
+    thread,
     time::Duration,
 };
 
@@ -15,6 +17,7 @@ use imgdelta_repository::{
 };
 
 use super::{
+    beat::Patience,
     failure::tame,
     frame::{CUT, faulty},
     line::{Line, greeting, meet, unexpected},
@@ -33,6 +36,8 @@ pub struct Client<'a, R, W> {
     /// The version that both speak.
     version: u16,
     stage: Stage,
+    /// Ends the beats with the conversation.
+    beats: Option<SyncSender<()>>,
 }
 
 /// How far the conversation is.
@@ -91,6 +96,9 @@ impl<'a, R: Read, W: Write> Client<'a, R, W> {
             Message::Welcome(theirs) => meet(&theirs)?,
             other => return Err(unexpected(&other, "welcome")),
         };
+        if version >= 2 {
+            line.expect_beats();
+        }
         line.send(&Message::Open(Open {
             path: path.to_owned(),
             wait: wait.map(|wait| wait.as_secs()),
@@ -105,7 +113,30 @@ impl<'a, R: Read, W: Write> Client<'a, R, W> {
             site,
             version,
             stage: Stage::Opened,
+            beats: None,
         })
+    }
+
+    /// From now on this side says that it is alive whenever it is silent, and the patience of who reads is limited: a site whose line died is given
+    /// up. With a site of version 1 nothing changes.
+    ///
+    /// # Errors
+    /// Host, if there can be no thread for that.
+    pub fn keep_alive(&mut self, patience: &Patience) -> Result<()>
+    where
+        W: Send + 'static,
+    {
+        if self.version < 2 {
+            return Ok(());
+        }
+        let beating = self.line.beating(patience);
+        let (end, is_over) = sync_channel(0);
+        thread::Builder::new()
+            .name("imgdelta-alive".to_owned())
+            .spawn(move || beating.run(&is_over))
+            .map_err(|cause| Error::host("cannot start a thread", cause))?;
+        self.beats = Some(end);
+        Ok(())
     }
 
     /// The repository at the other end.
@@ -188,6 +219,8 @@ impl<'a, R: Read, W: Write> Client<'a, R, W> {
         if self.stage == Stage::Broken {
             return Ok(());
         }
+        // Nothing follows the farewell.
+        drop(self.beats.take());
         self.line.send(&Message::Bye(Nothing))?;
         match self.line.receive()? {
             Message::Bye(Nothing) => Ok(()),

@@ -18,6 +18,9 @@ pub const LONGEST_PAYLOAD: usize = 1 << 20;
 /// Most bytes of the first frame's payload, for before it nobody knows who speaks.
 pub(super) const LONGEST_GREETING: usize = 256;
 
+/// The kind of a frame that only says that its sender is alive.
+pub(super) const ALIVE: u8 = 23;
+
 /// Bytes of the digest behind the payload.
 const DIGEST: usize = 8;
 
@@ -37,6 +40,8 @@ pub(super) struct FramesIn<R> {
     from: R,
     /// How many came so far: what the next one's digest is seeded with.
     number: u64,
+    /// Whether frames may come that only say that the other side is alive.
+    beats: bool,
     /// The frame as it came, from its head to its digest.
     bytes: Vec<u8>,
 }
@@ -57,15 +62,35 @@ impl<R: Read> FramesIn<R> {
         Self {
             from,
             number: 0,
+            beats: false,
             bytes: Vec::new(),
         }
     }
 
-    /// The next frame: its kind and its payload.
+    /// From now on the other side may say nothing but that it is alive.
+    pub(super) const fn expect_beats(&mut self) {
+        self.beats = true;
+    }
+
+    /// The next frame that says more than that: its kind and its payload.
     ///
     /// # Errors
     /// Peer, if the connection ends, or what comes is no frame.
     pub(super) fn next(&mut self) -> Result<(u8, &[u8])> {
+        let (kind, length) = loop {
+            let (kind, length) = self.read()?;
+            if !self.beats || (kind, length) != (ALIVE, 0) {
+                break (kind, length);
+            }
+        };
+        let payload = self
+            .bytes
+            .get(Head::SIZE..Head::SIZE.saturating_add(length));
+        Ok((kind, payload.unwrap_or_default()))
+    }
+
+    /// Reads a frame: its kind, and how long its payload is.
+    fn read(&mut self) -> Result<(u8, usize)> {
         let Some(head) = self.head()? else {
             return Err(cut("the connection ended"));
         };
@@ -90,7 +115,7 @@ impl<R: Read> FramesIn<R> {
             return Err(Error::new(Kind::Peer, message).with_code("frame_digest"));
         }
         self.number = self.number.saturating_add(1);
-        Ok((head.kind, said.get(Head::SIZE..).unwrap_or_default()))
+        Ok((head.kind, length))
     }
 
     /// The next frame's head, `None` where the connection ended before it.
@@ -151,6 +176,11 @@ impl<R: Read> FramesIn<R> {
 }
 
 impl<W: Write> FramesOut<W> {
+    /// Says that this side is alive.
+    pub(super) fn beat(&mut self) -> Result<()> {
+        self.send(ALIVE, |_| Ok(()))
+    }
+
     /// Those that `to` takes.
     pub(super) const fn new(to: W) -> Self {
         Self {
@@ -215,6 +245,7 @@ pub(super) fn cut(message: &str) -> Error {
 fn broken(cause: &std::io::Error) -> Error {
     match cause.kind() {
         ErrorKind::UnexpectedEof => cut("the connection ended within a frame"),
+        ErrorKind::TimedOut => cut("nothing was heard from the other side any more"),
         _ => cut(&format!("the connection broke: {cause}")),
     }
 }

@@ -1,12 +1,20 @@
 //! One end of the line: messages out, messages in, and lists in pieces. Which message may come when, both ends know.
 
-use std::io::{Read, Write};
+use std::{
+    io::{Read, Write},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        mpsc::{Receiver, RecvTimeoutError},
+    },
+    time::Duration,
+};
 
 use imgdelta_core::{Error, Kind, Result};
 use imgdelta_repository::catalogue::{Inventory, inventory::LONGEST};
 
 use super::{
     LOWEST_VERSION, VERSION,
+    beat::Patience,
     failure::{Failure, tame},
     frame::{CUT, FramesIn, FramesOut, LONGEST_PAYLOAD, cut, faulty},
     message::{Greeting, LONGEST_PROGRAM, MAGIC, Message, Raw, Versions},
@@ -16,15 +24,56 @@ use super::{
 #[derive(Debug)]
 pub(super) struct Line<R, W> {
     into: FramesIn<R>,
-    out: FramesOut<W>,
+    /// Beats go out between messages.
+    out: Arc<Mutex<FramesOut<W>>>,
+}
+
+/// What beats, as long as the line is there.
+pub(super) struct Beating<W> {
+    out: Weak<Mutex<FramesOut<W>>>,
+    period: Duration,
+}
+
+impl<W: Write> Beating<W> {
+    /// Says every now and then that this side is alive, until `is_over` ends, or the line.
+    pub(super) fn run(&self, is_over: &Receiver<()>) {
+        while let Err(RecvTimeoutError::Timeout) = is_over.recv_timeout(self.period) {
+            let Some(out) = self.out.upgrade() else {
+                return;
+            };
+            if locked(&out).beat().is_err() {
+                return; // Who speaks next hears why.
+            }
+        }
+    }
+}
+
+/// Frames are whole between two calls, whatever became of who made them.
+fn locked<T>(out: &Mutex<T>) -> MutexGuard<'_, T> {
+    out.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<R: Read, W: Write> Line<R, W> {
     /// The end that reads here and writes there.
-    pub(super) const fn new(from: R, to: W) -> Self {
+    pub(super) fn new(from: R, to: W) -> Self {
         Self {
             into: FramesIn::new(from),
-            out: FramesOut::new(to),
+            out: Arc::new(Mutex::new(FramesOut::new(to))),
+        }
+    }
+
+    /// From now on the other side beats.
+    pub(super) const fn expect_beats(&mut self) {
+        self.into.expect_beats();
+    }
+
+    /// From now on both sides beat, this one by what is returned.
+    pub(super) fn beating(&mut self, patience: &Patience) -> Beating<W> {
+        self.into.expect_beats();
+        patience.begin();
+        Beating {
+            out: Arc::downgrade(&self.out),
+            period: patience.period(),
         }
     }
 
@@ -33,7 +82,7 @@ impl<R: Read, W: Write> Line<R, W> {
     /// # Errors
     /// Peer, if it is gone.
     pub(super) fn send(&mut self, message: &Message<'_>) -> Result<()> {
-        let sent = self.out.send(message.kind(), |to| message.put(to));
+        let sent = locked(&self.out).send(message.kind(), |to| message.put(to));
         match sent {
             Err(error) if error.kind() == Kind::Peer => Err(self.last_words().unwrap_or(error)),
             sent => sent,
@@ -68,7 +117,7 @@ impl<R: Read, W: Write> Line<R, W> {
     /// Tells the other side what went wrong here, as far as it still listens.
     pub(super) fn fail(&mut self, error: &Error) {
         let failed = Message::Failed(Failure::of(error));
-        let _ = self.out.send(failed.kind(), |to| failed.put(to));
+        let _ = locked(&self.out).send(failed.kind(), |to| failed.put(to));
     }
 
     /// Sends a list in pieces; how long it is was said before.

@@ -18,6 +18,7 @@ use imgdelta_repository::{
 
 use super::{
     arriving::Arriving,
+    beat::Patience,
     failure::Failure,
     frame::faulty,
     incoming::Incoming,
@@ -41,6 +42,8 @@ pub struct ServeOptions<'a> {
     pub root: Option<&'a Path>,
     /// How images are made and entered.
     pub run: Run<'a>,
+    /// How long headquarters may be silent; that of who reads.
+    pub patience: &'a Patience,
 }
 
 /// What a conversation brought.
@@ -86,9 +89,23 @@ struct ServerSession<'a, R, W> {
 }
 
 impl<R: Read, W: Write + Send> ServerSession<'_, R, W> {
-    /// All of it.
+    /// All of it. From version 2 on both sides say that they are alive while they have nothing else to say.
     fn hold(&mut self) -> Result<()> {
-        self.greet()?;
+        if self.greet()? < 2 {
+            return self.talk();
+        }
+        let beating = self.line.beating(self.options.patience);
+        let (end, is_over) = sync_channel::<()>(0);
+        thread::scope(|scope| {
+            scope.spawn(move || beating.run(&is_over));
+            let talked = self.talk();
+            drop(end);
+            talked
+        })
+    }
+
+    /// What is said after the greetings.
+    fn talk(&mut self) -> Result<()> {
         let repository = self.open()?;
         let notice = match self.line.receive()? {
             Message::Notice(notice) => notice,
@@ -121,14 +138,14 @@ impl<R: Read, W: Write + Send> ServerSession<'_, R, W> {
         }
     }
 
-    /// Says which versions are spoken here, and ends if those do not meet.
-    fn greet(&mut self) -> Result<()> {
+    /// Says which versions are spoken here, and ends if those do not meet; else, which one is spoken.
+    fn greet(&mut self) -> Result<u16> {
         let theirs = match self.line.receive()? {
             Message::Hello(theirs) => theirs,
             other => return Err(unexpected(&other, "hello")),
         };
         self.line.send(&Message::Welcome(greeting()))?;
-        meet(&theirs).map(drop)
+        meet(&theirs)
     }
 
     /// Opens the repository that is asked for.

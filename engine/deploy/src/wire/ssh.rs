@@ -8,6 +8,8 @@ use std::{
 
 use imgdelta_core::{Error, Kind, Result};
 
+use super::beat::{Patience, PatientReader};
+
 /// A program that leads to the other side, while it runs. Its messages go where this process's go.
 #[derive(Debug)]
 pub struct Transport {
@@ -15,6 +17,7 @@ pub struct Transport {
     child: Child,
     from: Option<ChildStdout>,
     to: Option<ChildStdin>,
+    patience: Patience,
 }
 
 impl Transport {
@@ -37,6 +40,7 @@ impl Transport {
             program: shown,
             from: child.stdout.take(),
             to: child.stdin.take(),
+            patience: Patience::default(),
             child,
         })
     }
@@ -46,8 +50,16 @@ impl Transport {
     /// # Errors
     /// Usage, if they were had before.
     pub fn ends(&mut self) -> Result<(impl Read + use<>, impl Write + use<>)> {
-        let ends = self.from.take().zip(self.to.take());
+        let from = self.from.take();
+        let from = from.map(|from| PatientReader::new(from, self.patience.clone()));
+        let ends = from.zip(self.to.take());
         ends.ok_or_else(|| Error::new(Kind::Usage, "the line is in use"))
+    }
+
+    /// How long the other side may be silent.
+    #[must_use]
+    pub const fn patience(&self) -> &Patience {
+        &self.patience
     }
 
     /// Waits until the program has ended, both ends being dropped, and says what its end adds to what went wrong on the line: that ssh

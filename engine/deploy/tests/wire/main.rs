@@ -6,6 +6,7 @@
     reason = "the tests know what they have made, and say what they expect"
 )]
 
+mod beats;
 mod cuts;
 #[path = "../version_1/disks.rs"]
 mod disks;

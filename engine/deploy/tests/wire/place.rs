@@ -11,7 +11,7 @@ use imgdelta_core::{Format, Result};
 use imgdelta_delta::{Digest, ExecContext, Watch};
 use imgdelta_deploy::{
     delivery::{BundleEntry, FileEntry},
-    wire::{Client, Delivered, Proposal, ServeOptions, Served, serve},
+    wire::{Client, Delivered, Patience, Proposal, ServeOptions, Served, serve},
 };
 use imgdelta_registry::OpenSpec;
 use imgdelta_repository::catalogue::{Add, ImageId, Inventory, Record, Repository, Run};
@@ -21,6 +21,8 @@ use tempfile::TempDir;
 pub(crate) struct Place {
     pub(crate) folder: TempDir,
     pub(crate) watch: Watch,
+    /// Of sites: no test is so slow.
+    patience: Patience,
 }
 
 impl Place {
@@ -28,6 +30,7 @@ impl Place {
         Self {
             folder: tempfile::tempdir().expect("a place"),
             watch: Watch::default(),
+            patience: Patience::of(Duration::from_secs(3600)),
         }
     }
 
@@ -59,6 +62,7 @@ impl Place {
         ServeOptions {
             root: None,
             run: self.run(),
+            patience: &self.patience,
         }
     }
 
