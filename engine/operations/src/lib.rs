@@ -30,6 +30,7 @@ pub mod disk;
 pub mod info;
 pub mod make;
 pub mod map;
+mod nowhere;
 mod output;
 mod promise;
 pub mod proof;

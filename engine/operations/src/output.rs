@@ -3,15 +3,12 @@
 use std::{
     os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use imgdelta_core::{
-    AtomicFile, Bytes, Driver, FileOffset, Format, ImageWriter, NewDisk, NewParent, Outputs,
-    Ownership, Result, SECTOR, Sectors, Sink,
+    AtomicFile, Bytes, Driver, Format, ImageWriter, NewDisk, NewParent, Outputs, Ownership, Result,
+    SECTOR, Sectors, Sink,
 };
 use imgdelta_delta::Convert;
 use imgdelta_registry::{
@@ -22,6 +19,7 @@ use imgdelta_registry::{
 use crate::{
     context::{Context, Ids, Stage},
     disk::Disk,
+    nowhere::{Measure, Nowhere},
 };
 
 /// An image that is to be written.
@@ -342,58 +340,6 @@ fn unsaid_sector(driver: &Driver, path: &Path, disk: NewDisk) -> Option<String> 
             disk.sector.0
         )
     })
-}
-
-/// Keeps nothing but the length.
-#[derive(Debug, Default)]
-struct Measure(AtomicU64);
-
-impl Sink for Measure {
-    fn write_at(&self, at: FileOffset, bytes: &[u8]) -> Result<()> {
-        let end = at.saturating_add(Bytes::from(bytes.len()));
-        self.0.fetch_max(end.0, Ordering::Relaxed);
-        Ok(())
-    }
-
-    fn set_len(&self, len: Bytes) -> Result<()> {
-        self.0.store(len.0, Ordering::Relaxed);
-        Ok(())
-    }
-
-    fn sync(&self) -> Result<()> {
-        Ok(())
-    }
-}
-
-/// Outputs that are only measured.
-#[derive(Debug, Default)]
-struct Nowhere {
-    main: Arc<Measure>,
-    others: Mutex<Vec<Arc<Measure>>>,
-}
-
-impl Nowhere {
-    /// How long all would be together.
-    fn len(&self) -> u64 {
-        let others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
-        let all = others.iter().chain([&self.main]);
-        all.fold(0, |sum, one| {
-            sum.saturating_add(one.0.load(Ordering::Relaxed))
-        })
-    }
-}
-
-impl Outputs for Nowhere {
-    fn main(&self) -> Result<Arc<dyn Sink>> {
-        Ok(Arc::clone(&self.main) as Arc<dyn Sink>)
-    }
-
-    fn other(&self, _name: &str) -> Result<Arc<dyn Sink>> {
-        let other = Arc::<Measure>::default();
-        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
-        others.push(Arc::clone(&other));
-        Ok(other)
-    }
 }
 
 /// The files beside the first of the image at `path`, if there is one that opens.

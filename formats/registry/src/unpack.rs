@@ -2,6 +2,7 @@
 //!
 //! What an archive or a package names is followed as what an image names: in the archive itself, or under the policy.
 
+mod choice;
 mod package;
 mod pieces;
 
@@ -18,8 +19,9 @@ use crate::{
     probe::{Claimant, Formats},
 };
 
+pub use choice::PackedDisk;
 pub use imgdelta_packed::unpacked::Room;
-pub use package::{PackedDisk, disks};
+pub use package::disks;
 
 /// How far an image may be packed in something else.
 #[derive(Clone, Debug)]
