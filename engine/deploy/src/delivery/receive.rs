@@ -140,7 +140,14 @@ impl<'a> Receiving<'a> {
         }
         let wanted = schedule.legs.iter().filter(|leg| !leg.is_step);
         let wanted = wanted.map(|leg| leg.entry).chain(schedule.unfit);
-        self.tell_what_failed(&wanted.collect::<Vec<_>>());
+        // One that failed when all but its record stood: the next change finishes it, and this one has failed all the same.
+        let unfinished = schedule.there.into_iter();
+        let failed = |number: &usize| {
+            let entry = self.entry(*number);
+            entry.is_some_and(|entry| self.rejected.contains_key(&entry.content_id))
+        };
+        let wanted: Vec<usize> = wanted.chain(unfinished.filter(failed)).collect();
+        self.tell_what_failed(&wanted);
         Ok(Received {
             images: self.images,
         })

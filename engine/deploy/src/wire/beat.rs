@@ -30,7 +30,7 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// So long, once [`begin`](Self::begin) was called; for ever before.
+    /// So long, once `begin` was called; for ever before.
     #[must_use]
     pub fn of(limit: Duration) -> Self {
         Self {
