@@ -113,12 +113,12 @@ impl Repository {
                 attaching(&place, child.format, &base, parent.format)
             )));
         }
-        self.relink(child, parent, listing, run)?;
+        self.link_anew(child, parent, listing, run)?;
         Ok(Link::Mended)
     }
 
     /// Writes the link of a child anew, in a copy that takes its place when its disk is proven.
-    fn relink(
+    fn link_anew(
         &self,
         child: &Record,
         parent: &Record,

@@ -29,7 +29,7 @@ impl Repository {
     ///
     /// # Errors
     /// Digest, if that one is another disk by now; those of the image; Interrupted.
-    pub(super) fn prove_over(
+    pub(super) fn proven_disk(
         &self,
         disk: &Disk,
         listing: &Listing,

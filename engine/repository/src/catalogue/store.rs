@@ -107,7 +107,7 @@ impl Repository {
             .with_hint("without --in-place it is copied"));
         }
         let files = self.stored_files(&top.image.facts().files, disk.top_versions())?;
-        let (proof, leaves) = self.prove_over(disk, listing, read, run)?;
+        let (proof, leaves) = self.proven_disk(disk, listing, read, run)?;
         let parent = disk.parents.first();
         let link = parent.and_then(|parent| self.record_of(&parent.path, listing));
         Ok(Stored {
@@ -153,7 +153,7 @@ impl Repository {
         let base = self.open_disk(parent)?;
         let (path, draft) = self.copied(disk, name, listing)?;
         let copied = relinked(&draft, driver, &base.top)?;
-        let (proof, leaves) = self.prove_over(&copied, listing, &HashSet::new(), run)?;
+        let (proof, leaves) = self.proven_disk(&copied, listing, &HashSet::new(), run)?;
         Ok(Stored {
             files: Files::AtomicFile(path, draft),
             format: driver.format,
