@@ -116,6 +116,9 @@ fn what_does_not_open_at_all_is_refused() {
     place.write("no.qcow2", b"QFI\xfb");
     place.refused("salvage no.qcow2 -o out.raw", 3);
     place.refused("salvage missing.qcow2 -o out.raw", 8);
+    // Nothing says any more which format it has: that it is raw, and has no end, is no answer.
+    place.write("no.vdi", &[0; 1 << 20]);
+    place.refused("salvage no.vdi -o out.raw", 3);
     place.refused("salvage golden.vhd -o golden.raw", 2);
     place.refused("salvage golden.vhd -o golden.vhd --force", 2);
 }

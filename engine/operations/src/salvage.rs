@@ -141,11 +141,12 @@ impl Salvage {
         };
         let stretched: Arc<dyn Source> = Arc::new(Stretched(file));
         match open_bytes(stretched, &self.source) {
-            Ok(opened) => {
+            // Raw is what has no end of its own: that of a file that goes on for ever is nobody's disk.
+            Ok(opened) if opened.driver.format != Format::Raw => {
                 let note = format!("it does not open as it is: {error}");
                 Ok((Disk::of_images(vec![opened])?, Some(note)))
             }
-            Err(_) => Err(error),
+            _ => Err(error),
         }
     }
 }

@@ -120,7 +120,7 @@ impl Formats {
             };
         }
         if self.wrapping(&bare, spec)?.is_none() {
-            return Ok(bare);
+            return require_one_disk(bare, unpack);
         }
         let message = format!("is packed in more than {MOST_LAYERS} others");
         Err(Error::new(Kind::Unsupported, message).with_code("packed_too_deep"))

@@ -182,6 +182,7 @@ impl<'a> Package<'a> {
             }
         };
         let (source, versions) = opened;
+        require_whole(file, &*source)?;
         Ok(DiskFile {
             notes: self.notes(file, &*source),
             source,
@@ -240,6 +241,20 @@ impl<'a> Package<'a> {
             notes.push(format!("the .mf says nothing of '{href}'"));
         }
         notes
+    }
+}
+
+/// A file that is shorter than the descriptor says was cut: not every format would notice.
+fn require_whole(file: &PackageFile, source: &dyn Source) -> Result<()> {
+    match file.size.filter(|size| *size > source.len()) {
+        None => Ok(()),
+        Some(size) => {
+            let (href, found) = (file.href.escape_debug(), source.len().0);
+            let message = format!("'{href}' has {found} bytes, the descriptor says {}", size.0);
+            Err(Error::new(Kind::Corrupt, message)
+                .with_code("truncated")
+                .with_hint("copy the package once more"))
+        }
     }
 }
 
