@@ -42,5 +42,6 @@ mod resize;
 mod roles;
 mod salvages;
 mod same;
+mod space;
 mod sshd;
 mod survives;

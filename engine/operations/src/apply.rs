@@ -10,6 +10,7 @@ use crate::{
     context::{Context, Ids, Stage},
     disk::DiskRef,
     output::{ImageOutput, Target, shown},
+    space::{explain, require_room},
 };
 
 /// How base and child are to be made one image.
@@ -125,6 +126,7 @@ impl Apply {
                 .prove_base()
                 .map_err(|error| pair.explain(error, &self.child))?;
         }
+        let may_not_fit = require_room(&self.output, &pair.disk, context)?;
         let output = ImageOutput::begin(&self.output, disk, None, &inputs, context)?;
         let format = output.driver.format;
         let (writer, written) = output.split();
@@ -137,6 +139,7 @@ impl Apply {
         let (copied, base_from_memory) = applied.map_err(|error| self.explain(&pair, error))?;
         let (file_size, on_disk) = (written.file_size(), written.on_disk()?);
         let mut notes = pair.notes();
+        notes.extend(may_not_fit);
         notes.extend(written.commit()?);
         Ok(ApplyReport {
             output: shown(path),
@@ -159,7 +162,7 @@ impl Apply {
     fn explain(&self, pair: &ChildPair, error: Error) -> Error {
         match error.kind() {
             Kind::Chain => pair.explain(error, &self.child),
-            _ => distrust(error.in_file(&pair.child.top.path)),
+            _ => distrust(explain(error, &pair.disk).in_file(&pair.child.top.path)),
         }
     }
 }

@@ -195,6 +195,8 @@ pub enum Stage<'a> {
     Prove(&'a Path),
     /// A damaged image is mended.
     Repair(&'a Path),
+    /// A disk is read to learn whether its image fits at this place.
+    Measure(&'a Path),
     /// A disk is read for the ids that stand in front of its data.
     ReadIds,
     /// An image is added to a repository.
@@ -236,6 +238,7 @@ impl fmt::Display for Stage<'_> {
             Self::Install(name) => write!(f, "make {name}"),
             Self::Connect(url) => write!(f, "ask {url}"),
             Self::ReadIds => f.write_str("read the disk for its ids"),
+            Self::Measure(path) => write!(f, "measure {}", path.display()),
             Self::Add(path) => write!(f, "add {}", path.display()),
             Self::Scan(path) => write!(f, "scan {}", path.display()),
             Self::Verify(path) => write!(f, "verify {}", path.display()),

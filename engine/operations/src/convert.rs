@@ -16,6 +16,7 @@ use crate::{
     disk::{Disk, notes_of, passed_over},
     output::{ImageOutput, Target, shown},
     promise::{Found, Promise},
+    space::{explain, require_room},
 };
 
 /// How a disk is to be written as one image.
@@ -196,6 +197,13 @@ impl Convert {
             memory: &DigestCache::none(),
             work: context.exec(self.output.ids)?,
         };
+        let may_not_fit = match self.pipe {
+            Some(_) => None,
+            None => {
+                self.output.check_place(&input.inputs())?;
+                require_room(&self.output, chain, context)?
+            }
+        };
         let output = match self.pipe.clone().filter(|_| !self.output.dry_run) {
             None if is_package => {
                 let inputs = input.inputs();
@@ -219,7 +227,8 @@ impl Convert {
         let driver = output.driver;
         let (writer, mut written) = output.split();
         context.begin(Stage::Convert(path));
-        let copied = convert.run(writer)?;
+        let copied = convert.run(writer);
+        let copied = copied.map_err(|error| explain(error, chain))?;
         let held = match (&promise, &copied.proof) {
             (Some(promise), Some(proof)) => promise.hold(&proof.id, context)?,
             (Some(promise), None) => promise.prove(context)?,
@@ -228,6 +237,7 @@ impl Convert {
         written.finish_package()?;
         let (file_size, on_disk) = (written.file_size(), written.on_disk()?);
         let mut notes = self.notes(&input, resized.as_ref(), size);
+        notes.extend(may_not_fit);
         notes.extend(held);
         notes.extend(self.passed_over(&input, context)?);
         notes.extend(written.commit()?);

@@ -36,6 +36,7 @@ mod promise;
 pub mod proof;
 pub mod received_image;
 pub mod salvage;
+mod space;
 pub mod stored_image;
 
 pub use apply::{Apply, ApplyReport};

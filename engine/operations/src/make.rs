@@ -15,6 +15,7 @@ use crate::{
     context::{Context, Ids, Stage},
     disk::{Disk, DiskRef, own_layers},
     output::{ImageOutput, Target, shown},
+    space::explain,
 };
 
 /// How a child is to be made.
@@ -136,7 +137,8 @@ impl Make {
             memory: context.digest_cache(),
             work: context.exec(self.output.ids)?,
         }
-        .run(writer)?;
+        .run(writer)
+        .map_err(|error| explain(error, &target.chain))?;
         let child = shown(path.file_name().unwrap_or_default().as_ref());
         let manifest = describe(
             &made,

@@ -17,6 +17,7 @@ use crate::{
     context::{Context, Stage},
     disk::Disk,
     output::{ImageOutput, Target, shown},
+    space::explain,
 };
 
 /// What is read at once, and given up bit by bit where it cannot be.
@@ -108,7 +109,8 @@ impl Salvage {
             memory: &DigestCache::none(),
             work: context.exec(self.output.ids)?,
         };
-        convert.run(writer)?;
+        let converted = convert.run(writer);
+        converted.map_err(|error| explain(error, &chain))?;
         let mut notes = disk.notes();
         notes.extend(is_cut);
         notes.extend(written.commit()?);

@@ -12,8 +12,8 @@ use std::{
 };
 
 use imgdelta_core::{
-    AtomicFile, Bytes, Driver, Error, FileSource, Format, Kind, NewDisk, NewParent, Outputs,
-    Result, SECTOR, Source,
+    AtomicFile, Bytes, Driver, Error, FileSource, Format, FreeSpace, Kind, NewDisk, NewParent,
+    Outputs, Result, SECTOR, Source,
 };
 use imgdelta_delta::{
     Chain, Convert, Converted, DigestCache, ExecContext, Made, Make, Manifest,
@@ -27,6 +27,7 @@ use imgdelta_registry::{
 use crate::{
     disk::{Disk, traits_of},
     make::describe,
+    space::Room,
 };
 
 /// What is remembered of an image that is about to be kept: nothing.
@@ -99,6 +100,24 @@ impl<P> WholeImage<P> {
         }
         drop(whole);
         begin(Format::Raw)
+    }
+
+    /// Refuses it where its file system has no room for `disk`. A disk whose data seems too much is read once to be measured.
+    ///
+    /// # Errors
+    /// Host (`no_space`), with what is needed and what is free; those of the disk; Interrupted.
+    pub fn require_room(&self, disk: &Chain, exec: ExecContext<'_>) -> Result<()> {
+        let place = self.output.drafts.place();
+        let Some(space) = FreeSpace::beside(place) else {
+            return Ok(());
+        };
+        let room = Room {
+            spec: &new_image(place, self.format),
+            place,
+            disk,
+            space,
+        };
+        room.require(exec, || ()).map(drop)
     }
 }
 

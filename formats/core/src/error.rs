@@ -134,6 +134,11 @@ struct Inner {
 }
 
 impl Error {
+    /// The code of an error where the host has no room for what is written.
+    pub const NO_SPACE: &'static str = "no_space";
+    /// The code of an error where the host holds no file as long as what is written.
+    pub const FILE_TOO_LONG: &'static str = "file_too_long";
+
     /// An error of `kind` with a message in the house's form.
     #[must_use]
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
@@ -152,10 +157,15 @@ impl Error {
     #[must_use]
     pub fn host(what: &str, cause: io::Error) -> Self {
         let mut error = Self::new(Kind::Host, format!("{what}: {cause}"));
-        if Errno::from_io_error(&cause) == Some(Errno::MFILE) {
-            let hint = files_hint("more files than the process may open", 4096);
-            error = error.with_code(OPEN_FILES).with_hint(hint);
-        }
+        error = match Errno::from_io_error(&cause) {
+            Some(Errno::MFILE) => {
+                let hint = files_hint("more files than the process may open", 4096);
+                error.with_code(OPEN_FILES).with_hint(hint)
+            }
+            Some(Errno::NOSPC | Errno::DQUOT) => error.with_code(Self::NO_SPACE),
+            Some(Errno::FBIG) => error.with_code(Self::FILE_TOO_LONG),
+            _ => error,
+        };
         error.0.source = Some(Box::new(cause));
         error
     }
@@ -234,6 +244,12 @@ impl Error {
     pub fn map_hint(mut self, change: impl FnOnce(&str) -> String) -> Self {
         self.0.hint = self.0.hint.take().map(|hint| change(&hint));
         self
+    }
+
+    /// Whether something else failed, of which this tells: the host, or a rule of a format.
+    #[must_use]
+    pub fn has_cause(&self) -> bool {
+        self.0.source.is_some()
     }
 
     /// What kind of failure it is.

@@ -62,8 +62,8 @@ pub use driver::{
 pub use error::{Error, Fault, Kind, Place, Result};
 pub use extent::{Extent, State};
 pub use fs::{
-    AtomicFile, Attributes, Existing, FileLock, FileSystem, FileVersion, LockAttempt, LockWait,
-    Ownership, Removals, create_folders, has_no_locks, sync_folder, try_lock,
+    AtomicFile, Attributes, Existing, FileLock, FileSystem, FileVersion, FreeSpace, LockAttempt,
+    LockWait, Ownership, Removals, create_folders, has_no_locks, sync_folder, try_lock,
 };
 pub use image::{Facts, Hint, HintKind, Identity, Image, ParentLink, Snapshot};
 pub use layer_id::LayerId;

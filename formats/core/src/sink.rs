@@ -16,7 +16,7 @@ use rustix::fs::{
     FallocateFlags, OFlags, SeekFrom, fallocate, fcntl_getfl, fcntl_setfl, ioctl_ficlone, seek,
 };
 
-use crate::{Bytes, Error, FileOffset, Result};
+use crate::{Bytes, Error, FileOffset, FreeSpace, Result};
 
 /// Where the host's direct writes must start and end, in file and memory.
 pub const DIRECT_UNIT: usize = 4096;
@@ -173,6 +173,26 @@ impl FileSink {
         Some(direct)
     }
 
+    /// What the host refused of this file; with what its file system takes, if that was the reason.
+    fn failed(&self, what: &str, cause: std::io::Error) -> Error {
+        let error = Error::host(what, cause).in_file(&self.path);
+        let space = FreeSpace::of_file(&self.buffered).filter(|_| !self.is_device);
+        let Some(space) = space else {
+            return error;
+        };
+        match (error.code(), space.longest_file) {
+            (Error::NO_SPACE, _) => error.with_detail(format!(
+                "{} ({} bytes) are free there",
+                space.free, space.free.0
+            )),
+            (Error::FILE_TOO_LONG, Some(longest)) => error.with_detail(format!(
+                "the file system there is FAT: no file is longer than {} bytes",
+                longest.0
+            )),
+            _ => error,
+        }
+    }
+
     fn is_direct(at: FileOffset, bytes: &[u8]) -> bool {
         bytes.len() >= 64 << 10
             && bytes.len().is_multiple_of(DIRECT_UNIT)
@@ -190,18 +210,11 @@ impl Sink for FileSink {
                 Ok(()) => return Ok(()),
                 // EINVAL: this file system wants another alignment. The page cache takes anything.
                 Err(cause) if cause.kind() == std::io::ErrorKind::InvalidInput => {}
-                Err(cause) => {
-                    return Err(Error::host("cannot write", cause)
-                        .at(at)
-                        .in_file(&self.path));
-                }
+                Err(cause) => return Err(self.failed("cannot write", cause).at(at)),
             }
         }
-        self.buffered.write_all_at(bytes, at.0).map_err(|cause| {
-            Error::host("cannot write", cause)
-                .at(at)
-                .in_file(&self.path)
-        })
+        let written = self.buffered.write_all_at(bytes, at.0);
+        written.map_err(|cause| self.failed("cannot write", cause).at(at))
     }
 
     fn reserve(&self, at: FileOffset, len: Bytes) {
@@ -221,15 +234,13 @@ impl Sink for FileSink {
         if self.is_device {
             return Ok(());
         }
-        self.buffered
-            .set_len(len.0)
-            .map_err(|cause| Error::host("cannot set the length", cause).in_file(&self.path))
+        let set = self.buffered.set_len(len.0);
+        set.map_err(|cause| self.failed("cannot set the length", cause))
     }
 
     fn sync(&self) -> Result<()> {
-        self.buffered
-            .sync_all()
-            .map_err(|cause| Error::host("cannot sync", cause).in_file(&self.path))
+        let synced = self.buffered.sync_all();
+        synced.map_err(|cause| self.failed("cannot sync", cause))
     }
 
     fn is_stale(&self) -> bool {

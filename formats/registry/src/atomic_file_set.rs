@@ -53,6 +53,12 @@ impl AtomicFileSet {
         self
     }
 
+    /// Where the main file will stand.
+    #[must_use]
+    pub fn place(&self) -> &Path {
+        self.main.place()
+    }
+
     /// Where the main file's bytes stand until it is committed: to be read back before.
     #[must_use]
     pub fn written_at(&self) -> &Path {

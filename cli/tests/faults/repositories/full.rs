@@ -62,7 +62,7 @@ fn on_a_full_medium_nothing_is_left_and_with_room_the_same_command_does_it() -> 
             world.reset()?;
             let why = format!("{line}: {kib} KiB");
             let ended = watched::run(world.command())?;
-            refused += u32::from(judge(&world, &ended, &why, "No space left on device")?);
+            refused += u32::from(judge(&world, &ended, &why, "are free")?);
             small.grow()?;
             world.must_do(line)?;
             assert!(world.now()?.is_as(&world.after), "{why}: with room");

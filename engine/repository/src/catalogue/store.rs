@@ -177,6 +177,7 @@ impl Repository {
         let whole = WholeImage::begin(format, disk.disk(), |format| {
             self.new_place(name, extension_of(format), listing)
         })?;
+        whole.require_room(disk, run.work)?;
         let Output { writer, drafts } = whole.output;
         let copy = whole_copy(disk, run.work);
         let (copied, leaves) = copy.run_keeping(writer, self.new_leaves()?)?;

@@ -186,7 +186,7 @@ impl AtomicFile {
         if draft.sink.is_stale() {
             return Err(a_file_is_required(place));
         }
-        copy_stored(source, &*draft.sink)?;
+        copy_stored(source, &*draft.sink, place)?;
         if let Ok(metadata) = fs::metadata(place) {
             let _ = fs::set_permissions(draft.written_at(), metadata.permissions());
         }
@@ -227,7 +227,7 @@ impl AtomicFile {
             ownership: FileOwnership::default(),
         };
         if !content.file().is_some_and(|file| draft.sink.share(file)) {
-            copy_stored(content, &*draft.sink)?;
+            copy_stored(content, &*draft.sink, place)?;
         }
         Ok(draft)
     }
