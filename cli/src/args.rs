@@ -4,6 +4,7 @@
 
 mod add;
 mod child;
+mod completion;
 mod deploy;
 mod disks;
 mod general;
@@ -26,12 +27,13 @@ use clap::{
 };
 
 pub(crate) use child::{Apply, Attach};
+pub(crate) use completion::{answered, script};
 pub(crate) use deploy::{Deploy, Receive, Serve};
 pub(crate) use disks::{Compare, Convert, Salvage};
 pub(crate) use general::General;
 pub(crate) use looks::{Check, Digest, Info, Map};
 pub(crate) use make::Make;
-pub(crate) use own::{Completions, Env, manual, script};
+pub(crate) use own::{Completions, Env, Man};
 pub(crate) use plan::{Inventory, Plan};
 pub(crate) use repo::{Repo, Verb};
 
@@ -134,7 +136,7 @@ pub(crate) enum Command {
     Completions(Completions),
     /// Write the manual page to standard output.
     #[command(hide = true)]
-    Man,
+    Man(Man),
 }
 
 impl Command {

@@ -38,6 +38,9 @@ use crate::{
 };
 
 fn main() -> ExitCode {
+    if args::answered() {
+        return ExitCode::SUCCESS;
+    }
     let words: Vec<OsString> = std::env::args_os().collect();
     allow_many_files();
     match args::read(&words) {
@@ -245,8 +248,8 @@ fn obey(
         }
         Command::Env(_) => Ok(telling(report, call::env(run.settings))),
         Command::Version => Ok(telling(report, call::version())),
-        Command::Completions(typed) => Ok(as_it_is(report, args::script(typed.shell))),
-        Command::Man => Ok(as_it_is(report, args::manual()?)),
+        Command::Completions(typed) => Ok(as_it_is(report, args::script(typed.shell)?)),
+        Command::Man(typed) => Ok(as_it_is(report, typed.write()?)),
     }
 }
 

@@ -145,6 +145,11 @@ fn every_help_shows_examples_and_the_long_one_the_exit_statuses() {
     assert!(place.ok("completions bash").contains("imgdelta"));
     let manual = place.ok("man");
     assert!(manual.contains(".TH imgdelta") && manual.contains("imgdelta\\-repo\\-scan"));
+    place.ok("man --pages pages");
+    for page in ["imgdelta.1", "imgdelta-make.1", "imgdelta-repo-add.1"] {
+        let text = String::from_utf8(place.read(&format!("pages/{page}"))).expect("text");
+        assert!(text.contains(".SH SYNOPSIS"), "{page}");
+    }
 }
 
 #[test]

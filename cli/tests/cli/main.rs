@@ -5,6 +5,7 @@
 // A wrong fixture should stop the test at the place where it is made, loudly.
 #![allow(clippy::panic, clippy::indexing_slicing)]
 
+mod completes;
 mod conformance;
 mod deploy;
 mod deploy_clone;
