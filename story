@@ -1,9 +1,16 @@
 #!/usr/bin/env bash
 # Builds imgdelta and does its main job on images that the repository makes: golden image, patched image, child, attach, proof.
-#   ./story [FOLDER]      works in FOLDER (default target/story), where nothing stands yet, or an earlier story
+#   ./story [FOLDER]                works in FOLDER (default target/story), where nothing stands yet, or an earlier story
+#   ./story --images DIR FOLDER     builds nothing: the imgdelta that is installed, and golden.vhd and patched.vhd in DIR
 set -euo pipefail
-cd "$(dirname "$0")"
-folder=${1:-target/story}
+images=
+if [ "${1:-}" = --images ]; then
+  images=$(cd "$2" && pwd)
+  folder=$3
+else
+  cd "$(dirname "$0")"
+  folder=${1:-target/story}
+fi
 mark=.imgdelta-story
 # Whatever else stands in a folder is somebody's.
 if [ -e "$folder" ] && [ ! -e "$folder/$mark" ] && [ -n "$(ls -A "$folder" 2>/dev/null || echo file)" ]; then
@@ -11,17 +18,22 @@ if [ -e "$folder" ] && [ ! -e "$folder/$mark" ] && [ -n "$(ls -A "$folder" 2>/de
   echo "hint: name a folder that is not there yet" >&2
   exit 2
 fi
-cargo build --quiet --release -p imgdelta-cli
-cargo build --quiet --release -p imgdelta-fixtures --bin fixture
-bin=$PWD/target/release
+if [ -z "$images" ]; then
+  cargo build --quiet --release -p imgdelta-cli
+  cargo build --quiet --release -p imgdelta-fixtures --bin fixture
+  export PATH=$PWD/target/release:$PATH
+fi
 rm -rf "$folder"
 mkdir -p "$folder"/{hq,stick,site}
 touch "$folder/$mark"
-"$bin/fixture" golden "$folder/hq" >/dev/null
+if [ -n "$images" ]; then
+  cp "$images"/{golden,patched}.vhd "$folder/hq"
+else
+  fixture golden "$folder/hq" >/dev/null
+fi
 # The site got its copy of the golden image long ago; by now it has another name.
 cp "$folder/hq/golden.vhd" "$folder/site/Golden Disk.vhd"
 cd "$folder"
-export PATH=$bin:$PATH
 # The story is the same whatever was remembered before.
 export IMGDELTA_CACHE=$PWD/cache
 

@@ -1,5 +1,8 @@
 //! `cargo xtask TASK`: what takes too long for every change, each task one command.
 
+mod dist;
+mod run;
+
 use std::{
     env,
     process::{Command, ExitCode},
@@ -7,7 +10,11 @@ use std::{
 };
 
 /// What can be asked for, and what it does.
-const TASKS: [(&str, &str); 2] = [
+const TASKS: [(&str, &str); 3] = [
+    (
+        "dist",
+        "what users install: a static program, a Debian package, checksums; --check builds twice",
+    ),
     (
         "soak",
         "every format with every set of options over every pair of disks, held against other readers",
@@ -23,6 +30,9 @@ fn main() -> ExitCode {
     let started = Instant::now();
     let done = match task.as_str() {
         "soak" => soak(),
+        "dist" => dist::dist(&env::args().skip(2).collect::<Vec<_>>())
+            .inspect_err(|why| eprintln!("error: {why}"))
+            .is_ok(),
         "package" => cargo(&["package", "--workspace"], &[]),
         _ => return usage(),
     };

@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use imgdelta_core::{Bytes, Result, SECTOR, VirtOffset};
+use imgdelta_core::{Bytes, Result, SECTOR, VirtOffset, is_same};
 
 use crate::{
     buffer::Aligned,
@@ -162,7 +162,7 @@ impl<'a> Stage for Comparer<'a> {
                 .unwrap_or_default();
             read_extents(self.compare.one, extents, Side::Base, at, one)?;
             read_extents(self.compare.other, extents, Side::Target, at, other)?;
-            if one != other {
+            if !is_same(one, other) {
                 task.windows += 1;
                 note_difference(at, one, other, task);
             }
@@ -198,7 +198,7 @@ impl<'a> Stage for Comparer<'a> {
 fn note_difference(at: VirtOffset, one: &[u8], other: &[u8], task: &mut CompareTask) {
     let sector = SECTOR as usize;
     for (number, (one, other)) in one.chunks(sector).zip(other.chunks(sector)).enumerate() {
-        if one == other {
+        if is_same(one, other) {
             continue;
         }
         let start = at.saturating_add(Bytes::from(number * sector));

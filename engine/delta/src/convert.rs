@@ -1,12 +1,12 @@
 //! `convert` and `apply`: a disk, whatever its chain, as one whole image.
 
 use imgdelta_core::{
-    AtomicFile, Bytes, Error, Grain, ImageWriter, Kind, Result, Seal, Shape, VirtOffset,
+    AtomicFile, Bytes, Error, Grain, ImageWriter, Kind, Result, Seal, Shape, VirtOffset, is_zero,
 };
 
 use crate::{
     beside::{Beside, Progress},
-    buffer::{Aligned, is_zero},
+    buffer::Aligned,
     chain::Chain,
     digest_cache::{DigestCache, LeafWriter},
     exec::{self, Costs, ExecContext, LONGEST_STEP},

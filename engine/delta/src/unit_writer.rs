@@ -7,12 +7,12 @@ use std::ops::Range;
 
 use imgdelta_core::{
     Bytes, Encoded, Encoder, Grain, ImageWriter, Payload, Placed, Result, Shape, Unit, VirtOffset,
-    write_pages,
+    is_zero, write_pages,
 };
 use sha2::{Digest as _, Sha256};
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::buffer::{Aligned, is_zero};
+use crate::buffer::Aligned;
 
 /// One thread's part of the disk on its way to a writer.
 pub(crate) struct UnitWriter {

@@ -20,6 +20,7 @@
 //! | [`bitset`] | which of many places are taken |
 //! | [`claims`] | runs of a file that two take for their own |
 //! | [`record`](mod@record) | on-disk structures, declared once |
+//! | [`equality`] | whether bytes are equal, or zero |
 //! | [`error`] | one error: kind, place, found and required, next step |
 //! | [`options`] | `key=value` |
 //! | [`parallel`] | loops over what is independent, on the caller's threads |
@@ -34,7 +35,8 @@ pub mod bitset;
 pub mod cache;
 pub mod claims;
 pub mod driver;
-pub mod error;
+pub mod equality;
+mod error;
 pub mod extent;
 pub mod fs;
 pub mod image;
@@ -59,6 +61,7 @@ pub use driver::{
     CheckReport, ChildRule, Claim, Companions, Create, Driver, Format, NewDisk, NewParent,
     NoCompanions, OneOutput, Open, Outputs, Patch, Peek, References, Relink, Repair, Sectors,
 };
+pub use equality::{is_same, is_zero};
 pub use error::{Error, Fault, Kind, Place, Result};
 pub use extent::{Extent, State};
 pub use fs::{

@@ -16,7 +16,7 @@ use rustix::fs::{
     FallocateFlags, OFlags, SeekFrom, fallocate, fcntl_getfl, fcntl_setfl, ioctl_ficlone, seek,
 };
 
-use crate::{Bytes, Error, FileOffset, FreeSpace, Result};
+use crate::{Bytes, Error, FileOffset, FreeSpace, Result, is_zero};
 
 /// Where the host's direct writes must start and end, in file and memory.
 pub const DIRECT_UNIT: usize = 4096;
@@ -114,12 +114,6 @@ fn write_run(sink: &dyn Sink, at: FileOffset, bytes: &[u8], run: &Range<usize>) 
         }
         _ => Ok(()),
     }
-}
-
-/// Whether there is nothing but zero in a page.
-fn is_zero(page: &[u8]) -> bool {
-    static ZEROS: [u8; PAGE] = [0; PAGE];
-    ZEROS.get(..page.len()) == Some(page)
 }
 
 /// A regular file or a block device, open for writing.

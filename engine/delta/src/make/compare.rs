@@ -2,11 +2,12 @@
 //!
 //! It is any worker's part; what must happen in order stands in `pipeline`.
 
-use imgdelta_core::{Bytes, Error, Grain, Kind, Result, SECTOR, Shape, VirtOffset};
+use imgdelta_core::{
+    Bytes, Error, Grain, Kind, Result, SECTOR, Shape, VirtOffset, is_same, is_zero,
+};
 
 use super::task::{DiffContext, DiffTask, WindowDiff, Worker};
 use crate::{
-    buffer::is_zero,
     chain::Chain,
     digest_cache::LeafRun,
     layer::{self, LayerProver},
@@ -144,7 +145,7 @@ impl Comparison<'_, '_> {
         let base = self.worker.base.bytes_mut();
         let base = base.get_mut(..len).unwrap_or_default();
         read_extents(context.base, extents, Side::Base, at, base)?;
-        if window.is_alike && base == target {
+        if window.is_alike && is_same(base, target) {
             return Ok(Hashed::equal(target_leaf));
         }
         let base_leaf = match window.base {
@@ -171,7 +172,7 @@ impl Comparison<'_, '_> {
         let grain = grain.in_memory();
         let piece = grain.min(WINDOW.in_memory());
         for (number, (base, target)) in base.chunks(piece).zip(target.chunks(piece)).enumerate() {
-            if base == target {
+            if is_same(base, target) {
                 continue;
             }
             let from = skip + number * piece;
