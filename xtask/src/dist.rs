@@ -29,7 +29,7 @@ struct Dist {
 }
 
 /// Builds what users install; with `--check` twice, and compares.
-pub(crate) fn dist(words: &[String]) -> Result<(), Failed> {
+pub(crate) fn dist(words: &[&str]) -> Result<(), Failed> {
     let sources = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
     let sources = sources.canonicalize()?;
     let target = sources.join("target");
@@ -37,7 +37,7 @@ pub(crate) fn dist(words: &[String]) -> Result<(), Failed> {
     one.make()?;
     match words {
         [] => Ok(()),
-        [check] if check == "--check" => {
+        ["--check"] => {
             let again = target.join("dist-again");
             let other = Dist::of(&sources, again.join("build"), again.join("dist"))?;
             other.make()?;

@@ -5,6 +5,8 @@
 
 mod deploy;
 mod hyperv;
+mod many;
+mod packed;
 mod variants;
 
 use std::path::Path;
@@ -38,6 +40,8 @@ pub(crate) fn all(work: &Path, imgdelta: &Path) -> Vec<Row> {
     rows.extend(applies(&bench));
     rows.extend(looks(&bench));
     rows.extend(deploy::all(&bench));
+    rows.extend(packed::all(&bench));
+    rows.extend(many::all(&bench));
     rows
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes the disk images that the benchmarks work on; what is there already is kept.
-#   make.sh WORK_FOLDER [base|small|apt|copy|vhd|head|sparse|chain|related|random|huge|borg|casync|all]...
+#   make.sh WORK_FOLDER [base|small|apt|copy|vhd|head|sparse|chain|related|random|huge|mixed|borg|casync|all|none]...
 # Needs mke2fs, debugfs, openssl, python3, qemu-img and qemu-io; neither root nor a mount; 30 GiB of disk.
 # 'all' leaves out what borg and casync know, which needs those two.
 # Every choice is seeded; file contents come from this machine's $SOURCE (/usr).
@@ -149,6 +149,28 @@ make_random() {
   done
 }
 
+# 1 GiB, half of it real files, a quarter that does not compress, a quarter that was never written to: packed, and as a package with digests.
+make_mixed() {
+  [ -f mixed.ova ] && return
+  { tar -C "$source" -cf - . 2>/dev/null || true; } | head -c 512M >mixed.raw
+  { openssl enc -aes-128-ctr -nosalt -K "$(printf %032x 77)" -iv 0 </dev/zero 2>/dev/null || true; } | head -c 256M >>mixed.raw
+  truncate -s 1G mixed.raw
+  gzip -6 -kf mixed.raw
+  zstd -q -3 -T0 -kf mixed.raw
+  xz -3 -T0 -kf mixed.raw
+  qemu-img convert -f raw -O vmdk -o subformat=streamOptimized mixed.raw mixed.vmdk
+  cat >mixed.ovf <<'XML'
+<?xml version="1.0"?>
+<Envelope xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1">
+<References><File ovf:id="f1" ovf:href="mixed.vmdk"/></References>
+<DiskSection><Info/><Disk ovf:diskId="d1" ovf:fileRef="f1" ovf:capacity="1" ovf:capacityAllocationUnits="byte * 2^30"/></DiskSection>
+</Envelope>
+XML
+  sha256sum --tag mixed.ovf mixed.vmdk | sed 's/SHA256 (/SHA256(/; s/) = /)= /' >mixed.mf
+  tar --format=ustar -cf ova.part mixed.ovf mixed.vmdk mixed.mf
+  mv ova.part mixed.ova
+}
+
 # What borg knows of the base: a repository, and what it remembers of it.
 make_borg() {
   make_base
@@ -175,8 +197,9 @@ make_casync() {
 
 for kind in "${@:-all}"; do
   case $kind in
-    all) for kind in small apt copy vhd head sparse chain related random huge; do "make_$kind"; done ;;
-    base | small | apt | copy | vhd | head | sparse | chain | related | random | huge | borg | casync) "make_$kind" ;;
+    all) for kind in small apt copy vhd head sparse chain related random huge mixed; do "make_$kind"; done ;;
+    none) ;;
+    base | small | apt | copy | vhd | head | sparse | chain | related | random | huge | mixed | borg | casync) "make_$kind" ;;
     *) echo "make.sh: no workload is called $kind" >&2; exit 2 ;;
   esac
 done

@@ -58,6 +58,19 @@ impl Repository {
     /// Usage, if the name is taken or cannot be one, or there is no such parent; Digest, if it is not what was promised, or what was
     /// recorded where it stands; those of the image; as [`enter`](Self::enter).
     pub fn add(&self, add: &Add, run: &Run<'_>) -> Result<Added> {
+        /// How often one is stored anew whose parent others remove while it is.
+        const TRIES: usize = 8;
+        for _ in 0..TRIES {
+            match self.add_or_await(add, run) {
+                Err(error) if error.code() == "parent_unknown" => {}
+                other => return other,
+            }
+        }
+        self.add_or_await(add, run)
+    }
+
+    /// As [`add`](Self::add), if nobody removes what it descends from.
+    fn add_or_await(&self, add: &Add, run: &Run<'_>) -> Result<Added> {
         match self.add_once(add, run) {
             // Another process may be about to enter what stands in the way: when it has, it is an image like any other.
             Err(error) if error.code() == "exists" => {

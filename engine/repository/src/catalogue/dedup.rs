@@ -126,7 +126,12 @@ impl Repository {
             record.name,
             listing.depth(record)
         );
-        let nearer = self.best_base(guest, proof, leaves, most, run)?;
+        // One that leaves room for those that come after: right below the limit each of them would hang on the same base, and hold more than
+        // the one before.
+        let mut nearer = self.best_base(guest, proof, leaves, most.div_ceil(2), run)?;
+        if chosen(&nearer).is_none() {
+            nearer = self.best_base(guest, proof, leaves, most, run)?;
+        }
         Ok(match chosen(&nearer) {
             Some(record) => Ok(Base {
                 record,

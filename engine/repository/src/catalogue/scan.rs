@@ -4,6 +4,7 @@ mod files;
 
 use std::{
     collections::HashSet,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -14,7 +15,7 @@ use imgdelta_registry::OpenSpec;
 use self::files::{Names, is_image, spelled, walk};
 use super::{
     Added, Repository, Run, add::Add, enter::Arrival, kinship::Link, listing::Listing,
-    record::Record, store::Stored, verify::SIDE_BY_SIDE, words::ImageId,
+    record::Record, rooms::is_missing, store::Stored, verify::SIDE_BY_SIDE, words::ImageId,
 };
 
 /// How many images are proven before they are entered together: each holds its leaves' draft open.
@@ -81,6 +82,8 @@ impl Repository {
         }
         self.enter_all(&mut waiting, run, &mut scanned)?;
         self.mend_links(run, &mut scanned)?;
+        // What others removed meanwhile is no file that could not be taken in.
+        scanned.faults.retain(|(path, _)| !is_gone(path));
         Ok(scanned)
     }
 
@@ -288,6 +291,11 @@ impl Repository {
         };
         self.as_recorded(&spec, listing)
     }
+}
+
+/// Whether no file stands there any more.
+fn is_gone(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_err_and(|cause| is_missing(&cause))
 }
 
 /// What was found of a file that is an image.
