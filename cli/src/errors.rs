@@ -105,7 +105,7 @@ impl Failure<'_> {
 
     /// As JSON: one line.
     fn json(&self) -> String {
-        let place = self.error.place();
+        let place = self.error.location();
         let message = if self.error.kind() == Kind::Interrupted {
             self.interruption()
         } else {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use imgdelta_core::{Bytes, Format, MemSource, NoCompanions, Open, Options, Result, VirtOffset};
+use imgdelta_core::{Bytes, Format, MemSource, NoAuxFiles, Open, Options, Result, VirtOffset};
 use imgdelta_delta::{
     Chain, Layer,
     gpt::{self, Resized, TableMove},
@@ -19,7 +19,7 @@ fn chain(bytes: &[u8]) -> Result<Chain> {
     };
     let open = Open {
         source: Arc::new(MemSource(bytes.to_vec())),
-        companions: &NoCompanions,
+        aux_files: &NoAuxFiles,
         options: Options::default(),
         snapshot: None,
     };

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, Companions, Driver, FileOffset, Format, Image, MemSource, NoCompanions, Open, Options,
-    Peek, Repair, Result, Source, VirtOffset,
+    AuxFiles, Bytes, Driver, FileOffset, Format, Image, MemSource, NoAuxFiles, Open, Options,
+    ProbeWindow, Repair, Result, Source, VirtOffset,
 };
 use imgdelta_delta::Manifest;
 
@@ -16,7 +16,7 @@ const MOST_READS: usize = 64;
 #[derive(Debug)]
 struct Anything(Arc<dyn Source>);
 
-impl Companions for Anything {
+impl AuxFiles for Anything {
     fn open(&self, _: &str) -> Result<Arc<dyn Source>> {
         Ok(Arc::clone(&self.0))
     }
@@ -44,11 +44,11 @@ pub(crate) fn open_source(format: Format, source: Arc<dyn Source>) {
     else {
         panic!("no driver for {format}");
     };
-    if let Ok(peek) = Peek::of(&*source) {
+    if let Ok(peek) = ProbeWindow::of(&*source) {
         let _ = (driver.probe)(&peek);
     }
     let _ = (driver.references)(&source);
-    let _ = (driver.check)(request(&source, &NoCompanions, &[]));
+    let _ = (driver.check)(request(&source, &NoAuxFiles, &[]));
     let forgiving: Vec<String> = driver
         .open_options
         .iter()
@@ -59,7 +59,7 @@ pub(crate) fn open_source(format: Format, source: Arc<dyn Source>) {
         })
         .collect();
     if let Some(repair) = driver.repair
-        && let Ok(repair) = repair(request(&source, &NoCompanions, &[]))
+        && let Ok(repair) = repair(request(&source, &NoAuxFiles, &[]))
     {
         mended(driver, &repair);
     }
@@ -94,7 +94,7 @@ fn mended(driver: &Driver, repair: &Repair) {
     let source: Arc<dyn Source> = Arc::new(MemSource(bytes));
     let again = driver
         .repair
-        .map(|repair| repair(request(&source, &NoCompanions, &[])));
+        .map(|repair| repair(request(&source, &NoAuxFiles, &[])));
     match again {
         Some(Ok(again)) => assert!(again.done.is_empty(), "mended twice: {:?}", again.done),
         other => panic!("what was mended does not open: {other:?}"),
@@ -103,7 +103,7 @@ fn mended(driver: &Driver, repair: &Repair) {
 
 fn request<'a>(
     source: &Arc<dyn Source>,
-    companions: &'a dyn Companions,
+    aux_files: &'a dyn AuxFiles,
     options: &[String],
 ) -> Open<'a> {
     let Ok(options) = Options::parse(options) else {
@@ -111,7 +111,7 @@ fn request<'a>(
     };
     Open {
         source: Arc::clone(source),
-        companions,
+        aux_files,
         options,
         snapshot: None,
     }
@@ -119,7 +119,7 @@ fn request<'a>(
 
 /// The map covers the disk without gap or overlap, and what is called data can be read, or the failure is an error.
 fn walk(driver: &Driver, image: &dyn Image) {
-    let size = image.facts().size;
+    let size = image.metadata().size;
     let mut at = VirtOffset::ZERO;
     let mut reads = 0;
     for _ in 0..MOST_EXTENTS {

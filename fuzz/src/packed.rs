@@ -27,7 +27,7 @@ pub(crate) fn open(bytes: &[u8]) {
     let Ok(opened) = open_bytes(Arc::new(MemSource(bytes.to_vec())), &spec) else {
         return;
     };
-    for file in &opened.image.facts().files {
+    for file in &opened.image.metadata().files {
         let len = file.len();
         assert!(
             len <= MOST || len.0 <= bytes.len() as u64,

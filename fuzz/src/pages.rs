@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use imgdelta_core::{Bytes, Error, FileOffset, Kind, Result, Source, Stored};
+use imgdelta_core::{AllocatedRange, Bytes, Error, FileOffset, Kind, Result, Source};
 use imgdelta_vhdx::layout::checksum;
 
 /// Bytes of a page.
@@ -117,7 +117,7 @@ impl Source for Pages {
         Ok(())
     }
 
-    fn stored_at(&self, at: FileOffset) -> Result<Stored> {
+    fn stored_at(&self, at: FileOffset) -> Result<AllocatedRange> {
         let number = at.0 / PAGE as u64;
         let is_data = self.pages.contains_key(&number);
         let next = if is_data {
@@ -126,7 +126,7 @@ impl Source for Pages {
             let behind = self.pages.range(number..).next();
             behind.map_or(u64::MAX / PAGE as u64, |(next, _)| *next)
         };
-        Ok(Stored {
+        Ok(AllocatedRange {
             is_data,
             end: FileOffset((next * PAGE as u64).min(self.len)),
         })

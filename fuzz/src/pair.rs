@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, Create, Driver, Format, Image, LayerId, MemSink, MemSource, NewParent, NoCompanions,
-    OneOutput, Open, Options, Result, Sink, Source, VirtOffset,
+    Bytes, Create, Driver, Format, Image, LayerId, MemSink, MemSource, NoAuxFiles, OneOutput, Open,
+    Options, ParentSpec, Result, Sink, Source, VirtOffset,
 };
 use imgdelta_delta::{Chain, Convert, DigestCache, ExecContext, Layer, Make, Watch};
 
@@ -192,7 +192,7 @@ fn open(format: Format, bytes: Vec<u8>) -> Result<Arc<dyn Image>> {
     let source: Arc<dyn Source> = Arc::new(MemSource(bytes));
     (driver(format).open)(Open {
         source,
-        companions: &NoCompanions,
+        aux_files: &NoAuxFiles,
         options: Options::default(),
         snapshot: None,
     })
@@ -241,9 +241,9 @@ fn make(
     let facts = base
         .layers()
         .first()
-        .map(|layer| layer.image.facts().clone());
+        .map(|layer| layer.image.metadata().clone());
     let facts = facts.unwrap_or_else(|| panic!("a chain has a layer"));
-    let parent = NewParent {
+    let parent = ParentSpec {
         format: Some(facts.format),
         size: base.size(),
         relative: Some("base".to_owned()),

@@ -167,7 +167,14 @@ impl Dist {
         let tools = self.sources.join("target/tools");
         let packer = tools.join("bin/cargo-deb");
         if !packer.exists() {
-            let install = ["install", "--locked", "cargo-deb", "--version", CARGO_DEB];
+            let install = [
+                "install",
+                "--debug",
+                "--locked",
+                "cargo-deb",
+                "--version",
+                CARGO_DEB,
+            ];
             done(cargo().args(install).arg("--root").arg(&tools))?;
         }
         // It takes the program from where cargo builds, and the rest from this one folder.

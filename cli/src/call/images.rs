@@ -42,7 +42,7 @@ pub(crate) fn make(job: &job::Make, run: &Run<'_>) -> Result<ChildReport> {
 
 /// The error with the option by which this command is told the format of the file that it is about.
 fn spelled(error: Error, inputs: &[(&OpenSpec, &str)]) -> Error {
-    let file = error.place().file.clone();
+    let file = error.location().file.clone();
     let option = inputs
         .iter()
         .find(|(spec, _)| file.as_ref() == Some(&spec.path));

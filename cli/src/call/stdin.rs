@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use imgdelta::core::{Error, FileSource, Kind, MemSource, Peek, Result, Source};
+use imgdelta::core::{Error, FileSource, Kind, MemSource, ProbeWindow, Result, Source};
 use imgdelta::registry::refuse_packed;
 
 use super::Run;
@@ -54,7 +54,7 @@ fn spool(folder: &Path, run: &Run<'_>, is_probed: bool) -> Result<File> {
         len = len.saturating_add(read as u64);
         if is_probed && let Some(mut first) = start.take() {
             first.extend_from_slice(bytes);
-            if first.len() < Peek::REACH.in_memory() {
+            if first.len() < ProbeWindow::REACH.in_memory() {
                 start = Some(first);
             } else {
                 refuse_packed(&MemSource(first), Path::new(NAME))

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, Error, Extent, FileVersion, Image, Kind, LayerId, NewDisk, Result, SECTOR, State,
+    Bytes, DiskSpec, Error, Extent, FileVersion, Image, Kind, LayerId, Result, SECTOR, State,
     VirtOffset,
 };
 
@@ -47,7 +47,7 @@ impl Layer {
 
     /// Makes sure that none of its files has changed since it was opened. A device says nothing of that.
     fn prove_unchanged(&self) -> Result<()> {
-        for file in &self.image.facts().files {
+        for file in &self.image.metadata().files {
             let Some(now) = file.stamp()? else { continue };
             if !now.is_device && file.opened() != Some(&now) {
                 let error = Error::new(
@@ -129,7 +129,7 @@ impl Chain {
     pub fn new(layers: Vec<Layer>) -> Result<Self> {
         let size = layers
             .first()
-            .map(|top| top.image.facts().size)
+            .map(|top| top.image.metadata().size)
             .ok_or_else(|| Error::new(Kind::Usage, "a chain needs a layer"))?;
         Ok(Self::sized(layers, size))
     }
@@ -139,7 +139,7 @@ impl Chain {
         let seen = layers
             .iter()
             .map(|layer| {
-                least = least.min(layer.image.facts().size);
+                least = least.min(layer.image.metadata().size);
                 least
             })
             .collect();
@@ -170,10 +170,10 @@ impl Chain {
 
     /// The disk as a new image is to hold it. Its sectors are the largest that a layer says: formats that do not say count 512 bytes.
     #[must_use]
-    pub fn disk(&self) -> NewDisk {
+    pub fn disk(&self) -> DiskSpec {
         let all = self.layers.iter();
-        let sectors = all.map(|layer| layer.image.facts().logical_sector);
-        NewDisk {
+        let sectors = all.map(|layer| layer.image.metadata().logical_sector);
+        DiskSpec {
             size: self.size,
             sector: sectors.max().unwrap_or(Bytes(SECTOR)),
         }
@@ -200,7 +200,7 @@ impl Chain {
     pub fn block_size(&self) -> Bytes {
         self.layers
             .iter()
-            .filter_map(|layer| layer.image.facts().block_size)
+            .filter_map(|layer| layer.image.metadata().block_size)
             .max()
             .unwrap_or(Bytes::ZERO)
     }

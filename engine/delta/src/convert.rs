@@ -1,7 +1,8 @@
 //! `convert` and `apply`: a disk, whatever its chain, as one whole image.
 
 use imgdelta_core::{
-    AtomicFile, Bytes, Error, Grain, ImageWriter, Kind, Result, Seal, Shape, VirtOffset, is_zero,
+    AtomicFile, BlockState, Bytes, Error, FinishParams, ImageWriter, Kind, Result, VirtOffset,
+    WriterLayout, is_zero,
 };
 
 use crate::{
@@ -145,7 +146,7 @@ impl Convert<'_> {
         self.disk.prove_unchanged()?;
         sink.base.map_or(Ok(()), Progress::finish)?;
         let seed = self.work.seed(sink.seed.finish());
-        sink.writer.finish(&Seal {
+        sink.writer.finish(&FinishParams {
             seed,
             time: self.work.time,
         })?;
@@ -173,7 +174,7 @@ struct Sink<'a> {
 
 struct Copier<'a> {
     copy: &'a Convert<'a>,
-    shape: Shape,
+    shape: WriterLayout,
     base: Option<&'a Beside<'a>>,
 }
 
@@ -325,7 +326,7 @@ impl Copier<'_> {
 
     /// What is zero need not be stored, unless old bytes would show through; nor does what stands there already.
     fn mark(&self, unit_writer: &mut UnitWriter, task: &Task, len: Bytes) {
-        let Shape {
+        let WriterLayout {
             grain, wants_zeros, ..
         } = self.shape;
         let is_under = self.base.is_some_and(Beside::is_under);
@@ -341,10 +342,10 @@ impl Copier<'_> {
             .get(..len.in_memory())
             .unwrap_or_default();
         let grains = bytes.chunks(grain.in_memory().max(1)).enumerate();
-        let states: Vec<Grain> = grains
+        let states: Vec<BlockState> = grains
             .map(|(number, bytes)| match wants_zeros || !is_zero(bytes) {
-                true if !is_under || !is_same(number) => Grain::Data,
-                _ => Grain::Absent,
+                true if !is_under || !is_same(number) => BlockState::Data,
+                _ => BlockState::Absent,
             })
             .collect();
         for (place, state) in unit_writer.grains_mut().iter_mut().zip(states) {

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use imgdelta_core::{Bytes, Extent, Grain, Image, Result, SECTOR, VirtOffset};
+use imgdelta_core::{BlockState, Bytes, Extent, Image, Result, SECTOR, VirtOffset};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
@@ -19,13 +19,13 @@ use crate::{
 const SECTORS: usize = (WINDOW.0 / SECTOR) as usize;
 
 /// The leaf of a window: what each of its sectors is, and all its bytes.
-pub(crate) fn leaf(sectors: &[Grain], bytes: &[u8]) -> Digest {
+pub(crate) fn leaf(sectors: &[BlockState], bytes: &[u8]) -> Digest {
     let mut map = [0; SECTORS];
     for (place, sector) in map.iter_mut().zip(sectors) {
         *place = match sector {
-            Grain::Absent => 0,
-            Grain::Zero => 1,
-            Grain::Data => 2,
+            BlockState::Absent => 0,
+            BlockState::Zero => 1,
+            BlockState::Data => 2,
         };
     }
     let map = map.get(..sectors.len()).unwrap_or(&map);
@@ -34,7 +34,7 @@ pub(crate) fn leaf(sectors: &[Grain], bytes: &[u8]) -> Digest {
     let mut from = 0;
     for run in sectors.chunk_by(|one, two| one == two) {
         let to = from + run.len() * sector;
-        if run.first() == Some(&Grain::Data) {
+        if run.first() == Some(&BlockState::Data) {
             hash.update(bytes.get(from..to.min(bytes.len())).unwrap_or_default());
         }
         from = to;
@@ -55,7 +55,7 @@ impl LayerProver {
         Self {
             size,
             tree: Builder::new(None),
-            absent: Filler::of(leaf(&[Grain::Absent; SECTORS], &[])),
+            absent: Filler::of(leaf(&[BlockState::Absent; SECTORS], &[])),
         }
     }
 
@@ -80,7 +80,7 @@ impl LayerProver {
         self.tree.push_run(&self.absent, whole);
         if from.saturating_add(whole) < to {
             let sectors = Self::sectors_of(self.size, to - 1);
-            let map = [Grain::Absent; SECTORS];
+            let map = [BlockState::Absent; SECTORS];
             self.tree
                 .push(leaf(map.get(..sectors).unwrap_or(&map), &[]));
         }
@@ -97,7 +97,7 @@ impl LayerProver {
 /// # Errors
 /// Corrupt or Host, if the image cannot be read; Interrupted.
 pub fn layer_digest(image: &dyn Image, work: ExecContext<'_>) -> Result<Digest> {
-    let size = image.facts().size;
+    let size = image.metadata().size;
     work.watch.begin(size);
     let source = Asked {
         at: VirtOffset::ZERO,
@@ -213,7 +213,9 @@ impl Reader<'_> {
         }
         loop {
             match source.ahead.front() {
-                Some(first) if Grain::from(first.state) != Grain::Absent => return Ok(at),
+                Some(first) if BlockState::from(first.state) != BlockState::Absent => {
+                    return Ok(at);
+                }
                 // Silent extents are one: behind it something else was found, or the end.
                 Some(first) if source.ahead.len() > 1 || source.asked.0 >= self.size.0 => {
                     return Ok(first.end());
@@ -249,18 +251,23 @@ impl Reader<'_> {
     }
 
     /// What each sector of a window is; its data go to `buf`.
-    fn read_window(&self, number: u64, extents: &[Extent], buf: &mut [u8]) -> Result<Vec<Grain>> {
+    fn read_window(
+        &self,
+        number: u64,
+        extents: &[Extent],
+        buf: &mut [u8],
+    ) -> Result<Vec<BlockState>> {
         let start = VirtOffset(number.saturating_mul(WINDOW.0));
         let end = start.saturating_add(WINDOW).min(VirtOffset(self.size.0));
-        let mut sectors = vec![Grain::Absent; LayerProver::sectors_of(self.size, number)];
+        let mut sectors = vec![BlockState::Absent; LayerProver::sectors_of(self.size, number)];
         let first = extents.partition_point(|extent| extent.end() <= start);
         let there = extents.iter().skip(first);
         for extent in there.take_while(|extent| extent.at < end) {
             let from = extent.at.max(start);
             let part = extent.part(from, end.since(from));
-            let grain = Grain::from(part.state);
+            let grain = BlockState::from(part.state);
             let range = from.since(start).in_memory()..part.end().since(start).in_memory();
-            if grain == Grain::Data
+            if grain == BlockState::Data
                 && let Some(bytes) = buf.get_mut(range.clone())
             {
                 self.image.read_extent(&part, bytes)?;

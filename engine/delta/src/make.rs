@@ -8,7 +8,7 @@ mod compare;
 mod pipeline;
 mod task;
 
-use imgdelta_core::{Bytes, Error, ImageWriter, Kind, Result, Seal, Shape};
+use imgdelta_core::{Bytes, Error, FinishParams, ImageWriter, Kind, Result, WriterLayout};
 use sha2::{Digest as _, Sha256};
 
 use self::{
@@ -183,7 +183,7 @@ impl Make<'_> {
         let mut seed = Sha256::new()
             .chain_update(b"imgdelta child 2")
             .chain_update(content);
-        let base = self.base.layers().first().map(|top| top.image.facts());
+        let base = self.base.layers().first().map(|top| top.image.metadata());
         let names = base.map(|facts| facts.identity.iter().chain(&facts.aliases));
         for name in names.into_iter().flatten() {
             let name = name.to_string();
@@ -193,7 +193,7 @@ impl Make<'_> {
         seed.finalize().into()
     }
 
-    fn finish(&self, sink: Sink, shape: Shape, expected: Sides<ContentId>) -> Result<Made> {
+    fn finish(&self, sink: Sink, shape: WriterLayout, expected: Sides<ContentId>) -> Result<Made> {
         let Sink {
             base,
             target,
@@ -216,7 +216,7 @@ impl Make<'_> {
             Some((base, target, _)) => [base.id.0.0, target.id.0.0].concat(),
             None => seed.finish().to_vec(),
         };
-        writer.finish(&Seal {
+        writer.finish(&FinishParams {
             seed: self.work.seed(self.seed(&content)),
             time: self.work.time,
         })?;

@@ -3,14 +3,15 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use imgdelta_core::{
-    Bytes, Encoder, ImageWriter, Payload, Placed, PlainEncoder, Result, Seal, Shape, Unit,
+    Bytes, Encoder, FinishParams, ImageWriter, Payload, Placement, PlainEncoder, Result, Unit,
+    WriterLayout,
 };
 
 use crate::tree::WINDOW;
 
 /// Writes nothing and keeps the seed.
 pub(crate) struct NullWriter {
-    pub(crate) shape: Shape,
+    pub(crate) shape: WriterLayout,
     pub(crate) seed: Arc<Mutex<[u8; 32]>>,
 }
 
@@ -18,7 +19,7 @@ impl NullWriter {
     /// For a disk of `size` bytes that is only proven.
     pub(crate) fn proving(size: Bytes) -> Box<Self> {
         Box::new(Self {
-            shape: Shape {
+            shape: WriterLayout {
                 size,
                 unit: WINDOW,
                 grain: WINDOW,
@@ -32,7 +33,7 @@ impl NullWriter {
 }
 
 impl ImageWriter for NullWriter {
-    fn shape(&self) -> Shape {
+    fn shape(&self) -> WriterLayout {
         self.shape
     }
 
@@ -45,11 +46,11 @@ impl ImageWriter for NullWriter {
         _unit: &Unit<'_>,
         _payload: Payload,
         _stored: Bytes,
-    ) -> Result<Option<Placed>> {
+    ) -> Result<Option<Placement>> {
         Ok(None)
     }
 
-    fn finish(self: Box<Self>, seal: &Seal) -> Result<()> {
+    fn finish(self: Box<Self>, seal: &FinishParams) -> Result<()> {
         *self.seed.lock().unwrap_or_else(PoisonError::into_inner) = seal.seed;
         Ok(())
     }

@@ -6,8 +6,8 @@
 use std::ops::Range;
 
 use imgdelta_core::{
-    Bytes, Encoded, Encoder, Grain, ImageWriter, Payload, Placed, Result, Shape, Unit, VirtOffset,
-    is_zero, write_pages,
+    BlockState, Bytes, Encoded, Encoder, ImageWriter, Payload, Placement, Result, Unit, VirtOffset,
+    WriterLayout, is_zero, write_pages,
 };
 use sha2::{Digest as _, Sha256};
 use xxhash_rust::xxh3::xxh3_128;
@@ -16,12 +16,12 @@ use crate::buffer::Aligned;
 
 /// One thread's part of the disk on its way to a writer.
 pub(crate) struct UnitWriter {
-    shape: Shape,
+    shape: WriterLayout,
     encoder: Box<dyn Encoder>,
     /// The disk's bytes; grains that are not data are zero.
     data: Aligned,
     /// What each grain of the part is.
-    grains: Vec<Grain>,
+    grains: Vec<BlockState>,
     /// Whether `data` holds anything but zero.
     is_dirty: bool,
     /// What the encoder made of one unit.
@@ -48,7 +48,7 @@ struct Ready {
 
 /// Bytes that have their place.
 struct Write {
-    placed: Placed,
+    placed: Placement,
     /// Where they stand in the part, or in `compressed`.
     skip: usize,
     len: usize,
@@ -110,7 +110,7 @@ impl UnitWriter {
         self.writes.clear();
         self.grains.clear();
         let grains = Bytes(len.pieces(self.shape.grain)).in_memory();
-        self.grains.resize(grains, Grain::Absent);
+        self.grains.resize(grains, BlockState::Absent);
     }
 
     /// The part's bytes, to be filled in.
@@ -125,12 +125,12 @@ impl UnitWriter {
     }
 
     /// What each grain is.
-    pub(crate) fn grains(&self) -> &[Grain] {
+    pub(crate) fn grains(&self) -> &[BlockState] {
         &self.grains
     }
 
     /// What each grain is, to be filled in.
-    pub(crate) fn grains_mut(&mut self) -> &mut [Grain] {
+    pub(crate) fn grains_mut(&mut self) -> &mut [BlockState] {
         &mut self.grains
     }
 
@@ -147,7 +147,7 @@ impl UnitWriter {
             .zip(self.grains.chunks(per_unit))
             .enumerate()
         {
-            if grains.iter().all(|grain| *grain == Grain::Absent) {
+            if grains.iter().all(|grain| *grain == BlockState::Absent) {
                 continue;
             }
             let skip = number * unit;
@@ -178,7 +178,7 @@ impl UnitWriter {
     }
 
     /// What the child will say of each grain once the part, which is packed, is placed.
-    pub(crate) fn read_back(&self) -> Vec<Grain> {
+    pub(crate) fn read_back(&self) -> Vec<BlockState> {
         let mut grains = self.grains.clone();
         for ready in &self.units {
             let range = self.grains_of(ready);
@@ -232,7 +232,7 @@ impl UnitWriter {
             };
             if let Some(placed) = writer.place(&unit, ready.encoded.payload, Bytes::from(len))? {
                 total += len as u64;
-                if placed.sink.is_in_order() {
+                if placed.sink.is_sequential() {
                     placed
                         .sink
                         .write_at(placed.at, self.bytes_of(skip, len, is_compressed))?;
@@ -279,12 +279,12 @@ impl UnitWriter {
             is_compressed,
         } = write;
         let bytes = self.bytes_of(*skip, *len, *is_compressed);
-        if *is_compressed || placed.sink.is_stale() || self.shape.grain == self.shape.unit {
+        if *is_compressed || placed.sink.needs_zeroing() || self.shape.grain == self.shape.unit {
             placed.sink.write_at(placed.at, bytes)?;
         } else {
             self.write_data(placed, *skip, bytes)?;
         }
-        if placed.sink.is_stale() && placed.padding > Bytes::ZERO {
+        if placed.sink.needs_zeroing() && placed.padding > Bytes::ZERO {
             let zeros = vec![0; placed.padding.in_memory()];
             placed
                 .sink
@@ -295,13 +295,13 @@ impl UnitWriter {
 
     /// A new file reads as zero where nothing is written: pages without data, and of data those that are zero, stay holes. Grains that
     /// share a page with data are zero in memory, and cost nothing.
-    fn write_data(&self, placed: &Placed, skip: usize, bytes: &[u8]) -> Result<()> {
+    fn write_data(&self, placed: &Placement, skip: usize, bytes: &[u8]) -> Result<()> {
         let grain = self.shape.grain.in_memory().max(1);
         let wanted = |from: usize, page: &[u8]| {
             let from = skip.saturating_add(from);
             let to = from.saturating_add(page.len()).div_ceil(grain);
             let grains = self.grains.get(from / grain..to).unwrap_or_default();
-            grains.contains(&Grain::Data) && !is_zero(page)
+            grains.contains(&BlockState::Data) && !is_zero(page)
         };
         write_pages(&*placed.sink, placed.at, bytes, wanted)
     }

@@ -9,7 +9,7 @@ mod memory;
 
 use std::sync::Arc;
 
-use imgdelta_core::{Bytes, Result, Shape};
+use imgdelta_core::{Bytes, Result, WriterLayout};
 use imgdelta_delta::{
     Chain, Compare, Convert, DigestCache, ExecContext, Make, Watch, layer_digest, prove,
 };
@@ -65,8 +65,8 @@ fn asked_once(layers: &[Arc<MemImage>], threads: usize) {
     }
 }
 
-fn shape() -> Shape {
-    Shape {
+fn shape() -> WriterLayout {
+    WriterLayout {
         size: Bytes(SECTORS * 512),
         unit: Bytes::kib(64),
         grain: Bytes(4096),

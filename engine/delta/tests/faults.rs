@@ -9,7 +9,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use imgdelta_core::{Bytes, Error, FileOffset, Kind, MemSink, Result, Shape, Sink};
+use imgdelta_core::{Bytes, Error, FileOffset, Kind, MemSink, Result, Sink, WriterLayout};
 use imgdelta_delta::{Convert, Converted, DigestCache, ExecContext, Make, Watch};
 use memory::{Cell, MemImage, chain, writer_through};
 
@@ -57,8 +57,8 @@ fn image(seed: u8) -> Arc<MemImage> {
     Arc::new(MemImage::new(20 << 20, cells.collect()))
 }
 
-fn shape() -> Shape {
-    Shape {
+fn shape() -> WriterLayout {
+    WriterLayout {
         size: Bytes::mib(20),
         unit: Bytes::kib(64),
         grain: Bytes::kib(64),

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use imgdelta_core::{Bytes, Format, MemSource, NoCompanions, Open, Options, Result, VirtOffset};
+use imgdelta_core::{Bytes, Format, MemSource, NoAuxFiles, Open, Options, Result, VirtOffset};
 use imgdelta_delta::{
     Chain, Layer,
     gpt::{TableMove, resize},
@@ -21,7 +21,7 @@ fn chain(bytes: Vec<u8>) -> Result<Chain> {
     let driver = driver_of(Format::Raw).expect("raw is always there");
     let open = Open {
         source: Arc::new(MemSource(bytes)),
-        companions: &NoCompanions,
+        aux_files: &NoAuxFiles,
         options: Options::default(),
         snapshot: None,
     };

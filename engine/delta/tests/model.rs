@@ -10,7 +10,7 @@ mod memory;
 
 use std::sync::Arc;
 
-use imgdelta_core::{Bytes, Grain, ReadsAs, Shape, VirtOffset};
+use imgdelta_core::{BlockState, Bytes, ReadsAs, VirtOffset, WriterLayout};
 use imgdelta_delta::{
     Compare, Convert, DigestCache, ExecContext, Make, Watch, layer_digest, plain_sha256, prove,
     tree::{ContentId, Digest, WINDOW},
@@ -102,7 +102,7 @@ proptest! {
     fn a_child_over_its_base_is_the_target((base, target) in disks(), (unit, grain, marks_zero) in shapes()) {
         let (base_disk, target_disk) = (chain(&base), chain(&target));
         let size = Bytes(target_disk.size().0.next_multiple_of(512));
-        let shape = Shape { size, unit: Bytes(unit), grain: Bytes(grain), marks_zero, wants_zeros: false, has_ids: true };
+        let shape = WriterLayout { size, unit: Bytes(unit), grain: Bytes(grain), marks_zero, wants_zeros: false, has_ids: true };
         let (memory, watch) = (DigestCache::none(), Watch::default());
         let mut children = Vec::new();
         for (threads, proves) in [(1, true), (4, true), (2, false)] {
@@ -135,7 +135,7 @@ proptest! {
     fn zeros_are_marked_in_whole_runs_or_come_as_data((base, target) in disks(), (unit, grain, _) in shapes(), less in 0..4_u32) {
         let (base_disk, target_disk) = (chain(&base), chain(&target));
         let size = Bytes(target_disk.size().0.next_multiple_of(512));
-        let shape = Shape { size, unit: Bytes(unit), grain: Bytes(grain), marks_zero: true, wants_zeros: false, has_ids: true };
+        let shape = WriterLayout { size, unit: Bytes(unit), grain: Bytes(grain), marks_zero: true, wants_zeros: false, has_ids: true };
         let run = grain.max(unit >> less);
         let (memory, watch) = (DigestCache::none(), Watch::default());
         let mut children = Vec::new();
@@ -161,7 +161,7 @@ proptest! {
         for (number, cells) in child.cells().chunks(run as usize / 512).enumerate() {
             let range = number * run as usize..number * run as usize + cells.len() * 512;
             let is_zero = expected[range.clone()].iter().all(|byte| *byte == 0);
-            let says_zero = cells.iter().filter(|cell| state(cell) == Grain::Zero).count();
+            let says_zero = cells.iter().filter(|cell| state(cell) == BlockState::Zero).count();
             let differs = below[range.clone()] != expected[range];
             prop_assert_eq!(says_zero, if is_zero && differs { cells.len() } else { 0 }, "run {}", number);
         }
@@ -171,7 +171,7 @@ proptest! {
     fn the_layer_digest_is_of_what_the_writer_keeps((base, target) in disks(), (unit, grain, marks_zero) in shapes(), own in any::<bool>()) {
         let (base_disk, target_disk) = (chain(&base), chain(&target));
         let size = Bytes(target_disk.size().0.next_multiple_of(512));
-        let shape = Shape { size, unit: Bytes(unit), grain: Bytes(grain), marks_zero, wants_zeros: false, has_ids: true };
+        let shape = WriterLayout { size, unit: Bytes(unit), grain: Bytes(grain), marks_zero, wants_zeros: false, has_ids: true };
         let (memory, watch) = (DigestCache::none(), Watch::default());
         let (out, child) = writer_that_reads_as(shape, if own { ReadsAs::OwnAsData } else { ReadsAs::Data });
         let make = Make { base: &base_disk, target: &target_disk, proves: true, memory: &memory, work: work(&watch, 3) };
@@ -191,7 +191,7 @@ proptest! {
         let disk = chain(&layers);
         let expected = content(&layers);
         let size = Bytes(disk.size().0.next_multiple_of(512));
-        let shape = Shape { size, unit: Bytes(unit), grain: Bytes(unit), marks_zero: false, wants_zeros: false, has_ids: true };
+        let shape = WriterLayout { size, unit: Bytes(unit), grain: Bytes(unit), marks_zero: false, wants_zeros: false, has_ids: true };
         let (memory, watch) = (DigestCache::none(), Watch::default());
         let mut copies = Vec::new();
         for threads in [1, 4] {
@@ -256,16 +256,16 @@ fn minimal(
             part.resize(cells.len() * 512, 0);
             part
         };
-        let says = cells.iter().any(|cell| state(cell) != Grain::Absent);
+        let says = cells.iter().any(|cell| state(cell) != BlockState::Absent);
         prop_assert_eq!(says, part(base) != part(target), "grain {}", number);
     }
     Ok(())
 }
 
-fn state(cell: &Cell) -> Grain {
+fn state(cell: &Cell) -> BlockState {
     match cell {
-        Cell::Absent => Grain::Absent,
-        Cell::Zero => Grain::Zero,
-        Cell::Data(_) => Grain::Data,
+        Cell::Absent => BlockState::Absent,
+        Cell::Zero => BlockState::Zero,
+        Cell::Data(_) => BlockState::Data,
     }
 }

@@ -10,7 +10,7 @@ mod memory;
 
 use std::{path::Path, sync::Arc};
 
-use imgdelta_core::{Bytes, Format, Kind, Result, Shape};
+use imgdelta_core::{Bytes, Format, Kind, Result, WriterLayout};
 use imgdelta_delta::{
     Apply, Chain, DigestCache, ExecContext, Made, Make, Manifest, WINDOW, Watch,
     digest::prove_keeping,
@@ -27,8 +27,8 @@ fn work(watch: &Watch, threads: usize) -> ExecContext<'_> {
     ExecContext::new(threads, watch)
 }
 
-fn shape(size: u64) -> Shape {
-    Shape {
+fn shape(size: u64) -> WriterLayout {
+    WriterLayout {
         size: Bytes(size.next_multiple_of(512)),
         unit: Bytes::kib(64),
         grain: Bytes::kib(4),
@@ -130,7 +130,7 @@ fn spoilt(cell: &Cell) -> Cell {
 }
 
 fn content_len(image: &MemImage) -> u64 {
-    imgdelta_core::Image::facts(image).size.0
+    imgdelta_core::Image::metadata(image).size.0
 }
 
 /// What a child's maker promises.
@@ -238,7 +238,7 @@ proptest! {
         let (disk, memory) = (chain(&[Arc::clone(&child), Arc::clone(&base)]), DigestCache::none());
         let apply = Apply { base: &below, disk: &disk, manifest: Some(&promised), memory: &memory, work: work(&watch, threads) };
         // As a file is that began as a clone: what is not written keeps old bytes.
-        let stale = Shape { grain: WINDOW, marks_zero: false, wants_zeros: true, ..shape(wanted.size().0) };
+        let stale = WriterLayout { grain: WINDOW, marks_zero: false, wants_zeros: true, ..shape(wanted.size().0) };
         let (out, result) = writer(stale);
         let (copied, _) = apply.run_onto_base(out, LeafWriter::create(&place.path().join("leaves"))?)?;
         prop_assert_eq!(&copied.proof, &made.target);

@@ -14,8 +14,8 @@ use std::{
 };
 
 use imgdelta_core::{
-    Bytes, Extent, Facts, FileOffset, FileSource, FileSystem, Format, Image, Kind, LayerId, Result,
-    Shape, Source, State, VirtOffset,
+    Bytes, Extent, FileOffset, FileSource, FileSystem, Format, Image, ImageMetadata, Kind, LayerId,
+    Result, Source, State, VirtOffset, WriterLayout,
 };
 use imgdelta_delta::{Chain, DigestCache, ExecContext, Layer, Made, Make, Watch, digest, prove};
 use memory::{MemImage, writer};
@@ -23,11 +23,11 @@ use memory::{MemImage, writer};
 /// A file as a disk.
 #[derive(Debug)]
 struct FileImage {
-    facts: Facts,
+    facts: ImageMetadata,
 }
 
 impl Image for FileImage {
-    fn facts(&self) -> &Facts {
+    fn metadata(&self) -> &ImageMetadata {
         &self.facts
     }
 
@@ -46,7 +46,7 @@ impl Image for FileImage {
 
 fn disk(path: &Path) -> Result<Chain> {
     let file: Arc<dyn Source> = Arc::new(FileSource::open(path)?);
-    let facts = Facts {
+    let facts = ImageMetadata {
         format: Format::Raw,
         variant: String::new(),
         size: file.len(),
@@ -70,7 +70,7 @@ const SIZE: usize = 3 << 20;
 fn make(base: &Chain, target: &Chain, memory: &DigestCache) -> Result<(Made, MemImage)> {
     let watch = Watch::default();
     let size = Bytes(SIZE as u64);
-    let shape = Shape {
+    let shape = WriterLayout {
         size,
         unit: Bytes::kib(64),
         grain: Bytes(512),

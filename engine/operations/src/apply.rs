@@ -1,6 +1,6 @@
 //! `apply`: base and child together as a full image, both proven before it gets its name.
 
-use imgdelta_core::{Error, Kind, NewDisk, Result};
+use imgdelta_core::{DiskSpec, Error, Kind, Result};
 use imgdelta_delta as delta;
 use imgdelta_registry::{OpenSpec, OutputSpec};
 use serde::Serialize;
@@ -112,7 +112,7 @@ impl Apply {
             memory: &cache,
             work: context.exec(self.output.ids)?,
         };
-        let disk = NewDisk {
+        let disk = DiskSpec {
             size: apply.result_size(),
             ..pair.disk.disk()
         };

@@ -1,6 +1,6 @@
 //! `attach`: a child names the local copy of its base, after both were proven. Only its link fields change.
 
-use imgdelta_core::{AtomicFile, Attributes, Error, Kind, NewParent, Result};
+use imgdelta_core::{AtomicFile, Attributes, Error, Kind, ParentSpec, Result};
 use imgdelta_delta::{self as delta, attach as engine};
 use imgdelta_registry::{OpenSpec, child_rule, needs_search, new_parent, refuse_inputs};
 use serde::Serialize;
@@ -158,7 +158,7 @@ impl Attach {
     }
 
     /// Writes the link into the very file that was opened; what to say if that could not keep all that it had.
-    fn relink(&self, pair: &ChildPair, parent: &NewParent) -> Result<Option<String>> {
+    fn relink(&self, pair: &ChildPair, parent: &ParentSpec) -> Result<Option<String>> {
         let driver = pair.child.top.driver;
         let relink = driver.relink.ok_or_else(|| {
             Error::new(
@@ -174,7 +174,7 @@ impl Attach {
                 .with_hint("unpack it first, or use 'imgdelta apply', which reads it as it is")
                 .in_file(&self.child.path));
         }
-        let file = pair.child.facts().files.first();
+        let file = pair.child.metadata().files.first();
         let (file, opened) = file
             .zip(pair.child.top.stamp.as_ref())
             .ok_or_else(|| Error::new(Kind::Unsupported, "the child has no file"))?;

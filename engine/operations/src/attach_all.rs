@@ -241,7 +241,8 @@ impl AttachAll {
                     .into(),
             );
         }
-        let is_wanted = |one: &&Opened| wanted().any(|wanted| one.image.facts().is_called(wanted));
+        let is_wanted =
+            |one: &&Opened| wanted().any(|wanted| one.image.metadata().is_called(wanted));
         let found: Vec<&Opened> = others.filter(is_wanted).collect();
         match found.as_slice() {
             [base] => Ok(link(base, Evidence::Identity)?),
@@ -262,7 +263,7 @@ impl AttachAll {
 fn likely<'a>(manifest: &Manifest, images: Vec<&'a Opened>) -> Vec<&'a Opened> {
     let base = &manifest.base;
     let rank = |one: &&Opened| {
-        let facts = one.image.facts();
+        let facts = one.image.metadata();
         let mut names = facts.identity.iter().chain(&facts.aliases);
         let is_called = names.any(|name| base.identity.as_deref() == Some(&name.to_string()));
         let has_name = one

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use imgdelta_core::{Driver, Error, NewParent, Result};
+use imgdelta_core::{Driver, Error, ParentSpec, Result};
 use imgdelta_delta::{self as delta, Layer};
 use imgdelta_registry::{OpenSpec, Policy, new_parent, unlinked_parent};
 use serde::Serialize;
@@ -39,7 +39,7 @@ pub(crate) fn of_child(
     base: &Disk,
     place: &Path,
     context: &Context,
-) -> Result<(NewParent, Option<UnlinkedBase>)> {
+) -> Result<(ParentSpec, Option<UnlinkedBase>)> {
     match unlinked(driver, spec, base, context)? {
         None => Ok((new_parent(&base.top, place)?, None)),
         Some(why) => {

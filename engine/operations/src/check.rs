@@ -272,7 +272,7 @@ fn with_chain(mut checked: CheckedImage, found: ChainFindings) -> CheckedImage {
 }
 
 fn fault(error: &Error) -> FaultInfo {
-    let place = error.place();
+    let place = error.location();
     FaultInfo {
         code: error.code(),
         message: error.message().to_owned(),

@@ -210,14 +210,14 @@ fn require_identity(child: &Disk, base: &Disk, accepts: bool) -> Result<Option<S
         .with_hint("bring the manifest along")
     };
     let mut wanted = link.identities.iter().filter(|one| !one.is_null());
-    let facts = base.facts();
+    let facts = base.metadata();
     if wanted.clone().any(|wanted| facts.is_called(wanted)) {
         return Ok(None);
     }
     let wanted = wanted.by_ref().map(Identity::to_string);
     let wanted = wanted.collect::<Vec<_>>().join(" or ");
     if !accepts && wanted.is_empty() {
-        return Err(nothing(child.facts().format.name()));
+        return Err(nothing(child.metadata().format.name()));
     }
     let found = facts.identity.as_ref().map(Identity::to_string);
     if accepts {

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use imgdelta_core::{Bytes, Error, Kind, NewDisk, Result, Sink, Source};
+use imgdelta_core::{Bytes, DiskSpec, Error, Kind, Result, Sink, Source};
 use imgdelta_delta::{
     self as delta, Chain, DigestCache, Layer,
     gpt::{self, Resized, TableMove},
@@ -245,7 +245,7 @@ impl Convert {
         let top = chain.layers().first();
         Ok(ConvertReport {
             source: shown(&self.source.path),
-            source_format: top.map_or("raw", |layer| layer.image.facts().format.name()),
+            source_format: top.map_or("raw", |layer| layer.image.metadata().format.name()),
             source_size: chain.size().0,
             layers: chain.layers().len(),
             output: shown(path),
@@ -299,7 +299,7 @@ impl Convert {
         }
         let held = ImageOutput::size_held(
             &self.output,
-            NewDisk {
+            DiskSpec {
                 size: asked,
                 sector,
             },
@@ -364,14 +364,14 @@ fn table_note(table: &TableMove) -> Option<String> {
 /// What an image holds beside its disk.
 fn left_out(disk: &Disk) -> Vec<String> {
     let mut notes = Vec::new();
-    let others = disk.facts().snapshots.len();
+    let others = disk.metadata().snapshots.len();
     if others > 0 {
         notes.push(format!(
             "{}: internal snapshots left out: {others}; --snapshot NAME converts one",
             disk.path()
         ));
     }
-    let mut details = disk.facts().details.iter();
+    let mut details = disk.metadata().details.iter();
     if let Some((_, bitmaps)) = details.find(|(name, _)| *name == "bitmaps") {
         notes.push(format!(
             "{}: its dirty bitmaps are left out ({bitmaps})",

@@ -79,7 +79,7 @@ impl Digest {
         }
         Ok(DigestReport {
             path: disk.path(),
-            format: disk.facts().format.name(),
+            format: disk.metadata().format.name(),
             size: disk.chain.size().0,
             digest,
             from_memory,

@@ -2,7 +2,9 @@
 
 use std::{path::Path, sync::Arc};
 
-use imgdelta_core::{Bytes, Error, Facts, FileVersion, Format, Image, Kind, Result, VirtOffset};
+use imgdelta_core::{
+    Bytes, Error, FileVersion, Format, Image, ImageMetadata, Kind, Result, VirtOffset,
+};
 use imgdelta_delta::{Chain, Layer};
 use imgdelta_registry::{DiskTraits, OpenSpec, Opened, open_chain, open_image};
 use serde::Serialize;
@@ -89,8 +91,8 @@ impl Disk {
 
     /// What is known of the image that was asked for.
     #[must_use]
-    pub fn facts(&self) -> &Facts {
-        self.top.image.facts()
+    pub fn metadata(&self) -> &ImageMetadata {
+        self.top.image.metadata()
     }
 
     /// What the rule of children asks of the disk.
@@ -117,7 +119,7 @@ impl Disk {
     pub fn named(&self, content_id: Option<String>) -> DiskRef {
         DiskRef {
             path: self.path(),
-            format: self.facts().format.name(),
+            format: self.metadata().format.name(),
             size: self.chain.size().0,
             content_id,
         }
@@ -223,7 +225,7 @@ pub(crate) fn traits_of(chain: &Chain, format: Format) -> DiskTraits {
 #[must_use]
 pub fn notes_of(opened: &Opened) -> Vec<String> {
     let path = opened.path.display();
-    let facts = opened.image.facts();
+    let facts = opened.image.metadata();
     opened
         .notes
         .iter()

@@ -1,6 +1,6 @@
 //! `info`: what an image is, what its parents are, which files it names.
 
-use imgdelta_core::{Facts, Format, Hint, HintKind, ParentLink, Result};
+use imgdelta_core::{Format, Hint, HintKind, ImageMetadata, ParentLink, Result};
 use imgdelta_registry::{self as registry, OpenSpec, Opened};
 use serde::Serialize;
 
@@ -221,7 +221,7 @@ impl Info {
         Ok(ReferencesReport {
             path: shown(&self.image.path),
             parent: found.parent.as_ref().map(link),
-            files: found.companions,
+            files: found.aux_files,
         })
     }
 
@@ -252,7 +252,7 @@ fn package_disk(disk: registry::PackedDisk) -> PackageDisk {
 }
 
 fn describe(opened: &Opened) -> ImageInfo {
-    let facts = opened.image.facts();
+    let facts = opened.image.metadata();
     let files = facts.files.iter();
     ImageInfo {
         path: shown(&opened.path),
@@ -287,7 +287,7 @@ fn describe(opened: &Opened) -> ImageInfo {
 }
 
 /// What the image's files take on the host.
-fn on_disk(facts: &Facts) -> Option<u64> {
+fn on_disk(facts: &ImageMetadata) -> Option<u64> {
     use std::os::unix::fs::MetadataExt;
     facts.files.iter().try_fold(0_u64, |sum, file| {
         let metadata = std::fs::metadata(file.path()?).ok()?;

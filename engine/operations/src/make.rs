@@ -239,7 +239,7 @@ pub(crate) fn describe(
         identity: None,
     };
     let base = manifest::ImageName {
-        identity: base.facts().identity.as_ref(),
+        identity: base.metadata().identity.as_ref(),
         ..named(base_name, base.top.driver.format)
     };
     let target = named(target_name, target.top.driver.format);

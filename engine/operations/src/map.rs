@@ -186,7 +186,7 @@ fn mapped(disk: &Disk, run: &Pending) -> MappedRun {
     } = run.state
     {
         let layer = depth.and_then(|depth| disk.chain.layers().get(depth));
-        let source = layer.and_then(|layer| layer.image.facts().files.get(usize::from(number)));
+        let source = layer.and_then(|layer| layer.image.metadata().files.get(usize::from(number)));
         file = source.and_then(|source| source.path()).map(shown);
         offset = Some(at);
     }

@@ -7,8 +7,8 @@ use std::{
 };
 
 use imgdelta_core::{
-    AtomicFile, Bytes, Driver, Format, ImageWriter, NewDisk, NewParent, Outputs, Ownership, Result,
-    SECTOR, Sectors, Sink,
+    AtomicFile, Bytes, DiskSpec, Driver, Format, ImageWriter, Outputs, Ownership, ParentSpec,
+    Result, SECTOR, Sectors, Sink,
 };
 use imgdelta_delta::Convert;
 use imgdelta_registry::{
@@ -87,8 +87,8 @@ impl ImageOutput {
     /// Starts an image of `disk`. An output that is one of the inputs is refused before anything is made.
     pub(crate) fn begin(
         target: &Target,
-        disk: NewDisk,
-        parent: Option<NewParent>,
+        disk: DiskSpec,
+        parent: Option<ParentSpec>,
         inputs: &[&Disk],
         context: &Context,
     ) -> Result<Self> {
@@ -186,7 +186,7 @@ impl ImageOutput {
     }
 
     /// How large the image of a disk would be made: as large as `disk`, or the next size that its format holds.
-    pub(crate) fn size_held(target: &Target, disk: NewDisk) -> Result<Bytes> {
+    pub(crate) fn size_held(target: &Target, disk: DiskSpec) -> Result<Bytes> {
         let mut target = target.clone();
         if is_package(&target.spec) {
             target.spec = PackageSpec::of(&target.spec)?.disk;
@@ -197,7 +197,7 @@ impl ImageOutput {
             .size)
     }
 
-    fn begin_nowhere(target: &Target, disk: NewDisk, parent: Option<NewParent>) -> Result<Self> {
+    fn begin_nowhere(target: &Target, disk: DiskSpec, parent: Option<ParentSpec>) -> Result<Self> {
         let nowhere = Arc::new(Nowhere::default());
         let driver = driver_for(&target.spec)?;
         let writer = create_in(&*nowhere, &target.spec, disk, parent)?;
@@ -299,7 +299,7 @@ impl WrittenImage {
 }
 
 /// What neither an image nor its name says, and who reads it must know.
-fn unsaid(driver: &Driver, path: &Path, disk: NewDisk) -> Vec<String> {
+fn unsaid(driver: &Driver, path: &Path, disk: DiskSpec) -> Vec<String> {
     let sector = unsaid_sector(driver, path, disk);
     sector.into_iter().chain(unsaid_raw(driver, path)).collect()
 }
@@ -330,7 +330,7 @@ fn unsaid_raw(driver: &Driver, path: &Path) -> Option<String> {
 }
 
 /// What to say when a disk has other sectors than usual and the format says nothing of sectors.
-fn unsaid_sector(driver: &Driver, path: &Path, disk: NewDisk) -> Option<String> {
+fn unsaid_sector(driver: &Driver, path: &Path, disk: DiskSpec) -> Option<String> {
     let is_unsaid = driver.sectors == Sectors::Unsaid && disk.sector != Bytes(SECTOR);
     is_unsaid.then(|| {
         format!(
@@ -350,7 +350,7 @@ fn others_of(path: &Path) -> Vec<PathBuf> {
     let Ok(image) = open_image(&OpenSpec::of(path)) else {
         return Vec::new();
     };
-    let files = image.image.facts().files.iter().skip(1);
+    let files = image.image.metadata().files.iter().skip(1);
     files
         .filter_map(|file| file.path().map(Path::to_owned))
         .collect()

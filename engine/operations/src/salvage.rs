@@ -6,8 +6,8 @@ use std::{
 };
 
 use imgdelta_core::{
-    Bytes, Error, Extent, Facts, FileOffset, FileSource, FileVersion, Format, Image, Kind, LayerId,
-    Peek, Result, SECTOR, Source, State, Stored, VirtOffset,
+    AllocatedRange, Bytes, Error, Extent, FileOffset, FileSource, FileVersion, Format, Image,
+    ImageMetadata, Kind, LayerId, ProbeWindow, Result, SECTOR, Source, State, VirtOffset,
 };
 use imgdelta_delta::{self as delta, Chain, DigestCache, Layer, Origin};
 use imgdelta_registry::{OpenSpec, OutputSpec, open_bytes};
@@ -117,7 +117,7 @@ impl Salvage {
         let lost = salvaged.lost();
         Ok(SalvageReport {
             source: disk.path(),
-            source_format: disk.facts().format.name(),
+            source_format: disk.metadata().format.name(),
             output: shown(&self.output.spec.path),
             format: driver.format.name(),
             size: chain.size().0,
@@ -164,17 +164,17 @@ impl Source for Stretched {
 
     fn read_at(&self, at: FileOffset, buf: &mut [u8]) -> Result<()> {
         // Whoever looks what kind of file it is looks at its end too.
-        if at.0 >= self.len().0.saturating_sub(Peek::REACH.0) {
+        if at.0 >= self.len().0.saturating_sub(ProbeWindow::REACH.0) {
             buf.fill(0);
             return Ok(());
         }
         self.0.read_at(at, buf)
     }
 
-    fn stored_at(&self, at: FileOffset) -> Result<Stored> {
+    fn stored_at(&self, at: FileOffset) -> Result<AllocatedRange> {
         if at.0 >= self.0.len().0 {
             let end = FileOffset(self.len().0);
-            return Ok(Stored { is_data: true, end });
+            return Ok(AllocatedRange { is_data: true, end });
         }
         self.0.stored_at(at)
     }
@@ -225,22 +225,22 @@ impl Lost {
 #[derive(Debug)]
 struct Salvaged {
     chain: Chain,
-    facts: Facts,
+    facts: ImageMetadata,
     lost: Mutex<Lost>,
 }
 
 impl Salvaged {
     fn of(disk: &Disk) -> Self {
         let layers = disk.chain.layers().iter();
-        let files = layers.flat_map(|layer| layer.image.facts().files.clone());
+        let files = layers.flat_map(|layer| layer.image.metadata().files.clone());
         Self {
-            facts: Facts {
+            facts: ImageMetadata {
                 format: Format::Raw,
                 variant: "salvaged".to_owned(),
                 size: disk.size(),
                 block_size: None,
                 grain: None,
-                logical_sector: disk.facts().logical_sector,
+                logical_sector: disk.metadata().logical_sector,
                 identity: None,
                 aliases: Vec::new(),
                 files: files.collect(),
@@ -296,7 +296,7 @@ impl Salvaged {
 }
 
 impl Image for Salvaged {
-    fn facts(&self) -> &Facts {
+    fn metadata(&self) -> &ImageMetadata {
         &self.facts
     }
 

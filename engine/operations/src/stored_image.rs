@@ -12,8 +12,8 @@ use std::{
 };
 
 use imgdelta_core::{
-    AtomicFile, Bytes, Driver, Error, FileSource, Format, FreeSpace, Kind, NewDisk, NewParent,
-    Outputs, Result, SECTOR, Source,
+    AtomicFile, Bytes, DiskSpec, Driver, Error, FileSource, Format, FreeSpace, Kind, Outputs,
+    ParentSpec, Result, SECTOR, Source,
 };
 use imgdelta_delta::{
     Chain, Convert, Converted, DigestCache, ExecContext, Made, Make, Manifest,
@@ -82,7 +82,7 @@ impl<P> WholeImage<P> {
     /// Those of `place_of`; as [`create`](fn@create).
     pub fn begin(
         format: Format,
-        disk: NewDisk,
+        disk: DiskSpec,
         mut place_of: impl FnMut(Format) -> Result<(P, PathBuf)>,
     ) -> Result<Self> {
         let mut begin = |format| {
@@ -309,7 +309,7 @@ impl SentChild<'_> {
     pub fn write(
         &self,
         spec: &OutputSpec,
-        link: NewParent,
+        link: ParentSpec,
         known: Option<(LeafReader, LeafReader)>,
     ) -> Result<ProvenChild> {
         let (base, target) = (&self.base.1.chain, &self.target.1.chain);

@@ -96,7 +96,7 @@ impl fmt::Display for Format {
 
 /// Whether a file is of a format.
 #[derive(Debug)]
-pub enum Claim {
+pub enum ProbeResult {
     /// It is not.
     No,
     /// It is.
@@ -107,13 +107,13 @@ pub enum Claim {
 
 /// The two ends of a file: all that a probe may look at.
 #[derive(Clone, Debug)]
-pub struct Peek {
+pub struct ProbeWindow {
     head: Vec<u8>,
     tail: Vec<u8>,
     len: Bytes,
 }
 
-impl Peek {
+impl ProbeWindow {
     /// How many bytes of either end a probe sees.
     pub const REACH: Bytes = Bytes::kib(4);
 
@@ -163,7 +163,7 @@ impl Peek {
 
 /// Opens the other files that an image is made of (extents, an external data file), under the reference policy.
 /// A format hands over the text that the image records and never opens a path itself.
-pub trait Companions: Send + Sync {
+pub trait AuxFiles: Send + Sync {
     /// The file that the image calls `name`.
     ///
     /// # Errors
@@ -173,9 +173,9 @@ pub trait Companions: Send + Sync {
 
 /// No other files: for images in memory, and for `info --refs`, which opens nothing.
 #[derive(Debug)]
-pub struct NoCompanions;
+pub struct NoAuxFiles;
 
-impl Companions for NoCompanions {
+impl AuxFiles for NoAuxFiles {
     fn open(&self, name: &str) -> Result<Arc<dyn Source>> {
         Err(Error::new(
             Kind::Reference,
@@ -190,7 +190,7 @@ pub struct Open<'a> {
     /// The image's file.
     pub source: Arc<dyn Source>,
     /// How its other files are found.
-    pub companions: &'a dyn Companions,
+    pub aux_files: &'a dyn AuxFiles,
     /// `--input-option`.
     pub options: Options,
     /// `--snapshot`: the internal snapshot to read instead of the active disk, by name or id.
@@ -199,14 +199,14 @@ pub struct Open<'a> {
 
 /// The disk of a new image, as its guest will see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NewDisk {
+pub struct DiskSpec {
     /// Its size.
     pub size: Bytes,
     /// Its sectors: 512 bytes, or 4096.
     pub sector: Bytes,
 }
 
-impl From<Bytes> for NewDisk {
+impl From<Bytes> for DiskSpec {
     /// A disk of that size, in sectors of 512 bytes.
     fn from(size: Bytes) -> Self {
         Self {
@@ -221,19 +221,19 @@ pub struct Create<'a> {
     /// Where its files go.
     pub outputs: &'a dyn Outputs,
     /// Its disk.
-    pub disk: NewDisk,
+    pub disk: DiskSpec,
     /// `--option`.
     pub options: Options,
     /// Its parent, if it is a child.
-    pub parent: Option<NewParent>,
+    pub parent: Option<ParentSpec>,
     /// What ids are made of, where it is known before the first byte: a format that has to write its ids first, to a pipe, needs it.
-    /// What [`Seal::seed`](crate::Seal::seed) will say.
+    /// What [`FinishParams::seed`](crate::FinishParams::seed) will say.
     pub seed: Option<[u8; 32]>,
 }
 
 /// The parent that a child is to name.
 #[derive(Clone, Debug, Default)]
-pub struct NewParent {
+pub struct ParentSpec {
     /// Its format.
     pub format: Option<Format>,
     /// The size of its disk.
@@ -401,7 +401,7 @@ pub struct Repair {
 }
 
 /// Takes a child's file and its new parent.
-pub type Relink = fn(&Arc<dyn Source>, &NewParent) -> Result<Vec<Patch>>;
+pub type Relink = fn(&Arc<dyn Source>, &ParentSpec) -> Result<Vec<Patch>>;
 
 /// Takes what a new image is to be.
 pub type Start = fn(Create<'_>) -> Result<Box<dyn ImageWriter>>;
@@ -413,7 +413,7 @@ pub struct Driver {
     /// Extensions of its files, without dot, in lower case; the first is for new files.
     pub extensions: &'static [&'static str],
     /// Extensions that promise this format: a file that carries one and is not of the format is damaged.
-    pub promises: &'static [&'static str],
+    pub exclusive_extensions: &'static [&'static str],
     /// The file that stands for a folder which is an image of the format as a whole; `None` where no folder is.
     pub folder_file: Option<&'static str>,
     /// Names of its `--option`s, for help.
@@ -425,7 +425,7 @@ pub struct Driver {
     /// What it says of the guest's sectors.
     pub sectors: Sectors,
     /// Whether a file is of the format. A claim needs more than a magic where there is more.
-    pub probe: fn(&Peek) -> Claim,
+    pub probe: fn(&ProbeWindow) -> ProbeResult,
     /// Opens an image.
     pub open: fn(Open<'_>) -> Result<Arc<dyn Image>>,
     /// Starts a new image; `None` if the format is only read. [`start`](Self::start) says so.
@@ -478,5 +478,5 @@ pub struct References {
     /// Its parent.
     pub parent: Option<ParentLink>,
     /// Its other files, as it spells them.
-    pub companions: Vec<String>,
+    pub aux_files: Vec<String>,
 }

@@ -100,7 +100,7 @@ pub trait Fault: std::error::Error + Send + Sync + 'static {
 
 /// Where it went wrong.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct ErrorLocation {
     /// The file.
     pub file: Option<PathBuf>,
     /// The structure: `footer`, `L2 table`.
@@ -127,7 +127,7 @@ struct Inner {
     kind: Kind,
     code: &'static str,
     message: String,
-    place: Place,
+    place: ErrorLocation,
     details: Vec<String>,
     hint: Option<String>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -146,7 +146,7 @@ impl Error {
             kind,
             code: kind.word(),
             message: message.into(),
-            place: Place::default(),
+            place: ErrorLocation::default(),
             details: Vec::new(),
             hint: None,
             source: None,
@@ -272,7 +272,7 @@ impl Error {
 
     /// Where it went wrong.
     #[must_use]
-    pub fn place(&self) -> &Place {
+    pub fn location(&self) -> &ErrorLocation {
         &self.0.place
     }
 
@@ -292,7 +292,7 @@ impl Error {
 /// `golden.vhd: footer checksum is 0xffffe95b, computed 0xffffe960 (offset 1073741824)`.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Place {
+        let ErrorLocation {
             file,
             structure,
             field,

@@ -14,7 +14,7 @@ pub enum State {
     Zero,
     /// The bytes stand as they are in one of the image's files.
     Data {
-        /// Which of the image's files: an index into [`Facts::files`](crate::Facts::files).
+        /// Which of the image's files: an index into [`ImageMetadata::files`](crate::ImageMetadata::files).
         file: u16,
         /// Where the run starts there.
         at: FileOffset,

@@ -10,18 +10,18 @@ use crate::{Bytes, Error, Extent, FileOffset, Format, Kind, Result, Source, Stat
 ///
 /// An implementation promises:
 /// - [`extent_at`](Image::extent_at) covers the disk without gap or overlap: the extent returned starts at the address asked
-///   for, is not empty and does not pass [`Facts::size`]. It may be shorter than the run really is.
+///   for, is not empty and does not pass [`ImageMetadata::size`]. It may be shorter than the run really is.
 /// - What it answers is what is read, and its tables are not asked again. A run of [`Data`](State::Data) stands as it is in the file of
-///   [`Facts::files`] that is named, at the place that is named: whoever reads takes it from there. A run that is
+///   [`ImageMetadata::files`] that is named, at the place that is named: whoever reads takes it from there. A run that is
 ///   [`Compressed`](State::Compressed) lies in one unit, and [`read_compressed`](Image::read_compressed) needs nothing but the extent.
 /// - All methods may be called by many threads at once.
 /// - No method panics, whatever the file holds, and what the file does not hold is an error, never a guess.
 ///
-/// Its caller promises to ask only for addresses below [`Facts::size`], and to have read only extents, or parts of them, that
+/// Its caller promises to ask only for addresses below [`ImageMetadata::size`], and to have read only extents, or parts of them, that
 /// [`extent_at`](Image::extent_at) answered.
 pub trait Image: fmt::Debug + Send + Sync {
     /// What was learnt when it was opened. It does not change.
-    fn facts(&self) -> &Facts;
+    fn metadata(&self) -> &ImageMetadata;
 
     /// Whom it names as its parent; `None`: absent runs are zero.
     fn parent(&self) -> Option<&ParentLink> {
@@ -68,7 +68,7 @@ impl dyn Image + '_ {
     /// # Errors
     /// Corrupt, if the file ends before that; Host, if the host cannot read. Both name the file.
     pub fn read_plain(&self, file: u16, at: FileOffset, buf: &mut [u8]) -> Result<()> {
-        let files = &self.facts().files;
+        let files = &self.metadata().files;
         let Some(source) = files.get(usize::from(file)) else {
             let message = format!("the image has no file of number {file}");
             return Err(Error::new(Kind::Usage, message));
@@ -106,7 +106,7 @@ impl dyn Image + '_ {
     pub fn read_data(&self, at: VirtOffset, buf: &mut [u8]) -> Result<()> {
         let (mut at, mut rest) = (at, buf);
         while !rest.is_empty() {
-            if at.0 >= self.facts().size.0 {
+            if at.0 >= self.metadata().size.0 {
                 return Err(not_stored(at));
             }
             let extent = self.extent_at(at)?.part(at, Bytes::from(rest.len()));
@@ -130,7 +130,7 @@ fn not_stored(at: VirtOffset) -> Error {
 
 /// What is known of an image once it is open.
 #[derive(Clone, Debug)]
-pub struct Facts {
+pub struct ImageMetadata {
     /// Its format.
     pub format: Format,
     /// Which kind of that format, in the format's own word: `dynamic`, `v3`.
@@ -157,7 +157,7 @@ pub struct Facts {
     pub snapshots: Vec<Snapshot>,
 }
 
-impl Facts {
+impl ImageMetadata {
     /// Whether a child that names its parent so means this image. Children may be of another format: VirtualBox makes them, and names
     /// images of all formats by their UUIDs.
     #[must_use]

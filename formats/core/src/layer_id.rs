@@ -20,7 +20,7 @@ impl LayerId {
     /// That of `image`, which was opened with `options`, as of `snapshot` if that is given.
     #[must_use]
     pub fn new(image: &dyn Image, options: Options, snapshot: Option<&str>) -> Self {
-        let facts = image.facts();
+        let facts = image.metadata();
         // An image of which a part lies in memory is known by nothing: the part could be any.
         let files: Option<Vec<_>> = facts.files.iter().map(|file| file.opened()).collect();
         Self {
@@ -97,7 +97,7 @@ impl LayerId {
 
 /// The id of the snapshot that [`Open::snapshot`](crate::Open::snapshot) means; as it was asked for where that is not clear.
 fn resolved(image: &dyn Image, wanted: &str) -> String {
-    let all = &image.facts().snapshots;
+    let all = &image.metadata().snapshots;
     let by_id = all.iter().find(|one| one.id == wanted);
     let found = by_id.or_else(|| all.iter().find(|one| one.name == wanted));
     let own = found.filter(|found| all.iter().filter(|one| one.id == found.id).count() == 1);
@@ -110,15 +110,15 @@ mod tests {
 
     use super::*;
     use crate::{
-        Extent, Facts, FileOffset, FileSource, MemSource, Result, Snapshot, Source, State,
+        Extent, FileOffset, FileSource, ImageMetadata, MemSource, Result, Snapshot, Source, State,
         VirtOffset,
     };
 
     #[derive(Debug)]
-    struct Whole(Facts);
+    struct Whole(ImageMetadata);
 
     impl Image for Whole {
-        fn facts(&self) -> &Facts {
+        fn metadata(&self) -> &ImageMetadata {
             &self.0
         }
 
@@ -136,7 +136,7 @@ mod tests {
             size: Bytes(512),
             taken: 0,
         });
-        Whole(Facts {
+        Whole(ImageMetadata {
             format,
             variant: String::new(),
             size: Bytes(512),

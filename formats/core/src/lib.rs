@@ -15,7 +15,7 @@
 //! | [`source`], [`sink`], [`fs`] | files: read by address, written by address, whole or not at all |
 //! | [`table`] | tables in files, read in pages |
 //! | [`cache`] | the blocks that were used last |
-//! | [`ahead`] | room that the host makes ahead of what is written |
+//! | [`reservation`] | room that the host makes ahead of what is written |
 //! | [`bitmap`] | bitmaps in files, in either order of bits |
 //! | [`bitset`] | which of many places are taken |
 //! | [`claims`] | runs of a file that two take for their own |
@@ -29,7 +29,6 @@
 
 pub use byteorder;
 
-pub mod ahead;
 pub mod bitmap;
 pub mod bitset;
 pub mod cache;
@@ -45,6 +44,7 @@ pub mod options;
 pub mod parallel;
 pub mod percent;
 pub mod record;
+pub mod reservation;
 pub mod sink;
 pub mod source;
 pub mod table;
@@ -52,31 +52,33 @@ pub mod units;
 pub mod writer;
 pub mod xml;
 
-pub use ahead::Ahead;
 pub use bitmap::BitOrder;
 pub use bitset::BitSet;
 pub use cache::BlockCache;
 pub use claims::{Claimed, overlaps};
 pub use driver::{
-    CheckReport, ChildRule, Claim, Companions, Create, Driver, Format, NewDisk, NewParent,
-    NoCompanions, OneOutput, Open, Outputs, Patch, Peek, References, Relink, Repair, Sectors,
+    AuxFiles, CheckReport, ChildRule, Create, DiskSpec, Driver, Format, NoAuxFiles, OneOutput,
+    Open, Outputs, ParentSpec, Patch, ProbeResult, ProbeWindow, References, Relink, Repair,
+    Sectors,
 };
 pub use equality::{is_same, is_zero};
-pub use error::{Error, Fault, Kind, Place, Result};
+pub use error::{Error, ErrorLocation, Fault, Kind, Result};
 pub use extent::{Extent, State};
 pub use fs::{
     AtomicFile, Attributes, Existing, FileLock, FileSystem, FileVersion, FreeSpace, LockAttempt,
     LockWait, Ownership, Removals, create_folders, has_no_locks, sync_folder, try_lock,
 };
-pub use image::{Facts, Hint, HintKind, Identity, Image, ParentLink, Snapshot};
+pub use image::{Hint, HintKind, Identity, Image, ImageMetadata, ParentLink, Snapshot};
 pub use layer_id::LayerId;
 pub use options::{Options, parse_size};
 pub use percent::{PercentError, percent_decode};
-pub use record::{Field, Wire};
+pub use record::{Field, OnDisk};
+pub use reservation::Reservation;
 pub use sink::{DIRECT_UNIT, FileSink, MemSink, PipeSink, Sink, write_pages, write_without_zeros};
-pub use source::{FileSource, MemSource, Source, Stored, read_array, read_vec};
+pub use source::{AllocatedRange, FileSource, MemSource, Source, read_array, read_vec};
 pub use table::{PageCache, PagedTable};
 pub use units::{Bytes, FileOffset, SECTOR, VirtOffset};
 pub use writer::{
-    Encoded, Encoder, Grain, ImageWriter, Payload, Placed, PlainEncoder, ReadsAs, Seal, Shape, Unit,
+    BlockState, Encoded, Encoder, FinishParams, ImageWriter, Payload, Placement, PlainEncoder,
+    ReadsAs, Unit, WriterLayout,
 };

@@ -6,7 +6,7 @@
 use byteorder::ByteOrder;
 
 /// A value with a fixed place on the disk, in byte order `E`.
-pub trait Wire<E>: Sized {
+pub trait OnDisk<E>: Sized {
     /// How many bytes it takes.
     const LEN: usize;
 
@@ -17,7 +17,7 @@ pub trait Wire<E>: Sized {
     fn put(&self, bytes: &mut [u8]);
 }
 
-impl<E> Wire<E> for u8 {
+impl<E> OnDisk<E> for u8 {
     const LEN: usize = 1;
 
     fn take(bytes: &[u8]) -> Self {
@@ -31,7 +31,7 @@ impl<E> Wire<E> for u8 {
 
 macro_rules! wire_integer {
     ($($int:ty, $len:literal, $read:ident, $write:ident;)*) => {$(
-        impl<E: ByteOrder> Wire<E> for $int {
+        impl<E: ByteOrder> OnDisk<E> for $int {
             const LEN: usize = $len;
 
             fn take(bytes: &[u8]) -> Self {
@@ -51,7 +51,7 @@ wire_integer! {
     u64, 8, read_u64, write_u64;
 }
 
-impl<E, T: Wire<E>, const N: usize> Wire<E> for [T; N] {
+impl<E, T: OnDisk<E>, const N: usize> OnDisk<E> for [T; N] {
     const LEN: usize = T::LEN * N;
 
     fn take(bytes: &[u8]) -> Self {
@@ -127,20 +127,20 @@ macro_rules! record {
             pub const FIELDS: &'static [$crate::Field] = &[$($crate::Field {
                 name: stringify!($field),
                 at: $at,
-                len: <$type as $crate::Wire<$crate::byteorder::$order>>::LEN,
+                len: <$type as $crate::OnDisk<$crate::byteorder::$order>>::LEN,
             }),*];
 
             /// Reads it; whatever the bytes are, they are one.
             #[must_use]
             pub fn parse(bytes: &[u8; $size]) -> Self {
-                <Self as $crate::Wire<$crate::byteorder::$order>>::take(bytes)
+                <Self as $crate::OnDisk<$crate::byteorder::$order>>::take(bytes)
             }
 
             /// Writes it.
             #[must_use]
             pub fn emit(&self) -> [u8; $size] {
                 let mut bytes = [0; $size];
-                <Self as $crate::Wire<$crate::byteorder::$order>>::put(self, &mut bytes);
+                <Self as $crate::OnDisk<$crate::byteorder::$order>>::put(self, &mut bytes);
                 bytes
             }
 
@@ -151,22 +151,22 @@ macro_rules! record {
             }
         }
 
-        impl $crate::Wire<$crate::byteorder::$order> for $name {
+        impl $crate::OnDisk<$crate::byteorder::$order> for $name {
             const LEN: usize = $size;
 
             #[allow(clippy::indexing_slicing, reason = "every range is checked when this compiles")]
             fn take(bytes: &[u8]) -> Self {
                 Self { $($field: {
-                    const LEN: usize = <$type as $crate::Wire<$crate::byteorder::$order>>::LEN;
-                    <$type as $crate::Wire<$crate::byteorder::$order>>::take(&bytes[$at..$at + LEN])
+                    const LEN: usize = <$type as $crate::OnDisk<$crate::byteorder::$order>>::LEN;
+                    <$type as $crate::OnDisk<$crate::byteorder::$order>>::take(&bytes[$at..$at + LEN])
                 },)* }
             }
 
             #[allow(clippy::indexing_slicing, reason = "every range is checked when this compiles")]
             fn put(&self, bytes: &mut [u8]) {
                 $({
-                    const LEN: usize = <$type as $crate::Wire<$crate::byteorder::$order>>::LEN;
-                    <$type as $crate::Wire<$crate::byteorder::$order>>::put(&self.$field, &mut bytes[$at..$at + LEN]);
+                    const LEN: usize = <$type as $crate::OnDisk<$crate::byteorder::$order>>::LEN;
+                    <$type as $crate::OnDisk<$crate::byteorder::$order>>::put(&self.$field, &mut bytes[$at..$at + LEN]);
                 })*
             }
         }

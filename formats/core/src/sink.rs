@@ -54,12 +54,12 @@ pub trait Sink: fmt::Debug + Send + Sync {
     fn sync(&self) -> Result<()>;
 
     /// Whether bytes must come in order of address, as on a pipe.
-    fn is_in_order(&self) -> bool {
+    fn is_sequential(&self) -> bool {
         false
     }
 
     /// Whether old bytes stand where nothing is written, as on a device or in a clone: zeros must then be written too.
-    fn is_stale(&self) -> bool {
+    fn needs_zeroing(&self) -> bool {
         false
     }
 
@@ -78,7 +78,7 @@ const PAGE: usize = 4096;
 /// # Errors
 /// Those of the sink.
 pub fn write_without_zeros(sink: &dyn Sink, at: FileOffset, bytes: &[u8]) -> Result<()> {
-    if sink.is_stale() || sink.is_in_order() {
+    if sink.needs_zeroing() || sink.is_sequential() {
         return sink.write_at(at, bytes);
     }
     write_pages(sink, at, bytes, |_, page| !is_zero(page))
@@ -212,13 +212,13 @@ impl Sink for FileSink {
     }
 
     fn reserve(&self, at: FileOffset, len: Bytes) {
-        if self.direct.is_some() && !self.is_stale() {
+        if self.direct.is_some() && !self.needs_zeroing() {
             let _ = fallocate(&self.buffered, FallocateFlags::empty(), at.0, len.0);
         }
     }
 
     fn release(&self, at: FileOffset, len: Bytes) {
-        if self.direct.is_some() && !self.is_stale() {
+        if self.direct.is_some() && !self.needs_zeroing() {
             let punch = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
             let _ = fallocate(&self.buffered, punch, at.0, len.0);
         }
@@ -237,7 +237,7 @@ impl Sink for FileSink {
         synced.map_err(|cause| self.failed("cannot sync", cause))
     }
 
-    fn is_stale(&self) -> bool {
+    fn needs_zeroing(&self) -> bool {
         self.is_device || self.is_clone.load(Ordering::Relaxed)
     }
 
@@ -345,7 +345,7 @@ impl<W: std::io::Write + Send + fmt::Debug> Sink for PipeSink<W> {
             .map_err(|cause| Error::host("cannot write", cause))
     }
 
-    fn is_in_order(&self) -> bool {
+    fn is_sequential(&self) -> bool {
         true
     }
 }
@@ -384,7 +384,7 @@ mod tests {
             Ok(())
         }
 
-        fn is_stale(&self) -> bool {
+        fn needs_zeroing(&self) -> bool {
             self.1
         }
     }

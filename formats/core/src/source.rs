@@ -19,7 +19,7 @@ use crate::{
 
 /// Whether the host stores bytes for a run of a file, and how far that goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stored {
+pub struct AllocatedRange {
     /// False: a hole, which reads as zero.
     pub is_data: bool,
     /// The first address of which this may no longer be true.
@@ -46,9 +46,9 @@ pub trait Source: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// Host, if the host cannot tell.
-    fn stored_at(&self, at: FileOffset) -> Result<Stored> {
+    fn stored_at(&self, at: FileOffset) -> Result<AllocatedRange> {
         let _ = at;
-        Ok(Stored {
+        Ok(AllocatedRange {
             is_data: true,
             end: FileOffset(self.len().0),
         })
@@ -212,27 +212,27 @@ impl Source for FileSource {
             })
     }
 
-    fn stored_at(&self, at: FileOffset) -> Result<Stored> {
+    fn stored_at(&self, at: FileOffset) -> Result<AllocatedRange> {
         let end = FileOffset(self.len);
         match seek(&self.file, SeekFrom::Data(at.0)) {
-            Ok(data) if data > at.0 => Ok(Stored {
+            Ok(data) if data > at.0 => Ok(AllocatedRange {
                 is_data: false,
                 end: FileOffset(data.min(self.len)),
             }),
             Ok(_) => {
                 let hole = seek(&self.file, SeekFrom::Hole(at.0)).unwrap_or(self.len);
-                Ok(Stored {
+                Ok(AllocatedRange {
                     is_data: true,
                     end: FileOffset(hole.min(self.len)),
                 })
             }
             // ENXIO: no data from here to the end.
-            Err(rustix::io::Errno::NXIO) => Ok(Stored {
+            Err(rustix::io::Errno::NXIO) => Ok(AllocatedRange {
                 is_data: false,
                 end,
             }),
             // Devices and some file systems know no holes.
-            Err(_) => Ok(Stored { is_data: true, end }),
+            Err(_) => Ok(AllocatedRange { is_data: true, end }),
         }
     }
 

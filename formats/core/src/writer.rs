@@ -1,6 +1,6 @@
 //! What the engine tells a format to write, and what the format answers.
 //!
-//! Work comes in *units*: aligned runs of [`Shape::unit`] bytes, the disk's last one short. Many threads encode units at once;
+//! Work comes in *units*: aligned runs of [`WriterLayout::unit`] bytes, the disk's last one short. Many threads encode units at once;
 //! then one after another, in order of address, each is placed; then its bytes may be written by any thread, at the place
 //! that it was given. So the same input gives the same file for any number of threads.
 
@@ -10,7 +10,7 @@ use crate::{Bytes, FileOffset, Result, Sink, State, VirtOffset};
 
 /// What a writer needs to be told, and in which pieces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shape {
+pub struct WriterLayout {
     /// The size of the disk that is written.
     pub size: Bytes,
     /// The piece in which the engine hands the disk over: a power of two from 512 bytes to 2 MiB. A format whose blocks are larger is
@@ -24,7 +24,7 @@ pub struct Shape {
     pub marks_zero: bool,
     /// Whether units that are zero are placed too although there is no parent (fixed images on devices, streams).
     pub wants_zeros: bool,
-    /// Whether ids are made from the disk's content, so that [`Seal::seed`] must depend on it.
+    /// Whether ids are made from the disk's content, so that [`FinishParams::seed`] must depend on it.
     pub has_ids: bool,
 }
 
@@ -36,12 +36,12 @@ pub struct Unit<'a> {
     /// Its bytes; grains that are not data are zero in it.
     pub bytes: &'a [u8],
     /// What each grain is, in order; the last may be short.
-    pub grains: &'a [Grain],
+    pub grains: &'a [BlockState],
 }
 
 /// What a writer is to say of a grain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Grain {
+pub enum BlockState {
     /// Nothing: the parent's bytes are right.
     Absent,
     /// That it is zero.
@@ -50,7 +50,7 @@ pub enum Grain {
     Data,
 }
 
-impl From<State> for Grain {
+impl From<State> for BlockState {
     fn from(state: State) -> Self {
         match state {
             State::Absent => Self::Absent,
@@ -97,10 +97,10 @@ pub enum ReadsAs {
 impl ReadsAs {
     /// What a grain reads as that was told to be `grain`.
     #[must_use]
-    pub const fn of(self, grain: Grain) -> Grain {
+    pub const fn of(self, grain: BlockState) -> BlockState {
         match (self, grain) {
-            (Self::Told, _) | (Self::OwnAsData, Grain::Absent) => grain,
-            (Self::OwnAsData | Self::Data, _) => Grain::Data,
+            (Self::Told, _) | (Self::OwnAsData, BlockState::Absent) => grain,
+            (Self::OwnAsData | Self::Data, _) => BlockState::Data,
         }
     }
 }
@@ -110,7 +110,7 @@ impl Encoded {
     #[must_use]
     pub fn as_told(unit: &Unit<'_>) -> Self {
         Self {
-            payload: if unit.grains.contains(&Grain::Data) {
+            payload: if unit.grains.contains(&BlockState::Data) {
                 Payload::Plain
             } else {
                 Payload::None
@@ -154,7 +154,7 @@ impl Encoder for PlainEncoder {
 
 /// Where a unit's bytes are to be written.
 #[derive(Clone, Debug)]
-pub struct Placed {
+pub struct Placement {
     /// The file.
     pub sink: Arc<dyn Sink>,
     /// The address there.
@@ -165,7 +165,7 @@ pub struct Placed {
 
 /// What is known only when all has been placed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Seal {
+pub struct FinishParams {
     /// What ids are made of: the same for the same disk, of a child over the same base; or random if the user asked for new ids.
     pub seed: [u8; 32],
     /// The time stamp to record, in seconds since 1970: `SOURCE_DATE_EPOCH`, else `None`.
@@ -178,9 +178,9 @@ pub struct Seal {
 /// Writers write their tables through their sinks; the caller makes the files durable and gives them their names.
 pub trait ImageWriter: Send {
     /// What it needs to be told.
-    fn shape(&self) -> Shape;
+    fn shape(&self) -> WriterLayout;
 
-    /// The shortest run of which it can say that it is zero, where it [`marks_zero`](Shape::marks_zero): a power of two from the grain
+    /// The shortest run of which it can say that it is zero, where it [`marks_zero`](WriterLayout::marks_zero): a power of two from the grain
     /// to the unit, aligned to itself. Zeros in a run that is not zero all over come as data.
     fn zero_run(&self) -> Bytes {
         self.shape().grain
@@ -194,12 +194,16 @@ pub trait ImageWriter: Send {
     ///
     /// # Errors
     /// Unsupported, if the format has no room for it; Host, if the host cannot write.
-    fn place(&mut self, unit: &Unit<'_>, payload: Payload, stored: Bytes)
-    -> Result<Option<Placed>>;
+    fn place(
+        &mut self,
+        unit: &Unit<'_>,
+        payload: Payload,
+        stored: Bytes,
+    ) -> Result<Option<Placement>>;
 
     /// Writes what is left: tables, headers, footers.
     ///
     /// # Errors
     /// As [`ImageWriter::place`].
-    fn finish(self: Box<Self>, seal: &Seal) -> Result<()>;
+    fn finish(self: Box<Self>, seal: &FinishParams) -> Result<()>;
 }

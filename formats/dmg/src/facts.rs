@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use imgdelta_core::{Bytes, Facts, Format, SECTOR, Source};
+use imgdelta_core::{Bytes, Format, ImageMetadata, SECTOR, Source};
 
 use crate::{chunk::Codec, table::Table, trailer::Meta};
 
@@ -10,8 +10,8 @@ use crate::{chunk::Codec, table::Table, trailer::Meta};
 const NAMED: usize = 100;
 
 /// The facts of a judged image.
-pub(crate) fn of(meta: &Meta, table: &Table, source: &Arc<dyn Source>) -> Facts {
-    Facts {
+pub(crate) fn of(meta: &Meta, table: &Table, source: &Arc<dyn Source>) -> ImageMetadata {
+    ImageMetadata {
         format: Format::Dmg,
         variant: variant(table).into(),
         size: table.size,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, Error, Extent, Facts, Image, Kind, Open, References, Result, SECTOR, Source, State,
-    VirtOffset,
+    Bytes, Error, Extent, Image, ImageMetadata, Kind, Open, References, Result, SECTOR, Source,
+    State, VirtOffset,
 };
 
 use crate::{chunk::Codec, codec::Decoder, facts, table::Table, trailer::Meta};
@@ -15,7 +15,7 @@ pub(crate) const OPTIONS: &[&str] = &[];
 /// An open image.
 #[derive(Debug)]
 struct Dmg {
-    facts: Facts,
+    facts: ImageMetadata,
     table: Table,
     decoder: Decoder,
 }
@@ -45,7 +45,7 @@ pub(crate) fn references(source: &Arc<dyn Source>) -> Result<References> {
 }
 
 impl Image for Dmg {
-    fn facts(&self) -> &Facts {
+    fn metadata(&self) -> &ImageMetadata {
         &self.facts
     }
 

@@ -38,7 +38,7 @@ pub static DRIVER: Driver = Driver {
     format: Format::Dmg,
     extensions: &["dmg"],
     // A read-write one is a raw disk.
-    promises: &[],
+    exclusive_extensions: &[],
     folder_file: None,
     create_options: &[],
     open_options: image::OPTIONS,

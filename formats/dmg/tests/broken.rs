@@ -21,7 +21,7 @@ fn read(case: &Case) -> Result<Vec<String>> {
     if let Some(disk) = &case.disk {
         assert!(found == disk.expected(None), "{}: wrong bytes", case.name);
     }
-    Ok(image.facts().notes.clone())
+    Ok(image.metadata().notes.clone())
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn no_flipped_bytes_make_it_panic_or_hang() {
                 bytes.drain(..cut);
             }
             if let Ok(image) = open(&bytes)
-                && image.facts().size.0 < 1 << 28
+                && image.metadata().size.0 < 1 << 28
             {
                 let _ = read_over(&*image, &[]);
             }

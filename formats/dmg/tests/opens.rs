@@ -4,7 +4,7 @@
 
 mod reading;
 
-use imgdelta_core::{Bytes, Claim, MemSource, Peek, Result, State, VirtOffset};
+use imgdelta_core::{Bytes, MemSource, ProbeResult, ProbeWindow, Result, State, VirtOffset};
 use imgdelta_dmg::DRIVER;
 use imgdelta_fixtures::{
     Fill, Recipe, conform,
@@ -107,11 +107,11 @@ fn an_image_is_called_as_hdiutil_calls_it() -> Result<()> {
     let names = ["UDRO", "UDCO", "UDZO", "UDBZ", "ULFO"];
     for (codec, name) in Codec::ALL.into_iter().zip(names) {
         let image = open(&DmgSpec::new(recipe(), codec).build())?;
-        assert_eq!(image.facts().variant, name);
+        assert_eq!(image.metadata().variant, name);
         let unit = (codec != Codec::Raw).then_some(Bytes::kib(32));
         assert_eq!(image.compressed_unit(), unit);
         let part = image
-            .facts()
+            .metadata()
             .details
             .iter()
             .find(|(name, _)| *name == "blkx");
@@ -136,7 +136,7 @@ fn a_large_disk_without_chunks_is_one_run() -> Result<()> {
     let at = bytes.len() - 20;
     bytes[at..at + 8].copy_from_slice(&(1_u64 << 36).to_be_bytes());
     let image = open(&bytes)?;
-    assert_eq!(image.facts().size, Bytes(1 << 45));
+    assert_eq!(image.metadata().size, Bytes(1 << 45));
     let extent = image.extent_at(VirtOffset(4096))?;
     assert_eq!(
         (extent.len, extent.state),
@@ -147,20 +147,22 @@ fn a_large_disk_without_chunks_is_one_run() -> Result<()> {
 
 #[test]
 fn a_trailer_makes_it_an_image_and_nothing_else_does() -> Result<()> {
-    let claim = |bytes: &[u8]| -> Result<Claim> {
-        Ok((DRIVER.probe)(&Peek::of(&MemSource(bytes.to_vec()))?))
+    let claim = |bytes: &[u8]| -> Result<ProbeResult> {
+        Ok((DRIVER.probe)(&ProbeWindow::of(&MemSource(
+            bytes.to_vec(),
+        ))?))
     };
     let mut bytes = DmgSpec::new(Recipe::of(4096, [(0, 4096, Fill::Text)]), Codec::Zlib).build();
-    assert!(matches!(claim(&bytes)?, Claim::Yes));
-    assert!(matches!(claim(&bytes[..bytes.len() - 1])?, Claim::No));
+    assert!(matches!(claim(&bytes)?, ProbeResult::Yes));
+    assert!(matches!(claim(&bytes[..bytes.len() - 1])?, ProbeResult::No));
     let trailer = bytes.len() - 512;
     bytes[trailer + 7] = 9;
-    assert!(matches!(claim(&bytes)?, Claim::Damaged));
+    assert!(matches!(claim(&bytes)?, ProbeResult::Damaged));
     bytes[trailer] = 0;
-    assert!(matches!(claim(&bytes)?, Claim::No));
+    assert!(matches!(claim(&bytes)?, ProbeResult::No));
     bytes[..8].copy_from_slice(b"encrcdsa");
-    assert!(matches!(claim(&bytes)?, Claim::Yes));
-    assert!(matches!(claim(b"")?, Claim::No));
+    assert!(matches!(claim(&bytes)?, ProbeResult::Yes));
+    assert!(matches!(claim(b"")?, ProbeResult::No));
     Ok(())
 }
 
@@ -169,7 +171,7 @@ fn there_are_no_snapshots_and_no_options() {
     let bytes = DmgSpec::new(recipe(), Codec::Zlib).build();
     let how = |options: &[&str], snapshot: Option<&str>| imgdelta_core::Open {
         source: std::sync::Arc::new(MemSource(bytes.clone())),
-        companions: &imgdelta_core::NoCompanions,
+        aux_files: &imgdelta_core::NoAuxFiles,
         options: imgdelta_core::Options::parse(options).expect("options"),
         snapshot: snapshot.map(str::to_owned),
     };

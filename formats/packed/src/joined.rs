@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use imgdelta_core::{Bytes, Error, FileOffset, FileVersion, Kind, Result, Source, Stored};
+use imgdelta_core::{AllocatedRange, Bytes, Error, FileOffset, FileVersion, Kind, Result, Source};
 
 /// Pieces, in order.
 #[derive(Debug)]
@@ -84,16 +84,16 @@ impl Source for Joined {
         Ok(())
     }
 
-    fn stored_at(&self, at: FileOffset) -> Result<Stored> {
+    fn stored_at(&self, at: FileOffset) -> Result<AllocatedRange> {
         let Some((piece, start, _)) = self.piece_at(at.0) else {
             let end = FileOffset(self.len().0);
-            return Ok(Stored {
+            return Ok(AllocatedRange {
                 is_data: false,
                 end,
             });
         };
         let stored = piece.stored_at(FileOffset(at.0.saturating_sub(start)))?;
-        Ok(Stored {
+        Ok(AllocatedRange {
             end: FileOffset(stored.end.0.saturating_add(start)),
             ..stored
         })

@@ -3,7 +3,7 @@
 //! Sources of the magics: RFC 1952 (gzip), RFC 8878 (zstd), the .xz and .lzma file format specifications, POSIX.1 (tar, cpio, compress), the
 //! PKWARE APPNOTE (zip), 7-Zip's format notes, and the `magic` files of file(1) for the rest.
 
-use imgdelta_core::Peek;
+use imgdelta_core::ProbeWindow;
 
 use crate::codec::Codec;
 
@@ -15,9 +15,9 @@ pub struct Packing {
     /// The same in a sentence: `a gzip file`.
     pub noun: &'static str,
     /// Extensions that promise it, without dot, in lower case.
-    pub promises: &'static [&'static str],
+    pub exclusive_extensions: &'static [&'static str],
     /// Whether a file looks like it.
-    pub claims: fn(&Peek) -> bool,
+    pub claims: fn(&ProbeWindow) -> bool,
     /// The words that unpack it, before the file's name.
     pub unpacks: &'static str,
     /// How it is unpacked here, if it is.
@@ -29,7 +29,7 @@ pub static PACKINGS: &[Packing] = &[
     Packing {
         name: "gzip",
         noun: "a gzip file",
-        promises: &["gz", "tgz"],
+        exclusive_extensions: &["gz", "tgz"],
         // Deflate is the only method that was ever used.
         claims: |peek| peek.head(0) == Some([0x1f, 0x8b, 8]),
         unpacks: "gzip -dc",
@@ -38,7 +38,7 @@ pub static PACKINGS: &[Packing] = &[
     Packing {
         name: "xz",
         noun: "an xz file",
-        promises: &["xz", "txz"],
+        exclusive_extensions: &["xz", "txz"],
         claims: |peek| peek.head(0) == Some(*b"\xfd7zXZ\0"),
         unpacks: "xz -dc",
         codec: Some(Codec::Xz),
@@ -46,7 +46,7 @@ pub static PACKINGS: &[Packing] = &[
     Packing {
         name: "zstd",
         noun: "a zstd file",
-        promises: &["zst", "zstd", "tzst"],
+        exclusive_extensions: &["zst", "zstd", "tzst"],
         claims: is_zstd,
         unpacks: "zstd -dc",
         codec: Some(Codec::Zstd),
@@ -54,7 +54,7 @@ pub static PACKINGS: &[Packing] = &[
     Packing {
         name: "bzip2",
         noun: "a bzip2 file",
-        promises: &["bz2", "tbz", "tbz2"],
+        exclusive_extensions: &["bz2", "tbz", "tbz2"],
         claims: is_bzip2,
         unpacks: "bzip2 -dc",
         codec: Some(Codec::Bzip2),
@@ -62,7 +62,7 @@ pub static PACKINGS: &[Packing] = &[
     Packing {
         name: "tar",
         noun: "a tar archive",
-        promises: &["tar", "ova", "xva"],
+        exclusive_extensions: &["tar", "ova", "xva"],
         claims: is_tar,
         unpacks: "tar -xf",
         codec: None,
@@ -70,7 +70,7 @@ pub static PACKINGS: &[Packing] = &[
     Packing {
         name: "zip",
         noun: "a zip archive",
-        promises: &["zip"],
+        exclusive_extensions: &["zip"],
         claims: |peek| {
             let head = peek.head::<4>(0);
             [*b"PK\x03\x04", *b"PK\x05\x06", *b"PK\x07\x08"]
@@ -83,7 +83,7 @@ pub static PACKINGS: &[Packing] = &[
     Packing {
         name: "7z",
         noun: "a 7z archive",
-        promises: &["7z"],
+        exclusive_extensions: &["7z"],
         claims: |peek| peek.head(0) == Some(*b"7z\xbc\xaf\x27\x1c"),
         unpacks: "7z x",
         codec: None,
@@ -91,7 +91,7 @@ pub static PACKINGS: &[Packing] = &[
     Packing {
         name: "rar",
         noun: "a rar archive",
-        promises: &["rar"],
+        exclusive_extensions: &["rar"],
         claims: |peek| peek.head(0) == Some(*b"Rar!\x1a\x07"),
         unpacks: "7z x",
         codec: None,
@@ -99,7 +99,7 @@ pub static PACKINGS: &[Packing] = &[
     Packing {
         name: "lz4",
         noun: "an lz4 file",
-        promises: &["lz4"],
+        exclusive_extensions: &["lz4"],
         claims: |peek| {
             matches!(
                 peek.head(0),
@@ -112,7 +112,7 @@ pub static PACKINGS: &[Packing] = &[
     Packing {
         name: "lzma",
         noun: "an lzma file",
-        promises: &["lzma", "tlz"],
+        exclusive_extensions: &["lzma", "tlz"],
         claims: is_lzma,
         unpacks: "xz -dc",
         codec: None,
@@ -120,7 +120,7 @@ pub static PACKINGS: &[Packing] = &[
     Packing {
         name: "lzip",
         noun: "an lzip file",
-        promises: &["lz"],
+        exclusive_extensions: &["lz"],
         claims: |peek| peek.head(0) == Some(*b"LZIP\x01"),
         unpacks: "lzip -dc",
         codec: None,
@@ -128,7 +128,7 @@ pub static PACKINGS: &[Packing] = &[
     Packing {
         name: "lzop",
         noun: "an lzop file",
-        promises: &["lzo"],
+        exclusive_extensions: &["lzo"],
         claims: |peek| peek.head(0) == Some(*b"\x89LZO\0\r\n\x1a\n"),
         unpacks: "lzop -dc",
         codec: None,
@@ -136,7 +136,7 @@ pub static PACKINGS: &[Packing] = &[
     Packing {
         name: "snappy",
         noun: "a snappy file",
-        promises: &["sz"],
+        exclusive_extensions: &["sz"],
         claims: |peek| peek.head(0) == Some(*b"\xff\x06\0\0sNaPpY"),
         unpacks: "snzip -dc",
         codec: None,
@@ -144,7 +144,7 @@ pub static PACKINGS: &[Packing] = &[
     Packing {
         name: "compress",
         noun: "a file of compress",
-        promises: &["z"],
+        exclusive_extensions: &["z"],
         // The third byte holds the width of the codes, 9 to 16 bits, and the mode.
         claims: |peek| matches!(peek.head(0), Some([0x1f, 0x9d, third]) if third & 0x60 == 0 && (9..=16).contains(&(third & 0x1f))),
         unpacks: "gzip -dc",
@@ -153,7 +153,7 @@ pub static PACKINGS: &[Packing] = &[
     Packing {
         name: "cab",
         noun: "a cabinet",
-        promises: &["cab"],
+        exclusive_extensions: &["cab"],
         claims: |peek| peek.head(0) == Some(*b"MSCF\0\0\0\0"),
         unpacks: "7z x",
         codec: None,
@@ -161,7 +161,7 @@ pub static PACKINGS: &[Packing] = &[
     Packing {
         name: "cpio",
         noun: "a cpio archive",
-        promises: &["cpio"],
+        exclusive_extensions: &["cpio"],
         claims: |peek| {
             matches!(
                 peek.head(0).as_ref(),
@@ -174,7 +174,7 @@ pub static PACKINGS: &[Packing] = &[
     Packing {
         name: "ar",
         noun: "an ar archive",
-        promises: &["ar", "deb"],
+        exclusive_extensions: &["ar", "deb"],
         claims: |peek| peek.head(0) == Some(*b"!<arch>\n"),
         unpacks: "7z x",
         codec: None,
@@ -182,7 +182,7 @@ pub static PACKINGS: &[Packing] = &[
     Packing {
         name: "rpm",
         noun: "an rpm package",
-        promises: &["rpm"],
+        exclusive_extensions: &["rpm"],
         claims: |peek| peek.head(0) == Some(*b"\xed\xab\xee\xdb"),
         unpacks: "7z x",
         codec: None,
@@ -192,20 +192,20 @@ pub static PACKINGS: &[Packing] = &[
 impl Packing {
     /// The packing of which a file with these ends is.
     #[must_use]
-    pub fn of(peek: &Peek) -> Option<&'static Self> {
+    pub fn of(peek: &ProbeWindow) -> Option<&'static Self> {
         PACKINGS.iter().find(|packing| (packing.claims)(peek))
     }
 
-    /// The packing that `extension`, in lower case, promises.
+    /// The packing that `extension`, in lower case, exclusive_extensions.
     #[must_use]
     pub fn promised_by(extension: &str) -> Option<&'static Self> {
-        let promised = |packing: &&Self| packing.promises.contains(&extension);
+        let promised = |packing: &&Self| packing.exclusive_extensions.contains(&extension);
         PACKINGS.iter().find(promised)
     }
 }
 
 /// A frame, or one that is to be skipped: seekable files and those of pzstd begin with such.
-fn is_zstd(peek: &Peek) -> bool {
+fn is_zstd(peek: &ProbeWindow) -> bool {
     match peek.head(0).map(u32::from_le_bytes) {
         Some(0xfd2f_b528) => true,
         Some(number) => number & 0xffff_fff0 == 0x184d_2a50 && peek.start().len() > 8,
@@ -214,7 +214,7 @@ fn is_zstd(peek: &Peek) -> bool {
 }
 
 /// The head, and behind it a block or the end of the stream: π or its root, in BCD.
-fn is_bzip2(peek: &Peek) -> bool {
+fn is_bzip2(peek: &ProbeWindow) -> bool {
     let is_head = matches!(peek.head(0), Some([b'B', b'Z', b'h', b'1'..=b'9']));
     let next = peek.head::<6>(4);
     is_head
@@ -223,7 +223,7 @@ fn is_bzip2(peek: &Peek) -> bool {
 }
 
 /// Has no magic. The usual properties, a dictionary of 2^n or 2^n + 2^(n-1), and an unpacked size that is unknown or could be.
-fn is_lzma(peek: &Peek) -> bool {
+fn is_lzma(peek: &ProbeWindow) -> bool {
     let Some([0x5d, a, b, c, d]) = peek.head(0) else {
         return false;
     };
@@ -239,7 +239,7 @@ fn is_lzma(peek: &Peek) -> bool {
 }
 
 /// The first block is a header with the sum that it says: `ustar` alone could stand in any boot sector, and old archives have none.
-fn is_tar(peek: &Peek) -> bool {
+fn is_tar(peek: &ProbeWindow) -> bool {
     let Some(block) = peek.head::<512>(0) else {
         return false;
     };
@@ -272,7 +272,7 @@ mod tests {
     use super::*;
 
     fn of(bytes: &[u8]) -> Result<Option<&'static str>> {
-        let peek = Peek::of(&MemSource(bytes.to_vec()))?;
+        let peek = ProbeWindow::of(&MemSource(bytes.to_vec()))?;
         Ok(Packing::of(&peek).map(|packing| packing.name))
     }
 
@@ -343,7 +343,10 @@ mod tests {
 
     #[test]
     fn no_two_promise_one_name() {
-        let mut names: Vec<_> = PACKINGS.iter().flat_map(|one| one.promises).collect();
+        let mut names: Vec<_> = PACKINGS
+            .iter()
+            .flat_map(|one| one.exclusive_extensions)
+            .collect();
         let count = names.len();
         names.sort();
         names.dedup();

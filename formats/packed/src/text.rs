@@ -1,6 +1,6 @@
 //! Text where a disk was expected: descriptors of virtual machines, and what a download leaves when it fails.
 
-use imgdelta_core::{Kind, Peek};
+use imgdelta_core::{Kind, ProbeWindow};
 
 /// Text that is no disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +60,7 @@ impl Text {
     /// The text of which a file with these ends is. What only begins like text is none, unless it is one of the known kinds: guests may
     /// write text to the start of their disks.
     #[must_use]
-    pub fn of(peek: &Peek) -> Option<Self> {
+    pub fn of(peek: &ProbeWindow) -> Option<Self> {
         let text = decoded(peek.start());
         let text = text.trim_start().to_lowercase();
         let known = KNOWN
@@ -70,7 +70,7 @@ impl Text {
             return Some(*known);
         }
         // A disk is whole sectors.
-        let is_short = peek.len() <= Peek::REACH && !peek.len().0.is_multiple_of(512);
+        let is_short = peek.len() <= ProbeWindow::REACH && !peek.len().0.is_multiple_of(512);
         (is_short && is_text(peek.start())).then_some(other("a text file"))
     }
 }
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     fn of(bytes: &[u8]) -> Result<Option<&'static str>> {
-        let peek = Peek::of(&MemSource(bytes.to_vec()))?;
+        let peek = ProbeWindow::of(&MemSource(bytes.to_vec()))?;
         Ok(Text::of(&peek).map(|text| text.noun))
     }
 

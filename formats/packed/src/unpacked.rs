@@ -10,8 +10,8 @@ use std::{
 };
 
 use imgdelta_core::{
-    Bytes, Error, FileOffset, FileSink, FileSource, FileVersion, Kind, Result, Sink, Source,
-    Stored, write_without_zeros,
+    AllocatedRange, Bytes, Error, FileOffset, FileSink, FileSource, FileVersion, Kind, Result,
+    Sink, Source, write_without_zeros,
 };
 
 use crate::{Packing, codec::Codec, reader::damage};
@@ -157,7 +157,7 @@ impl Source for Unpacked {
         self.bytes.read_at(at, buf)
     }
 
-    fn stored_at(&self, at: FileOffset) -> Result<Stored> {
+    fn stored_at(&self, at: FileOffset) -> Result<AllocatedRange> {
         self.bytes.stored_at(at)
     }
 

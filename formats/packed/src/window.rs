@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use imgdelta_core::{Bytes, Error, FileOffset, FileVersion, Kind, Result, Source, Stored};
+use imgdelta_core::{AllocatedRange, Bytes, Error, FileOffset, FileVersion, Kind, Result, Source};
 
 /// `len` bytes of a source, from `at` on. On the host it is known by that source's file.
 #[derive(Debug)]
@@ -65,10 +65,10 @@ impl Source for Window {
         self.source.read_at(placed, buf)
     }
 
-    fn stored_at(&self, at: FileOffset) -> Result<Stored> {
+    fn stored_at(&self, at: FileOffset) -> Result<AllocatedRange> {
         let stored = self.source.stored_at(self.placed(at, 0)?)?;
         let end = stored.end.0.saturating_sub(self.at.0).min(self.len.0);
-        Ok(Stored {
+        Ok(AllocatedRange {
             end: FileOffset(end),
             ..stored
         })

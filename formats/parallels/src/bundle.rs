@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, CheckReport, Companions, Error, Extent, Facts, Image, Kind, Result, SECTOR, Source,
-    State, VirtOffset,
+    AuxFiles, Bytes, CheckReport, Error, Extent, Image, ImageMetadata, Kind, Result, SECTOR,
+    Source, State, VirtOffset,
 };
 
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
 /// An open disk.
 #[derive(Debug)]
 struct Bundle {
-    facts: Facts,
+    facts: ImageMetadata,
     /// In order, without a gap.
     pieces: Vec<Piece>,
 }
@@ -39,7 +39,7 @@ struct Piece {
 /// Opens the disk that a descriptor describes, as of a snapshot if one is asked for.
 pub(crate) fn open(
     source: &Arc<dyn Source>,
-    companions: &dyn Companions,
+    aux_files: &dyn AuxFiles,
     snapshot: Option<&str>,
 ) -> Result<Arc<dyn Image>> {
     let descriptor = Descriptor::read(&**source)?;
@@ -52,7 +52,7 @@ pub(crate) fn open(
     let in_descriptor = |fault: Fault| Error::from(fault).in_structure("descriptor");
     let chain = descriptor.chain(shot).map_err(in_descriptor)?;
     let mut opener = Opener {
-        companions,
+        aux_files,
         files: vec![Arc::clone(source)],
     };
     let mut notes = Vec::new();
@@ -85,11 +85,11 @@ pub(crate) fn open(
 /// Looks for faults in all files, also in those of other snapshots.
 pub(crate) fn check(
     source: &Arc<dyn Source>,
-    companions: &dyn Companions,
+    aux_files: &dyn AuxFiles,
     report: &mut CheckReport,
 ) -> Result<()> {
-    let image = open(source, companions, None)?;
-    report.notes.extend(image.facts().notes.iter().cloned());
+    let image = open(source, aux_files, None)?;
+    report.notes.extend(image.metadata().notes.iter().cloned());
     let descriptor = Descriptor::read(&**source)?;
     for shot in descriptor.snapshots() {
         if let Err(fault) = descriptor.chain(shot) {
@@ -100,7 +100,7 @@ pub(crate) fn check(
         for file in &storage.files {
             // Each by itself: a disk of many snapshots need not stay open as a whole.
             let mut opener = Opener {
-                companions,
+                aux_files,
                 files: Vec::new(),
             };
             opener.open(storage, file)?.check(report)?;
@@ -111,13 +111,13 @@ pub(crate) fn check(
 
 /// Opens the files of a disk through the policy that it was given.
 struct Opener<'a> {
-    companions: &'a dyn Companions,
+    aux_files: &'a dyn AuxFiles,
     files: Vec<Arc<dyn Source>>,
 }
 
 impl Opener<'_> {
     fn open(&mut self, storage: &Storage, file: &DiskFile) -> Result<Part> {
-        let source = self.companions.open(&file.name)?;
+        let source = self.aux_files.open(&file.name)?;
         // There are fewer than the descriptor may name.
         let number = u16::try_from(self.files.len()).unwrap_or(u16::MAX);
         self.files.push(Arc::clone(&source));
@@ -185,7 +185,7 @@ fn no_snapshot(descriptor: &Descriptor, wanted: &str) -> Error {
 }
 
 impl Image for Bundle {
-    fn facts(&self) -> &Facts {
+    fn metadata(&self) -> &ImageMetadata {
         &self.facts
     }
 

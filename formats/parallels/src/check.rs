@@ -13,14 +13,14 @@ pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
     let mut report = CheckReport::default();
     if image::is_expanding(&*open.source)? {
         if !is_alone {
-            expanding::refuse_part(&*open.source, open.companions)?;
+            expanding::refuse_part(&*open.source, open.aux_files)?;
         }
         let meta = Meta::read(&*open.source)?;
         report.notes.extend(meta.notes());
         let table = Table::new(&meta, std::sync::Arc::clone(&open.source));
         check_file(&meta, &table, &*open.source, &mut report)?;
     } else {
-        bundle::check(&open.source, open.companions, &mut report)?;
+        bundle::check(&open.source, open.aux_files, &mut report)?;
     }
     report.counts = summed(&report.counts);
     Ok(report)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    CheckReport, Companions, Error, Extent, Facts, Image, Result, Source, State, VirtOffset,
+    AuxFiles, CheckReport, Error, Extent, Image, ImageMetadata, Result, Source, State, VirtOffset,
 };
 
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
 /// An open file.
 #[derive(Debug)]
 struct Expanding {
-    facts: Facts,
+    facts: ImageMetadata,
     table: Table,
     /// All that is known of it, for who looks closer.
     meta: Meta,
@@ -35,12 +35,12 @@ pub(crate) fn open(source: Arc<dyn Source>) -> Result<Arc<dyn Image>> {
 }
 
 /// Refuses a file that a descriptor beside it calls one of several: a snapshot's blocks over nothing are another disk.
-pub(crate) fn refuse_part(source: &dyn Source, companions: &dyn Companions) -> Result<()> {
+pub(crate) fn refuse_part(source: &dyn Source, aux_files: &dyn AuxFiles) -> Result<()> {
     let Some(name) = source.path().and_then(|path| path.file_name()) else {
         return Ok(());
     };
     // One that cannot be opened or read says nothing of it.
-    let Ok(descriptor) = companions
+    let Ok(descriptor) = aux_files
         .open(NAME)
         .and_then(|file| Descriptor::read(&*file))
     else {
@@ -53,7 +53,7 @@ pub(crate) fn refuse_part(source: &dyn Source, companions: &dyn Companions) -> R
 }
 
 impl Image for Expanding {
-    fn facts(&self) -> &Facts {
+    fn metadata(&self) -> &ImageMetadata {
         &self.facts
     }
 

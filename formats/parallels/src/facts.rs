@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use imgdelta_core::{Bytes, Facts, Format, SECTOR, Snapshot, Source};
+use imgdelta_core::{Bytes, Format, ImageMetadata, SECTOR, Snapshot, Source};
 
 use crate::{descriptor::Descriptor, meta::Meta};
 
 /// The facts of one expanding file.
-pub(crate) fn of_file(meta: &Meta, source: &Arc<dyn Source>) -> Facts {
+pub(crate) fn of_file(meta: &Meta, source: &Arc<dyn Source>) -> ImageMetadata {
     let header = &meta.header;
     let mut details = vec![
         ("magic", header.magic.escape_ascii().to_string()),
@@ -26,7 +26,7 @@ pub(crate) fn of_file(meta: &Meta, source: &Arc<dyn Source>) -> Facts {
             details.push((name, format!("{value:#x}")));
         }
     }
-    Facts {
+    ImageMetadata {
         variant: "expanding".into(),
         block_size: Some(meta.block()),
         notes: meta.notes(),
@@ -42,7 +42,7 @@ pub(crate) fn of_bundle(
     block: Option<Bytes>,
     files: Vec<Arc<dyn Source>>,
     notes: Vec<String>,
-) -> Facts {
+) -> ImageMetadata {
     let snapshots = descriptor.snapshots().map(|guid| Snapshot {
         id: guid.to_owned(),
         name: guid.to_owned(),
@@ -56,7 +56,7 @@ pub(crate) fn of_bundle(
         ("TopGUID", descriptor.top.clone()),
         ("GUID", shot.to_owned()),
     ];
-    Facts {
+    ImageMetadata {
         variant: "bundle".into(),
         block_size: block,
         logical_sector: descriptor.sector,
@@ -68,8 +68,8 @@ pub(crate) fn of_bundle(
 }
 
 /// What all have in common.
-fn plain(size: Bytes, files: Vec<Arc<dyn Source>>) -> Facts {
-    Facts {
+fn plain(size: Bytes, files: Vec<Arc<dyn Source>>) -> ImageMetadata {
+    ImageMetadata {
         format: Format::Parallels,
         variant: String::new(),
         size,

@@ -33,7 +33,7 @@ pub(crate) fn is_expanding(source: &dyn Source) -> Result<bool> {
 pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
     let is_alone = is_alone(open.options)?;
     if !is_expanding(&*open.source)? {
-        return bundle::open(&open.source, open.companions, open.snapshot.as_deref());
+        return bundle::open(&open.source, open.aux_files, open.snapshot.as_deref());
     }
     if let Some(name) = open.snapshot {
         let message = format!("an expanding file has no snapshots, '{name}' was asked for");
@@ -41,7 +41,7 @@ pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
             .with_hint("open the folder: its descriptor knows them"));
     }
     if !is_alone {
-        expanding::refuse_part(&*open.source, open.companions)?;
+        expanding::refuse_part(&*open.source, open.aux_files)?;
     }
     expanding::open(open.source)
 }
@@ -52,7 +52,7 @@ pub(crate) fn references(source: &Arc<dyn Source>) -> Result<References> {
     if is_expanding(&**source)? {
         Meta::read(&**source)?;
     } else {
-        references.companions = Descriptor::read(&**source)?.files();
+        references.aux_files = Descriptor::read(&**source)?.files();
     }
     Ok(references)
 }

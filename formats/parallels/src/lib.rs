@@ -34,7 +34,7 @@ use imgdelta_core::{Driver, Format, Sectors};
 pub static DRIVER: Driver = Driver {
     format: Format::Parallels,
     extensions: &["hds", "hdd"],
-    promises: &["hds"],
+    exclusive_extensions: &["hds"],
     folder_file: Some(descriptor::NAME),
     create_options: &[],
     open_options: image::OPTIONS,

@@ -2,7 +2,7 @@
 //!
 //! What is wrong with one that is damaged is said when it is opened.
 
-use imgdelta_core::{Claim, Peek};
+use imgdelta_core::{ProbeResult, ProbeWindow};
 
 use crate::{
     descriptor::ROOT,
@@ -10,22 +10,22 @@ use crate::{
 };
 
 /// Looks at the first bytes. A plain file of a folder has no magic: it is a raw disk.
-pub(crate) fn probe(peek: &Peek) -> Claim {
+pub(crate) fn probe(peek: &ProbeWindow) -> ProbeResult {
     let magic = peek.head::<16>(0);
     if magic == Some(MAGIC_OLD) || magic == Some(MAGIC_EXT) {
         let header = peek.head::<{ Header::SIZE }>(0);
         let header = header.map(|bytes| Header::parse(&bytes));
         let is_possible = header.is_some_and(|one| one.version == VERSION && one.tracks > 0);
         return if is_possible {
-            Claim::Yes
+            ProbeResult::Yes
         } else {
-            Claim::Damaged
+            ProbeResult::Damaged
         };
     }
     if is_descriptor(peek.start()) {
-        Claim::Yes
+        ProbeResult::Yes
     } else {
-        Claim::No
+        ProbeResult::No
     }
 }
 

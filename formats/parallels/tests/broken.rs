@@ -29,7 +29,7 @@ fn read(case: &Case) -> Result<Vec<String>> {
     if let Some(disk) = &case.disk {
         assert!(found == disk.expected(None), "{}: wrong bytes", case.name);
     }
-    Ok(image.facts().notes.clone())
+    Ok(image.metadata().notes.clone())
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn no_flipped_bytes_make_a_file_panic_or_hang() {
                 bytes.truncate(below(image.len()));
             }
             if let Ok(image) = open(&bytes)
-                && image.facts().size.0 < 1 << 28
+                && image.metadata().size.0 < 1 << 28
             {
                 let _ = read_over(&*image, &[]);
             }
@@ -177,7 +177,7 @@ fn no_flipped_bytes_make_a_descriptor_panic_or_hang() {
             bytes[at] ^= 1 << below(8);
         }
         if let Ok(image) = open_files(&files, &[], None)
-            && image.facts().size.0 < 1 << 28
+            && image.metadata().size.0 < 1 << 28
         {
             let _ = read_over(&*image, &[]);
         }

@@ -4,7 +4,9 @@
 
 mod reading;
 
-use imgdelta_core::{Bytes, Claim, FileOffset, MemSource, Peek, Result, State, VirtOffset};
+use imgdelta_core::{
+    Bytes, FileOffset, MemSource, ProbeResult, ProbeWindow, Result, State, VirtOffset,
+};
 use imgdelta_fixtures::{
     Fill, Recipe, conform,
     parallels::{BundleSpec, ParallelsSpec},
@@ -152,8 +154,8 @@ fn folders_read_through_their_snapshots() -> Result<()> {
             "{report:?}"
         );
         let sector = u64::from(spec.sector.unwrap_or(512));
-        assert_eq!(image.facts().logical_sector, Bytes(sector));
-        assert_eq!(image.facts().snapshots.len(), spec.layers.len() - 1);
+        assert_eq!(image.metadata().logical_sector, Bytes(sector));
+        assert_eq!(image.metadata().snapshots.len(), spec.layers.len() - 1);
         for layer in 0..spec.layers.len() {
             for guid in [
                 spec.guid(layer),
@@ -232,27 +234,29 @@ fn a_disk_that_has_grown_reads_through_smaller_snapshots() -> Result<()> {
 
 #[test]
 fn probing_knows_both_magics_and_descriptors() -> Result<()> {
-    let claim = |bytes: &[u8]| -> Result<Claim> {
-        Ok((DRIVER.probe)(&Peek::of(&MemSource(bytes.to_vec()))?))
+    let claim = |bytes: &[u8]| -> Result<ProbeResult> {
+        Ok((DRIVER.probe)(&ProbeWindow::of(&MemSource(
+            bytes.to_vec(),
+        ))?))
     };
     let mut bytes = ParallelsSpec::new(recipe(), 8).build();
-    assert!(matches!(claim(&bytes)?, Claim::Yes));
-    assert!(matches!(claim(&bytes[..40])?, Claim::Damaged));
+    assert!(matches!(claim(&bytes)?, ProbeResult::Yes));
+    assert!(matches!(claim(&bytes[..40])?, ProbeResult::Damaged));
     bytes[16] = 3;
-    assert!(matches!(claim(&bytes)?, Claim::Damaged));
+    assert!(matches!(claim(&bytes)?, ProbeResult::Damaged));
     bytes[0] = 0;
-    assert!(matches!(claim(&bytes)?, Claim::No));
+    assert!(matches!(claim(&bytes)?, ProbeResult::No));
     let xml = BundleSpec::new(layers(), 8).descriptor();
     for text in [
         &xml,
         &format!("\u{feff}{xml}"),
         &xml[xml.find("<Parallels").unwrap_or(0)..],
     ] {
-        assert!(matches!(claim(text.as_bytes())?, Claim::Yes));
+        assert!(matches!(claim(text.as_bytes())?, ProbeResult::Yes));
     }
     assert!(matches!(
         claim(b"<?xml version='1.0'?><Envelope/>")?,
-        Claim::No
+        ProbeResult::No
     ));
     Ok(())
 }

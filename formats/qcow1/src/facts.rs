@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use imgdelta_core::{Bytes, Facts, Format, SECTOR, Source};
+use imgdelta_core::{Bytes, Format, ImageMetadata, SECTOR, Source};
 
 use crate::meta::Meta;
 
 /// The facts of a judged image.
-pub(crate) fn of(meta: &Meta, source: &Arc<dyn Source>) -> Facts {
-    Facts {
+pub(crate) fn of(meta: &Meta, source: &Arc<dyn Source>) -> ImageMetadata {
+    ImageMetadata {
         format: Format::Qcow1,
         variant: "v1".into(),
         size: meta.size(),

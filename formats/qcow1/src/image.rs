@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, Error, Extent, Facts, Image, Kind, Open, ParentLink, References, Result, Source, State,
-    VirtOffset,
+    Bytes, Error, Extent, Image, ImageMetadata, Kind, Open, ParentLink, References, Result, Source,
+    State, VirtOffset,
 };
 
 use crate::{
@@ -21,7 +21,7 @@ pub(crate) const OPTIONS: &[&str] = &[];
 /// An open image.
 #[derive(Debug)]
 struct Qcow1 {
-    facts: Facts,
+    facts: ImageMetadata,
     parent: Option<ParentLink>,
     table: Table,
     unpacker: Unpacker,
@@ -50,7 +50,7 @@ pub(crate) fn references(source: &Arc<dyn Source>) -> Result<References> {
 }
 
 impl Image for Qcow1 {
-    fn facts(&self) -> &Facts {
+    fn metadata(&self) -> &ImageMetadata {
         &self.facts
     }
 

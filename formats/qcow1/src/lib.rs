@@ -36,7 +36,7 @@ pub static DRIVER: Driver = Driver {
     format: Format::Qcow1,
     extensions: &["qcow"],
     // Both versions share their magic, and files of the first are called after the second too.
-    promises: &["qcow", "qcow2"],
+    exclusive_extensions: &["qcow", "qcow2"],
     folder_file: None,
     create_options: &[],
     open_options: image::OPTIONS,

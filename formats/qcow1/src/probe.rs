@@ -2,15 +2,15 @@
 //!
 //! What is wrong with one that is damaged is said when it is opened.
 
-use imgdelta_core::{Claim, Peek};
+use imgdelta_core::{ProbeResult, ProbeWindow};
 
 use crate::layout::{CLUSTER_BITS, Header, L2_BITS, MAGIC, VERSION};
 
 /// Recognises it by magic, version and a possible header.
-pub(crate) fn probe(peek: &Peek) -> Claim {
+pub(crate) fn probe(peek: &ProbeWindow) -> ProbeResult {
     let number = |at| peek.head(at).map(u32::from_be_bytes);
     if number(0) != Some(MAGIC) || number(4) != Some(VERSION) {
-        return Claim::No;
+        return ProbeResult::No;
     }
     let header = peek.head::<{ Header::SIZE }>(0);
     let header = header.map(|bytes| Header::parse(&bytes));
@@ -18,8 +18,8 @@ pub(crate) fn probe(peek: &Peek) -> Claim {
         CLUSTER_BITS.contains(&header.cluster_bits) && L2_BITS.contains(&header.l2_bits)
     });
     if is_possible {
-        Claim::Yes
+        ProbeResult::Yes
     } else {
-        Claim::Damaged
+        ProbeResult::Damaged
     }
 }

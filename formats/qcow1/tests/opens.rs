@@ -4,7 +4,9 @@
 
 mod reading;
 
-use imgdelta_core::{Bytes, Claim, Format, MemSource, Peek, Result, State, VirtOffset};
+use imgdelta_core::{
+    Bytes, Format, MemSource, ProbeResult, ProbeWindow, Result, State, VirtOffset,
+};
 use imgdelta_fixtures::{Fill, Recipe, conform, qcow1::Qcow1Spec, vhd::Order};
 use imgdelta_qcow1::DRIVER;
 use reading::{check, open};
@@ -109,9 +111,9 @@ fn the_vectors_of_qemu_hold() -> Result<()> {
     bytes[32..34].copy_from_slice(&[12, 9]);
     bytes[47] = 0x30;
     let image = open(&bytes)?;
-    assert_eq!(image.facts().size, Bytes::mib(1));
-    assert_eq!(image.facts().format, Format::Qcow1);
-    assert_eq!(image.facts().block_size, Some(Bytes::kib(4)));
+    assert_eq!(image.metadata().size, Bytes::mib(1));
+    assert_eq!(image.metadata().format, Format::Qcow1);
+    assert_eq!(image.metadata().block_size, Some(Bytes::kib(4)));
     assert_eq!(image.extent_at(VirtOffset::ZERO)?.len, Bytes::mib(1));
     Ok(())
 }
@@ -138,15 +140,17 @@ fn a_large_empty_disk_is_few_runs() -> Result<()> {
 fn a_magic_of_version_1_without_a_possible_header_is_damaged_and_that_of_another_is_not_claimed()
 -> Result<()> {
     let mut bytes = Qcow1Spec::new(recipe(), 12).build();
-    let claim = |bytes: &[u8]| -> Result<Claim> {
-        Ok((DRIVER.probe)(&Peek::of(&MemSource(bytes.to_vec()))?))
+    let claim = |bytes: &[u8]| -> Result<ProbeResult> {
+        Ok((DRIVER.probe)(&ProbeWindow::of(&MemSource(
+            bytes.to_vec(),
+        ))?))
     };
-    assert!(matches!(claim(&bytes)?, Claim::Yes));
-    assert!(matches!(claim(&bytes[..40])?, Claim::Damaged));
+    assert!(matches!(claim(&bytes)?, ProbeResult::Yes));
+    assert!(matches!(claim(&bytes[..40])?, ProbeResult::Damaged));
     bytes[32] = 0;
-    assert!(matches!(claim(&bytes)?, Claim::Damaged));
+    assert!(matches!(claim(&bytes)?, ProbeResult::Damaged));
     bytes[7] = 2;
-    assert!(matches!(claim(&bytes)?, Claim::No));
+    assert!(matches!(claim(&bytes)?, ProbeResult::No));
     Ok(())
 }
 
@@ -155,7 +159,7 @@ fn there_are_no_snapshots_and_no_options() {
     let bytes = Qcow1Spec::new(recipe(), 12).build();
     let how = |options: &[&str], snapshot: Option<&str>| imgdelta_core::Open {
         source: std::sync::Arc::new(MemSource(bytes.clone())),
-        companions: &imgdelta_core::NoCompanions,
+        aux_files: &imgdelta_core::NoAuxFiles,
         options: imgdelta_core::Options::parse(options).expect("options"),
         snapshot: snapshot.map(str::to_owned),
     };

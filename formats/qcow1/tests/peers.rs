@@ -78,7 +78,7 @@ fn a_child_of_qemu_shows_its_parent() -> Outcome {
     let out = folder.path().join("out.raw");
     peers::qemu_convert_to_raw(&child, "qcow", &out)?;
     assert!(read_over(&*image, &below)? == fs::read(out)?);
-    assert_eq!(image.facts().block_size, Some(imgdelta_core::Bytes(512)));
+    assert_eq!(image.metadata().block_size, Some(imgdelta_core::Bytes(512)));
     Ok(())
 }
 

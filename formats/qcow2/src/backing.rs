@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, Error, FileOffset, Format, Hint, HintKind, Kind, NewParent, ParentLink, Patch, Result,
+    Bytes, Error, FileOffset, Format, Hint, HintKind, Kind, ParentLink, ParentSpec, Patch, Result,
     Source,
 };
 
@@ -56,7 +56,7 @@ impl Backing {
 }
 
 /// How `parent` is written as a backing file's name: relative where there is a way.
-pub(crate) fn path_text(parent: &NewParent) -> Result<String> {
+pub(crate) fn path_text(parent: &ParentSpec) -> Result<String> {
     let text = match &parent.relative {
         // Up to a colon, qemu takes a name for a protocol.
         Some(relative)
@@ -81,7 +81,7 @@ pub(crate) fn path_text(parent: &NewParent) -> Result<String> {
 }
 
 /// What to write over a copy of `source` so that it names `parent`. Unknown extensions stay, in their order.
-pub(crate) fn relink(source: &Arc<dyn Source>, parent: &NewParent) -> Result<Vec<Patch>> {
+pub(crate) fn relink(source: &Arc<dyn Source>, parent: &ParentSpec) -> Result<Vec<Patch>> {
     let meta = Meta::read(&**source)?;
     if meta.backing.is_none() {
         let message = "it has no backing file, so it is not the child of anything";

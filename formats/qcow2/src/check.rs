@@ -29,7 +29,7 @@ pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
     let meta = Meta::read(&*source)?;
     meta.parent()?;
     let data_end = match meta.data_file()? {
-        Some(name) => open.companions.open(name)?.len(),
+        Some(name) => open.aux_files.open(name)?.len(),
         None => source.len(),
     };
     look(&source, &meta, choices, data_end)

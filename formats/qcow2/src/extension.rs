@@ -140,7 +140,7 @@ mod tests {
         bytes.extend_from_slice(&0x1234_5678_u32.to_be_bytes());
         bytes.extend_from_slice(&0x7fff_ffff_u32.to_be_bytes());
         let error = parse(&bytes, FileOffset(112)).expect_err("it is too large");
-        assert_eq!(error.place().offset, Some(FileOffset(128)));
+        assert_eq!(error.location().offset, Some(FileOffset(128)));
         assert_eq!(error.code(), "qcow2_extension_too_large");
     }
 

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use imgdelta_core::{Bytes, Facts, Format, SECTOR, Source};
+use imgdelta_core::{Bytes, Format, ImageMetadata, SECTOR, Source};
 
 use crate::{
     extension,
@@ -16,8 +16,8 @@ use crate::{
 const DESCRIBED: usize = 100;
 
 /// The facts of the disk of `size` that stands in `files`.
-pub(crate) fn facts(meta: &Meta, size: Bytes, files: Vec<Arc<dyn Source>>) -> Facts {
-    Facts {
+pub(crate) fn facts(meta: &Meta, size: Bytes, files: Vec<Arc<dyn Source>>) -> ImageMetadata {
+    ImageMetadata {
         format: Format::Qcow2,
         variant: format!("v{}", meta.header.version),
         size,
@@ -29,7 +29,12 @@ pub(crate) fn facts(meta: &Meta, size: Bytes, files: Vec<Arc<dyn Source>>) -> Fa
         files,
         notes: notes(meta),
         details: details(meta),
-        snapshots: meta.snapshots.all.iter().map(|one| one.facts()).collect(),
+        snapshots: meta
+            .snapshots
+            .all
+            .iter()
+            .map(|one| one.metadata())
+            .collect(),
     }
 }
 

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, Extent, Facts, FileOffset, Image, Open, Options, ParentLink, References, Result, Source,
-    State, VirtOffset,
+    Bytes, Extent, FileOffset, Image, ImageMetadata, Open, Options, ParentLink, References, Result,
+    Source, State, VirtOffset,
 };
 
 use crate::{
@@ -25,7 +25,7 @@ pub(crate) const OPTIONS: &[&str] = &["dirty", "corrupt"];
 /// An open image.
 #[derive(Debug)]
 struct Qcow2 {
-    facts: Facts,
+    facts: ImageMetadata,
     parent: Option<ParentLink>,
     geometry: Geometry,
     table: Table,
@@ -83,7 +83,7 @@ pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
     let mut files = vec![Arc::clone(&source)];
     let mut data = (0, source.len());
     if let Some(name) = meta.data_file()? {
-        let file = open.companions.open(name)?;
+        let file = open.aux_files.open(name)?;
         data = (1, file.len());
         files.push(file);
     }
@@ -110,12 +110,12 @@ pub(crate) fn references(source: &Arc<dyn Source>) -> Result<References> {
     let meta = Meta::read(&**source)?;
     Ok(References {
         parent: meta.parent()?,
-        companions: meta.data_file()?.map(str::to_owned).into_iter().collect(),
+        aux_files: meta.data_file()?.map(str::to_owned).into_iter().collect(),
     })
 }
 
 impl Image for Qcow2 {
-    fn facts(&self) -> &Facts {
+    fn metadata(&self) -> &ImageMetadata {
         &self.facts
     }
 

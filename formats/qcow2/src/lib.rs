@@ -49,7 +49,7 @@ use imgdelta_core::{ChildRule, Driver, Format, Sectors};
 pub static DRIVER: Driver = Driver {
     format: Format::Qcow2,
     extensions: &["qcow2", "qcow"],
-    promises: &["qcow2"],
+    exclusive_extensions: &["qcow2"],
     folder_file: None,
     create_options: write::OPTIONS,
     open_options: image::OPTIONS,

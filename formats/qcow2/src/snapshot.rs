@@ -196,7 +196,7 @@ impl Snapshot {
     }
 
     /// As the house names it.
-    pub(crate) fn facts(&self) -> imgdelta_core::Snapshot {
+    pub(crate) fn metadata(&self) -> imgdelta_core::Snapshot {
         imgdelta_core::Snapshot {
             id: self.id.clone(),
             name: self.name.clone(),

@@ -13,8 +13,8 @@ mod tables;
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Ahead, Bytes, Create, Encoder, Error, FileOffset, Grain, ImageWriter, Kind, Payload, Placed,
-    Result, SECTOR, Seal, Shape, Sink, Unit, write_without_zeros,
+    BlockState, Bytes, Create, Encoder, Error, FileOffset, FinishParams, ImageWriter, Kind,
+    Payload, Placement, Reservation, Result, SECTOR, Sink, Unit, WriterLayout, write_without_zeros,
 };
 
 use self::{
@@ -47,14 +47,14 @@ pub(crate) fn create(create: Create<'_>) -> Result<Box<dyn ImageWriter>> {
         None => None,
     };
     let sink = create.outputs.main()?;
-    if sink.is_in_order() {
+    if sink.is_sequential() {
         return Err(Error::new(
             Kind::Unsupported,
             "qcow2 cannot be written to a pipe",
         ));
     }
     let ahead = if form.extended_l2 && parent.is_some() {
-        Preallocation::Rows(Ahead::new(FileOffset::ZERO, size, true))
+        Preallocation::Rows(Reservation::new(FileOffset::ZERO, size, true))
     } else {
         Preallocation::Steps(0)
     };
@@ -91,8 +91,8 @@ struct Writer {
 }
 
 impl ImageWriter for Writer {
-    fn shape(&self) -> Shape {
-        Shape {
+    fn shape(&self) -> WriterLayout {
+        WriterLayout {
             size: self.size,
             unit: self.form.cluster(),
             grain: if self.has_parent {
@@ -115,7 +115,7 @@ impl ImageWriter for Writer {
         unit: &Unit<'_>,
         payload: Payload,
         stored: Bytes,
-    ) -> Result<Option<Placed>> {
+    ) -> Result<Option<Placement>> {
         let cluster = self.turn_to(unit)?;
         match payload {
             Payload::None => self.place_nothing(cluster, unit).map(|()| None),
@@ -124,7 +124,7 @@ impl ImageWriter for Writer {
         }
     }
 
-    fn finish(mut self: Box<Self>, _seal: &Seal) -> Result<()> {
+    fn finish(mut self: Box<Self>, _seal: &FinishParams) -> Result<()> {
         self.tables.close(&mut self.space)?;
         let l1 = Bytes(u64::from(self.head.l1_size()) * L1Entry::SIZE);
         let l1_clusters = l1.pieces(self.form.cluster());
@@ -160,7 +160,7 @@ impl Writer {
 
     /// Marks what is zero and hides the parent.
     fn place_nothing(&mut self, cluster: u64, unit: &Unit<'_>) -> Result<()> {
-        if !self.has_parent || !unit.grains.contains(&Grain::Zero) {
+        if !self.has_parent || !unit.grains.contains(&BlockState::Zero) {
             return Ok(());
         }
         if self.form.version < 3 {
@@ -181,15 +181,15 @@ impl Writer {
     }
 
     /// Gives a cluster of the guest one of the file; in a data file it has the guest's address.
-    fn place_plain(&mut self, cluster: u64, unit: &Unit<'_>) -> Result<Placed> {
+    fn place_plain(&mut self, cluster: u64, unit: &Unit<'_>) -> Result<Placement> {
         self.tables.turn_to(cluster, &mut self.space)?;
         let placed = match &self.data {
-            Some(data) => Placed {
+            Some(data) => Placement {
                 sink: Arc::clone(data),
                 at: FileOffset(unit.at.0),
                 padding: Bytes::ZERO,
             },
-            None => Placed {
+            None => Placement {
                 at: self.space.take_for(unit)?,
                 sink: Arc::clone(self.space.sink()),
                 padding: Bytes(
@@ -206,7 +206,7 @@ impl Writer {
     }
 
     /// Gives compressed bytes the room that they need.
-    fn place_compressed(&mut self, cluster: u64, stored: Bytes) -> Result<Placed> {
+    fn place_compressed(&mut self, cluster: u64, stored: Bytes) -> Result<Placement> {
         self.tables.turn_to(cluster, &mut self.space)?;
         let at = self.space.take_packed(stored)?;
         let entry =
@@ -221,7 +221,7 @@ impl Writer {
                 .with_hint("use a smaller --option cluster_size")
             })?;
         self.tables.set(cluster, entry, Subclusters::default());
-        Ok(Placed {
+        Ok(Placement {
             sink: Arc::clone(self.space.sink()),
             at,
             padding: Bytes::ZERO,
@@ -234,15 +234,15 @@ impl Writer {
             return Subclusters::default();
         }
         let each = if self.has_parent { 1 } else { u32::MAX };
-        let those = |wanted: Grain| {
+        let those = |wanted: BlockState| {
             let bits = (0..u32::BITS).zip(unit.grains);
             bits.fold(0, |all, (place, grain)| {
                 all | ((each * u32::from(*grain == wanted)) << place)
             })
         };
         Subclusters {
-            allocated: those(Grain::Data),
-            zero: those(Grain::Zero),
+            allocated: those(BlockState::Data),
+            zero: those(BlockState::Zero),
         }
     }
 }

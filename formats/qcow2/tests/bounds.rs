@@ -28,7 +28,7 @@ fn refused(spec: &Qcow2Spec, words: &[u64]) -> Result<Option<&'static str>> {
     }
     let image = open(&image)?;
     let mut at = VirtOffset::ZERO;
-    while at.0 < image.facts().size.0 {
+    while at.0 < image.metadata().size.0 {
         match image.extent_at(at) {
             Ok(extent) => at = extent.end(),
             Err(error) => return Ok(Some(error.code())),

@@ -24,7 +24,7 @@ fn read(case: &Case) -> Result<Vec<String>> {
         let found = read_all(&*image)?;
         assert!(found == disk.expected(None), "{}: wrong bytes", case.name);
     }
-    Ok(image.facts().notes.clone())
+    Ok(image.metadata().notes.clone())
 }
 
 /// Checks the case's image.
@@ -127,7 +127,7 @@ fn no_flipped_bytes_make_it_panic_or_hang() {
             }
             let beside = Beside::default();
             if let Ok(image) = (DRIVER.open)(how(memory(&bytes), &beside))
-                && image.facts().size.0 < 1 << 30
+                && image.metadata().size.0 < 1 << 30
             {
                 let _ = walk(&*image, |_, _, _| ());
             }

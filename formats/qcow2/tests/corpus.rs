@@ -23,7 +23,7 @@ fn every_qcow2_image_of_the_corpus_reads_as_its_manifest_says() -> Result<(), Bo
         let source = Arc::new(FileSource::open(&row.file)?);
         let folder = Folder(row.file.parent().ok_or("it lies in a folder")?);
         let image = (DRIVER.open)(how(Arc::clone(&source) as _, &folder))?;
-        let facts = image.facts();
+        let facts = image.metadata();
         assert_eq!(Some(facts.size.0), row.virtual_size, "{}", row.rel);
         let version = row.variant.split([' ', ',']).nth(1);
         assert_eq!(Some(facts.variant.as_str()), version, "{}", row.rel);

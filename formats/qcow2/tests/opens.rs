@@ -7,8 +7,8 @@ mod reading;
 use std::{sync::Arc, time::Instant};
 
 use imgdelta_core::{
-    Bytes, Claim, Error, FileOffset, Format, Image, Kind, NewParent, Peek, Result, Source, State,
-    VirtOffset,
+    Bytes, Error, FileOffset, Format, Image, Kind, ParentSpec, ProbeResult, ProbeWindow, Result,
+    Source, State, VirtOffset,
 };
 use imgdelta_fixtures::{
     Fill, Recipe, conform,
@@ -45,8 +45,8 @@ fn conforms(name: &str, spec: &Qcow2Spec) -> Result<()> {
     assert_eq!(leaked, Some(&("leaked", 0)), "{name}");
     let image = open_built(built).map_err(named)?;
     assert!(matches!(
-        (DRIVER.probe)(&Peek::of(&*image.facts().files[0])?),
-        Claim::Yes
+        (DRIVER.probe)(&ProbeWindow::of(&*image.metadata().files[0])?),
+        ProbeResult::Yes
     ));
     conform(&image, &spec.recipe, spec.under.as_deref());
     Ok(())
@@ -186,12 +186,12 @@ fn guest_data_read_from_an_external_data_file() -> Result<()> {
             };
             conforms(&format!("{bits}, raw {raw}, parts {parts}"), &spec)?;
             let image = open_built(spec.build_files())?;
-            assert_eq!(image.facts().files.len(), 2);
+            assert_eq!(image.metadata().files.len(), 2);
             let first = image.extent_at(VirtOffset::ZERO)?;
             let at = FileOffset::ZERO;
             assert_eq!(first.state, State::Data { file: 1, at });
             let references = (DRIVER.references)(&memory(&spec.build()))?;
-            assert_eq!(references.companions, ["a.data"]);
+            assert_eq!(references.aux_files, ["a.data"]);
         }
     }
     Ok(())
@@ -220,7 +220,7 @@ fn snapshots_are_listed_and_read_by_name_and_by_id() -> Result<()> {
         };
         conforms("the active disk", &spec)?;
         let bytes = spec.build();
-        let found = open(&bytes)?.facts().snapshots.clone();
+        let found = open(&bytes)?.metadata().snapshots.clone();
         assert_eq!(found.len(), 2);
         assert_eq!(
             (found[1].name.as_str(), found[1].taken),
@@ -260,7 +260,7 @@ fn a_header_with_all_its_parts_reads_and_says_so() -> Result<()> {
     };
     conforms("all parts", &spec)?;
     let image = open(&spec.build())?;
-    let facts = image.facts();
+    let facts = image.metadata();
     assert_eq!(
         (facts.variant.as_str(), facts.size),
         ("v3", Bytes((1 << 20) + 77))
@@ -295,9 +295,9 @@ fn a_dirty_image_reads_with_a_note_and_a_corrupt_one_only_when_told() -> Result<
         ..start.clone()
     };
     conforms("dirty", &dirty)?;
-    assert_eq!(open(&dirty.build())?.facts().notes.len(), 1);
+    assert_eq!(open(&dirty.build())?.metadata().notes.len(), 1);
     let quiet = open_with(&dirty.build(), "dirty=ignore")?;
-    assert_eq!(quiet.facts().notes, Vec::<String>::new());
+    assert_eq!(quiet.metadata().notes, Vec::<String>::new());
     let corrupt = Qcow2Spec {
         corrupt: true,
         ..start
@@ -350,7 +350,7 @@ fn the_parent_link_says_what_is_recorded_and_no_more() -> Result<()> {
 }
 
 /// Writes the patches of a relink over the image.
-fn relinked(bytes: &[u8], parent: &NewParent) -> Result<Vec<u8>> {
+fn relinked(bytes: &[u8], parent: &ParentSpec) -> Result<Vec<u8>> {
     let relink = DRIVER.relink.expect("qcow2 relinks");
     let mut bytes = bytes.to_vec();
     for patch in relink(&memory(&bytes), parent)? {
@@ -370,11 +370,11 @@ fn a_relinked_child_names_its_new_parent_and_keeps_everything_else() -> Result<(
             more_features: [0, 0, if version == 3 { 1 << 40 } else { 0 }],
             ..Qcow2Spec::child(recipe(16, 1), 16, "a-rather-long-name.raw", "raw", &under)
         };
-        let parent = |relative: &str| NewParent {
+        let parent = |relative: &str| ParentSpec {
             format: Some(Format::Vhd),
             relative: Some(relative.to_owned()),
             absolute: "/golden/base.vhd".to_owned(),
-            ..NewParent::default()
+            ..ParentSpec::default()
         };
         let bytes = relinked(&spec.build(), &parent("../b.vhd"))?;
         let image = open(&bytes)?;
@@ -406,10 +406,10 @@ fn a_name_that_does_not_fit_is_refused() {
         (460, Some(Kind::Unsupported)),
         (1024, Some(Kind::Unsupported)),
     ] {
-        let parent = NewParent {
+        let parent = ParentSpec {
             format: Some(Format::Raw),
             absolute: "/".repeat(len),
-            ..NewParent::default()
+            ..ParentSpec::default()
         };
         let found = relinked(&spec.build(), &parent)
             .err()
@@ -417,7 +417,7 @@ fn a_name_that_does_not_fit_is_refused() {
         assert_eq!(found, kind, "{len}");
     }
     let alone = Qcow2Spec::new(Recipe::empty(1 << 20), 12).build();
-    let error = relinked(&alone, &NewParent::default()).expect_err("it has no parent");
+    let error = relinked(&alone, &ParentSpec::default()).expect_err("it has no parent");
     assert_eq!(error.kind(), Kind::Usage);
 }
 

@@ -122,7 +122,7 @@ fn images_with_a_data_file_read_as_their_source() -> Done {
 /// The files of a folder, by the last part of their recorded path.
 struct LastPart<'a>(&'a Path);
 
-impl imgdelta_core::Companions for LastPart<'_> {
+impl imgdelta_core::AuxFiles for LastPart<'_> {
     fn open(&self, name: &str) -> Outcome<Arc<dyn imgdelta_core::Source>> {
         let last = name.rsplit('/').next().unwrap_or(name);
         Ok(Arc::new(FileSource::open(&self.0.join(last))?))
@@ -175,8 +175,8 @@ fn snapshots_that_qemu_took_read_as_qemu_reads_them() -> Done {
             // qemu shows a snapshot in the active disk's size, ours has its own.
             let (ours, theirs) = (read_all(&*opened)?, fs::read(&out)?);
             assert!(theirs.starts_with(&ours), "{options}, {snapshot:?}");
-            assert_eq!(ours.len() as u64, opened.facts().size.0);
-            assert_eq!(opened.facts().snapshots.len(), 2);
+            assert_eq!(ours.len() as u64, opened.metadata().size.0);
+            assert_eq!(opened.metadata().snapshots.len(), 2);
         }
     }
     Ok(())

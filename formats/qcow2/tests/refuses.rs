@@ -458,7 +458,7 @@ fn a_message_names_the_place_and_has_no_full_stop() -> Result<()> {
             !first.is_uppercase() || message.starts_with('L'),
             "{message}"
         );
-        let place = error.place();
+        let place = error.location();
         let is_placed = place.offset.is_some() || place.structure.is_some();
         let has_none = ["qcow2_no_data", "qcow2_too_scattered", "qcow2_not_utf8"];
         assert!(is_placed || has_none.contains(&row.code), "{error}");

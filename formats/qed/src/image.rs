@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Error, Extent, Facts, Image, Kind, Open, ParentLink, References, Result, Source, VirtOffset,
+    Error, Extent, Image, ImageMetadata, Kind, Open, ParentLink, References, Result, Source,
+    VirtOffset,
 };
 
 use crate::{check, facts, meta::Meta, table::Table};
@@ -14,7 +15,7 @@ pub(crate) const OPTIONS: &[&str] = &[];
 /// An open image.
 #[derive(Debug)]
 struct Qed {
-    facts: Facts,
+    facts: ImageMetadata,
     parent: Option<ParentLink>,
     table: Table,
     /// All that is known of it, for who looks closer.
@@ -44,7 +45,7 @@ pub(crate) fn references(source: &Arc<dyn Source>) -> Result<References> {
 }
 
 impl Image for Qed {
-    fn facts(&self) -> &Facts {
+    fn metadata(&self) -> &ImageMetadata {
         &self.facts
     }
 

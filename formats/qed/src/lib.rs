@@ -33,7 +33,7 @@ use imgdelta_core::{Driver, Format, Sectors};
 pub static DRIVER: Driver = Driver {
     format: Format::Qed,
     extensions: &["qed"],
-    promises: &["qed"],
+    exclusive_extensions: &["qed"],
     folder_file: None,
     create_options: &[],
     open_options: image::OPTIONS,

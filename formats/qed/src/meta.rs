@@ -81,7 +81,7 @@ impl Meta {
     pub(crate) fn references(&self) -> References {
         References {
             parent: self.link(),
-            companions: Vec::new(),
+            aux_files: Vec::new(),
         }
     }
 

@@ -2,14 +2,14 @@
 //!
 //! What is wrong with one that is damaged is said when it is opened.
 
-use imgdelta_core::{Claim, Peek};
+use imgdelta_core::{ProbeResult, ProbeWindow};
 
 use crate::layout::{CLUSTER_SIZE, Header, MAGIC, TABLE_SIZE};
 
 /// Recognises it by its magic and a possible header.
-pub(crate) fn probe(peek: &Peek) -> Claim {
+pub(crate) fn probe(peek: &ProbeWindow) -> ProbeResult {
     if peek.head(0).map(u32::from_le_bytes) != Some(MAGIC) {
-        return Claim::No;
+        return ProbeResult::No;
     }
     let header = peek.head::<{ Header::SIZE }>(0);
     let header = header.map(|bytes| Header::parse(&bytes));
@@ -17,8 +17,8 @@ pub(crate) fn probe(peek: &Peek) -> Claim {
         CLUSTER_SIZE.contains(&header.cluster_size) && TABLE_SIZE.contains(&header.table_size)
     });
     if is_possible {
-        Claim::Yes
+        ProbeResult::Yes
     } else {
-        Claim::Damaged
+        ProbeResult::Damaged
     }
 }

@@ -4,7 +4,9 @@
 
 mod reading;
 
-use imgdelta_core::{Bytes, Claim, Format, MemSource, Peek, Result, State, VirtOffset};
+use imgdelta_core::{
+    Bytes, Format, MemSource, ProbeResult, ProbeWindow, Result, State, VirtOffset,
+};
 use imgdelta_fixtures::{Fill, Recipe, conform, qed::QedSpec, vhd::Order};
 use imgdelta_qed::DRIVER;
 use reading::{check, open};
@@ -102,8 +104,8 @@ fn the_vectors_of_qemu_hold() -> Result<()> {
     bytes[42] = 1;
     bytes[50] = 0x10;
     let image = open(&bytes)?;
-    assert_eq!(image.facts().size, Bytes::mib(1));
-    assert_eq!(image.facts().block_size, Some(Bytes::kib(64)));
+    assert_eq!(image.metadata().size, Bytes::mib(1));
+    assert_eq!(image.metadata().block_size, Some(Bytes::kib(64)));
     assert_eq!(image.extent_at(VirtOffset::ZERO)?.len, Bytes::mib(1));
     assert!(check(&bytes)?.faults.is_empty());
     Ok(())
@@ -130,15 +132,17 @@ fn a_large_empty_disk_is_few_runs() -> Result<()> {
 #[test]
 fn a_magic_without_a_possible_header_is_damaged_and_never_raw() -> Result<()> {
     let mut bytes = QedSpec::new(recipe(), 4096).build();
-    let claim = |bytes: &[u8]| -> Result<Claim> {
-        Ok((DRIVER.probe)(&Peek::of(&MemSource(bytes.to_vec()))?))
+    let claim = |bytes: &[u8]| -> Result<ProbeResult> {
+        Ok((DRIVER.probe)(&ProbeWindow::of(&MemSource(
+            bytes.to_vec(),
+        ))?))
     };
-    assert!(matches!(claim(&bytes)?, Claim::Yes));
-    assert!(matches!(claim(&bytes[..40])?, Claim::Damaged));
+    assert!(matches!(claim(&bytes)?, ProbeResult::Yes));
+    assert!(matches!(claim(&bytes[..40])?, ProbeResult::Damaged));
     bytes[8] = 0;
-    assert!(matches!(claim(&bytes)?, Claim::Damaged));
+    assert!(matches!(claim(&bytes)?, ProbeResult::Damaged));
     bytes[0] = 0;
-    assert!(matches!(claim(&bytes)?, Claim::No));
+    assert!(matches!(claim(&bytes)?, ProbeResult::No));
     Ok(())
 }
 
@@ -147,7 +151,7 @@ fn there_are_no_snapshots_and_no_options() {
     let bytes = QedSpec::new(recipe(), 4096).build();
     let how = |options: &[&str], snapshot: Option<&str>| imgdelta_core::Open {
         source: std::sync::Arc::new(MemSource(bytes.clone())),
-        companions: &imgdelta_core::NoCompanions,
+        aux_files: &imgdelta_core::NoAuxFiles,
         options: imgdelta_core::Options::parse(options).expect("options"),
         snapshot: snapshot.map(str::to_owned),
     };

@@ -146,7 +146,7 @@ fn the_image_of_the_corpus_opens() -> Outcome {
     let mut seen = 0;
     for row in corpus.of("qed") {
         let image = open(&fs::read(&row.file)?)?;
-        assert!(image.parent().is_some() && image.facts().size.0 > 0);
+        assert!(image.parent().is_some() && image.metadata().size.0 > 0);
         seen += 1;
     }
     assert!(seen > 0);

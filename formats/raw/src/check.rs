@@ -13,7 +13,7 @@ pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
     let (stored, holes) = stored_and_holes(&*image)?;
     Ok(CheckReport {
         faults: Vec::new(),
-        notes: image.facts().notes.clone(),
+        notes: image.metadata().notes.clone(),
         counts: vec![("stored_bytes", stored), ("hole_bytes", holes)],
     })
 }
@@ -22,7 +22,7 @@ pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
 fn stored_and_holes(image: &dyn Image) -> Result<(u64, u64)> {
     let (mut stored, mut holes) = (0_u64, 0_u64);
     let mut at = VirtOffset::ZERO;
-    while at.0 < image.facts().size.0 {
+    while at.0 < image.metadata().size.0 {
         let extent = image.extent_at(at)?;
         let sum = if extent.state.holds_data() {
             &mut stored

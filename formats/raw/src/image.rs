@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, Error, Extent, Facts, FileOffset, Image, Kind, Open, Result, Source, State, VirtOffset,
+    Bytes, Error, Extent, FileOffset, Image, ImageMetadata, Kind, Open, Result, Source, State,
+    VirtOffset,
 };
 
 use crate::{DRIVER, meta};
@@ -34,11 +35,11 @@ struct RawImage {
     /// The file; guest address = file offset.
     source: Arc<dyn Source>,
     /// What was learnt when it was opened.
-    facts: Facts,
+    facts: ImageMetadata,
 }
 
 impl Image for RawImage {
-    fn facts(&self) -> &Facts {
+    fn metadata(&self) -> &ImageMetadata {
         &self.facts
     }
 

@@ -16,20 +16,20 @@ mod image;
 mod meta;
 mod write;
 
-use imgdelta_core::{Claim, Driver, Format, References, Sectors};
+use imgdelta_core::{Driver, Format, ProbeResult, References, Sectors};
 
 /// The format.
 pub static DRIVER: Driver = Driver {
     format: Format::Raw,
     extensions: &["raw", "img", "bin", "dd"],
-    promises: &["raw"],
+    exclusive_extensions: &["raw"],
     folder_file: None,
     create_options: &[],
     open_options: &[],
     streams: true,
     sectors: Sectors::Unsaid,
     // A guest can write any header to its disk: raw is what remains when nobody else claims the file, and the registry decides that.
-    probe: |_| Claim::No,
+    probe: |_| ProbeResult::No,
     open: image::open,
     create: Some(write::create),
     check: check::check,

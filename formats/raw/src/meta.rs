@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use imgdelta_core::{Bytes, Facts, Format, Result, SECTOR, Source};
+use imgdelta_core::{Bytes, Format, ImageMetadata, Result, SECTOR, Source};
 
 /// The facts of the raw disk in `source`.
 ///
 /// # Errors
 /// Host, if the host cannot say what kind of file it is.
-pub(crate) fn facts(source: Arc<dyn Source>) -> Result<Facts> {
+pub(crate) fn facts(source: Arc<dyn Source>) -> Result<ImageMetadata> {
     let size = source.len();
     let is_device = source.stamp()?.is_some_and(|stamp| stamp.is_device);
-    Ok(Facts {
+    Ok(ImageMetadata {
         format: Format::Raw,
         variant: if is_device { "device" } else { "flat" }.to_owned(),
         size,

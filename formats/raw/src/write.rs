@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Ahead, Bytes, Create, Encoder, Error, FileOffset, ImageWriter, Kind, Payload, Placed,
-    PlainEncoder, Result, Seal, Shape, Sink, Unit,
+    Bytes, Create, Encoder, Error, FileOffset, FinishParams, ImageWriter, Kind, Payload, Placement,
+    PlainEncoder, Reservation, Result, Sink, Unit, WriterLayout,
 };
 
 use crate::DRIVER;
@@ -41,13 +41,13 @@ pub(crate) fn create(create: Create<'_>) -> Result<Box<dyn ImageWriter>> {
         .with_code("device_too_small"));
     }
     // A file that has its length is not extended by each write: ext4 then lets several threads write at once.
-    if !sink.is_in_order() {
+    if !sink.is_sequential() {
         sink.set_len(create.disk.size)?;
     }
     Ok(Box::new(RawWriter {
         sink,
         size: create.disk.size,
-        ahead: Ahead::new(FileOffset::ZERO, create.disk.size, false),
+        ahead: Reservation::new(FileOffset::ZERO, create.disk.size, false),
     }))
 }
 
@@ -57,17 +57,17 @@ struct RawWriter {
     sink: Arc<dyn Sink>,
     /// The size of the disk, to the byte.
     size: Bytes,
-    ahead: Ahead,
+    ahead: Reservation,
 }
 
 impl ImageWriter for RawWriter {
-    fn shape(&self) -> Shape {
-        Shape {
+    fn shape(&self) -> WriterLayout {
+        WriterLayout {
             size: self.size,
             unit: UNIT,
             grain: UNIT,
             marks_zero: false,
-            wants_zeros: self.sink.is_stale(),
+            wants_zeros: self.sink.needs_zeroing(),
             has_ids: false,
         }
     }
@@ -81,21 +81,21 @@ impl ImageWriter for RawWriter {
         unit: &Unit<'_>,
         payload: Payload,
         _stored: Bytes,
-    ) -> Result<Option<Placed>> {
+    ) -> Result<Option<Placement>> {
         // Zeros are written only where old bytes stand.
-        if payload == Payload::None && !self.sink.is_stale() {
+        if payload == Payload::None && !self.sink.needs_zeroing() {
             return Ok(None);
         }
         let at = FileOffset(unit.at.0);
         self.ahead.reserve(&*self.sink, at, unit);
-        Ok(Some(Placed {
+        Ok(Some(Placement {
             sink: Arc::clone(&self.sink),
             at,
             padding: Bytes::ZERO,
         }))
     }
 
-    fn finish(self: Box<Self>, _seal: &Seal) -> Result<()> {
+    fn finish(self: Box<Self>, _seal: &FinishParams) -> Result<()> {
         self.sink.set_len(self.size)
     }
 }

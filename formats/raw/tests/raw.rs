@@ -14,9 +14,9 @@ use std::{
 };
 
 use imgdelta_core::{
-    Bytes, CheckReport, Create, Error, FileOffset, FileSink, FileSource, Grain, Image, Kind,
-    MemSink, MemSource, NewParent, NoCompanions, OneOutput, Open, Options, Payload, PipeSink,
-    Result, Seal, Sink, Source, State, Unit, VirtOffset,
+    BlockState, Bytes, CheckReport, Create, Error, FileOffset, FileSink, FileSource, FinishParams,
+    Image, Kind, MemSink, MemSource, NoAuxFiles, OneOutput, Open, Options, ParentSpec, Payload,
+    PipeSink, Result, Sink, Source, State, Unit, VirtOffset,
 };
 use imgdelta_raw::DRIVER;
 
@@ -25,7 +25,7 @@ const MIB: u64 = 1 << 20;
 fn asked(source: Arc<dyn Source>) -> Open<'static> {
     Open {
         source,
-        companions: &NoCompanions,
+        aux_files: &NoAuxFiles,
         options: Options::default(),
         snapshot: None,
     }
@@ -67,9 +67,9 @@ fn write_as(create: Create<'_>, disk: &[u8]) -> Result<()> {
     for (number, bytes) in disk.chunks(shape.unit.in_memory()).enumerate() {
         let is_zero = bytes.iter().all(|byte| *byte == 0);
         let grain = if is_zero && !shape.wants_zeros {
-            Grain::Zero
+            BlockState::Zero
         } else {
-            Grain::Data
+            BlockState::Data
         };
         let unit = Unit {
             at: VirtOffset(number as u64 * shape.unit.0),
@@ -83,7 +83,7 @@ fn write_as(create: Create<'_>, disk: &[u8]) -> Result<()> {
             placed.sink.write_at(placed.at, bytes)?;
         }
     }
-    writer.finish(&Seal::default())
+    writer.finish(&FinishParams::default())
 }
 
 /// 5 MiB and 7 bytes, of which the second and fourth MiB are zero.
@@ -99,7 +99,7 @@ type States = Vec<(u64, State)>;
 
 /// The whole disk, and the states of its extents; each extent must start where the one before it ends.
 fn read(image: &dyn Image) -> Result<(Vec<u8>, States)> {
-    let size = image.facts().size;
+    let size = image.metadata().size;
     let (mut disk, mut states) = (vec![0; size.in_memory()], Vec::new());
     let mut at = VirtOffset::ZERO;
     while at.0 < size.0 {
@@ -134,8 +134,8 @@ fn what_is_written_reads_back_with_its_holes() -> Result<()> {
     let image = open(&path)?;
     let (read, states) = read(&*image)?;
     assert_eq!(read, disk());
-    assert_eq!(image.facts().size, Bytes(5 * MIB + 7));
-    assert_eq!(image.facts().notes.len(), 1, "it is no multiple of 512");
+    assert_eq!(image.metadata().size, Bytes(5 * MIB + 7));
+    assert_eq!(image.metadata().notes.len(), 1, "it is no multiple of 512");
     // A file system without holes reads as data all over; then there is nothing to see.
     let metadata = fs::metadata(&path).expect("it is there");
     if metadata.blocks() * 512 < 4 * MIB {
@@ -238,9 +238,9 @@ fn odd_and_empty_files_are_disks_of_their_own_size() -> Result<()> {
         let path = folder.path().join(format!("{size}.raw"));
         fs::write(&path, vec![3; size]).expect("room");
         let image = open(&path)?;
-        assert_eq!(image.facts().size.0, size as u64);
+        assert_eq!(image.metadata().size.0, size as u64);
         assert_eq!(read(&*image)?.0, vec![3; size]);
-        assert_eq!(image.facts().notes.len(), notes, "size {size}");
+        assert_eq!(image.metadata().notes.len(), notes, "size {size}");
         assert_eq!(check(&path)?.notes.len(), notes, "size {size}");
     }
     Ok(())
@@ -296,7 +296,7 @@ fn what_raw_has_not_is_refused() {
         Kind::Usage
     );
     assert_eq!(
-        create(&|create| create.parent = Some(NewParent::default())),
+        create(&|create| create.parent = Some(ParentSpec::default())),
         Kind::Unsupported
     );
 }
@@ -311,7 +311,7 @@ fn an_empty_unit_has_no_place() -> Result<()> {
             let unit = Unit {
                 at: VirtOffset(0),
                 bytes: &bytes,
-                grains: &[Grain::Zero],
+                grains: &[BlockState::Zero],
             };
             writer.place(&unit, Payload::None, Bytes(MIB))
         });

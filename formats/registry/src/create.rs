@@ -10,8 +10,8 @@ use std::{
 };
 
 use imgdelta_core::{
-    Bytes, Create, Driver, Error, Existing, FileVersion, Format, ImageWriter, Kind, NewDisk,
-    NewParent, OneOutput, Options, Outputs, Ownership, Result, SECTOR, Sectors, Sink,
+    Bytes, Create, DiskSpec, Driver, Error, Existing, FileVersion, Format, ImageWriter, Kind,
+    OneOutput, Options, Outputs, Ownership, ParentSpec, Result, SECTOR, Sectors, Sink,
 };
 
 use crate::{
@@ -110,7 +110,7 @@ pub fn written_formats() -> impl Iterator<Item = Format> {
 /// # Errors
 /// As [`driver_for`]; Usage, if something stands there that may not be replaced; Unsupported, if the format does not hold such sectors;
 /// those of the driver.
-pub fn create(spec: &OutputSpec, disk: NewDisk, parent: Option<NewParent>) -> Result<Output> {
+pub fn create(spec: &OutputSpec, disk: DiskSpec, parent: Option<ParentSpec>) -> Result<Output> {
     create_beside(spec, disk, parent, &[])
 }
 
@@ -120,8 +120,8 @@ pub fn create(spec: &OutputSpec, disk: NewDisk, parent: Option<NewParent>) -> Re
 /// As [`create`] and [`refuse_inputs`](crate::refuse_inputs).
 pub fn create_beside(
     spec: &OutputSpec,
-    disk: NewDisk,
-    parent: Option<NewParent>,
+    disk: DiskSpec,
+    parent: Option<ParentSpec>,
     inputs: &[FileVersion],
 ) -> Result<Output> {
     check_sector(driver_for(spec)?, spec, disk)?;
@@ -138,8 +138,8 @@ pub fn create_beside(
 pub fn create_in(
     outputs: &dyn Outputs,
     spec: &OutputSpec,
-    disk: NewDisk,
-    parent: Option<NewParent>,
+    disk: DiskSpec,
+    parent: Option<ParentSpec>,
 ) -> Result<Box<dyn ImageWriter>> {
     start(driver_for(spec)?, outputs, spec, disk, parent, None)
 }
@@ -152,7 +152,7 @@ pub fn create_in(
 pub fn create_stream(
     pipe: Arc<dyn Sink>,
     spec: &OutputSpec,
-    disk: NewDisk,
+    disk: DiskSpec,
     seed: Option<[u8; 32]>,
 ) -> Result<Box<dyn ImageWriter>> {
     let driver = driver_for(spec)?;
@@ -234,7 +234,7 @@ impl Formats {
         let own = extension.as_str();
         // Any image may be called .img: what has a magic is known by it.
         let is_named = |other: &&&Driver| {
-            other.promises.contains(&own)
+            other.exclusive_extensions.contains(&own)
                 || other.format != Format::Raw && other.extensions.contains(&own)
         };
         let named = match self.0.iter().find(is_named) {
@@ -303,7 +303,7 @@ fn check_place(place: &Path) -> Result<()> {
 }
 
 /// Guests find their partitions by counting sectors.
-fn check_sector(driver: &Driver, spec: &OutputSpec, disk: NewDisk) -> Result<()> {
+fn check_sector(driver: &Driver, spec: &OutputSpec, disk: DiskSpec) -> Result<()> {
     if driver.sectors != Sectors::Fixed || disk.sector == Bytes(SECTOR) {
         return Ok(());
     }
@@ -328,8 +328,8 @@ fn start(
     driver: &Driver,
     outputs: &dyn Outputs,
     spec: &OutputSpec,
-    disk: NewDisk,
-    parent: Option<NewParent>,
+    disk: DiskSpec,
+    parent: Option<ParentSpec>,
     seed: Option<[u8; 32]>,
 ) -> Result<Box<dyn ImageWriter>> {
     check_sector(driver, spec, disk)?;
@@ -348,7 +348,7 @@ fn start(
 mod tests {
     use std::os::unix::fs::symlink;
 
-    use imgdelta_core::{FileOffset, MemSink, Seal};
+    use imgdelta_core::{FileOffset, FinishParams, MemSink};
 
     use super::*;
     use crate::refuse_inputs;
@@ -455,7 +455,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a place");
         let path = folder.path().join("disk.raw");
         let output = create(&spec(&path), Bytes(1000).into(), None)?;
-        output.writer.finish(&Seal::default())?;
+        output.writer.finish(&FinishParams::default())?;
         assert!(!path.exists());
         output.drafts.commit()?;
         assert_eq!(fs::read(&path).expect("it is there"), [0; 1000]);
@@ -468,9 +468,13 @@ mod tests {
     fn what_the_driver_refuses_leaves_nothing_and_names_the_output() {
         let folder = tempfile::tempdir().expect("a place");
         let path = folder.path().join("disk.raw");
-        let error = create(&spec(&path), Bytes(1000).into(), Some(NewParent::default()))
-            .expect_err("raw has no children");
-        assert_eq!(error.place().file.as_deref(), Some(path.as_path()));
+        let error = create(
+            &spec(&path),
+            Bytes(1000).into(),
+            Some(ParentSpec::default()),
+        )
+        .expect_err("raw has no children");
+        assert_eq!(error.location().file.as_deref(), Some(path.as_path()));
         assert_eq!(fs::read_dir(folder.path()).expect("it is there").count(), 0);
     }
 
@@ -478,7 +482,7 @@ mod tests {
     fn sectors_that_a_format_does_not_hold_are_refused_before_anything_is_made() -> Result<()> {
         let folder = tempfile::tempdir().expect("a place");
         let at = |name: &str| spec(folder.path().join(name));
-        let disk = NewDisk {
+        let disk = DiskSpec {
             size: Bytes::mib(4),
             sector: Bytes(4096),
         };
@@ -504,7 +508,7 @@ mod tests {
     fn only_a_format_that_is_written_in_order_goes_through_a_pipe() -> Result<()> {
         let sink = Arc::new(MemSink::default());
         let writer = create_stream(sink.clone(), &spec("x.raw"), Bytes(700).into(), None)?;
-        writer.finish(&Seal::default())?;
+        writer.finish(&FinishParams::default())?;
         assert_eq!(sink.bytes().len(), 700);
         sink.write_at(FileOffset::ZERO, b"untouched")?;
         let error = create_stream(sink.clone(), &spec("x.vhd"), Bytes(700).into(), None).err();

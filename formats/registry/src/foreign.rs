@@ -2,17 +2,17 @@
 //!
 //! A line goes when its driver comes: this list and [`DRIVERS`](crate::DRIVERS) never name the same format, in no build.
 
-use imgdelta_core::Peek;
+use imgdelta_core::ProbeWindow;
 
 /// A format that is known only by its looks.
 #[derive(Debug)]
 pub(crate) struct Foreign {
     /// What people call it.
     pub(crate) name: &'static str,
-    /// Extensions that promise it, as [`Driver::promises`](imgdelta_core::Driver::promises).
-    pub(crate) promises: &'static [&'static str],
+    /// Extensions that promise it, as [`Driver::exclusive_extensions`](imgdelta_core::Driver::exclusive_extensions).
+    pub(crate) exclusive_extensions: &'static [&'static str],
     /// Whether a file looks like it. Its magic is enough: a damaged one is not raw either.
-    pub(crate) claims: fn(&Peek) -> bool,
+    pub(crate) claims: fn(&ProbeWindow) -> bool,
 }
 
 /// All of them; magics as the formats' own sources write them. Bytes that only hint at a disk's content (ISO 9660, LUKS, a partition
@@ -20,66 +20,66 @@ pub(crate) struct Foreign {
 pub(crate) static FOREIGN: &[Foreign] = &[
     Foreign {
         name: "sparseimage",
-        promises: &["sparseimage"],
+        exclusive_extensions: &["sparseimage"],
         claims: |peek| begins(peek, b"sprs"),
     },
     Foreign {
         name: "vma",
-        promises: &["vma"],
+        exclusive_extensions: &["vma"],
         claims: |peek| begins(peek, b"VMA\0\0\0\0\x01"),
     },
     Foreign {
         name: "ewf",
-        promises: &["e01", "ex01"],
+        exclusive_extensions: &["e01", "ex01"],
         claims: |peek| begins(peek, b"EVF\x09\r\n\xff\0") || begins(peek, b"EVF2\r\n\x81\0"),
     },
     Foreign {
         name: "aff",
-        promises: &["aff"],
+        exclusive_extensions: &["aff"],
         claims: |peek| begins(peek, b"AFF10\r\n\0"),
     },
     Foreign {
         name: "wim",
-        promises: &["wim", "esd", "swm"],
+        exclusive_extensions: &["wim", "esd", "swm"],
         claims: |peek| begins(peek, b"MSWIM\0\0\0"),
     },
     Foreign {
         name: "bochs",
-        promises: &[],
+        exclusive_extensions: &[],
         claims: |peek| begins(peek, b"Bochs Virtual HD Image"),
     },
     Foreign {
         name: "android-sparse",
-        promises: &["simg"],
+        exclusive_extensions: &["simg"],
         claims: |peek| begins(peek, b"\x3a\xff\x26\xed\x01\0"),
     },
     Foreign {
         name: "cloop",
-        promises: &["cloop"],
+        exclusive_extensions: &["cloop"],
         claims: |peek| begins(peek, b"#!/bin/sh\n#V2.0 Format"),
     },
     Foreign {
         name: "partclone",
-        promises: &[],
+        exclusive_extensions: &[],
         claims: |peek| begins(peek, b"partclone-image"),
     },
     // Formats that are left out of a build are no raw disks there either.
     #[cfg(not(feature = "vhd"))]
     Foreign {
         name: "vhd",
-        promises: &["vhd", "avhd"],
+        exclusive_extensions: &["vhd", "avhd"],
         claims: |peek| begins(peek, b"conectix") || peek.tail(512) == Some(*b"conectix"),
     },
     #[cfg(not(feature = "vhdx"))]
     Foreign {
         name: "vhdx",
-        promises: &["vhdx", "avhdx"],
+        exclusive_extensions: &["vhdx", "avhdx"],
         claims: |peek| begins(peek, b"vhdxfile"),
     },
     #[cfg(not(feature = "vmdk"))]
     Foreign {
         name: "vmdk",
-        promises: &["vmdk"],
+        exclusive_extensions: &["vmdk"],
         claims: |peek| {
             begins(peek, b"KDMV") || begins(peek, b"COWD") || begins(peek, b"# Disk DescriptorFile")
         },
@@ -87,38 +87,38 @@ pub(crate) static FOREIGN: &[Foreign] = &[
     #[cfg(not(feature = "vdi"))]
     Foreign {
         name: "vdi",
-        promises: &["vdi"],
+        exclusive_extensions: &["vdi"],
         claims: |peek| peek.head(64) == Some([0x7f, 0x10, 0xda, 0xbe]),
     },
     #[cfg(not(feature = "qcow2"))]
     Foreign {
         name: "qcow2",
-        promises: &["qcow2"],
+        exclusive_extensions: &["qcow2"],
         claims: |peek| begins(peek, b"QFI\xfb") && !begins(peek, b"QFI\xfb\0\0\0\x01"),
     },
     #[cfg(not(feature = "qcow1"))]
     Foreign {
         name: "qcow1",
-        promises: &["qcow"],
+        exclusive_extensions: &["qcow"],
         claims: |peek| begins(peek, b"QFI\xfb\0\0\0\x01"),
     },
     #[cfg(not(feature = "qed"))]
     Foreign {
         name: "qed",
-        promises: &["qed"],
+        exclusive_extensions: &["qed"],
         claims: |peek| begins(peek, b"QED\0"),
     },
     #[cfg(not(feature = "parallels"))]
     Foreign {
         name: "parallels",
-        promises: &["hds"],
+        exclusive_extensions: &["hds"],
         claims: |peek| begins(peek, b"WithoutFreeSpace") || begins(peek, b"WithouFreSpacExt"),
     },
-    // A read-write .dmg is a raw disk without a trailer, so that extension promises nothing.
+    // A read-write .dmg is a raw disk without a trailer, so that extension exclusive_extensions nothing.
     #[cfg(not(feature = "dmg"))]
     Foreign {
         name: "dmg",
-        promises: &[],
+        exclusive_extensions: &[],
         claims: |peek| {
             let koly = b"koly\0\0\0\x04\0\0\x02\0";
             peek.tail(512) == Some(*koly) || begins(peek, b"encrcdsa")
@@ -127,6 +127,6 @@ pub(crate) static FOREIGN: &[Foreign] = &[
 ];
 
 /// Whether the file begins with `magic`.
-fn begins<const N: usize>(peek: &Peek, magic: &[u8; N]) -> bool {
+fn begins<const N: usize>(peek: &ProbeWindow, magic: &[u8; N]) -> bool {
     peek.head(0) == Some(*magic)
 }

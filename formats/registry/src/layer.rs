@@ -9,11 +9,11 @@ use std::{
 };
 
 use imgdelta_core::{
-    Companions, Driver, FileVersion, Format, Image, LayerId, NoCompanions, Open, Options, Result,
+    AuxFiles, Driver, FileVersion, Format, Image, LayerId, NoAuxFiles, Open, Options, Result,
     Source,
 };
 
-use crate::{companions::Beside, named::Named, policy::Policy, unpack::Unpack};
+use crate::{aux_files::Beside, named::Named, policy::Policy, unpack::Unpack};
 
 /// Which image to open, and how.
 #[derive(Clone, Debug, Default)]
@@ -69,7 +69,7 @@ impl Opened {
     /// Host, if the host cannot tell.
     pub fn inputs(&self) -> Result<Vec<FileVersion>> {
         let mut stamps = Vec::new();
-        for file in &self.image.facts().files {
+        for file in &self.image.metadata().files {
             stamps.extend(file.stamp()?);
         }
         let holders = self.id.files().iter();
@@ -156,14 +156,14 @@ impl Layer<'_> {
         act: impl FnOnce(Open<'_>) -> Result<T>,
     ) -> Result<(T, Vec<String>)> {
         let beside = Beside::new(&self.path, &*self.source, policy)?;
-        let companions: &dyn Companions = if self.packed.is_member {
-            &NoCompanions
+        let aux_files: &dyn AuxFiles = if self.packed.is_member {
+            &NoAuxFiles
         } else {
             &beside
         };
         let done = act(Open {
             source: self.source,
-            companions,
+            aux_files,
             options: self.options,
             snapshot: self.snapshot,
         })

@@ -16,14 +16,14 @@
 //! [`child_rule`](fn@child_rule) and [`check_child`] say what a format demands of a child's base. Each format but raw is a feature.
 //!
 //! Inside, `hint` reads recorded paths, `beneath` opens them without leaving a folder, `alike` finds those whose names Windows or macOS write in
-//! other letters among what `listing` has read of their folders, `parent` chooses among them, `search` finds more by identity, `companions` does the same for a format's other files, `folder`
+//! other letters among what `listing` has read of their folders, `parent` chooses among them, `search` finds more by identity, `aux_files` does the same for a format's other files, `folder`
 //! knows folders that are images, `named` has every error say its file, and `foreign` knows what nobody here can read.
 
 mod alike;
 mod atomic_file_set;
+mod aux_files;
 mod beneath;
 mod child_rule;
-mod companions;
 pub mod create;
 mod folder;
 mod foreign;

@@ -7,7 +7,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use imgdelta_core::{Driver, Error, Kind, NewParent, Result};
+use imgdelta_core::{Driver, Error, Kind, ParentSpec, Result};
 
 use crate::{layer::Opened, policy::folder_of};
 
@@ -16,11 +16,11 @@ use crate::{layer::Opened, policy::folder_of};
 ///
 /// # Errors
 /// Host, if a folder is not there; Unsupported, if the base's path cannot be written as text, or would be refused when it is read.
-pub fn new_parent(base: &Opened, child_place: &Path) -> Result<NewParent> {
-    let facts = base.image.facts();
+pub fn new_parent(base: &Opened, child_place: &Path) -> Result<ParentSpec> {
+    let facts = base.image.metadata();
     let real = real(&base.path)?;
     let folder = real_folder(child_place)?;
-    Ok(NewParent {
+    Ok(ParentSpec {
         format: Some(base.driver.format),
         size: facts.size,
         relative: Some(text(&way(&folder, &real), &base.path)?),
@@ -43,7 +43,7 @@ pub fn unlinked_parent(
     base: &Opened,
     as_of: &str,
     child_place: &Path,
-) -> Result<NewParent> {
+) -> Result<ParentSpec> {
     if !driver.child.is_some_and(|rule| rule.by_name) {
         return Err(Error::new(
             Kind::Unsupported,
@@ -57,7 +57,7 @@ pub fn unlinked_parent(
     }
     let parent = new_parent(base, child_place)?;
     let name = base.path.file_name().unwrap_or_default().to_string_lossy();
-    Ok(NewParent {
+    Ok(ParentSpec {
         relative: None,
         absolute: format!("{UNLINKED}{name} ({})", as_of.escape_debug()),
         ..parent

@@ -4,7 +4,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use imgdelta_core::{Bytes, Error, Extent, Facts, Image, ParentLink, Result, VirtOffset};
+use imgdelta_core::{Bytes, Error, Extent, Image, ImageMetadata, ParentLink, Result, VirtOffset};
 
 /// A layer and the path of its file.
 #[derive(Debug)]
@@ -23,8 +23,8 @@ impl Named {
 }
 
 impl Image for Named {
-    fn facts(&self) -> &Facts {
-        self.image.facts()
+    fn metadata(&self) -> &ImageMetadata {
+        self.image.metadata()
     }
 
     fn parent(&self) -> Option<&ParentLink> {

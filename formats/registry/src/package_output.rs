@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, Driver, Error, FileVersion, Format, ImageWriter, Kind, NewDisk, Options, Result, Sink,
+    Bytes, DiskSpec, Driver, Error, FileVersion, Format, ImageWriter, Kind, Options, Result, Sink,
 };
 use imgdelta_packed::{
     archive::ova::NewOva,
@@ -107,7 +107,7 @@ impl PackageSpec {
     pub fn begin(
         &self,
         sink: Arc<dyn Sink>,
-        disk: NewDisk,
+        disk: DiskSpec,
         seed: Option<[u8; 32]>,
         time: Option<u64>,
     ) -> Result<(Box<dyn ImageWriter>, NewPackage)> {

@@ -282,7 +282,7 @@ impl<'a> Finder<'a> {
     /// Where both say how large the guest's sectors are, they must say the same.
     fn other_sectors(&self, parent: &Opened) -> Option<Error> {
         let says = |image: &Opened| image.driver.sectors == Sectors::Recorded;
-        let (own, other) = (self.child.image.facts(), parent.image.facts());
+        let (own, other) = (self.child.image.metadata(), parent.image.metadata());
         let differ = own.logical_sector != other.logical_sector;
         (says(self.child) && says(parent) && differ).then(|| {
             let message = format!(
@@ -338,7 +338,10 @@ impl<'a> Finder<'a> {
     /// Formats whose children have their parent's size read others all the same, as every hypervisor's do.
     fn size_note(&self, parent: &Opened) -> Option<String> {
         let same_size = self.child.driver.child.is_some_and(|rule| rule.same_size);
-        let (own, other) = (self.child.image.facts().size, parent.image.facts().size);
+        let (own, other) = (
+            self.child.image.metadata().size,
+            parent.image.metadata().size,
+        );
         (same_size && own != other).then(|| {
             format!(
                 "its disk has {} bytes, that of its child {} has {}",

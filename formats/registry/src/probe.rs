@@ -1,12 +1,12 @@
 //! Which format a file has: what the user says, else what its bytes and its name say, and when they disagree nobody guesses.
 //!
-//! Bytes alone make nobody safe: a guest can write any header to its raw disk. That is why a name that promises raw beats no magic but
+//! Bytes alone make nobody safe: a guest can write any header to its raw disk. That is why a name that exclusive_extensions raw beats no magic but
 //! stops the work, and why a parent's bytes are asked only where an identity proves what they say, or where the user names its file. Nor is a
 //! file raw because nobody claims it: its name must allow that, and its bytes must not be those of an archive, a compressed file or a text.
 
 use std::path::Path;
 
-use imgdelta_core::{Claim, Driver, Error, Format, Kind, Peek, Result, Source};
+use imgdelta_core::{Driver, Error, Format, Kind, ProbeResult, ProbeWindow, Result, Source};
 use imgdelta_packed::{Packing, piece::Piece, text::Text};
 
 use crate::{
@@ -20,7 +20,7 @@ pub(crate) const RAW_NAMES: &[&str] = &["raw", "img", "bin", "dd", "iso"];
 /// The driver for the file `source`, called `path`. `given` is `--input-format`, which always wins.
 ///
 /// # Errors
-/// Corrupt, if two formats claim the file, its name promises one that its bytes are not, or neither says one; Unsupported, if it is of a
+/// Corrupt, if two formats claim the file, its name exclusive_extensions one that its bytes are not, or neither says one; Unsupported, if it is of a
 /// format that has no driver, or packed; Host, if the host cannot read.
 pub fn probe(source: &dyn Source, path: &Path, given: Option<Format>) -> Result<&'static Driver> {
     Formats(DRIVERS).probe(source, path, given)
@@ -37,13 +37,13 @@ pub fn is_raw_name(path: &Path) -> bool {
 /// # Errors
 /// Unsupported, if they are those of a compressed file or an archive that is not unpacked; Corrupt or Unsupported, if they are text.
 pub fn refuse_packed(start: &dyn Source, path: &Path) -> Result<()> {
-    let peek = Peek::of(start)?;
+    let peek = ProbeWindow::of(start)?;
     let is_unpacked = |packing: &Packing| packing.codec.is_some() || packing.name == "tar";
     match (Packing::of(&peek), Text::of(&peek)) {
         // It is read to its end, and then unpacked.
         (Some(packing), _) if is_unpacked(packing) => Ok(()),
         (Some(packing), _) => Err(packed(packing, path)),
-        (None, Some(text)) if start.len() >= Peek::REACH => Err(is_text(text)),
+        (None, Some(text)) if start.len() >= ProbeWindow::REACH => Err(is_text(text)),
         _ => Ok(()),
     }
 }
@@ -77,8 +77,8 @@ impl Claimant {
     fn is_called_as(self, path: &Path) -> bool {
         let has = |list: &[&str]| extension(path).is_some_and(|own| list.contains(&own.as_str()));
         match self {
-            Self::Driver(driver) => has(driver.extensions) || has(driver.promises),
-            Self::Foreign(foreign) => has(foreign.promises),
+            Self::Driver(driver) => has(driver.extensions) || has(driver.exclusive_extensions),
+            Self::Foreign(foreign) => has(foreign.exclusive_extensions),
             Self::Packing(_) => false,
         }
     }
@@ -107,7 +107,7 @@ impl Formats {
         if let Some(format) = given {
             return self.driver(format);
         }
-        let peek = Peek::of(source)?;
+        let peek = ProbeWindow::of(source)?;
         let is_device = source.stamp()?.is_some_and(|stamp| stamp.is_device);
         // What a device is called says nothing of what is on it.
         let name = if is_device { Path::new("") } else { path };
@@ -130,10 +130,10 @@ impl Formats {
     }
 
     /// Everybody who knows the bytes as his. "Mine, but damaged" is a claim: opening will say how, and it is never raw.
-    pub(crate) fn claims(self, peek: &Peek) -> Vec<Claimant> {
+    pub(crate) fn claims(self, peek: &ProbeWindow) -> Vec<Claimant> {
         let drivers = self.0.iter().filter(|driver| match (driver.probe)(peek) {
-            Claim::No => false,
-            Claim::Yes | Claim::Damaged => true,
+            ProbeResult::No => false,
+            ProbeResult::Yes | ProbeResult::Damaged => true,
         });
         let foreigners = FOREIGN.iter().filter(|foreign| (foreign.claims)(peek));
         drivers
@@ -143,11 +143,14 @@ impl Formats {
             .collect()
     }
 
-    /// The format that the name promises.
+    /// The format that the name exclusive_extensions.
     fn promise(self, path: &Path) -> Option<&'static str> {
         let extension = extension(path)?;
         let has = |list: &[&str]| list.contains(&extension.as_str());
-        let driver = self.0.iter().find(|driver| has(driver.promises));
+        let driver = self
+            .0
+            .iter()
+            .find(|driver| has(driver.exclusive_extensions));
         match driver {
             Some(driver) => Some(driver.format.name()),
             None => promised(&extension),
@@ -157,7 +160,7 @@ impl Formats {
     /// The driver for a file that nobody claims: raw, if its name allows that and its bytes are no text.
     fn unclaimed(
         self,
-        peek: &Peek,
+        peek: &ProbeWindow,
         name: &Path,
         promise: Option<&'static str>,
     ) -> Result<&'static Driver> {
@@ -184,11 +187,11 @@ pub(crate) fn extension(path: &Path) -> Option<String> {
     (!extension.is_empty()).then_some(extension)
 }
 
-/// What `extension` promises of which no driver writes or reads.
+/// What `extension` exclusive_extensions of which no driver writes or reads.
 pub(crate) fn promised(extension: &str) -> Option<&'static str> {
     let foreign = FOREIGN
         .iter()
-        .find(|foreign| foreign.promises.contains(&extension));
+        .find(|foreign| foreign.exclusive_extensions.contains(&extension));
     match foreign {
         Some(foreign) => Some(foreign.name),
         None => Packing::promised_by(extension).map(|packing| packing.name),
@@ -204,8 +207,8 @@ pub(crate) fn unsupported(name: &str) -> Error {
     .with_code("format_unsupported")
 }
 
-/// Whether a file that nobody claims may well be a raw disk: whole sectors, and if its name promises a format, more than zeros at its start.
-fn may_be_raw(peek: &Peek, is_promised: bool) -> bool {
+/// Whether a file that nobody claims may well be a raw disk: whole sectors, and if its name exclusive_extensions a format, more than zeros at its start.
+fn may_be_raw(peek: &ProbeWindow, is_promised: bool) -> bool {
     let documents: [&[u8]; 6] = [
         b"%PDF-",
         b"\x89PNG\r\n",
@@ -231,18 +234,21 @@ fn with_raw_hint(error: Error, is_likely: bool) -> Error {
     }
 }
 
-/// The name promises a format that the bytes are not.
-fn unkept(promise: &str, peek: &Peek, text: Option<Text>) -> Error {
+/// The name exclusive_extensions a format that the bytes are not.
+fn unkept(promise: &str, peek: &ProbeWindow, text: Option<Text>) -> Error {
     let message = match text {
-        Some(text) => format!("the name promises {promise}, the file is {}", text.noun),
-        None => format!("the name promises {promise}, the bytes are not {promise}"),
+        Some(text) => format!(
+            "the name exclusive_extensions {promise}, the file is {}",
+            text.noun
+        ),
+        None => format!("the name exclusive_extensions {promise}, the bytes are not {promise}"),
     };
     let error = Error::new(Kind::Corrupt, message).with_code("magic");
     with_raw_hint(error, may_be_raw(peek, true))
 }
 
 /// Neither the name nor the bytes say what it is.
-fn unknown(peek: &Peek) -> Error {
+fn unknown(peek: &ProbeWindow) -> Error {
     let message = "neither its name nor its bytes say which format it has";
     let error = Error::new(Kind::Corrupt, message).with_code("format_unknown");
     with_raw_hint(error, may_be_raw(peek, false))

@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
 };
 
-use imgdelta_core::{Claim, Driver, FileSource, Peek, Source, fs::draft_kind};
+use imgdelta_core::{Driver, FileSource, ProbeResult, ProbeWindow, Source, fs::draft_kind};
 
 use crate::{
     beneath,
@@ -120,9 +120,9 @@ fn image_at(folder: &Path, name: &Path, formats: Formats) -> Option<Found> {
         folder => folder.join(name),
     };
     let source = FileSource::of(file, &path).ok()?;
-    let peek = Peek::of(&source).ok()?;
+    let peek = ProbeWindow::of(&source).ok()?;
     let mut drivers = formats.0.iter();
-    let driver = drivers.find(|driver| matches!((driver.probe)(&peek), Claim::Yes))?;
+    let driver = drivers.find(|driver| matches!((driver.probe)(&peek), ProbeResult::Yes))?;
     Some(Found {
         path,
         source: Arc::new(source),

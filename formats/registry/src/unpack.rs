@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
 };
 
-use imgdelta_core::{Error, FileVersion, Kind, Peek, Result, Source};
+use imgdelta_core::{Error, FileVersion, Kind, ProbeWindow, Result, Source};
 use imgdelta_packed::{Packing, piece::Piece, text::Text, unpacked::Unpacked};
 
 use crate::{
@@ -139,7 +139,7 @@ impl Formats {
         {
             return Ok(Some(Wrapping::Pieces(piece, last)));
         }
-        let peek = Peek::of(&*bare.source)?;
+        let peek = ProbeWindow::of(&*bare.source)?;
         let extension = crate::probe::extension(&bare.name).unwrap_or_default();
         let packing = match self.claims(&peek).as_slice() {
             [Claimant::Packing(packing)] => *packing,
@@ -168,7 +168,7 @@ fn decompress(bare: Bare, packing: &'static Packing, room: &Room) -> Result<Bare
         return Ok(bare);
     };
     let is_named = crate::probe::extension(&bare.name)
-        .is_some_and(|own| packing.promises.contains(&own.as_str()));
+        .is_some_and(|own| packing.exclusive_extensions.contains(&own.as_str()));
     let name = if is_named {
         unpacked_name(&bare.name)
     } else {

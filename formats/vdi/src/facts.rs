@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use imgdelta_core::{Bytes, Facts, Format, SECTOR, Source};
+use imgdelta_core::{Bytes, Format, ImageMetadata, SECTOR, Source};
 
 use crate::{
     identity::{self, NULL},
@@ -11,9 +11,9 @@ use crate::{
 };
 
 /// The facts of a judged image.
-pub(crate) fn of(meta: &Meta, source: &Arc<dyn Source>) -> Facts {
+pub(crate) fn of(meta: &Meta, source: &Arc<dyn Source>) -> ImageMetadata {
     let header = &meta.header;
-    Facts {
+    ImageMetadata {
         format: Format::Vdi,
         variant: meta.variant().into(),
         size: meta.size,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, Error, Extent, Facts, Image, Kind, Open, PagedTable, ParentLink, References, Result,
-    Source, State, VirtOffset,
+    Bytes, Error, Extent, Image, ImageMetadata, Kind, Open, PagedTable, ParentLink, References,
+    Result, Source, State, VirtOffset,
 };
 
 use crate::{
@@ -19,7 +19,7 @@ pub(crate) const OPTIONS: &[&str] = &[];
 /// An open VDI.
 #[derive(Debug)]
 struct Vdi {
-    facts: Facts,
+    facts: ImageMetadata,
     parent: Option<ParentLink>,
     map: Map,
     pages: PagedTable,
@@ -59,7 +59,7 @@ pub(crate) fn references(source: &Arc<dyn Source>) -> Result<References> {
 }
 
 impl Image for Vdi {
-    fn facts(&self) -> &Facts {
+    fn metadata(&self) -> &ImageMetadata {
         &self.facts
     }
 

@@ -37,7 +37,7 @@ use imgdelta_core::{ChildRule, Driver, Format, Sectors};
 pub static DRIVER: Driver = Driver {
     format: Format::Vdi,
     extensions: &["vdi"],
-    promises: &["vdi"],
+    exclusive_extensions: &["vdi"],
     folder_file: None,
     create_options: plan::CREATE_OPTIONS,
     open_options: image::OPTIONS,

@@ -1,6 +1,6 @@
 //! What a new image is to be: the user's options and the parent, understood and judged before anything is written.
 
-use imgdelta_core::{Bytes, Create, Error, Format, Kind, NewParent, Options, Result, SECTOR};
+use imgdelta_core::{Bytes, Create, Error, Format, Kind, Options, ParentSpec, Result, SECTOR};
 
 use crate::{
     identity::{self, NULL},
@@ -131,7 +131,7 @@ fn too_many_blocks(size: Bytes, block_size: Bytes, largest: Bytes) -> Error {
 }
 
 /// The UUIDs by which a child names `parent`.
-pub(crate) fn parent_uuids(parent: &NewParent) -> Result<([u8; 16], [u8; 16])> {
+pub(crate) fn parent_uuids(parent: &ParentSpec) -> Result<([u8; 16], [u8; 16])> {
     let unsupported = |message: String| Error::new(Kind::Unsupported, message);
     if let Some(format) = parent.format.filter(|format| *format != Format::Vdi) {
         return Err(unsupported(format!(

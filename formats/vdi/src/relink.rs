@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use imgdelta_core::{Error, Kind, NewParent, Patch, Result, Source};
+use imgdelta_core::{Error, Kind, ParentSpec, Patch, Result, Source};
 
 use crate::{fault::Fault, meta::Meta, plan::parent_uuids};
 
 /// The patches that make the child in `source` one of `parent`: both UUIDs of the parent.
-pub(crate) fn relink(source: &Arc<dyn Source>, parent: &NewParent) -> Result<Vec<Patch>> {
+pub(crate) fn relink(source: &Arc<dyn Source>, parent: &ParentSpec) -> Result<Vec<Patch>> {
     let meta = Meta::read(&**source)?;
     if !meta.is_child() {
         let variant = meta.variant();

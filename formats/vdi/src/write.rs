@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Ahead, Bytes, Create, Encoder, Error, FileOffset, Grain, ImageWriter, Kind, Payload, Placed,
-    PlainEncoder, Result, SECTOR, Seal, Shape, Sink, Unit,
+    BlockState, Bytes, Create, Encoder, Error, FileOffset, FinishParams, ImageWriter, Kind,
+    Payload, Placement, PlainEncoder, Reservation, Result, SECTOR, Sink, Unit, WriterLayout,
 };
 
 use crate::{
@@ -28,14 +28,14 @@ const PIECE: Bytes = Bytes::kib(64);
 pub(crate) fn create(create: Create<'_>) -> Result<Box<dyn ImageWriter>> {
     let sink = create.outputs.main()?;
     let plan = Plan::of(create)?;
-    if sink.is_in_order() {
+    if sink.is_sequential() {
         return Err(Error::new(
             Kind::Unsupported,
             "a VDI cannot be written to a pipe: its map stands in front",
         )
         .with_code("not_a_stream"));
     }
-    if sink.is_stale() {
+    if sink.needs_zeroing() {
         return Err(Error::new(
             Kind::Unsupported,
             "a VDI is a file: on a device old bytes would show in its unwritten blocks",
@@ -55,7 +55,7 @@ struct Writer {
     data_at: FileOffset,
     /// The blocks in the file so far.
     allocated: u32,
-    ahead: Ahead,
+    ahead: Reservation,
 }
 
 impl Writer {
@@ -75,7 +75,7 @@ impl Writer {
         };
         Self {
             // A child's blocks are written whole.
-            ahead: Ahead::new(data_at, plan.size, false),
+            ahead: Reservation::new(data_at, plan.size, false),
             plan,
             sink,
             map,
@@ -119,14 +119,14 @@ impl Writer {
     /// Marks what is zero and hides the parent.
     fn place_nothing(&mut self, block: usize, unit: &Unit<'_>) {
         if self.plan.parent.is_some()
-            && unit.grains.contains(&Grain::Zero)
+            && unit.grains.contains(&BlockState::Zero)
             && let Some(entry) = self.map.get_mut(block)
         {
             *entry = ZERO;
         }
     }
 
-    fn header(&self, seal: &Seal) -> Header {
+    fn header(&self, seal: &FinishParams) -> Header {
         let (create, modify) = identity::from_seed(&seal.seed);
         let (linkage, parent_modify) = self.plan.parent.unwrap_or((NULL, NULL));
         let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
@@ -159,7 +159,7 @@ impl Writer {
     }
 
     /// Everything in front of the map.
-    fn front(&self, seal: &Seal) -> Vec<u8> {
+    fn front(&self, seal: &FinishParams) -> Vec<u8> {
         let mut text = [0; 64];
         for (place, byte) in text.iter_mut().zip(TEXT) {
             *place = *byte;
@@ -183,9 +183,9 @@ impl Writer {
 }
 
 impl ImageWriter for Writer {
-    fn shape(&self) -> Shape {
+    fn shape(&self) -> WriterLayout {
         let block = self.plan.block_size;
-        Shape {
+        WriterLayout {
             size: self.plan.size,
             unit: if self.plan.parent.is_some() {
                 block
@@ -213,7 +213,7 @@ impl ImageWriter for Writer {
         unit: &Unit<'_>,
         payload: Payload,
         _stored: Bytes,
-    ) -> Result<Option<Placed>> {
+    ) -> Result<Option<Placement>> {
         let size = self.plan.block_size.0;
         let number = unit.at.0.checked_div(size).unwrap_or_default();
         let inside = unit.at.0.saturating_sub(number.saturating_mul(size));
@@ -224,14 +224,14 @@ impl ImageWriter for Writer {
         }
         let at = self.place_block(block)?.saturating_add(Bytes(inside));
         self.ahead.reserve(&*self.sink, at, unit);
-        Ok(Some(Placed {
+        Ok(Some(Placement {
             at,
             sink: Arc::clone(&self.sink),
             padding: Bytes::ZERO,
         }))
     }
 
-    fn finish(self: Box<Self>, seal: &Seal) -> Result<()> {
+    fn finish(self: Box<Self>, seal: &FinishParams) -> Result<()> {
         self.sink.set_len(Bytes(self.end().0))?;
         let map: Vec<u8> = self
             .map

@@ -2,7 +2,7 @@
 
 use std::{error::Error, sync::Arc};
 
-use imgdelta_core::{Bytes, FileSource, NoCompanions, Open, Options, State, VirtOffset};
+use imgdelta_core::{Bytes, FileSource, NoAuxFiles, Open, Options, State, VirtOffset};
 use imgdelta_fixtures::peers;
 use imgdelta_vdi::DRIVER;
 use sha2::{Digest, Sha256};
@@ -17,13 +17,18 @@ fn every_vdi_image_of_the_corpus_reads_as_its_manifest_says() -> Result<(), Box<
         let how = || -> Result<Open<'_>, Box<dyn Error>> {
             Ok(Open {
                 source: Arc::new(FileSource::open(&row.file)?),
-                companions: &NoCompanions,
+                aux_files: &NoAuxFiles,
                 options: Options::default(),
                 snapshot: None,
             })
         };
         let image = (DRIVER.open)(how()?)?;
-        assert_eq!(Some(image.facts().size.0), row.virtual_size, "{}", row.rel);
+        assert_eq!(
+            Some(image.metadata().size.0),
+            row.virtual_size,
+            "{}",
+            row.rel
+        );
         (DRIVER.check)(how()?)?;
         let Some(expected) = &row.content_sha256 else {
             continue;
@@ -31,7 +36,7 @@ fn every_vdi_image_of_the_corpus_reads_as_its_manifest_says() -> Result<(), Box<
         let mut digest = Sha256::new();
         let mut at = VirtOffset::ZERO;
         let mut piece = vec![0; 1 << 20];
-        while at.0 < image.facts().size.0 {
+        while at.0 < image.metadata().size.0 {
             let extent = image.extent_at(at)?;
             let extent = extent.part(at, Bytes::mib(1));
             let bytes = piece.get_mut(..extent.len.in_memory()).ok_or("it fits")?;

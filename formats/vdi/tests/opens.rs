@@ -4,7 +4,7 @@
 
 mod reading;
 
-use imgdelta_core::{Bytes, Claim, MemSource, Peek, Result, State, VirtOffset};
+use imgdelta_core::{Bytes, MemSource, ProbeResult, ProbeWindow, Result, State, VirtOffset};
 use imgdelta_fixtures::{
     Fill, Recipe, conform,
     vdi::{Kind, VdiSpec},
@@ -106,7 +106,7 @@ fn children_show_their_parent_and_zeros_hide_it() -> Result<()> {
             conform(&image, &change, Some(&under));
             let link = image.parent().expect("it is a child");
             let parent = open(&base.build())?;
-            assert!(parent.facts().is_called(&link.identities[0]), "{link:?}");
+            assert!(parent.metadata().is_called(&link.identities[0]), "{link:?}");
         }
     }
     Ok(())
@@ -146,28 +146,30 @@ fn a_large_empty_disk_is_one_run_after_the_other_and_few() -> Result<()> {
         runs += 1;
     }
     assert!(runs <= 1025, "{runs} runs");
-    assert_eq!(image.facts().block_size, Some(Bytes::mib(1)));
+    assert_eq!(image.metadata().block_size, Some(Bytes::mib(1)));
     Ok(())
 }
 
 #[test]
 fn a_signature_without_a_known_version_is_a_damaged_vdi_and_not_raw() -> Result<()> {
     let mut bytes = VdiSpec::dynamic(recipe(), 64 << 10).build();
-    let claim = |bytes: &[u8]| -> Result<Claim> {
-        Ok((DRIVER.probe)(&Peek::of(&MemSource(bytes.to_vec()))?))
+    let claim = |bytes: &[u8]| -> Result<ProbeResult> {
+        Ok((DRIVER.probe)(&ProbeWindow::of(&MemSource(
+            bytes.to_vec(),
+        ))?))
     };
-    assert!(matches!(claim(&bytes)?, Claim::Yes));
+    assert!(matches!(claim(&bytes)?, ProbeResult::Yes));
     bytes[0x44] = 0;
-    assert!(matches!(claim(&bytes)?, Claim::Damaged));
+    assert!(matches!(claim(&bytes)?, ProbeResult::Damaged));
     bytes[0x40] = 0;
-    assert!(matches!(claim(&bytes)?, Claim::No));
+    assert!(matches!(claim(&bytes)?, ProbeResult::No));
     Ok(())
 }
 
 #[test]
 fn an_empty_disk_reads_as_empty() -> Result<()> {
     let image = open(&VdiSpec::dynamic(Recipe::empty(0), 1 << 20).build())?;
-    assert_eq!(image.facts().size, Bytes::ZERO);
-    assert!(!image.facts().notes.is_empty());
+    assert_eq!(image.metadata().size, Bytes::ZERO);
+    assert!(!image.metadata().notes.is_empty());
     Ok(())
 }

@@ -6,7 +6,7 @@ mod reading;
 
 use std::path::Path;
 
-use imgdelta_core::{Format, Kind, NewParent};
+use imgdelta_core::{Format, Kind, ParentSpec};
 use imgdelta_fixtures::{
     Recipe,
     peers::{self, Peer},
@@ -125,7 +125,7 @@ fn children_read_back_and_dissect_and_virtualbox_read_them() -> Outcome {
 #[test]
 fn a_relinked_child_names_the_other_base_and_nothing_else_changes() -> Outcome {
     let below = Recipe::scatter(3 * MIB, 300 << 10, 3).expected(None);
-    let parent = |seed: u8| -> Result<NewParent, Box<dyn std::error::Error>> {
+    let parent = |seed: u8| -> Result<ParentSpec, Box<dyn std::error::Error>> {
         let mut other = below.clone();
         other[0] = seed;
         Ok(parent_of(&*open(&write(&other, &[], None)?)?))
@@ -163,7 +163,7 @@ fn the_same_disk_gives_the_same_bytes_and_another_other_ids() -> Outcome {
     assert!(bytes == write(&disk, &[], None)?);
     let mut other = disk.clone();
     other[0] ^= 1;
-    let ids = |bytes: &[u8]| open(bytes).map(|image| image.facts().identity.clone());
+    let ids = |bytes: &[u8]| open(bytes).map(|image| image.metadata().identity.clone());
     assert_ne!(ids(&bytes)?, ids(&write(&other, &[], None)?)?);
     Ok(())
 }
@@ -187,11 +187,11 @@ fn what_cannot_be_is_refused() -> Outcome {
         Some(Kind::Unsupported)
     );
     let parent = parent_of(&*open(&write(&disk, &[], None)?)?);
-    let other = NewParent {
+    let other = ParentSpec {
         format: Some(Format::Raw),
         ..parent.clone()
     };
-    let nameless = NewParent {
+    let nameless = ParentSpec {
         identity: None,
         ..parent.clone()
     };

@@ -1,6 +1,6 @@
 //! Sector bitmaps: one bit a sector, the first sector in the highest bit. Where a bitmap stands is the BAT's matter.
 
-use imgdelta_core::{BitOrder, Grain};
+use imgdelta_core::{BitOrder, BlockState};
 
 /// How bits are counted.
 const ORDER: BitOrder = BitOrder::Msb0;
@@ -12,10 +12,10 @@ pub(crate) fn run(bitmap: &[u8], first: usize, limit: usize) -> (bool, usize) {
 }
 
 /// The bitmap of a child's block, `len` bytes: a bit for each grain of one sector that is not absent.
-pub(crate) fn of_grains(grains: &[Grain], len: usize) -> Vec<u8> {
+pub(crate) fn of_grains(grains: &[BlockState], len: usize) -> Vec<u8> {
     let mut bitmap = Vec::with_capacity(len);
     ORDER.append(
-        grains.iter().map(|grain| *grain != Grain::Absent),
+        grains.iter().map(|grain| *grain != BlockState::Absent),
         &mut bitmap,
     );
     bitmap.resize(len, 0);
@@ -45,9 +45,9 @@ mod tests {
 
     #[test]
     fn grains_become_bits() {
-        let mut grains = [Grain::Absent; 40];
+        let mut grains = [BlockState::Absent; 40];
         for sector in [6, 15].into_iter().chain(24..32) {
-            grains[sector] = Grain::Data;
+            grains[sector] = BlockState::Data;
         }
         assert_eq!(of_grains(&grains, 5), SHEET);
         assert_eq!(of_grains(&grains[..16], 5), [0x02, 0x01, 0, 0, 0]);

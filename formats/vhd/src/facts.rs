@@ -5,7 +5,7 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use imgdelta_core::{Bytes, Facts, Format, SECTOR, Source};
+use imgdelta_core::{Bytes, Format, ImageMetadata, SECTOR, Source};
 
 use crate::{
     geometry::Geometry,
@@ -16,13 +16,13 @@ use crate::{
 };
 
 /// The facts of a judged image.
-pub(crate) fn of(meta: &Meta, source: &Arc<dyn Source>) -> Facts {
+pub(crate) fn of(meta: &Meta, source: &Arc<dyn Source>) -> ImageMetadata {
     let footer = meta.footer();
     let mut details = of_footer(footer);
     if let Some(header) = &meta.header {
         details.extend(of_header(header, meta.is_child()));
     }
-    Facts {
+    ImageMetadata {
         format: Format::Vhd,
         variant: meta::type_name(footer.disk_type).into(),
         size: meta.size,

@@ -2,7 +2,7 @@
 //!
 //! The one at the end counts, with 512 bytes or, before Virtual PC 2004, 511; if it is missing or damaged, the copy at the start.
 
-use imgdelta_core::{Claim, Error, FileOffset, Peek, Result, Source, read_array};
+use imgdelta_core::{Error, FileOffset, ProbeResult, ProbeWindow, Result, Source, read_array};
 
 use crate::{
     fault::Fault,
@@ -204,7 +204,7 @@ fn is_hidden_by_tapdisk(footer: &Footer) -> bool {
 }
 
 /// Whether a file is a VHD. A fixed one is claimed only for a sound footer at its end.
-pub(crate) fn probe(peek: &Peek) -> Claim {
+pub(crate) fn probe(peek: &ProbeWindow) -> ProbeResult {
     let ends = [
         peek.tail::<512>(512),
         peek.tail::<SHORT_FOOTER>(SHORT_FOOTER).map(with_last_byte),
@@ -216,7 +216,7 @@ pub(crate) fn probe(peek: &Peek) -> Claim {
     let start = peek
         .head::<512>(0)
         .map(|bytes| (Footer::parse(&bytes), false));
-    let mut claim = Claim::No;
+    let mut claim = ProbeResult::No;
     for (footer, is_end) in footers.chain(start) {
         let is_ours = match footer.disk_type {
             FIXED => is_end,
@@ -225,10 +225,10 @@ pub(crate) fn probe(peek: &Peek) -> Claim {
         };
         match look_at(&footer) {
             Look::Sound if is_ours && footer.file_format_version >> 16 == VERSION >> 16 => {
-                return Claim::Yes;
+                return ProbeResult::Yes;
             }
             Look::Nothing => {}
-            Look::Sound | Look::WrongSum | Look::Poison => claim = Claim::Damaged,
+            Look::Sound | Look::WrongSum | Look::Poison => claim = ProbeResult::Damaged,
         }
     }
     claim

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, Companions, Error, Extent, Facts, FileOffset, Image, Kind, Open, PagedTable, ParentLink,
-    References, Result, SECTOR, Source, State, VirtOffset,
+    AuxFiles, Bytes, Error, Extent, FileOffset, Image, ImageMetadata, Kind, Open, PagedTable,
+    ParentLink, References, Result, SECTOR, Source, State, VirtOffset,
 };
 
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
 /// An open VHD.
 #[derive(Debug)]
 struct Vhd {
-    facts: Facts,
+    facts: ImageMetadata,
     parent: Option<ParentLink>,
     source: Arc<dyn Source>,
     reading: Reading,
@@ -49,7 +49,7 @@ pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
     }
     match Vhd::read(&open.source, reading) {
         Ok(image) => Ok(Arc::new(image)),
-        Err(error) => Err(told_if_split(error, &*open.source, open.companions)),
+        Err(error) => Err(told_if_split(error, &*open.source, open.aux_files)),
     }
 }
 
@@ -65,13 +65,13 @@ pub(crate) fn references(source: &Arc<dyn Source>) -> Result<References> {
     let parent = locator::read_link(&**source, &read, at, &mut Vec::new())?;
     Ok(References {
         parent: Some(parent),
-        companions: Vec::new(),
+        aux_files: Vec::new(),
     })
 }
 
 /// What ends too early may be the first piece of a split image: `disk.vhd`, `disk.v01`, `disk.v02` and so on. [VHD] "Splitting hard
 /// disk images"; no tool of today writes them.
-fn told_if_split(error: Error, source: &dyn Source, companions: &dyn Companions) -> Error {
+fn told_if_split(error: Error, source: &dyn Source, aux_files: &dyn AuxFiles) -> Error {
     if !matches!(error.code(), "vhd_no_footer" | "vhd_block_past_end") {
         return error;
     }
@@ -79,7 +79,7 @@ fn told_if_split(error: Error, source: &dyn Source, companions: &dyn Companions)
     let Some(next) = stem.map(|stem| format!("{}.v01", stem.to_string_lossy())) else {
         return error;
     };
-    match companions.open(&next) {
+    match aux_files.open(&next) {
         Ok(_) => Fault::Split { next }.into(),
         Err(_) => error,
     }
@@ -139,7 +139,7 @@ impl Vhd {
 }
 
 impl Image for Vhd {
-    fn facts(&self) -> &Facts {
+    fn metadata(&self) -> &ImageMetadata {
         &self.facts
     }
 

@@ -45,7 +45,7 @@ use imgdelta_core::{ChildRule, Driver, Format, Sectors};
 pub static DRIVER: Driver = Driver {
     format: Format::Vhd,
     extensions: &["vhd", "avhd", "vud"],
-    promises: &["vhd", "avhd", "vud"],
+    exclusive_extensions: &["vhd", "avhd", "vud"],
     folder_file: None,
     create_options: plan::CREATE_OPTIONS,
     open_options: meta::OPEN_OPTIONS,

@@ -1,6 +1,6 @@
 //! What a new image is to be: the user's options and the parent, understood and judged before anything is written.
 
-use imgdelta_core::{Bytes, Create, Error, Format, Kind, NewParent, Options, Result, SECTOR};
+use imgdelta_core::{Bytes, Create, Error, Format, Kind, Options, ParentSpec, Result, SECTOR};
 
 use crate::{
     geometry::Geometry,
@@ -51,7 +51,7 @@ pub(crate) struct Link {
 
 impl Link {
     /// How a child names `parent`.
-    pub(crate) fn to(parent: &NewParent) -> Result<Self> {
+    pub(crate) fn to(parent: &ParentSpec) -> Result<Self> {
         let unsupported = |message: String| Error::new(Kind::Unsupported, message);
         if let Some(format) = parent.format.filter(|format| *format != Format::Vhd) {
             return Err(unsupported(format!(
@@ -229,7 +229,7 @@ fn azure_size(asked: Bytes) -> Result<Bytes> {
 }
 
 /// Windows opens no child whose size is not its parent's.
-fn judge_child_size(size: Bytes, sizing: &str, parent: &NewParent) -> Result<()> {
+fn judge_child_size(size: Bytes, sizing: &str, parent: &ParentSpec) -> Result<()> {
     if size == parent.size {
         return Ok(());
     }

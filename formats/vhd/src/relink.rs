@@ -2,7 +2,7 @@
 
 use std::{ops::Range, sync::Arc};
 
-use imgdelta_core::{Bytes, Error, FileOffset, Kind, NewParent, Patch, Result, SECTOR, Source};
+use imgdelta_core::{Bytes, Error, FileOffset, Kind, ParentSpec, Patch, Result, SECTOR, Source};
 
 use crate::{
     layout::{DynamicHeader, ParentLocator},
@@ -15,7 +15,7 @@ use crate::{
 
 /// The patches that make the child in `source` one of `parent`: header and locators. Paths that do not fit where the old ones stand go
 /// to the end of the file, where a new footer follows them.
-pub(crate) fn relink(source: &Arc<dyn Source>, parent: &NewParent) -> Result<Vec<Patch>> {
+pub(crate) fn relink(source: &Arc<dyn Source>, parent: &ParentSpec) -> Result<Vec<Patch>> {
     let meta = Meta::read(&**source, Reading::default())?;
     let (Some(header), Some(tables), true) =
         (&meta.header, meta.tables(source.len()), meta.is_child())

@@ -5,8 +5,8 @@ mod sparse;
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Ahead, Bytes, Create, Encoder, Error, FileOffset, ImageWriter, Kind, Payload, Placed,
-    PlainEncoder, Result, Seal, Shape, Sink, Unit,
+    Bytes, Create, Encoder, Error, FileOffset, FinishParams, ImageWriter, Kind, Payload, Placement,
+    PlainEncoder, Reservation, Result, Sink, Unit, WriterLayout,
 };
 
 use crate::{
@@ -29,7 +29,7 @@ const CREATOR_VERSION: u32 = 0x000a_0000;
 pub(crate) fn create(create: Create<'_>) -> Result<Box<dyn ImageWriter>> {
     let sink = create.outputs.main()?;
     let plan = Plan::of(create)?;
-    if sink.is_stale() {
+    if sink.needs_zeroing() {
         return Err(Error::new(
             Kind::Unsupported,
             "a VHD ends with its footer, and a device does not end where the image does",
@@ -38,11 +38,11 @@ pub(crate) fn create(create: Create<'_>) -> Result<Box<dyn ImageWriter>> {
     }
     Ok(match plan.block_size {
         None => Box::new(Fixed {
-            ahead: Ahead::new(FileOffset::ZERO, plan.size, false),
+            ahead: Reservation::new(FileOffset::ZERO, plan.size, false),
             plan,
             sink,
         }),
-        Some(_) if sink.is_in_order() => {
+        Some(_) if sink.is_sequential() => {
             let message = "a dynamic VHD cannot be written to a pipe: its tables stand in front";
             return Err(Error::new(Kind::Unsupported, message));
         }
@@ -51,7 +51,7 @@ pub(crate) fn create(create: Create<'_>) -> Result<Box<dyn ImageWriter>> {
 }
 
 /// The footer of a new image.
-fn footer(plan: &Plan, disk_type: u32, seal: &Seal) -> Footer {
+fn footer(plan: &Plan, disk_type: u32, seal: &FinishParams) -> Footer {
     let time = seal.time.unwrap_or_default().saturating_sub(EPOCH);
     Footer {
         cookie: FOOTER_COOKIE,
@@ -85,12 +85,12 @@ fn footer(plan: &Plan, disk_type: u32, seal: &Seal) -> Footer {
 struct Fixed {
     plan: Plan,
     sink: Arc<dyn Sink>,
-    ahead: Ahead,
+    ahead: Reservation,
 }
 
 impl ImageWriter for Fixed {
-    fn shape(&self) -> Shape {
-        Shape {
+    fn shape(&self) -> WriterLayout {
+        WriterLayout {
             size: self.plan.size,
             unit: FIXED_UNIT,
             grain: FIXED_UNIT,
@@ -109,22 +109,22 @@ impl ImageWriter for Fixed {
         unit: &Unit<'_>,
         payload: Payload,
         _stored: Bytes,
-    ) -> Result<Option<Placed>> {
+    ) -> Result<Option<Placement>> {
         if payload == Payload::None {
             return Ok(None);
         }
         let at = FileOffset(unit.at.0);
         self.ahead.reserve(&*self.sink, at, unit);
-        Ok(Some(Placed {
+        Ok(Some(Placement {
             sink: Arc::clone(&self.sink),
             at,
             padding: Bytes::ZERO,
         }))
     }
 
-    fn finish(self: Box<Self>, seal: &Seal) -> Result<()> {
+    fn finish(self: Box<Self>, seal: &FinishParams) -> Result<()> {
         let end = self.plan.size;
-        if !self.sink.is_in_order() {
+        if !self.sink.is_sequential() {
             self.sink
                 .set_len(Bytes(end.0.saturating_add(Footer::SIZE as u64)))?;
         }

@@ -5,7 +5,7 @@ mod driving;
 use std::{path::Path, sync::Arc};
 
 use driving::{Tested, how};
-use imgdelta_core::{FileSource, Image, NoCompanions, Source, State, VirtOffset};
+use imgdelta_core::{FileSource, Image, NoAuxFiles, Source, State, VirtOffset};
 use imgdelta_fixtures::peers;
 use imgdelta_vhd::DRIVER;
 use sha2::{Digest as _, Sha256};
@@ -22,7 +22,7 @@ fn open(path: &Path) -> imgdelta_core::Result<Arc<dyn Image>> {
         }
         () => &[],
     };
-    (DRIVER.open)(how(source, options, &NoCompanions)?)
+    (DRIVER.open)(how(source, options, &NoAuxFiles)?)
 }
 
 /// Reads part of a chain, top first; what no layer says is zero.
@@ -80,7 +80,7 @@ fn every_vhd_of_the_corpus_reads_as_its_manifest_says() -> Tested {
             continue;
         };
         let top = open(&row.file).map_err(|error| format!("{}: {error}", row.rel))?;
-        assert_eq!(top.facts().size.0, size, "{}", row.rel);
+        assert_eq!(top.metadata().size.0, size, "{}", row.rel);
         let mut chain = vec![top];
         if let Some((_, parent)) = row.variant.split_once("parent ") {
             let base = open(&row.file.with_file_name(parent))?;
@@ -91,7 +91,7 @@ fn every_vhd_of_the_corpus_reads_as_its_manifest_says() -> Tested {
             let wanted: Vec<_> = wanted.collect();
             assert_eq!(
                 wanted,
-                base.facts().identity.iter().collect::<Vec<_>>(),
+                base.metadata().identity.iter().collect::<Vec<_>>(),
                 "{}",
                 row.rel
             );
@@ -114,7 +114,7 @@ fn every_vhd_of_the_corpus_reads_as_its_manifest_says() -> Tested {
             }
         }
         let source: Arc<dyn Source> = Arc::new(FileSource::open(&row.file)?);
-        let report = (DRIVER.check)(how(source, &[], &NoCompanions)?)?;
+        let report = (DRIVER.check)(how(source, &[], &NoAuxFiles)?)?;
         let codes: Vec<_> = report.faults.iter().map(|fault| fault.code()).collect();
         assert!(
             codes.iter().all(|code| code.ends_with("checksum")),

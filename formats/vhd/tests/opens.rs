@@ -11,7 +11,9 @@ mod driving;
 use std::sync::Arc;
 
 use driving::{Tested, check, how, memory, open, read_all};
-use imgdelta_core::{Bytes, Claim, Hint, HintKind, NoCompanions, Peek, Source, State, VirtOffset};
+use imgdelta_core::{
+    Bytes, Hint, HintKind, NoAuxFiles, ProbeResult, ProbeWindow, Source, State, VirtOffset,
+};
 use imgdelta_fixtures::{
     Fill, Recipe, conform,
     vhd::{
@@ -28,14 +30,14 @@ fn conforms(name: &str, spec: &VhdSpec, under: Option<&[u8]>) -> (Vec<String>, V
     let bytes = spec.build();
     let report = check(bytes.clone()).unwrap_or_else(|error| panic!("{name}: {error}"));
     assert!(report.faults.is_empty(), "{name}: {:?}", report.faults);
-    let peek = Peek::of(&*memory(bytes.clone())).expect("memory can be read");
+    let peek = ProbeWindow::of(&*memory(bytes.clone())).expect("memory can be read");
     assert!(
-        matches!((DRIVER.probe)(&peek), Claim::Yes),
+        matches!((DRIVER.probe)(&peek), ProbeResult::Yes),
         "{name} is claimed"
     );
     let image = open(bytes, &[]).unwrap_or_else(|error| panic!("{name}: {error}"));
     conform(&image, &spec.recipe, under);
-    (image.facts().notes.clone(), report.notes)
+    (image.metadata().notes.clone(), report.notes)
 }
 
 fn silently(name: &str, spec: &VhdSpec, under: Option<&[u8]>) {
@@ -156,12 +158,16 @@ fn footers_that_disagree_are_settled_by_the_one_at_the_end() -> Tested {
     };
     let image = open(spec.build(), &[])?;
     assert_eq!(
-        image.facts().notes,
+        image.metadata().notes,
         ["the two footers disagree; using the one at the end"]
     );
     let own = uuid_text(spec.unique_id);
     assert_eq!(
-        image.facts().identity.as_ref().map(|id| id.value.clone()),
+        image
+            .metadata()
+            .identity
+            .as_ref()
+            .map(|id| id.value.clone()),
         Some(own)
     );
     conform(&image, &spec.recipe, None);
@@ -211,11 +217,11 @@ fn the_size_is_the_current_one_unless_the_geometry_is_asked_for() -> Tested {
             ..VhdSpec::fixed(Recipe::small(4 << 20))
         };
         let by_current = open(spec.build(), &[])?;
-        assert_eq!(by_current.facts().size, Bytes::mib(4));
+        assert_eq!(by_current.metadata().size, Bytes::mib(4));
         let by_chs = open(spec.build(), &["size=chs"])?;
-        assert_eq!(by_chs.facts().size, Bytes(120 * 4 * 17 * 512));
+        assert_eq!(by_chs.metadata().size, Bytes(120 * 4 * 17 * 512));
         let told = by_current
-            .facts()
+            .metadata()
             .notes
             .iter()
             .any(|note| note.contains("geometry 120/4/17"));
@@ -231,7 +237,7 @@ fn the_size_is_the_current_one_unless_the_geometry_is_asked_for() -> Tested {
         ..VhdSpec::fixed(Recipe::small(1 << 20))
     };
     assert_eq!(
-        open(huge.build(), &["size=chs"])?.facts().size,
+        open(huge.build(), &["size=chs"])?.metadata().size,
         Bytes::mib(1)
     );
     Ok(())
@@ -247,7 +253,7 @@ fn wrong_checksums_are_read_past_on_request() -> Tested {
     bytes[512 + 36] ^= 1;
     assert!(open(bytes.clone(), &[]).is_err());
     let image = open(bytes.clone(), &["checksum=ignore"])?;
-    assert_eq!(image.facts().notes.len(), 2);
+    assert_eq!(image.metadata().notes.len(), 2);
     conform(&image, &Recipe::small(1 << 20), None);
     let codes: Vec<_> = check(bytes)?
         .faults
@@ -263,7 +269,7 @@ fn unknown_options_and_snapshots_are_refused() -> Tested {
     let bytes = VhdSpec::fixed(Recipe::small(1 << 20)).build();
     assert!(open(bytes.clone(), &["size=odd"]).is_err());
     assert!(open(bytes.clone(), &["snapshot=x"]).is_err());
-    let mut asked = how(memory(bytes), &[], &NoCompanions)?;
+    let mut asked = how(memory(bytes), &[], &NoAuxFiles)?;
     asked.snapshot = Some("x".into());
     assert!((DRIVER.open)(asked).is_err());
     Ok(())
@@ -341,7 +347,7 @@ fn names_in_either_byte_order_and_flawed_texts_are_told() -> Tested {
         named(Parent::named(BASE_ID, "base.vhd"), flawed).build(),
         &[],
     )?;
-    let notes = &image.facts().notes;
+    let notes = &image.metadata().notes;
     for wanted in [
         "W2ru has half of a surrogate pair",
         "W2ku has a NUL in it",
@@ -390,7 +396,7 @@ fn the_facts_say_what_the_headers_say() -> Tested {
         ..VhdSpec::differencing(Recipe::empty(4 << 20), 512 << 10, BASE_ID, "base.vhd")
     };
     let image = open(spec.build(), &[])?;
-    let facts = image.facts();
+    let facts = image.metadata();
     assert_eq!(facts.variant, "differencing");
     assert_eq!(
         (facts.block_size, facts.grain),
@@ -410,7 +416,7 @@ fn the_facts_say_what_the_headers_say() -> Tested {
     assert_eq!(detail("parent_locators"), Some("W2ru"));
     let fixed = open(VhdSpec::fixed(Recipe::empty(1 << 20)).build(), &[])?;
     assert_eq!(
-        (fixed.facts().block_size, fixed.facts().grain),
+        (fixed.metadata().block_size, fixed.metadata().grain),
         (None, None)
     );
     Ok(())
@@ -420,28 +426,28 @@ fn the_facts_say_what_the_headers_say() -> Tested {
 fn a_probe_claims_what_is_sound_and_knows_what_is_damaged() {
     let claim = |bytes: Vec<u8>| {
         let source: Arc<dyn Source> = memory(bytes);
-        (DRIVER.probe)(&Peek::of(&*source).expect("memory can be read"))
+        (DRIVER.probe)(&ProbeWindow::of(&*source).expect("memory can be read"))
     };
     let dynamic = VhdSpec::dynamic(Recipe::small(1 << 20), 64 << 10).build();
     let fixed = VhdSpec::fixed(Recipe::small(1 << 20)).build();
-    assert!(matches!(claim(vec![0; 4096]), Claim::No));
-    assert!(matches!(claim(vec![]), Claim::No));
-    assert!(matches!(claim(b"conectix".to_vec()), Claim::No));
+    assert!(matches!(claim(vec![0; 4096]), ProbeResult::No));
+    assert!(matches!(claim(vec![]), ProbeResult::No));
+    assert!(matches!(claim(b"conectix".to_vec()), ProbeResult::No));
     assert!(matches!(
         claim(dynamic[..dynamic.len() - 512].to_vec()),
-        Claim::Yes
+        ProbeResult::Yes
     ));
     let mut damaged = fixed.clone();
     *damaged.last_mut().expect("not empty") ^= 1;
-    assert!(matches!(claim(damaged), Claim::Damaged));
+    assert!(matches!(claim(damaged), ProbeResult::Damaged));
     let poisoned = VhdSpec {
         cookie: *b"v_poison",
         ..VhdSpec::dynamic(Recipe::small(1 << 20), 64 << 10)
     };
-    assert!(matches!(claim(poisoned.build()), Claim::Damaged));
+    assert!(matches!(claim(poisoned.build()), ProbeResult::Damaged));
     // A footer of a fixed image at the start is the guest's, or the image lost its disk.
     let only_start = [&fixed[1 << 20..], &[0; 4096]].concat();
-    assert!(matches!(claim(only_start), Claim::Damaged));
+    assert!(matches!(claim(only_start), ProbeResult::Damaged));
 }
 
 #[test]
@@ -449,8 +455,8 @@ fn a_fixed_image_that_holds_an_image_is_itself() -> Tested {
     let inner = VhdSpec::dynamic(Recipe::small(256 << 10), 64 << 10).build();
     let footer = VhdSpec::fixed(Recipe::empty(inner.len() as u64)).build()[inner.len()..].to_vec();
     let image = open([inner.clone(), footer].concat(), &[])?;
-    assert_eq!(image.facts().variant, "fixed");
-    assert!(image.facts().notes.is_empty());
+    assert_eq!(image.metadata().variant, "fixed");
+    assert!(image.metadata().notes.is_empty());
     assert_eq!(read_all(&*image)?, inner);
     Ok(())
 }
@@ -468,7 +474,7 @@ fn holes_of_a_fixed_image_on_disk_are_zero() -> Tested {
         std::os::unix::fs::FileExt::write_all_at(&file, &bytes[at..at + len], at as u64)?;
     }
     let source: Arc<dyn Source> = Arc::new(imgdelta_core::FileSource::open(&path)?);
-    let image = (DRIVER.open)(how(source, &[], &NoCompanions)?)?;
+    let image = (DRIVER.open)(how(source, &[], &NoAuxFiles)?)?;
     conform(&image, &recipe, None);
     let head = image.extent_at(VirtOffset(0))?;
     let data = image.extent_at(VirtOffset(4 << 20))?;
@@ -492,7 +498,7 @@ fn dynamic_disks_larger_than_writers_make_them_are_read() -> Tested {
         };
         let bytes = spec.build();
         let image = open(bytes.clone(), &[])?;
-        assert_eq!(image.facts().size, Bytes(size));
+        assert_eq!(image.metadata().size, Bytes(size));
         let silence = image.extent_at(VirtOffset(0))?;
         assert_eq!(silence.state, State::Absent);
         let mut data = vec![0; 8192];

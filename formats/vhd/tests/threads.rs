@@ -48,7 +48,7 @@ fn faults_of_blocks_are_told_in_order_on_any_number_of_threads() -> Tested {
     let told: Vec<_> = report
         .faults
         .iter()
-        .map(|fault| (fault.code(), fault.place().offset.map(|at| at.0)))
+        .map(|fault| (fault.code(), fault.location().offset.map(|at| at.0)))
         .collect();
     let entry = |block: &usize| Some(1536 + 4 * *block as u64);
     let expected: Vec<_> = cleared

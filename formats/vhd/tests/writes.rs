@@ -14,7 +14,7 @@ use driving::{
     Pair, S, Tested, check, footer_of, header_of, memory, number, open, pair, parent_of, patched,
     read_over, write,
 };
-use imgdelta_core::{Bytes, Create, Kind, MemSink, NewParent, OneOutput, Options, Result};
+use imgdelta_core::{Bytes, Create, Kind, MemSink, OneOutput, Options, ParentSpec, Result};
 use imgdelta_fixtures::{
     Fill, Recipe, conform,
     vhd::{Locator, Space, VhdSpec},
@@ -86,7 +86,7 @@ fn a_child_names_its_parent_and_holds_exact_sectors() -> Tested {
         below,
         target,
     } = pair(&Recipe::sectors(6 << 20, 12), 512 << 10)?;
-    let parent = NewParent {
+    let parent = ParentSpec {
         relative: Some("golden/base image.vhd".into()),
         ..parent_of(&*base, "golden/base image.vhd")
     };
@@ -116,7 +116,7 @@ fn a_child_names_its_parent_and_holds_exact_sectors() -> Tested {
     let image = open(bytes.clone(), &[])?;
     assert_eq!(
         image.parent().map(|link| link.identities.clone()),
-        Some(base.facts().identity.clone().into_iter().collect())
+        Some(base.metadata().identity.clone().into_iter().collect())
     );
     conform(&image, &Recipe::sectors(6 << 20, 12), Some(&below));
     let differing = target
@@ -151,7 +151,7 @@ fn a_child_copies_the_geometry_of_its_parent() -> Tested {
         (footer.cylinders, footer.heads, footer.sectors_per_track),
         (1000, 2, 4)
     );
-    assert_eq!(open(child.clone(), &[])?.facts().size, Bytes::mib(1));
+    assert_eq!(open(child.clone(), &[])?.metadata().size, Bytes::mib(1));
     // Nothing differs: no block is stored.
     assert!(child.len() < 32 << 10);
     Ok(())
@@ -186,7 +186,7 @@ fn sizes_follow_the_rule_that_was_asked_for() -> Tested {
 
 #[test]
 fn what_cannot_be_written_is_refused_before_anything_is() {
-    let base = NewParent {
+    let base = ParentSpec {
         format: Some(imgdelta_core::Format::Vhd),
         size: Bytes::mib(4),
         absolute: "/base.vhd".into(),
@@ -194,21 +194,21 @@ fn what_cannot_be_written_is_refused_before_anything_is() {
             kind: "unique id",
             value: "00112233-4455-6677-8899-aabbccddeeff".into(),
         }),
-        ..NewParent::default()
+        ..ParentSpec::default()
     };
-    let raw = NewParent {
+    let raw = ParentSpec {
         format: Some(imgdelta_core::Format::Raw),
         ..base.clone()
     };
-    let nameless = NewParent {
+    let nameless = ParentSpec {
         identity: None,
         ..base.clone()
     };
-    let long = NewParent {
+    let long = ParentSpec {
         absolute: format!("/{}", "x".repeat(300)),
         ..base.clone()
     };
-    let rows: [(Bytes, &[&str], Option<NewParent>, Kind); 17] = [
+    let rows: [(Bytes, &[&str], Option<ParentSpec>, Kind); 17] = [
         (
             Bytes(Bytes::gib(32 << 10).0 + 1),
             &["size=azure"],
@@ -282,7 +282,7 @@ fn a_child_can_be_given_another_parent() -> Tested {
         &["block_size=512K"],
         Some((parent_of(&*base, "base.vhd"), &below)),
     )?;
-    let other = NewParent {
+    let other = ParentSpec {
         identity: Some(imgdelta_core::Identity {
             kind: "unique id",
             value: "00112233-4455-6677-8899-aabbccddeeff".into(),
@@ -309,11 +309,11 @@ fn a_child_can_be_given_another_parent() -> Tested {
     );
     assert!(read_over(&*image, &below)? == target);
     assert_eq!(
-        image.facts().identity,
-        open(child.clone(), &[])?.facts().identity
+        image.metadata().identity,
+        open(child.clone(), &[])?.metadata().identity
     );
     assert!(check(linked)?.notes.is_empty());
-    let smaller = NewParent {
+    let smaller = ParentSpec {
         size: Bytes::mib(2),
         ..other
     };
@@ -354,7 +354,11 @@ fn a_path_that_does_not_fit_goes_to_the_end_of_the_file() -> Tested {
         let patches = (DRIVER.relink.expect("VHD has children"))(&memory(child.clone()), &parent)?;
         let linked = patched(child, &patches);
         let image = open(linked.clone(), &[])?;
-        assert!(image.facts().notes.is_empty(), "{:?}", image.facts().notes);
+        assert!(
+            image.metadata().notes.is_empty(),
+            "{:?}",
+            image.metadata().notes
+        );
         let link = image.parent().expect("a child");
         assert_eq!(
             link.hints[0].text,
@@ -406,9 +410,9 @@ fn the_same_disk_gets_the_same_bytes_and_the_time_that_was_asked_for() -> Tested
             parent: None,
             seed: None,
         })?;
-        writer.finish(&imgdelta_core::Seal {
+        writer.finish(&imgdelta_core::FinishParams {
             time,
-            ..imgdelta_core::Seal::default()
+            ..imgdelta_core::FinishParams::default()
         })?;
         assert_eq!(footer_of(&sink.bytes()).time_stamp, stamp);
     }

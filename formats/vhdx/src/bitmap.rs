@@ -1,6 +1,6 @@
 //! Sector bitmaps: one bit a sector, the first sector in the lowest bit. Where a bitmap stands is the BAT's matter.
 
-use imgdelta_core::{BitOrder, Grain};
+use imgdelta_core::{BitOrder, BlockState};
 
 /// How bits are counted.
 const ORDER: BitOrder = BitOrder::Lsb0;
@@ -12,8 +12,11 @@ pub(crate) fn run(bitmap: &[u8], first: usize, limit: usize) -> (bool, usize) {
 }
 
 /// Appends what `grains` are, a bit each: absent ones are the parent's. Returns how many are not.
-pub(crate) fn of_grains(grains: &[Grain], bitmap: &mut Vec<u8>) -> u64 {
-    ORDER.append(grains.iter().map(|grain| *grain != Grain::Absent), bitmap)
+pub(crate) fn of_grains(grains: &[BlockState], bitmap: &mut Vec<u8>) -> u64 {
+    ORDER.append(
+        grains.iter().map(|grain| *grain != BlockState::Absent),
+        bitmap,
+    )
 }
 
 #[cfg(test)]
@@ -22,7 +25,7 @@ mod tests {
 
     #[test]
     fn grains_become_bits_from_the_lowest_on() {
-        use Grain::{Absent, Data, Zero};
+        use BlockState::{Absent, Data, Zero};
         let mut bitmap = vec![7];
         let grains = [
             Data, Absent, Absent, Zero, Absent, Absent, Absent, Absent, Absent, Data,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use imgdelta_core::{Bytes, Facts, Format};
+use imgdelta_core::{Bytes, Format, ImageMetadata};
 
 use crate::{
     identity,
@@ -11,10 +11,10 @@ use crate::{
 };
 
 /// The facts of a judged image.
-pub(crate) fn of(meta: &Meta) -> Facts {
+pub(crate) fn of(meta: &Meta) -> ImageMetadata {
     let metadata = &meta.metadata;
     let sector = Bytes(u64::from(metadata.sector));
-    Facts {
+    ImageMetadata {
         format: Format::Vhdx,
         variant: meta.variant().into(),
         size: metadata.size,

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use imgdelta_core::{
-    Bytes, Claim, Error, FileOffset, Kind, Patch, Peek, Result, Source, read_array,
+    Bytes, Error, FileOffset, Kind, Patch, ProbeResult, ProbeWindow, Result, Source, read_array,
 };
 
 use crate::{
@@ -32,11 +32,11 @@ pub(crate) struct Headers {
 }
 
 /// Whether a file is a VHDX. The headers are out of a probe's reach.
-pub(crate) fn probe(peek: &Peek) -> Claim {
+pub(crate) fn probe(peek: &ProbeWindow) -> ProbeResult {
     match peek.head::<8>(0) {
-        Some(FILE_SIGNATURE) if peek.len().0 < MIB => Claim::Damaged,
-        Some(FILE_SIGNATURE) => Claim::Yes,
-        _ => Claim::No,
+        Some(FILE_SIGNATURE) if peek.len().0 < MIB => ProbeResult::Damaged,
+        Some(FILE_SIGNATURE) => ProbeResult::Yes,
+        _ => ProbeResult::No,
     }
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, Error, Extent, Facts, FileOffset, Image, Kind, Open, PagedTable, ParentLink, Result,
-    State, VirtOffset,
+    Bytes, Error, Extent, FileOffset, Image, ImageMetadata, Kind, Open, PagedTable, ParentLink,
+    Result, State, VirtOffset,
 };
 
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
 /// An open VHDX.
 #[derive(Debug)]
 struct Vhdx {
-    facts: Facts,
+    facts: ImageMetadata,
     parent: Option<ParentLink>,
     tables: Tables,
     bat: PagedTable,
@@ -91,7 +91,7 @@ impl Vhdx {
 }
 
 impl Image for Vhdx {
-    fn facts(&self) -> &Facts {
+    fn metadata(&self) -> &ImageMetadata {
         &self.facts
     }
 

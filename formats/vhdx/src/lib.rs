@@ -44,7 +44,7 @@ use imgdelta_core::{ChildRule, Driver, Format, Sectors};
 pub static DRIVER: Driver = Driver {
     format: Format::Vhdx,
     extensions: &["vhdx", "avhdx"],
-    promises: &["vhdx", "avhdx"],
+    exclusive_extensions: &["vhdx", "avhdx"],
     folder_file: None,
     create_options: plan::CREATE_OPTIONS,
     open_options: meta::OPEN_OPTIONS,

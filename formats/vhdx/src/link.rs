@@ -1,6 +1,6 @@
 //! How a new child, or one with a new parent, names that parent. What an old locator says is read in `locator`.
 
-use imgdelta_core::{Error, Format, Kind, NewParent, Result};
+use imgdelta_core::{Error, Format, Kind, ParentSpec, Result};
 
 use crate::{
     identity,
@@ -27,7 +27,7 @@ impl Link {
     ///
     /// # Errors
     /// Unsupported, if no locator can.
-    pub(crate) fn to(parent: &NewParent) -> Result<Self> {
+    pub(crate) fn to(parent: &ParentSpec) -> Result<Self> {
         let unsupported = |message: String| Error::new(Kind::Unsupported, message);
         if let Some(format) = parent.format.filter(|format| *format != Format::Vhdx) {
             return Err(unsupported(format!(

@@ -1,7 +1,7 @@
 //! The parent locator: how a child says who its parent is. Whether a path may be followed is decided by the reference policy, never here.
 
 use imgdelta_core::{
-    Bytes, Error, FileOffset, Hint, HintKind, ParentLink, Result, Wire, byteorder::LittleEndian,
+    Bytes, Error, FileOffset, Hint, HintKind, OnDisk, ParentLink, Result, byteorder::LittleEndian,
 };
 
 use crate::{
@@ -162,7 +162,7 @@ fn entries(item: &[u8], at: FileOffset) -> Result<Vec<LocatorEntry>> {
     Ok(rest
         .chunks_exact(LocatorEntry::SIZE)
         .take(usize::from(count))
-        .map(<LocatorEntry as Wire<LittleEndian>>::take)
+        .map(<LocatorEntry as OnDisk<LittleEndian>>::take)
         .collect())
 }
 

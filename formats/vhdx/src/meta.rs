@@ -198,7 +198,7 @@ pub(crate) fn references(source: &Arc<dyn Source>) -> Result<imgdelta_core::Refe
     };
     Ok(imgdelta_core::References {
         parent,
-        companions: Vec::new(),
+        aux_files: Vec::new(),
     })
 }
 

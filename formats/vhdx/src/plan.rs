@@ -1,6 +1,6 @@
 //! What a new image is to be: the user's options and the parent, understood and judged before anything is written.
 
-use imgdelta_core::{Bytes, Create, Error, Kind, NewParent, Options, Result};
+use imgdelta_core::{Bytes, Create, Error, Kind, Options, ParentSpec, Result};
 
 use crate::{
     header::MAX_LOG,
@@ -117,7 +117,7 @@ fn take_block_size(options: &mut Options) -> Result<Option<Bytes>> {
 }
 
 /// The sector: a child has its parent's, as Hyper-V demands, any other image that of the disk, unless another is asked for.
-fn take_sector(options: &mut Options, disk: Bytes, parent: Option<&NewParent>) -> Result<u32> {
+fn take_sector(options: &mut Options, disk: Bytes, parent: Option<&ParentSpec>) -> Result<u32> {
     let asked = match options.take("logical_sector_size").as_deref() {
         None => None,
         Some("512") => Some(512),
@@ -146,7 +146,7 @@ fn take_sector(options: &mut Options, disk: Bytes, parent: Option<&NewParent>) -
 }
 
 /// The sector of the parent's disk, if its format says.
-pub(crate) fn parent_sector(parent: &NewParent) -> Option<u32> {
+pub(crate) fn parent_sector(parent: &ParentSpec) -> Option<u32> {
     let mut details = parent.details.iter();
     let (_, text) = details.find(|(key, _)| *key == "LogicalSectorSize")?;
     text.parse().ok().filter(|one| matches!(one, 512 | 4096))

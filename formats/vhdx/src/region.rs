@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use imgdelta_core::{
-    Bytes, Error, FileOffset, Result, Source, Wire, byteorder::LittleEndian, read_vec,
+    Bytes, Error, FileOffset, OnDisk, Result, Source, byteorder::LittleEndian, read_vec,
 };
 
 use crate::{
@@ -152,7 +152,7 @@ fn entries_of(table: &Table) -> Result<Vec<RegionEntry>> {
         .rest
         .chunks_exact(RegionEntry::SIZE)
         .take(Bytes(u64::from(found)).in_memory())
-        .map(<RegionEntry as Wire<LittleEndian>>::take)
+        .map(<RegionEntry as OnDisk<LittleEndian>>::take)
         .collect())
 }
 

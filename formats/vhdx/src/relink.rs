@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use imgdelta_core::{Bytes, Error, FileOffset, Kind, NewParent, Patch, Result, Source};
+use imgdelta_core::{Bytes, Error, FileOffset, Kind, ParentSpec, Patch, Result, Source};
 
 use crate::{
     header::renewed,
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The patches that make the child in `source` one of `parent`: the parent locator, and headers that say that the file was written to.
-pub(crate) fn relink(source: &Arc<dyn Source>, parent: &NewParent) -> Result<Vec<Patch>> {
+pub(crate) fn relink(source: &Arc<dyn Source>, parent: &ParentSpec) -> Result<Vec<Patch>> {
     let meta = Meta::read(source, Reading::default())?;
     let (Some(old), true) = (&meta.locator, meta.metadata.is_child()) else {
         let message = "is not a differencing VHDX, which alone names a parent";
@@ -45,7 +45,7 @@ pub(crate) fn relink(source: &Arc<dyn Source>, parent: &NewParent) -> Result<Vec
 }
 
 /// Sectors of another size than the parent's are opened by nobody.
-fn judge_sector(metadata: &Metadata, parent: &NewParent) -> Result<()> {
+fn judge_sector(metadata: &Metadata, parent: &ParentSpec) -> Result<()> {
     match parent_sector(parent) {
         Some(found) if found != metadata.sector => Err(Error::new(
             Kind::Chain,

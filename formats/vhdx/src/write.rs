@@ -11,8 +11,8 @@ mod space;
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Ahead, Bytes, Create, Encoded, Encoder, Error, FileOffset, Grain, ImageWriter, Kind, Payload,
-    Placed, PlainEncoder, ReadsAs, Result, Seal, Shape, Sink, Unit,
+    BlockState, Bytes, Create, Encoded, Encoder, Error, FileOffset, FinishParams, ImageWriter,
+    Kind, Payload, Placement, PlainEncoder, ReadsAs, Reservation, Result, Sink, Unit, WriterLayout,
 };
 
 use crate::{
@@ -34,14 +34,14 @@ const LEAST_HOLE: Bytes = Bytes::kib(4);
 pub(crate) fn create(create: Create<'_>) -> Result<Box<dyn ImageWriter>> {
     let sink = create.outputs.main()?;
     let plan = Plan::of(create)?;
-    if sink.is_in_order() {
+    if sink.is_sequential() {
         return Err(Error::new(
             Kind::Unsupported,
             "a VHDX cannot be written to a pipe: its tables stand in front",
         )
         .with_code("not_a_stream"));
     }
-    if sink.is_stale() {
+    if sink.needs_zeroing() {
         return Err(Error::new(
             Kind::Unsupported,
             "a VHDX is a file: on a device old bytes would show in its unwritten blocks",
@@ -80,7 +80,7 @@ impl Writer {
     fn start(plan: Plan, sink: Arc<dyn Sink>) -> Self {
         let (bat_at, _) = plan.bat();
         let data_at = FileOffset(plan.data_at());
-        let ahead = Ahead::new(data_at, plan.size, plan.parent.is_some());
+        let ahead = Reservation::new(data_at, plan.size, plan.parent.is_some());
         Self {
             shape: plan.shape(),
             bat: Bat::new(Arc::clone(&sink), FileOffset(bat_at)),
@@ -162,7 +162,7 @@ impl Writer {
     }
 
     /// Takes a child's unit into the bitmap; it starts `inside` bytes into the current block.
-    fn mark(&mut self, inside: u64, grains: &[Grain]) {
+    fn mark(&mut self, inside: u64, grains: &[BlockState]) {
         let before = self.block.number % self.shape.ratio;
         let skipped = before.saturating_mul(self.plan.block_size.0);
         let first = skipped.saturating_add(inside) / u64::from(self.plan.sector);
@@ -182,8 +182,8 @@ impl Writer {
 }
 
 impl ImageWriter for Writer {
-    fn shape(&self) -> Shape {
-        Shape {
+    fn shape(&self) -> WriterLayout {
+        WriterLayout {
             size: self.plan.size,
             unit: if self.plan.parent.is_some() {
                 self.plan.block_size.min(UNIT)
@@ -219,7 +219,7 @@ impl ImageWriter for Writer {
         unit: &Unit<'_>,
         payload: Payload,
         stored: Bytes,
-    ) -> Result<Option<Placed>> {
+    ) -> Result<Option<Placement>> {
         let size = self.plan.block_size.0;
         let number = unit.at.0.checked_div(size).unwrap_or_default();
         let inside = unit.at.0.saturating_sub(number.saturating_mul(size));
@@ -234,14 +234,14 @@ impl ImageWriter for Writer {
         self.space.reserve(at, unit);
         let is_last = unit.at.0.saturating_add(stored.0) >= self.plan.size.0;
         let rest = size.saturating_sub(inside).saturating_sub(stored.0);
-        Ok(Some(Placed {
+        Ok(Some(Placement {
             at,
             sink: Arc::clone(&self.sink),
             padding: Bytes(if is_last { rest } else { 0 }),
         }))
     }
 
-    fn finish(mut self: Box<Self>, seal: &Seal) -> Result<()> {
+    fn finish(mut self: Box<Self>, seal: &FinishParams) -> Result<()> {
         self.close_block()?;
         self.close_chunk(0)?;
         if self.plan.is_fixed {
@@ -258,7 +258,7 @@ struct ChildEncoder;
 
 impl Encoder for ChildEncoder {
     fn encode(&mut self, unit: &Unit<'_>, _out: &mut Vec<u8>) -> Result<Encoded> {
-        let is_zero = unit.grains.iter().all(|grain| *grain == Grain::Zero);
+        let is_zero = unit.grains.iter().all(|grain| *grain == BlockState::Zero);
         Ok(Encoded {
             reads_as: if is_zero {
                 ReadsAs::Told

@@ -17,9 +17,9 @@ fn ask(bytes: &[u8]) -> Result<()> {
     drop(check(bytes.to_vec()));
     let image = open(bytes.to_vec())?;
     let (mut at, mut asked) = (VirtOffset::ZERO, 0);
-    while at.0 < image.facts().size.0 && asked < 64 {
+    while at.0 < image.metadata().size.0 && asked < 64 {
         let extent = image.extent_at(at)?;
-        assert!(extent.at == at && extent.len.0 > 0 && extent.end().0 <= image.facts().size.0);
+        assert!(extent.at == at && extent.len.0 > 0 && extent.end().0 <= image.metadata().size.0);
         if extent.state.holds_data() {
             let len = extent.len.in_memory().min(4096);
             image.read_data(at, &mut vec![0; len])?;

@@ -45,7 +45,7 @@ fn chain(path: &Path) -> Result<Vec<Arc<dyn Image>>, Box<dyn std::error::Error>>
         let is_meant = link
             .identities
             .iter()
-            .any(|one| parent.facts().is_called(one));
+            .any(|one| parent.metadata().is_called(one));
         assert!(is_meant, "{}: {link:?}", path.display());
         chain.push(parent);
     }
@@ -60,9 +60,9 @@ fn reads_as_listed(row: &peers::Row) -> Result<bool, Box<dyn std::error::Error>>
         return Ok(false);
     };
     let top = open_file(&row.file)?;
-    assert_eq!(top.facts().size.0, size, "{}", row.rel);
+    assert_eq!(top.metadata().size.0, size, "{}", row.rel);
     let is_dirty = row.variant.contains("DIRTY LOG");
-    let notes = &top.facts().notes;
+    let notes = &top.metadata().notes;
     let is_told = notes.iter().any(|note| note.contains("replayed"));
     assert_eq!(is_dirty, is_told, "{}: {notes:?}", row.rel);
     let report = check_file(&row.file)?;
@@ -119,7 +119,7 @@ fn a_dirty_image_reads_as_it_does_once_qemu_img_has_replayed_its_log() -> Tested
         let clean = open_file(&copy)?;
         assert!(
             clean
-                .facts()
+                .metadata()
                 .notes
                 .iter()
                 .all(|note| !note.contains("replayed"))

@@ -32,13 +32,13 @@ fn reads_as_replayed(dirty: Built, entries: &[Entry]) -> Result<()> {
     let dirty = open(dirty.0)?;
     assert!(
         dirty
-            .facts()
+            .metadata()
             .notes
             .iter()
             .any(|note| note.contains("replayed"))
     );
-    assert!(clean.facts().notes.is_empty());
-    let (found, required) = (&dirty.facts().files[0], &clean.facts().files[0]);
+    assert!(clean.metadata().notes.is_empty());
+    let (found, required) = (&dirty.metadata().files[0], &clean.metadata().files[0]);
     assert_eq!(found.len(), required.len());
     // The headers tell the two apart, nothing behind them does, wherever a read starts and ends.
     let end = required.len().0;
@@ -57,7 +57,7 @@ fn reads_as_replayed(dirty: Built, entries: &[Entry]) -> Result<()> {
     }
     assert!(found.read_at(FileOffset(end - 1), &mut [0; 2]).is_err());
     let mut at = VirtOffset::ZERO;
-    while at.0 < clean.facts().size.0 {
+    while at.0 < clean.metadata().size.0 {
         let (one, two) = (dirty.extent_at(at)?, clean.extent_at(at)?);
         assert_eq!(one, two);
         at = two.end();
@@ -215,7 +215,7 @@ fn the_file_grows_as_the_log_says() -> Result<()> {
     let dirty = dynamic().log(0, &entry.bytes());
     reads_as_replayed(dirty.clone(), std::slice::from_ref(&entry))?;
     let image = open(dirty.0)?;
-    let stored = image.facts().files[0].stored_at(FileOffset(6 * M as u64 + 4096))?;
+    let stored = image.metadata().files[0].stored_at(FileOffset(6 * M as u64 + 4096))?;
     assert!(!stored.is_data, "what was not there before is a hole");
     Ok(())
 }
@@ -254,7 +254,7 @@ fn a_log_that_cannot_be_replayed_can_be_ignored() -> Result<()> {
     let image = open_with(dirty, &["log=ignore"])?;
     assert!(
         image
-            .facts()
+            .metadata()
             .notes
             .iter()
             .any(|note| note.contains("ignored"))
@@ -299,7 +299,7 @@ fn reads_as_qemu_replays(path: &Path) -> Tested {
     let dirty = open_file(path)?;
     assert!(
         dirty
-            .facts()
+            .metadata()
             .notes
             .iter()
             .any(|note| note.contains("replayed"))
@@ -307,7 +307,11 @@ fn reads_as_qemu_replays(path: &Path) -> Tested {
     let before = read_all(&[dirty])?;
     peers::qemu_img(&["check", "-q", "-r", "all", name])?;
     let clean = open_file(path)?;
-    assert!(clean.facts().notes.is_empty(), "{:?}", clean.facts().notes);
+    assert!(
+        clean.metadata().notes.is_empty(),
+        "{:?}",
+        clean.metadata().notes
+    );
     assert!(before == read_all(&[clean])?, "{name}");
     Ok(())
 }

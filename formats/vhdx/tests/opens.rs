@@ -11,7 +11,8 @@ mod reading;
 use std::{path::Path, sync::Arc, time::Instant};
 
 use imgdelta_core::{
-    Bytes, Claim, FileOffset, Format, HintKind, Peek, Result, Source, State, VirtOffset,
+    Bytes, FileOffset, Format, HintKind, ProbeResult, ProbeWindow, Result, Source, State,
+    VirtOffset,
 };
 use imgdelta_fixtures::peers::{self, Peer};
 use imgdelta_vhdx::DRIVER;
@@ -24,7 +25,7 @@ use reading::{
 #[test]
 fn a_dynamic_image_reads_as_it_was_drawn() -> Result<()> {
     let image = open(dynamic().0)?;
-    let facts = image.facts();
+    let facts = image.metadata();
     assert_eq!(
         (facts.format, facts.variant.as_str()),
         (Format::Vhdx, "dynamic")
@@ -54,8 +55,8 @@ fn a_dynamic_image_reads_as_it_was_drawn() -> Result<()> {
 #[test]
 fn a_child_shows_its_parent_where_no_bit_is_set() -> Result<()> {
     let (layer, base) = (open(child().0)?, open(dynamic().0)?);
-    assert_eq!(layer.facts().variant, "differencing");
-    assert_eq!(layer.facts().grain, Some(Bytes(512)));
+    assert_eq!(layer.metadata().variant, "differencing");
+    assert_eq!(layer.metadata().grain, Some(Bytes(512)));
     let mut disk = read_all(&[Arc::clone(&base)])?;
     let own = pattern(0);
     for sector in [0].into_iter().chain(8..16) {
@@ -156,11 +157,11 @@ fn the_newer_header_counts_and_a_damaged_one_is_told() -> Result<()> {
     let name = |built: Built| {
         open(built.0).map(|image| {
             let name = image
-                .facts()
+                .metadata()
                 .identity
                 .as_ref()
                 .map(|one| one.value[..2].to_owned());
-            (name.unwrap_or_default(), image.facts().notes.len())
+            (name.unwrap_or_default(), image.metadata().notes.len())
         })
     };
     assert_eq!(name(dynamic())?, ("03".into(), 0));
@@ -184,7 +185,7 @@ fn a_log_without_length_stands_nowhere() -> Result<()> {
     let built = dynamic()
         .header("log_length", &[0; 4])
         .header("log_offset", &(5_u64 << 19).to_le_bytes());
-    assert_eq!(open(built.0)?.facts().notes, [""; 0]);
+    assert_eq!(open(built.0)?.metadata().notes, [""; 0]);
     Ok(())
 }
 
@@ -192,7 +193,12 @@ fn a_log_without_length_stands_nowhere() -> Result<()> {
 fn one_region_table_is_enough() -> Result<()> {
     for table in [192 << 10, 256 << 10] {
         let image = open(dynamic().put(table + 20, &[1]).0)?;
-        assert_eq!(image.facts().notes.len(), 1, "{:?}", image.facts().notes);
+        assert_eq!(
+            image.metadata().notes.len(),
+            1,
+            "{:?}",
+            image.metadata().notes
+        );
     }
     Ok(())
 }
@@ -205,8 +211,8 @@ fn sectors_of_4096_bytes_are_carried() -> Result<()> {
         .bat(RATIO, 0)
         .bat(8 * RATIO, 0x50_0006);
     let image = open(built.0)?;
-    assert_eq!(image.facts().logical_sector, Bytes(4096));
-    assert_eq!(image.facts().grain, Some(Bytes(4096)));
+    assert_eq!(image.metadata().logical_sector, Bytes(4096));
+    assert_eq!(image.metadata().grain, Some(Bytes(4096)));
     let lens: Vec<_> = [0, 4096, 32768, 65536]
         .map(|at| image.extent_at(VirtOffset(at)).map(|extent| extent.len.0))
         .into_iter()
@@ -257,7 +263,7 @@ fn a_disk_of_64_tib_opens_and_maps_at_once() -> Tested {
     let opened = start.elapsed();
     assert!(opened.as_millis() < 100, "opened in {opened:?}");
     let (mut at, mut extents) = (VirtOffset::ZERO, 0);
-    while at.0 < image.facts().size.0 {
+    while at.0 < image.metadata().size.0 {
         at = image.extent_at(at)?.end();
         extents += 1;
     }
@@ -287,13 +293,13 @@ fn blocks_past_4_gib_are_found() -> Result<()> {
 
 #[test]
 fn a_probe_knows_a_vhdx_and_a_stump_of_one() -> Result<()> {
-    let claim = |bytes: Vec<u8>| Peek::of(&*memory(bytes)).map(|peek| (DRIVER.probe)(&peek));
-    assert!(matches!(claim(dynamic().0)?, Claim::Yes));
+    let claim = |bytes: Vec<u8>| ProbeWindow::of(&*memory(bytes)).map(|peek| (DRIVER.probe)(&peek));
+    assert!(matches!(claim(dynamic().0)?, ProbeResult::Yes));
     assert!(matches!(
         claim(dynamic().0[..4096].to_vec())?,
-        Claim::Damaged
+        ProbeResult::Damaged
     ));
-    assert!(matches!(claim(vec![0; 2 * M])?, Claim::No));
+    assert!(matches!(claim(vec![0; 2 * M])?, ProbeResult::No));
     Ok(())
 }
 
@@ -347,7 +353,7 @@ fn what_qemu_writes_reads_as_qemu_reads_it() -> Tested {
             let image = open_file(&path).map_err(|error| format!("{options}: {error}"))?;
             let is_fixed = options.contains("fixed");
             assert_eq!(
-                image.facts().variant,
+                image.metadata().variant,
                 if is_fixed { "fixed" } else { "dynamic" }
             );
             let report = check_file(&path)?;
@@ -402,7 +408,7 @@ fn a_file_that_qemu_filled_reads_in_any_order() -> Tested {
     let mut buf = vec![0; 3 * M + 77];
     image.read_data(VirtOffset(M as u64 * 7 - 33), &mut buf)?;
     assert!(buf == disk[7 * M - 33..][..buf.len()]);
-    assert_eq!(file(&path)?.len(), image.facts().files[0].len());
+    assert_eq!(file(&path)?.len(), image.metadata().files[0].len());
     Ok(())
 }
 
@@ -419,7 +425,7 @@ fn a_bat_that_is_full_of_zeros_opens_fast() -> Tested {
     let opened = start.elapsed();
     assert!(opened.as_millis() < 400, "opened in {opened:?}");
     let mut at = VirtOffset::ZERO;
-    while at.0 < image.facts().size.0 {
+    while at.0 < image.metadata().size.0 {
         at = image.extent_at(at)?.end();
     }
     let mapped = start.elapsed();

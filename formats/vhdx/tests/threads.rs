@@ -64,7 +64,7 @@ fn partially_present_blocks_are_counted_alike_on_any_number_of_threads() -> Test
     let told: Vec<_> = report
         .faults
         .iter()
-        .map(|fault| (fault.place().offset.map_or(0, |at| at.0) - 3 * M as u64) / 8)
+        .map(|fault| (fault.location().offset.map_or(0, |at| at.0) - 3 * M as u64) / 8)
         .collect();
     assert_eq!(told, odd);
     let counts = [
@@ -92,7 +92,7 @@ fn faults_are_told_in_order_up_to_the_limit_on_any_number_of_threads() -> Tested
     let told: Vec<_> = report
         .faults
         .iter()
-        .map(|fault| (fault.place().offset.map_or(0, |at| at.0) as usize - 3 * M) / 8)
+        .map(|fault| (fault.location().offset.map_or(0, |at| at.0) as usize - 3 * M) / 8)
         .collect();
     assert!(odd.len() > CheckReport::LIMIT);
     assert_eq!(told, odd[..CheckReport::LIMIT]);

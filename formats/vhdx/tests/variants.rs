@@ -53,14 +53,14 @@ fn is_of_a_chain(case: &Case) -> bool {
 /// Opens the case's image and reads all of it; what it noted.
 fn read(case: &Case) -> Result<Vec<String>> {
     let image = open(case.files[0].1.clone())?;
-    if image.facts().size > Bytes::mib(64) {
-        return Ok(image.facts().notes.clone());
+    if image.metadata().size > Bytes::mib(64) {
+        return Ok(image.metadata().notes.clone());
     }
     let found = read_over(&*image, &[])?;
     if let (Some(disk), None) = (&case.disk, image.parent()) {
         assert!(found == disk.expected(None), "{}: wrong bytes", case.name);
     }
-    Ok(image.facts().notes.clone())
+    Ok(image.metadata().notes.clone())
 }
 
 #[test]
@@ -130,8 +130,8 @@ fn whatever_opens_is_mended_and_its_disk_stays_the_same() -> Tested {
         let new = open(after.clone())?;
         match open(bytes) {
             Ok(old) => {
-                assert_eq!(old.facts().identity, new.facts().identity, "{name}");
-                if old.facts().size <= Bytes::mib(64) {
+                assert_eq!(old.metadata().identity, new.metadata().identity, "{name}");
+                if old.metadata().size <= Bytes::mib(64) {
                     assert!(
                         read_over(&*old, &[])? == read_over(&*new, &[])?,
                         "{name}: another disk"
@@ -172,8 +172,12 @@ fn all_that_can_be_mended_is_told() -> Tested {
         assert!(told.contains(what), "{told}");
     }
     let image = open(after)?;
-    assert!(image.facts().notes.is_empty(), "{:?}", image.facts().notes);
-    let source = Arc::clone(&image.facts().files[0]);
+    assert!(
+        image.metadata().notes.is_empty(),
+        "{:?}",
+        image.metadata().notes
+    );
+    let source = Arc::clone(&image.metadata().files[0]);
     assert_eq!(source.len().0 % (1 << 20), 0);
     Ok(())
 }

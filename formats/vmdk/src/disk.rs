@@ -5,7 +5,7 @@ mod opener;
 
 use std::{collections::HashSet, sync::Arc};
 
-use imgdelta_core::{Bytes, Companions, Error, Options, Result, Source};
+use imgdelta_core::{AuxFiles, Bytes, Error, Options, Result, Source};
 
 use crate::{
     cowd,
@@ -67,13 +67,13 @@ impl Disk {
     /// Opens all extents of the image in `source`.
     pub(crate) fn open(
         source: &Arc<dyn Source>,
-        companions: &dyn Companions,
+        aux_files: &dyn AuxFiles,
         reading: Reading,
     ) -> Result<Self> {
         let front = Front::read(source)?;
         let in_descriptor = |fault: Fault| Error::from(fault).in_structure("descriptor");
         let Some(descriptor) = front.descriptor else {
-            return Self::lone(front.kind, Opener::new(source, companions, reading, 1));
+            return Self::lone(front.kind, Opener::new(source, aux_files, reading, 1));
         };
         let mut notes = keys::judge(&descriptor, reading.trusts_filters).map_err(in_descriptor)?;
         let kind = DiskKind::of(&descriptor).map_err(in_descriptor)?;
@@ -88,7 +88,7 @@ impl Disk {
             with_sectors(lines, &mut notes)
         };
         judge_lines(&lines).map_err(in_descriptor)?;
-        let mut opener = Opener::new(source, companions, reading, lines.len());
+        let mut opener = Opener::new(source, aux_files, reading, lines.len());
         let pieces = if own {
             let piece = opener.open_own(&lines);
             vec![piece.map_err(|error| error.in_structure("descriptor"))?]
@@ -184,7 +184,7 @@ fn with_sectors(lines: Vec<ExtentLine>, notes: &mut Vec<String>) -> Vec<ExtentLi
 }
 
 /// The names of the other files of an image, as its descriptor spells them.
-pub(crate) fn companions(front: &Front) -> Result<Vec<String>, Fault> {
+pub(crate) fn aux_files(front: &Front) -> Result<Vec<String>, Fault> {
     let Some(descriptor) = &front.descriptor else {
         return Ok(Vec::new());
     };

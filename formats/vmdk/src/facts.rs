@@ -1,6 +1,6 @@
 //! What `info` shows of an image: names in the descriptor's spelling, values as text. Nothing is judged here.
 
-use imgdelta_core::{Bytes, Facts, Format, Result, SECTOR};
+use imgdelta_core::{Bytes, Format, ImageMetadata, Result, SECTOR};
 
 use crate::{disk::Disk, link};
 
@@ -23,7 +23,7 @@ pub(crate) const IMAGE: &str = "ddb.uuid.image";
 pub(crate) const MODIFICATION: &str = "ddb.uuid.modification";
 
 /// The facts of an open disk.
-pub(crate) fn of(disk: &Disk) -> Result<Facts> {
+pub(crate) fn of(disk: &Disk) -> Result<ImageMetadata> {
     let grain = disk
         .pieces
         .iter()
@@ -33,7 +33,7 @@ pub(crate) fn of(disk: &Disk) -> Result<Facts> {
         Some(descriptor) => (link::identity(descriptor)?, link::aliases(descriptor)),
         None => (None, Vec::new()),
     };
-    Ok(Facts {
+    Ok(ImageMetadata {
         format: Format::Vmdk,
         variant: disk.variant.clone(),
         size: disk.size,

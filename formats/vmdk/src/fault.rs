@@ -147,7 +147,7 @@ pub(crate) enum Fault {
     /// Grains that are unpacked as a whole and would take too much memory.
     #[error("a compressed grain has {found} sectors, at most {most} are supported")]
     GrainTooLarge { found: u64, most: u64 },
-    /// Grain tables of another size.
+    /// BlockState tables of another size.
     #[error("a grain table has {found} entries, 1 to {most} are required")]
     TableEntries { found: u64, most: u64 },
     /// A capacity that cannot be.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use imgdelta_core::{Bytes, Claim, Error, FileOffset, Peek, Result, SECTOR, Source, read_vec};
+use imgdelta_core::{
+    Bytes, Error, FileOffset, ProbeResult, ProbeWindow, Result, SECTOR, Source, read_vec,
+};
 
 use crate::{
     descriptor::{Descriptor, LONGEST, is_descriptor},
@@ -36,20 +38,20 @@ pub(crate) struct Front {
 }
 
 /// Whether a file is a VMDK, by its first bytes.
-pub(crate) fn probe(peek: &Peek) -> Claim {
+pub(crate) fn probe(peek: &ProbeWindow) -> ProbeResult {
     let head: Option<[u8; 8]> = peek.head(0);
     if let Some(head) = head {
         let number = u32::from_le_bytes([head[0], head[1], head[2], head[3]]);
         if matches!(number, SPARSE_MAGIC | COWD_MAGIC | TRACKING_MAGIC)
             || u64::from_le_bytes(head) == SE_MAGIC
         {
-            return Claim::Yes;
+            return ProbeResult::Yes;
         }
     }
     if is_descriptor(peek.start()) {
-        Claim::Yes
+        ProbeResult::Yes
     } else {
-        Claim::No
+        ProbeResult::No
     }
 }
 

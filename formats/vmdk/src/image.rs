@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, CheckReport, Error, Extent, Facts, Image, Kind, Open, ParentLink, References, Result,
-    Source, State, VirtOffset,
+    Bytes, CheckReport, Error, Extent, Image, ImageMetadata, Kind, Open, ParentLink, References,
+    Result, Source, State, VirtOffset,
 };
 
 use crate::{
-    disk::{self, Disk, companions, reading},
+    disk::{self, Disk, aux_files, reading},
     facts,
     fault::Fault,
     front::Front,
@@ -21,7 +21,7 @@ use crate::{
 #[derive(Debug)]
 struct Vmdk {
     disk: Disk,
-    facts: Facts,
+    facts: ImageMetadata,
     parent: Option<ParentLink>,
 }
 
@@ -55,7 +55,7 @@ pub(crate) fn references(source: &Arc<dyn Source>) -> Result<References> {
     };
     Ok(References {
         parent,
-        companions: companions(&front).map_err(in_descriptor)?,
+        aux_files: aux_files(&front).map_err(in_descriptor)?,
     })
 }
 
@@ -78,7 +78,7 @@ impl Vmdk {
             let message = format!("VMDK has no internal snapshots, '{name}' was asked for");
             return Err(Error::new(Kind::Unsupported, message));
         }
-        let disk = Disk::open(&open.source, open.companions, reading)?;
+        let disk = Disk::open(&open.source, open.aux_files, reading)?;
         let parent = match &disk.descriptor {
             Some(descriptor) => link::parent(descriptor)
                 .map_err(|fault| Error::from(fault).in_structure("descriptor"))?,
@@ -107,7 +107,7 @@ impl Vmdk {
 }
 
 impl Image for Vmdk {
-    fn facts(&self) -> &Facts {
+    fn metadata(&self) -> &ImageMetadata {
         &self.facts
     }
 

@@ -54,7 +54,7 @@ use imgdelta_core::{ChildRule, Driver, Format, Sectors};
 pub static DRIVER: Driver = Driver {
     format: Format::Vmdk,
     extensions: &["vmdk"],
-    promises: &["vmdk"],
+    exclusive_extensions: &["vmdk"],
     folder_file: None,
     create_options: plan::CREATE_OPTIONS,
     open_options: image::OPTIONS,

@@ -50,7 +50,7 @@ pub(crate) trait Piece: fmt::Debug + Send + Sync {
     }
 }
 
-/// A file of an image: its place among [`Facts::files`](imgdelta_core::Facts::files).
+/// A file of an image: its place among [`ImageMetadata::files`](imgdelta_core::ImageMetadata::files).
 #[derive(Clone, Debug)]
 pub(crate) struct File {
     /// The file.

@@ -3,7 +3,7 @@
 mod choices;
 
 use imgdelta_core::{
-    Bytes, Create, Error, Format, Kind, NewParent, Outputs, Result, SECTOR, VirtOffset,
+    Bytes, Create, Error, Format, Kind, Outputs, ParentSpec, Result, SECTOR, VirtOffset,
 };
 
 use uuid::Uuid;
@@ -103,7 +103,7 @@ pub(crate) struct Parent {
 
 impl Parent {
     /// How a child names `parent`.
-    pub(crate) fn of(parent: &NewParent) -> Result<Self> {
+    pub(crate) fn of(parent: &ParentSpec) -> Result<Self> {
         let unsupported = |message: String| Error::new(Kind::Unsupported, message);
         if let Some(format) = parent.format.filter(|format| *format != Format::Vmdk) {
             return Err(unsupported(format!(

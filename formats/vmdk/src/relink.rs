@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use imgdelta_core::{Bytes, Error, Kind, NewParent, Patch, Result, Source};
+use imgdelta_core::{Bytes, Error, Kind, ParentSpec, Patch, Result, Source};
 
 use crate::{
     descriptor::Descriptor,
@@ -16,7 +16,7 @@ use crate::{
 pub(crate) const NULL: &str = "00000000-0000-0000-0000-000000000000";
 
 /// The patches that make the child in `source` one of `parent`: its descriptor, rewritten where it stands.
-pub(crate) fn relink(source: &Arc<dyn Source>, parent: &NewParent) -> Result<Vec<Patch>> {
+pub(crate) fn relink(source: &Arc<dyn Source>, parent: &ParentSpec) -> Result<Vec<Patch>> {
     let front = Front::read(source)?;
     let in_descriptor = |fault: Fault| Error::from(fault).in_structure("descriptor");
     let not_a_child = || {

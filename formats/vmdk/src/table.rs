@@ -1,4 +1,4 @@
-//! Grain directories and grain tables: where a grain is. Three kinds of extents have them, with entries of their own. All of them are gone
+//! BlockState directories and grain tables: where a grain is. Three kinds of extents have them, with entries of their own. All of them are gone
 //! through in `walk`; what stands in a grain is read elsewhere.
 
 mod walk;

@@ -15,14 +15,14 @@ pub(crate) fn create(create: Create<'_>) -> Result<Box<dyn ImageWriter>> {
     let (outputs, seed) = (create.outputs, create.seed);
     let main = outputs.main()?;
     let plan = Plan::of(create)?;
-    if main.is_stale() {
+    if main.needs_zeroing() {
         return Err(Error::new(
             Kind::Unsupported,
             "a VMDK is a file: on a device old bytes would show in what it does not write",
         )
         .with_hint("write raw to a device, or VMDK to a file"));
     }
-    if main.is_in_order() && plan.subformat != Subformat::Stream {
+    if main.is_sequential() && plan.subformat != Subformat::Stream {
         return Err(Error::new(
             Kind::Unsupported,
             format!(

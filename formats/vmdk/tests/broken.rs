@@ -28,7 +28,7 @@ fn read(case: &Case) -> Result<Vec<String>> {
     if let (Some(disk), None) = (&case.disk, image.parent()) {
         assert!(found == disk.expected(None), "{}: wrong bytes", case.name);
     }
-    Ok(image.facts().notes.clone())
+    Ok(image.metadata().notes.clone())
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn a_stream_without_its_end_is_read_as_far_as_it_goes_where_that_is_asked_for() 
     assert_eq!(wrong.count(), 0);
     assert!(
         image
-            .facts()
+            .metadata()
             .notes
             .iter()
             .any(|note| note.contains("footer"))
@@ -129,7 +129,7 @@ fn no_flipped_bytes_make_it_panic_or_hang() {
                 bytes.truncate(len);
             }
             if let Ok(image) = open_with(&files, &[])
-                && image.facts().size.0 < 1 << 28
+                && image.metadata().size.0 < 1 << 28
             {
                 let _ = read_over(&*image, &[]);
             }

@@ -66,7 +66,12 @@ fn a_copy_that_lost_grains_gives_way_to_the_other() -> Result<()> {
                 read_over(&*found, &[])? == recipe().expected(None),
                 "{lost:?}"
             );
-            assert_eq!(found.facts().notes.len(), 1, "{:?}", found.facts().notes);
+            assert_eq!(
+                found.metadata().notes.len(),
+                1,
+                "{:?}",
+                found.metadata().notes
+            );
             assert_eq!(codes(&files), vec!["vmdk_copies_differ"; lost.len()]);
         }
     }
@@ -167,7 +172,7 @@ fn a_second_directory_that_the_flags_do_not_name_is_not_looked_at() -> Result<()
     let mut files = image();
     files[0].1[8] = 1;
     set(&mut files, REDUNDANT, 0, 0);
-    assert!(open(&files)?.facts().notes.is_empty());
+    assert!(open(&files)?.metadata().notes.is_empty());
     Ok(())
 }
 
@@ -184,12 +189,12 @@ fn grains_that_share_a_place_are_counted_where_they_are_read() -> Result<()> {
             ..VmdkSpec::new(recipe(), layout.clone())
         };
         let sound = spec.build();
-        let before = open(&sound)?.facts().notes.len();
+        let before = open(&sound)?.metadata().notes.len();
         let mut files = sound.clone();
         let first = entry(&files, table, 0);
         (1..=places).for_each(|grain| set(&mut files, table, grain, first));
         let found = open(&files)?;
-        let notes = &found.facts().notes;
+        let notes = &found.metadata().notes;
         assert_eq!(notes.len(), before + 1, "{layout:?}: {notes:?}");
         let told = format!("{places} stored grains share their place");
         assert!(
@@ -212,7 +217,7 @@ fn grains_over_tables_and_tables_used_twice_are_counted_too() -> Result<()> {
     };
     let mut files = spec.build();
     set(&mut files, 22 * 512, 0, 22);
-    let notes = open(&files)?.facts().notes.clone();
+    let notes = open(&files)?.metadata().notes.clone();
     assert!(
         notes
             .iter()
@@ -231,7 +236,7 @@ fn grains_over_tables_and_tables_used_twice_are_counted_too() -> Result<()> {
     let mut files = spec.build();
     let first = entry(&files, 21 * 512, 0);
     set(&mut files, 21 * 512, 1, first);
-    let notes = open(&files)?.facts().notes.clone();
+    let notes = open(&files)?.metadata().notes.clone();
     assert!(!notes.is_empty(), "{notes:?}");
     assert!(codes(&files).iter().any(|code| code == "vmdk_shared"));
     Ok(())
@@ -253,7 +258,7 @@ fn sound_images_say_nothing_whatever_their_order() -> Result<()> {
                     ..VmdkSpec::new(recipe(), layout.clone())
                 };
                 let files = spec.build();
-                assert!(open(&files)?.facts().notes.is_empty(), "{layout:?}");
+                assert!(open(&files)?.metadata().notes.is_empty(), "{layout:?}");
                 assert!(check(&files)?.faults.is_empty(), "{layout:?}");
             }
         }
@@ -283,7 +288,11 @@ fn grains_that_start_between_multiples_of_their_size_share_nothing() -> Result<(
         set(&mut files, 22 * 512, grain, sector);
     }
     let found = open(&files)?;
-    assert!(found.facts().notes.is_empty(), "{:?}", found.facts().notes);
+    assert!(
+        found.metadata().notes.is_empty(),
+        "{:?}",
+        found.metadata().notes
+    );
     assert!(read_over(&*found, &[])? == recipe().expected(None));
     assert!(check(&files)?.faults.is_empty());
     Ok(())

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use imgdelta_core::{Bytes, Companions, FileSource, Open, Options, Source, State, VirtOffset};
+use imgdelta_core::{AuxFiles, Bytes, FileSource, Open, Options, Source, State, VirtOffset};
 use imgdelta_fixtures::peers::{self, Row};
 use imgdelta_vmdk::DRIVER;
 use sha2::{Digest, Sha256};
@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 /// The files of a folder.
 struct Folder<'a>(&'a Path);
 
-impl Companions for Folder<'_> {
+impl AuxFiles for Folder<'_> {
     fn open(&self, name: &str) -> imgdelta_core::Result<Arc<dyn Source>> {
         Ok(Arc::new(FileSource::open(&self.0.join(name))?))
     }
@@ -26,7 +26,7 @@ fn read(row: &Row) -> Result<bool, Box<dyn Error + Send + Sync>> {
     let how = || -> imgdelta_core::Result<Open<'_>> {
         Ok(Open {
             source: Arc::new(FileSource::open(&row.file)?),
-            companions: &folder,
+            aux_files: &folder,
             options: Options::default(),
             snapshot: None,
         })
@@ -43,13 +43,18 @@ fn read(row: &Row) -> Result<bool, Box<dyn Error + Send + Sync>> {
         return Ok(false);
     };
     let image = (DRIVER.open)(how()?).map_err(|error| format!("{}: {error}", row.rel))?;
-    assert_eq!(Some(image.facts().size.0), row.virtual_size, "{}", row.rel);
+    assert_eq!(
+        Some(image.metadata().size.0),
+        row.virtual_size,
+        "{}",
+        row.rel
+    );
     let report = (DRIVER.check)(how()?)?;
     assert!(report.faults.is_empty(), "{}: {:?}", row.rel, report.faults);
     let mut digest = Sha256::new();
     let mut at = VirtOffset::ZERO;
     let mut piece = vec![0; 1 << 20];
-    while at.0 < image.facts().size.0 {
+    while at.0 < image.metadata().size.0 {
         let extent = image.extent_at(at)?.part(at, Bytes::mib(1));
         let bytes = piece.get_mut(..extent.len.in_memory()).ok_or("it fits")?;
         match extent.state {

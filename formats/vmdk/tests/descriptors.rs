@@ -4,7 +4,7 @@
 
 mod reading;
 
-use imgdelta_core::{Bytes, Claim, Format, Kind, MemSource, NewParent, Peek, Result};
+use imgdelta_core::{Bytes, Format, Kind, MemSource, ParentSpec, ProbeResult, ProbeWindow, Result};
 use imgdelta_fixtures::{
     Fill, Recipe,
     vmdk::{Layout, Stream, VmdkSpec},
@@ -46,8 +46,11 @@ fn a_text_is_a_descriptor_by_any_title_and_is_read_by_it() -> Result<()> {
     ] {
         let mut files = files.clone();
         files[0].1 = text.replace(title, front).into_bytes();
-        let peek = Peek::of(&MemSource(files[0].1.clone()))?;
-        assert!(matches!((DRIVER.probe)(&peek), Claim::Yes), "{front:?}");
+        let peek = ProbeWindow::of(&MemSource(files[0].1.clone()))?;
+        assert!(
+            matches!((DRIVER.probe)(&peek), ProbeResult::Yes),
+            "{front:?}"
+        );
         assert!(
             read_over(&*open(&files)?, &[])? == recipe().expected(None),
             "{front:?}"
@@ -82,7 +85,7 @@ fn a_marked_child_that_is_relinked_stays_marked_and_whole() -> Result<()> {
     let files = spec.build();
     let text = "\u{feff}".to_owned() + &String::from_utf8_lossy(&files[0].1);
     let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let parent = NewParent {
+    let parent = ParentSpec {
         format: Some(Format::Vmdk),
         size: Bytes(recipe().size),
         relative: Some("übung.vmdk".into()),
@@ -90,7 +93,7 @@ fn a_marked_child_that_is_relinked_stays_marked_and_whole() -> Result<()> {
             kind: "CID",
             value: "00000def".into(),
         }),
-        ..NewParent::default()
+        ..ParentSpec::default()
     };
     let relink = DRIVER.relink.expect("it has one");
     for bytes in [text.into_bytes(), wide] {
@@ -174,10 +177,13 @@ fn an_extent_of_no_sectors_is_nothing_and_its_file_is_not_looked_for() -> Result
     ];
     let image = open(&described("custom", &lines, &[("b", &disk)]))?;
     assert!(read_over(&*image, &[])? == disk);
-    assert_eq!(image.facts().notes, ["3 extents of 0 sectors are left out"]);
+    assert_eq!(
+        image.metadata().notes,
+        ["3 extents of 0 sectors are left out"]
+    );
     let empty = open(&described("monolithicFlat", &["RW 0 FLAT \"a\" 0"], &[]))?;
-    assert_eq!(empty.facts().size, Bytes::ZERO);
-    assert_eq!(empty.facts().notes, ["the disk is empty"]);
+    assert_eq!(empty.metadata().size, Bytes::ZERO);
+    assert_eq!(empty.metadata().notes, ["the disk is empty"]);
     // Inside of the extent that it describes it is damage: there is a disk.
     let mut files = VmdkSpec::new(recipe(), Layout::Sparse).build();
     let bytes = &mut files[0].1;
@@ -215,7 +221,7 @@ fn thousands_of_extents_are_one_disk() -> Result<()> {
         .collect();
     let files = described("custom", &lines, &files);
     let image = open(&files)?;
-    assert_eq!(image.facts().files.len(), count + 1);
+    assert_eq!(image.metadata().files.len(), count + 1);
     assert!(read_over(&*image, &[])? == disk);
     assert!(check(&files)?.faults.is_empty());
     Ok(())
@@ -242,7 +248,7 @@ fn notes_of_many_extents_are_told_once() -> Result<()> {
     };
     let image = open(&spec.build())?;
     assert_eq!(
-        image.facts().notes,
+        image.metadata().notes,
         ["the extent was not closed cleanly: check it (so in 4 extents)"]
     );
     Ok(())
@@ -260,7 +266,12 @@ fn a_flat_file_that_is_longer_than_its_lines_is_told() -> Result<()> {
         files[1].1.extend([7; 100]);
         let image = open(&files)?;
         assert!(read_over(&*image, &[])? == recipe().expected(None));
-        assert_eq!(image.facts().notes.len(), 1, "{:?}", image.facts().notes);
+        assert_eq!(
+            image.metadata().notes.len(),
+            1,
+            "{:?}",
+            image.metadata().notes
+        );
         let codes: Vec<&str> = check(&files)?
             .faults
             .iter()
@@ -304,7 +315,7 @@ fn what_is_not_the_disk_is_refused_whatever_holds_the_descriptor() -> Result<()>
         );
         let image = open_with(&spec.build(), &["filters=ignore"])?;
         assert!(read_over(&*image, &[])? == recipe().expected(None));
-        assert_eq!(image.facts().notes.len(), 1);
+        assert_eq!(image.metadata().notes.len(), 1);
     }
     Ok(())
 }
@@ -327,7 +338,7 @@ fn what_is_behind_a_stream_is_left_alone_however_long_it_is() -> Result<()> {
         let image = open(&files)?;
         assert!(read_over(&*image, &[])? == recipe.expected(None), "{more}");
         let note = format!("{more} bytes behind the end of the stream are not read");
-        assert_eq!(image.facts().notes, [note]);
+        assert_eq!(image.metadata().notes, [note]);
         assert!(check(&files)?.faults.is_empty(), "{more}");
     }
     Ok(())

@@ -7,7 +7,7 @@ mod reading;
 use std::{path::Path, sync::Arc};
 
 use imgdelta_core::{
-    Companions, FileSource, Image, Open, Options, Result, Source, State, VirtOffset,
+    AuxFiles, FileSource, Image, Open, Options, Result, Source, State, VirtOffset,
 };
 use imgdelta_fixtures::{
     Recipe,
@@ -23,7 +23,7 @@ const MIB: u64 = 1 << 20;
 /// The files of a folder.
 struct Folder<'a>(&'a Path);
 
-impl Companions for Folder<'_> {
+impl AuxFiles for Folder<'_> {
     fn open(&self, name: &str) -> Result<Arc<dyn Source>> {
         Ok(Arc::new(FileSource::open(&self.0.join(name))?))
     }
@@ -35,7 +35,7 @@ fn open_in(folder: &Path, name: &str) -> std::result::Result<Arc<dyn Image>, Str
     let how = || -> Result<Open<'_>> {
         Ok(Open {
             source: Arc::new(FileSource::open(&folder.join(name))?),
-            companions: &beside,
+            aux_files: &beside,
             options: Options::default(),
             snapshot: None,
         })
@@ -93,7 +93,7 @@ fn every_kind_that_qemu_makes_reads_as_what_went_in() -> Outcome {
                 "convert", "-f", "raw", "-O", "vmdk", "-o", options, &raw, &vmdk,
             ])?;
             let image = open_in(folder.path(), "disk.vmdk")?;
-            assert_eq!(image.facts().variant, variant, "{options}");
+            assert_eq!(image.metadata().variant, variant, "{options}");
             assert!(image.parent().is_none(), "{options}");
             assert!(read_over(&*image, &[])? == disk, "{options}, {size} bytes");
         }
@@ -118,8 +118,8 @@ fn extents_of_qemus_split_disks_stand_one_behind_the_other() -> Outcome {
         ];
         peers::qemu_io(vmdk.as_ref(), "vmdk", &writes)?;
         let image = open_in(folder.path(), "disk.vmdk")?;
-        assert_eq!(image.facts().size.0, 4200 * MIB);
-        assert_eq!(image.facts().files.len(), 4, "{kind}");
+        assert_eq!(image.metadata().size.0, 4200 * MIB);
+        assert_eq!(image.metadata().files.len(), 4, "{kind}");
         // Each written place, and the bytes around it.
         for (at, len, value) in [
             (0_u64, 4096_usize, 1_u8),
@@ -176,7 +176,7 @@ fn qemus_children_name_their_parents_and_leave_absent_what_those_hold() -> Outco
             let image = open_in(at, name)?;
             let link = image.parent().ok_or("it is a child")?;
             assert!(
-                parent.facts().is_called(&link.identities[0]),
+                parent.metadata().is_called(&link.identities[0]),
                 "{name}: {link:?}"
             );
             assert_eq!(link.hints.len(), 1, "{name}");

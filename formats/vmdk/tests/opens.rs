@@ -4,7 +4,7 @@
 
 mod reading;
 
-use imgdelta_core::{Bytes, Claim, HintKind, MemSource, Peek, Result, VirtOffset};
+use imgdelta_core::{Bytes, HintKind, MemSource, ProbeResult, ProbeWindow, Result, VirtOffset};
 use imgdelta_fixtures::{
     Fill, Recipe, conform,
     vmdk::{Layout, Part, Stream, Text, VmdkSpec},
@@ -174,7 +174,7 @@ fn descriptors_are_read_in_every_spelling() -> Result<()> {
             let cid = format!("{:0>8}", text.cid);
             assert_eq!(
                 image
-                    .facts()
+                    .metadata()
                     .identity
                     .as_ref()
                     .map(|one| one.value.as_str()),
@@ -271,7 +271,7 @@ fn a_child_of_virtualbox_names_its_parent_by_uuids() -> Result<()> {
     let (parent, child) = (open(&parent.build())?, open(&child.build())?);
     let link = child.parent().expect("it is a child");
     assert!(link.hints.is_empty());
-    assert!(parent.facts().is_called(&link.identities[0]), "{link:?}");
+    assert!(parent.metadata().is_called(&link.identities[0]), "{link:?}");
     Ok(())
 }
 
@@ -280,16 +280,16 @@ fn a_lone_extent_is_a_disk_of_its_own_and_says_so() -> Result<()> {
     for layout in [Layout::LoneSparse, Layout::LoneCowd, Layout::LoneSeSparse] {
         let image = open(&VmdkSpec::new(recipe(), layout).build())?;
         assert!(
-            image.facts().notes[0].starts_with("a lone"),
+            image.metadata().notes[0].starts_with("a lone"),
             "{:?}",
-            image.facts().notes
+            image.metadata().notes
         );
-        assert_eq!(image.facts().identity, None);
+        assert_eq!(image.metadata().identity, None);
     }
     // One of several.
     let mut files = VmdkSpec::new(recipe(), Layout::SplitSparse(512 * KIB)).build();
     let image = open(&vec![files.remove(1)])?;
-    assert_eq!(image.facts().size, Bytes::kib(512));
+    assert_eq!(image.metadata().size, Bytes::kib(512));
     Ok(())
 }
 
@@ -304,7 +304,7 @@ fn a_large_empty_disk_is_mapped_in_few_steps() -> Result<()> {
     files[0].1.resize(9 << 20, 0);
     let image = open(&files)?;
     let (mut at, mut runs) = (VirtOffset::ZERO, 0);
-    while at < VirtOffset(image.facts().size.0) {
+    while at < VirtOffset(image.metadata().size.0) {
         let extent = image.extent_at(at)?;
         at = extent.end();
         runs += 1;
@@ -315,25 +315,27 @@ fn a_large_empty_disk_is_mapped_in_few_steps() -> Result<()> {
 
 #[test]
 fn a_file_is_known_by_its_magic_or_its_title() -> Result<()> {
-    let claim = |bytes: &[u8]| -> Result<Claim> {
-        Ok((DRIVER.probe)(&Peek::of(&MemSource(bytes.to_vec()))?))
+    let claim = |bytes: &[u8]| -> Result<ProbeResult> {
+        Ok((DRIVER.probe)(&ProbeWindow::of(&MemSource(
+            bytes.to_vec(),
+        ))?))
     };
     for spec in variants() {
         let files = spec.build();
         assert!(
-            matches!(claim(&files[0].1)?, Claim::Yes),
+            matches!(claim(&files[0].1)?, ProbeResult::Yes),
             "{:?}",
             spec.layout
         );
     }
     assert!(matches!(
         claim(b"\n# a comment\n# DISK DescriptorFile \nversion=1\n")?,
-        Claim::Yes
+        ProbeResult::Yes
     ));
     assert!(matches!(
         claim(b"# some shell script\nversion=1\n")?,
-        Claim::No
+        ProbeResult::No
     ));
-    assert!(matches!(claim(b"KDM")?, Claim::No));
+    assert!(matches!(claim(b"KDM")?, ProbeResult::No));
     Ok(())
 }

@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use imgdelta_core::{
-    Bytes, Extent, Facts, FileOffset, Format, Image, LayerId, MemSource, Result, State, VirtOffset,
+    Bytes, Extent, FileOffset, Format, Image, ImageMetadata, LayerId, MemSource, Result, State,
+    VirtOffset,
 };
 
 use super::Sectors;
@@ -12,7 +13,7 @@ use crate::chain::{Chain, Layer};
 /// The layer.
 #[derive(Debug)]
 struct Overlay {
-    facts: Facts,
+    facts: ImageMetadata,
     /// The bytes of a block.
     sector: u64,
     /// What stands in each block that is not silent.
@@ -37,7 +38,7 @@ pub(super) fn over(disk: &Chain, sector: u64, sectors: Sectors) -> Result<Chain>
         })
         .collect();
     let image: Arc<dyn Image> = Arc::new(Overlay {
-        facts: Facts {
+        facts: ImageMetadata {
             format: Format::Raw,
             variant: "partition table".into(),
             size: disk.size(),
@@ -59,7 +60,7 @@ pub(super) fn over(disk: &Chain, sector: u64, sectors: Sectors) -> Result<Chain>
 }
 
 impl Image for Overlay {
-    fn facts(&self) -> &Facts {
+    fn metadata(&self) -> &ImageMetadata {
         &self.facts
     }
 

@@ -3,7 +3,7 @@
 //! It is any worker's part; what must happen in order stands in `pipeline`.
 
 use imgdelta_core::{
-    Bytes, Error, Grain, Kind, Result, SECTOR, Shape, VirtOffset, is_same, is_zero,
+    BlockState, Bytes, Error, Kind, Result, SECTOR, VirtOffset, WriterLayout, is_same, is_zero,
 };
 
 use super::task::{DiffContext, DiffTask, WindowDiff, Worker};
@@ -163,7 +163,7 @@ impl Comparison<'_, '_> {
 
     /// Marks the grains that differ in the window at `at`, and takes their bytes over.
     fn mark(&mut self, at: VirtOffset, window: usize) {
-        let Shape { grain, size, .. } = self.context.shape;
+        let WriterLayout { grain, size, .. } = self.context.shape;
         let marks_zero = self.marks_zero_grains();
         let skip = at.since(self.task.plan.at).in_memory();
         let there = window.min(Bytes(size.0.saturating_sub(at.0)).in_memory());
@@ -177,12 +177,16 @@ impl Comparison<'_, '_> {
             }
             let from = skip + number * piece;
             let is_zero = grain <= WINDOW.in_memory() && marks_zero && is_zero(target);
-            let state = if is_zero { Grain::Zero } else { Grain::Data };
+            let state = if is_zero {
+                BlockState::Zero
+            } else {
+                BlockState::Data
+            };
             if let Some(place) = self.worker.unit_writer.grains_mut().get_mut(from / grain) {
                 *place = state;
             }
             self.task.changed = Bytes(self.task.changed.0 + target.len() as u64);
-            if state == Grain::Data
+            if state == BlockState::Data
                 && let Some(place) = self
                     .worker
                     .unit_writer
@@ -202,7 +206,7 @@ impl Comparison<'_, '_> {
             return Ok(());
         }
         for number in 0..self.worker.unit_writer.grains().len() {
-            if self.worker.unit_writer.grains().get(number) != Some(&Grain::Data) {
+            if self.worker.unit_writer.grains().get(number) != Some(&BlockState::Data) {
                 continue;
             }
             let from = Bytes((number as u64).saturating_mul(grain.0));
@@ -222,7 +226,7 @@ impl Comparison<'_, '_> {
                 && is_zero(bytes)
                 && let Some(place) = self.worker.unit_writer.grains_mut().get_mut(number)
             {
-                *place = Grain::Zero;
+                *place = BlockState::Zero;
             }
         }
         Ok(())
@@ -247,10 +251,10 @@ impl Comparison<'_, '_> {
                 Bytes(from.0 / grain.0.max(1)).in_memory()..Bytes(to.pieces(grain)).in_memory();
             let grains = self.worker.unit_writer.grains().get(range.clone());
             let grains = grains.unwrap_or_default();
-            if !grains.contains(&Grain::Data) {
+            if !grains.contains(&BlockState::Data) {
                 continue;
             }
-            let is_whole = !grains.contains(&Grain::Absent);
+            let is_whole = !grains.contains(&BlockState::Absent);
             let bytes = self.worker.unit_writer.data();
             let bytes = bytes.get(from.in_memory()..to.in_memory());
             // What is absent is zero in these bytes, whatever the target has there.
@@ -258,7 +262,7 @@ impl Comparison<'_, '_> {
                 && (is_whole || self.is_target_zero(at.saturating_add(from), to.0 - from.0)?)
                 && let Some(grains) = self.worker.unit_writer.grains_mut().get_mut(range)
             {
-                grains.fill(Grain::Zero);
+                grains.fill(BlockState::Zero);
             }
         }
         Ok(())
@@ -290,11 +294,11 @@ impl Comparison<'_, '_> {
         for (number, found) in (first..).zip(&mut self.task.windows) {
             let skip = number.saturating_mul(WINDOW.0) - at.0;
             let count = LayerProver::sectors_of(self.context.shape.size, number);
-            let sectors: Vec<Grain> = (0..count as u64)
+            let sectors: Vec<BlockState> = (0..count as u64)
                 .map(|sector| Bytes((skip + sector * SECTOR) / grain).in_memory())
-                .map(|grain| grains.get(grain).copied().unwrap_or(Grain::Absent))
+                .map(|grain| grains.get(grain).copied().unwrap_or(BlockState::Absent))
                 .collect();
-            if sectors.iter().any(|sector| *sector != Grain::Absent) {
+            if sectors.iter().any(|sector| *sector != BlockState::Absent) {
                 let to = (skip + WINDOW.0).min(child_len.0);
                 let bytes = self
                     .worker

@@ -2,7 +2,7 @@
 //!
 //! Plain data, so that comparing and the pipeline both use it and neither needs the other's file.
 
-use imgdelta_core::{Bytes, Error, Kind, Shape};
+use imgdelta_core::{Bytes, Error, Kind, WriterLayout};
 
 use crate::{
     buffer::Aligned,
@@ -22,7 +22,7 @@ pub(super) struct DiffContext<'a> {
     /// Whether windows are hashed.
     pub(super) proves: bool,
     pub(super) work: ExecContext<'a>,
-    pub(super) shape: Shape,
+    pub(super) shape: WriterLayout,
     /// The shortest run of which the child can say that it is zero; `None`: it cannot.
     pub(super) zero_run: Option<Bytes>,
 }

@@ -13,8 +13,9 @@ use std::{
 };
 
 use imgdelta_core::{
-    Bytes, Encoded, Encoder, Extent, Facts, FileOffset, Format, Grain, Image, ImageWriter, LayerId,
-    MemSink, Payload, Placed, ReadsAs, Result, Seal, Shape, Sink, Source, State, Unit, VirtOffset,
+    BlockState, Bytes, Encoded, Encoder, Extent, FileOffset, FinishParams, Format, Image,
+    ImageMetadata, ImageWriter, LayerId, MemSink, Payload, Placement, ReadsAs, Result, Sink,
+    Source, State, Unit, VirtOffset, WriterLayout,
 };
 use imgdelta_delta::{Chain, Layer};
 
@@ -29,7 +30,7 @@ pub(crate) enum Cell {
 
 /// A layer in memory. Its last sector may be cut by the disk's end.
 pub(crate) struct MemImage {
-    facts: Facts,
+    facts: ImageMetadata,
     cells: Arc<Vec<Cell>>,
     /// How often it was asked for an extent, by where the extent begins.
     asked: Mutex<HashMap<u64, u32>>,
@@ -71,7 +72,7 @@ impl MemImage {
     pub(crate) fn new(size: u64, cells: Vec<Cell>) -> Self {
         assert_eq!(cells.len() as u64, size.div_ceil(512));
         let cells = Arc::new(cells);
-        let facts = Facts {
+        let facts = ImageMetadata {
             format: Format::Raw,
             variant: "memory".to_owned(),
             size: Bytes(size),
@@ -99,7 +100,7 @@ impl MemImage {
 
     /// Where its extents begin.
     pub(crate) fn extents(&self) -> Vec<u64> {
-        let grains: Vec<Grain> = (0..self.cells.len())
+        let grains: Vec<BlockState> = (0..self.cells.len())
             .map(|n| self.state(n).into())
             .collect();
         let starts = grains.chunk_by(|one, two| one == two).scan(0, |at, run| {
@@ -128,7 +129,7 @@ impl MemImage {
 }
 
 impl Image for MemImage {
-    fn facts(&self) -> &Facts {
+    fn metadata(&self) -> &ImageMetadata {
         &self.facts
     }
 
@@ -138,9 +139,9 @@ impl Image for MemImage {
             "the engine asks only for what is on the disk"
         );
         let first = (at.0 / 512) as usize;
-        let grain = Grain::from(self.state(first));
+        let grain = BlockState::from(self.state(first));
         let last = (first..self.cells.len())
-            .find(|n| Grain::from(self.state(*n)) != grain)
+            .find(|n| BlockState::from(self.state(*n)) != grain)
             .unwrap_or(self.cells.len());
         let end = (last as u64 * 512).min(self.facts.size.0);
         let whole = Extent {
@@ -190,7 +191,7 @@ pub(crate) fn content(layers: &[Arc<MemImage>]) -> Vec<u8> {
 
 /// Writes a layer into memory, and checks that the engine keeps its promises.
 pub(crate) struct MemWriter {
-    shape: Shape,
+    shape: WriterLayout,
     sink: Arc<dyn Sink>,
     memory: Arc<MemSink>,
     cells: Vec<Cell>,
@@ -204,13 +205,16 @@ pub(crate) struct MemWriter {
 /// What a writer leaves when it is finished.
 pub(crate) type Written = Arc<Mutex<Option<MemImage>>>;
 
-pub(crate) fn writer(shape: Shape) -> (Box<dyn ImageWriter>, Written) {
+pub(crate) fn writer(shape: WriterLayout) -> (Box<dyn ImageWriter>, Written) {
     let memory = Arc::new(MemSink::default());
     writer_through(shape, Arc::clone(&memory) as Arc<dyn Sink>, memory)
 }
 
 /// A writer that says of no shorter run than `zero_run` that it is zero.
-pub(crate) fn writer_of_runs(shape: Shape, zero_run: Bytes) -> (Box<dyn ImageWriter>, Written) {
+pub(crate) fn writer_of_runs(
+    shape: WriterLayout,
+    zero_run: Bytes,
+) -> (Box<dyn ImageWriter>, Written) {
     let memory = Arc::new(MemSink::default());
     let sink = Arc::clone(&memory) as Arc<dyn Sink>;
     let (writer, out) = of_runs(shape, zero_run, sink, memory);
@@ -219,7 +223,10 @@ pub(crate) fn writer_of_runs(shape: Shape, zero_run: Bytes) -> (Box<dyn ImageWri
 
 /// A writer that cannot tell all that it is told: what it keeps is what `rule` makes of it, in each unit that has data and, where the rule
 /// takes absent grains too, nothing absent.
-pub(crate) fn writer_that_reads_as(shape: Shape, rule: ReadsAs) -> (Box<dyn ImageWriter>, Written) {
+pub(crate) fn writer_that_reads_as(
+    shape: WriterLayout,
+    rule: ReadsAs,
+) -> (Box<dyn ImageWriter>, Written) {
     let memory = Arc::new(MemSink::default());
     let sink = Arc::clone(&memory) as Arc<dyn Sink>;
     let (writer, out) = of_runs(shape, shape.grain, sink, memory);
@@ -228,7 +235,7 @@ pub(crate) fn writer_that_reads_as(shape: Shape, rule: ReadsAs) -> (Box<dyn Imag
 
 /// A writer whose bytes go through `sink` to `memory`.
 pub(crate) fn writer_through(
-    shape: Shape,
+    shape: WriterLayout,
     sink: Arc<dyn Sink>,
     memory: Arc<MemSink>,
 ) -> (Box<dyn ImageWriter>, Written) {
@@ -237,7 +244,7 @@ pub(crate) fn writer_through(
 }
 
 fn of_runs(
-    shape: Shape,
+    shape: WriterLayout,
     zero_run: Bytes,
     sink: Arc<dyn Sink>,
     memory: Arc<MemSink>,
@@ -271,8 +278,8 @@ impl Encoder for ModelEncoder {
 
 /// What a rule is for one unit: as with compressed clusters, what is absent or all zero is none of its matter.
 fn rule_of(rule: ReadsAs, unit: &Unit<'_>) -> ReadsAs {
-    let hides = rule == ReadsAs::Data && unit.grains.contains(&Grain::Absent);
-    if hides || !unit.grains.contains(&Grain::Data) {
+    let hides = rule == ReadsAs::Data && unit.grains.contains(&BlockState::Absent);
+    if hides || !unit.grains.contains(&BlockState::Data) {
         ReadsAs::Told
     } else {
         rule
@@ -280,7 +287,7 @@ fn rule_of(rule: ReadsAs, unit: &Unit<'_>) -> ReadsAs {
 }
 
 impl ImageWriter for MemWriter {
-    fn shape(&self) -> Shape {
+    fn shape(&self) -> WriterLayout {
         self.shape
     }
 
@@ -297,7 +304,7 @@ impl ImageWriter for MemWriter {
         unit: &Unit<'_>,
         payload: Payload,
         stored: Bytes,
-    ) -> Result<Option<Placed>> {
+    ) -> Result<Option<Placement>> {
         assert!(
             self.last.is_none_or(|last| last < unit.at.0),
             "addresses only grow"
@@ -321,11 +328,11 @@ impl ImageWriter for MemWriter {
             .zip(unit.bytes.chunks(self.shape.grain.0 as usize))
         {
             assert!(
-                self.shape.marks_zero || *grain != Grain::Zero,
+                self.shape.marks_zero || *grain != BlockState::Zero,
                 "no zero marks were promised"
             );
             assert!(
-                *grain == Grain::Data || bytes.iter().all(|byte| *byte == 0),
+                *grain == BlockState::Data || bytes.iter().all(|byte| *byte == 0),
                 "grains that are not data are zero"
             );
         }
@@ -335,9 +342,9 @@ impl ImageWriter for MemWriter {
             let count = self.shape.grain.0 / 512;
             for sector in first..(first + count).min(self.cells.len() as u64) {
                 self.cells[sector as usize] = match rule.of(*grain) {
-                    Grain::Absent => Cell::Absent,
-                    Grain::Zero => Cell::Zero,
-                    Grain::Data => Cell::Data([0; 512]),
+                    BlockState::Absent => Cell::Absent,
+                    BlockState::Zero => Cell::Zero,
+                    BlockState::Data => Cell::Data([0; 512]),
                 };
             }
         }
@@ -345,14 +352,14 @@ impl ImageWriter for MemWriter {
             return Ok(None);
         }
         assert_eq!(stored.0, expected);
-        Ok(Some(Placed {
+        Ok(Some(Placement {
             sink: Arc::clone(&self.sink),
             at: FileOffset(unit.at.0),
             padding: Bytes::ZERO,
         }))
     }
 
-    fn finish(mut self: Box<Self>, _: &Seal) -> Result<()> {
+    fn finish(mut self: Box<Self>, _: &FinishParams) -> Result<()> {
         self.sink.sync()?;
         let mut bytes = self.memory.bytes();
         bytes.resize(self.cells.len() * 512, 0);

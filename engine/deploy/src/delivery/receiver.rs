@@ -203,7 +203,7 @@ impl<'a> Receiver<'a> {
 /// Whether a failure says something of the base: that it is another disk, or that its files cannot be read.
 fn is_of_base(error: &Error, base: &BaseDisk) -> bool {
     let is_its = |file: &PathBuf| base.has_file(file);
-    error.kind() == Kind::Chain || error.place().file.as_ref().is_some_and(is_its)
+    error.kind() == Kind::Chain || error.location().file.as_ref().is_some_and(is_its)
 }
 
 /// A base that cannot be read is none.

@@ -319,12 +319,12 @@ mod tests {
                 schedule(&index, &HERE.parse()?, is_it, is_it, |_| true)
             };
             assert_eq!(found.legs.len(), COUNT);
-            let is_in_order = |pair: &[Leg]| {
+            let is_sequential = |pair: &[Leg]| {
                 let made = &index.items[pair[0].entry].content_id;
                 let base = index.items[pair[1].entry].base.as_ref();
                 base.is_some_and(|base| base.content_id == *made)
             };
-            assert!(found.legs.windows(2).all(is_in_order));
+            assert!(found.legs.windows(2).all(is_sequential));
             items.reverse();
         }
         Ok(())

@@ -79,7 +79,7 @@ impl BaseDisk {
     /// Whether it is stored in that file.
     pub(super) fn has_file(&self, file: &Path) -> bool {
         let layers = self.chain.layers().iter();
-        let mut files = layers.flat_map(|layer| layer.image.facts().files.iter());
+        let mut files = layers.flat_map(|layer| layer.image.metadata().files.iter());
         files.any(|one| one.path() == Some(file))
     }
 }
@@ -171,7 +171,7 @@ impl TargetDisk<'_> {
         let ([layer], Format::Raw) = (base_disk.chain.layers(), record.format) else {
             return None;
         };
-        Some((top.image.facts().files.first()?, layer.stamps().first()?))
+        Some((top.image.metadata().files.first()?, layer.stamps().first()?))
     }
 
     /// Writes the disk as one image, its leaves beside it; a base that has not been proven is proven in the same pass. `is_clone`: the output

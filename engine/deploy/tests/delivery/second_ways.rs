@@ -220,7 +220,7 @@ fn where_no_way_is_left_the_first_failure_is_told_and_the_others_stand_beside_it
     let error = third.failure().expect("nothing is left");
     assert!(
         error
-            .place()
+            .location()
             .file
             .as_ref()
             .is_some_and(|file| file.ends_with("second.raw"))

@@ -35,7 +35,7 @@ fn a_whole_image_is_raw_where_its_format_can_only_hold_a_rounded_size() -> Resul
     let place = TempDir::new().expect("a place");
     let asked = RefCell::new(Vec::new());
     let begin = |size: Bytes| {
-        WholeImage::begin(Format::Vhdx, NewDisk::from(size), |format| {
+        WholeImage::begin(Format::Vhdx, DiskSpec::from(size), |format| {
             asked.borrow_mut().push(format);
             let name = format!("disk.{format}");
             let path = place.path().join(&name);

@@ -46,7 +46,7 @@ impl<'a> Holdings<'a> {
     /// The runs of which a child's own layer says something; `None` if there are too many.
     fn own_runs(&self, record: &Record) -> Result<Option<Vec<Span>>> {
         let child = Disk::open_alone(&self.repository.spec(record)?)?.top.image;
-        let end = VirtOffset(child.facts().size.0);
+        let end = VirtOffset(child.metadata().size.0);
         let mut spans: Vec<Span> = Vec::new();
         let mut at = VirtOffset::ZERO;
         while at < end {

@@ -51,7 +51,7 @@ impl Repository {
         if proof.id != record.content_id {
             return Err(changed());
         }
-        let files = self.stored_files(&disk.top.image.facts().files, disk.top_versions())?;
+        let files = self.stored_files(&disk.top.image.metadata().files, disk.top_versions())?;
         let mut change = self.change(run, "add")?;
         let there = change.listing.by_id(&record.id).cloned();
         let there = there.filter(|there| there.content_id == record.content_id);

@@ -133,7 +133,7 @@ impl Repository {
             )
         })?;
         let alone = Disk::open_alone(&self.spec(child)?)?;
-        let file = alone.top.image.facts().files.first().cloned();
+        let file = alone.top.image.metadata().files.first().cloned();
         let file = file.ok_or_else(|| Error::new(Kind::Corrupt, "the image has no file"))?;
         let draft = AtomicFile::holding(&place, Existing::Replace, &*file)?;
         let base = self.open_disk(parent)?;

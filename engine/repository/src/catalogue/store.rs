@@ -52,7 +52,7 @@ impl Repository {
         notes: &mut Vec<String>,
     ) -> Result<Stored> {
         let top = &disk.top;
-        let is_one_file = top.image.facts().files.len() == 1
+        let is_one_file = top.image.metadata().files.len() == 1
             && disk.top_versions().iter().all(|stamp| !stamp.is_device)
             && spec.options == Options::default()
             && spec.snapshot.is_none();
@@ -106,7 +106,7 @@ impl Repository {
             .in_file(&spec.path)
             .with_hint("without --in-place it is copied"));
         }
-        let files = self.stored_files(&top.image.facts().files, disk.top_versions())?;
+        let files = self.stored_files(&top.image.metadata().files, disk.top_versions())?;
         let (proof, leaves) = self.proven_disk(disk, listing, read, run)?;
         let parent = disk.parents.first();
         let link = parent.and_then(|parent| self.record_of(&parent.path, listing));
@@ -204,7 +204,7 @@ impl Repository {
         let top = &disk.top;
         let file = top
             .image
-            .facts()
+            .metadata()
             .files
             .first()
             .ok_or_else(|| Error::new(Kind::Usage, "the image has no file"))?;

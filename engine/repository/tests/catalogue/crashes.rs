@@ -138,7 +138,7 @@ fn a_change_that_nobody_can_read_stops_all_others_and_stays() -> Result<()> {
                 (error.kind(), error.code()),
                 (imgdelta_core::Kind::Host, "change_unreadable")
             );
-            assert_eq!(error.place().file.as_ref(), Some(&entry));
+            assert_eq!(error.location().file.as_ref(), Some(&entry));
             assert!(error.hint().is_some());
         }
         assert_eq!(fs::read(&entry).expect("it stays"), text.as_bytes());

@@ -177,7 +177,7 @@ fn a_damaged_record_hides_no_other() -> Result<()> {
         listing
             .faults()
             .iter()
-            .all(|error| error.place().file.is_some())
+            .all(|error| error.location().file.is_some())
     );
     // Of what the damaged ones need nothing is known, so no leaves are swept away.
     place.write("hq/.imgdelta/leaves/00.leaves", b"x");

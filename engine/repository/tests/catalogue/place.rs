@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use imgdelta_core::{Format, NewParent, Result};
+use imgdelta_core::{Format, ParentSpec, Result};
 use imgdelta_delta::{Convert, DigestCache, ExecContext, Make, Watch};
 use imgdelta_fixtures::golden;
 use imgdelta_operations::Disk;
@@ -83,7 +83,7 @@ impl Place {
     pub(crate) fn child(&self, base: &Path, target: &Path, name: &str) -> Result<PathBuf> {
         let path = self.at(name);
         let (base, target) = (open(base)?, open(target)?);
-        let parent: NewParent = new_parent(&base.top, &path)?;
+        let parent: ParentSpec = new_parent(&base.top, &path)?;
         let output = create(&spec(&path), target.chain.disk(), Some(parent))?;
         Make {
             base: &base.chain,

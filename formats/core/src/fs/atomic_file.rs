@@ -183,7 +183,7 @@ impl AtomicFile {
     /// As [`create`](AtomicFile::create); Usage, if it is a device; Host, if `source` cannot be read.
     pub fn holding(place: &Path, existing: Existing, source: &dyn Source) -> Result<Self> {
         let draft = Self::create(place, existing)?;
-        if draft.sink.is_stale() {
+        if draft.sink.needs_zeroing() {
             return Err(a_file_is_required(place));
         }
         copy_stored(source, &*draft.sink, place)?;

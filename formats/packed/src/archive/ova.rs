@@ -192,7 +192,7 @@ impl Sink for DiskSink {
         self.sink.sync()
     }
 
-    fn is_in_order(&self) -> bool {
+    fn is_sequential(&self) -> bool {
         true
     }
 }

@@ -8,8 +8,8 @@ use std::{
 };
 
 use imgdelta_core::{
-    Bytes, CheckReport, Companions, Error, FileOffset, Image, Kind, MemSource, Open, Options,
-    Result, Source,
+    AuxFiles, Bytes, CheckReport, Error, FileOffset, Image, Kind, MemSource, Open, Options, Result,
+    Source,
 };
 use imgdelta_parallels::DRIVER;
 
@@ -37,7 +37,7 @@ impl Source for Named {
 /// The files of a disk, the one to be opened in front.
 pub(crate) struct Files(Vec<(String, Vec<u8>)>);
 
-impl Companions for Files {
+impl AuxFiles for Files {
     fn open(&self, name: &str) -> Result<Arc<dyn Source>> {
         match self.0.iter().find(|(known, _)| known == name) {
             Some((name, bytes)) => Ok(source(name, bytes)),
@@ -59,7 +59,7 @@ fn how<'a>(files: &'a Files, options: &[&str], snapshot: Option<&str>) -> Result
     let (name, bytes) = first.ok_or_else(|| Error::new(Kind::Usage, "no file"))?;
     Ok(Open {
         source: source(name, bytes),
-        companions: files,
+        aux_files: files,
         options: Options::parse(options)?,
         snapshot: snapshot.map(str::to_owned),
     })

@@ -5,7 +5,7 @@
 use std::io;
 
 use flate2::{Compress, FlushCompress, Status};
-use imgdelta_core::{Bytes, Encoded, Encoder, Error, Grain, PlainEncoder, Result, Unit};
+use imgdelta_core::{BlockState, Bytes, Encoded, Encoder, Error, PlainEncoder, Result, Unit};
 use zstd::{bulk::Compressor, zstd_safe::compress_bound};
 
 use super::form::{Compression, Form};
@@ -54,7 +54,7 @@ impl Encoder for ClusterEncoder {
     fn encode(&mut self, unit: &Unit<'_>, out: &mut Vec<u8>) -> Result<Encoded> {
         // A compressed cluster has no subclusters: it would hide what is the parent's. What is zero in it reads as data, and takes less
         // of the file than a cluster of which only a part is written.
-        if !unit.grains.contains(&Grain::Data) || unit.grains.contains(&Grain::Absent) {
+        if !unit.grains.contains(&BlockState::Data) || unit.grains.contains(&BlockState::Absent) {
             return Ok(Encoded::as_told(unit));
         }
         self.compress(unit.bytes, out)
@@ -150,7 +150,7 @@ mod tests {
 
     use super::*;
 
-    fn pack(kind: &str, bytes: &[u8], grains: &[Grain]) -> Result<(Encoded, Vec<u8>)> {
+    fn pack(kind: &str, bytes: &[u8], grains: &[BlockState]) -> Result<(Encoded, Vec<u8>)> {
         let option = format!("compression_type={kind}");
         let form = Form::take(Options::parse(&[option.as_str(), "cluster_size=4K"])?)?;
         let unit = Unit {
@@ -170,7 +170,7 @@ mod tests {
     fn text_becomes_smaller_and_a_short_cluster_unpacks_to_a_whole_one() -> Result<()> {
         for len in [4096, 512] {
             let bytes: Vec<u8> = b"all of it again ".repeat(len / 16);
-            let (packed, out) = pack("zlib", &bytes, &[Grain::Data])?;
+            let (packed, out) = pack("zlib", &bytes, &[BlockState::Data])?;
             assert_eq!(packed, Encoded::COMPRESSED);
             let mut cluster = Vec::with_capacity(4096);
             let status = flate2::Decompress::new_with_window_bits(false, WINDOW_BITS)
@@ -180,7 +180,7 @@ mod tests {
             assert_eq!(cluster.len(), 4096);
             assert!(cluster.starts_with(&bytes));
 
-            let (packed, out) = pack("zstd", &bytes, &[Grain::Data])?;
+            let (packed, out) = pack("zstd", &bytes, &[BlockState::Data])?;
             assert_eq!(packed, Encoded::COMPRESSED);
             let cluster = zstd::bulk::decompress(&out, 4096).expect("it is a frame");
             assert_eq!(cluster.len(), 4096);
@@ -216,7 +216,7 @@ mod tests {
                 let unit = Unit {
                     at: VirtOffset::ZERO,
                     bytes: &noise[..form.cluster().in_memory()],
-                    grains: &[Grain::Data],
+                    grains: &[BlockState::Data],
                 };
                 for _ in 0..times {
                     let mut out = Vec::new();
@@ -238,11 +238,11 @@ mod tests {
     fn a_compressed_cluster_reads_as_data_where_it_was_zero() -> Result<()> {
         let text = b"all of it again ".repeat(4096 / 16);
         for kind in ["zlib", "zstd"] {
-            let grains = [Grain::Data, Grain::Zero];
+            let grains = [BlockState::Data, BlockState::Zero];
             let (encoded, _) = pack(kind, &text, &grains)?;
             assert_eq!(encoded, Encoded::COMPRESSED, "{kind}");
             for grain in grains {
-                assert_eq!(encoded.reads_as.of(grain), Grain::Data, "{kind}");
+                assert_eq!(encoded.reads_as.of(grain), BlockState::Data, "{kind}");
             }
             let (encoded, _) = pack(kind, &noise(4096), &grains)?;
             assert_eq!(encoded, told(Payload::Plain), "{kind}");
@@ -254,12 +254,12 @@ mod tests {
     fn noise_and_partly_silent_clusters_stay_as_they_are() -> Result<()> {
         let noise = noise(4096);
         for kind in ["zlib", "zstd", "none"] {
-            let (packed, out) = pack(kind, &noise, &[Grain::Data])?;
+            let (packed, out) = pack(kind, &noise, &[BlockState::Data])?;
             assert_eq!((packed, out.len()), (told(Payload::Plain), 0), "{kind}");
-            let grains = [Grain::Absent, Grain::Data];
+            let grains = [BlockState::Absent, BlockState::Data];
             let packed = pack(kind, &[0; 4096], &grains)?.0;
             assert_eq!(packed, told(Payload::Plain), "{kind}");
-            let grains = [Grain::Absent, Grain::Zero];
+            let grains = [BlockState::Absent, BlockState::Zero];
             let packed = pack(kind, &[0; 4096], &grains)?.0;
             assert_eq!(packed, told(Payload::None), "{kind}");
         }

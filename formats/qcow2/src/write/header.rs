@@ -2,7 +2,7 @@
 //!
 //! It is judged when the image is begun, so that no work is done for an image whose parent it cannot name, and written last.
 
-use imgdelta_core::{Bytes, Error, Kind, NewParent, Result};
+use imgdelta_core::{Bytes, Error, Kind, ParentSpec, Result};
 
 use super::{form::Form, space::Ends};
 use crate::{
@@ -44,7 +44,7 @@ impl Head {
     ///
     /// # Errors
     /// Usage, if the parent's format is not known; Unsupported, if the first cluster has no room for its name.
-    pub(super) fn new(form: &Form, size: Bytes, parent: Option<&NewParent>) -> Result<Self> {
+    pub(super) fn new(form: &Form, size: Bytes, parent: Option<&ParentSpec>) -> Result<Self> {
         let backing = parent.map(path_text).transpose()?.unwrap_or_default();
         let more = (form.version >= 3).then(|| version_3(form));
         let start = Header::SIZE
@@ -144,7 +144,7 @@ fn version_3(form: &Form) -> (HeaderV3, HeaderCompression) {
 }
 
 /// Header extensions, end mark included, in the order in which qemu writes them. What must be there may take more than `room`.
-fn extensions(form: &Form, parent: Option<&NewParent>, room: usize) -> Result<Vec<u8>> {
+fn extensions(form: &Form, parent: Option<&ParentSpec>, room: usize) -> Result<Vec<u8>> {
     let mut all = Vec::new();
     let mut add = |kind, data: &[u8]| {
         let data = data.to_vec();
@@ -218,12 +218,12 @@ mod tests {
         Form::take(Options::parse(items)?)
     }
 
-    fn parent(relative: &str) -> NewParent {
-        NewParent {
+    fn parent(relative: &str) -> ParentSpec {
+        ParentSpec {
             format: Some(Format::Qcow2),
             relative: Some(relative.to_owned()),
             absolute: "/base/q.qcow2".to_owned(),
-            ..NewParent::default()
+            ..ParentSpec::default()
         }
     }
 
@@ -309,11 +309,11 @@ mod tests {
     #[test]
     fn a_parent_that_cannot_be_named_is_refused() -> Result<()> {
         let form = form(&[])?;
-        let head = |parent: &NewParent| Head::new(&form, Bytes::mib(1), Some(parent));
+        let head = |parent: &ParentSpec| Head::new(&form, Bytes::mib(1), Some(parent));
         let error = head(&parent(&"x".repeat(1024))).expect_err("one byte too many");
         assert_eq!(error.kind(), Kind::Unsupported);
         head(&parent(&"x".repeat(1023)))?;
-        let unknown = NewParent {
+        let unknown = ParentSpec {
             format: None,
             ..parent("q.raw")
         };

@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Ahead, Bytes, Error, FileOffset, Kind, Result, Sink, Unit, write_without_zeros,
+    Bytes, Error, FileOffset, Kind, Reservation, Result, Sink, Unit, write_without_zeros,
 };
 
 use super::{form::OFFSET_BITS, refcounts::Counts};
@@ -52,7 +52,7 @@ pub(super) enum Preallocation {
     /// In steps: all clusters are written whole. How far it was asked so far.
     Steps(u64),
     /// Behind rows of units that are full: of a child's clusters only the subclusters are written that are data.
-    Rows(Ahead),
+    Rows(Reservation),
 }
 
 /// Where the last things are that a header names.

@@ -1,4 +1,4 @@
-//! Opens images for tests: from memory, with their companions beside them, through the driver as the registry does.
+//! Opens images for tests: from memory, with their aux_files beside them, through the driver as the registry does.
 //!
 //! No verdict is given here.
 
@@ -9,8 +9,8 @@
 use std::{collections::HashMap, path::Path, sync::Arc};
 
 use imgdelta_core::{
-    Bytes, Companions, Error, FileOffset, FileSource, Image, Kind, MemSource, Open, Options,
-    Result, Source, State, VirtOffset,
+    AuxFiles, Bytes, Error, FileOffset, FileSource, Image, Kind, MemSource, Open, Options, Result,
+    Source, State, VirtOffset,
 };
 use imgdelta_fixtures::{Fill, Recipe, qcow2::Qcow2Spec};
 use imgdelta_qcow2::DRIVER;
@@ -32,7 +32,7 @@ impl Beside {
     }
 }
 
-impl Companions for Beside {
+impl AuxFiles for Beside {
     fn open(&self, name: &str) -> Result<Arc<dyn Source>> {
         if name.contains(['/', ':']) {
             return Err(Error::new(Kind::Reference, format!("'{name}' is refused")));
@@ -45,17 +45,17 @@ impl Companions for Beside {
 /// The files in a folder.
 pub(crate) struct Folder<'a>(pub(crate) &'a Path);
 
-impl Companions for Folder<'_> {
+impl AuxFiles for Folder<'_> {
     fn open(&self, name: &str) -> Result<Arc<dyn Source>> {
         Ok(Arc::new(FileSource::open(&self.0.join(name))?))
     }
 }
 
 /// How to open `source`.
-pub(crate) fn how<'a>(source: Arc<dyn Source>, companions: &'a dyn Companions) -> Open<'a> {
+pub(crate) fn how<'a>(source: Arc<dyn Source>, aux_files: &'a dyn AuxFiles) -> Open<'a> {
     Open {
         source,
-        companions,
+        aux_files,
         options: Options::default(),
         snapshot: None,
     }
@@ -81,9 +81,9 @@ pub(crate) fn open_with(bytes: &[u8], option: &str) -> Result<Arc<dyn Image>> {
 
 /// The whole layer, zero where it is silent.
 pub(crate) fn read_all(image: &dyn Image) -> Result<Vec<u8>> {
-    let mut disk = vec![0; image.facts().size.in_memory()];
+    let mut disk = vec![0; image.metadata().size.in_memory()];
     let mut at = VirtOffset::ZERO;
-    while at.0 < image.facts().size.0 {
+    while at.0 < image.metadata().size.0 {
         let extent = image.extent_at(at)?;
         let range = Bytes(at.0).in_memory()..Bytes(extent.end().0).in_memory();
         if extent.state.holds_data() {
@@ -98,7 +98,7 @@ pub(crate) fn read_all(image: &dyn Image) -> Result<Vec<u8>> {
 pub(crate) fn walk(image: &dyn Image, mut see: impl FnMut(VirtOffset, &[u8], State)) -> Result<()> {
     let mut piece = vec![0; 1 << 20];
     let mut at = VirtOffset::ZERO;
-    while at.0 < image.facts().size.0 {
+    while at.0 < image.metadata().size.0 {
         let extent = image.extent_at(at)?;
         let len = extent.len.in_memory().min(piece.len());
         let part = &mut piece[..len];

@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf, sync::Arc};
 
 use imgdelta_core::{
-    Companions, FileSource, Format, Image, NoCompanions, Open, Options, Result, Source, State,
+    AuxFiles, FileSource, Format, Image, NoAuxFiles, Open, Options, Result, Source, State,
     VirtOffset,
 };
 use imgdelta_fixtures::{Fill, Recipe};
@@ -34,17 +34,17 @@ const KINDS: &[(&[&str], u64, bool)] = &[
 /// Opens the files of a folder.
 struct Folder(PathBuf);
 
-impl Companions for Folder {
+impl AuxFiles for Folder {
     fn open(&self, name: &str) -> Result<Arc<dyn Source>> {
         Ok(Arc::new(FileSource::open(&self.0.join(name))?))
     }
 }
 
 /// How to open an image.
-fn opening<'a>(path: &std::path::Path, companions: &'a dyn Companions) -> Result<Open<'a>> {
+fn opening<'a>(path: &std::path::Path, aux_files: &'a dyn AuxFiles) -> Result<Open<'a>> {
     Ok(Open {
         source: Arc::new(FileSource::open(path)?),
-        companions,
+        aux_files,
         options: Options::default(),
         snapshot: None,
     })
@@ -52,7 +52,7 @@ fn opening<'a>(path: &std::path::Path, companions: &'a dyn Companions) -> Result
 
 /// The state of each sector, and all bytes over those of the parent.
 fn read_all(image: &dyn Image, below: &[u8]) -> Result<(Vec<State>, Vec<u8>)> {
-    let size = image.facts().size.0;
+    let size = image.metadata().size.0;
     let mut bytes = vec![0; size as usize];
     read_from(below)(0, &mut bytes);
     let mut states = Vec::new();
@@ -125,9 +125,9 @@ fn our_reader_sees_each_grain_as_the_writer_was_told() -> Outcome {
 fn a_disk_of_no_bytes_opens() -> Outcome {
     let bench = Bench::in_folder(tempfile::tempdir()?);
     let path = bench.write("image.qcow2", &Job::whole(&Recipe::empty(0), &[]))?;
-    let image = (DRIVER.open)(opening(&path, &NoCompanions)?)?;
-    assert_eq!(image.facts().size.0, 0);
-    let report = (DRIVER.check)(opening(&path, &NoCompanions)?)?;
+    let image = (DRIVER.open)(opening(&path, &NoAuxFiles)?)?;
+    assert_eq!(image.metadata().size.0, 0);
+    let report = (DRIVER.check)(opening(&path, &NoAuxFiles)?)?;
     assert!(report.faults.is_empty() && report.notes.is_empty());
     Ok(())
 }
@@ -147,7 +147,7 @@ fn an_image_without_parent_is_silent_where_it_is_zero() -> Outcome {
     for options in [&["compression_type=zlib"][..], &["extended_l2=on"], &[]] {
         let path = bench.write("image.qcow2", &Job::whole(&recipe, options))?;
         assert!(fs::metadata(&path)?.len() < 4 << 20, "{options:?}");
-        let image = (DRIVER.open)(opening(&path, &NoCompanions)?)?;
+        let image = (DRIVER.open)(opening(&path, &NoAuxFiles)?)?;
         let mut at = 0;
         let mut held = 0;
         while at < 1 << 40 {
@@ -162,7 +162,7 @@ fn an_image_without_parent_is_silent_where_it_is_zero() -> Outcome {
         }
         // Only whole clusters are told apart.
         assert_eq!(held, (1 << 20) + (64 << 10), "{options:?}");
-        let report = (DRIVER.check)(opening(&path, &NoCompanions)?)?;
+        let report = (DRIVER.check)(opening(&path, &NoAuxFiles)?)?;
         assert!(report.faults.is_empty() && report.notes.is_empty());
     }
     Ok(())

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, Create, Error, Format, Grain, Kind, MemSink, OneOutput, Options, Payload, PipeSink,
+    BlockState, Bytes, Create, Error, Format, Kind, MemSink, OneOutput, Options, Payload, PipeSink,
     Result, Sink, Unit, VirtOffset,
 };
 use imgdelta_fixtures::Recipe;
@@ -93,7 +93,7 @@ fn units_out_of_order_or_off_the_disk_are_refused() -> Outcome {
         let unit = Unit {
             at: VirtOffset(at),
             bytes: &bytes,
-            grains: &[Grain::Data],
+            grains: &[BlockState::Data],
         };
         writer.place(&unit, Payload::Plain, Bytes(65536)).is_ok()
     };

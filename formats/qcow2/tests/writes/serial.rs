@@ -8,8 +8,8 @@ use std::{
 };
 
 use imgdelta_core::{
-    Bytes, Create, FileSink, Format, Grain, NewParent, OneOutput, Options, Outputs, Payload,
-    Placed, Result, Seal, Shape, Sink, Unit, VirtOffset,
+    BlockState, Bytes, Create, FileSink, FinishParams, Format, OneOutput, Options, Outputs,
+    ParentSpec, Payload, Placement, Result, Sink, Unit, VirtOffset, WriterLayout,
 };
 use imgdelta_fixtures::{Fill, Recipe, peers};
 use imgdelta_qcow2::DRIVER;
@@ -19,7 +19,7 @@ use tempfile::TempDir;
 pub(crate) type Outcome = std::result::Result<(), Box<dyn std::error::Error>>;
 
 /// A unit's bytes with the place that they were given.
-pub(crate) type Piece = (Placed, Vec<u8>);
+pub(crate) type Piece = (Placement, Vec<u8>);
 
 /// A folder with images.
 pub(crate) struct Bench {
@@ -30,7 +30,7 @@ pub(crate) struct Bench {
 pub(crate) struct Job<'a> {
     pub(crate) recipe: &'a Recipe,
     pub(crate) options: &'a [&'a str],
-    pub(crate) parent: Option<NewParent>,
+    pub(crate) parent: Option<ParentSpec>,
     /// The parent's disk, from which half-silent grains are filled up.
     pub(crate) below: &'a dyn Fn(u64, &mut [u8]),
 }
@@ -64,8 +64,8 @@ impl<'a> Job<'a> {
         for at in self.units(&shape) {
             let (bytes, grains) = self.unit(at, &shape);
             let wanted = match self.parent {
-                Some(_) => grains.iter().any(|grain| *grain != Grain::Absent),
-                None => grains.contains(&Grain::Data) || shape.wants_zeros,
+                Some(_) => grains.iter().any(|grain| *grain != BlockState::Absent),
+                None => grains.contains(&BlockState::Data) || shape.wants_zeros,
             };
             if !wanted {
                 continue;
@@ -86,11 +86,11 @@ impl<'a> Job<'a> {
                 write((placed, stored))?;
             }
         }
-        writer.finish(&Seal::default())
+        writer.finish(&FinishParams::default())
     }
 
     /// Where the units start on which the layer says something.
-    fn units(&self, shape: &Shape) -> Vec<u64> {
+    fn units(&self, shape: &WriterLayout) -> Vec<u64> {
         let mut all = Vec::new();
         for run in self
             .recipe
@@ -107,7 +107,7 @@ impl<'a> Job<'a> {
     }
 
     /// A unit's bytes, zero where it has none of its own, and what its grains are.
-    fn unit(&self, at: u64, shape: &Shape) -> (Vec<u8>, Vec<Grain>) {
+    fn unit(&self, at: u64, shape: &WriterLayout) -> (Vec<u8>, Vec<BlockState>) {
         let len = shape.unit.0.min(shape.size.0 - at);
         let mut bytes = vec![0; len as usize];
         let mut grains = Vec::new();
@@ -117,15 +117,15 @@ impl<'a> Job<'a> {
         {
             let on_disk = (piece.len() as u64).min(self.recipe.size - from);
             let grain = if self.recipe.is_absent(from, on_disk) {
-                Grain::Absent
+                BlockState::Absent
             } else if self.recipe.is_zero(from, on_disk)
                 && (shape.marks_zero || self.parent.is_none())
             {
-                Grain::Zero
+                BlockState::Zero
             } else {
                 (self.below)(from, &mut piece[..on_disk as usize]);
                 self.recipe.paint(from, &mut piece[..on_disk as usize]);
-                Grain::Data
+                BlockState::Data
             };
             grains.push(grain);
         }
@@ -244,13 +244,13 @@ impl Bench {
 }
 
 /// How a child names a parent in its own folder.
-pub(crate) fn beside(name: &str, format: Format, size: u64) -> NewParent {
-    NewParent {
+pub(crate) fn beside(name: &str, format: Format, size: u64) -> ParentSpec {
+    ParentSpec {
         format: Some(format),
         size: Bytes(size),
         relative: Some(name.to_owned()),
         absolute: format!("/nowhere/{name}"),
-        ..NewParent::default()
+        ..ParentSpec::default()
     }
 }
 

@@ -4,13 +4,13 @@
 
 use std::sync::Arc;
 
-use imgdelta_core::{CheckReport, Image, MemSource, NoCompanions, Open, Options, Result};
+use imgdelta_core::{CheckReport, Image, MemSource, NoAuxFiles, Open, Options, Result};
 use imgdelta_qed::DRIVER;
 
 fn how(bytes: &[u8]) -> Open<'static> {
     Open {
         source: Arc::new(MemSource(bytes.to_vec())),
-        companions: &NoCompanions,
+        aux_files: &NoAuxFiles,
         options: Options::default(),
         snapshot: None,
     }

@@ -5,7 +5,9 @@
 
 use std::path::Path;
 
-use imgdelta_core::{Claim, Driver, Error, Format, Identity, Kind, Peek, Result, Source};
+use imgdelta_core::{
+    Driver, Error, Format, Identity, Kind, ProbeResult, ProbeWindow, Result, Source,
+};
 
 use super::{Finder, Origin};
 
@@ -105,11 +107,11 @@ impl Finder<'_> {
 
     /// Those that know the bytes as theirs.
     fn claiming(&self, source: &dyn Source) -> Vec<&'static Driver> {
-        let Ok(peek) = Peek::of(source) else {
+        let Ok(peek) = ProbeWindow::of(source) else {
             return Vec::new();
         };
         let all = self.formats.0.iter().copied();
-        all.filter(|driver| !matches!((driver.probe)(&peek), Claim::No))
+        all.filter(|driver| !matches!((driver.probe)(&peek), ProbeResult::No))
             .collect()
     }
 

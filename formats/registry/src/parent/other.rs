@@ -9,7 +9,7 @@ use crate::layer::Opened;
 impl Finder<'_> {
     /// Whether the candidate has the identity that the child records.
     pub(super) fn is_called_right(&self, parent: &Opened) -> bool {
-        let (wanted, facts) = (&self.link.identities, parent.image.facts());
+        let (wanted, facts) = (&self.link.identities, parent.image.metadata());
         wanted.is_empty()
             || wanted.iter().any(|wanted| facts.is_called(wanted))
             || self.link.or_raw && parent.driver.format == Format::Raw
@@ -17,7 +17,7 @@ impl Finder<'_> {
 
     /// Whether the candidate is the image that the child was made over, written to since.
     pub(super) fn is_in_another_state(&self, other: &Opened) -> bool {
-        let facts = other.image.facts();
+        let facts = other.image.metadata();
         let wanted = self.link.identities.iter();
         wanted
             .filter_map(Identity::in_any_state)
@@ -27,7 +27,7 @@ impl Finder<'_> {
     /// Whether the user names an image that can have no identity: VirtualBox makes children over qcow2 and knows by itself which. What is raw only
     /// because nobody claims it must be said to be.
     pub(super) fn has_no_name(&self, parent: &Opened, origin: Origin) -> bool {
-        let facts = parent.image.facts();
+        let facts = parent.image.metadata();
         origin == Origin::Named
             && facts.identity.is_none()
             && facts.aliases.is_empty()
@@ -93,6 +93,6 @@ impl Finder<'_> {
 
 /// The image's identity, in words.
 pub(super) fn called(image: &Opened) -> String {
-    let identity = image.image.facts().identity.as_ref();
+    let identity = image.image.metadata().identity.as_ref();
     identity.map_or_else(|| "no identity".to_owned(), Identity::to_string)
 }

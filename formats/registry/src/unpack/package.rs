@@ -6,7 +6,8 @@ use std::{
 };
 
 use imgdelta_core::{
-    Bytes, Companions, Error, FileSource, FileVersion, Kind, Peek, Result, Source, percent_decode,
+    AuxFiles, Bytes, Error, FileSource, FileVersion, Kind, ProbeWindow, Result, Source,
+    percent_decode,
 };
 use imgdelta_packed::{
     Archive, Packing,
@@ -20,7 +21,7 @@ use super::{
     Bare, Unpack,
     choice::{PackedDisk, chosen, listed},
 };
-use crate::{companions::Beside, layer::OpenSpec, policy::Policy};
+use crate::{aux_files::Beside, layer::OpenSpec, policy::Policy};
 
 /// What it is called where a disk was taken from one.
 pub(super) const NAME: &str = "an OVF package";
@@ -35,7 +36,7 @@ pub fn disks(path: &Path) -> Result<Option<Vec<PackedDisk>>> {
     }
     let source: Arc<dyn Source> = Arc::new(FileSource::open(path)?);
     let of = |source: &Arc<dyn Source>| -> Result<Option<Descriptor>> {
-        let peek = Peek::of(&**source)?;
+        let peek = ProbeWindow::of(&**source)?;
         if Text::of(&peek).is_some_and(Text::is_ovf) {
             return Descriptor::read(&**source).map(Some);
         }

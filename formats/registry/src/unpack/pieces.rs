@@ -2,11 +2,11 @@
 
 use std::{fs, path::Path, sync::Arc};
 
-use imgdelta_core::{Companions, Error, Kind, Result, Source};
+use imgdelta_core::{AuxFiles, Error, Kind, Result, Source};
 use imgdelta_packed::{joined::Joined, piece::Piece};
 
 use super::Bare;
-use crate::{companions::Beside, policy::Policy};
+use crate::{aux_files::Beside, policy::Policy};
 
 /// Most pieces of a disk.
 const MOST: usize = 100_000;

@@ -67,7 +67,10 @@ fn extents_and_data_files_are_found_by_what_their_names_mean() -> Result<()> {
             let there = place.put(&format!("store/{file}"), &disk);
             std::fs::remove_file(found).expect("it is there");
             let opened = open_image(&searching(image, &[place.at("store")]))?;
-            assert_eq!(opened.image.facts().files[1].path(), Some(there.as_path()));
+            assert_eq!(
+                opened.image.metadata().files[1].path(),
+                Some(there.as_path())
+            );
         }
     }
     Ok(())
@@ -131,7 +134,7 @@ fn several_files_that_a_name_may_mean_are_listed_and_the_exact_one_is_taken() ->
     let exact = place.put("Disk.vmdk", &disk);
     for image in [image, child] {
         let chain = open_chain(&OpenSpec::of(image))?;
-        let files = chain.iter().flat_map(|one| &one.image.facts().files);
+        let files = chain.iter().flat_map(|one| &one.image.metadata().files);
         assert!(
             files
                 .into_iter()
@@ -192,7 +195,10 @@ fn names_are_found_among_very_many() -> Result<()> {
     let found = place.put("disk-flat.vmdk", &disk);
     let image = place.put("x.vmdk", &vmdk_with("Disk-Flat.vmdk"));
     let opened = open_image(&OpenSpec::of(image))?;
-    assert_eq!(opened.image.facts().files[1].path(), Some(found.as_path()));
+    assert_eq!(
+        opened.image.metadata().files[1].path(),
+        Some(found.as_path())
+    );
     let over = qcow2_over("Disk-Flat.vmdk", Some(Format::Raw));
     let child = place.put("c.qcow2", &over);
     assert_eq!(open_chain(&OpenSpec::of(child))?[1].path, found);

@@ -20,7 +20,7 @@ fn read_case(place: &Place, case: &Case) -> Result<(Vec<u8>, Vec<String>)> {
     let chain = open_chain(&OpenSpec::of(place.at(&case.files[0].0)))?;
     let notes = chain
         .iter()
-        .flat_map(|one| one.notes.iter().chain(&one.image.facts().notes));
+        .flat_map(|one| one.notes.iter().chain(&one.image.metadata().notes));
     let notes = notes.cloned().collect();
     Ok((read(&chain)?, notes))
 }
@@ -55,7 +55,7 @@ fn complaint(case: &Case) -> Option<String> {
     match case.expect {
         Expect::Refused { .. } if exit != case.exit => shown("another exit"),
         Expect::Refused { .. } => match &found {
-            Err(error) if error.place().file.is_none() => shown("no file is named"),
+            Err(error) if error.location().file.is_none() => shown("no file is named"),
             _ => None,
         },
         Expect::Reads { note } => match (&found, &case.disk) {

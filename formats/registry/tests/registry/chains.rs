@@ -85,7 +85,7 @@ fn a_chain_that_leads_back_into_itself_is_told_by_its_files() {
         let error = open_chain(&OpenSpec::of(&top)).expect_err("it has no end");
         assert_eq!(error.message(), message);
         assert_eq!((error.kind(), error.code()), (Kind::Chain, "parent_loop"));
-        assert_eq!(error.place().file, Some(top));
+        assert_eq!(error.location().file, Some(top));
     }
     assert!(begun.elapsed() < Duration::from_secs(1));
 }
@@ -100,7 +100,7 @@ fn an_error_in_a_parent_names_the_parent_and_whose_it_is() {
     place.put("base.qcow2", &[0; 4096]);
     let error = open_chain(&OpenSpec::of(&child)).expect_err("the base is damaged");
     assert_eq!(error.kind(), Kind::Corrupt);
-    assert_eq!(error.place().file, Some(place.at("base.qcow2")));
+    assert_eq!(error.location().file, Some(place.at("base.qcow2")));
     let said = format!("it is the parent of {}", child.display());
     assert!(error.details().contains(&said), "{:?}", error.details());
 }

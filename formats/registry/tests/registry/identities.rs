@@ -22,7 +22,7 @@ fn a_file_with_the_right_name_and_another_identity_is_not_the_parent() {
         (error.kind(), error.code()),
         (Kind::Chain, "parent_identity")
     );
-    assert_eq!(error.place().file, Some(child));
+    assert_eq!(error.location().file, Some(child));
     let id = |bytes: [u8; 16]| {
         bytes
             .iter()

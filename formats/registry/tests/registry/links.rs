@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use imgdelta_core::{Bytes, Format, Grain, Kind, Result, Seal, Unit, VirtOffset};
+use imgdelta_core::{BlockState, Bytes, FinishParams, Format, Kind, Result, Unit, VirtOffset};
 use imgdelta_registry::{
     OpenSpec, OutputSpec, create, needs_search, new_parent, open_chain, open_image,
 };
@@ -19,7 +19,7 @@ fn make(base: &Path, path: &Path) -> Result<()> {
     let shape = writer.shape();
     let len = shape.unit.min(shape.size);
     let bytes = vec![0x5a; len.in_memory()];
-    let grains = vec![Grain::Data; len.pieces(shape.grain) as usize];
+    let grains = vec![BlockState::Data; len.pieces(shape.grain) as usize];
     let unit = Unit {
         at: VirtOffset::ZERO,
         bytes: &bytes,
@@ -29,7 +29,7 @@ fn make(base: &Path, path: &Path) -> Result<()> {
     if let Some(placed) = writer.place(&unit, encoded.payload, len)? {
         placed.sink.write_at(placed.at, &bytes)?;
     }
-    writer.finish(&Seal {
+    writer.finish(&FinishParams {
         seed: [3; 32],
         time: None,
     })?;

@@ -7,9 +7,9 @@
 
 mod accepted;
 mod alike;
+mod aux_files;
 mod broken;
 mod chains;
-mod companions;
 mod identities;
 mod links;
 mod mixed;

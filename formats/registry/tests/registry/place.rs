@@ -134,7 +134,7 @@ pub(crate) fn vhd_over(id: [u8; 16], name: &str, locators: Vec<Locator>) -> Vec<
 pub(crate) fn read(chain: &[Opened]) -> Result<Vec<u8>> {
     let mut disk = Vec::new();
     for layer in chain.iter().rev() {
-        let size = layer.image.facts().size;
+        let size = layer.image.metadata().size;
         let keeps = size <= Bytes::mib(64);
         disk.resize(if keeps { size.in_memory() } else { 0 }, 0);
         let mut scratch = vec![0; 1 << 20];

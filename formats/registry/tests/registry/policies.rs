@@ -221,7 +221,7 @@ fn the_error_lists_every_place_and_names_the_flags() {
     ];
     let child = place.put("home/child.vhd", &vhd_over(ID, "", locators));
     let error = open_chain(&OpenSpec::of(&child)).expect_err("neither is there");
-    assert_eq!(error.place().file, Some(child));
+    assert_eq!(error.location().file, Some(child));
     let details = error.details().join("\n");
     for part in [
         "W2ku 'C:\\\\vms\\\\lost.vhd' is a path of another machine",

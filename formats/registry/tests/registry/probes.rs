@@ -210,7 +210,7 @@ fn what_a_disk_was_packed_in_is_no_disk() {
             assert!(hint.ends_with(name) && !hint.contains("raw "), "{hint}");
         }
     }
-    // A name that promises one is not kept by other bytes, and a disk in it is not guessed.
+    // A name that exclusive_extensions one is not kept by other bytes, and a disk in it is not guessed.
     for name in [
         "x.gz", "x.xz", "x.zst", "x.bz2", "x.ova", "x.tar", "x.zip", "x.7z",
     ] {
@@ -274,7 +274,7 @@ fn what_the_user_says_wins_over_everything() -> Result<()> {
         let path = place.put(name, &bytes);
         let opened = open_image(&as_raw(path))?;
         assert_eq!(opened.driver.format, Format::Raw);
-        assert_eq!(opened.image.facts().size.0, bytes.len() as u64);
+        assert_eq!(opened.image.metadata().size.0, bytes.len() as u64);
     }
     Ok(())
 }
@@ -311,7 +311,7 @@ fn a_folder_that_is_an_image_opens_by_the_file_that_stands_for_it() -> Result<()
             3,
             "the descriptor and a file for each snapshot"
         );
-        let named = references(&place.at(name), None)?.companions;
+        let named = references(&place.at(name), None)?.aux_files;
         assert_eq!(named, [spec.name(0, 0), spec.name(0, 1)]);
     }
     let alone = place.at(&format!("disk.hdd/{}", spec.name(0, 1)));
@@ -333,5 +333,5 @@ fn a_pipe_or_a_folder_is_no_image_and_nothing_waits_for_it() {
     }
     let error = open_image(&OpenSpec::of(place.at("none"))).expect_err("nothing is there");
     assert_eq!(error.kind(), Kind::Host);
-    assert_eq!(error.place().file, Some(place.at("none")));
+    assert_eq!(error.location().file, Some(place.at("none")));
 }

@@ -10,15 +10,15 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, CheckReport, Create, Grain, Image, MemSink, MemSource, NewParent, NoCompanions,
-    OneOutput, Open, Options, Payload, Result, Seal, Sink, Unit, VirtOffset,
+    BlockState, Bytes, CheckReport, Create, FinishParams, Image, MemSink, MemSource, NoAuxFiles,
+    OneOutput, Open, Options, ParentSpec, Payload, Result, Sink, Unit, VirtOffset,
 };
 use imgdelta_vdi::DRIVER;
 
 fn how(bytes: &[u8]) -> Open<'static> {
     Open {
         source: Arc::new(MemSource(bytes.to_vec())),
-        companions: &NoCompanions,
+        aux_files: &NoAuxFiles,
         options: Options::default(),
         snapshot: None,
     }
@@ -41,7 +41,7 @@ pub(crate) use imgdelta_fixtures::read_over;
 pub(crate) fn write(
     disk: &[u8],
     options: &[&str],
-    parent: Option<(NewParent, &[u8])>,
+    parent: Option<(ParentSpec, &[u8])>,
 ) -> Result<Vec<u8>> {
     let sink = Arc::new(MemSink::default());
     let (parent, below) = parent.unzip();
@@ -68,13 +68,13 @@ pub(crate) fn write(
                 here
             });
             match here {
-                Some(here) if here == bytes => Grain::Absent,
-                Some(_) if is_zero => Grain::Zero,
-                None if is_zero => Grain::Absent,
-                _ => Grain::Data,
+                Some(here) if here == bytes => BlockState::Absent,
+                Some(_) if is_zero => BlockState::Zero,
+                None if is_zero => BlockState::Absent,
+                _ => BlockState::Data,
             }
         };
-        let grains: Vec<Grain> = piece
+        let grains: Vec<BlockState> = piece
             .chunks(grain_len)
             .enumerate()
             .map(|(index, bytes)| state(index, bytes))
@@ -95,18 +95,18 @@ pub(crate) fn write(
         let place = &mut seed[at % 31 + 1];
         *place = place.rotate_left(1) ^ byte;
     }
-    writer.finish(&Seal { seed, time: None })?;
+    writer.finish(&FinishParams { seed, time: None })?;
     Ok(sink.bytes())
 }
 
 /// An image as the parent of a child that stands beside it.
-pub(crate) fn parent_of(image: &dyn Image) -> NewParent {
-    NewParent {
-        format: Some(image.facts().format),
-        size: image.facts().size,
+pub(crate) fn parent_of(image: &dyn Image) -> ParentSpec {
+    ParentSpec {
+        format: Some(image.metadata().format),
+        size: image.metadata().size,
         relative: Some("base.vdi".into()),
         absolute: "/images/base.vdi".into(),
-        identity: image.facts().identity.clone(),
-        details: image.facts().details.clone(),
+        identity: image.metadata().identity.clone(),
+        details: image.metadata().details.clone(),
     }
 }

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, Encoded, Encoder, Error, FileOffset, Grain, ImageWriter, Kind, Payload, Placed,
-    PlainEncoder, ReadsAs, Result, SECTOR, Seal, Shape, Sink, Unit,
+    BlockState, Bytes, Encoded, Encoder, Error, FileOffset, FinishParams, ImageWriter, Kind,
+    Payload, Placement, PlainEncoder, ReadsAs, Result, SECTOR, Sink, Unit, WriterLayout,
 };
 
 use super::{HEADER_AT, footer};
@@ -144,8 +144,8 @@ impl Sparse {
 }
 
 impl ImageWriter for Sparse {
-    fn shape(&self) -> Shape {
-        Shape {
+    fn shape(&self) -> WriterLayout {
+        WriterLayout {
             size: self.plan.size,
             unit: self.block_size,
             grain: if self.plan.parent.is_some() {
@@ -172,7 +172,7 @@ impl ImageWriter for Sparse {
         unit: &Unit<'_>,
         payload: Payload,
         stored: Bytes,
-    ) -> Result<Option<Placed>> {
+    ) -> Result<Option<Placement>> {
         if payload == Payload::None {
             return Ok(None);
         }
@@ -187,7 +187,7 @@ impl ImageWriter for Sparse {
         };
         *entry = sector;
         self.sink.write_at(bitmap_at, &self.bitmap(unit))?;
-        Ok(Some(Placed {
+        Ok(Some(Placement {
             sink: Arc::clone(&self.sink),
             at,
             padding: Bytes(self.block_size.0.saturating_sub(stored.0)),
@@ -195,7 +195,7 @@ impl ImageWriter for Sparse {
     }
 
     /// The end footer comes last: what stopped before that is no image.
-    fn finish(self: Box<Self>, seal: &Seal) -> Result<()> {
+    fn finish(self: Box<Self>, seal: &FinishParams) -> Result<()> {
         let disk_type = if self.plan.parent.is_some() {
             DIFFERENCING
         } else {
@@ -218,7 +218,7 @@ struct ChildEncoder;
 
 impl Encoder for ChildEncoder {
     fn encode(&mut self, unit: &Unit<'_>, _out: &mut Vec<u8>) -> Result<Encoded> {
-        let is_absent = unit.grains.iter().all(|grain| *grain == Grain::Absent);
+        let is_absent = unit.grains.iter().all(|grain| *grain == BlockState::Absent);
         Ok(Encoded {
             payload: if is_absent {
                 Payload::None

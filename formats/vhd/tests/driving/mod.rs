@@ -10,9 +10,9 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, CheckReport, Companions, Create, Error, FileOffset, Grain, Image, MemSink, MemSource,
-    NewParent, NoCompanions, OneOutput, Open, Options, Payload, Result, SECTOR, Seal, Sink, Source,
-    Unit, VirtOffset,
+    AuxFiles, BlockState, Bytes, CheckReport, Create, Error, FileOffset, FinishParams, Image,
+    MemSink, MemSource, NoAuxFiles, OneOutput, Open, Options, ParentSpec, Payload, Result, SECTOR,
+    Sink, Source, Unit, VirtOffset,
 };
 use imgdelta_fixtures::Recipe;
 use imgdelta_vhd::{
@@ -27,11 +27,11 @@ pub(crate) type Tested = std::result::Result<(), Box<dyn std::error::Error>>;
 pub(crate) fn how<'a>(
     source: Arc<dyn Source>,
     options: &[&str],
-    companions: &'a dyn Companions,
+    aux_files: &'a dyn AuxFiles,
 ) -> Result<Open<'a>> {
     Ok(Open {
         source,
-        companions,
+        aux_files,
         options: Options::parse(options)?,
         snapshot: None,
     })
@@ -44,12 +44,12 @@ pub(crate) fn memory(bytes: Vec<u8>) -> Arc<dyn Source> {
 
 /// Opens an image in memory.
 pub(crate) fn open(bytes: Vec<u8>, options: &[&str]) -> Result<Arc<dyn Image>> {
-    (DRIVER.open)(how(memory(bytes), options, &NoCompanions)?)
+    (DRIVER.open)(how(memory(bytes), options, &NoAuxFiles)?)
 }
 
 /// Checks an image in memory.
 pub(crate) fn check(bytes: Vec<u8>) -> Result<CheckReport> {
-    (DRIVER.check)(how(memory(bytes), &[], &NoCompanions)?)
+    (DRIVER.check)(how(memory(bytes), &[], &NoAuxFiles)?)
 }
 
 /// Why an image in memory cannot be opened.
@@ -68,20 +68,20 @@ pub(crate) fn read_all(image: &dyn Image) -> Result<Vec<u8>> {
 }
 
 /// What an image is sealed with: a seed that follows from its disk, as the engine gives it.
-fn seal_of(disk: &[u8], is_child: bool) -> Seal {
+fn seal_of(disk: &[u8], is_child: bool) -> FinishParams {
     let mut seed = [u8::from(is_child); 32];
     for (at, byte) in disk.iter().enumerate() {
         let place = &mut seed[at % 31 + 1];
         *place = place.rotate_left(1) ^ byte;
     }
-    Seal { seed, time: None }
+    FinishParams { seed, time: None }
 }
 
 /// Writes `disk` as a new image, over `parent` whose disk is `below`: sectors that are the same there are absent.
 pub(crate) fn write(
     disk: &[u8],
     options: &[&str],
-    parent: Option<(NewParent, &[u8])>,
+    parent: Option<(ParentSpec, &[u8])>,
 ) -> Result<Vec<u8>> {
     let sink = Arc::new(MemSink::default());
     let (parent, below) = match parent {
@@ -103,7 +103,7 @@ pub(crate) fn write_to(
     sink: &Arc<dyn Sink>,
     disk: &[u8],
     options: &[&str],
-    parent: Option<NewParent>,
+    parent: Option<ParentSpec>,
     below: Option<&[u8]>,
 ) -> Result<()> {
     let mut writer = DRIVER.start(Create {
@@ -131,7 +131,11 @@ pub(crate) fn write_to(
             if same {
                 grain.fill(0);
             }
-            grains.push(if same { Grain::Absent } else { Grain::Data });
+            grains.push(if same {
+                BlockState::Absent
+            } else {
+                BlockState::Data
+            });
         }
         let unit = Unit {
             at: VirtOffset(at as u64),
@@ -149,14 +153,14 @@ pub(crate) fn write_to(
 }
 
 /// An image as the parent of a child that stands beside it.
-pub(crate) fn parent_of(image: &dyn Image, name: &str) -> NewParent {
-    NewParent {
-        format: Some(image.facts().format),
-        size: image.facts().size,
+pub(crate) fn parent_of(image: &dyn Image, name: &str) -> ParentSpec {
+    ParentSpec {
+        format: Some(image.metadata().format),
+        size: image.metadata().size,
         relative: Some(name.into()),
         absolute: format!("/images/{name}"),
-        identity: image.facts().identity.clone(),
-        details: image.facts().details.clone(),
+        identity: image.metadata().identity.clone(),
+        details: image.metadata().details.clone(),
     }
 }
 

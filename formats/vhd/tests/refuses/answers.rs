@@ -20,10 +20,10 @@ fn every_malformed_image_gets_its_answer() -> Tested {
                 }
                 // A stamp and a size are only odd beside the parent's.
                 assert_eq!(
-                    !image.facts().notes.is_empty(),
+                    !image.metadata().notes.is_empty(),
                     note && !follows,
                     "{name}: {:?}",
-                    image.facts().notes
+                    image.metadata().notes
                 );
             }
             (Expect::CheckFinds { .. }, Ok(_)) => {
@@ -31,10 +31,10 @@ fn every_malformed_image_gets_its_answer() -> Tested {
             }
             (Expect::Refused { .. }, Err(error)) => {
                 assert_eq!(i32::from(error.kind().exit()), case.exit, "{name}: {error}");
-                let claim = (DRIVER.probe)(&Peek::of(&*memory(bytes))?);
+                let claim = (DRIVER.probe)(&ProbeWindow::of(&*memory(bytes))?);
                 let is_gone = error.code() == "vhd_no_footer";
                 assert_eq!(
-                    matches!(claim, Claim::No),
+                    matches!(claim, ProbeResult::No),
                     is_gone,
                     "{name} is not taken for raw: {error}"
                 );
@@ -64,14 +64,14 @@ fn any_cut_and_any_flipped_byte_of_the_tables_is_answered() -> Tested {
         for options in [&["checksum=ignore"][..], &["size=chs"]] {
             if let Ok(image) = open(bytes.clone(), options) {
                 // A flipped size may be large: what is read is what the file can hold.
-                if image.facts().size <= Bytes::mib(64) {
+                if image.metadata().size <= Bytes::mib(64) {
                     let _ = read_over(&*image, &[]);
                 }
             }
         }
         let _ = check(bytes.clone());
         let _ = (DRIVER.references)(&memory(bytes.clone()));
-        let _ = (DRIVER.probe)(&Peek::of(&*memory(bytes))?);
+        let _ = (DRIVER.probe)(&ProbeWindow::of(&*memory(bytes))?);
         Ok(())
     };
     for cut in (0..8192).step_by(97).chain((0..whole.len()).step_by(8191)) {

@@ -15,7 +15,7 @@ use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use driving::{S, Tested, check, how, memory, number, open, read_over, refusal};
 use imgdelta_core::{
-    Bytes, Claim, Companions, Error, FileOffset, Kind, NoCompanions, Peek, Result, Source,
+    AuxFiles, Bytes, Error, FileOffset, Kind, NoAuxFiles, ProbeResult, ProbeWindow, Result, Source,
 };
 use imgdelta_fixtures::{
     Fill, Recipe,
@@ -106,19 +106,19 @@ impl Source for Named {
 
 struct Pieces;
 
-impl Companions for Pieces {
+impl AuxFiles for Pieces {
     fn open(&self, name: &str) -> Result<Arc<dyn Source>> {
         if name == "disk.v01" {
             Ok(memory(vec![0; 512]))
         } else {
-            NoCompanions.open(name)
+            NoAuxFiles.open(name)
         }
     }
 }
 
-fn first_piece(bytes: Vec<u8>, companions: &dyn Companions) -> Error {
+fn first_piece(bytes: Vec<u8>, aux_files: &dyn AuxFiles) -> Error {
     let source: Arc<dyn Source> = Arc::new(Named(memory(bytes)));
-    let asked = how(source, &[], companions).expect("no options");
+    let asked = how(source, &[], aux_files).expect("no options");
     (DRIVER.open)(asked).expect_err("it is only a piece")
 }
 
@@ -168,10 +168,10 @@ fn a_refusal_says_where() {
         "the BAT covers 65536 bytes, the disk has 1048576 (dynamic header, max_table_entries, offset 540)"
     );
     let error = refusal(bat(&start(), 1, |old| old - 1));
-    assert_eq!(error.place().offset, Some(FileOffset(1540)));
+    assert_eq!(error.location().offset, Some(FileOffset(1540)));
     assert_eq!(
         refusal(footers(&start(), 60, &[0; 4]))
-            .place()
+            .location()
             .offset
             .map(|at| at.0 % 512),
         Some(60)

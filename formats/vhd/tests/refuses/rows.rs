@@ -47,7 +47,7 @@ pub(super) fn footer_rows() -> Vec<(&'static str, Error, &'static str)> {
         ),
         (
             "vhd_block_past_end",
-            first_piece(half, &NoCompanions),
+            first_piece(half, &NoAuxFiles),
             "block 15",
         ),
         (

@@ -1,6 +1,6 @@
 //! The entries of a log: which are whole. Which of them count is decided in `log`.
 
-use imgdelta_core::{FileOffset, Result, Source, Wire, byteorder::LittleEndian, read_array};
+use imgdelta_core::{FileOffset, OnDisk, Result, Source, byteorder::LittleEndian, read_array};
 
 use crate::layout::{
     DATA_DESCRIPTOR, DATA_PAGE, DataPage, Descriptor, ENTRY_SIGNATURE, FIRST_DESCRIPTORS, LogEntry,
@@ -153,7 +153,7 @@ fn in_page(page: &[u8; PAGE_LEN], is_first: bool) -> impl Iterator<Item = Descri
     page.get(skipped..)
         .unwrap_or_default()
         .chunks_exact(Descriptor::SIZE)
-        .map(<Descriptor as Wire<LittleEndian>>::take)
+        .map(<Descriptor as OnDisk<LittleEndian>>::take)
 }
 
 /// How many of the first `count` descriptors of a page are followed by data; `None` if one is none of the entry's.

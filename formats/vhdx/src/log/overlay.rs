@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, ops::Range, path::Path, sync::Arc};
 
 use imgdelta_core::{
-    Bytes, Error, FileOffset, FileVersion, Kind, Result, Source, Stored, read_array,
+    AllocatedRange, Bytes, Error, FileOffset, FileVersion, Kind, Result, Source, read_array,
 };
 
 use crate::{
@@ -229,7 +229,7 @@ impl Source for Overlay {
         Ok(())
     }
 
-    fn stored_at(&self, at: FileOffset) -> Result<Stored> {
+    fn stored_at(&self, at: FileOffset) -> Result<AllocatedRange> {
         let (piece, end) = self.piece_at(page_of(at.0));
         let end = FileOffset(end.saturating_mul(PAGE).min(self.end));
         let is_data = match piece {
@@ -238,13 +238,13 @@ impl Source for Overlay {
             None if at.0 >= self.source.len().0 => false,
             None => {
                 let stored = self.source.stored_at(at)?;
-                return Ok(Stored {
+                return Ok(AllocatedRange {
                     end: stored.end.min(end),
                     ..stored
                 });
             }
         };
-        Ok(Stored { is_data, end })
+        Ok(AllocatedRange { is_data, end })
     }
 
     fn opened(&self) -> Option<&FileVersion> {

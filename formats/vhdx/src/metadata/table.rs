@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, ops::Range};
 
 use imgdelta_core::{
-    Bytes, Error, FileOffset, Result, Source, Wire, byteorder::LittleEndian, read_vec,
+    Bytes, Error, FileOffset, OnDisk, Result, Source, byteorder::LittleEndian, read_vec,
 };
 
 use crate::{
@@ -44,7 +44,7 @@ pub(super) fn read(
     let entries = rest
         .chunks_exact(MetadataEntry::SIZE)
         .take(usize::from(found))
-        .map(<MetadataEntry as Wire<LittleEndian>>::take)
+        .map(<MetadataEntry as OnDisk<LittleEndian>>::take)
         .collect();
     Ok((head, entries))
 }

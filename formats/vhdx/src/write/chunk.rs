@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use imgdelta_core::{Bytes, FileOffset, Grain, Result, Sink};
+use imgdelta_core::{BlockState, Bytes, FileOffset, Result, Sink};
 
 use crate::{bitmap, layout::BITMAP_LEN};
 
@@ -22,7 +22,7 @@ pub(super) struct Chunk {
 
 impl Chunk {
     /// Says of the sectors from `first` on, a multiple of 8, what `grains` are; returns how many are the child's own.
-    pub(super) fn mark(&mut self, first: u64, grains: &[Grain]) -> u64 {
+    pub(super) fn mark(&mut self, first: u64, grains: &[BlockState]) -> u64 {
         let from = Bytes((first / 8).min(BITMAP_LEN)).in_memory();
         self.bits.resize(from, 0);
         bitmap::of_grains(grains, &mut self.bits)

@@ -1,6 +1,6 @@
 //! What stands in front of a new image: file type identifier, headers, region tables, metadata. What they say is decided in `plan`.
 
-use imgdelta_core::{Bytes, FileOffset, Result, Seal, Sink};
+use imgdelta_core::{Bytes, FileOffset, FinishParams, Result, Sink};
 
 use crate::{
     identity,
@@ -19,7 +19,7 @@ use crate::{
 const CREATOR: &str = concat!("imgdelta ", env!("CARGO_PKG_VERSION"));
 
 /// Writes all of it, the file type identifier last: what stopped before that is no image.
-pub(super) fn write(plan: &Plan, seal: &Seal, sink: &dyn Sink) -> Result<()> {
+pub(super) fn write(plan: &Plan, seal: &FinishParams, sink: &dyn Sink) -> Result<()> {
     let [data_write, file_write, page_83] = identity::from_seed(&seal.seed);
     let (at, _) = plan.metadata();
     let (table, items) = metadata(plan, page_83);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use imgdelta_core::{Ahead, Bytes, FileOffset, Sink, Unit};
+use imgdelta_core::{Bytes, FileOffset, Reservation, Sink, Unit};
 
 /// Where the file ends so far.
 #[derive(Debug)]
@@ -10,11 +10,11 @@ pub(super) struct Space {
     sink: Arc<dyn Sink>,
     /// Where the next block or bitmap goes.
     end: FileOffset,
-    ahead: Ahead,
+    ahead: Reservation,
 }
 
 impl Space {
-    pub(super) const fn new(sink: Arc<dyn Sink>, start: FileOffset, ahead: Ahead) -> Self {
+    pub(super) const fn new(sink: Arc<dyn Sink>, start: FileOffset, ahead: Reservation) -> Self {
         Self {
             sink,
             end: start,

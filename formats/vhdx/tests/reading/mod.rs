@@ -12,7 +12,7 @@ pub(crate) mod built;
 use std::{path::Path, sync::Arc};
 
 use imgdelta_core::{
-    Bytes, CheckReport, Error, FileSource, Image, MemSource, NoCompanions, Open, Options, Result,
+    Bytes, CheckReport, Error, FileSource, Image, MemSource, NoAuxFiles, Open, Options, Result,
     Source, State, VirtOffset,
 };
 use imgdelta_vhdx::DRIVER;
@@ -25,7 +25,7 @@ pub(crate) type Tested = std::result::Result<(), Box<dyn std::error::Error>>;
 pub(crate) fn how(source: Arc<dyn Source>, options: &[&str]) -> Result<Open<'static>> {
     Ok(Open {
         source,
-        companions: &NoCompanions,
+        aux_files: &NoAuxFiles,
         options: Options::parse(options)?,
         snapshot: None,
     })
@@ -82,7 +82,7 @@ pub(crate) fn read(chain: &[Arc<dyn Image>], at: VirtOffset, buf: &mut [u8]) -> 
     };
     let (mut at, mut rest) = (at, buf);
     while !rest.is_empty() {
-        if at.0 >= top.facts().size.0 {
+        if at.0 >= top.metadata().size.0 {
             rest.fill(0);
             break;
         }
@@ -90,7 +90,7 @@ pub(crate) fn read(chain: &[Arc<dyn Image>], at: VirtOffset, buf: &mut [u8]) -> 
         assert_eq!(extent.at, at, "an extent starts where it was asked for");
         assert!(extent.len.0 > 0, "an extent is not empty");
         assert!(
-            extent.end().0 <= top.facts().size.0,
+            extent.end().0 <= top.metadata().size.0,
             "an extent passes the end"
         );
         let (part, later) = rest.split_at_mut(extent.len.in_memory().min(rest.len()));
@@ -101,7 +101,7 @@ pub(crate) fn read(chain: &[Arc<dyn Image>], at: VirtOffset, buf: &mut [u8]) -> 
                 top.read_data(at, part)?;
                 let mut same = vec![0; part.len()];
                 let end = place.0 + part.len() as u64;
-                let source = &top.facts().files[usize::from(file)];
+                let source = &top.metadata().files[usize::from(file)];
                 if end <= source.len().0 {
                     source.read_at(place, &mut same)?;
                     assert!(same == part, "the file and the layer say the same at {at}");
@@ -117,7 +117,9 @@ pub(crate) fn read(chain: &[Arc<dyn Image>], at: VirtOffset, buf: &mut [u8]) -> 
 
 /// The whole disk of a chain, which must not be large.
 pub(crate) fn read_all(chain: &[Arc<dyn Image>]) -> Result<Vec<u8>> {
-    let size = chain.first().map_or(0, |top| top.facts().size.in_memory());
+    let size = chain
+        .first()
+        .map_or(0, |top| top.metadata().size.in_memory());
     let mut disk = vec![0; size];
     read(chain, VirtOffset::ZERO, &mut disk)?;
     Ok(disk)
@@ -125,9 +127,9 @@ pub(crate) fn read_all(chain: &[Arc<dyn Image>]) -> Result<Vec<u8>> {
 
 /// Whether two images without parents hold the same disk; where both hold nothing, nothing is read.
 pub(crate) fn same(one: &dyn Image, other: &dyn Image) -> Result<bool> {
-    let size = one.facts().size;
+    let size = one.metadata().size;
     let mut at = VirtOffset::ZERO;
-    let mut same = size == other.facts().size;
+    let mut same = size == other.metadata().size;
     while same && at.0 < size.0 {
         let (here, there) = (one.extent_at(at)?, other.extent_at(at)?);
         let both = [(one, here), (other, there)];
@@ -149,7 +151,7 @@ pub(crate) fn same(one: &dyn Image, other: &dyn Image) -> Result<bool> {
 
 /// The digest of the whole disk of a chain.
 pub(crate) fn digest(chain: &[Arc<dyn Image>]) -> Result<String> {
-    let size = chain.first().map_or(0, |top| top.facts().size.0);
+    let size = chain.first().map_or(0, |top| top.metadata().size.0);
     let mut sum = Sha256::new();
     let mut at = 0;
     let mut buf = vec![0; 4 << 20];

@@ -144,7 +144,12 @@ fn what_the_file_says_nothing_of_needs_no_room() -> Result<()> {
         .sixth_item(&item)
         .bat(3, u64::MAX << 20 | 2);
     let image = open(built.0.clone())?;
-    assert!(image.facts().details.contains(&("UserItems", "1".into())));
+    assert!(
+        image
+            .metadata()
+            .details
+            .contains(&("UserItems", "1".into()))
+    );
     assert!(check(built.0)?.faults.is_empty());
     Ok(())
 }

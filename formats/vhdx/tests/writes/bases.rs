@@ -40,14 +40,14 @@ fn everybody_reads(disk: &Recipe, options: &[&str]) -> Tested {
     assert!(std::fs::metadata(&image)?.len().is_multiple_of(MIB));
     let opened = open_file(&image)?;
     assert!(
-        opened.facts().notes.is_empty(),
+        opened.metadata().notes.is_empty(),
         "{:?}",
-        opened.facts().notes
+        opened.metadata().notes
     );
     if disk.size <= 64 * MIB {
         conform(&opened, disk, None);
     }
-    if peers::find(Peer::QemuImg).is_some() && opened.facts().logical_sector.0 == 512 {
+    if peers::find(Peer::QemuImg).is_some() && opened.metadata().logical_sector.0 == 512 {
         peers::qemu_check(&image, "vhdx").map_err(|error| format!("{what}: {error}"))?;
         if disk.size <= 64 * MIB {
             raw(&model, disk)?;

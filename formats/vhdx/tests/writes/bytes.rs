@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use imgdelta_core::{Grain, MemSink, Payload, Unit, VirtOffset};
+use imgdelta_core::{BlockState, MemSink, Payload, Unit, VirtOffset};
 use imgdelta_fixtures::{Fill, Recipe};
 use imgdelta_vhdx::layout::{
     BAT_REGION, FileId, HEADER_AT, Header, METADATA_REGION, REGION_AT, RegionHead,
@@ -92,9 +92,9 @@ fn the_same_disk_gives_the_same_bytes_and_another_other_ids() -> Tested {
     assert!(image == bytes(&disk, &[], None)?);
     let other = bytes(&Recipe::scatter(5 * MIB, 4096, 4), &[], None)?;
     let (one, two) = (open(image)?, open(other)?);
-    assert_ne!(one.facts().identity, two.facts().identity);
+    assert_ne!(one.metadata().identity, two.metadata().identity);
     let page_83 = |image: &dyn imgdelta_core::Image| {
-        let mut details = image.facts().details.iter();
+        let mut details = image.metadata().details.iter();
         details.find(|(key, _)| *key == "Page83").cloned()
     };
     assert_ne!(page_83(&*one), page_83(&*two));
@@ -109,7 +109,7 @@ fn placing() -> imgdelta_core::Result<Duration> {
     let mut writer = start(Arc::new(MemSink::default()), 1 << 40, &[], None)?;
     let shape = writer.shape();
     let bytes = vec![1; shape.unit.in_memory()];
-    let grains = vec![Grain::Data; (shape.unit.0 / shape.grain.0) as usize];
+    let grains = vec![BlockState::Data; (shape.unit.0 / shape.grain.0) as usize];
     let count = 4096;
     let begun = Instant::now();
     for number in 0..count {

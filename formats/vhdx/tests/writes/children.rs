@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use imgdelta_core::{Extent, Image, NewParent, Result, State, VirtOffset};
+use imgdelta_core::{Extent, Image, ParentSpec, Result, State, VirtOffset};
 use imgdelta_fixtures::{
     Fill, Recipe, conform,
     peers::{self, Peer},
@@ -18,7 +18,7 @@ pub(crate) fn pair(
     folder: &Path,
     (below, base_options): (&Recipe, &[&str]),
     (layer, options): (&Recipe, &[&str]),
-) -> std::result::Result<NewParent, Box<dyn std::error::Error>> {
+) -> std::result::Result<ParentSpec, Box<dyn std::error::Error>> {
     let base = folder.join("base.vhdx");
     write(&base, below, base_options, None)?;
     let parent = parent_of(&*open_file(&base)?, "base.vhdx");
@@ -36,7 +36,7 @@ pub(crate) fn everybody_reads(folder: &Path, target: &[u8], what: &str) -> Teste
         "{what}: {report:?}"
     );
     let chain = [open_file(&child)?, open_file(&base)?];
-    let facts = chain[0].facts();
+    let facts = chain[0].metadata();
     assert!(facts.notes.is_empty(), "{what}: {:?}", facts.notes);
     assert!(read_all(&chain)? == target, "our own reader, {what}");
     let (is_whole, sector) = (
@@ -74,7 +74,7 @@ pub(crate) fn everybody_reads(folder: &Path, target: &[u8], what: &str) -> Teste
 fn map(image: &dyn Image) -> Result<Vec<Extent>> {
     let mut map: Vec<Extent> = Vec::new();
     let mut at = VirtOffset::ZERO;
-    while at.0 < image.facts().size.0 {
+    while at.0 < image.metadata().size.0 {
         let extent = image.extent_at(at)?;
         at = extent.end();
         map.push(extent);

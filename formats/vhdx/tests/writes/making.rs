@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, fs::File, path::Path, sync::Arc};
 
 use imgdelta_core::{
-    Bytes, Create, FileOffset, FileSink, Grain, Image, ImageWriter, MemSink, NewParent, OneOutput,
-    Options, Payload, Placed, Result, Seal, Sink, Unit, VirtOffset,
+    BlockState, Bytes, Create, FileOffset, FileSink, FinishParams, Image, ImageWriter, MemSink,
+    OneOutput, Options, ParentSpec, Payload, Placement, Result, Sink, Unit, VirtOffset,
 };
 use imgdelta_fixtures::{Fill, Recipe};
 use imgdelta_vhdx::DRIVER;
@@ -18,7 +18,7 @@ pub(crate) fn start(
     sink: Arc<dyn Sink>,
     size: u64,
     options: &[&str],
-    parent: Option<NewParent>,
+    parent: Option<ParentSpec>,
 ) -> Result<Box<dyn ImageWriter>> {
     DRIVER.start(Create {
         outputs: &OneOutput(sink),
@@ -34,7 +34,7 @@ pub(crate) fn write(
     path: &Path,
     layer: &Recipe,
     options: &[&str],
-    parent: Option<(NewParent, &Recipe)>,
+    parent: Option<(ParentSpec, &Recipe)>,
 ) -> Result<()> {
     let file = File::create(path).map_err(|cause| imgdelta_core::Error::host("no room", cause))?;
     write_to(
@@ -49,7 +49,7 @@ pub(crate) fn write(
 pub(crate) fn bytes(
     layer: &Recipe,
     options: &[&str],
-    parent: Option<(NewParent, &Recipe)>,
+    parent: Option<(ParentSpec, &Recipe)>,
 ) -> Result<Vec<u8>> {
     let sink = Arc::new(MemSink::default());
     write_to(Arc::clone(&sink) as Arc<dyn Sink>, layer, options, parent)?;
@@ -60,7 +60,7 @@ fn write_to(
     sink: Arc<dyn Sink>,
     layer: &Recipe,
     options: &[&str],
-    parent: Option<(NewParent, &Recipe)>,
+    parent: Option<(ParentSpec, &Recipe)>,
 ) -> Result<()> {
     let (parent, below) = parent.unzip();
     let seed = Sha256::digest(format!("{layer:?} {options:?} {parent:?}")).into();
@@ -77,7 +77,7 @@ fn write_to(
         layer.paint(at, &mut disk);
         let run = shape.marks_zero.then(|| writer.zero_run());
         let (grains, disk) = told(disk, under.as_deref(), shape.grain, run);
-        if grains.iter().all(|grain| *grain == Grain::Absent) {
+        if grains.iter().all(|grain| *grain == BlockState::Absent) {
             continue;
         }
         let unit = Unit {
@@ -91,7 +91,7 @@ fn write_to(
             put(&placed, &unit, shape.grain)?;
         }
     }
-    writer.finish(&Seal { seed, time: None })
+    writer.finish(&FinishParams { seed, time: None })
 }
 
 /// What the grains of a unit are, and its bytes, of which those that are not data are zero; zeros are told in runs of `zero_run`.
@@ -100,7 +100,7 @@ fn told(
     under: Option<&[u8]>,
     grain: Bytes,
     zero_run: Option<Bytes>,
-) -> (Vec<Grain>, Vec<u8>) {
+) -> (Vec<BlockState>, Vec<u8>) {
     let zeros = vec![0; disk.len()];
     let under = under.unwrap_or(&zeros);
     let run = zero_run.map_or(disk.len(), Bytes::in_memory);
@@ -111,11 +111,11 @@ fn told(
         let (pieces, len) = (bytes.chunks_mut(grain.in_memory()), grain.in_memory());
         for (bytes, below) in pieces.zip(below.chunks(len)) {
             let grain = match () {
-                () if is_marked => Grain::Zero,
-                () if bytes == below => Grain::Absent,
-                () => Grain::Data,
+                () if is_marked => BlockState::Zero,
+                () if bytes == below => BlockState::Absent,
+                () => BlockState::Data,
             };
-            if grain != Grain::Data {
+            if grain != BlockState::Data {
                 bytes.fill(0);
             }
             grains.push(grain);
@@ -124,10 +124,10 @@ fn told(
     (grains, disk)
 }
 
-fn put(placed: &Placed, unit: &Unit<'_>, grain: Bytes) -> Result<()> {
+fn put(placed: &Placement, unit: &Unit<'_>, grain: Bytes) -> Result<()> {
     let pieces = unit.bytes.chunks(grain.in_memory());
     for (number, (bytes, state)) in pieces.zip(unit.grains).enumerate() {
-        if *state == Grain::Data {
+        if *state == BlockState::Data {
             let at = placed.at.0 + number as u64 * grain.0;
             placed.sink.write_at(FileOffset(at), bytes)?;
         }
@@ -136,13 +136,13 @@ fn put(placed: &Placed, unit: &Unit<'_>, grain: Bytes) -> Result<()> {
 }
 
 /// An image as the parent of a child that stands beside it; `name` is its path from there.
-pub(crate) fn parent_of(image: &dyn Image, name: &str) -> NewParent {
-    NewParent {
-        format: Some(image.facts().format),
-        size: image.facts().size,
+pub(crate) fn parent_of(image: &dyn Image, name: &str) -> ParentSpec {
+    ParentSpec {
+        format: Some(image.metadata().format),
+        size: image.metadata().size,
         relative: Some(name.into()),
         absolute: format!("/images/{name}"),
-        identity: image.facts().identity.clone(),
-        details: image.facts().details.clone(),
+        identity: image.metadata().identity.clone(),
+        details: image.metadata().details.clone(),
     }
 }

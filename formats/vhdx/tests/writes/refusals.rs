@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use imgdelta_core::{Format, Kind, MemSink, NewParent, PipeSink};
+use imgdelta_core::{Format, Kind, MemSink, ParentSpec, PipeSink};
 use imgdelta_fixtures::Recipe;
 
 use crate::{
@@ -11,13 +11,13 @@ use crate::{
 };
 
 /// Why a new image of that size is refused.
-fn refused(size: u64, options: &[&str], parent: Option<NewParent>) -> Option<(Kind, String)> {
+fn refused(size: u64, options: &[&str], parent: Option<ParentSpec>) -> Option<(Kind, String)> {
     let started = start(Arc::new(MemSink::default()), size, options, parent);
     let error = started.err()?;
     Some((error.kind(), error.message().to_owned()))
 }
 
-fn kind(size: u64, options: &[&str], parent: Option<NewParent>) -> Option<Kind> {
+fn kind(size: u64, options: &[&str], parent: Option<ParentSpec>) -> Option<Kind> {
     refused(size, options, parent).map(|(kind, _)| kind)
 }
 
@@ -65,15 +65,15 @@ fn parents_that_a_child_cannot_name_are_refused() -> Tested {
         None,
     )?)?;
     let parent = parent_of(&*base, "base.vhdx");
-    let changed = |change: &dyn Fn(&mut NewParent)| {
+    let changed = |change: &dyn Fn(&mut ParentSpec)| {
         let mut parent = parent.clone();
         change(&mut parent);
         refused(MIB, &[], Some(parent))
     };
     for (change, said) in [
         (
-            &(|parent: &mut NewParent| parent.format = Some(Format::Raw))
-                as &dyn Fn(&mut NewParent),
+            &(|parent: &mut ParentSpec| parent.format = Some(Format::Raw))
+                as &dyn Fn(&mut ParentSpec),
             "the parent is raw",
         ),
         (&|parent| parent.identity = None, "no data write GUID"),

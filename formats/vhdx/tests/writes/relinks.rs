@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, sync::Arc};
 
-use imgdelta_core::{Kind, MemSource, NewParent, Result, Source};
+use imgdelta_core::{Kind, MemSource, ParentSpec, Result, Source};
 use imgdelta_fixtures::Recipe;
 use imgdelta_vhdx::{
     DRIVER,
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The child in `bytes` as one of `parent`.
-fn relinked(bytes: &[u8], parent: &NewParent) -> Result<Vec<u8>> {
+fn relinked(bytes: &[u8], parent: &ParentSpec) -> Result<Vec<u8>> {
     let relink = DRIVER.relink.expect("it has one");
     let mut changed = bytes.to_vec();
     for patch in relink(&memory(bytes.to_vec()), parent)? {
@@ -32,7 +32,7 @@ fn relinked(bytes: &[u8], parent: &NewParent) -> Result<Vec<u8>> {
 
 fn fact(bytes: &[u8], key: &str) -> Result<Option<String>> {
     let image = open(bytes.to_vec())?;
-    let mut details = image.facts().details.iter();
+    let mut details = image.metadata().details.iter();
     let found = details.find(|(name, _)| *name == key);
     Ok(found.map(|(_, value)| value.clone()))
 }
@@ -41,7 +41,7 @@ fn fact(bytes: &[u8], key: &str) -> Result<Option<String>> {
 fn other_base(
     folder: &Path,
     below: &Recipe,
-) -> std::result::Result<NewParent, Box<dyn std::error::Error>> {
+) -> std::result::Result<ParentSpec, Box<dyn std::error::Error>> {
     fs::create_dir_all(folder.join("a/b"))?;
     let name = "a/b/other base.vhdx";
     let path = folder.join(name);
@@ -120,7 +120,7 @@ fn both_headers_are_new_and_the_same_one_counts() -> Tested {
 }
 
 /// A parent by its GUID.
-fn named(guid: [u8; 16], path: &str) -> NewParent {
+fn named(guid: [u8; 16], path: &str) -> ParentSpec {
     let image = open(built::child().0).expect("it opens");
     let mut parent = parent_of(&*image, path);
     let text = format!("{:032x}", u128::from_be_bytes(guid));
@@ -165,7 +165,7 @@ fn a_locator_that_grows_moves_and_leaves_nothing_behind() -> Tested {
 #[test]
 fn what_cannot_be_linked_is_refused_and_said() -> Tested {
     let parent = named([8; 16], "base.vhdx");
-    let refused = |bytes: Vec<u8>, parent: &NewParent| {
+    let refused = |bytes: Vec<u8>, parent: &ParentSpec| {
         let error = relinked(&bytes, parent).expect_err("it must be refused");
         (error.kind(), error.message().to_owned())
     };

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use imgdelta_core::{Bytes, Companions, Error, Kind, Result, SECTOR, Source};
+use imgdelta_core::{AuxFiles, Bytes, Error, Kind, Result, SECTOR, Source};
 
 use super::lengths::Lengths;
 use crate::{
@@ -26,7 +26,7 @@ const OBJECTS: [&str; 2] = ["vsan:", "vvol:"];
 
 /// Opens the files of an image, each once.
 pub(super) struct Opener<'a> {
-    companions: &'a dyn Companions,
+    aux_files: &'a dyn AuxFiles,
     reading: Reading,
     /// The image's own file.
     own: Arc<dyn Source>,
@@ -42,15 +42,15 @@ pub(super) struct Opener<'a> {
 }
 
 impl<'a> Opener<'a> {
-    /// For the image in `own` of so many extents, whose other files `companions` opens.
+    /// For the image in `own` of so many extents, whose other files `aux_files` opens.
     pub(super) fn new(
         own: &Arc<dyn Source>,
-        companions: &'a dyn Companions,
+        aux_files: &'a dyn AuxFiles,
         reading: Reading,
         extents: usize,
     ) -> Self {
         Self {
-            companions,
+            aux_files,
             reading,
             own: Arc::clone(own),
             others: Vec::new(),
@@ -89,7 +89,7 @@ impl<'a> Opener<'a> {
         }
         let number = u16::try_from(self.others.len() + 1);
         let number = number.map_err(|_| Fault::TooManyExtents { most: MOST_FILES })?;
-        let source = self.companions.open(name);
+        let source = self.aux_files.open(name);
         let source = source.map_err(|error| error.needing_files(self.extents))?;
         self.names.insert(name.to_owned(), number);
         self.others.push(Arc::clone(&source));

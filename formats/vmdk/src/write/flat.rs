@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Ahead, Bytes, Encoder, Error, FileOffset, ImageWriter, Kind, Outputs, Payload, Placed,
-    PlainEncoder, Result, Seal, Shape, Sink, Unit,
+    Bytes, Encoder, Error, FileOffset, FinishParams, ImageWriter, Kind, Outputs, Payload,
+    Placement, PlainEncoder, Reservation, Result, Sink, Unit, WriterLayout,
 };
 
 use crate::{
@@ -26,7 +26,7 @@ pub(super) struct Writer {
 struct Extent {
     sink: Arc<dyn Sink>,
     size: Bytes,
-    ahead: Ahead,
+    ahead: Reservation,
 }
 
 impl Writer {
@@ -42,7 +42,7 @@ impl Writer {
                 sink,
                 size,
                 // Of the disk no more will come into this file than up to its end.
-                ahead: Ahead::new(FileOffset::ZERO, end, false),
+                ahead: Reservation::new(FileOffset::ZERO, end, false),
             });
         }
         Ok(Self {
@@ -54,8 +54,8 @@ impl Writer {
 }
 
 impl ImageWriter for Writer {
-    fn shape(&self) -> Shape {
-        Shape {
+    fn shape(&self) -> WriterLayout {
+        WriterLayout {
             size: self.plan.size,
             unit: UNIT,
             grain: UNIT,
@@ -74,7 +74,7 @@ impl ImageWriter for Writer {
         unit: &Unit<'_>,
         payload: Payload,
         _stored: Bytes,
-    ) -> Result<Option<Placed>> {
+    ) -> Result<Option<Placement>> {
         if payload == Payload::None {
             return Ok(None);
         }
@@ -88,14 +88,14 @@ impl ImageWriter for Writer {
         };
         let at = FileOffset(unit.at.since(start).0);
         extent.ahead.reserve(&*extent.sink, at, unit);
-        Ok(Some(Placed {
+        Ok(Some(Placement {
             sink: Arc::clone(&extent.sink),
             at,
             padding: Bytes::ZERO,
         }))
     }
 
-    fn finish(self: Box<Self>, seal: &Seal) -> Result<()> {
+    fn finish(self: Box<Self>, seal: &FinishParams) -> Result<()> {
         // A host may have made more room than was asked for, and readers hold the length against the line.
         for extent in &self.extents {
             extent.sink.set_len(extent.size)?;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, Encoder, Error, FileOffset, Grain, ImageWriter, Kind, Outputs, Payload, Placed,
-    PlainEncoder, Result, SECTOR, Seal, Shape, Sink, Unit,
+    BlockState, Bytes, Encoder, Error, FileOffset, FinishParams, ImageWriter, Kind, Outputs,
+    Payload, Placement, PlainEncoder, Result, SECTOR, Sink, Unit, WriterLayout,
 };
 
 use super::extent::{DESCRIPTOR_SECTORS, Extent, GRAIN};
@@ -90,8 +90,8 @@ impl Writer {
 }
 
 impl ImageWriter for Writer {
-    fn shape(&self) -> Shape {
-        Shape {
+    fn shape(&self) -> WriterLayout {
+        WriterLayout {
             size: self.plan.size,
             unit: GRAIN,
             grain: GRAIN,
@@ -110,8 +110,8 @@ impl ImageWriter for Writer {
         unit: &Unit<'_>,
         payload: Payload,
         stored: Bytes,
-    ) -> Result<Option<Placed>> {
-        let hides = self.plan.parent.is_some() && unit.grains.contains(&Grain::Zero);
+    ) -> Result<Option<Placement>> {
+        let hides = self.plan.parent.is_some() && unit.grains.contains(&BlockState::Zero);
         let (extent, grain) = self.turn_to(unit)?;
         if payload == Payload::None {
             if hides {
@@ -119,7 +119,7 @@ impl ImageWriter for Writer {
             }
             return Ok(None);
         }
-        Ok(Some(Placed {
+        Ok(Some(Placement {
             at: extent.take(grain)?,
             sink: Arc::clone(&extent.sink),
             padding: Bytes(GRAIN.0.saturating_sub(stored.0)),
@@ -127,7 +127,7 @@ impl ImageWriter for Writer {
     }
 
     /// The descriptor comes last: without it there is no image.
-    fn finish(mut self: Box<Self>, seal: &Seal) -> Result<()> {
+    fn finish(mut self: Box<Self>, seal: &FinishParams) -> Result<()> {
         for extent in self.extents.iter_mut().skip(self.current) {
             extent.finish()?;
         }

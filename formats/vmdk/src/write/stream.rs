@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use flate2::{Compress, Compression, FlushCompress, Status};
 use imgdelta_core::{
-    Bytes, Encoded, Encoder, Error, FileOffset, Grain, ImageWriter, Kind, Payload, Placed, Result,
-    SECTOR, Seal, Shape, Sink, Unit,
+    BlockState, Bytes, Encoded, Encoder, Error, FileOffset, FinishParams, ImageWriter, Kind,
+    Payload, Placement, Result, SECTOR, Sink, Unit, WriterLayout,
 };
 
 use super::{
@@ -54,7 +54,7 @@ impl Writer {
             directory: vec![0; Bytes(tables).in_memory()],
             plan,
         };
-        if writer.sink.is_in_order() {
+        if writer.sink.is_sequential() {
             let seed = seed.ok_or_else(|| {
                 Error::new(
                     Kind::Usage,
@@ -151,8 +151,8 @@ fn sector_of(sector: u64) -> Result<u32> {
 }
 
 impl ImageWriter for Writer {
-    fn shape(&self) -> Shape {
-        Shape {
+    fn shape(&self) -> WriterLayout {
+        WriterLayout {
             size: self.plan.size,
             unit: GRAIN,
             grain: GRAIN,
@@ -174,18 +174,18 @@ impl ImageWriter for Writer {
         unit: &Unit<'_>,
         payload: Payload,
         stored: Bytes,
-    ) -> Result<Option<Placed>> {
+    ) -> Result<Option<Placement>> {
         if payload == Payload::None {
             return Ok(None);
         }
-        Ok(Some(Placed {
+        Ok(Some(Placement {
             at: self.take(unit, stored)?,
             sink: Arc::clone(&self.sink),
             padding: Bytes::ZERO,
         }))
     }
 
-    fn finish(mut self: Box<Self>, seal: &Seal) -> Result<()> {
+    fn finish(mut self: Box<Self>, seal: &FinishParams) -> Result<()> {
         self.write_table()?;
         let entries: Vec<u8> = self
             .directory
@@ -200,7 +200,7 @@ impl ImageWriter for Writer {
         self.write_marked(FOOTER, &footer.emit())?;
         self.write_marked(END_OF_STREAM, &[])?;
         self.sink.set_len(Bytes(self.next.saturating_mul(SECTOR)))?;
-        if self.sink.is_in_order() {
+        if self.sink.is_sequential() {
             return Ok(());
         }
         self.write_head(&seal.seed)
@@ -221,7 +221,7 @@ impl Encoder for GrainEncoder {
     }
 
     fn encode(&mut self, unit: &Unit<'_>, out: &mut Vec<u8>) -> Result<Encoded> {
-        if !unit.grains.contains(&Grain::Data) {
+        if !unit.grains.contains(&BlockState::Data) {
             return Ok(Encoded::as_told(unit));
         }
         let grain = if unit.bytes.len() < GRAIN.in_memory() {

@@ -10,7 +10,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use imgdelta_core::{
-    CheckReport, Companions, Error, Image, Kind, MemSource, Open, Options, Result, Source,
+    AuxFiles, CheckReport, Error, Image, Kind, MemSource, Open, Options, Result, Source,
 };
 use imgdelta_vmdk::DRIVER;
 
@@ -30,7 +30,7 @@ impl Beside {
     }
 }
 
-impl Companions for Beside {
+impl AuxFiles for Beside {
     fn open(&self, name: &str) -> Result<Arc<dyn Source>> {
         let missing = || Error::new(Kind::Chain, format!("there is no {name}"));
         self.0.get(name).map(Arc::clone).ok_or_else(missing)
@@ -41,7 +41,7 @@ impl Companions for Beside {
 pub(crate) fn how<'a>(bytes: &[u8], beside: &'a Beside, options: &[&str]) -> Result<Open<'a>> {
     Ok(Open {
         source: Arc::new(MemSource(bytes.to_vec())),
-        companions: beside,
+        aux_files: beside,
         options: Options::parse(options)?,
         snapshot: None,
     })

@@ -26,7 +26,7 @@ fn a_vmfs_image_is_what_esxi_wants() -> Outcome {
         assert!(text.lines().any(|one| one == line), "{line}: {text}");
     }
     let image = open(&files)?;
-    assert_eq!(image.facts().variant, "vmfs");
+    assert_eq!(image.metadata().variant, "vmfs");
     let chosen = write(
         &disk,
         &of_kind(&["subformat=vmfs", "adapter_type=pvscsi", "hwversion=13"]),

@@ -32,12 +32,15 @@ fn a_relinked_child_names_the_other_base_in_both_ways() -> Outcome {
         }
         let image = open(&files)?;
         let link = image.parent().ok_or("it is a child")?;
-        assert_eq!(Some(&link.identities[0]), second.facts().identity.as_ref());
+        assert_eq!(
+            Some(&link.identities[0]),
+            second.metadata().identity.as_ref()
+        );
         assert_eq!(link.hints[0].text, "b.vmdk");
         let text = String::from_utf8_lossy(&files[0].1).into_owned();
         let detail = |name| {
             let found = second
-                .facts()
+                .metadata()
                 .details
                 .iter()
                 .find(|(known, _)| *known == name);
@@ -48,7 +51,7 @@ fn a_relinked_child_names_the_other_base_in_both_ways() -> Outcome {
             detail("ddb.uuid.image")
         )));
         assert!(read_over(&*image, &below)? == target);
-        let far = NewParent {
+        let far = ParentSpec {
             relative: Some("x/".repeat(6000)),
             ..parent
         };

@@ -16,8 +16,8 @@ use std::{
 };
 
 use imgdelta_core::{
-    Bytes, Create, Error, Format, Grain, Image, Kind, MemSink, NewParent, OneOutput, Options,
-    Outputs, Payload, PipeSink, Result, Seal, Sink, Unit, VirtOffset,
+    BlockState, Bytes, Create, Error, FinishParams, Format, Image, Kind, MemSink, OneOutput,
+    Options, Outputs, ParentSpec, Payload, PipeSink, Result, Sink, Unit, VirtOffset,
 };
 use imgdelta_fixtures::{
     Recipe,
@@ -97,7 +97,7 @@ impl DigestCache {
 #[derive(Default)]
 struct Job<'a> {
     options: &'a [&'a str],
-    parent: Option<(NewParent, &'a [u8])>,
+    parent: Option<(ParentSpec, &'a [u8])>,
     seed: Option<[u8; 32]>,
 }
 
@@ -129,12 +129,12 @@ fn write_to(outputs: &dyn Outputs, disk: &[u8], job: &Job<'_>) -> Result<()> {
         let at = number * unit_len;
         let is_zero = piece.iter().all(|byte| *byte == 0);
         let grain = match below {
-            Some(below) if &below[at..at + piece.len()] == piece => Grain::Absent,
-            Some(_) if is_zero && shape.marks_zero => Grain::Zero,
-            None if is_zero => Grain::Absent,
-            _ => Grain::Data,
+            Some(below) if &below[at..at + piece.len()] == piece => BlockState::Absent,
+            Some(_) if is_zero && shape.marks_zero => BlockState::Zero,
+            None if is_zero => BlockState::Absent,
+            _ => BlockState::Data,
         };
-        if grain == Grain::Absent {
+        if grain == BlockState::Absent {
             continue;
         }
         let unit = Unit {
@@ -154,7 +154,7 @@ fn write_to(outputs: &dyn Outputs, disk: &[u8], job: &Job<'_>) -> Result<()> {
         }
     }
     let seed = seed_of(disk);
-    writer.finish(&Seal { seed, time: None })
+    writer.finish(&FinishParams { seed, time: None })
 }
 
 fn write(disk: &[u8], job: &Job<'_>) -> Result<Files> {
@@ -178,14 +178,14 @@ fn put(folder: &Path, files: &Files) -> std::io::Result<PathBuf> {
 }
 
 /// An image as the parent of a child that stands beside it.
-fn parent_of(image: &dyn Image, name: &str) -> NewParent {
-    NewParent {
-        format: Some(image.facts().format),
-        size: image.facts().size,
+fn parent_of(image: &dyn Image, name: &str) -> ParentSpec {
+    ParentSpec {
+        format: Some(image.metadata().format),
+        size: image.metadata().size,
         relative: Some(name.into()),
         absolute: format!("/images/{name}"),
-        identity: image.facts().identity.clone(),
-        details: image.facts().details.clone(),
+        identity: image.metadata().identity.clone(),
+        details: image.metadata().details.clone(),
     }
 }
 
@@ -278,7 +278,7 @@ fn children_are_read_over_their_parents_by_qemu_libvmdk_and_virtualbox() -> Outc
         assert!(read_over(&*image, &below)? == target);
         assert!(check(&files)?.faults.is_empty());
         let link = image.parent().ok_or("it is a child")?;
-        assert!(base.facts().is_called(&link.identities[0]));
+        assert!(base.metadata().is_called(&link.identities[0]));
         let folder = tempfile::tempdir()?;
         let base_file = put(folder.path(), &base_files)?;
         let child = put(folder.path(), &files)?;

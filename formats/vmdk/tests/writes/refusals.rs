@@ -45,7 +45,7 @@ fn what_cannot_be_is_refused() -> Outcome {
     }
     let base = open(&write(&disk, &Job::default())?)?;
     let parent = parent_of(&*base, "base.vmdk");
-    let child = |options: &'static [&'static str], parent: NewParent| {
+    let child = |options: &'static [&'static str], parent: ParentSpec| {
         refused(&Job {
             options,
             parent: Some((parent, &disk)),
@@ -65,23 +65,23 @@ fn what_cannot_be_is_refused() -> Outcome {
         );
     }
     for parent in [
-        NewParent {
+        ParentSpec {
             format: Some(Format::Raw),
             ..parent.clone()
         },
-        NewParent {
+        ParentSpec {
             identity: None,
             ..parent.clone()
         },
-        NewParent {
+        ParentSpec {
             size: Bytes::mib(1),
             ..parent.clone()
         },
-        NewParent {
+        ParentSpec {
             relative: Some("a\"b.vmdk".into()),
             ..parent.clone()
         },
-        NewParent {
+        ParentSpec {
             relative: Some("a\nb.vmdk".into()),
             ..parent
         },

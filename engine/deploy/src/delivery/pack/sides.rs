@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use imgdelta_core::{Bytes, Existing, FileOffset, Format, NewParent, Outputs, Result};
+use imgdelta_core::{Bytes, Existing, FileOffset, Format, Outputs, ParentSpec, Result};
 use imgdelta_delta::{ContentId, Digest, digest_cache::LeafReader};
 use imgdelta_operations::{
     Stage,
@@ -218,11 +218,11 @@ impl Sides {
 
 /// How the child names its base: by its bare name, for where it will stand at the site nobody knows here, and where it stands here nobody
 /// needs to know there.
-fn link_of(base: &Side, child: &Path) -> Result<NewParent> {
+fn link_of(base: &Side, child: &Path) -> Result<ParentSpec> {
     let link = new_parent(&base.disk.top, child)?;
     let path = base.record.path()?.as_path();
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    Ok(NewParent {
+    Ok(ParentSpec {
         relative: Some(name.to_string()),
         absolute: name.to_string(),
         ..link

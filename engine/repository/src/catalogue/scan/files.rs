@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use imgdelta_core::{Claim, Driver, Error, FileSource, Kind, Peek, Result};
+use imgdelta_core::{Driver, Error, FileSource, Kind, ProbeResult, ProbeWindow, Result};
 use imgdelta_registry::DRIVERS;
 
 use crate::catalogue::{
@@ -105,9 +105,9 @@ pub(super) fn is_image(path: &Path) -> bool {
     if DRIVERS.iter().any(is_called) {
         return true;
     }
-    let Ok(peek) = FileSource::open(path).and_then(|source| Peek::of(&source)) else {
+    let Ok(peek) = FileSource::open(path).and_then(|source| ProbeWindow::of(&source)) else {
         return false;
     };
-    let claims = |driver: &&Driver| matches!((driver.probe)(&peek), Claim::Yes);
+    let claims = |driver: &&Driver| matches!((driver.probe)(&peek), ProbeResult::Yes);
     DRIVERS.iter().any(claims)
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use imgdelta_core::{
-    Companions, Error, FileSource, FileVersion, Hint, HintKind, Kind, Result, Source,
+    AuxFiles, Error, FileSource, FileVersion, Hint, HintKind, Kind, Result, Source,
 };
 
 use crate::{
@@ -181,7 +181,7 @@ impl<'a> Beside<'a> {
     }
 }
 
-impl Companions for Beside<'_> {
+impl AuxFiles for Beside<'_> {
     fn open(&self, name: &str) -> Result<Arc<dyn Source>> {
         let mut places = Places::new(&self.image, self.policy);
         places.add(&Hint {

@@ -1,6 +1,6 @@
 //! Room that the host makes ahead of what is written.
 
-use crate::{Bytes, FileOffset, Grain, Sink, Unit};
+use crate::{BlockState, Bytes, FileOffset, Sink, Unit};
 
 /// The most that is asked for at once.
 const MOST: Bytes = Bytes::mib(32);
@@ -14,7 +14,7 @@ const ROW: Bytes = Bytes::mib(4);
 /// In a child, units of which only some grains are data take no more room than these: what was asked for behind a row is given back
 /// before such a unit is written.
 #[derive(Clone, Copy, Debug)]
-pub struct Ahead {
+pub struct Reservation {
     /// Where the row of full units began, and where it ends so far.
     row: (FileOffset, FileOffset),
     /// How far room was asked for.
@@ -25,7 +25,7 @@ pub struct Ahead {
     gives_back: bool,
 }
 
-impl Ahead {
+impl Reservation {
     /// For the file of an image of a disk of `disk` bytes whose data begin at `start`. Data must come in order of their addresses in
     /// the file too: what is not yet placed stands behind what is.
     #[must_use]
@@ -70,7 +70,10 @@ impl Ahead {
 
 /// Whether nearly all of a unit is data: a few holes do not end a row.
 fn is_full(unit: &Unit<'_>) -> bool {
-    let data = unit.grains.iter().filter(|grain| **grain == Grain::Data);
+    let data = unit
+        .grains
+        .iter()
+        .filter(|grain| **grain == BlockState::Data);
     data.count() >= unit.grains.len() - unit.grains.len() / 8
 }
 
@@ -120,9 +123,16 @@ mod tests {
         is_child: bool,
     ) -> Asked {
         let (sink, bytes) = (Asked::default(), vec![1; 1 << 20]);
-        let mut ahead = Ahead::new(FileOffset::ZERO, disk, is_child);
+        let mut ahead = Reservation::new(FileOffset::ZERO, disk, is_child);
         for (at, is_full) in units {
-            let grains = [Grain::Data, if is_full { Grain::Data } else { Grain::Zero }];
+            let grains = [
+                BlockState::Data,
+                if is_full {
+                    BlockState::Data
+                } else {
+                    BlockState::Zero
+                },
+            ];
             let unit = Unit {
                 at: VirtOffset(at << 20),
                 bytes: &bytes,

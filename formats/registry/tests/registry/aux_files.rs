@@ -58,7 +58,7 @@ fn a_data_file_elsewhere_is_not_opened() {
         let image = place.put("home/disk.qcow2", &qcow2_with(name));
         let error = open_image(&OpenSpec::of(&image)).expect_err("it must not be opened");
         assert_eq!((error.kind(), error.code()), answer, "{name}");
-        assert_eq!(error.place().file, Some(image), "{name}");
+        assert_eq!(error.location().file, Some(image), "{name}");
     }
 }
 
@@ -66,6 +66,6 @@ fn a_data_file_elsewhere_is_not_opened() {
 fn a_data_file_is_told_without_being_opened() -> Result<()> {
     let place = place();
     let image = place.put("home/disk.qcow2", &qcow2_with("/dev/zero"));
-    assert_eq!(references(&image, None)?.companions, ["/dev/zero"]);
+    assert_eq!(references(&image, None)?.aux_files, ["/dev/zero"]);
     Ok(())
 }
