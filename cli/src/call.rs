@@ -14,7 +14,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use imgdelta::engine::{DigestCache, Pool, Watch};
+use imgdelta::engine::{DigestCache, Pool, RunProgress};
 use imgdelta::{Context, Stage};
 use serde::Serialize;
 
@@ -61,7 +61,7 @@ pub(crate) struct Run<'a> {
     /// The threads.
     pub(crate) pool: &'a Arc<Pool>,
     /// Counts, and carries the word to stop.
-    pub(crate) watch: &'a Arc<Watch>,
+    pub(crate) run_progress: &'a Arc<RunProgress>,
     /// What has arrived.
     pub(crate) signals: &'a Signals,
     /// Shows how far it is.
@@ -86,7 +86,7 @@ impl Run<'_> {
         };
         Context::new()
             .pool(self.settings.threads.value, Arc::clone(self.pool))
-            .watch(Arc::clone(self.watch))
+            .with_progress(Arc::clone(self.run_progress))
             .time(self.settings.time.value)
             .cache(cache)
             .stop_flag(self.signals.flag())

@@ -24,7 +24,7 @@ use std::{
 };
 
 use imgdelta::core::{Error, Kind, Result};
-use imgdelta::engine::{Pool, Watch};
+use imgdelta::engine::{Pool, RunProgress};
 use imgdelta::{CompareReport, MapReport, RepairInto};
 
 use crate::{
@@ -85,7 +85,7 @@ fn run(line: Line) -> ExitCode {
                 exit,
                 output: known.output.as_deref(),
                 begun: known.begun.load(Ordering::Relaxed),
-                percent: progress::percent(known.watch.done(), known.watch.total()),
+                percent: progress::percent(known.run_progress.done(), known.run_progress.total()),
             };
             failure.tell(report.form.is_json());
             ExitCode::from(exit)
@@ -97,7 +97,7 @@ fn run(line: Line) -> ExitCode {
 #[derive(Debug, Default)]
 struct Known {
     /// How far it has come.
-    watch: Arc<Watch>,
+    run_progress: Arc<RunProgress>,
     /// Whether writing has begun.
     begun: Arc<AtomicBool>,
     /// What was to be written.
@@ -110,13 +110,17 @@ struct Known {
 fn attempt(line: Line, report: Report, known: &mut Known) -> Result<u8> {
     let Line { general, command } = line;
     let settings = Settings::of_process(general.wishes(command.repository()))?;
-    let signals = Signals::listen(Arc::clone(&known.watch), last_words(report))?;
+    let signals = Signals::listen(Arc::clone(&known.run_progress), last_words(report))?;
     let pool = Arc::new(Pool::new(settings.threads.value));
-    let mut showing = Showing::start(settings.progress.value, report.loudness, &known.watch);
+    let mut showing = Showing::start(
+        settings.progress.value,
+        report.loudness,
+        &known.run_progress,
+    );
     let run = Run {
         settings: &settings,
         pool: &pool,
-        watch: &known.watch,
+        run_progress: &known.run_progress,
         signals: &signals,
         showing: &showing,
         begun: &known.begun,

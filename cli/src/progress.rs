@@ -11,7 +11,7 @@ use std::{
 };
 
 use imgdelta::core::Bytes;
-use imgdelta::engine::Watch;
+use imgdelta::engine::RunProgress;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
@@ -60,8 +60,12 @@ pub(crate) struct Showing {
 }
 
 impl Showing {
-    /// Shows what `watch` counts.
-    pub(crate) fn start(when: job::Progress, loudness: i8, watch: &Arc<Watch>) -> Self {
+    /// Shows what `run_progress` counts.
+    pub(crate) fn start(
+        when: job::Progress,
+        loudness: i8,
+        run_progress: &Arc<RunProgress>,
+    ) -> Self {
         let manner = manner(when, loudness, io::stderr().is_terminal());
         let phase = Arc::<Mutex<String>>::default();
         if manner == Manner::Silent {
@@ -74,7 +78,7 @@ impl Showing {
         let (end, ended) = mpsc::channel();
         let shown = Shown {
             phase: Arc::clone(&phase),
-            watch: Arc::clone(watch),
+            run_progress: Arc::clone(run_progress),
         };
         let thread = thread::spawn(move || match manner {
             Manner::Bar => shown.bar(&ended),
@@ -140,7 +144,7 @@ fn manner(when: job::Progress, loudness: i8, is_terminal: bool) -> Manner {
 /// What the showing thread looks at.
 struct Shown {
     phase: Arc<Mutex<String>>,
-    watch: Arc<Watch>,
+    run_progress: Arc<RunProgress>,
 }
 
 impl Shown {
@@ -166,9 +170,9 @@ impl Shown {
                 bar.set_prefix(now.clone());
                 phase = now;
             }
-            bar.set_length(self.watch.total().0);
-            bar.set_position(self.watch.done().0);
-            bar.set_message(format!("changed {}", self.watch.changed()));
+            bar.set_length(self.run_progress.total().0);
+            bar.set_position(self.run_progress.done().0);
+            bar.set_message(format!("changed {}", self.run_progress.changed()));
             if !goes_on(ended, TICK) {
                 break;
             }
@@ -179,12 +183,12 @@ impl Shown {
     fn log(&self, ended: &mpsc::Receiver<()>, tick: Duration) {
         let begun = Instant::now();
         while goes_on(ended, tick) {
-            let (done, total) = (self.watch.done(), self.watch.total());
+            let (done, total) = (self.run_progress.done(), self.run_progress.total());
             let percent = percent(done, total).unwrap_or_default();
             let line = format!(
                 "{}: {percent} %, {done} of {total}, changed {}, {} s\n",
                 self.phase(),
-                self.watch.changed(),
+                self.run_progress.changed(),
                 begun.elapsed().as_secs()
             );
             // Nobody may be listening; that is no reason to stop.
@@ -204,9 +208,9 @@ impl Shown {
         let event = Event {
             event,
             phase: &phase,
-            done: self.watch.done().0,
-            total: self.watch.total().0,
-            changed: self.watch.changed().0,
+            done: self.run_progress.done().0,
+            total: self.run_progress.total().0,
+            changed: self.run_progress.changed().0,
         };
         if let Ok(json) = serde_json::to_string(&event) {
             let _ = io::stderr().write_all((json + "\n").as_bytes());

@@ -9,7 +9,7 @@ use std::{
 };
 
 use imgdelta::core::{Error, Result};
-use imgdelta::engine::Watch;
+use imgdelta::engine::RunProgress;
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ},
     iterator::Signals as Arriving,
@@ -37,7 +37,7 @@ impl Signals {
     /// # Errors
     /// Host, if the host does not let it.
     pub(crate) fn listen(
-        watch: Arc<Watch>,
+        run_progress: Arc<RunProgress>,
         last_words: impl Fn(u8) + Send + 'static,
     ) -> Result<Self> {
         let failed = |cause| Error::host("cannot listen to signals", cause);
@@ -57,7 +57,7 @@ impl Signals {
         thread::spawn(move || {
             for signal in arriving.forever() {
                 let again = here.arrived.swap(signal, Ordering::Relaxed) != 0;
-                watch.stop();
+                run_progress.stop();
                 // Who asks twice does not want to wait; the draft of a dead run is taken over by the next one.
                 if again || here.may_end.load(Ordering::Relaxed) {
                     last_words(here.exit());

@@ -10,7 +10,7 @@ use std::{
 
 use imgdelta_core::{Format, Result};
 use imgdelta_delta::{
-    ExecContext, WINDOW, Watch,
+    ExecContext, RunProgress, WINDOW,
     digest_cache::{LeafReader, LeafRun},
 };
 use imgdelta_deploy::{
@@ -96,8 +96,8 @@ pub(crate) fn talk(bytes: &[u8]) {
     let Some(folder) = empty() else {
         panic!("there is room for a repository")
     };
-    let watch = Watch::default();
-    let work = ExecContext::new(1, &watch);
+    let progress = RunProgress::default();
+    let work = ExecContext::new(1, &progress);
     let options = ServeOptions {
         root: Some(folder.path()),
         run: Run {

@@ -6,7 +6,7 @@ use imgdelta_core::{
     Bytes, Create, Driver, Format, Image, LayerId, MemSink, MemSource, NoAuxFiles, OneOutput, Open,
     Options, ParentSpec, Result, Sink, Source, VirtOffset,
 };
-use imgdelta_delta::{Chain, Convert, DigestCache, ExecContext, Layer, Make, Watch};
+use imgdelta_delta::{Chain, Convert, DigestCache, ExecContext, Layer, Make, RunProgress};
 
 /// Takes one input apart.
 struct Feed<'a>(&'a [u8]);
@@ -220,8 +220,8 @@ fn write((format, text): (Format, &str), bytes: &[u8]) -> Result<Arc<dyn Image>>
         parent: None,
         seed: None,
     })?;
-    let (memory, watch) = (DigestCache::none(), Watch::default());
-    let work = ExecContext::new(1, &watch);
+    let (memory, progress) = (DigestCache::none(), RunProgress::default());
+    let work = ExecContext::new(1, &progress);
     Convert {
         disk: &chain_of(raw),
         proves: false,
@@ -261,8 +261,8 @@ fn make(
         seed: None,
     };
     let writer = driver(format).start(create)?;
-    let (memory, watch) = (DigestCache::none(), Watch::default());
-    let work = ExecContext::new(threads, &watch);
+    let (memory, progress) = (DigestCache::none(), RunProgress::default());
+    let work = ExecContext::new(threads, &progress);
     Make {
         base,
         target,

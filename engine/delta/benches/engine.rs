@@ -13,7 +13,7 @@ use std::{
 };
 
 use imgdelta_core::{Existing, Options, Result};
-use imgdelta_delta::{Chain, DigestCache, ExecContext, Layer, Make, Watch};
+use imgdelta_delta::{Chain, DigestCache, ExecContext, Layer, Make, RunProgress};
 use imgdelta_registry::{OpenSpec, OutputSpec, create, new_parent, open_chain};
 
 fn main() -> ExitCode {
@@ -115,9 +115,9 @@ fn make(base: &Path, target: &Path, child: &Path) -> Result<()> {
         .map(|base| new_parent(base, child))
         .transpose()?;
     let output = create(&spec, target_disk.size().into(), parent)?;
-    let (memory, watch) = (DigestCache::none(), Watch::default());
+    let (memory, progress) = (DigestCache::none(), RunProgress::default());
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
-    let work = ExecContext::new(threads, &watch);
+    let work = ExecContext::new(threads, &progress);
     Make {
         base: &base_disk,
         target: &target_disk,

@@ -3,14 +3,14 @@
 use imgdelta_core::{AtomicFile, Bytes, Error, ImageWriter, Kind, Result, SECTOR};
 
 use crate::{
-    beside::Beside,
+    base_check::BaseCheck,
     chain::Chain,
     convert::{Convert, Converted},
     digest::prove_or_recall,
     digest_cache::{DigestCache, LeafWriter},
+    disk_hasher::Proof,
     exec::ExecContext,
     manifest::Manifest,
-    prove::Proof,
 };
 
 /// How a child is to be applied.
@@ -156,7 +156,7 @@ impl Apply<'_> {
             self.prove_base()?;
         }
         let beside = needed.as_ref();
-        let beside = beside.map(|needed| Beside::new(self.base, needed, self.memory, is_under));
+        let beside = beside.map(|needed| BaseCheck::new(self.base, needed, self.memory, is_under));
         let copy = self.copy(&disk);
         let (copied, leaves) = copy
             .run_beside(writer, leaves, beside.as_ref())

@@ -78,7 +78,7 @@ impl Compare<'_> {
             pending: None,
             each,
         };
-        self.work.watch.begin(end);
+        self.work.progress.begin(end);
         let decoding = self.one.decoding().max(self.other.decoding());
         let each = Bytes(2 * WINDOW.0 + decoding.memory.0);
         let workers = self
@@ -125,7 +125,7 @@ impl<'a> Stage for Comparer<'a> {
     type Sink = Sink<'a>;
 
     fn next_task(&self, planner: &mut Self::Source) -> Result<Option<CompareTask>> {
-        self.compare.work.watch.go_on()?;
+        self.compare.work.progress.go_on()?;
         if self.compare.stops_early && self.is_decided.load(Ordering::Relaxed) {
             return Ok(None);
         }
@@ -189,8 +189,8 @@ impl<'a> Stage for Comparer<'a> {
         if !sink.found.is_none() {
             self.is_decided.store(true, Ordering::Relaxed);
         }
-        let watch = self.compare.work.watch;
-        watch.advance(task.plan.len, Bytes(changed));
+        let progress = self.compare.work.progress;
+        progress.advance(task.plan.len, Bytes(changed));
         Ok(())
     }
 }

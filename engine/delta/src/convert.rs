@@ -6,14 +6,14 @@ use imgdelta_core::{
 };
 
 use crate::{
-    beside::{Beside, Progress},
+    base_check::{BaseCheck, BaseProgress},
     buffer::Aligned,
     chain::Chain,
     digest_cache::{DigestCache, LeafWriter},
+    disk_hasher::{DiskHasher, Proof},
     exec::{self, Costs, ExecContext, LONGEST_STEP},
     pipeline::{self, Stage},
     planner::{ExtentPlanner, PlanOptions, Relation, Side, Task, extents_of},
-    prove::{Proof, Prover},
     tree::{Digest, WINDOW},
     unit_writer::{Seed, UnitWriter},
 };
@@ -78,7 +78,7 @@ impl Convert<'_> {
         &self,
         writer: Box<dyn ImageWriter>,
         leaves: Option<LeafWriter>,
-        base: Option<&Beside<'_>>,
+        base: Option<&BaseCheck<'_>>,
     ) -> Result<(Converted, Option<AtomicFile>)> {
         let proving = Self {
             proves: true,
@@ -103,7 +103,7 @@ impl Convert<'_> {
         &self,
         writer: Box<dyn ImageWriter>,
         keeping: Option<LeafWriter>,
-        base: Option<&Beside<'_>>,
+        base: Option<&BaseCheck<'_>>,
     ) -> Result<Written> {
         let shape = writer.shape();
         let decoding = self.disk.decoding();
@@ -113,7 +113,7 @@ impl Convert<'_> {
         let (step, count) = self.work.crew(self.work.io_workers(), &costs);
         let options = PlanOptions {
             step,
-            skips_zero: !shape.wants_zeros || base.is_some_and(Beside::is_under),
+            skips_zero: !shape.wants_zeros || base.is_some_and(BaseCheck::is_under),
             skips_same: false,
             longest_same: Bytes::ZERO,
         };
@@ -124,15 +124,15 @@ impl Convert<'_> {
         };
         let end = base.map_or(Bytes::ZERO, |base| base.disk().size());
         let end = end.max(self.disk.size()).max(least);
-        let planner = ExtentPlanner::new(base.map(Beside::disk), self.disk, end, options);
+        let planner = ExtentPlanner::new(base.map(BaseCheck::disk), self.disk, end, options);
         let sink = Sink {
-            prover: Prover::new(self.disk.size(), keeping),
-            base: base.map(Beside::begin),
+            prover: DiskHasher::new(self.disk.size(), keeping),
+            base: base.map(BaseCheck::begin),
             seed: Seed::new(shape.size),
             writer,
             written: Bytes::ZERO,
         };
-        self.work.watch.begin(end);
+        self.work.progress.begin(end);
         let workers = exec::workers(count, || Worker {
             unit_writer: UnitWriter::new(&*sink.writer, step),
             base: base.map(|_| Aligned::zeroed(WINDOW)),
@@ -144,7 +144,7 @@ impl Convert<'_> {
         };
         let (_, sink) = pipeline::run(&copier, &self.work, workers, (planner, sink))?;
         self.disk.prove_unchanged()?;
-        sink.base.map_or(Ok(()), Progress::finish)?;
+        sink.base.map_or(Ok(()), BaseProgress::finish)?;
         let seed = self.work.seed(sink.seed.finish());
         sink.writer.finish(&FinishParams {
             seed,
@@ -159,14 +159,14 @@ impl Convert<'_> {
 
 /// What is left when all has been written.
 struct Written {
-    prover: Prover,
+    prover: DiskHasher,
     written: Bytes,
 }
 
 struct Sink<'a> {
-    prover: Prover,
+    prover: DiskHasher,
     /// The proof of the base, if it is to be proven too.
-    base: Option<Progress<'a>>,
+    base: Option<BaseProgress<'a>>,
     seed: Seed,
     writer: Box<dyn ImageWriter>,
     written: Bytes,
@@ -175,7 +175,7 @@ struct Sink<'a> {
 struct Copier<'a> {
     copy: &'a Convert<'a>,
     shape: WriterLayout,
-    base: Option<&'a Beside<'a>>,
+    base: Option<&'a BaseCheck<'a>>,
 }
 
 /// One thread's buffers.
@@ -202,7 +202,7 @@ impl<'a> Stage for Copier<'a> {
     type Sink = Sink<'a>;
 
     fn next_task(&self, planner: &mut Self::Source) -> Result<Option<ConvertTask>> {
-        self.copy.work.watch.go_on()?;
+        self.copy.work.progress.go_on()?;
         Ok(planner.task()?.map(|plan| ConvertTask {
             covers: plan.len,
             plan: self.trimmed(plan),
@@ -236,7 +236,7 @@ impl<'a> Stage for Copier<'a> {
         task.plan.read(self.copy.disk, Side::Target, at, bytes)?;
         if self.copy.proves {
             let size = self.copy.disk.size();
-            let leaf = |(number, window): (u64, &[u8])| Prover::leaf_of(size, number, window);
+            let leaf = |(number, window): (u64, &[u8])| DiskHasher::leaf_of(size, number, window);
             task.leaves = (task.plan.windows())
                 .zip(unit_writer.data().chunks(WINDOW.in_memory()))
                 .map(leaf)
@@ -273,7 +273,7 @@ impl<'a> Stage for Copier<'a> {
             task.leaves.iter().for_each(|leaf| sink.prover.leaf(leaf));
         }
         sink.written = Bytes(sink.written.0.saturating_add(written.0));
-        self.copy.work.watch.advance(task.covers, written);
+        self.copy.work.progress.advance(task.covers, written);
         Ok(())
     }
 
@@ -290,7 +290,7 @@ impl Copier<'_> {
     /// The base's leaves of a task whose own are known.
     fn leaves_beside(
         &self,
-        beside: &Beside<'_>,
+        beside: &BaseCheck<'_>,
         buffer: &mut Aligned,
         task: &ConvertTask,
     ) -> Result<Vec<Digest>> {
@@ -329,7 +329,7 @@ impl Copier<'_> {
         let WriterLayout {
             grain, wants_zeros, ..
         } = self.shape;
-        let is_under = self.base.is_some_and(Beside::is_under);
+        let is_under = self.base.is_some_and(BaseCheck::is_under);
         let is_same = |number: usize| {
             let at = (number as u64).saturating_mul(grain.0);
             let at = task.at.saturating_add(Bytes(at));

@@ -12,10 +12,10 @@ use crate::{
     buffer::Aligned,
     chain::Chain,
     digest_cache::{DigestCache, LeafReader, LeafWriter, windows_of},
+    disk_hasher::{DiskHasher, Proof},
     exec::{self, ExecContext},
     pipeline::{self, Stage},
     planner::{ExtentPlanner, PlanOptions, Relation, Side, Task},
-    prove::{Proof, Prover},
     tree::{Digest, WINDOW},
 };
 
@@ -77,10 +77,10 @@ fn hash<'a>(
     };
     let planner = ExtentPlanner::new(None, disk, disk.size(), options);
     let sink = Sink {
-        prover: Prover::new(disk.size(), keeping),
+        prover: DiskHasher::new(disk.size(), keeping),
         against,
     };
-    work.watch.begin(disk.size());
+    work.progress.begin(disk.size());
     // As much at once as is decoded at once.
     let decoding = disk.decoding();
     let portion = WINDOW.max(decoding.unit.round_up(WINDOW).min(step));
@@ -111,7 +111,7 @@ pub fn prove_or_recall(
 fn recall(disk: &Chain, memory: &DigestCache) -> Option<Proof> {
     const PORTION: u64 = 4096;
     let mut recalled = memory.recall(disk)?;
-    let mut prover = Prover::new(disk.size(), None);
+    let mut prover = DiskHasher::new(disk.size(), None);
     let mut left = windows_of(disk.size());
     while left > 0 {
         let now = left.min(PORTION);
@@ -134,14 +134,14 @@ pub fn plain_sha256(disk: &Chain, work: ExecContext<'_>) -> Result<Digest> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; exec::step(WINDOW, disk.block_size()).in_memory()];
     let mut at = VirtOffset::ZERO;
-    work.watch.begin(disk.size());
+    work.progress.begin(disk.size());
     while at.0 < disk.size().0 {
-        work.watch.go_on()?;
+        work.progress.go_on()?;
         let len = Bytes(disk.size().0 - at.0).min(Bytes::from(buffer.len()));
         let part = buffer.get_mut(..len.in_memory()).unwrap_or_default();
         disk.read_at(at, part)?;
         hash.update(&*part);
-        work.watch.advance(len, Bytes::ZERO);
+        work.progress.advance(len, Bytes::ZERO);
         at = at.saturating_add(len);
     }
     disk.prove_unchanged()?;
@@ -149,7 +149,7 @@ pub fn plain_sha256(disk: &Chain, work: ExecContext<'_>) -> Result<Digest> {
 }
 
 struct Sink {
-    prover: Prover,
+    prover: DiskHasher,
     /// What the disk's leaves are to be.
     against: Option<Against>,
 }
@@ -171,7 +171,7 @@ impl<'a> Stage for Hasher<'a> {
     type Sink = Sink;
 
     fn next_task(&self, planner: &mut Self::Source) -> Result<Option<HashTask>> {
-        self.work.watch.go_on()?;
+        self.work.progress.go_on()?;
         Ok(planner.task()?.map(|plan| HashTask {
             plan,
             leaves: Vec::new(),
@@ -207,7 +207,7 @@ impl<'a> Stage for Hasher<'a> {
         if let Some(against) = &mut sink.against {
             task.leaves.iter().try_for_each(|leaf| against.leaf(leaf))?;
         }
-        self.work.watch.advance(task.plan.len, Bytes::ZERO);
+        self.work.progress.advance(task.plan.len, Bytes::ZERO);
         Ok(())
     }
 }

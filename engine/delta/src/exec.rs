@@ -5,7 +5,7 @@ mod pool;
 use imgdelta_core::Bytes;
 
 pub use self::pool::Pool;
-use crate::{tree::WINDOW, watch::Watch};
+use crate::{progress::RunProgress, tree::WINDOW};
 
 /// What the buffers of all workers of a run take at most, unless the caller says otherwise: 64 MiB.
 pub const MEMORY: Bytes = Bytes::mib(64);
@@ -30,7 +30,7 @@ pub struct ExecContext<'a> {
     /// The threads; `None`: each call starts its own.
     pub pool: Option<&'a Pool>,
     /// Who watches, and may stop it.
-    pub watch: &'a Watch,
+    pub progress: &'a RunProgress,
     /// The time to record in images, in seconds since 1970.
     pub time: Option<u64>,
     /// What ids are made of instead of the content, if the user wants new ones.
@@ -38,14 +38,14 @@ pub struct ExecContext<'a> {
 }
 
 impl<'a> ExecContext<'a> {
-    /// So many threads with the usual memory, watched by `watch`; no time is recorded, and ids are made of the content.
+    /// So many threads with the usual memory, watched by `progress`; no time is recorded, and ids are made of the content.
     #[must_use]
-    pub const fn new(threads: usize, watch: &'a Watch) -> Self {
+    pub const fn new(threads: usize, progress: &'a RunProgress) -> Self {
         Self {
             threads,
             memory: MEMORY,
             pool: None,
-            watch,
+            progress,
             time: None,
             new_ids: None,
         }
@@ -179,9 +179,9 @@ mod tests {
 
     #[test]
     fn workers_stay_within_the_memory_whatever_threads_there_are() {
-        let watch = Watch::default();
+        let progress = RunProgress::default();
         for threads in [1, 2, 3, 16, 64, 256, 4096] {
-            let exec = ExecContext::new(threads, &watch);
+            let exec = ExecContext::new(threads, &progress);
             for unit in [Bytes::kib(4), Bytes::kib(64), Bytes::mib(2)] {
                 for encoder in [Bytes::ZERO, Bytes::mib(3)] {
                     let costs = Costs::new(unit, encoder, Decoding::default(), LONGEST_STEP);
@@ -200,11 +200,11 @@ mod tests {
 
     #[test]
     fn long_steps_are_kept_as_long_as_all_workers_are_fed() {
-        let watch = Watch::default();
+        let progress = RunProgress::default();
         let plain = Decoding::default();
         let costs = Costs::new(Bytes::kib(64), Bytes::ZERO, plain, LONGEST_STEP);
         let crew = |threads| {
-            let exec = ExecContext::new(threads, &watch);
+            let exec = ExecContext::new(threads, &progress);
             exec.crew(exec.io_workers(), &costs)
         };
         assert_eq!(crew(1), (Bytes::mib(4), 1));

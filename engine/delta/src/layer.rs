@@ -12,7 +12,7 @@ use crate::{
     digest_cache::windows_of,
     exec::{Decoding, ExecContext},
     pipeline::{self, Stage},
-    tree::{Builder, ContentId, Digest, Filler, WINDOW},
+    tree::{Builder, ContentId, Digest, RepeatedSubtrees, WINDOW},
 };
 
 /// Sectors in a window.
@@ -44,18 +44,18 @@ pub(crate) fn leaf(sectors: &[BlockState], bytes: &[u8]) -> Digest {
 
 /// Takes a layer's windows in order.
 #[derive(Debug)]
-pub(crate) struct LayerProver {
+pub(crate) struct LayerHasher {
     size: Bytes,
     tree: Builder,
-    absent: Filler,
+    absent: RepeatedSubtrees,
 }
 
-impl LayerProver {
+impl LayerHasher {
     pub(crate) fn new(size: Bytes) -> Self {
         Self {
             size,
             tree: Builder::new(None),
-            absent: Filler::of(leaf(&[BlockState::Absent; SECTORS], &[])),
+            absent: RepeatedSubtrees::of(leaf(&[BlockState::Absent; SECTORS], &[])),
         }
     }
 
@@ -98,7 +98,7 @@ impl LayerProver {
 /// Corrupt or Host, if the image cannot be read; Interrupted.
 pub fn layer_digest(image: &dyn Image, work: ExecContext<'_>) -> Result<Digest> {
     let size = image.metadata().size;
-    work.watch.begin(size);
+    work.progress.begin(size);
     let source = Asked {
         at: VirtOffset::ZERO,
         asked: VirtOffset::ZERO,
@@ -108,7 +108,7 @@ pub fn layer_digest(image: &dyn Image, work: ExecContext<'_>) -> Result<Digest> 
     let each = Bytes(WINDOW.0 + decoding.memory.0);
     let workers = work.cpu_workers(each, || vec![0; WINDOW.in_memory()]);
     let reader = Reader { image, size, work };
-    let prover = LayerProver::new(size);
+    let prover = LayerHasher::new(size);
     let (_, prover) = pipeline::run(&reader, &work, workers, (source, prover))?;
     Ok(prover.finish())
 }
@@ -145,10 +145,10 @@ impl Stage for Reader<'_> {
     type Task = LayerTask;
     type Worker = Vec<u8>;
     type Source = Asked;
-    type Sink = LayerProver;
+    type Sink = LayerHasher;
 
     fn next_task(&self, source: &mut Asked) -> Result<Option<LayerTask>> {
-        self.work.watch.go_on()?;
+        self.work.progress.go_on()?;
         if source.at.0 >= self.size.0 {
             return Ok(None);
         }
@@ -192,14 +192,14 @@ impl Stage for Reader<'_> {
         &self,
         _: &mut Vec<u8>,
         task: &mut LayerTask,
-        prover: &mut LayerProver,
+        prover: &mut LayerHasher,
     ) -> Result<()> {
         if task.extents.is_empty() {
             prover.absent(task.count);
         }
         task.leaves.iter().for_each(|leaf| prover.leaf(leaf));
         let len = Bytes(task.count.saturating_mul(WINDOW.0));
-        self.work.watch.advance(len, Bytes::ZERO);
+        self.work.progress.advance(len, Bytes::ZERO);
         Ok(())
     }
 }
@@ -259,7 +259,7 @@ impl Reader<'_> {
     ) -> Result<Vec<BlockState>> {
         let start = VirtOffset(number.saturating_mul(WINDOW.0));
         let end = start.saturating_add(WINDOW).min(VirtOffset(self.size.0));
-        let mut sectors = vec![BlockState::Absent; LayerProver::sectors_of(self.size, number)];
+        let mut sectors = vec![BlockState::Absent; LayerHasher::sectors_of(self.size, number)];
         let first = extents.partition_point(|extent| extent.end() <= start);
         let there = extents.iter().skip(first);
         for extent in there.take_while(|extent| extent.at < end) {

@@ -9,24 +9,25 @@
 //! | [`attach`] | a child that names the local copy of its base |
 //! | [`compare`] | are two disks equal, and where are they not |
 //! | [`gpt`] | the partition table of a disk that gets another size |
-//! | [`digest`], [`tree`], [`prove`](mod@prove) | content ids |
+//! | [`digest`], [`tree`], [`disk_hasher`](mod@prove) | content ids |
 //! | [`layer`] | what proves a child's own layer |
 //! | [`manifest`] | the file beside a child |
 //! | [`digest_cache`] | leaf digests kept between runs |
-//! | [`exec`], [`watch`] | threads, memory, counters, and the word to stop |
+//! | [`exec`], [`progress`] | threads, memory, counters, and the word to stop |
 //!
 //! Inside, `planner` cuts disks into tasks that say where every byte stands, `pipeline` does them on all cores and commits them in order,
-//! and `unit_writer` hands units to a writer; `seed` says beforehand what ids will be made of; `beside` proves a base while it is copied.
+//! and `unit_writer` hands units to a writer; `seed` says beforehand what ids will be made of; `base_check` proves a base while it is copied.
 
 pub mod apply;
 pub mod attach;
-mod beside;
+mod base_check;
 mod buffer;
 pub mod chain;
 pub mod compare;
 pub mod convert;
 pub mod digest;
 pub mod digest_cache;
+pub mod disk_hasher;
 pub mod exec;
 pub mod gpt;
 pub mod layer;
@@ -36,11 +37,10 @@ mod null_writer;
 pub mod patch;
 mod pipeline;
 mod planner;
-pub mod prove;
+pub mod progress;
 mod seed;
 pub mod tree;
 mod unit_writer;
-pub mod watch;
 
 pub use apply::Apply;
 pub use chain::{Chain, Cursor, Layer, Origin};
@@ -48,11 +48,11 @@ pub use compare::{Compare, Difference};
 pub use convert::{Convert, Converted};
 pub use digest::{plain_sha256, prove, prove_or_recall};
 pub use digest_cache::DigestCache;
+pub use disk_hasher::Proof;
 pub use exec::{ExecContext, Pool};
 pub use layer::layer_digest;
 pub use make::{Made, Make};
 pub use manifest::{LayerDigest, Manifest};
 pub use patch::{Replaced, mend, mend_in_place, relink};
-pub use prove::Proof;
+pub use progress::RunProgress;
 pub use tree::{ContentId, Digest, WINDOW};
-pub use watch::Watch;

@@ -18,10 +18,10 @@ use self::{
 use crate::{
     chain::Chain,
     digest_cache::{DigestCache, LeafReader},
+    disk_hasher::{DiskHasher, Proof},
     exec::{self, Costs, ExecContext},
-    layer::LayerProver,
+    layer::LayerHasher,
     planner::{ExtentPlanner, PlanOptions},
-    prove::{Proof, Prover},
     tree::{ContentId, Digest},
     unit_writer::{Seed, UnitWriter},
 };
@@ -153,15 +153,15 @@ impl Make<'_> {
             leaves,
         };
         let sink = Sink {
-            base: Prover::new(self.base.size(), base_kept),
-            target: Prover::new(self.target.size(), target_kept),
-            layer: LayerProver::new(shape.size),
+            base: DiskHasher::new(self.base.size(), base_kept),
+            target: DiskHasher::new(self.target.size(), target_kept),
+            layer: LayerHasher::new(shape.size),
             seed: Seed::new(shape.size),
             writer,
             units: 0,
             changed: Bytes::ZERO,
         };
-        self.work.watch.begin(end);
+        self.work.progress.begin(end);
         let workers = exec::workers(count, || Worker::new(UnitWriter::new(&*sink.writer, step)));
         let differ = Differ(DiffContext {
             base: self.base,

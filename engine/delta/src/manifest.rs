@@ -8,8 +8,8 @@ use imgdelta_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    disk_hasher::Proof,
     make::Made,
-    prove::Proof,
     tree::{ContentId, Digest, Nodes},
 };
 

@@ -8,7 +8,7 @@ use imgdelta_core::{
     AtomicFile, Attributes, Error, Existing, FileVersion, Kind, Patch, Repair, Result, Source,
 };
 
-use crate::watch::Watch;
+use crate::progress::RunProgress;
 
 /// A file that gets a new version: open, in the version that it had when it was opened, before anything of it was proven.
 #[derive(Clone, Copy, Debug)]
@@ -64,11 +64,11 @@ pub fn mend(
     place: &Path,
     existing: Existing,
     repair: &Repair,
-    watch: &Watch,
+    progress: &RunProgress,
 ) -> Result<AtomicFile> {
     let before = repair.source.stamp()?;
     let draft = AtomicFile::holding(place, existing, &*repair.source)?;
-    write_mended(&draft, repair, watch)?;
+    write_mended(&draft, repair, progress)?;
     if repair.source.stamp()? != before {
         return Err(changed(place));
     }
@@ -82,19 +82,19 @@ pub fn mend(
 pub fn mend_in_place(
     image: Replaced<'_>,
     repair: &Repair,
-    watch: &Watch,
+    progress: &RunProgress,
 ) -> Result<(AtomicFile, Vec<String>)> {
     let mut draft = image.copied(&*repair.source)?;
-    write_mended(&draft, repair, watch)?;
+    write_mended(&draft, repair, progress)?;
     image.require_unchanged()?;
     let lost = draft.keep_attributes(image.attributes)?;
     Ok((draft, lost))
 }
 
-fn write_mended(draft: &AtomicFile, repair: &Repair, watch: &Watch) -> Result<()> {
+fn write_mended(draft: &AtomicFile, repair: &Repair, progress: &RunProgress) -> Result<()> {
     write(draft, &repair.patches)?;
     draft.sink().set_len(repair.len)?;
-    watch.go_on()
+    progress.go_on()
 }
 
 fn write(draft: &AtomicFile, patches: &[Patch]) -> Result<()> {

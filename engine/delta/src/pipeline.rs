@@ -77,7 +77,7 @@ pub(crate) fn run<S: Stage>(
             turn: 0,
             failure: None,
         }),
-        turns: Turns(workers.iter().map(|_| Condvar::new()).collect()),
+        turns: OrderedTurns(workers.iter().map(|_| Condvar::new()).collect()),
         has_failed: AtomicBool::new(false),
     };
     exec.side_by_side(workers, |worker| pipeline.attend(worker))?;
@@ -97,7 +97,7 @@ struct Pipeline<'a, S: Stage> {
     stage: &'a S,
     source: Mutex<SourceState<S::Source>>,
     sink: Mutex<OrderedState<S::Sink>>,
-    turns: Turns,
+    turns: OrderedTurns,
     /// Whether there is a failure: looked at without the sink's lock.
     has_failed: AtomicBool,
 }
@@ -119,9 +119,9 @@ struct OrderedState<S> {
 
 /// Where workers wait for their turn, one condition a worker: at the end of a turn only the one whose turn is next is woken. No two that
 /// wait share a condition, since the tasks that are worked on are at most as many as workers, and follow one another.
-struct Turns(Vec<Condvar>);
+struct OrderedTurns(Vec<Condvar>);
 
-impl Turns {
+impl OrderedTurns {
     /// Lets go of the sink until something happened that concerns task `number`.
     fn wait<'a, T>(&self, number: u64, sink: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
         match self.condition(number) {

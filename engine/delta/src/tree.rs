@@ -186,12 +186,12 @@ impl Nodes {
 
 /// What stands for each window that is not there: zero windows of a disk, absent windows of a layer.
 #[derive(Debug)]
-pub struct Filler {
+pub struct RepeatedSubtrees {
     /// The perfect subtrees over 2^level filler leaves.
     perfect: [Digest; 48],
 }
 
-impl Filler {
+impl RepeatedSubtrees {
     /// Works out the subtrees over `leaf`.
     #[must_use]
     pub fn of(leaf: Digest) -> Self {
@@ -207,7 +207,7 @@ impl Filler {
 
     /// Whole windows of zeros.
     pub fn zero() -> &'static Self {
-        static ZERO: OnceLock<Filler> = OnceLock::new();
+        static ZERO: OnceLock<RepeatedSubtrees> = OnceLock::new();
         ZERO.get_or_init(|| Self::of(Digest::leaf(&[0; WINDOW.0 as usize])))
     }
 
@@ -270,7 +270,7 @@ impl Builder {
     }
 
     /// Adds `count` filler leaves.
-    pub fn push_run(&mut self, filler: &Filler, mut count: u64) {
+    pub fn push_run(&mut self, filler: &RepeatedSubtrees, mut count: u64) {
         while count > 0 {
             // The largest perfect subtree that starts here and is not longer than the run.
             let aligned = if self.leaves == 0 {
@@ -373,7 +373,7 @@ mod tests {
 
     #[test]
     fn a_run_of_zero_windows_is_the_same_as_each_of_them() {
-        let filler = Filler::zero();
+        let filler = RepeatedSubtrees::zero();
         for (before, run, after) in [
             (0, 1, 0),
             (1, 7, 2),
@@ -405,7 +405,7 @@ mod tests {
     fn an_empty_disk_of_64_tib_has_its_id_at_once() {
         let windows = Bytes::gib(64 << 10).pieces(WINDOW);
         let mut tree = Builder::new(Some(Nodes::level_for(Bytes::gib(64 << 10))));
-        tree.push_run(Filler::zero(), windows);
+        tree.push_run(RepeatedSubtrees::zero(), windows);
         let (root, nodes) = tree.finish();
         let nodes = nodes.expect("they were to be kept");
         assert_eq!(nodes.nodes.len(), 1024);

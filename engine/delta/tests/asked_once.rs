@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use imgdelta_core::{Bytes, Result, WriterLayout};
 use imgdelta_delta::{
-    Chain, Compare, Convert, DigestCache, ExecContext, Make, Watch, layer_digest, prove,
+    Chain, Compare, Convert, DigestCache, ExecContext, Make, RunProgress, layer_digest, prove,
 };
 use memory::{Cell, MemImage, chain, content, writer};
 
@@ -77,9 +77,9 @@ fn shape() -> WriterLayout {
 }
 
 fn each(mut done: impl FnMut(ExecContext<'_>) -> Result<()>) -> Result<()> {
-    let watch = Watch::default();
+    let progress = RunProgress::default();
     for threads in [1, 2, 8] {
-        done(ExecContext::new(threads, &watch))?;
+        done(ExecContext::new(threads, &progress))?;
     }
     Ok(())
 }

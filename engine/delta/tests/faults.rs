@@ -10,7 +10,7 @@ use std::sync::{
 };
 
 use imgdelta_core::{Bytes, Error, FileOffset, Kind, MemSink, Result, Sink, WriterLayout};
-use imgdelta_delta::{Convert, Converted, DigestCache, ExecContext, Make, Watch};
+use imgdelta_delta::{Convert, Converted, DigestCache, ExecContext, Make, RunProgress};
 use memory::{Cell, MemImage, chain, writer_through};
 
 /// Passes on all operations but one.
@@ -104,8 +104,8 @@ fn sweep(job: impl Fn(Box<dyn imgdelta_core::ImageWriter>, usize) -> Result<()>)
 fn no_failed_write_goes_unnoticed_in_a_copy() {
     let disk = chain(&[image(1)]);
     let operations = sweep(|writer, threads| {
-        let watch = Watch::default();
-        let work = ExecContext::new(threads, &watch);
+        let progress = RunProgress::default();
+        let work = ExecContext::new(threads, &progress);
         Convert {
             disk: &disk,
             proves: false,
@@ -122,8 +122,8 @@ fn no_failed_write_goes_unnoticed_in_a_copy() {
 fn no_failed_write_goes_unnoticed_in_a_child() {
     let (base, target) = (chain(&[image(1)]), chain(&[image(2)]));
     let operations = sweep(|writer, threads| {
-        let watch = Watch::default();
-        let work = ExecContext::new(threads, &watch);
+        let progress = RunProgress::default();
+        let work = ExecContext::new(threads, &progress);
         Make {
             base: &base,
             target: &target,
@@ -139,11 +139,11 @@ fn no_failed_write_goes_unnoticed_in_a_child() {
 
 #[test]
 fn a_run_that_is_stopped_ends_as_interrupted() {
-    let watch = Watch::default();
-    watch.stop();
+    let progress = RunProgress::default();
+    progress.stop();
     let memory = Arc::new(MemSink::default());
     let (writer, _) = writer_through(shape(), Arc::clone(&memory) as Arc<dyn Sink>, memory);
-    let work = ExecContext::new(2, &watch);
+    let work = ExecContext::new(2, &progress);
     let disk = chain(&[image(1)]);
     let error = Convert {
         disk: &disk,

@@ -13,17 +13,17 @@ use std::{fs, path::Path, sync::Arc};
 
 use imgdelta_core::{Bytes, Result};
 use imgdelta_delta::{
-    Chain, ContentId, Digest, ExecContext, WINDOW, Watch,
+    Chain, ContentId, Digest, ExecContext, RunProgress, WINDOW,
     digest::{prove_keeping, prove_over, verify},
     digest_cache::{LeafReader, LeafRun, LeafWriter},
-    tree::Filler,
+    tree::RepeatedSubtrees,
 };
 use memory::{Cell, MemImage, chain, content};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-fn work(watch: &Watch, threads: usize) -> ExecContext<'_> {
-    ExecContext::new(threads, watch)
+fn work(progress: &RunProgress, threads: usize) -> ExecContext<'_> {
+    ExecContext::new(threads, progress)
 }
 
 /// The leaves of bytes by their definition.
@@ -52,7 +52,7 @@ fn read_all(place: &Path, most: u64) -> Result<Vec<Digest>> {
     while let Some(run) = leaves.next_run(most)? {
         match run {
             LeafRun::Zero(count) => {
-                all.extend((0..count).map(|_| Filler::zero().leaf()));
+                all.extend((0..count).map(|_| RepeatedSubtrees::zero().leaf()));
             }
             LeafRun::Leaves(leaves) => all.extend(leaves),
         }
@@ -62,9 +62,9 @@ fn read_all(place: &Path, most: u64) -> Result<Vec<Digest>> {
 
 /// Keeps the leaves of a disk in a file.
 fn keep(disk: &Chain, place: &Path, threads: usize) -> Result<ContentId> {
-    let watch = Watch::default();
+    let progress = RunProgress::default();
     let leaves = LeafWriter::create(place)?;
-    let (proof, draft) = prove_keeping(disk, leaves, work(&watch, threads))?;
+    let (proof, draft) = prove_keeping(disk, leaves, work(&progress, threads))?;
     draft.commit()?;
     Ok(proof.id)
 }
@@ -135,10 +135,10 @@ proptest! {
         let whole = chain(&[above.clone(), below.clone()].concat());
         let base = Chain::new(whole.layers()[above.len()..].to_vec()).expect("a layer");
         keep(&base, &at("base"), 1).expect("it reads");
-        let watch = Watch::default();
+        let progress = RunProgress::default();
         let known = LeafReader::open(&at("base")).expect("it is there");
         let kept = LeafWriter::create(&at("child")).expect("room");
-        let (proof, draft) = prove_over(&whole, &base, known, Some(kept), work(&watch, threads)).expect("it is proven");
+        let (proof, draft) = prove_over(&whole, &base, known, Some(kept), work(&progress, threads)).expect("it is proven");
         draft.expect("it is kept").commit().expect("room");
         let bytes = content(&[above, below].concat());
         prop_assert_eq!(proof.id, id_of(&bytes));
@@ -155,9 +155,9 @@ proptest! {
         let size = chain(&before).size();
         let top = Arc::new(MemImage::new(size.0, (0..size.0.div_ceil(512) as usize).map(|n| other.cell(n)).collect()));
         let after = [vec![top], before.clone()].concat();
-        let watch = Watch::default();
+        let progress = RunProgress::default();
         let leaves = LeafReader::open(&place).expect("it is there");
-        let (proof, verdict) = verify(&chain(&after), leaves, work(&watch, threads)).expect("it reads");
+        let (proof, verdict) = verify(&chain(&after), leaves, work(&progress, threads)).expect("it reads");
         let (before, after) = (content(&before), content(&after));
         prop_assert_eq!(proof.id, id_of(&after));
         let (was, is) = (leaves_of(&before), leaves_of(&after));
@@ -272,10 +272,11 @@ fn leaves_that_do_not_make_their_id_are_found_out() -> Result<()> {
     let mut bytes = leaf_files::as_version_1(&fs::read(&place).expect("it is there"));
     bytes[40] ^= 1;
     fs::write(&place, &bytes).expect("room");
-    let watch = Watch::default();
+    let progress = RunProgress::default();
     let kept = LeafWriter::create(&folder.path().join("child.leaves"))?;
     let known = LeafReader::open(&place)?;
-    let error = prove_over(&whole, &base, known, Some(kept), work(&watch, 2)).expect_err("damaged");
+    let error =
+        prove_over(&whole, &base, known, Some(kept), work(&progress, 2)).expect_err("damaged");
     assert_eq!(error.code(), "leaves");
     for cut in [0, 10, 24, 40, bytes.len() - 1] {
         fs::write(&place, &bytes[..cut]).expect("room");

@@ -12,14 +12,15 @@ use std::sync::Arc;
 
 use imgdelta_core::{BlockState, Bytes, ReadsAs, VirtOffset, WriterLayout};
 use imgdelta_delta::{
-    Compare, Convert, DigestCache, ExecContext, Make, Watch, layer_digest, plain_sha256, prove,
+    Compare, Convert, DigestCache, ExecContext, Make, RunProgress, layer_digest, plain_sha256,
+    prove,
     tree::{ContentId, Digest, WINDOW},
 };
 use memory::{Cell, MemImage, chain, content, writer, writer_of_runs, writer_that_reads_as};
 use proptest::prelude::*;
 
-fn work(watch: &Watch, threads: usize) -> ExecContext<'_> {
-    ExecContext::new(threads, watch)
+fn work(progress: &RunProgress, threads: usize) -> ExecContext<'_> {
+    ExecContext::new(threads, progress)
 }
 
 /// A layer of a disk of `size` bytes: runs of absent, zero and data, some of it the same in every layer.
@@ -103,11 +104,11 @@ proptest! {
         let (base_disk, target_disk) = (chain(&base), chain(&target));
         let size = Bytes(target_disk.size().0.next_multiple_of(512));
         let shape = WriterLayout { size, unit: Bytes(unit), grain: Bytes(grain), marks_zero, wants_zeros: false, has_ids: true };
-        let (memory, watch) = (DigestCache::none(), Watch::default());
+        let (memory, progress) = (DigestCache::none(), RunProgress::default());
         let mut children = Vec::new();
         for (threads, proves) in [(1, true), (4, true), (2, false)] {
             let (out, child) = writer(shape);
-            let make = Make { base: &base_disk, target: &target_disk, proves, memory: &memory, work: work(&watch, threads) };
+            let make = Make { base: &base_disk, target: &target_disk, proves, memory: &memory, work: work(&progress, threads) };
             let made = make.run(out)?;
             let child = Arc::new(child.lock().expect("not poisoned").take().expect("it was finished"));
             children.push((made, child));
@@ -126,7 +127,7 @@ proptest! {
 
         prop_assert_eq!(made.base.as_ref().expect("asked for").id, id_of(&base_bytes));
         prop_assert_eq!(made.target.as_ref().expect("asked for").id, id_of(&expected));
-        let layer = layer_digest(&**child, work(&watch, 3))?;
+        let layer = layer_digest(&**child, work(&progress, 3))?;
         prop_assert_eq!(made.layer.expect("asked for"), layer);
         minimal(child, &base_bytes, &expected, grain as usize)?;
     }
@@ -137,11 +138,11 @@ proptest! {
         let size = Bytes(target_disk.size().0.next_multiple_of(512));
         let shape = WriterLayout { size, unit: Bytes(unit), grain: Bytes(grain), marks_zero: true, wants_zeros: false, has_ids: true };
         let run = grain.max(unit >> less);
-        let (memory, watch) = (DigestCache::none(), Watch::default());
+        let (memory, progress) = (DigestCache::none(), RunProgress::default());
         let mut children = Vec::new();
         for (threads, proves) in [(1, true), (4, false)] {
             let (out, child) = writer_of_runs(shape, Bytes(run));
-            let make = Make { base: &base_disk, target: &target_disk, proves, memory: &memory, work: work(&watch, threads) };
+            let make = Make { base: &base_disk, target: &target_disk, proves, memory: &memory, work: work(&progress, threads) };
             let made = make.run(out)?;
             let child = Arc::new(child.lock().expect("not poisoned").take().expect("it was finished"));
             children.push((made, child));
@@ -154,7 +155,7 @@ proptest! {
         let mut all = content(&layers);
         all.truncate(expected.len());
         prop_assert!(all == expected, "target = base + child");
-        let layer = layer_digest(&**child, work(&watch, 3))?;
+        let layer = layer_digest(&**child, work(&progress, 3))?;
         prop_assert_eq!(made.layer.expect("asked for"), layer);
         expected.resize(size.0 as usize, 0);
         below.resize(size.0 as usize, 0);
@@ -172,12 +173,12 @@ proptest! {
         let (base_disk, target_disk) = (chain(&base), chain(&target));
         let size = Bytes(target_disk.size().0.next_multiple_of(512));
         let shape = WriterLayout { size, unit: Bytes(unit), grain: Bytes(grain), marks_zero, wants_zeros: false, has_ids: true };
-        let (memory, watch) = (DigestCache::none(), Watch::default());
+        let (memory, progress) = (DigestCache::none(), RunProgress::default());
         let (out, child) = writer_that_reads_as(shape, if own { ReadsAs::OwnAsData } else { ReadsAs::Data });
-        let make = Make { base: &base_disk, target: &target_disk, proves: true, memory: &memory, work: work(&watch, 3) };
+        let make = Make { base: &base_disk, target: &target_disk, proves: true, memory: &memory, work: work(&progress, 3) };
         let made = make.run(out)?;
         let child = child.lock().expect("not poisoned").take().expect("it was finished");
-        let layer = layer_digest(&child, work(&watch, 3))?;
+        let layer = layer_digest(&child, work(&progress, 3))?;
         prop_assert_eq!(made.layer.expect("asked for"), layer);
         let mut layers = vec![Arc::new(child)];
         layers.extend(base.iter().cloned());
@@ -192,11 +193,11 @@ proptest! {
         let expected = content(&layers);
         let size = Bytes(disk.size().0.next_multiple_of(512));
         let shape = WriterLayout { size, unit: Bytes(unit), grain: Bytes(unit), marks_zero: false, wants_zeros: false, has_ids: true };
-        let (memory, watch) = (DigestCache::none(), Watch::default());
+        let (memory, progress) = (DigestCache::none(), RunProgress::default());
         let mut copies = Vec::new();
         for threads in [1, 4] {
             let (out, copy) = writer(shape);
-            let copied = Convert { disk: &disk, proves: true, memory: &memory, work: work(&watch, threads) }.run(out)?;
+            let copied = Convert { disk: &disk, proves: true, memory: &memory, work: work(&progress, threads) }.run(out)?;
             prop_assert_eq!(copied.proof.expect("asked for").id, id_of(&expected));
             copies.push(copy.lock().expect("not poisoned").take().expect("it was finished"));
         }
@@ -204,8 +205,8 @@ proptest! {
         let mut bytes = content(&[Arc::new(copies.remove(0))]);
         bytes.truncate(expected.len());
         prop_assert!(bytes == expected);
-        prop_assert_eq!(prove(&disk, &memory, work(&watch, 3))?.id, id_of(&expected));
-        prop_assert_eq!(plain_sha256(&disk, work(&watch, 1))?, Digest::plain(&expected));
+        prop_assert_eq!(prove(&disk, &memory, work(&progress, 3))?.id, id_of(&expected));
+        prop_assert_eq!(plain_sha256(&disk, work(&progress, 1))?, Digest::plain(&expected));
     }
 
     #[test]
@@ -216,11 +217,11 @@ proptest! {
         let sizes_differ = one_bytes.len() != other_bytes.len();
         one_bytes.resize(len, 0);
         other_bytes.resize(len, 0);
-        let watch = Watch::default();
+        let progress = RunProgress::default();
         for threads in [1, 4] {
             let mut listed = Vec::new();
             let compare = Compare {
-                one: &one_disk, other: &other_disk, stops_early: false, ignores_size: true, work: work(&watch, threads),
+                one: &one_disk, other: &other_disk, stops_early: false, ignores_size: true, work: work(&progress, threads),
             };
             let found = compare.run(&mut |at: VirtOffset, run: Bytes| { listed.push((at, run)); Ok(()) })?;
             let first = one_bytes.iter().zip(&other_bytes).position(|(one, two)| one != two);
@@ -233,7 +234,7 @@ proptest! {
             prop_assert_eq!(from_list, differing);
             prop_assert!(listed.windows(2).all(|pair| pair[0].0.0 + pair[0].1.0 < pair[1].0.0), "runs are as long as they can be");
         }
-        let strict = Compare { one: &one_disk, other: &other_disk, stops_early: true, ignores_size: false, work: work(&watch, 2) };
+        let strict = Compare { one: &one_disk, other: &other_disk, stops_early: true, ignores_size: false, work: work(&progress, 2) };
         let found = strict.run(&mut |_, _| Ok(()))?;
         prop_assert_eq!(found.is_none(), one_bytes == other_bytes && !sizes_differ);
     }

@@ -12,7 +12,7 @@ use std::{path::Path, sync::Arc};
 
 use imgdelta_core::{Bytes, Format, Kind, Result, WriterLayout};
 use imgdelta_delta::{
-    Apply, Chain, DigestCache, ExecContext, Made, Make, Manifest, WINDOW, Watch,
+    Apply, Chain, DigestCache, ExecContext, Made, Make, Manifest, RunProgress, WINDOW,
     digest::prove_keeping,
     digest_cache::{LeafReader, LeafWriter},
     manifest::ImageName,
@@ -23,8 +23,8 @@ use tempfile::TempDir;
 
 const CELLS: usize = (WINDOW.0 / 512) as usize;
 
-fn work(watch: &Watch, threads: usize) -> ExecContext<'_> {
-    ExecContext::new(threads, watch)
+fn work(progress: &RunProgress, threads: usize) -> ExecContext<'_> {
+    ExecContext::new(threads, progress)
 }
 
 fn shape(size: u64) -> WriterLayout {
@@ -68,8 +68,8 @@ fn pairs() -> impl Strategy<Value = (MemImage, MemImage)> {
 
 /// The leaves of a disk.
 fn leaves(disk: &Chain, place: &Path) -> Result<LeafReader> {
-    let watch = Watch::default();
-    let (_, draft) = prove_keeping(disk, LeafWriter::create(place)?, work(&watch, 1))?;
+    let progress = RunProgress::default();
+    let (_, draft) = prove_keeping(disk, LeafWriter::create(place)?, work(&progress, 1))?;
     draft.commit()?;
     LeafReader::open(place)
 }
@@ -79,14 +79,19 @@ fn alone(image: &Arc<MemImage>) -> Chain {
     chain(std::slice::from_ref(image))
 }
 
-fn make<'a>(base: &'a Chain, target: &'a Chain, watch: &'a Watch, threads: usize) -> Make<'a> {
+fn make<'a>(
+    base: &'a Chain,
+    target: &'a Chain,
+    progress: &'a RunProgress,
+    threads: usize,
+) -> Make<'a> {
     static NONE: DigestCache = DigestCache::none();
     Make {
         base,
         target,
         proves: true,
         memory: &NONE,
-        work: work(watch, threads),
+        work: work(progress, threads),
     }
 }
 
@@ -94,11 +99,11 @@ fn make<'a>(base: &'a Chain, target: &'a Chain, watch: &'a Watch, threads: usize
 fn child_of(
     base: &Chain,
     target: &Chain,
-    watch: &Watch,
+    progress: &RunProgress,
     threads: usize,
 ) -> Result<(Arc<MemImage>, Made, Manifest)> {
     let (out, child) = writer(shape(target.size().0));
-    let made = make(base, target, watch, threads).run(out)?;
+    let made = make(base, target, progress, threads).run(out)?;
     let child = child.lock().expect("not poisoned").take();
     let child = Arc::new(child.expect("finished"));
     let promised = promise(&made, child.cells().len() as u64 * 512);
@@ -152,14 +157,14 @@ proptest! {
         let place = TempDir::new()?;
         let (hollow_base, hollow_target) = (alone(&spoiled(&base, &target)), alone(&spoiled(&target, &base)));
         let (base, target) = (alone(&Arc::new(base)), alone(&Arc::new(target)));
-        let watch = Watch::default();
+        let progress = RunProgress::default();
         let shape = shape(target.size().0);
         let (out, plain) = writer(shape);
-        let expected = make(&base, &target, &watch, threads).run(out)?;
+        let expected = make(&base, &target, &progress, threads).run(out)?;
         let base_leaves = leaves(&base, &place.path().join("base"))?;
         let target_leaves = leaves(&target, &place.path().join("target"))?;
         let (out, child) = writer(shape);
-        let made = make(&hollow_base, &hollow_target, &watch, threads).run_knowing(out, base_leaves, target_leaves)?;
+        let made = make(&hollow_base, &hollow_target, &progress, threads).run_knowing(out, base_leaves, target_leaves)?;
         let (plain, child) = (plain.lock().expect("not poisoned").take(), child.lock().expect("not poisoned").take());
         let (plain, child) = (plain.expect("finished"), child.expect("finished"));
         prop_assert_eq!(plain.cells(), child.cells());
@@ -182,8 +187,8 @@ proptest! {
         let cell = differing[at.index(differing.len())] * CELLS + at.index(CELLS);
         if of_base { one[cell] = spoilt(&one[cell]) } else { two[cell] = spoilt(&two[cell]) }
         let (base, target) = (alone(&Arc::new(MemImage::new(base_size, one))), alone(&Arc::new(MemImage::new(target_size, two))));
-        let (watch, (out, child)) = (Watch::default(), writer(shape(target_size)));
-        let error = make(&base, &target, &watch, 2).run_knowing(out, base_leaves, target_leaves).expect_err("it was changed");
+        let (progress, (out, child)) = (RunProgress::default(), writer(shape(target_size)));
+        let error = make(&base, &target, &progress, 2).run_knowing(out, base_leaves, target_leaves).expect_err("it was changed");
         let code = if of_base { "base_changed" } else { "target_changed" };
         prop_assert_eq!((error.kind(), error.code()), (Kind::Digest, code));
         prop_assert!(child.lock().expect("not poisoned").is_none());
@@ -193,9 +198,9 @@ proptest! {
     fn base_and_result_are_proven_in_one_pass((base, target) in pairs(), threads in 1..4_usize, spoil in prop::option::of(any::<prop::sample::Index>())) {
         let place = TempDir::new()?;
         let (base, target) = (Arc::new(base), Arc::new(target));
-        let watch = Watch::default();
+        let progress = RunProgress::default();
         let (below, wanted) = (alone(&base), alone(&target));
-        let (child, made, promised) = child_of(&below, &wanted, &watch, threads)?;
+        let (child, made, promised) = child_of(&below, &wanted, &progress, threads)?;
 
         let mut cells = base.cells().to_vec();
         if let Some(at) = &spoil {
@@ -205,7 +210,7 @@ proptest! {
         let given = Arc::new(MemImage::new(content_len(&base), cells));
         let (given, disk) = (alone(&given), chain(&[child, Arc::clone(&given)]));
         let memory = DigestCache::none();
-        let apply = Apply { base: &given, disk: &disk, manifest: Some(&promised), memory: &memory, work: work(&watch, threads) };
+        let apply = Apply { base: &given, disk: &disk, manifest: Some(&promised), memory: &memory, work: work(&progress, threads) };
         let (out, result) = writer(shape(wanted.size().0));
         let applied = apply.run_keeping(out, LeafWriter::create(&place.path().join("leaves"))?);
         if spoil.is_some() {
@@ -232,11 +237,11 @@ proptest! {
     fn onto_a_clone_of_the_base_only_what_changed_is_written((base, target) in pairs(), threads in 1..4_usize) {
         let place = TempDir::new()?;
         let (base, target) = (Arc::new(base), Arc::new(target));
-        let watch = Watch::default();
+        let progress = RunProgress::default();
         let (below, wanted) = (alone(&base), alone(&target));
-        let (child, made, promised) = child_of(&below, &wanted, &watch, threads)?;
+        let (child, made, promised) = child_of(&below, &wanted, &progress, threads)?;
         let (disk, memory) = (chain(&[Arc::clone(&child), Arc::clone(&base)]), DigestCache::none());
-        let apply = Apply { base: &below, disk: &disk, manifest: Some(&promised), memory: &memory, work: work(&watch, threads) };
+        let apply = Apply { base: &below, disk: &disk, manifest: Some(&promised), memory: &memory, work: work(&progress, threads) };
         // As a file is that began as a clone: what is not written keeps old bytes.
         let stale = WriterLayout { grain: WINDOW, marks_zero: false, wants_zeros: true, ..shape(wanted.size().0) };
         let (out, result) = writer(stale);
@@ -261,9 +266,9 @@ fn leaves_of_another_size_are_refused() -> Result<()> {
     let other = alone(&Arc::new(disk(WINDOW.0 * 2, &[1, 2, 3])));
     let one = leaves(&base, &place.path().join("one"))?;
     let two = leaves(&other, &place.path().join("two"))?;
-    let watch = Watch::default();
+    let progress = RunProgress::default();
     let (out, _) = writer(shape(base.size().0));
-    let made = make(&base, &base, &watch, 1).run_knowing(out, one, two);
+    let made = make(&base, &base, &progress, 1).run_knowing(out, one, two);
     let error = made.map(|_| ()).expect_err("of another size");
     assert_eq!((error.kind(), error.code()), (Kind::Usage, "leaves_size"));
     Ok(())

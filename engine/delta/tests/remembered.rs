@@ -17,7 +17,9 @@ use imgdelta_core::{
     Bytes, Extent, FileOffset, FileSource, FileSystem, Format, Image, ImageMetadata, Kind, LayerId,
     Result, Source, State, VirtOffset, WriterLayout,
 };
-use imgdelta_delta::{Chain, DigestCache, ExecContext, Layer, Made, Make, Watch, digest, prove};
+use imgdelta_delta::{
+    Chain, DigestCache, ExecContext, Layer, Made, Make, RunProgress, digest, prove,
+};
 use memory::{MemImage, writer};
 
 /// A file as a disk.
@@ -68,7 +70,7 @@ fn disk(path: &Path) -> Result<Chain> {
 const SIZE: usize = 3 << 20;
 
 fn make(base: &Chain, target: &Chain, memory: &DigestCache) -> Result<(Made, MemImage)> {
-    let watch = Watch::default();
+    let progress = RunProgress::default();
     let size = Bytes(SIZE as u64);
     let shape = WriterLayout {
         size,
@@ -79,7 +81,7 @@ fn make(base: &Chain, target: &Chain, memory: &DigestCache) -> Result<(Made, Mem
         has_ids: false,
     };
     let (out, child) = writer(shape);
-    let work = ExecContext::new(2, &watch);
+    let work = ExecContext::new(2, &progress);
     let made = Make {
         base,
         target,
@@ -148,8 +150,8 @@ fn a_remembered_base_gives_the_same_child_and_the_same_proofs() -> Result<()> {
         (&second.base, &second.target, &second.layer)
     );
     assert_eq!(child.cells(), again.cells());
-    let watch = Watch::default();
-    let work = ExecContext::new(1, &watch);
+    let progress = RunProgress::default();
+    let work = ExecContext::new(1, &progress);
     let (target, remembered) = digest::prove_or_recall(&disk(&story.target)?, &memory, work)?;
     assert!(remembered, "the target is the next child's base");
     assert_eq!(Some(target), first.target);
@@ -163,8 +165,8 @@ fn a_changed_file_is_not_the_one_that_was_remembered() -> Result<()> {
         return Ok(());
     }
     let memory = DigestCache::in_folder(story.cache.clone());
-    let watch = Watch::default();
-    let work = ExecContext::new(1, &watch);
+    let progress = RunProgress::default();
+    let work = ExecContext::new(1, &progress);
     prove(&disk(&story.base)?, &memory, work)?;
     assert!(memory.recall(&disk(&story.base)?).is_some());
     let mut file = fs::File::options()
@@ -198,8 +200,8 @@ fn where_no_time_of_a_file_need_move_nothing_is_remembered_of_it() -> Result<()>
     let cache = tempfile::tempdir().expect("a place");
     story.cache = cache.path().to_owned();
     let memory = DigestCache::in_folder(story.cache.clone());
-    let watch = Watch::default();
-    let work = ExecContext::new(1, &watch);
+    let progress = RunProgress::default();
+    let work = ExecContext::new(1, &progress);
     prove(&disk(&story.base)?, &memory, work)?;
     assert!(memory.recall(&disk(&story.base)?).is_none());
     let (made, _) = make(&disk(&story.base)?, &disk(&story.target)?, &memory)?;
@@ -215,8 +217,8 @@ fn a_damaged_memory_is_refused_and_never_believed() -> Result<()> {
         return Ok(());
     }
     let memory = DigestCache::in_folder(story.cache.clone());
-    let watch = Watch::default();
-    let work = ExecContext::new(1, &watch);
+    let progress = RunProgress::default();
+    let work = ExecContext::new(1, &progress);
     let proof = prove(&disk(&story.base)?, &memory, work)?;
     let entry = fs::read_dir(&story.cache)
         .expect("made")

@@ -22,7 +22,7 @@
 //! use std::time::Duration;
 //!
 //! use imgdelta_core::{Format, Result};
-//! use imgdelta_delta::{Watch, ExecContext};
+//! use imgdelta_delta::{RunProgress, ExecContext};
 //! use imgdelta_deploy::delivery::{Delivery, Errand, Order, Recipient, StoreOptions, receive};
 //! use imgdelta_registry::OpenSpec;
 //! use imgdelta_repository::catalogue::{Add, Repository, Run};
@@ -35,8 +35,8 @@
 //! # let mut patched = noise.clone();
 //! # patched.splice(500_000..500_005, *b"fixed");
 //! # std::fs::write(at("patched.raw"), &patched).expect("room");
-//! let watch = Watch::default();
-//! let work = ExecContext::new(4, &watch);
+//! let progress = RunProgress::default();
+//! let work = ExecContext::new(4, &progress);
 //! let errand = Errand::quiet(Run { work, wait: Duration::from_secs(60) });
 //! let image = |name: &str| Add { image: OpenSpec::of(at(name)), ..Add::default() };
 //!

@@ -17,7 +17,7 @@ use std::{
 };
 
 use imgdelta_core::{Format, Result};
-use imgdelta_delta::{ExecContext, Watch};
+use imgdelta_delta::{ExecContext, RunProgress};
 use imgdelta_deploy::{
     delivery::{Errand, Outcome},
     deployment::{Deploy, SiteOutcome, deploy_over},
@@ -29,11 +29,11 @@ use imgdelta_repository::catalogue::{Add, Repository, Run};
 
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let watch = Watch::default();
+    let progress = RunProgress::default();
     if arguments == ["serve", "--stdio"] {
         let options = ServeOptions {
             root: None,
-            run: run(&watch),
+            run: run(&progress),
             patience: &Patience::default(),
         };
         let served = serve(std::io::stdin(), std::io::stdout(), &options);
@@ -45,8 +45,8 @@ fn main() {
     }
     match Sshd::start() {
         Ok(sshd) => {
-            the_difference_travels_through_ssh_and_a_second_time_nothing_does(&sshd, &watch);
-            what_ssh_does_not_reach_is_said(&sshd, &watch);
+            the_difference_travels_through_ssh_and_a_second_time_nothing_does(&sshd, &progress);
+            what_ssh_does_not_reach_is_said(&sshd, &progress);
         }
         Err(why) => {
             let required = env::var("IMGDELTA_REQUIRE_PEERS").is_ok_and(|value| value == "1");
@@ -56,18 +56,21 @@ fn main() {
     }
 }
 
-fn the_difference_travels_through_ssh_and_a_second_time_nothing_does(sshd: &Sshd, watch: &Watch) {
+fn the_difference_travels_through_ssh_and_a_second_time_nothing_does(
+    sshd: &Sshd,
+    progress: &RunProgress,
+) {
     let folder = tempfile::tempdir().expect("a place");
     let at = |name: &str| folder.path().join(name);
     let hq = Repository::init(&at("hq"), Format::Vhd).expect("room");
     let site = Repository::init(&at("site with a ' in its name"), Format::Qcow2).expect("room");
     for name in ["golden.vhd", "patched.vhd"] {
-        add(&hq, &golden_file(folder.path(), name), watch);
+        add(&hq, &golden_file(folder.path(), name), progress);
     }
-    add(&site, &golden_file(folder.path(), "golden.qcow2"), watch);
+    add(&site, &golden_file(folder.path(), "golden.qcow2"), progress);
     for time in 0..2 {
         let target = sshd.target(site.folder());
-        let sent = send(sshd, &target, &hq, folder.path(), watch).expect("it gets there");
+        let sent = send(sshd, &target, &hq, folder.path(), progress).expect("it gets there");
         if let Some(error) = sent.failure() {
             panic!("{error}");
         }
@@ -90,11 +93,11 @@ fn the_difference_travels_through_ssh_and_a_second_time_nothing_does(sshd: &Sshd
     println!("ok: the difference travels through ssh, and a second time nothing does");
 }
 
-fn what_ssh_does_not_reach_is_said(sshd: &Sshd, watch: &Watch) {
+fn what_ssh_does_not_reach_is_said(sshd: &Sshd, progress: &RunProgress) {
     let folder = tempfile::tempdir().expect("a place");
     let hq = Repository::init(&folder.path().join("hq"), Format::Vhd).expect("room");
     let nowhere = sshd.target(Path::new("/no/such/repository"));
-    let error = send(sshd, &nowhere, &hq, folder.path(), watch).expect_err("nothing is there");
+    let error = send(sshd, &nowhere, &hq, folder.path(), progress).expect_err("nothing is there");
     assert!(
         error
             .message()
@@ -102,7 +105,7 @@ fn what_ssh_does_not_reach_is_said(sshd: &Sshd, watch: &Watch) {
         "{error}"
     );
     let mut command = sshd.command(&nowhere, "no-such-program");
-    let error = ask(&command, watch).expect_err("no program");
+    let error = ask(&command, progress).expect_err("no program");
     assert!(error.details()[0].contains("--remote-program"), "{error:?}");
     command = ssh_command(
         &SshUrl::parse("ssh://127.0.0.1:1/x").expect("plain"),
@@ -110,15 +113,15 @@ fn what_ssh_does_not_reach_is_said(sshd: &Sshd, watch: &Watch) {
         "x",
     )
     .expect("plain");
-    let error = ask(&command, watch).expect_err("no sshd");
+    let error = ask(&command, progress).expect_err("no sshd");
     assert!(error.details()[0].contains("did not reach"), "{error:?}");
     println!("ok: what ssh does not reach is said");
 }
 
 /// Asks for any repository.
-fn ask(command: &[std::ffi::OsString], watch: &Watch) -> Result<()> {
+fn ask(command: &[std::ffi::OsString], progress: &RunProgress) -> Result<()> {
     talk(command, |(from, to)| {
-        Client::open(from, to, "/x", watch)?.close()
+        Client::open(from, to, "/x", progress)?.close()
     })
 }
 
@@ -128,11 +131,11 @@ fn send(
     target: &SshUrl,
     hq: &Repository,
     folder: &Path,
-    watch: &Watch,
+    progress: &RunProgress,
 ) -> Result<SiteOutcome> {
     let program = env::current_exe().expect("it runs");
     let command = sshd.command(target, program.to_str().expect("text"));
-    let errand = Errand::quiet(run(watch));
+    let errand = Errand::quiet(run(progress));
     let packing = folder.join("packing");
     fs::create_dir_all(&packing).expect("room");
     let deploy = Deploy {
@@ -143,7 +146,7 @@ fn send(
         ..Deploy::from(hq)
     };
     talk(&command, |(from, to)| {
-        let client = Client::open(from, to, target.path(), watch)?;
+        let client = Client::open(from, to, target.path(), progress)?;
         deploy_over(&deploy, client, &packing, &errand)
     })
 }
@@ -157,11 +160,11 @@ fn talk<T>(command: &[std::ffi::OsString], say: impl FnOnce(Ends) -> Result<T>) 
     transport.end(said)
 }
 
-fn run(watch: &Watch) -> Run<'_> {
+fn run(progress: &RunProgress) -> Run<'_> {
     Run {
         work: ExecContext {
             time: Some(1_700_000_000),
-            ..ExecContext::new(1, watch)
+            ..ExecContext::new(1, progress)
         },
         wait: Duration::from_secs(10),
     }
@@ -178,12 +181,12 @@ fn golden_file(folder: &Path, name: &str) -> PathBuf {
     path
 }
 
-fn add(repository: &Repository, image: &Path, watch: &Watch) {
+fn add(repository: &Repository, image: &Path, progress: &RunProgress) {
     let add = Add {
         image: OpenSpec::of(image),
         ..Add::default()
     };
-    repository.add(&add, &run(watch)).expect("it is sound");
+    repository.add(&add, &run(progress)).expect("it is sound");
 }
 
 /// An sshd of the test's own, on a port of the loopback, that lets in whoever has the test's key.

@@ -183,7 +183,7 @@ pub use imgdelta_core::{
     self as core, Bytes, Error, Existing, FileOffset, Format, Kind, Options, Result, VirtOffset,
     parse_size,
 };
-pub use imgdelta_delta::{self as engine, ContentId, DigestCache, Manifest, Watch};
+pub use imgdelta_delta::{self as engine, ContentId, DigestCache, Manifest, RunProgress};
 pub use imgdelta_operations::*;
 pub use imgdelta_registry::{self as registry, OpenSpec, OutputSpec, Policy};
 

@@ -207,10 +207,10 @@ impl Check {
             file,
             stamp,
         } = opened;
-        let watch = context.progress();
+        let progress = context.progress();
         match into {
             RepairInto::File { output, existing } => {
-                Ok((mend(output, *existing, repair, watch)?, Vec::new()))
+                Ok((mend(output, *existing, repair, progress)?, Vec::new()))
             }
             RepairInto::Place(attributes) => {
                 let opened = stamp.as_ref().ok_or_else(|| {
@@ -222,7 +222,7 @@ impl Check {
                     opened,
                     attributes: *attributes,
                 };
-                mend_in_place(image, repair, watch)
+                mend_in_place(image, repair, progress)
             }
         }
     }

@@ -11,9 +11,9 @@ use std::{
 };
 
 use imgdelta_core::{Error, Result};
-use imgdelta_delta::{DigestCache, ExecContext, Pool, Watch};
+use imgdelta_delta::{DigestCache, ExecContext, Pool, RunProgress};
 
-/// What every call is given. Cheap to clone; all clones count into the same [`Watch`].
+/// What every call is given. Cheap to clone; all clones count into the same [`RunProgress`].
 ///
 /// Calls work on as many threads as there are cores, unless [`threads`](Self::threads) says otherwise: those of one pool, which is started
 /// when it is first needed and ends with the last clone. The result never depends on their number.
@@ -21,7 +21,7 @@ use imgdelta_delta::{DigestCache, ExecContext, Pool, Watch};
 pub struct Context {
     threads: usize,
     pool: Arc<Pool>,
-    watch: Arc<Watch>,
+    progress: Arc<RunProgress>,
     stop_flag: Option<Arc<AtomicBool>>,
     time: Option<u64>,
     cache: DigestCache,
@@ -42,7 +42,7 @@ impl Context {
         Self {
             threads,
             pool: Arc::new(Pool::new(threads)),
-            watch: Arc::default(),
+            progress: Arc::default(),
             stop_flag: None,
             time: None,
             cache: DigestCache::none(),
@@ -66,13 +66,13 @@ impl Context {
 
     /// With these counters, which another thread may read, and by which it may stop the run.
     #[must_use]
-    pub fn watch(mut self, watch: Arc<Watch>) -> Self {
-        self.watch = watch;
+    pub fn with_progress(mut self, progress: Arc<RunProgress>) -> Self {
+        self.progress = progress;
         self
     }
 
     /// With a flag that a signal handler may set, looked at where a call waits for a program that it has started: the same signal may have ended
-    /// that one before anybody had the time to call [`Watch::stop`], and its end is then not what went wrong.
+    /// that one before anybody had the time to call [`RunProgress::stop`], and its end is then not what went wrong.
     #[must_use]
     pub fn stop_flag(mut self, flag: Arc<AtomicBool>) -> Self {
         self.stop_flag = Some(flag);
@@ -108,18 +108,18 @@ impl Context {
 
     /// The counters: how far the run is, and the way to stop it.
     #[must_use]
-    pub const fn progress(&self) -> &Arc<Watch> {
-        &self.watch
+    pub const fn progress(&self) -> &Arc<RunProgress> {
+        &self.progress
     }
 
-    /// Fails when the run is to stop: by [`Watch::stop`], or by the [`stop_flag`](Self::stop_flag).
+    /// Fails when the run is to stop: by [`RunProgress::stop`], or by the [`stop_flag`](Self::stop_flag).
     ///
     /// # Errors
     /// Interrupted.
     pub fn go_on(&self) -> Result<()> {
         match &self.stop_flag {
             Some(flag) if flag.load(Ordering::Relaxed) => Err(Error::interrupted()),
-            _ => self.watch.go_on(),
+            _ => self.progress.go_on(),
         }
     }
 
@@ -146,7 +146,7 @@ impl Context {
                 Ids::OfContent => None,
                 Ids::Random => Some(random_seed()?),
             },
-            ..ExecContext::new(self.threads, &self.watch)
+            ..ExecContext::new(self.threads, &self.progress)
         })
     }
 

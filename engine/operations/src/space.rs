@@ -170,7 +170,7 @@ mod tests {
     use std::{fs, sync::Arc};
 
     use imgdelta_core::{Format, Kind};
-    use imgdelta_delta::Watch;
+    use imgdelta_delta::RunProgress;
     use imgdelta_registry::OpenSpec;
 
     use super::*;
@@ -198,8 +198,8 @@ mod tests {
             space,
         };
         let mut is_measured = false;
-        let watch = Arc::new(Watch::default());
-        let note = room.require(ExecContext::new(2, &watch), || is_measured = true)?;
+        let progress = Arc::new(RunProgress::default());
+        let note = room.require(ExecContext::new(2, &progress), || is_measured = true)?;
         Ok((note, is_measured))
     }
 

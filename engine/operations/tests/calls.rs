@@ -7,7 +7,7 @@ use std::{
 };
 
 use imgdelta_core::{Bytes, Existing, Kind, MemSource, Options, Result, VirtOffset};
-use imgdelta_delta::Watch;
+use imgdelta_delta::RunProgress;
 use imgdelta_operations::{
     Apply, Attach, Check, Compare, Context, Convert, Digest, Disk, Evidence, Ids, Info, Make, Map,
     MapLayers, ProvenBy, Stage,
@@ -255,14 +255,16 @@ fn stages_are_heard_and_a_stopped_run_leaves_nothing() {
     let place = Place::new();
     let before = place.names();
     let heard = Arc::new(Mutex::new(Vec::new()));
-    let watch = Arc::new(Watch::default());
-    let (listener, stopper) = (Arc::clone(&heard), Arc::clone(&watch));
-    let context = Context::new().watch(watch).on_stage(move |stage| {
-        listener.lock().expect("whole").push(stage.to_string());
-        if matches!(stage, Stage::Make(_)) {
-            stopper.stop();
-        }
-    });
+    let progress = Arc::new(RunProgress::default());
+    let (listener, stopper) = (Arc::clone(&heard), Arc::clone(&progress));
+    let context = Context::new()
+        .with_progress(progress)
+        .on_stage(move |stage| {
+            listener.lock().expect("whole").push(stage.to_string());
+            if matches!(stage, Stage::Make(_)) {
+                stopper.stop();
+            }
+        });
     let error = place
         .make("child.qcow2")
         .run(&context)

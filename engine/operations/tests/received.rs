@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use imgdelta_core::{Bytes, Format, Kind, Result};
-use imgdelta_delta::{Manifest, Watch, digest_cache::LeafWriter, exec::ExecContext};
+use imgdelta_delta::{Manifest, RunProgress, digest_cache::LeafWriter, exec::ExecContext};
 use imgdelta_operations::{
     Disk,
     proof::{KnownBelow, prove, prove_keeping},
@@ -25,12 +25,12 @@ fn disk(place: &Path, name: &str, fill: u8, changed: u8) -> Result<Disk> {
 
 /// A child in qcow2 of `base` that makes `target`, with its manifest.
 fn child(place: &Path, base: &Disk, target: &Disk) -> Result<Manifest> {
-    let watch = Watch::default();
+    let progress = RunProgress::default();
     let path = place.join("child.qcow2");
     let sent = SentChild {
         base: ("golden", base),
         target: ("patched", target),
-        exec: ExecContext::new(1, &watch),
+        exec: ExecContext::new(1, &progress),
     };
     let link = new_parent(&base.top, &path)?;
     let made = sent.write(&new_image(&path, Format::Qcow2), link, None)?;
@@ -47,8 +47,8 @@ fn a_child_that_came_makes_its_disk_over_the_base_it_was_made_from_only() -> Res
     let target = disk(place, "target.raw", 7, 8)?;
     let other = disk(place, "other.raw", 9, 9)?;
     let manifest = child(place, &base, &target)?;
-    let watch = Watch::default();
-    let exec = ExecContext::new(2, &watch);
+    let progress = RunProgress::default();
+    let exec = ExecContext::new(2, &progress);
     let size = Bytes::mib(2);
     let file = place.join("child.qcow2");
     let over = |base: &Disk| {
@@ -113,8 +113,8 @@ fn a_copied_child_names_its_new_parent_and_is_proven_by_its_leaves() -> Result<(
     let target = disk(place, "target.raw", 7, 8)?;
     child(place, &base, &target)?;
     let moved = disk(place, "moved.raw", 7, 7)?;
-    let watch = Watch::default();
-    let exec = ExecContext::new(1, &watch);
+    let progress = RunProgress::default();
+    let exec = ExecContext::new(1, &progress);
     let leaves = || LeafWriter::create(&place.join("leaves"));
     let driver = Disk::open(&OpenSpec::of(place.join("child.qcow2")))?
         .top

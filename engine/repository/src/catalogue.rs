@@ -35,7 +35,7 @@
 //! use std::time::Duration;
 //!
 //! use imgdelta_core::{Format, Result};
-//! use imgdelta_delta::{Watch, ExecContext};
+//! use imgdelta_delta::{RunProgress, ExecContext};
 //! use imgdelta_registry::OpenSpec;
 //! use imgdelta_repository::catalogue::{Add, Repository, Run};
 //!
@@ -44,8 +44,8 @@
 //! # let image = place.path().join("golden.raw");
 //! # std::fs::write(&image, vec![7; 100_000]).expect("room");
 //! # let folder = place.path().join("hq");
-//! let watch = Watch::default();
-//! let work = ExecContext::new(4, &watch);
+//! let progress = RunProgress::default();
+//! let work = ExecContext::new(4, &progress);
 //! let run = Run { work, wait: Duration::from_secs(60) };
 //!
 //! let repository = Repository::init(&folder, Format::Qcow2)?;

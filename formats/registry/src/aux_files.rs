@@ -13,10 +13,10 @@ use imgdelta_core::{
 };
 
 use crate::{
-    alike::alike,
-    beneath::{self, Miss},
     listing::{Listings, NotListed},
+    name_matching::alike,
     policy::{Candidate, Places, Policy, Refused},
+    sandbox::{self, OpenFailure},
 };
 
 /// The files beside one image.
@@ -73,7 +73,7 @@ impl Tally {
 
 /// Why the places that were looked at had no file.
 #[derive(Debug, Default)]
-struct Passed {
+struct RejectedCandidates {
     looked: Vec<(PathBuf, io::Error)>,
     refused: Vec<Refused>,
     failure: Option<Error>,
@@ -81,18 +81,18 @@ struct Passed {
     not_listed: Vec<NotListed>,
 }
 
-impl Passed {
+impl RejectedCandidates {
     /// The file at that place; why there is none is remembered.
     fn open(&mut self, place: &Candidate) -> Result<Option<FileSource>> {
-        match beneath::open(&place.root, &place.inside) {
+        match sandbox::open(&place.root, &place.inside) {
             Ok(file) => return FileSource::of(file, &place.path).map(Some),
-            Err(Miss::NotThere(cause)) => self.looked.push((place.path.clone(), cause)),
-            Err(Miss::Refused(reason)) => self.refused.push(Refused {
+            Err(OpenFailure::NotThere(cause)) => self.looked.push((place.path.clone(), cause)),
+            Err(OpenFailure::Refused(reason)) => self.refused.push(Refused {
                 field: place.field,
                 text: place.path.display().to_string(),
                 reason,
             }),
-            Err(Miss::Host(cause)) => {
+            Err(OpenFailure::Host(cause)) => {
                 let error = Error::host("cannot open", cause).in_file(&place.path);
                 self.failure.get_or_insert(error);
             }
@@ -134,7 +134,7 @@ impl<'a> Beside<'a> {
         &self,
         name: &str,
         places: &[Candidate],
-        passed: &mut Passed,
+        passed: &mut RejectedCandidates,
     ) -> Result<Option<FileSource>> {
         let (others, not_listed) = alike(places, &mut self.seen().listings);
         let mut found: Vec<(FileSource, String)> = Vec::new();
@@ -189,9 +189,9 @@ impl AuxFiles for Beside<'_> {
             kind: HintKind::AnyPath,
             text: name.to_owned(),
         });
-        let mut passed = Passed {
+        let mut passed = RejectedCandidates {
             refused: places.refused,
-            ..Passed::default()
+            ..RejectedCandidates::default()
         };
         for place in &places.candidates {
             if let Some(file) = passed.open(place)? {
@@ -252,8 +252,8 @@ impl Beside<'_> {
     }
 
     /// The error when no place had it.
-    fn not_found(&self, name: &str, passed: Passed) -> Error {
-        let Passed {
+    fn not_found(&self, name: &str, passed: RejectedCandidates) -> Error {
+        let RejectedCandidates {
             looked,
             refused,
             failure,

@@ -18,7 +18,7 @@ use crate::{
     DRIVERS,
     atomic_file_set::AtomicFileSet,
     package_output::is_package,
-    probe::{Formats, extension, promised, unsupported},
+    probe::{Registry, extension, promised, unsupported},
 };
 
 /// What is to be written, and where.
@@ -87,7 +87,7 @@ impl fmt::Debug for Output {
 /// # Errors
 /// Unsupported, if that format has no driver or is only read; Usage, if neither says one.
 pub fn driver_for(spec: &OutputSpec) -> Result<&'static Driver> {
-    Formats(DRIVERS).driver_for(spec)
+    Registry(DRIVERS).driver_for(spec)
 }
 
 /// The driver of a format that new images are to have.
@@ -95,7 +95,7 @@ pub fn driver_for(spec: &OutputSpec) -> Result<&'static Driver> {
 /// # Errors
 /// Unsupported, if it has no driver or is only read.
 pub fn driver_of_new(format: Format) -> Result<&'static Driver> {
-    let formats = Formats(DRIVERS);
+    let formats = Registry(DRIVERS);
     formats.that_writes(formats.driver(format)?)
 }
 
@@ -170,7 +170,7 @@ pub fn create_stream(
     start(driver, &OneOutput(pipe), spec, disk, None, seed)
 }
 
-impl Formats {
+impl Registry {
     /// As [`driver_for`].
     fn driver_for(self, spec: &OutputSpec) -> Result<&'static Driver> {
         self.that_writes(self.named_by(spec)?)
@@ -256,7 +256,7 @@ impl Formats {
 /// # Errors
 /// Usage (`name_and_format`).
 pub fn check_name(driver: &Driver, path: &Path, existing: Existing) -> Result<()> {
-    Formats(DRIVERS).check_name(driver, path, existing)
+    Registry(DRIVERS).check_name(driver, path, existing)
 }
 
 fn is_device(path: &Path) -> bool {

@@ -2,9 +2,9 @@
 
 use std::{borrow::Cow, path::Path};
 
-use crate::probe::Formats;
+use crate::probe::Registry;
 
-impl Formats {
+impl Registry {
     /// The file to be opened for an image called `path`: in a folder that is one, the file that stands for it; else what was named.
     pub(crate) fn file_of(self, path: &Path) -> Cow<'_, Path> {
         if !path.is_dir() {

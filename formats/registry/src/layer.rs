@@ -13,7 +13,7 @@ use imgdelta_core::{
     Source,
 };
 
-use crate::{aux_files::Beside, named::Named, policy::Policy, unpack::Unpack};
+use crate::{aux_files::Beside, error_context::NamedLayer, policy::Policy, unpack::Unpack};
 
 /// Which image to open, and how.
 #[derive(Clone, Debug, Default)]
@@ -133,7 +133,7 @@ impl Layer<'_> {
         let ((image, id), notes) = self.hand_to(policy, |open| open_layer(driver, open))?;
         let id = id.taken_from(&within, &holders);
         Ok(Opened {
-            image: Arc::new(Named {
+            image: Arc::new(NamedLayer {
                 image,
                 path: path.clone(),
             }),

@@ -15,31 +15,31 @@
 //!
 //! [`child_rule`](fn@child_rule) and [`check_child`] say what a format demands of a child's base. Each format but raw is a feature.
 //!
-//! Inside, `hint` reads recorded paths, `beneath` opens them without leaving a folder, `alike` finds those whose names Windows or macOS write in
-//! other letters among what `listing` has read of their folders, `parent` chooses among them, `search` finds more by identity, `aux_files` does the same for a format's other files, `folder`
-//! knows folders that are images, `named` has every error say its file, and `foreign` knows what nobody here can read.
+//! Inside, `recorded_path` reads recorded paths, `sandbox` opens them without leaving a folder, `name_matching` finds those whose names Windows or macOS write in
+//! other letters among what `listing` has read of their folders, `parent` chooses among them, `identity_search` finds more by identity, `aux_files` does the same for a format's other files, `folder`
+//! knows folders that are images, `error_context` has every error say its file, and `unsupported` knows what nobody here can read.
 
-mod alike;
 mod atomic_file_set;
 mod aux_files;
-mod beneath;
 mod child_rule;
 pub mod create;
+mod error_context;
 mod folder;
-mod foreign;
-mod hint;
+mod identity_search;
 pub mod layer;
 pub mod link;
 mod listing;
-mod named;
+mod name_matching;
 pub mod open;
 mod package_output;
 mod parent;
 pub mod policy;
 pub mod probe;
+mod recorded_path;
 pub mod references;
-mod search;
+mod sandbox;
 pub mod unpack;
+mod unsupported;
 
 use imgdelta_core::{Driver, Format};
 

@@ -14,7 +14,7 @@ use std::{
 use imgdelta_core::fs::draft_kind;
 use unicode_normalization::UnicodeNormalization;
 
-use crate::beneath;
+use crate::sandbox;
 
 /// The most names that are kept, of all folders together: some 100 MB.
 const MOST_NAMES: usize = 1 << 20;
@@ -135,7 +135,7 @@ impl Listings {
 
     fn read(&mut self, root: &Path, inside: &Path) -> io::Result<Listing> {
         // One more tells whether there are more.
-        let mut names = beneath::names(root, inside, self.room.saturating_add(1))?;
+        let mut names = sandbox::names(root, inside, self.room.saturating_add(1))?;
         if names.len() > self.room {
             return Ok(Listing::TooMany);
         }

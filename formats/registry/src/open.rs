@@ -12,8 +12,8 @@ use crate::{
     DRIVERS,
     layer::{Layer, OpenSpec, Opened, Packed},
     listing::Listings,
-    parent::Finder,
-    probe::Formats,
+    parent::ParentSearch,
+    probe::Registry,
     unpack::Bare,
 };
 
@@ -26,7 +26,7 @@ pub const MOST_LAYERS: usize = 256;
 /// Host, if there is no such file; those of [`probe`](fn@crate::probe) and of the driver; Reference or Chain, if another file that the image
 /// is made of may not be opened or is missing.
 pub fn open_image(spec: &OpenSpec) -> Result<Opened> {
-    Formats(DRIVERS).open_image(spec)
+    Registry(DRIVERS).open_image(spec)
 }
 
 /// Opens a chain, top first, down to the layer that names no parent.
@@ -36,7 +36,7 @@ pub fn open_image(spec: &OpenSpec) -> Result<Opened> {
 /// the chain; Reference, if only unsafe paths name it or nobody says its format; Unsupported, if there are more than [`MOST_LAYERS`];
 /// Usage, if more `--parent`s are given than there are parents.
 pub fn open_chain(spec: &OpenSpec) -> Result<Vec<Opened>> {
-    Formats(DRIVERS).open_chain(spec)
+    Registry(DRIVERS).open_chain(spec)
 }
 
 /// Opens the image that stands in `bytes`, unpacked as far as `spec` says; its path is only what messages call it. Where no format is said the
@@ -45,7 +45,7 @@ pub fn open_chain(spec: &OpenSpec) -> Result<Vec<Opened>> {
 /// # Errors
 /// As [`open_image`]; Reference, if it names a parent.
 pub fn open_bytes(bytes: Arc<dyn Source>, spec: &OpenSpec) -> Result<Opened> {
-    Formats(DRIVERS)
+    Registry(DRIVERS)
         .open_bytes(bytes, spec)
         .map_err(|error| error.in_file(&spec.path))
 }
@@ -55,7 +55,7 @@ pub fn open_bytes(bytes: Arc<dyn Source>, spec: &OpenSpec) -> Result<Opened> {
 /// # Errors
 /// As [`probe`](crate::probe()); Host, if its file cannot be opened.
 pub fn driver_of_image(spec: &OpenSpec) -> Result<&'static Driver> {
-    Ok(Formats(DRIVERS).layer(spec)?.driver)
+    Ok(Registry(DRIVERS).layer(spec)?.driver)
 }
 
 /// Looks for faults in one image; its parent is not looked for.
@@ -63,7 +63,7 @@ pub fn driver_of_image(spec: &OpenSpec) -> Result<&'static Driver> {
 /// # Errors
 /// As [`open_image`].
 pub fn check_image(spec: &OpenSpec) -> Result<CheckReport> {
-    Formats(DRIVERS).check_image(spec)
+    Registry(DRIVERS).check_image(spec)
 }
 
 /// An image that is to be mended, open.
@@ -82,7 +82,7 @@ pub struct OpenedRepair {
 /// # Errors
 /// As [`open_image`]; Unsupported, if nothing can be mended in its format.
 pub fn repair_image(spec: &OpenSpec) -> Result<OpenedRepair> {
-    let layer = Formats(DRIVERS).layer(spec)?;
+    let layer = Registry(DRIVERS).layer(spec)?;
     if let Some(packing) = layer.packed.within.first() {
         let message = format!("is packed ({packing}), and what is packed cannot be mended");
         return Err(Error::new(Kind::Unsupported, message)
@@ -108,7 +108,7 @@ pub fn repair_image(spec: &OpenSpec) -> Result<OpenedRepair> {
     })
 }
 
-impl Formats {
+impl Registry {
     /// As [`open_image`].
     pub(crate) fn open_image(self, spec: &OpenSpec) -> Result<Opened> {
         self.layer(spec)?.open(&spec.policy)
@@ -129,7 +129,8 @@ impl Formats {
                 .with_code("chain_depth")
                 .in_file(&spec.path));
             }
-            let parent = Finder::new(self, spec, &chain, child, link, &mut listings).find()?;
+            let parent =
+                ParentSearch::new(self, spec, &chain, child, link, &mut listings).find()?;
             chain.push(parent);
         }
         match spec.policy.parent.get(chain.len().saturating_sub(1)) {

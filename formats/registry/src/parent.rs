@@ -14,13 +14,13 @@ use imgdelta_core::{
 };
 
 use crate::{
-    alike::alike,
-    beneath::{self, Miss},
+    identity_search::{self, SearchedFolder},
     layer::{Layer, OpenSpec, Opened, Packed},
     listing::{Listings, NotListed},
+    name_matching::alike,
     policy::{Candidate, Refused},
-    probe::Formats,
-    search::{self, Searched},
+    probe::Registry,
+    sandbox::{self, OpenFailure},
 };
 
 /// The most images that are kept because they are the parent in another state.
@@ -28,8 +28,8 @@ const MOST_CHANGED: usize = 16;
 
 /// The search for one parent.
 #[derive(Debug)]
-pub(crate) struct Finder<'a> {
-    formats: Formats,
+pub(crate) struct ParentSearch<'a> {
+    formats: Registry,
     /// How the top image was to be opened.
     spec: &'a OpenSpec,
     /// The layers so far, top first.
@@ -41,12 +41,12 @@ pub(crate) struct Finder<'a> {
     /// The folders that were read for the chain.
     listings: &'a mut Listings,
     /// Candidates that were passed over, and why.
-    passed: Passed,
+    passed: RejectedCandidates,
 }
 
 /// What was wrong with the candidates, the first of each kind.
 #[derive(Debug, Default)]
-struct Passed {
+struct RejectedCandidates {
     /// It does not open as an image: it is the parent's own error.
     failed: Option<Error>,
     /// It stands in the chain already.
@@ -60,7 +60,7 @@ struct Passed {
     /// It is not there.
     looked: Vec<(PathBuf, io::Error)>,
     /// Folders in which no image is the parent.
-    searched: Vec<Searched>,
+    searched: Vec<SearchedFolder>,
     /// Folders in which names in other letters were not looked for.
     not_listed: Vec<NotListed>,
 }
@@ -74,10 +74,10 @@ enum Origin {
     Recorded,
 }
 
-impl<'a> Finder<'a> {
+impl<'a> ParentSearch<'a> {
     /// The search for the parent that `child`, the last of `chain`, names in `link`.
     pub(crate) fn new(
-        formats: Formats,
+        formats: Registry,
         spec: &'a OpenSpec,
         chain: &'a [Opened],
         child: &'a Opened,
@@ -91,7 +91,7 @@ impl<'a> Finder<'a> {
             child,
             link,
             listings,
-            passed: Passed::default(),
+            passed: RejectedCandidates::default(),
         }
     }
 
@@ -147,7 +147,7 @@ impl<'a> Finder<'a> {
 
     /// Opens what stands at a place, if it is the parent.
     fn look(&mut self, candidate: &Candidate) -> Result<Option<Opened>> {
-        match beneath::open(&candidate.root, &candidate.inside) {
+        match sandbox::open(&candidate.root, &candidate.inside) {
             Ok(file) => {
                 let source = Arc::new(FileSource::of(file, &candidate.path)?);
                 self.accept(source, &candidate.path, Origin::Recorded)
@@ -169,7 +169,7 @@ impl<'a> Finder<'a> {
         let (mut fitting, mut changed): (Vec<Opened>, Vec<Opened>) = (Vec::new(), Vec::new());
         // What is wrong with an image that nobody named is of no interest.
         let passed = std::mem::take(&mut self.passed);
-        let searched = search::images(&child.path, &spec.policy, formats, |found| {
+        let searched = identity_search::images(&child.path, &spec.policy, formats, |found| {
             let parent = self.open_as(found.driver, &found.source, &found.path, Origin::Recorded);
             if let Some(parent) = parent {
                 push_new(&mut fitting, parent);
@@ -179,7 +179,7 @@ impl<'a> Finder<'a> {
             let others = others.filter(|other| self.is_in_another_state(other));
             changed.extend(others.take(MOST_CHANGED.saturating_sub(changed.len())));
         });
-        self.passed = Passed { searched, ..passed };
+        self.passed = RejectedCandidates { searched, ..passed };
         for one in changed {
             push_new(&mut self.passed.others, one);
         }
@@ -303,15 +303,17 @@ impl<'a> Finder<'a> {
     }
 
     /// Remembers what was wrong with a candidate that could not be opened.
-    fn pass(&mut self, candidate: &Candidate, miss: Miss) {
+    fn pass(&mut self, candidate: &Candidate, miss: OpenFailure) {
         match miss {
-            Miss::NotThere(cause) => self.passed.looked.push((candidate.path.clone(), cause)),
-            Miss::Refused(reason) => self.passed.refused.push(Refused {
+            OpenFailure::NotThere(cause) => {
+                self.passed.looked.push((candidate.path.clone(), cause))
+            }
+            OpenFailure::Refused(reason) => self.passed.refused.push(Refused {
                 field: candidate.field,
                 text: candidate.path.display().to_string(),
                 reason,
             }),
-            Miss::Host(cause) => {
+            OpenFailure::Host(cause) => {
                 let error = Error::host("cannot open", cause).in_file(&candidate.path);
                 let error = self.of_parent(error);
                 self.passed.host.get_or_insert(error);
@@ -335,7 +337,7 @@ impl<'a> Finder<'a> {
         })
     }
 
-    /// Formats whose children have their parent's size read others all the same, as every hypervisor's do.
+    /// Registry whose children have their parent's size read others all the same, as every hypervisor's do.
     fn size_note(&self, parent: &Opened) -> Option<String> {
         let same_size = self.child.driver.child.is_some_and(|rule| rule.same_size);
         let (own, other) = (

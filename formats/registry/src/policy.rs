@@ -1,6 +1,6 @@
 //! Which of the files that an image names may be looked at: a policy, never a reflex.
 //!
-//! Nothing here opens anything. What may be looked at is then opened by `beneath`, which makes sure that no symbolic link leads elsewhere.
+//! Nothing here opens anything. What may be looked at is then opened by `sandbox`, which makes sure that no symbolic link leads elsewhere.
 
 use std::{
     fmt, fs,
@@ -9,7 +9,7 @@ use std::{
 
 use imgdelta_core::{Format, Hint, HintKind, ParentLink};
 
-use crate::hint::{Wish, read};
+use crate::recorded_path::{RecordedPath, read};
 
 /// What the user allows beyond the folder of the image.
 #[derive(Clone, Debug, Default)]
@@ -241,28 +241,28 @@ impl Places {
         }
     }
 
-    fn add_wish(&mut self, hint: &Hint, wish: Wish) {
+    fn add_wish(&mut self, hint: &Hint, wish: RecordedPath) {
         match wish {
-            Wish::Relative(way) if way.up == 0 => {
+            RecordedPath::Relative(way) if way.up == 0 => {
                 self.push(hint, None, &way.down, false);
                 self.search_all(hint, &way.down, false);
                 self.add_name(hint, &way.down, self.is_proven);
             }
-            Wish::Relative(way) => {
+            RecordedPath::Relative(way) => {
                 let there = self.home.resolve(way.up, &way.down);
                 if !there.is_some_and(|there| self.push_absolute(hint, &there)) {
                     self.refuse(hint, Reason::Leaves);
                 }
                 self.add_name(hint, &way.down, self.is_proven);
             }
-            Wish::Absolute(path) => {
+            RecordedPath::Absolute(path) => {
                 if !self.push_absolute(hint, &path) {
                     self.refuse(hint, Reason::Outside);
                 }
                 let is_foreign = matches!(hint.kind, HintKind::WindowsPath | HintKind::FileUrl);
                 self.add_name(hint, &path, self.is_proven || is_foreign);
             }
-            Wish::Named(name, reason) => {
+            RecordedPath::Named(name, reason) => {
                 if let Some(reason) = reason {
                     self.refuse(hint, reason);
                 }

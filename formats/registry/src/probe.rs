@@ -11,7 +11,7 @@ use imgdelta_packed::{Packing, piece::Piece, text::Text};
 
 use crate::{
     DRIVERS,
-    foreign::{FOREIGN, Foreign},
+    unsupported::{UNSUPPORTED_FORMATS, UnsupportedFormat},
 };
 
 /// Extensions under which a file that nobody claims is a raw disk, as is one that has none.
@@ -23,7 +23,7 @@ pub(crate) const RAW_NAMES: &[&str] = &["raw", "img", "bin", "dd", "iso"];
 /// Corrupt, if two formats claim the file, its name exclusive_extensions one that its bytes are not, or neither says one; Unsupported, if it is of a
 /// format that has no driver, or packed; Host, if the host cannot read.
 pub fn probe(source: &dyn Source, path: &Path, given: Option<Format>) -> Result<&'static Driver> {
-    Formats(DRIVERS).probe(source, path, given)
+    Registry(DRIVERS).probe(source, path, given)
 }
 
 /// Whether a raw disk called `path` is taken for one when it is read: by its name, or because devices have none.
@@ -50,7 +50,7 @@ pub fn refuse_packed(start: &dyn Source, path: &Path) -> Result<()> {
 
 /// The formats that can be read. In one place so that tests can have others.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Formats(pub(crate) &'static [&'static Driver]);
+pub(crate) struct Registry(pub(crate) &'static [&'static Driver]);
 
 /// Somebody who knows the file's bytes as his.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +58,7 @@ pub(crate) enum Claimant {
     /// One who can read it.
     Driver(&'static Driver),
     /// One who cannot.
-    Foreign(&'static Foreign),
+    UnsupportedFormat(&'static UnsupportedFormat),
     /// It is no image, but one may be in it.
     Packing(&'static Packing),
 }
@@ -68,7 +68,7 @@ impl Claimant {
     fn name(self) -> &'static str {
         match self {
             Self::Driver(driver) => driver.format.name(),
-            Self::Foreign(foreign) => foreign.name,
+            Self::UnsupportedFormat(foreign) => foreign.name,
             Self::Packing(packing) => packing.name,
         }
     }
@@ -78,13 +78,13 @@ impl Claimant {
         let has = |list: &[&str]| extension(path).is_some_and(|own| list.contains(&own.as_str()));
         match self {
             Self::Driver(driver) => has(driver.extensions) || has(driver.exclusive_extensions),
-            Self::Foreign(foreign) => has(foreign.exclusive_extensions),
+            Self::UnsupportedFormat(foreign) => has(foreign.exclusive_extensions),
             Self::Packing(_) => false,
         }
     }
 }
 
-impl Formats {
+impl Registry {
     /// The driver of `format`.
     ///
     /// # Errors
@@ -135,10 +135,12 @@ impl Formats {
             ProbeResult::No => false,
             ProbeResult::Yes | ProbeResult::Damaged => true,
         });
-        let foreigners = FOREIGN.iter().filter(|foreign| (foreign.claims)(peek));
+        let foreigners = UNSUPPORTED_FORMATS
+            .iter()
+            .filter(|foreign| (foreign.claims)(peek));
         drivers
             .map(|driver| Claimant::Driver(driver))
-            .chain(foreigners.map(Claimant::Foreign))
+            .chain(foreigners.map(Claimant::UnsupportedFormat))
             .chain(Packing::of(peek).map(Claimant::Packing))
             .collect()
     }
@@ -189,7 +191,7 @@ pub(crate) fn extension(path: &Path) -> Option<String> {
 
 /// What `extension` exclusive_extensions of which no driver writes or reads.
 pub(crate) fn promised(extension: &str) -> Option<&'static str> {
-    let foreign = FOREIGN
+    let foreign = UNSUPPORTED_FORMATS
         .iter()
         .find(|foreign| foreign.exclusive_extensions.contains(&extension));
     match foreign {

@@ -4,17 +4,17 @@ use std::{path::Path, sync::Arc};
 
 use imgdelta_core::{FileSource, Format, References, Result, Source};
 
-use crate::{DRIVERS, probe::Formats};
+use crate::{DRIVERS, probe::Registry};
 
 /// What the image at `path` names. `format` is `--input-format`.
 ///
 /// # Errors
 /// As [`open_image`](crate::open_image), as far as the image's own headers are needed.
 pub fn references(path: &Path, format: Option<Format>) -> Result<References> {
-    Formats(DRIVERS).references(path, format)
+    Registry(DRIVERS).references(path, format)
 }
 
-impl Formats {
+impl Registry {
     /// As [`references`].
     pub(crate) fn references(self, path: &Path, format: Option<Format>) -> Result<References> {
         let path = self.file_of(path);

@@ -16,7 +16,7 @@ use imgdelta_packed::{Packing, piece::Piece, text::Text, unpacked::Unpacked};
 
 use crate::{
     layer::OpenSpec,
-    probe::{Claimant, Formats},
+    probe::{Claimant, Registry},
 };
 
 pub use choice::PackedDisk;
@@ -98,7 +98,7 @@ impl Bare {
     }
 }
 
-impl Formats {
+impl Registry {
     /// `bare` without anything around it, as far as `spec` allows.
     ///
     /// # Errors

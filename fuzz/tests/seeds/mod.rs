@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use imgdelta_core::{Bytes, FileOffset, Format, MemSink, MemSource, Options, read_vec};
-use imgdelta_delta::{ExecContext, Watch};
+use imgdelta_delta::{ExecContext, RunProgress};
 use imgdelta_deploy::{
     delivery::Errand,
     deployment::{Deploy, Destination, deploy_many},
@@ -335,8 +335,8 @@ fn qcow2() -> Vec<Vec<u8>> {
 fn lists(target: &str) -> Vec<Vec<u8>> {
     let place = tempfile::tempdir().expect("a place");
     let at = |name: &str| place.path().join(name);
-    let watch = Watch::default();
-    let errand = Errand::quiet(run(&watch));
+    let progress = RunProgress::default();
+    let errand = Errand::quiet(run(&progress));
     let headquarters = Repository::init(&at("hq"), Format::Qcow2).expect("it begins");
     let site = Repository::init(&at("site"), Format::Vhd).expect("it begins");
     let base = Recipe::scatter(1 << 20, 64 << 10, 3).expected(None);
@@ -389,8 +389,8 @@ fn lists(target: &str) -> Vec<Vec<u8>> {
 }
 
 /// How a catalogue works.
-fn run(watch: &Watch) -> Run<'_> {
-    let work = ExecContext::new(1, watch);
+fn run(progress: &RunProgress) -> Run<'_> {
+    let work = ExecContext::new(1, progress);
     Run {
         work,
         wait: Duration::ZERO,
@@ -400,9 +400,9 @@ fn run(watch: &Watch) -> Run<'_> {
 /// What headquarters says first: the greeting.
 fn talk() -> Vec<u8> {
     let mut said = Vec::new();
-    let watch = Watch::default();
+    let progress = RunProgress::default();
     // Nobody answers.
-    let heard = Client::open(std::io::empty(), &mut said, "/repository", &watch);
+    let heard = Client::open(std::io::empty(), &mut said, "/repository", &progress);
     assert!(heard.is_err(), "nobody answers");
     said
 }

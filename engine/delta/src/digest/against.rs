@@ -6,7 +6,7 @@ use imgdelta_core::Result;
 
 use crate::{
     digest_cache::{LONGEST_RUN, LeafReader, LeafRun},
-    tree::{Digest, Filler},
+    tree::{Digest, RepeatedSubtrees},
 };
 
 /// Which windows of a disk are not what they were.
@@ -69,7 +69,7 @@ impl Against {
 
     /// The next `count` windows are zero.
     pub(super) fn zeros(&mut self, mut count: u64) -> Result<()> {
-        let zero = Filler::zero().leaf();
+        let zero = RepeatedSubtrees::zero().leaf();
         while count > 0 {
             let Some((wanted, now)) = self.next(count)? else {
                 return Ok(());
@@ -100,7 +100,7 @@ impl Against {
                 Some((LeafRun::Zero(left), _)) if *left > 0 => {
                     let now = most.min(*left);
                     *left -= now;
-                    return Ok(Some((Filler::zero().leaf(), now)));
+                    return Ok(Some((RepeatedSubtrees::zero().leaf(), now)));
                 }
                 Some((LeafRun::Leaves(leaves), used)) if *used < leaves.len() => {
                     let leaf = leaves.get(*used).copied().unwrap_or_default();

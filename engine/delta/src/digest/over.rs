@@ -6,12 +6,12 @@ use crate::{
     buffer::Aligned,
     chain::Chain,
     digest_cache::{LeafReader, LeafRun, LeafWriter, windows_of},
+    disk_hasher::{DiskHasher, Proof},
     exec::{self, ExecContext},
     pipeline::{self, Stage},
     planner::{
         Extent, ExtentPlanner, PlanOptions, Relation, Side, Task, extents_of, read_extents, windows,
     },
-    prove::{Proof, Prover},
     tree::{Digest, WINDOW},
 };
 
@@ -49,10 +49,10 @@ pub fn prove_over(
     let source = Source {
         planner: ExtentPlanner::new(Some(base), disk, end, options),
         known,
-        base: Prover::new(base.size(), None),
+        base: DiskHasher::new(base.size(), None),
     };
-    let prover = Prover::new(disk.size(), keeping);
-    work.watch.begin(end);
+    let prover = DiskHasher::new(disk.size(), keeping);
+    work.progress.begin(end);
     let each = Bytes(WINDOW.0 + disk.decoding().memory.0);
     let workers = work.cpu_workers(each, || Aligned::zeroed(WINDOW));
     let hasher = Hasher { disk, base, work };
@@ -72,7 +72,7 @@ struct Source<'a> {
     planner: ExtentPlanner<'a>,
     known: LeafReader,
     /// Of what the leaves that were read make: in the order in which they stand in their file, so it belongs to the source.
-    base: Prover,
+    base: DiskHasher,
 }
 
 struct Hasher<'a> {
@@ -93,10 +93,10 @@ impl<'a> Stage for Hasher<'a> {
     type Task = HashTask;
     type Worker = Aligned;
     type Source = Source<'a>;
-    type Sink = Prover;
+    type Sink = DiskHasher;
 
     fn next_task(&self, source: &mut Self::Source) -> Result<Option<HashTask>> {
-        self.work.watch.go_on()?;
+        self.work.progress.go_on()?;
         let Some(plan) = source.planner.task()? else {
             return Ok(None);
         };
@@ -148,14 +148,14 @@ impl<'a> Stage for Hasher<'a> {
         Ok(())
     }
 
-    fn commit(&self, _: &mut Aligned, task: &mut HashTask, disk: &mut Prover) -> Result<()> {
+    fn commit(&self, _: &mut Aligned, task: &mut HashTask, disk: &mut DiskHasher) -> Result<()> {
         let range = task.plan.windows();
         match task.plan.relation {
             Relation::Zero => disk.zeros(range.end - range.start),
             Relation::Same => task.known.iter().for_each(|run| disk.run(run)),
             Relation::Unknown => task.leaves.iter().for_each(|leaf| disk.leaf(leaf)),
         }
-        self.work.watch.advance(task.plan.len, Bytes::ZERO);
+        self.work.progress.advance(task.plan.len, Bytes::ZERO);
         Ok(())
     }
 }

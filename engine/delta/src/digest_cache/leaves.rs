@@ -18,7 +18,7 @@ mod writer;
 use imgdelta_core::{Bytes, Error, Kind};
 
 pub use self::{reader::LeafReader, writer::LeafWriter};
-use crate::tree::{Digest, Filler};
+use crate::tree::{Digest, RepeatedSubtrees};
 
 /// The first bytes of the file; the last one is the version.
 const MAGIC_1: &[u8; 16] = b"imgdelta leaves1";
@@ -50,7 +50,7 @@ impl LeafRun {
     /// The leaves one by one; a zero run of whole windows as often as it is long.
     pub(crate) fn iter(&self) -> Box<dyn Iterator<Item = Digest> + '_> {
         match self {
-            Self::Zero(count) => Box::new((0..*count).map(|_| Filler::zero().leaf())),
+            Self::Zero(count) => Box::new((0..*count).map(|_| RepeatedSubtrees::zero().leaf())),
             Self::Leaves(leaves) => Box::new(leaves.iter().copied()),
         }
     }

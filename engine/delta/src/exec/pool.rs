@@ -122,16 +122,16 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
     use super::*;
-    use crate::watch::Watch;
+    use crate::progress::RunProgress;
 
     #[test]
     fn loops_inside_run_on_the_pool_and_pipelines_too() -> Result<()> {
-        let watch = Watch::default();
+        let progress = RunProgress::default();
         for threads in [1, 2, 7] {
             let pool = Pool::new(threads);
             let exec = ExecContext {
                 pool: Some(&pool),
-                ..ExecContext::new(threads, &watch)
+                ..ExecContext::new(threads, &progress)
             };
             let items: Vec<usize> = (0..20).collect();
             let done = exec.install(|| {

@@ -10,10 +10,10 @@ use super::task::{DiffContext, DiffTask, WindowDiff, Worker};
 use crate::{
     chain::Chain,
     digest_cache::LeafRun,
-    layer::{self, LayerProver},
+    disk_hasher::DiskHasher,
+    layer::{self, LayerHasher},
     planner::{Relation, Side, Task, extents_of, read_extents},
-    prove::Prover,
-    tree::{Digest, Filler, WINDOW},
+    tree::{Digest, RepeatedSubtrees, WINDOW},
 };
 
 /// A task while it is compared.
@@ -80,7 +80,7 @@ impl Comparison<'_, '_> {
         let context = self.context;
         let at = VirtOffset(number.saturating_mul(WINDOW.0));
         let len = WINDOW.min(self.task.plan.end().since(at));
-        let len_on = |disk: &Chain| Prover::window_len(disk.size(), number);
+        let len_on = |disk: &Chain| DiskHasher::window_len(disk.size(), number);
         let extents = extents_of(&self.task.plan.extents, at, len);
         let all = |is: fn(Relation) -> bool| extents.iter().all(|extent| is(extent.relation));
         let window = Window {
@@ -128,7 +128,7 @@ impl Comparison<'_, '_> {
         let extents = extents_of(&self.task.plan.extents, at, Bytes::from(len));
         let leaf_of = |disk: &Chain, bytes: &[u8]| {
             if context.proves {
-                Prover::leaf_of(disk.size(), window.number, bytes)
+                DiskHasher::leaf_of(disk.size(), window.number, bytes)
             } else {
                 Digest::default()
             }
@@ -293,7 +293,7 @@ impl Comparison<'_, '_> {
         let first = at.0 / WINDOW.0;
         for (number, found) in (first..).zip(&mut self.task.windows) {
             let skip = number.saturating_mul(WINDOW.0) - at.0;
-            let count = LayerProver::sectors_of(self.context.shape.size, number);
+            let count = LayerHasher::sectors_of(self.context.shape.size, number);
             let sectors: Vec<BlockState> = (0..count as u64)
                 .map(|sector| Bytes((skip + sector * SECTOR) / grain).in_memory())
                 .map(|grain| grains.get(grain).copied().unwrap_or(BlockState::Absent))
@@ -351,9 +351,9 @@ fn require(
 
 /// The leaf of a window that is zero.
 fn zero_leaf(size: Bytes, number: u64) -> Digest {
-    if Prover::window_len(size, number) == WINDOW {
-        Filler::zero().leaf()
+    if DiskHasher::window_len(size, number) == WINDOW {
+        RepeatedSubtrees::zero().leaf()
     } else {
-        Prover::leaf_of(size, number, &[0; WINDOW.0 as usize])
+        DiskHasher::leaf_of(size, number, &[0; WINDOW.0 as usize])
     }
 }

@@ -10,10 +10,10 @@ use super::{
 use crate::{
     chain::Chain,
     digest_cache::{LeafReader, LeafRun, windows_of},
-    layer::LayerProver,
+    disk_hasher::DiskHasher,
+    layer::LayerHasher,
     pipeline::Stage,
     planner::{ExtentPlanner, Relation, Task},
-    prove::Prover,
     unit_writer::Seed,
 };
 
@@ -25,9 +25,9 @@ pub(super) struct Source<'a> {
 
 /// What is found, in order.
 pub(super) struct Sink {
-    pub(super) base: Prover,
-    pub(super) target: Prover,
-    pub(super) layer: LayerProver,
+    pub(super) base: DiskHasher,
+    pub(super) target: DiskHasher,
+    pub(super) layer: LayerHasher,
     pub(super) seed: Seed,
     pub(super) writer: Box<dyn ImageWriter>,
     pub(super) units: u64,
@@ -44,7 +44,7 @@ impl<'a> Stage for Differ<'a> {
     type Sink = Sink;
 
     fn next_task(&self, source: &mut Self::Source) -> Result<Option<DiffTask>> {
-        self.0.work.watch.go_on()?;
+        self.0.work.progress.go_on()?;
         let Some(plan) = source.planner.task()? else {
             return Ok(None);
         };
@@ -105,7 +105,7 @@ impl<'a> Stage for Differ<'a> {
                 sink.changed = Bytes(sink.changed.0 + task.changed.0);
             }
         }
-        self.0.work.watch.advance(task.plan.len, task.changed);
+        self.0.work.progress.advance(task.plan.len, task.changed);
         Ok(())
     }
 

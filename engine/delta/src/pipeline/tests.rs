@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::*;
-use crate::watch::Watch;
+use crate::progress::RunProgress;
 
 /// Which part of a stage something goes wrong in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,8 +88,8 @@ impl Stage for Squares {
 }
 
 fn run_squares(stage: &Squares, workers: usize) -> Result<Vec<u64>> {
-    let watch = Watch::default();
-    let exec = ExecContext::new(workers, &watch);
+    let progress = RunProgress::default();
+    let exec = ExecContext::new(workers, &progress);
     let (_, squares) = run(stage, &exec, vec![(); workers], (0, Vec::new()))?;
     Ok(squares)
 }
@@ -171,12 +171,12 @@ impl Stage for Overlap {
 
 #[test]
 fn a_source_is_asked_while_the_sink_is_busy() -> Result<()> {
-    let watch = Watch::default();
+    let progress = RunProgress::default();
     let stage = Overlap {
         asked: Mutex::new(0),
         more: Condvar::new(),
     };
-    let exec = ExecContext::new(2, &watch);
+    let exec = ExecContext::new(2, &progress);
     let (_, has_overlapped) = run(&stage, &exec, vec![(); 2], (0, false))?;
     assert!(has_overlapped, "the source waited for the sink");
     Ok(())
@@ -214,11 +214,11 @@ impl Stage for Together {
 
 #[test]
 fn workers_have_named_threads_of_one_pool_and_all_work_at_once() -> Result<()> {
-    let watch = Watch::default();
+    let progress = RunProgress::default();
     let pool = crate::exec::Pool::new(4);
     let exec = ExecContext {
         pool: Some(&pool),
-        ..ExecContext::new(4, &watch)
+        ..ExecContext::new(4, &progress)
     };
     for _ in 0..2 {
         run(&Together(Barrier::new(4)), &exec, vec![(); 4], (0, ()))?;
@@ -228,11 +228,11 @@ fn workers_have_named_threads_of_one_pool_and_all_work_at_once() -> Result<()> {
 
 #[test]
 fn more_workers_than_threads_come_to_an_end() -> Result<()> {
-    let watch = Watch::default();
+    let progress = RunProgress::default();
     let pool = crate::exec::Pool::new(2);
     let exec = ExecContext {
         pool: Some(&pool),
-        ..ExecContext::new(2, &watch)
+        ..ExecContext::new(2, &progress)
     };
     let stage = Squares::new(None, false);
     let (_, squares) = run(&stage, &exec, vec![(); 64], (0, Vec::new()))?;

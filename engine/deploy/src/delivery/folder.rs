@@ -112,7 +112,7 @@ impl Delivery {
                 notes: sides.notes(),
             },
             None => {
-                errand.run.work.watch.go_on()?;
+                errand.run.work.progress.go_on()?;
                 sides.pack(headquarters, &self.folder, errand)?
             }
         };
@@ -197,7 +197,7 @@ impl Delivery {
             let message = format!("has {length} bytes, {} were put there", file.length);
             return Err(damaged(Kind::Corrupt, &message, &place));
         }
-        let (_, found) = sha256(&place, errand.run.work.watch)?;
+        let (_, found) = sha256(&place, errand.run.work.progress)?;
         if found == file.sha256 {
             return Ok(());
         }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use imgdelta_core::{Bytes, FileOffset, FileSource, Result, Source};
-use imgdelta_delta::{Digest, Watch};
+use imgdelta_delta::{Digest, RunProgress};
 use sha2::{Digest as _, Sha256};
 
 /// How much is read at once.
@@ -13,21 +13,21 @@ const PIECE: usize = 1 << 20;
 ///
 /// # Errors
 /// Host, if the host cannot read it; Interrupted.
-pub(super) fn sha256(file: &Path, watch: &Watch) -> Result<(u64, Digest)> {
+pub(super) fn sha256(file: &Path, progress: &RunProgress) -> Result<(u64, Digest)> {
     let source = FileSource::open(file)?;
     let len = source.len();
     let mut hash = Sha256::new();
     let mut buffer = vec![0; PIECE.min(len.in_memory().max(1))];
     let mut at = FileOffset::ZERO;
-    watch.begin(len);
+    progress.begin(len);
     while at.0 < len.0 {
-        watch.go_on()?;
+        progress.go_on()?;
         let left = Bytes(len.0.saturating_sub(at.0));
         let now = left.in_memory().min(buffer.len());
         let part = buffer.get_mut(..now).unwrap_or_default();
         source.read_at(at, part)?;
         hash.update(&*part);
-        watch.advance(Bytes::from(part.len()), Bytes::ZERO);
+        progress.advance(Bytes::from(part.len()), Bytes::ZERO);
         at = at.saturating_add(Bytes::from(now));
     }
     Ok((len.0, Digest(hash.finalize().into())))

@@ -159,7 +159,7 @@ impl<'a> Receiving<'a> {
         let planned: Vec<ContentId> = planned.map(|entry| entry.content_id).collect();
         self.planned.extend(planned);
         for leg in legs {
-            self.errand.run.work.watch.go_on()?;
+            self.errand.run.work.progress.go_on()?;
             let Some(entry) = self.entry(leg.entry).cloned() else {
                 continue;
             };

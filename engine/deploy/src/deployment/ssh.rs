@@ -65,12 +65,12 @@ impl<'a> SshSite<'a> {
             .tempdir_in(packing)
             .map_err(|cause| Error::host("cannot create a folder", cause).in_file(packing))?;
         (sender.errand.told)(Stage::Connect(&url.to_string()));
-        let watch = sender.errand.run.work.watch;
+        let progress = sender.errand.run.work.progress;
         let mut transport = Transport::start(&ssh_command(url, &programs.ssh, &programs.remote)?)?;
         let patience = transport.patience().clone();
         let opened = transport.ends().and_then(|(from, to)| {
             let (from, to): (Box<dyn Read>, Box<dyn Write + Send>) = (Box::new(from), Box::new(to));
-            let mut client = Client::open_waiting(from, to, url.path(), wait, watch)?;
+            let mut client = Client::open_waiting(from, to, url.path(), wait, progress)?;
             client.keep_alive(&patience)?;
             Ok(client)
         });

@@ -10,7 +10,7 @@ use std::{
 };
 
 use imgdelta_core::{Bytes, Error, Kind, Result};
-use imgdelta_delta::Watch;
+use imgdelta_delta::RunProgress;
 use imgdelta_repository::{
     catalogue::{ImageId, Inventory, facts::node},
     choice::common,
@@ -31,7 +31,7 @@ use crate::delivery::{BundleEntry, EnteredImage, EntryFiles, Outcome};
 #[derive(Debug)]
 pub struct Client<'a, R, W> {
     line: Line<R, W>,
-    watch: &'a Watch,
+    progress: &'a RunProgress,
     site: Opened,
     /// The version that both speak.
     version: u16,
@@ -74,8 +74,8 @@ impl<'a, R: Read, W: Write> Client<'a, R, W> {
     ///
     /// # Errors
     /// Unsupported, if the versions do not meet; Peer, if the other side is no imgdelta, or cannot open the repository.
-    pub fn open(from: R, to: W, path: &str, watch: &'a Watch) -> Result<Self> {
-        Self::open_waiting(from, to, path, None, watch)
+    pub fn open(from: R, to: W, path: &str, progress: &'a RunProgress) -> Result<Self> {
+        Self::open_waiting(from, to, path, None, progress)
     }
 
     /// As [`open`](Self::open); the site is to wait so long, and not as long as it is set to there, while another process changes the
@@ -88,7 +88,7 @@ impl<'a, R: Read, W: Write> Client<'a, R, W> {
         to: W,
         path: &str,
         wait: Option<Duration>,
-        watch: &'a Watch,
+        progress: &'a RunProgress,
     ) -> Result<Self> {
         let mut line = Line::new(from, to);
         line.send(&Message::Hello(greeting())).map_err(unheard)?;
@@ -109,7 +109,7 @@ impl<'a, R: Read, W: Write> Client<'a, R, W> {
         };
         Ok(Self {
             line,
-            watch,
+            progress,
             site,
             version,
             stage: Stage::Opened,
@@ -230,7 +230,7 @@ impl<'a, R: Read, W: Write> Client<'a, R, W> {
 
     /// Whether it is the time for that. Until it is done, the conversation counts as broken.
     fn go_on(&mut self, required: Stage) -> Result<()> {
-        self.watch.go_on()?;
+        self.progress.go_on()?;
         if self.stage != required {
             let message = match self.stage {
                 Stage::Broken => "the conversation broke off before",
@@ -259,7 +259,7 @@ impl<'a, R: Read, W: Write> Client<'a, R, W> {
             return Err(faulty("the site holds more than there is"));
         }
         let is_same =
-            held.bytes > 0 && stream::prefix(files, held.bytes, self.watch)? == held.sha256;
+            held.bytes > 0 && stream::prefix(files, held.bytes, self.progress)? == held.sha256;
         let at = if is_same { held.bytes } else { 0 };
         self.line.send(&Message::From(From { at }))?;
         self.stream(files, at)?;
@@ -283,14 +283,14 @@ impl<'a, R: Read, W: Write> Client<'a, R, W> {
 
     /// Sends the files from `at` on.
     fn stream(&mut self, files: &EntryFiles<'_>, at: u64) -> Result<()> {
-        let (line, watch) = (&mut self.line, self.watch);
-        watch.begin(Bytes(files.entry.bytes()));
-        watch.advance(Bytes(at), Bytes::ZERO);
+        let (line, progress) = (&mut self.line, self.progress);
+        progress.begin(Bytes(files.entry.bytes()));
+        progress.advance(Bytes(at), Bytes::ZERO);
         stream::send(files, at, |piece| {
-            watch.go_on()?;
+            progress.go_on()?;
             line.send(&Message::Data(Raw(piece)))?;
             let len = Bytes(piece.len() as u64);
-            watch.advance(len, len);
+            progress.advance(len, len);
             Ok(())
         })
     }
@@ -299,15 +299,15 @@ impl<'a, R: Read, W: Write> Client<'a, R, W> {
     /// conversation can go on.
     fn answer<T>(&mut self, required: &str, take: impl Fn(&Message<'_>) -> Option<T>) -> Result<T> {
         loop {
-            self.watch.go_on()?;
+            self.progress.go_on()?;
             let message = self.line.receive()?;
             if let Some(taken) = take(&message) {
                 return Ok(taken);
             }
             match message {
                 Message::Working(working) => {
-                    self.watch.begin(Bytes(working.total));
-                    self.watch
+                    self.progress.begin(Bytes(working.total));
+                    self.progress
                         .advance(Bytes(working.done.min(working.total)), Bytes::ZERO);
                 }
                 Message::Refused(failure) => {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use imgdelta_core::{Error, Kind, Result};
-use imgdelta_delta::Watch;
+use imgdelta_delta::RunProgress;
 use imgdelta_repository::{
     catalogue::{ImageId, Inventory, Repository, Run, facts::node},
     choice::common,
@@ -115,7 +115,7 @@ impl<R: Read, W: Write + Send> ServerSession<'_, R, W> {
         self.answer(&repository, &notice)?;
         let mut arriving = Arriving::at(&repository);
         loop {
-            self.run.work.watch.go_on()?;
+            self.run.work.progress.go_on()?;
             let (proposal, entry) = match self.line.receive()? {
                 Message::Choice(proposal) => {
                     self.consider(&mut arriving, proposal)?;
@@ -186,7 +186,7 @@ impl<R: Read, W: Write + Send> ServerSession<'_, R, W> {
                 && let Some(base) = arriving.base(&listing, &proposal)?
             {
                 let (receiver, run) = (&mut arriving.receiver, self.run);
-                busy(&mut self.line, run.work.watch, || {
+                busy(&mut self.line, run.work.progress, || {
                     receiver.prove_base(&base, &Errand::quiet(run))
                 })?;
             }
@@ -211,9 +211,9 @@ impl<R: Read, W: Write + Send> ServerSession<'_, R, W> {
         entry: &BundleEntry,
     ) -> Result<()> {
         let (run, site) = (self.run, arriving.receiver.site());
-        let watch = run.work.watch;
+        let progress = run.work.progress;
         let base = proposal.base.as_ref();
-        let incoming = busy(&mut self.line, watch, || {
+        let incoming = busy(&mut self.line, progress, || {
             Incoming::of(site, base, entry, run.wait)
         });
         let mut incoming = match incoming {
@@ -223,7 +223,7 @@ impl<R: Read, W: Write + Send> ServerSession<'_, R, W> {
         self.receive(&mut incoming)?;
         let folder = incoming.whole()?;
         let receiver = &mut arriving.receiver;
-        let taken = busy(&mut self.line, watch, || {
+        let taken = busy(&mut self.line, progress, || {
             let files = EntryFiles { entry, folder };
             let errand = Errand::quiet(run);
             receiver.take(&files, &proposal.store(), proposal.step, &errand)
@@ -253,7 +253,7 @@ impl<R: Read, W: Write + Send> ServerSession<'_, R, W> {
             other => return Err(unexpected(&other, "from")),
         }
         loop {
-            self.run.work.watch.go_on()?;
+            self.run.work.progress.go_on()?;
             match self.line.receive()? {
                 Message::Data(Raw(bytes)) => incoming.append(bytes)?,
                 Message::End(Nothing) => return Ok(()),
@@ -294,7 +294,7 @@ fn entered(outcome: Outcome, proposal: &Proposal) -> Result<EnteredImage> {
 /// done all the same: all that it needs has come.
 fn busy<T: Send, R: Read, W: Write + Send>(
     line: &mut Line<R, W>,
-    watch: &Watch,
+    progress: &RunProgress,
     work: impl FnOnce() -> Result<T> + Send,
 ) -> Result<T> {
     thread::scope(|scope| {
@@ -309,8 +309,8 @@ fn busy<T: Send, R: Read, W: Write + Send>(
                 }
                 Err(RecvTimeoutError::Timeout) if is_heard => {
                     let working = Working {
-                        done: watch.done().0,
-                        total: watch.total().0,
+                        done: progress.done().0,
+                        total: progress.total().0,
                     };
                     is_heard = line.send(&Message::Working(working)).is_ok();
                 }

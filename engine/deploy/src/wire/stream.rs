@@ -8,7 +8,7 @@ use std::{
 };
 
 use imgdelta_core::{Error, Kind, Result};
-use imgdelta_delta::{Digest, Watch};
+use imgdelta_delta::{Digest, RunProgress};
 use sha2::{Digest as _, Sha256};
 
 use super::frame::LONGEST_PAYLOAD;
@@ -18,14 +18,14 @@ use crate::delivery::EntryFiles;
 ///
 /// # Errors
 /// Host, if the files cannot be read or are shorter than they were.
-pub(super) fn prefix(files: &EntryFiles<'_>, bytes: u64, watch: &Watch) -> Result<Digest> {
+pub(super) fn prefix(files: &EntryFiles<'_>, bytes: u64, progress: &RunProgress) -> Result<Digest> {
     let mut hash = Sha256::new();
     let mut left = bytes;
     for file in files.entry.files() {
         let take = file.length.min(left);
         let mut source = Stretch::open(files.folder.join(file.name.as_str()), 0, take)?;
         while let Some(piece) = source.piece()? {
-            watch.go_on()?;
+            progress.go_on()?;
             hash.update(piece);
         }
         left = left.saturating_sub(take);

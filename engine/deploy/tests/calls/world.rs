@@ -6,7 +6,7 @@ use std::{
 };
 
 use imgdelta_core::{Existing, Format, Result};
-use imgdelta_delta::Watch;
+use imgdelta_delta::RunProgress;
 use imgdelta_deploy::calls::Deploy;
 use imgdelta_operations::Context;
 use imgdelta_repository::catalogue::Repository;
@@ -77,9 +77,9 @@ pub(crate) fn noting(stages: &Arc<Mutex<Vec<String>>>) -> Context {
 
 /// A context whose run is stopped as soon as a stage begins with that word.
 pub(crate) fn stopped_at(word: &'static str) -> Context {
-    let watch = Arc::<Watch>::default();
-    let stopping = Arc::clone(&watch);
-    context().watch(watch).on_stage(move |stage| {
+    let progress = Arc::<RunProgress>::default();
+    let stopping = Arc::clone(&progress);
+    context().with_progress(progress).on_stage(move |stage| {
         if stage.to_string().starts_with(word) {
             stopping.stop();
         }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use imgdelta_core::{Existing, Format, Result, VirtOffset};
-use imgdelta_delta::{Convert, DigestCache, ExecContext, WINDOW, Watch};
+use imgdelta_delta::{Convert, DigestCache, ExecContext, RunProgress, WINDOW};
 use imgdelta_deploy::delivery::{Errand, Index, Received, StoreOptions, receive};
 use imgdelta_deploy::deployment::{Deploy, Deployed, Destination, deploy_many};
 use imgdelta_operations::{Disk, Stage};
@@ -62,14 +62,14 @@ impl Windows {
 /// A folder that goes when the test ends.
 pub(crate) struct Place {
     folder: TempDir,
-    pub(crate) watch: Watch,
+    pub(crate) progress: RunProgress,
 }
 
 impl Place {
     pub(crate) fn new() -> Self {
         Self {
             folder: tempfile::tempdir().expect("a place"),
-            watch: Watch::default(),
+            progress: RunProgress::default(),
         }
     }
 
@@ -91,7 +91,7 @@ impl Place {
     pub(crate) fn work(&self) -> ExecContext<'_> {
         ExecContext {
             time: Some(1_700_000_000),
-            ..ExecContext::new(2, &self.watch)
+            ..ExecContext::new(2, &self.progress)
         }
     }
 

@@ -38,7 +38,7 @@ fn at_whatever_stage_a_receiving_is_stopped_nothing_is_left() -> Result<()> {
             let passed = Cell::new(0);
             let told = |_: Stage<'_>| {
                 if passed.get() == stages {
-                    stopped.watch.stop();
+                    stopped.progress.stop();
                 }
                 passed.set(passed.get() + 1);
             };
@@ -69,7 +69,7 @@ fn a_packing_that_is_stopped_leaves_a_stick_that_is_whole() -> Result<()> {
     let place = Place::new();
     let (hq, site, new) = world(&place)?;
     let stopped = Place::new();
-    let told = |_: Stage<'_>| stopped.watch.stop();
+    let told = |_: Stage<'_>| stopped.progress.stop();
     let all = Deploy {
         delivery: Some(place.at("stick")),
         sites: vec![Destination::Carried(site.inventory()?)],
@@ -107,7 +107,7 @@ fn a_deployment_by_path_that_is_stopped_leaves_nothing_on_the_way() -> Result<()
         let stopped = Place::new();
         let told = |stage: Stage<'_>| {
             if is_stage(stage) {
-                stopped.watch.stop();
+                stopped.progress.stop();
             }
         };
         let error = deploy_many(&all, &stopped.telling(&told)).expect_err("it was stopped");

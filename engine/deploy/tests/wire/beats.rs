@@ -93,7 +93,7 @@ fn headquarters_that_packs_for_long_says_that_it_is_alive() -> Result<()> {
         let path = site.folder().to_str().expect("text");
         let own = Patience::of(Duration::from_secs(3));
         let heard = PatientReader::new(here.try_clone().expect("a socket"), own.clone());
-        let mut client = Client::open(heard, here, path, &place.watch)?;
+        let mut client = Client::open(heard, here, path, &place.progress)?;
         client.keep_alive(&own)?;
         client.announce(&hq.inventory()?, &[])?;
         let begun = Instant::now();

@@ -16,7 +16,7 @@ fn ended(script: &str) -> imgdelta_core::Error {
     let place = Place::new();
     let mut transport = Transport::start(&shell(script)).expect("there is a shell");
     let (from, to) = transport.ends().expect("they were not had");
-    let opened = Client::open(from, to, "/srv/images", &place.watch).map(|_| ());
+    let opened = Client::open(from, to, "/srv/images", &place.progress).map(|_| ());
     transport.end(opened).expect_err("nobody answers")
 }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use imgdelta_core::{Format, Result};
-use imgdelta_delta::{Digest, ExecContext, Watch};
+use imgdelta_delta::{Digest, ExecContext, RunProgress};
 use imgdelta_deploy::{
     delivery::{BundleEntry, FileEntry},
     wire::{Client, Delivered, Patience, Proposal, ServeOptions, Served, serve},
@@ -20,7 +20,7 @@ use tempfile::TempDir;
 /// A folder that goes when the test ends.
 pub(crate) struct Place {
     pub(crate) folder: TempDir,
-    pub(crate) watch: Watch,
+    pub(crate) progress: RunProgress,
     /// Of sites: no test is so slow.
     patience: Patience,
 }
@@ -29,7 +29,7 @@ impl Place {
     pub(crate) fn new() -> Self {
         Self {
             folder: tempfile::tempdir().expect("a place"),
-            watch: Watch::default(),
+            progress: RunProgress::default(),
             patience: Patience::of(Duration::from_secs(3600)),
         }
     }
@@ -52,7 +52,7 @@ impl Place {
         Run {
             work: ExecContext {
                 time: Some(1_700_000_000),
-                ..ExecContext::new(1, &self.watch)
+                ..ExecContext::new(1, &self.progress)
             },
             wait: Duration::from_secs(10),
         }
@@ -215,7 +215,7 @@ fn send<R: Read, W: Write>(
     (from, to): (R, W),
 ) -> Result<Vec<Result<Delivered>>> {
     let path = path.to_str().expect("text");
-    let mut client = Client::open(from, to, path, &place.watch)?;
+    let mut client = Client::open(from, to, path, &place.progress)?;
     let wanted: Vec<ImageId> = goods.iter().map(|one| one.proposal.image.clone()).collect();
     client.announce(own, &wanted)?;
     let deliver =

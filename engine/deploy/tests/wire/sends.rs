@@ -37,7 +37,7 @@ fn send(
     let far = Place::new();
     let both = std::thread::scope(|scope| {
         let served = scope.spawn(|| serve(there.0, there.1, &far.serving()));
-        let sent = Client::open(here.0, here.1, path, &place.watch)
+        let sent = Client::open(here.0, here.1, path, &place.progress)
             .and_then(|client| deploy_over(&deploy, client, &packing, &Errand::quiet(place.run())));
         (sent, served.join().expect("no panic"))
     });

@@ -69,7 +69,7 @@ fn a_site_of_version_1_is_sent_what_it_knows() -> Result<()> {
     };
     let heard = raw::bytes(0, &recorded("to-headquarters"));
     let mut said = Vec::new();
-    let client = Client::open(&heard[..], &mut said, "/srv/images", &place.watch)?;
+    let client = Client::open(&heard[..], &mut said, "/srv/images", &place.progress)?;
     let sent = deploy_over(&deploy, client, &packing, &Errand::quiet(place.run()))?;
     assert!(sent.failure().is_none(), "{sent:?}");
     let images = sent.images.as_deref().unwrap_or_default();

@@ -1,7 +1,7 @@
 use std::{cell::RefCell, fs};
 
 use imgdelta_core::FileOffset;
-use imgdelta_delta::{Watch, digest::prove};
+use imgdelta_delta::{RunProgress, digest::prove};
 use imgdelta_registry::OpenSpec;
 use tempfile::TempDir;
 
@@ -57,8 +57,8 @@ fn a_whole_image_is_raw_where_its_format_can_only_hold_a_rounded_size() -> Resul
 #[test]
 fn a_child_to_be_kept_is_readable_at_once_and_has_no_name_yet() -> Result<()> {
     let (place, base, target) = two_disks()?;
-    let watch = Watch::default();
-    let exec = ExecContext::new(1, &watch);
+    let progress = RunProgress::default();
+    let exec = ExecContext::new(1, &progress);
     let at = |name: &str| place.path().join(name);
     let whole = create(
         &new_image(&at("base.vhdx"), Format::Vhdx),
@@ -97,13 +97,13 @@ fn a_child_to_be_kept_is_readable_at_once_and_has_no_name_yet() -> Result<()> {
 #[test]
 fn a_base_whose_format_has_no_children_is_refused_before_a_place_is_asked_for() -> Result<()> {
     let (place, base, target) = two_disks()?;
-    let watch = Watch::default();
+    let progress = RunProgress::default();
     let child = NewChild {
         base: &base.chain,
         parent: &base.top,
         target: &target.chain,
         target_format: Format::Raw,
-        exec: ExecContext::new(1, &watch),
+        exec: ExecContext::new(1, &progress),
     };
     let never = || -> Result<((), PathBuf)> { Err(Error::new(Kind::Usage, "nobody asks for it")) };
     let refused = child.write(never)?;
@@ -118,12 +118,12 @@ fn a_base_whose_format_has_no_children_is_refused_before_a_place_is_asked_for() 
 #[test]
 fn a_child_to_be_sent_is_described_by_the_names_that_its_sender_gives() -> Result<()> {
     let (place, base, target) = two_disks()?;
-    let watch = Watch::default();
+    let progress = RunProgress::default();
     let path = place.path().join("child.qcow2");
     let sent = SentChild {
         base: ("golden", &base),
         target: ("patched", &target),
-        exec: ExecContext::new(1, &watch),
+        exec: ExecContext::new(1, &progress),
     };
     let link = new_parent(&base.top, &path)?;
     let child = sent.write(&new_image(&path, Format::Qcow2), link, None)?;

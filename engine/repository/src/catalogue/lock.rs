@@ -12,7 +12,7 @@ use std::{
 };
 
 use imgdelta_core::{Error, FileLock, Kind, LockWait, Result};
-use imgdelta_delta::Watch;
+use imgdelta_delta::RunProgress;
 use rustix::{fs::OFlags, io::Errno};
 
 use super::{lock_file::LockFile, lock_owner::LockOwner, rooms::Rooms};
@@ -71,7 +71,7 @@ impl Drop for Lock {
 ///
 /// # Errors
 /// Interrupted.
-pub(super) fn await_change(rooms: &Rooms, watch: &Watch) -> Result<()> {
+pub(super) fn await_change(rooms: &Rooms, progress: &RunProgress) -> Result<()> {
     /// One change takes far less.
     const LONGEST: Duration = Duration::from_secs(10);
     const PAUSE: Duration = Duration::from_millis(20);
@@ -79,7 +79,7 @@ pub(super) fn await_change(rooms: &Rooms, watch: &Watch) -> Result<()> {
     let is_held = |place: &Path| LockOwner::read(place).is_some_and(|owner| !owner.is_dead());
     let since = Instant::now();
     while (is_held(&place) || is_held(&by_file(&place))) && since.elapsed() < LONGEST {
-        watch.go_on()?;
+        progress.go_on()?;
         std::thread::sleep(PAUSE);
     }
     Ok(())

@@ -50,7 +50,7 @@ impl Repository {
         let mut waiting: Vec<Arrival> = Vec::new();
         let mut depth = 0;
         let mut names = Names::of(&listing);
-        let _together = run.work.watch.together();
+        let _together = run.work.progress.together();
         let mut left = candidates.as_slice();
         while let Some(first) = left.first() {
             if first.depth != depth || waiting.len() >= TOGETHER {
@@ -96,7 +96,7 @@ impl Repository {
             let Some(parent) = parent.filter(|_| look.at(child).is_present()) else {
                 continue;
             };
-            run.work.watch.go_on()?;
+            run.work.progress.go_on()?;
             match self.mend_link(child, parent, &listing, run) {
                 Ok(Link::Right) => {}
                 Ok(Link::Mended) => {

@@ -74,7 +74,7 @@ impl Repository {
             named.collect::<Result<_>>()?
         };
         let mut all = Vec::with_capacity(records.len());
-        let _together = run.work.watch.together();
+        let _together = run.work.progress.together();
         for part in records.chunks(run.work.threads.clamp(1, SIDE_BY_SIDE)) {
             let one = Run {
                 work: run.work.shared_by(part.len()),
@@ -84,7 +84,7 @@ impl Repository {
             let part = run.work.install(|| parallel::map(part, verify))??;
             for verified in part.into_iter().flatten() {
                 // Who stops while one is told hears of no other, though those beside it are through.
-                run.work.watch.go_on()?;
+                run.work.progress.go_on()?;
                 report(&verified);
                 all.push(verified);
             }
@@ -102,7 +102,7 @@ impl Repository {
             if verified.is_sound() {
                 break;
             }
-            await_change(&self.rooms, run.work.watch)?;
+            await_change(&self.rooms, run.work.progress)?;
             let Some(now) = self.list()?.by_id(&record.id).cloned() else {
                 return Ok(None);
             };

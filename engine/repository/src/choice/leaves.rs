@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use imgdelta_core::{Bytes, Error, Kind, Result};
 use imgdelta_delta::{
     WINDOW,
-    tree::{Digest, Filler},
+    tree::{Digest, RepeatedSubtrees},
 };
 
 /// What stands in a row of leaves: long zero runs cost nothing.
@@ -213,7 +213,7 @@ impl<'a> Row<'a> {
         let is_last = self.at + 1 == self.windows;
         match self.short {
             Some(short) if is_last => *leaf == short,
-            _ => *leaf == Filler::zero().leaf(),
+            _ => *leaf == RepeatedSubtrees::zero().leaf(),
         }
     }
 }

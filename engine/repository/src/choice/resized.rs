@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use imgdelta_core::{Bytes, Result};
 use imgdelta_delta::{
     ContentId, WINDOW,
-    tree::{Builder, Filler},
+    tree::{Builder, RepeatedSubtrees},
 };
 
 use crate::choice::{
@@ -49,7 +49,7 @@ pub fn content_id_at(mut row: Row<'_>, size: Bytes) -> Result<Option<ContentId>>
                 row.pass(count);
             }
             Run::Leaf(leaf) if row.at() < whole => {
-                tree.push_run(Filler::zero(), zeros);
+                tree.push_run(RepeatedSubtrees::zero(), zeros);
                 tree.push(leaf);
                 zeros = 0;
                 row.pass(1);
@@ -59,7 +59,7 @@ pub fn content_id_at(mut row: Row<'_>, size: Bytes) -> Result<Option<ContentId>>
         }
     }
     let end = size.0 / WINDOW.0;
-    tree.push_run(Filler::zero(), end.saturating_sub(tree.leaves()));
+    tree.push_run(RepeatedSubtrees::zero(), end.saturating_sub(tree.leaves()));
     let rest = Bytes(size.0 % WINDOW.0);
     if rest > Bytes::ZERO {
         tree.push(zero_leaf(rest));

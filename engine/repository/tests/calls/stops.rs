@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use imgdelta_core::{Bytes, Error, Kind, Result};
-use imgdelta_delta::Watch;
+use imgdelta_delta::RunProgress;
 use imgdelta_operations::{Context, Stage};
 use imgdelta_repository::calls::{
     Add, AddTags, Gc, Init, List, Plan, Remove, RemoveTags, Rename, Scan, SetGolden, SetId, Show,
@@ -54,9 +54,9 @@ fn kind<T>(result: Result<T>) -> Option<Kind> {
 
 /// A context that is stopped when a stage begins.
 fn stopped_at(stage: impl Fn(Stage<'_>) -> bool + Send + Sync + 'static) -> Context {
-    let watch = Arc::new(Watch::default());
-    let stop = Arc::clone(&watch);
-    context().watch(watch).on_stage(move |begins| {
+    let progress = Arc::new(RunProgress::default());
+    let stop = Arc::clone(&progress);
+    context().with_progress(progress).on_stage(move |begins| {
         if stage(begins) {
             stop.stop();
         }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use imgdelta_core::{Format, ParentSpec, Result};
-use imgdelta_delta::{Convert, DigestCache, ExecContext, Make, Watch};
+use imgdelta_delta::{Convert, DigestCache, ExecContext, Make, RunProgress};
 use imgdelta_fixtures::golden;
 use imgdelta_operations::Disk;
 use imgdelta_registry::{OpenSpec, OutputSpec, create, new_parent};
@@ -17,14 +17,14 @@ use tempfile::TempDir;
 /// A folder that goes when the test ends.
 pub(crate) struct Place {
     folder: TempDir,
-    watch: Watch,
+    progress: RunProgress,
 }
 
 impl Place {
     pub(crate) fn new() -> Self {
         Self {
             folder: tempfile::tempdir().expect("a place"),
-            watch: Watch::default(),
+            progress: RunProgress::default(),
         }
     }
 
@@ -66,7 +66,7 @@ impl Place {
     pub(crate) fn work(&self) -> ExecContext<'_> {
         ExecContext {
             time: Some(1_700_000_000),
-            ..ExecContext::new(2, &self.watch)
+            ..ExecContext::new(2, &self.progress)
         }
     }
 

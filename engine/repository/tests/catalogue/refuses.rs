@@ -87,11 +87,11 @@ fn who_is_interrupted_leaves_nothing() -> Result<()> {
     let child = place.child(&base, &place.golden("patched.raw"), "child.vhd")?;
     place.add(&repository, &base)?;
     let before = files_below(&place.at("hq"));
-    let watch = imgdelta_delta::Watch::default();
-    watch.stop();
+    let progress = imgdelta_delta::RunProgress::default();
+    progress.stop();
     let stopped = imgdelta_repository::catalogue::Run {
         work: imgdelta_delta::ExecContext {
-            watch: &watch,
+            progress: &progress,
             ..place.work()
         },
         ..place.run()

@@ -149,12 +149,12 @@ fn images_are_read_side_by_side_and_told_in_order_for_any_number_of_threads() ->
         assert_eq!(told, expected.collect::<Vec<_>>(), "{threads} threads");
         let unsound = all.iter().position(|one| !one.is_sound());
         assert_eq!(unsound, Some(6), "{threads} threads");
-        let counted = run.work.watch.done();
-        assert_eq!(counted, run.work.watch.total(), "{threads} threads");
-        let watch = imgdelta_delta::Watch::default();
-        watch.stop();
+        let counted = run.work.progress.done();
+        assert_eq!(counted, run.work.progress.total(), "{threads} threads");
+        let progress = imgdelta_delta::RunProgress::default();
+        progress.stop();
         let work = imgdelta_delta::ExecContext {
-            watch: &watch,
+            progress: &progress,
             ..run.work
         };
         let stopped = repository.verify(&[], &Run { work, ..run }, |_| ());

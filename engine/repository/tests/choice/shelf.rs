@@ -8,7 +8,7 @@ use std::{
 use imgdelta_core::{Bytes, Result, VirtOffset};
 use imgdelta_delta::{
     ContentId, WINDOW,
-    tree::{Builder, Digest, Filler},
+    tree::{Builder, Digest, RepeatedSubtrees},
 };
 use imgdelta_repository::choice::{Facts, Leaves, Node, Run, Span};
 
@@ -103,7 +103,7 @@ pub(crate) fn node(id: &str, parent: Option<&str>, disk: &[u8]) -> Node {
     let mut tree = Builder::new(None);
     for window in disk {
         match window {
-            0 => tree.push_run(Filler::zero(), 1),
+            0 => tree.push_run(RepeatedSubtrees::zero(), 1),
             window => tree.push(Digest([*window; 32])),
         }
     }

@@ -9,9 +9,9 @@ use imgdelta_core::{
     Driver, Error, Format, Identity, Kind, ProbeResult, ProbeWindow, Result, Source,
 };
 
-use super::{Finder, Origin};
+use super::{Origin, ParentSearch};
 
-impl Finder<'_> {
+impl ParentSearch<'_> {
     /// The formats in which a candidate is opened, one after the other until it is the parent: none, if it has no format that is known, which
     /// is then remembered.
     ///

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use imgdelta_core::{Error, Identity, Kind};
 
-use super::{Finder, Passed, other::called};
+use super::{ParentSearch, RejectedCandidates, other::called};
 use crate::{
     layer::Opened,
     policy::{ParentOption, Reason, Refused},
@@ -45,14 +45,14 @@ fn too_many_names(what: &str, limit: &str) -> Error {
     Error::new(Kind::Unsupported, format!("{what}, and {limit}")).with_code("folder_too_large")
 }
 
-impl Finder<'_> {
+impl ParentSearch<'_> {
     /// Why there is no parent: the most telling of what was wrong with the candidates.
     pub(super) fn error(self) -> Error {
         let child = self.child.path.clone();
         let loops = self.passed.looping.as_ref().map(|path| self.looping(path));
         let other = self.other_identity();
         let (wanted, hint) = (self.wanted(), self.hint_at_places());
-        let Passed {
+        let RejectedCandidates {
             failed,
             refused,
             host,

@@ -3,10 +3,10 @@
 
 use imgdelta_core::{Error, Format, Identity, Kind, Result};
 
-use super::{Finder, Origin, push_new};
+use super::{Origin, ParentSearch, push_new};
 use crate::layer::Opened;
 
-impl Finder<'_> {
+impl ParentSearch<'_> {
     /// Whether the candidate has the identity that the child records.
     pub(super) fn is_called_right(&self, parent: &Opened) -> bool {
         let (wanted, facts) = (&self.link.identities, parent.image.metadata());

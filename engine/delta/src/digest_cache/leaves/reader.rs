@@ -12,7 +12,7 @@ use imgdelta_core::{Bytes, Error, FileOffset, Result};
 use super::{
     CRC, HEAD, LONGEST_RUN, LeafRun, MAGIC_1, MAGIC_2, TAG_END, TAG_LEAVES, TAG_ZERO, TAIL, faulty,
 };
-use crate::tree::{ContentId, Digest, Filler, WINDOW};
+use crate::tree::{ContentId, Digest, RepeatedSubtrees, WINDOW};
 
 /// A file of leaves, read in order.
 #[derive(Debug)]
@@ -203,7 +203,7 @@ impl LeafReader {
     /// # Errors
     /// Corrupt, if one is not, or the file is not what it should be.
     pub(crate) fn pass_zeros(&mut self, mut count: u64) -> Result<()> {
-        let zero = Filler::zero().leaf();
+        let zero = RepeatedSubtrees::zero().leaf();
         while count > 0 {
             let run = self
                 .next_run(count.min(LONGEST_RUN))?

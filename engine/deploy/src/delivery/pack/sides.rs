@@ -239,7 +239,7 @@ fn cut(name: &str) -> &str {
 
 /// A file that was written, as it is listed.
 fn shipped(name: Name, written_at: &Path, errand: &Errand<'_>) -> Result<FileEntry> {
-    let (length, sha256) = sha256(written_at, errand.run.work.watch)?;
+    let (length, sha256) = sha256(written_at, errand.run.work.progress)?;
     Ok(FileEntry {
         name,
         length,

@@ -8,21 +8,21 @@ use imgdelta_core::{Bytes, Error, Extent, Image, ImageMetadata, ParentLink, Resu
 
 /// A layer and the path of its file.
 #[derive(Debug)]
-pub(crate) struct Named {
+pub(crate) struct NamedLayer {
     /// The layer.
     pub(crate) image: Arc<dyn Image>,
     /// Its file, unless an error knows better: data may stand in another one.
     pub(crate) path: PathBuf,
 }
 
-impl Named {
+impl NamedLayer {
     /// The error with the path.
     fn named(&self, error: Error) -> Error {
         error.in_file(&self.path)
     }
 }
 
-impl Image for Named {
+impl Image for NamedLayer {
     fn metadata(&self) -> &ImageMetadata {
         self.image.metadata()
     }

@@ -6,7 +6,7 @@ use imgdelta_core::{Bytes, Error, Result};
 
 /// Counters that a run moves and anybody may read, and the word to stop.
 #[derive(Debug, Default)]
-pub struct Watch {
+pub struct RunProgress {
     stop: AtomicBool,
     done: AtomicU64,
     total: AtomicU64,
@@ -17,15 +17,15 @@ pub struct Watch {
 
 /// Several runs, counted as one as long as this is there.
 #[derive(Debug)]
-pub struct Together<'a>(&'a Watch);
+pub struct SharedProgress<'a>(&'a RunProgress);
 
-impl Drop for Together<'_> {
+impl Drop for SharedProgress<'_> {
     fn drop(&mut self) {
         self.0.is_together.store(false, Ordering::Relaxed);
     }
 }
 
-impl Watch {
+impl RunProgress {
     /// Asks the run to stop as soon as it can.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
@@ -48,10 +48,10 @@ impl Watch {
 
     /// Runs that begin from now on are counted as one: they may be under way side by side.
     #[must_use]
-    pub fn together(&self) -> Together<'_> {
+    pub fn together(&self) -> SharedProgress<'_> {
         self.begin(Bytes::ZERO);
         self.is_together.store(true, Ordering::Relaxed);
-        Together(self)
+        SharedProgress(self)
     }
 
     /// A run begins, with so much to go over.

@@ -10,9 +10,9 @@ use crate::{link::UNLINKED, policy::Reason};
 
 /// What a recorded path asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Wish {
+pub(crate) enum RecordedPath {
     /// A file at this path from the folder of the image.
-    Relative(Way),
+    Relative(RelativePath),
     /// A file at this path from the root of this machine, or of another one with such paths.
     Absolute(PathBuf),
     /// A file of this name. `Some` reason says why more was recorded than is looked for.
@@ -21,7 +21,7 @@ pub(crate) enum Wish {
 
 /// A relative path without `.` and with `..` only in front.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Way {
+pub(crate) struct RelativePath {
     /// How many folders up it begins.
     pub(crate) up: usize,
     /// Where it goes from there; never empty.
@@ -29,7 +29,7 @@ pub(crate) struct Way {
 }
 
 /// Reads `hint`: what it may mean, the likeliest first. A reason says why nobody will follow one meaning; another may still be good.
-pub(crate) fn read(hint: &Hint) -> Vec<Result<Wish, Reason>> {
+pub(crate) fn read(hint: &Hint) -> Vec<Result<RecordedPath, Reason>> {
     let text = hint.text.as_str();
     if let Some(flaw) = flaw(text) {
         return vec![Err(flaw)];
@@ -42,7 +42,7 @@ pub(crate) fn read(hint: &Hint) -> Vec<Result<Wish, Reason>> {
         HintKind::AnyPath => any_path(text),
         HintKind::WindowsPath => windows(text),
         HintKind::FileUrl => vec![url(text)],
-        HintKind::Name => vec![name(text).map(|name| Wish::Named(name, None))],
+        HintKind::Name => vec![name(text).map(|name| RecordedPath::Named(name, None))],
     }
 }
 
@@ -54,13 +54,13 @@ fn flaw(text: &str) -> Option<Reason> {
     if text.chars().any(char::is_control) {
         return Some(Reason::Control);
     }
-    // Formats decode what they can; a name that is right in all but one letter is another name.
+    // Registry decode what they can; a name that is right in all but one letter is another name.
     text.contains(char::REPLACEMENT_CHARACTER)
         .then_some(Reason::Text)
 }
 
 /// A path as qemu takes it, on this kind of system or on Windows. Whatever stands before a colon is a protocol: `json:`, `nbd:`, `fat:`.
-fn path(text: &str) -> Vec<Result<Wish, Reason>> {
+fn path(text: &str) -> Vec<Result<RecordedPath, Reason>> {
     if is_drive_path(text) {
         return windows(text);
     }
@@ -74,7 +74,7 @@ fn path(text: &str) -> Vec<Result<Wish, Reason>> {
 }
 
 /// A path of whichever system.
-fn any_path(text: &str) -> Vec<Result<Wish, Reason>> {
+fn any_path(text: &str) -> Vec<Result<RecordedPath, Reason>> {
     if is_drive_path(text) || text.starts_with("\\\\") {
         return windows(text);
     }
@@ -88,7 +88,7 @@ fn any_path(text: &str) -> Vec<Result<Wish, Reason>> {
 }
 
 /// A path of this kind of system, where a backslash is a letter; else one of Windows.
-fn either(text: &str) -> Vec<Result<Wish, Reason>> {
+fn either(text: &str) -> Vec<Result<RecordedPath, Reason>> {
     let mut all = vec![unix(text)];
     if text.contains('\\') {
         all.extend(windows(text));
@@ -97,7 +97,7 @@ fn either(text: &str) -> Vec<Result<Wish, Reason>> {
 }
 
 /// A path of Windows: a drive, a server or a device is of another machine, and only the name in it is of use here.
-fn windows(text: &str) -> Vec<Result<Wish, Reason>> {
+fn windows(text: &str) -> Vec<Result<RecordedPath, Reason>> {
     let text = text.replace('\\', "/");
     let other = if is_of_a_volume(&text) {
         Some(Reason::OtherMachine)
@@ -105,7 +105,7 @@ fn windows(text: &str) -> Vec<Result<Wish, Reason>> {
         text.starts_with("//").then_some(Reason::Server)
     };
     if other.is_some() {
-        return vec![name(&text).map(|name| Wish::Named(name, other))];
+        return vec![name(&text).map(|name| RecordedPath::Named(name, other))];
     }
     // Windows has no such name, so it is a protocol or a stream beside a file's content; but other systems have.
     if head(&text).contains(':') {
@@ -115,17 +115,20 @@ fn windows(text: &str) -> Vec<Result<Wish, Reason>> {
 }
 
 /// A path of this kind of system.
-fn unix(text: &str) -> Result<Wish, Reason> {
+fn unix(text: &str) -> Result<RecordedPath, Reason> {
     let way = way(text)?;
     Ok(if text.starts_with('/') {
-        Wish::Absolute(Path::new("/").join(way.down))
+        RecordedPath::Absolute(Path::new("/").join(way.down))
     } else {
-        Wish::Relative(way)
+        RecordedPath::Relative(way)
     })
 }
 
 /// A text with a colon in its first part: the name of a file, if there is one, and else what it would mean otherwise.
-fn or_name(text: &str, otherwise: Result<Wish, Reason>) -> Vec<Result<Wish, Reason>> {
+fn or_name(
+    text: &str,
+    otherwise: Result<RecordedPath, Reason>,
+) -> Vec<Result<RecordedPath, Reason>> {
     let name = (!text.contains('/')).then(|| unix(text));
     name.into_iter().chain([otherwise]).collect()
 }
@@ -139,7 +142,7 @@ fn is_of_a_volume(text: &str) -> bool {
 }
 
 /// A `file:` URL: `file://localhost/Volumes/Disks/base.vhd` as Virtual PC for Mac writes them, `file://./base.vhd` as blktap does.
-fn url(text: &str) -> Result<Wish, Reason> {
+fn url(text: &str) -> Result<RecordedPath, Reason> {
     let rest = behind_file(text).ok_or(Reason::Protocol)?;
     let is_relative =
         |rest: &str| rest.starts_with("./") || rest.starts_with("../") || !rest.contains('/');
@@ -161,7 +164,7 @@ fn url(text: &str) -> Result<Wish, Reason> {
         None => {}
     }
     match path.strip_prefix('/').filter(|path| is_drive_path(path)) {
-        Some(path) => Ok(Wish::Named(name(path)?, Some(Reason::OtherMachine))),
+        Some(path) => Ok(RecordedPath::Named(name(path)?, Some(Reason::OtherMachine))),
         None => unix(&path),
     }
 }
@@ -192,8 +195,8 @@ fn is_drive_path(text: &str) -> bool {
 
 /// The path without detours. Windows resolves `..` in the text too, and a kernel that walks below a folder comes to the same place or
 /// to none.
-fn way(text: &str) -> Result<Way, Reason> {
-    let mut way = Way::default();
+fn way(text: &str) -> Result<RelativePath, Reason> {
+    let mut way = RelativePath::default();
     for part in text.split('/') {
         match part {
             "" | "." => {}
@@ -226,13 +229,13 @@ mod tests {
     use super::*;
 
     /// The only meaning.
-    fn of(kind: HintKind, text: &str) -> Result<Wish, Reason> {
+    fn of(kind: HintKind, text: &str) -> Result<RecordedPath, Reason> {
         let mut all = all(kind, text);
         assert_eq!(all.len(), 1, "{text}: {all:?}");
         all.remove(0)
     }
 
-    fn all(kind: HintKind, text: &str) -> Vec<Result<Wish, Reason>> {
+    fn all(kind: HintKind, text: &str) -> Vec<Result<RecordedPath, Reason>> {
         read(&Hint {
             field: "test",
             kind,
@@ -240,8 +243,8 @@ mod tests {
         })
     }
 
-    fn relative(up: usize, down: &str) -> Result<Wish, Reason> {
-        Ok(Wish::Relative(Way {
+    fn relative(up: usize, down: &str) -> Result<RecordedPath, Reason> {
+        Ok(RecordedPath::Relative(RelativePath {
             up,
             down: down.into(),
         }))
@@ -253,11 +256,20 @@ mod tests {
         assert_eq!(read("base.raw"), relative(0, "base.raw"));
         assert_eq!(read("./a//b/../base.raw"), relative(0, "a/base.raw"));
         assert_eq!(read("a/../../../base"), relative(2, "base"));
-        assert_eq!(read("/a/../../etc/x"), Ok(Wish::Absolute("/etc/x".into())));
+        assert_eq!(
+            read("/a/../../etc/x"),
+            Ok(RecordedPath::Absolute("/etc/x".into()))
+        );
         assert_eq!(read("./odd:name"), relative(0, "odd:name"));
         assert_eq!(read("file:base.raw"), relative(0, "base.raw"));
-        assert_eq!(read("file:/etc/%41"), Ok(Wish::Absolute("/etc/%41".into())));
-        assert_eq!(read("file:///etc/x"), Ok(Wish::Absolute("/etc/x".into())));
+        assert_eq!(
+            read("file:/etc/%41"),
+            Ok(RecordedPath::Absolute("/etc/%41".into()))
+        );
+        assert_eq!(
+            read("file:///etc/x"),
+            Ok(RecordedPath::Absolute("/etc/x".into()))
+        );
         assert_eq!(read("file://h/etc/x"), Err(Reason::Host));
         for text in ["json:{}", "nbd://h/x", "raw:file:x", "fat:rw:/etc", "c:x"] {
             assert_eq!(read(text), Err(Reason::Protocol), "{text}");
@@ -278,8 +290,8 @@ mod tests {
     #[test]
     fn of_a_windows_path_with_a_drive_only_the_name_is_of_use() {
         let read = |text: &str| of(HintKind::WindowsPath, text);
-        let named = |name: &str| Ok(Wish::Named(name.into(), Some(Reason::OtherMachine)));
-        let served = |name: &str| Ok(Wish::Named(name.into(), Some(Reason::Server)));
+        let named = |name: &str| Ok(RecordedPath::Named(name.into(), Some(Reason::OtherMachine)));
+        let served = |name: &str| Ok(RecordedPath::Named(name.into(), Some(Reason::Server)));
         assert_eq!(read(".\\a\\base.vhd"), relative(0, "a/base.vhd"));
         assert_eq!(read("..\\base.vhd"), relative(1, "base.vhd"));
         assert_eq!(read("C:\\vms\\base.vhd"), named("base.vhd"));
@@ -291,7 +303,7 @@ mod tests {
         assert_eq!(read("\\\\.\\PhysicalDrive0"), served("PhysicalDrive0"));
         assert_eq!(
             read("/vms/base.vhd"),
-            Ok(Wish::Absolute("/vms/base.vhd".into()))
+            Ok(RecordedPath::Absolute("/vms/base.vhd".into()))
         );
         assert_eq!(read("http://h/base.vhd"), Err(Reason::Protocol));
         assert_eq!(read("C:\\.."), Err(Reason::Empty));
@@ -301,14 +313,17 @@ mod tests {
         assert_eq!(read(&format!(".\\{noon}")), relative(0, noon));
         assert_eq!(
             read(&format!("\\vms\\{noon}")),
-            Ok(Wish::Absolute(format!("/vms/{noon}").into()))
+            Ok(RecordedPath::Absolute(format!("/vms/{noon}").into()))
         );
         for text in ["base.vhd:stream", noon] {
             let both = [relative(0, text), Err(Reason::Protocol)];
             assert_eq!(all(HintKind::WindowsPath, text), both);
             assert_eq!(all(HintKind::AnyPath, text), both);
         }
-        assert_eq!(of(HintKind::Name, noon), Ok(Wish::Named(noon.into(), None)));
+        assert_eq!(
+            of(HintKind::Name, noon),
+            Ok(RecordedPath::Named(noon.into(), None))
+        );
     }
 
     #[test]
@@ -320,23 +335,23 @@ mod tests {
             );
             assert_eq!(all(kind, "..\\x"), [relative(0, "..\\x"), relative(1, "x")]);
             for text in ["C:\\vms\\x", "d:/vms/x"] {
-                let name = Wish::Named("x".into(), Some(Reason::OtherMachine));
+                let name = RecordedPath::Named("x".into(), Some(Reason::OtherMachine));
                 assert_eq!(of(kind, text), Ok(name), "{text}");
             }
         }
-        let name = Wish::Named("x".into(), Some(Reason::Server));
+        let name = RecordedPath::Named("x".into(), Some(Reason::Server));
         assert_eq!(of(HintKind::AnyPath, "\\\\host\\x"), Ok(name));
         assert_eq!(of(HintKind::AnyPath, "nbd://h/x"), Err(Reason::Protocol));
         assert_eq!(
             of(HintKind::AnyPath, "/vms/x"),
-            Ok(Wish::Absolute("/vms/x".into()))
+            Ok(RecordedPath::Absolute("/vms/x".into()))
         );
     }
 
     #[test]
     fn a_file_url_is_decoded_before_it_is_judged() {
         let read = |text: &str| of(HintKind::FileUrl, text);
-        let absolute = |path: &str| Ok(Wish::Absolute(path.into()));
+        let absolute = |path: &str| Ok(RecordedPath::Absolute(path.into()));
         assert_eq!(read("file:///a/b%20c.vhd"), absolute("/a/b c.vhd"));
         assert_eq!(read("file://localhost/a.vhd"), absolute("/a.vhd"));
         assert_eq!(read("FILE:/a.vhd"), absolute("/a.vhd"));
@@ -352,7 +367,7 @@ mod tests {
             assert_eq!(read(text), Err(Reason::Control), "{text}");
         }
         assert_eq!(read("http://localhost/a"), Err(Reason::Protocol));
-        let name = Wish::Named("a.vhd".into(), Some(Reason::OtherMachine));
+        let name = RecordedPath::Named("a.vhd".into(), Some(Reason::OtherMachine));
         assert_eq!(read("file:///C:/vms/a.vhd"), Ok(name));
         for text in [
             "file://./a.vhd",
@@ -382,7 +397,7 @@ mod tests {
 
     #[test]
     fn of_a_name_field_only_the_name_is_taken() {
-        let named = |name: &str| Ok(Wish::Named(name.into(), None));
+        let named = |name: &str| Ok(RecordedPath::Named(name.into(), None));
         assert_eq!(of(HintKind::Name, "base.vhd"), named("base.vhd"));
         assert_eq!(of(HintKind::Name, "D:\\old\\base.vhd"), named("base.vhd"));
         assert_eq!(of(HintKind::Name, "/old/base.vhd"), named("base.vhd"));

@@ -14,10 +14,10 @@ use std::{
 use imgdelta_core::{Driver, FileSource, ProbeResult, ProbeWindow, Source, fs::draft_kind};
 
 use crate::{
-    beneath,
     listing::NotListed,
     policy::{Policy, folder_of},
-    probe::Formats,
+    probe::Registry,
+    sandbox,
 };
 
 /// The most names in one folder: a file of each is opened.
@@ -25,14 +25,14 @@ const MOST_ENTRIES: usize = 100_000;
 
 /// A folder that was looked through.
 #[derive(Debug)]
-pub(crate) struct Searched {
+pub(crate) struct SearchedFolder {
     /// As the user calls it.
     pub(crate) folder: PathBuf,
     /// Why it was not looked through, or how many images stand there.
     pub(crate) images: Result<usize, NotListed>,
 }
 
-impl fmt::Display for Searched {
+impl fmt::Display for SearchedFolder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let folder = self.folder.display();
         match &self.images {
@@ -50,7 +50,7 @@ impl fmt::Display for Searched {
 
 /// An image that may be the parent.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) struct IdentityMatch {
     /// Its path, for messages.
     pub(crate) path: PathBuf,
     /// The image's file, open.
@@ -64,12 +64,12 @@ pub(crate) struct Found {
 pub(crate) fn images(
     image: &Path,
     policy: &Policy,
-    formats: Formats,
-    mut look: impl FnMut(Found),
-) -> Vec<Searched> {
+    formats: Registry,
+    mut look: impl FnMut(IdentityMatch),
+) -> Vec<SearchedFolder> {
     let folders =
         std::iter::once(folder_of(image)).chain(policy.search.iter().map(PathBuf::as_path));
-    let mut searched: Vec<Searched> = Vec::new();
+    let mut searched: Vec<SearchedFolder> = Vec::new();
     for folder in folders {
         if searched.iter().any(|known| known.folder == folder) {
             continue;
@@ -80,7 +80,7 @@ pub(crate) fn images(
                 .filter_map(|name| image_at(folder, name, formats));
             images.map(&mut look).count()
         });
-        searched.push(Searched {
+        searched.push(SearchedFolder {
             folder: folder.to_owned(),
             images,
         });
@@ -113,8 +113,8 @@ fn names(folder: &Path) -> Result<Vec<PathBuf>, NotListed> {
 }
 
 /// The file called `name`, if its bytes are an image of one format. What cannot be opened or read is no candidate, nor is a raw disk.
-fn image_at(folder: &Path, name: &Path, formats: Formats) -> Option<Found> {
-    let file: File = beneath::open(folder, name).ok()?;
+fn image_at(folder: &Path, name: &Path, formats: Registry) -> Option<IdentityMatch> {
+    let file: File = sandbox::open(folder, name).ok()?;
     let path = match folder {
         here if here == Path::new(".") => name.to_owned(),
         folder => folder.join(name),
@@ -123,7 +123,7 @@ fn image_at(folder: &Path, name: &Path, formats: Formats) -> Option<Found> {
     let peek = ProbeWindow::of(&source).ok()?;
     let mut drivers = formats.0.iter();
     let driver = drivers.find(|driver| matches!((driver.probe)(&peek), ProbeResult::Yes))?;
-    Some(Found {
+    Some(IdentityMatch {
         path,
         source: Arc::new(source),
         driver,

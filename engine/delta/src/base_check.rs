@@ -7,14 +7,14 @@ use crate::{
     buffer::Aligned,
     chain::Chain,
     digest_cache::DigestCache,
+    disk_hasher::{DiskHasher, Proof},
     planner::{Relation, Side, Task, extents_of, read_extents},
-    prove::{Proof, Prover},
     tree::{Digest, WINDOW},
 };
 
 /// The base, and what it must be.
 #[derive(Debug)]
-pub(crate) struct Beside<'a> {
+pub(crate) struct BaseCheck<'a> {
     base: Chain,
     needed: &'a Proof,
     /// Where its leaves are then remembered.
@@ -22,7 +22,7 @@ pub(crate) struct Beside<'a> {
     is_under: bool,
 }
 
-impl<'a> Beside<'a> {
+impl<'a> BaseCheck<'a> {
     /// `base` in the size of the disk that is needed: a format that counts in sectors may hold it rounded up. `is_under`: what is written to
     /// holds the base already.
     pub(crate) fn new(
@@ -50,9 +50,9 @@ impl<'a> Beside<'a> {
     }
 
     /// Starts to prove it.
-    pub(crate) fn begin(&self) -> Progress<'a> {
-        Progress {
-            prover: Prover::new(self.base.size(), self.memory.keep(&self.base)),
+    pub(crate) fn begin(&self) -> BaseProgress<'a> {
+        BaseProgress {
+            prover: DiskHasher::new(self.base.size(), self.memory.keep(&self.base)),
             needed: self.needed,
             compared: 0,
         }
@@ -70,7 +70,7 @@ impl<'a> Beside<'a> {
         let len = WINDOW.min(task.end().since(at));
         let extents = extents_of(&task.extents, at, len);
         let own = self.base.size();
-        let is_alike = Prover::window_len(own, number) == Prover::window_len(size, number);
+        let is_alike = DiskHasher::window_len(own, number) == DiskHasher::window_len(size, number);
         if is_alike
             && extents
                 .iter()
@@ -81,20 +81,20 @@ impl<'a> Beside<'a> {
         let bytes = buffer.bytes_mut().get_mut(..len.in_memory());
         let bytes = bytes.unwrap_or_default();
         read_extents(&self.base, extents, Side::Base, at, bytes)?;
-        Ok(Prover::leaf_of(own, number, bytes))
+        Ok(DiskHasher::leaf_of(own, number, bytes))
     }
 }
 
 /// How far the proof is.
 #[derive(Debug)]
-pub(crate) struct Progress<'a> {
-    prover: Prover,
+pub(crate) struct BaseProgress<'a> {
+    prover: DiskHasher,
     needed: &'a Proof,
     /// How many nodes have been found to be those that are needed.
     compared: usize,
 }
 
-impl Progress<'_> {
+impl BaseProgress<'_> {
     /// The next `count` windows are zero.
     pub(crate) fn zeros(&mut self, count: u64) {
         self.prover.zeros(count);

@@ -1,7 +1,7 @@
 //! Finds the files that a recorded name means on the system that recorded it: to Windows and macOS case is no difference, nor how a letter
 //! with an accent is composed, and to Windows a backslash stands between folders.
 //!
-//! Only names are compared here. What is found is opened by `beneath`, so no folder is left that the policy would not leave.
+//! Only names are compared here. What is found is opened by `sandbox`, so no folder is left that the policy would not leave.
 
 use std::path::{Path, PathBuf};
 
@@ -17,14 +17,14 @@ const MOST_ALIKE: usize = 64;
 
 /// A file with a name like the recorded one.
 #[derive(Debug)]
-pub(crate) struct Alike {
+pub(crate) struct NameMatch {
     /// The file, by its real name.
     pub(crate) candidate: Candidate,
     /// The path that it would have if it were called as recorded.
     recorded: PathBuf,
 }
 
-impl Alike {
+impl NameMatch {
     /// What to say of it if it is taken for what `image` names.
     pub(crate) fn note(&self, image: &Path) -> String {
         format!(
@@ -40,8 +40,8 @@ impl Alike {
 pub(crate) fn alike(
     candidates: &[Candidate],
     listings: &mut Listings,
-) -> (Vec<Alike>, Vec<NotListed>) {
-    let mut all: Vec<Alike> = Vec::new();
+) -> (Vec<NameMatch>, Vec<NotListed>) {
+    let mut all: Vec<NameMatch> = Vec::new();
     let mut left_out = Vec::new();
     for candidate in candidates {
         let (found, not_listed) = inside(&candidate.root, &candidate.inside, listings);
@@ -54,7 +54,7 @@ pub(crate) fn alike(
             let is_known = candidates.iter().any(|known| known.path == path)
                 || all.iter().any(|known| known.candidate.path == path);
             if !is_known {
-                all.push(Alike {
+                all.push(NameMatch {
                     recorded: candidate.path.clone(),
                     candidate: Candidate {
                         path,

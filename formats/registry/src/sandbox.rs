@@ -21,7 +21,7 @@ use crate::policy::Reason;
 
 /// Why a file was not opened.
 #[derive(Debug)]
-pub(crate) enum Miss {
+pub(crate) enum OpenFailure {
     /// Nothing is there.
     NotThere(io::Error),
     /// Something is there that is not to be opened.
@@ -35,7 +35,7 @@ const RETRIES: usize = 16;
 
 /// Opens the regular file `inside` below `root` for reading. A link may stand on the way as long as it leads to a place below `root`. A file
 /// that was committed with others and has not got its name yet is opened where it is: in the same folder, so below `root` too.
-pub(crate) fn open(root: &Path, inside: &Path) -> Result<File, Miss> {
+pub(crate) fn open(root: &Path, inside: &Path) -> Result<File, OpenFailure> {
     let committed = committed_at(&root.join(inside)).and_then(|draft| {
         let draft = draft.file_name()?;
         open_named(root, &inside.with_file_name(draft)).ok()
@@ -47,7 +47,7 @@ pub(crate) fn open(root: &Path, inside: &Path) -> Result<File, Miss> {
 }
 
 /// As [`open`], of exactly that name.
-fn open_named(root: &Path, inside: &Path) -> Result<File, Miss> {
+fn open_named(root: &Path, inside: &Path) -> Result<File, OpenFailure> {
     let folder = openat(
         CWD,
         root,
@@ -67,10 +67,10 @@ fn open_named(root: &Path, inside: &Path) -> Result<File, Miss> {
 }
 
 /// Opens by openat2: first as a place only, so that a pipe or a device is looked at and never opened.
-fn open_by_kernel(folder: &OwnedFd, inside: &Path) -> Result<Result<File, Miss>, Errno> {
+fn open_by_kernel(folder: &OwnedFd, inside: &Path) -> Result<Result<File, OpenFailure>, Errno> {
     let place = walk(folder, inside, OFlags::PATH)?;
     if !is_regular(&place)? {
-        return Ok(Err(Miss::Refused(Reason::NotRegular)));
+        return Ok(Err(OpenFailure::Refused(Reason::NotRegular)));
     }
     // What stands there may have been exchanged since, hence NONBLOCK and the second look.
     let file = walk(
@@ -81,7 +81,7 @@ fn open_by_kernel(folder: &OwnedFd, inside: &Path) -> Result<Result<File, Miss>,
     Ok(if is_regular(&file)? {
         Ok(File::from(file))
     } else {
-        Err(Miss::Refused(Reason::NotRegular))
+        Err(OpenFailure::Refused(Reason::NotRegular))
     })
 }
 
@@ -105,12 +105,12 @@ fn walk(folder: &OwnedFd, inside: &Path, flags: OFlags) -> Result<OwnedFd, Errno
 }
 
 /// Opens by checking first, for kernels before 5.6 and sandboxes that know no openat2.
-fn open_by_check(root: &Path, inside: &Path) -> Result<File, Miss> {
+fn open_by_check(root: &Path, inside: &Path) -> Result<File, OpenFailure> {
     let root = fs::canonicalize(root).map_err(io_miss)?;
     let real = root.join(real_inside(&root, inside)?);
     let look = fs::symlink_metadata(&real).map_err(io_miss)?;
     if !look.is_file() {
-        return Err(Miss::Refused(Reason::NotRegular));
+        return Err(OpenFailure::Refused(Reason::NotRegular));
     }
     let flags =
         OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -118,17 +118,17 @@ fn open_by_check(root: &Path, inside: &Path) -> Result<File, Miss> {
     if is_regular(&file).map_err(miss)? {
         Ok(File::from(file))
     } else {
-        Err(Miss::Refused(Reason::NotRegular))
+        Err(OpenFailure::Refused(Reason::NotRegular))
     }
 }
 
 /// The path of `inside` below `root` with all links followed.
-fn real_inside(root: &Path, inside: &Path) -> Result<PathBuf, Miss> {
+fn real_inside(root: &Path, inside: &Path) -> Result<PathBuf, OpenFailure> {
     let real = fs::canonicalize(root.join(inside)).map_err(io_miss)?;
     let root = fs::canonicalize(root).map_err(io_miss)?;
     match real.strip_prefix(&root) {
         Ok(inside) if !inside.as_os_str().is_empty() => Ok(inside.to_owned()),
-        _ => Err(Miss::Refused(Reason::Link)),
+        _ => Err(OpenFailure::Refused(Reason::Link)),
     }
 }
 
@@ -140,8 +140,8 @@ fn real_inside(root: &Path, inside: &Path) -> Result<PathBuf, Miss> {
 pub(crate) fn names(root: &Path, inside: &Path, most: usize) -> io::Result<Vec<OsString>> {
     let folder = match open_folder(root, inside) {
         Ok(folder) => folder,
-        Err(Miss::Host(cause)) => return Err(cause),
-        Err(Miss::NotThere(_) | Miss::Refused(_)) => return Ok(Vec::new()),
+        Err(OpenFailure::Host(cause)) => return Err(cause),
+        Err(OpenFailure::NotThere(_) | OpenFailure::Refused(_)) => return Ok(Vec::new()),
     };
     let names = Dir::new(folder)?.map(|entry| {
         let entry = entry?;
@@ -153,7 +153,7 @@ pub(crate) fn names(root: &Path, inside: &Path, most: usize) -> io::Result<Vec<O
 }
 
 /// Opens a folder below `root`, or `root` itself.
-fn open_folder(root: &Path, inside: &Path) -> Result<OwnedFd, Miss> {
+fn open_folder(root: &Path, inside: &Path) -> Result<OwnedFd, OpenFailure> {
     const FOLDER: OFlags = OFlags::RDONLY
         .union(OFlags::DIRECTORY)
         .union(OFlags::CLOEXEC);
@@ -176,20 +176,20 @@ fn is_regular(file: &OwnedFd) -> Result<bool, Errno> {
     Ok(FileType::from_raw_mode(fstat(file)?.st_mode) == FileType::RegularFile)
 }
 
-fn miss(errno: Errno) -> Miss {
+fn miss(errno: Errno) -> OpenFailure {
     match errno {
-        Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG => Miss::NotThere(errno.into()),
-        Errno::XDEV | Errno::LOOP => Miss::Refused(Reason::Link),
+        Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG => OpenFailure::NotThere(errno.into()),
+        Errno::XDEV | Errno::LOOP => OpenFailure::Refused(Reason::Link),
         // A socket.
-        Errno::NXIO => Miss::Refused(Reason::NotRegular),
-        other => Miss::Host(other.into()),
+        Errno::NXIO => OpenFailure::Refused(Reason::NotRegular),
+        other => OpenFailure::Host(other.into()),
     }
 }
 
-fn io_miss(cause: io::Error) -> Miss {
+fn io_miss(cause: io::Error) -> OpenFailure {
     match Errno::from_io_error(&cause) {
         Some(errno) => miss(errno),
-        None => Miss::Host(cause),
+        None => OpenFailure::Host(cause),
     }
 }
 
@@ -200,14 +200,14 @@ mod tests {
     use super::*;
 
     /// A way to open.
-    type Way = fn(&Path, &Path) -> Result<File, Miss>;
+    type Way = fn(&Path, &Path) -> Result<File, OpenFailure>;
 
     fn both_ways(act: impl Fn(&str, Way)) {
         act("by kernel", open);
         act("by check", open_by_check);
     }
 
-    fn content(file: Result<File, Miss>) -> String {
+    fn content(file: Result<File, OpenFailure>) -> String {
         let mut text = String::new();
         file.expect("it may be opened")
             .read_to_string(&mut text)
@@ -260,7 +260,7 @@ mod tests {
             ] {
                 let miss = open(&root, Path::new(inside));
                 assert!(
-                    matches!(miss, Err(Miss::Refused(Reason::Link))),
+                    matches!(miss, Err(OpenFailure::Refused(Reason::Link))),
                     "{which} {inside}: {miss:?}"
                 );
             }
@@ -279,13 +279,13 @@ mod tests {
             for inside in ["pipe", "folder", "socket"] {
                 let miss = open(place.path(), Path::new(inside));
                 assert!(
-                    matches!(miss, Err(Miss::Refused(Reason::NotRegular))),
+                    matches!(miss, Err(OpenFailure::Refused(Reason::NotRegular))),
                     "{which} {inside}: {miss:?}"
                 );
             }
             let miss = open(Path::new("/dev"), Path::new("null"));
             assert!(
-                matches!(miss, Err(Miss::Refused(Reason::NotRegular))),
+                matches!(miss, Err(OpenFailure::Refused(Reason::NotRegular))),
                 "{which}"
             );
         });
@@ -300,10 +300,16 @@ mod tests {
         both_ways(|which, open| {
             for inside in ["none", "none/file", "file/none", long.as_str()] {
                 let miss = open(place.path(), Path::new(inside));
-                assert!(matches!(miss, Err(Miss::NotThere(_))), "{which}: {miss:?}");
+                assert!(
+                    matches!(miss, Err(OpenFailure::NotThere(_))),
+                    "{which}: {miss:?}"
+                );
             }
             let miss = open(&place.path().join("nowhere"), Path::new("file"));
-            assert!(matches!(miss, Err(Miss::NotThere(_))), "{which}: {miss:?}");
+            assert!(
+                matches!(miss, Err(OpenFailure::NotThere(_))),
+                "{which}: {miss:?}"
+            );
         });
         Ok(())
     }

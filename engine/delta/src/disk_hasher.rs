@@ -4,7 +4,7 @@ use imgdelta_core::{AtomicFile, Bytes, Error, Kind, Result};
 
 use crate::{
     digest_cache::{LeafRun, LeafWriter, settle, windows_of},
-    tree::{Builder, ContentId, Digest, Filler, Nodes, WINDOW},
+    tree::{Builder, ContentId, Digest, Nodes, RepeatedSubtrees, WINDOW},
 };
 
 /// What proves a disk.
@@ -51,7 +51,7 @@ impl Proof {
 
 /// Takes a disk's windows in order.
 #[derive(Debug)]
-pub(crate) struct Prover {
+pub(crate) struct DiskHasher {
     size: Bytes,
     tree: Builder,
     keeping: Option<LeafWriter>,
@@ -59,7 +59,7 @@ pub(crate) struct Prover {
     zeros: u64,
 }
 
-impl Prover {
+impl DiskHasher {
     /// For a disk of `size` bytes; its leaves are also kept if there is a place for them.
     pub(crate) fn new(size: Bytes, keeping: Option<LeafWriter>) -> Self {
         let tree = Builder::new(Some(Nodes::level_for(size)));
@@ -93,7 +93,7 @@ impl Prover {
         if self.taken() >= windows_of(self.size) {
             return;
         }
-        if *leaf == Filler::zero().leaf() {
+        if *leaf == RepeatedSubtrees::zero().leaf() {
             self.zeros += 1;
             return;
         }
@@ -125,7 +125,7 @@ impl Prover {
     fn flush_zeros(&mut self) {
         let zeros = std::mem::take(&mut self.zeros);
         if zeros > 0 {
-            self.tree.push_run(Filler::zero(), zeros);
+            self.tree.push_run(RepeatedSubtrees::zero(), zeros);
             if let Some(keeping) = &mut self.keeping {
                 keeping.zeros(zeros);
             }
