@@ -10,7 +10,7 @@ use crate::{
     codec::Decoder,
     fault::Fault,
     image::OPTIONS,
-    table::{Table, TableSum},
+    map::{Table, TableSum},
     trailer::Meta,
 };
 

@@ -4,7 +4,7 @@
 use crc32fast::Hasher;
 use imgdelta_core::{Bytes, Error, FileOffset, Result, Source};
 
-use crate::{fault::Fault, layout::Trailer, table::Table, trailer::Meta};
+use crate::{fault::Fault, layout::Trailer, map::Table, trailer::Meta};
 
 /// The kind of checksum that is CRC-32, and its bits.
 const CRC32: (u32, u32) = (2, 32);

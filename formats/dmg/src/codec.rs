@@ -15,7 +15,7 @@ use crate::{
     adc::{self, AdcError},
     chunk::{Chunk, Codec},
     fault::Fault,
-    table::placed,
+    map::placed,
 };
 
 /// Decoded chunks kept for one image take at most this, or what one takes.

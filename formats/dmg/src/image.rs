@@ -7,7 +7,7 @@ use imgdelta_core::{
     State, VirtOffset,
 };
 
-use crate::{chunk::Codec, codec::Decoder, facts, table::Table, trailer::Meta};
+use crate::{chunk::Codec, codec::Decoder, info, map::Table, trailer::Meta};
 
 /// The names of the options that reading knows: none.
 pub(crate) const OPTIONS: &[&str] = &[];
@@ -32,7 +32,7 @@ pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
     let table = Table::read(&meta, &*source)?;
     let largest = table.largest_compressed().unwrap_or_default();
     Ok(Arc::new(Dmg {
-        facts: facts::of(&meta, &table, &source),
+        facts: info::of(&meta, &table, &source),
         table,
         decoder: Decoder::new(source, largest),
     }))

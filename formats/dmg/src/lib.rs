@@ -11,7 +11,7 @@
 //! Integers are big-endian. A chunk is up to some MiB of the disk and is decoded as a whole; what no chunk covers is zero. A read-write
 //! `.dmg` has no trailer: it is a raw disk.
 //!
-//! One file each: `layout` the bytes, `trailer` where the tables are, `property_list` and `resource_fork` how they are wrapped, `table` what
+//! One file each: `layout` the bytes, `trailer` where the tables are, `property_list` and `resource_fork` how they are wrapped, `map` what
 //! they say of the disk, `codec` and `adc` a chunk's bytes, `image` the layer, `check` whether every chunk decodes, `checksum` the
 //! sums that are held against that. The sources of all facts
 //! are the dmg readers of qemu and 7-Zip: Apple has published none.
@@ -21,14 +21,14 @@ mod check;
 mod checksum;
 mod chunk;
 mod codec;
-mod facts;
 mod fault;
 mod image;
+mod info;
 pub mod layout;
+mod map;
 mod probe;
 mod property_list;
 mod resource_fork;
-mod table;
 mod trailer;
 
 use imgdelta_core::{Driver, Format, Sectors};

@@ -12,8 +12,8 @@ use imgdelta_core::{
 use crate::{
     check,
     descriptor::{Descriptor, DiskFile, FileKind, Storage},
-    facts,
     fault::Fault,
+    info,
     part::Part,
 };
 
@@ -77,7 +77,7 @@ pub(crate) fn open(
     let blocks = pieces.iter().flat_map(|piece| &piece.parts);
     let block = blocks.filter_map(Part::block).max();
     Ok(Arc::new(Bundle {
-        facts: facts::of_bundle(&descriptor, shot, block, opener.files, notes),
+        facts: info::of_bundle(&descriptor, shot, block, opener.files, notes),
         pieces,
     }))
 }

@@ -2,7 +2,7 @@
 
 use imgdelta_core::{CheckReport, Claimed, Error, Open, Result, Source, overlaps};
 
-use crate::{bundle, expanding, fault::Fault, image, meta::Meta, table::Table};
+use crate::{bundle, expanding, fault::Fault, image, map::Table, validate::Meta};
 
 /// Codes of faults that a note tells of when a disk is opened.
 pub(crate) const NOTED: &[&str] = &["parallels_data_offset"];

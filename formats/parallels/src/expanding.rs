@@ -9,10 +9,10 @@ use imgdelta_core::{
 use crate::{
     check,
     descriptor::{Descriptor, NAME},
-    facts,
     fault::Fault,
-    meta::Meta,
-    table::Table,
+    info,
+    map::Table,
+    validate::Meta,
 };
 
 /// An open file.
@@ -28,7 +28,7 @@ struct Expanding {
 pub(crate) fn open(source: Arc<dyn Source>) -> Result<Arc<dyn Image>> {
     let meta = Meta::read(&*source)?;
     Ok(Arc::new(Expanding {
-        facts: facts::of_file(&meta, &source),
+        facts: info::of_file(&meta, &source),
         table: Table::new(&meta, source),
         meta,
     }))

@@ -6,7 +6,7 @@ use imgdelta_core::{
     Error, FileOffset, Image, Kind, Open, Options, References, Result, Source, read_array,
 };
 
-use crate::{bundle, descriptor::Descriptor, expanding, meta::Meta};
+use crate::{bundle, descriptor::Descriptor, expanding, validate::Meta};
 
 /// The names of the options that reading knows.
 pub(crate) const OPTIONS: &[&str] = &["descriptor"];

@@ -11,7 +11,7 @@
 //! (`WithoutFreeSpace`), blocks with the new one (`WithouFreSpacExt`). A block that is in no file of a snapshot is that of the snapshot before.
 //! The file of a snapshot does not name the one below it: only the descriptor does.
 //!
-//! One file each: `layout` the bytes, `meta` what a header says, `table` the BAT, `expanding` one file as a layer; `descriptor` what the XML
+//! One file each: `layout` the bytes, `validate` what a header says, `map` the BAT, `expanding` one file as a layer; `descriptor` what the XML
 //! says, `bundle` the files that it names as a layer, `part` one of these; `check` whether all agrees. The sources of all facts are qemu's
 //! docs/interop/parallels.rst and prl-xml.rst, and block/parallels.c.
 
@@ -19,14 +19,14 @@ mod bundle;
 mod check;
 mod descriptor;
 mod expanding;
-mod facts;
 mod fault;
 mod image;
+mod info;
 pub mod layout;
-mod meta;
+mod map;
 mod part;
 mod probe;
-mod table;
+mod validate;
 
 use imgdelta_core::{Driver, Format, Sectors};
 

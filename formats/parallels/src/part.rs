@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use imgdelta_core::{Bytes, CheckReport, Error, FileOffset, Result, Source};
 
-use crate::{check, fault::Fault, meta::Meta, table::Table};
+use crate::{check, fault::Fault, map::Table, validate::Meta};
 
 /// A file that holds a storage, or what a snapshot changed in it.
 #[derive(Debug)]

@@ -7,8 +7,8 @@ use imgdelta_core::{CheckReport, Claimed, Error, FileOffset, Open, Result, Sourc
 use crate::{
     fault::Fault,
     image::OPTIONS,
-    meta::Meta,
-    table::{Mapping, Seen, Table},
+    map::{Mapping, Seen, Table},
+    validate::Meta,
 };
 
 /// Whose a run of the file is.

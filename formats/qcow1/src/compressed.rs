@@ -1,6 +1,6 @@
 //! Compressed clusters: raw deflate, unpacked into exactly one cluster, the last used ones kept.
 //!
-//! Where compressed bytes stand is decided in `table`.
+//! Where compressed bytes stand is decided in `map`.
 
 use std::{fmt, sync::Arc};
 

@@ -10,9 +10,9 @@ use imgdelta_core::{
 use crate::{
     check,
     compressed::{Packed, Unpacker},
-    facts,
-    meta::Meta,
-    table::Table,
+    info,
+    map::Table,
+    validate::Meta,
 };
 
 /// The names of the options that reading knows: none.
@@ -37,7 +37,7 @@ pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
     let source = open.source;
     let meta = Meta::read(&*source)?;
     Ok(Arc::new(Qcow1 {
-        facts: facts::of(&meta, &source),
+        facts: info::of(&meta, &source),
         parent: meta.link(),
         table: Table::new(&meta, Arc::clone(&source)),
         unpacker: Unpacker::new(source, meta.cluster()),

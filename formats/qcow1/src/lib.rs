@@ -16,18 +16,18 @@
 //! All integers are big-endian. Nothing carries a checksum, nothing counts references, and no entry says "zero". The name of the backing file
 //! comes without its format.
 //!
-//! One file each: `layout` the bytes, `meta` what the header says, `table` where a cluster is, `compressed` its bytes, `image` the layer,
+//! One file each: `layout` the bytes, `validate` what the header says, `map` where a cluster is, `compressed` its bytes, `image` the layer,
 //! `check` whether clusters share bytes. The source of all facts is qemu's block/qcow.c: there is no other specification.
 
 mod check;
 mod compressed;
-mod facts;
 mod fault;
 mod image;
+mod info;
 pub mod layout;
-mod meta;
+mod map;
 mod probe;
-mod table;
+mod validate;
 
 use imgdelta_core::{Driver, Format, Sectors};
 

@@ -16,7 +16,7 @@ use crate::{
     layout::{
         BACKING_NAME_LIMIT, CLUSTER_BITS, HEADER_V2, Header, HeaderV3, autoclear, extension as kind,
     },
-    meta::Meta,
+    validate::Meta,
 };
 
 /// Longest name of a backing format, and NUL. [qemu]

@@ -1,18 +1,18 @@
 //! Whether an image is sound: every reference judged, and counted against the refcounts.
 //!
-//! What is walked is in `walk`, how it is counted in `tally`. Nothing is repaired.
+//! What is walked is in `check_walk`, how it is counted in `refcount_census`. Nothing is repaired.
 
 use std::sync::Arc;
 
 use imgdelta_core::{Bytes, CheckReport, Error, FileOffset, Open, Result, Source};
 
 use crate::{
+    check_walk::Walk,
     fault::Fault,
     image::Choices,
-    meta::Meta,
     refcount::Refcounts,
-    tally::{MOST, MOST_WINDOWS, Tally},
-    walk::Walk,
+    refcount_census::{MOST, MOST_WINDOWS, Tally},
+    validate::Meta,
 };
 
 /// Leaked clusters and stale refcounts.

@@ -1,6 +1,6 @@
 //! Compressed clusters: raw deflate or Zstandard frames, unpacked into exactly one cluster, the last used ones kept.
 //!
-//! Where compressed data stand is decided in `cell`.
+//! Where compressed data stand is decided in `cluster_mapping`.
 
 use std::{
     fmt,
@@ -11,7 +11,7 @@ use flate2::{Decompress, FlushDecompress};
 use imgdelta_core::{BlockCache, Bytes, Error, FileOffset, Result, Source, VirtOffset};
 use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
 
-use crate::{fault::Fault, table::packed_reaches};
+use crate::{fault::Fault, map::packed_reaches};
 
 /// How clusters are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Header extensions, read and written: type, length, data, padding to 8 bytes.
 //!
-//! What an extension means is judged in `meta`; unknown ones are kept as they are.
+//! What an extension means is judged in `validate`; unknown ones are kept as they are.
 
 use imgdelta_core::{FileOffset, Result};
 use nom::{IResult, Parser, bytes::complete::take, number::complete::be_u32};

@@ -1,6 +1,6 @@
 //! The fields of the header, read and judged one by one.
 //!
-//! What they name is read in `meta`.
+//! What they name is read in `validate`.
 
 use imgdelta_core::{Bytes, Error, FileOffset, Result, Source, read_array};
 

@@ -1,6 +1,6 @@
 //! A qcow2 image as a layer.
 //!
-//! Its metadata are judged in `meta`, its map is in `table`, compressed clusters are unpacked in `compressed`.
+//! Its metadata are judged in `validate`, its map is in `map`, compressed clusters are unpacked in `compressed`.
 
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ use imgdelta_core::{
 use crate::{
     check,
     compressed::{Packed, Unpacker},
-    facts,
     fault::Fault,
     geometry::Geometry,
-    meta::Meta,
-    table::Table,
+    info,
+    map::Table,
+    validate::Meta,
 };
 
 /// Names of the input options.
@@ -87,7 +87,7 @@ pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
         data = (1, file.len());
         files.push(file);
     }
-    let mut facts = facts::facts(&meta, size, files);
+    let mut facts = info::facts(&meta, size, files);
     if choices.ignores_dirty {
         facts
             .notes

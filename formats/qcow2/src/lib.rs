@@ -18,29 +18,29 @@
 //!   L2 entry          8 bytes, or 16 with a bitmap of 32 subclusters (extended L2)
 //! ```
 //!
-//! One room each: `layout` the bytes, `header`, `backing`, `extension`, `snapshot`, `bitmap` and `meta` what they say, `geometry`
-//! and `cell` what is true of them, `table` where a guest cluster is, `compressed` and `image` its bytes, `refcount`, `walk`, `tally`
+//! One room each: `layout` the bytes, `header`, `backing`, `extension`, `snapshot`, `bitmap` and `validate` what they say, `geometry`
+//! and `cluster_mapping` what is true of them, `map` where a guest cluster is, `compressed` and `image` its bytes, `refcount`, `check_walk`, `refcount_census`
 //! and `check` whether all of it agrees, `write` how an image is made.
 
 mod backing;
 mod bitmap;
-mod cell;
 mod check;
+mod check_walk;
+mod cluster_mapping;
 mod compressed;
 mod extension;
-mod facts;
 mod fault;
 mod geometry;
 mod header;
 mod image;
+mod info;
 pub mod layout;
-mod meta;
+mod map;
 mod probe;
 mod refcount;
+mod refcount_census;
 mod snapshot;
-mod table;
-mod tally;
-mod walk;
+mod validate;
 mod write;
 
 use imgdelta_core::{ChildRule, Driver, Format, Sectors};

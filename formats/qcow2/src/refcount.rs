@@ -1,12 +1,12 @@
 //! Refcounts as they stand in an image: a table of blocks of numbers of 1 to 64 bits.
 //!
-//! What they should be is counted in `tally`.
+//! What they should be is counted in `refcount_census`.
 
 use std::sync::Arc;
 
 use imgdelta_core::{Bytes, FileOffset, PagedTable, Result, Source};
 
-use crate::{fault::Fault, geometry::Geometry, layout::RefcountEntry, meta::Meta};
+use crate::{fault::Fault, geometry::Geometry, layout::RefcountEntry, validate::Meta};
 
 /// The refcounts of an image.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(crate) struct Refcounts {
 }
 
 impl Refcounts {
-    /// The refcounts that `meta` names in `source`.
+    /// The refcounts that `validate` names in `source`.
     pub(crate) fn new(source: &Arc<dyn Source>, meta: &Meta) -> Self {
         let clusters = u64::from(meta.header.refcount_table_clusters);
         Self {

@@ -3,8 +3,8 @@
 //! Data come first, an L2 table behind its data, a refcount block behind what it counts; what names all that comes last, and
 //! the header last of all. Making the file durable and giving it its name is the caller's work.
 
+mod create_options;
 mod encode;
-mod form;
 mod header;
 mod refcounts;
 mod space;
@@ -18,14 +18,14 @@ use imgdelta_core::{
 };
 
 use self::{
-    form::Form,
+    create_options::Form,
     header::Head,
     space::{Preallocation, Space},
     tables::Tables,
 };
 use crate::layout::{L1Entry, L2Entry, Subclusters};
 
-pub(crate) use self::form::OPTIONS;
+pub(crate) use self::create_options::OPTIONS;
 
 /// Begins an image.
 ///

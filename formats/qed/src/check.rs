@@ -6,11 +6,11 @@ use std::{fmt, sync::Arc};
 use imgdelta_core::{CheckReport, Claimed, Error, FileOffset, Open, Result, Source, overlaps};
 
 use crate::{
-    facts,
     fault::Fault,
     image::OPTIONS,
-    meta::Meta,
-    table::{Mapping, Seen, Table},
+    info,
+    map::{Mapping, Seen, Table},
+    validate::Meta,
 };
 
 /// Whose a run of the file is.
@@ -43,7 +43,7 @@ pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
 /// Looks at all tables.
 pub(crate) fn look(meta: &Meta, table: &Table, source: &dyn Source) -> Result<CheckReport> {
     let mut report = CheckReport {
-        notes: facts::notes(meta),
+        notes: info::notes(meta),
         ..CheckReport::default()
     };
     check_entries(meta, table, source, &mut report)?;

@@ -7,7 +7,7 @@ use imgdelta_core::{
     VirtOffset,
 };
 
-use crate::{check, facts, meta::Meta, table::Table};
+use crate::{check, info, map::Table, validate::Meta};
 
 /// The names of the options that reading knows: none.
 pub(crate) const OPTIONS: &[&str] = &[];
@@ -32,7 +32,7 @@ pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
     let source = open.source;
     let meta = Meta::read(&*source)?;
     Ok(Arc::new(Qed {
-        facts: facts::of(&meta, &source),
+        facts: info::of(&meta, &source),
         parent: meta.link(),
         table: Table::new(&meta, source),
         meta,

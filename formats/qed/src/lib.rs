@@ -15,17 +15,17 @@
 //!
 //! All integers are little-endian. Nothing carries a checksum, nothing counts references: each cluster is one's own.
 //!
-//! One file each: `layout` the bytes, `meta` what the header says, `table` where a cluster is, `image` the layer, `check` whether clusters
+//! One file each: `layout` the bytes, `validate` what the header says, `map` where a cluster is, `image` the layer, `check` whether clusters
 //! share bytes. The source of all facts is qemu's docs/interop/qed_spec.txt and block/qed.c.
 
 mod check;
-mod facts;
 mod fault;
 mod image;
+mod info;
 pub mod layout;
-mod meta;
+mod map;
 mod probe;
-mod table;
+mod validate;
 
 use imgdelta_core::{Driver, Format, Sectors};
 

@@ -9,8 +9,8 @@ use crate::{
     fault::Fault,
     identity::NULL,
     image::OPTIONS,
-    meta::Meta,
-    table::{Entry, Map},
+    map::{Entry, Map},
+    validate::Meta,
 };
 
 /// Indexes looked at in one pass over the map: 32 MiB of bits.

@@ -8,9 +8,9 @@ use imgdelta_core::{
 };
 
 use crate::{
-    check, facts,
-    meta::Meta,
-    table::{Entry, Map},
+    check, info,
+    map::{Entry, Map},
+    validate::Meta,
 };
 
 /// The names of the options that reading knows: none.
@@ -45,7 +45,7 @@ pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
         ));
     }
     Ok(Arc::new(Vdi {
-        facts: facts::of(&meta, &source),
+        facts: info::of(&meta, &source),
         parent: meta.link(),
         pages: PagedTable::new(Arc::clone(&source)),
         map,

@@ -14,21 +14,21 @@
 //! All integers are little-endian, nothing carries a checksum. `FREE` is the parent's, or zero where there is none; `ZERO` is zero
 //! whatever the parent holds. A child names its parent by two UUIDs, which image and which state of it, and by no path.
 //!
-//! One room each: `layout` the bytes, `meta` what the header says, `identity` the UUIDs, `table` the map, `image` the layer, `check`
-//! whether all agrees, `plan` and `write` new images, `relink` another parent. The source of all facts is VirtualBox's VDICore.h and VDI.cpp:
+//! One room each: `layout` the bytes, `validate` what the header says, `identity` the UUIDs, `map` the map, `image` the layer, `check`
+//! whether all agrees, `create_options` and `write` new images, `relink` another parent. The source of all facts is VirtualBox's VDICore.h and VDI.cpp:
 //! there is no other specification.
 
 mod check;
-mod facts;
+mod create_options;
 mod fault;
 mod identity;
 mod image;
+mod info;
 pub mod layout;
-mod meta;
-mod plan;
+mod map;
 mod probe;
 mod relink;
-mod table;
+mod validate;
 mod write;
 
 use imgdelta_core::{ChildRule, Driver, Format, Sectors};
@@ -39,7 +39,7 @@ pub static DRIVER: Driver = Driver {
     extensions: &["vdi"],
     exclusive_extensions: &["vdi"],
     folder_file: None,
-    create_options: plan::CREATE_OPTIONS,
+    create_options: create_options::CREATE_OPTIONS,
     open_options: image::OPTIONS,
     // The map in front is known last.
     streams: false,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use imgdelta_core::{Error, Kind, ParentSpec, Patch, Result, Source};
 
-use crate::{fault::Fault, meta::Meta, plan::parent_uuids};
+use crate::{create_options::parent_uuids, fault::Fault, validate::Meta};
 
 /// The patches that make the child in `source` one of `parent`: both UUIDs of the parent.
 pub(crate) fn relink(source: &Arc<dyn Source>, parent: &ParentSpec) -> Result<Vec<Patch>> {

@@ -1,6 +1,6 @@
 //! Writes new images: header and map in front, as VirtualBox lays them out, then the blocks in order of guest address.
 //!
-//! What a new image is to be is decided in `plan`. The header comes last: what stopped before that is no image.
+//! What a new image is to be is decided in `create_options`. The header comes last: what stopped before that is no image.
 
 use std::sync::Arc;
 
@@ -10,9 +10,9 @@ use imgdelta_core::{
 };
 
 use crate::{
+    create_options::Plan,
     identity::{self, NULL},
     layout::{FREE, HEADER_AT, Header, Lchs, PreHeader, SIGNATURE, VERSION_1_1, ZERO},
-    plan::Plan,
 };
 
 /// What the file says to people; nobody checks it.

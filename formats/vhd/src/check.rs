@@ -11,7 +11,7 @@ use crate::{
     fault::Fault,
     footer::Found,
     layout::{DynamicHeader, Footer, NOWHERE},
-    meta::{Meta, Reading},
+    validate::{Meta, Reading},
 };
 
 use blocks::{Blocks, Unused};

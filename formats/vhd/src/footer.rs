@@ -1,4 +1,4 @@
-//! Which of a file's footers counts, and whether the file is a VHD at all. What a footer says is judged in `meta`.
+//! Which of a file's footers counts, and whether the file is a VHD at all. What a footer says is judged in `validate`.
 //!
 //! The one at the end counts, with 512 bytes or, before Virtual PC 2004, 511; if it is missing or damaged, the copy at the start.
 

@@ -1,4 +1,4 @@
-//! Cylinders, heads, sectors: the specification's procedure, and what size a geometry has. Which size counts is judged in `meta`.
+//! Cylinders, heads, sectors: the specification's procedure, and what size a geometry has. Which size counts is judged in `validate`.
 
 use std::fmt;
 

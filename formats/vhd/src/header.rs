@@ -1,11 +1,11 @@
-//! The dynamic header, read and judged: where it is, what it says, where the BAT is. The BAT's entries are judged in `table`.
+//! The dynamic header, read and judged: where it is, what it says, where the BAT is. The BAT's entries are judged in `map`.
 
 use imgdelta_core::{Bytes, Error, FileOffset, Result, SECTOR, Source, read_array};
 
 use crate::{
     fault::Fault,
     layout::{DynamicHeader, Footer, HEADER_COOKIE, VERSION},
-    meta::Reading,
+    validate::Reading,
 };
 
 /// The largest block that is read. Every tool writes 2 MiB or less.

@@ -8,13 +8,13 @@ use imgdelta_core::{
 };
 
 use crate::{
-    bitmap, check, facts,
+    bitmap, check,
     fault::Fault,
-    footer, header,
+    footer, header, info,
     layout::DIFFERENCING,
     locator,
-    meta::{Meta, Reading},
-    table::{self, Tables},
+    map::{self, Tables},
+    validate::{Meta, Reading},
 };
 
 /// An open VHD.
@@ -107,7 +107,7 @@ impl Vhd {
             None => None,
         };
         Ok(Self {
-            facts: facts::of(&meta, source),
+            facts: info::of(&meta, source),
             parent,
             source: Arc::clone(source),
             reading,
@@ -194,7 +194,7 @@ impl Blocks {
     fn stored_run(&self, sector: u32, inside: u64) -> Result<(Bytes, State)> {
         let first = inside / SECTOR;
         let sectors = self.tables.block_size.0 / SECTOR;
-        let byte = table::bitmap_at(sector).saturating_add(Bytes(first / 8));
+        let byte = map::bitmap_at(sector).saturating_add(Bytes(first / 8));
         let (page, skip) = self.bitmaps.page(byte)?;
         let bits = page.get(skip..).unwrap_or_default();
         // `first` is bit `first % 8` of `bits`.

@@ -1,4 +1,4 @@
-//! The structures of a VHD file, field by field, and their checksum. Bytes only: what is allowed is judged in `meta`.
+//! The structures of a VHD file, field by field, and their checksum. Bytes only: what is allowed is judged in `validate`.
 //!
 //! All integers are big-endian. Offsets are bytes from the start of the file, except in the BAT, which counts sectors.
 

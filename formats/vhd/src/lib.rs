@@ -24,19 +24,19 @@
 mod batmap;
 mod bitmap;
 mod check;
-mod facts;
+mod create_options;
 mod fault;
 mod footer;
 mod geometry;
 mod header;
 mod identity;
 mod image;
+mod info;
 pub mod layout;
 mod locator;
-mod meta;
-mod plan;
+mod map;
 mod relink;
-mod table;
+mod validate;
 mod write;
 
 use imgdelta_core::{ChildRule, Driver, Format, Sectors};
@@ -47,8 +47,8 @@ pub static DRIVER: Driver = Driver {
     extensions: &["vhd", "avhd", "vud"],
     exclusive_extensions: &["vhd", "avhd", "vud"],
     folder_file: None,
-    create_options: plan::CREATE_OPTIONS,
-    open_options: meta::OPEN_OPTIONS,
+    create_options: create_options::CREATE_OPTIONS,
+    open_options: validate::OPEN_OPTIONS,
     // The tables in front are known last.
     streams: false,
     sectors: Sectors::Fixed,

@@ -5,11 +5,11 @@ use std::{ops::Range, sync::Arc};
 use imgdelta_core::{Bytes, Error, FileOffset, Kind, ParentSpec, Patch, Result, SECTOR, Source};
 
 use crate::{
+    create_options::Link,
     layout::{DynamicHeader, ParentLocator},
     locator,
-    meta::{Meta, Reading},
-    plan::Link,
-    table::Tables,
+    map::Tables,
+    validate::{Meta, Reading},
     write::LOCATOR_ROOM,
 };
 

@@ -1,4 +1,4 @@
-//! Writes new images: the footer, which all have, and fixed ones. What they are to be is decided in `plan`; `sparse` writes the others.
+//! Writes new images: the footer, which all have, and fixed ones. What they are to be is decided in `create_options`; `sparse` writes the others.
 
 mod sparse;
 
@@ -10,9 +10,9 @@ use imgdelta_core::{
 };
 
 use crate::{
+    create_options::Plan,
     identity,
     layout::{EPOCH, FIXED, FOOTER_COOKIE, Footer, NOWHERE, VERSION},
-    plan::Plan,
 };
 
 pub(crate) use sparse::LOCATOR_ROOM;

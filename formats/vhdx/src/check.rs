@@ -11,8 +11,8 @@ use crate::{
         HEADER_AT, Header, IS_REQUIRED, IS_USER, IS_VIRTUAL_DISK, REGION_AT, REGION_REQUIRED,
     },
     locator::PATHS,
-    meta::{Meta, Reading, in_locator},
-    table::judge::Rooms,
+    map::validate::Rooms,
+    validate::{Meta, Reading, in_locator},
 };
 
 use blocks::Blocks;

@@ -8,11 +8,12 @@ use imgdelta_core::{
 };
 
 use crate::{
-    bitmap, check, facts,
+    bitmap, check,
     fault::Fault,
+    info,
     layout::BatEntry,
-    meta::{Meta, Reading},
-    table::{Slot, Tables, judge::Rooms, state_of},
+    map::{Slot, Tables, state_of, validate::Rooms},
+    validate::{Meta, Reading},
 };
 
 /// An open VHDX.
@@ -37,7 +38,7 @@ pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
     let mut meta = Meta::read(&open.source, reading)?;
     meta.judge_blocks(Rooms::Held)?;
     Ok(Arc::new(Vhdx {
-        facts: facts::of(&meta),
+        facts: info::of(&meta),
         parent: meta.link.take(),
         tables: meta.tables(),
         bat: PagedTable::new(Arc::clone(&meta.source)),

@@ -20,22 +20,22 @@
 
 mod bitmap;
 mod check;
-mod facts;
+mod create_options;
 mod fault;
 mod header;
 mod identity;
 mod image;
+mod info;
 pub mod layout;
 mod link;
 mod locator;
 mod log;
-mod meta;
+mod map;
 mod metadata;
-mod plan;
 mod region;
 mod relink;
 mod repair;
-mod table;
+mod validate;
 mod write;
 
 use imgdelta_core::{ChildRule, Driver, Format, Sectors};
@@ -46,8 +46,8 @@ pub static DRIVER: Driver = Driver {
     extensions: &["vhdx", "avhdx"],
     exclusive_extensions: &["vhdx", "avhdx"],
     folder_file: None,
-    create_options: plan::CREATE_OPTIONS,
-    open_options: meta::OPEN_OPTIONS,
+    create_options: create_options::CREATE_OPTIONS,
+    open_options: validate::OPEN_OPTIONS,
     // The tables in front are known last.
     streams: false,
     sectors: Sectors::Recorded,
@@ -64,5 +64,5 @@ pub static DRIVER: Driver = Driver {
         probed: true,
     }),
     relink: Some(relink::relink),
-    references: meta::references,
+    references: validate::references,
 };

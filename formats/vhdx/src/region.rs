@@ -1,4 +1,4 @@
-//! The region tables: where the BAT and the metadata stand. What they hold is read in `table` and `metadata`.
+//! The region tables: where the BAT and the metadata stand. What they hold is read in `map` and `metadata`.
 
 use std::ops::Range;
 

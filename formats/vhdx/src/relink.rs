@@ -8,12 +8,12 @@ use std::sync::Arc;
 use imgdelta_core::{Bytes, Error, FileOffset, Kind, ParentSpec, Patch, Result, Source};
 
 use crate::{
+    create_options::parent_sector,
     header::renewed,
     layout::{IS_USER, METADATA_TABLE_LEN, MetadataEntry, MetadataHead, PARENT_LOCATOR},
     link::Link,
-    meta::{Meta, Reading},
     metadata::{MAX_ITEM, Metadata},
-    plan::parent_sector,
+    validate::{Meta, Reading},
 };
 
 /// The patches that make the child in `source` one of `parent`: the parent locator, and headers that say that the file was written to.

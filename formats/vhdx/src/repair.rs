@@ -10,11 +10,11 @@ use imgdelta_core::{Bytes, Error, FileOffset, Kind, Open, Patch, Repair, Result,
 use crate::{
     header::renewed,
     layout::{BatEntry, MIB, NO_GUID, REGION_AT, REGION_LEN},
-    meta::{Meta, Reading},
-    table::{
+    map::{
         Slot, Tables,
-        judge::{Rooms, Taken},
+        validate::{Rooms, Taken},
     },
+    validate::{Meta, Reading},
 };
 
 /// The most entries of the BAT that are mended in one go: beyond it the table as a whole is in doubt.

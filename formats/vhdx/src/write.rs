@@ -1,11 +1,11 @@
 //! Writes new images: front, log, metadata and BAT as Windows lays them out, then blocks and bitmaps in order of guest address.
 //!
-//! What a new image is to be is decided in `plan`. Of the BAT and the bitmaps only what is being filled is in memory, so that 64 TiB
+//! What a new image is to be is decided in `create_options`. Of the BAT and the bitmaps only what is being filled is in memory, so that 64 TiB
 //! in small blocks take no more of it than a floppy. The file type identifier comes last.
 
 mod bat;
-mod chunk;
-mod front;
+mod file_front;
+mod sector_bitmap;
 mod space;
 
 use std::sync::Arc;
@@ -16,11 +16,11 @@ use imgdelta_core::{
 };
 
 use crate::{
+    create_options::Plan,
     layout::{BITMAP_LEN, BatEntry, BatShape},
-    plan::Plan,
 };
 use bat::Bat;
-use chunk::Chunk;
+use sector_bitmap::Chunk;
 use space::Space;
 
 /// The largest piece in which a child's block is told.
@@ -249,7 +249,7 @@ impl ImageWriter for Writer {
         }
         self.sink.set_len(Bytes(self.space.end().0))?;
         self.bat.write()?;
-        front::write(&self.plan, seal, &*self.sink)
+        file_front::write(&self.plan, seal, &*self.sink)
     }
 }
 

@@ -7,11 +7,11 @@ use imgdelta_core::{
 };
 
 use crate::{
+    extent::{File, Piece},
     fault::Fault,
     layout::{COWD_MAGIC, CowdHeader},
-    piece::{File, Piece},
-    shared::Misplaced,
-    table::{Cell, Form, Tables},
+    map::{Cell, Form, Tables},
+    shared_grains::Misplaced,
 };
 
 /// The largest grain that is read, in sectors, as of hosted extents.
@@ -203,7 +203,7 @@ impl Piece for Grained {
                 .fault(Error::from(Fault::SectorsDiffer { line, capacity }).in_structure("header"));
         }
         let step = (self.grain.0 / SECTOR).max(1);
-        let stored = crate::shared::check(&self.tables, &*self.file.source, step, report)?;
+        let stored = crate::shared_grains::check(&self.tables, &*self.file.source, step, report)?;
         let count = self.size.pieces(self.grain);
         report
             .counts

@@ -16,7 +16,7 @@
 //! ```
 //!
 //! Lines end with LF or CRLF, keys know no case, spaces may stand around `=`, values may have quotes. What the values mean is judged
-//! in `disk`, `keys` and `link`; one line is read in `line`, and `title` knows a descriptor by its first ones.
+//! in `disk`, `unsupported_keys` and `link`; one line is read in `line`, and `title` knows a descriptor by its first ones.
 
 mod line;
 mod title;

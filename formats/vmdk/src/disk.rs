@@ -10,13 +10,13 @@ use imgdelta_core::{AuxFiles, Bytes, Error, Options, Result, Source};
 use crate::{
     cowd,
     descriptor::{Access, Descriptor, ExtentLine, ExtentType},
+    extent::Piece,
     fault::Fault,
-    front::{Front, Kind},
-    keys,
+    image_kind::{Front, Kind},
     kinds::DiskKind,
-    piece::Piece,
     sesparse,
     sparse::{Copies, MOST_SECTORS, Reading, Sparse},
+    unsupported_keys,
 };
 
 use opener::Opener;
@@ -75,7 +75,8 @@ impl Disk {
         let Some(descriptor) = front.descriptor else {
             return Self::lone(front.kind, Opener::new(source, aux_files, reading, 1));
         };
-        let mut notes = keys::judge(&descriptor, reading.trusts_filters).map_err(in_descriptor)?;
+        let mut notes =
+            unsupported_keys::judge(&descriptor, reading.trusts_filters).map_err(in_descriptor)?;
         let kind = DiskKind::of(&descriptor).map_err(in_descriptor)?;
         let lines = descriptor.extents().map_err(in_descriptor)?;
         if lines.is_empty() {

@@ -1,6 +1,6 @@
 //! Compressed grains: a marker, then a zlib stream, unpacked into exactly one grain, the last used ones kept.
 //!
-//! \[TN\] says RFC 1951; VMware, VirtualBox and qemu all write RFC 1950. Where grains stand is decided in `table`.
+//! \[TN\] says RFC 1951; VMware, VirtualBox and qemu all write RFC 1950. Where grains stand is decided in `map`.
 
 use std::{
     fmt,
@@ -10,7 +10,7 @@ use std::{
 use flate2::{Decompress, FlushDecompress, Status};
 use imgdelta_core::{BlockCache, Bytes, Error, FileOffset, Result, SECTOR, Source, read_vec};
 
-use crate::{fault::Fault, layout::Marker, piece::File};
+use crate::{extent::File, fault::Fault, layout::Marker};
 
 /// What stands in front of a grain's data: the marker up to its type, which is the data's beginning.
 pub(crate) const PREFIX: usize = 12;

@@ -9,11 +9,10 @@ use imgdelta_core::{
 
 use crate::{
     disk::{self, Disk, aux_files, reading},
-    facts,
+    extent::Piece,
     fault::Fault,
-    front::Front,
-    link,
-    piece::Piece,
+    image_kind::Front,
+    info, link,
     sparse::Reading,
 };
 
@@ -84,7 +83,7 @@ impl Vmdk {
                 .map_err(|fault| Error::from(fault).in_structure("descriptor"))?,
             None => None,
         };
-        let facts = facts::of(&disk)?;
+        let facts = info::of(&disk)?;
         Ok(Self {
             disk,
             facts,

@@ -19,33 +19,33 @@
 //! All integers are little-endian, places are sectors of 512 bytes, nothing carries a checksum. A child names its parent by its
 //! content id (CID), which a changed parent changes, and by a path; VirtualBox uses UUIDs in the descriptor's data base.
 //!
-//! One room each: `layout` the bytes, `front` the start of a file, `descriptor` its text, `encoding` names in it, `kinds` and `keys` what it
-//! says of the disk, `link` how images are called, `disk` the extents and who opens them, `piece` an extent, `sparse`, `cowd`, `sesparse`
-//! those with grains, `table` where a grain is, `grain` what a packed one holds, `caches` what all extents keep, `shared` whether two grains
-//! are in one place, `image` the layer, `plan`, `text` and `write` new images, `relink` another parent. Sources: \[TN\] VMware's "Virtual Disk Format 5.0"; what qemu and VirtualBox do.
+//! One room each: `layout` the bytes, `image_kind` the start of a file, `descriptor` its text, `encoding` names in it, `kinds` and `unsupported_keys` what it
+//! says of the disk, `link` how images are called, `disk` the extents and who opens them, `extent` an extent, `sparse`, `cowd`, `sesparse`
+//! those with grains, `map` where a grain is, `grain` what a packed one holds, `caches` what all extents keep, `shared_grains` whether two grains
+//! are in one place, `image` the layer, `create_options`, `descriptor_writer` and `write` new images, `relink` another parent. Sources: \[TN\] VMware's "Virtual Disk Format 5.0"; what qemu and VirtualBox do.
 
 mod caches;
 mod cowd;
+mod create_options;
 mod descriptor;
+mod descriptor_writer;
 mod disk;
 mod encoding;
-mod facts;
+mod extent;
 mod fault;
-mod front;
 mod grain;
 mod image;
-mod keys;
+mod image_kind;
+mod info;
 mod kinds;
 pub mod layout;
 mod link;
-mod piece;
-mod plan;
+mod map;
 mod relink;
 mod sesparse;
-mod shared;
+mod shared_grains;
 mod sparse;
-mod table;
-mod text;
+mod unsupported_keys;
 mod write;
 
 use imgdelta_core::{ChildRule, Driver, Format, Sectors};
@@ -56,12 +56,12 @@ pub static DRIVER: Driver = Driver {
     extensions: &["vmdk"],
     exclusive_extensions: &["vmdk"],
     folder_file: None,
-    create_options: plan::CREATE_OPTIONS,
+    create_options: create_options::CREATE_OPTIONS,
     open_options: image::OPTIONS,
     // streamOptimized does; the others refuse.
     streams: true,
     sectors: Sectors::Fixed,
-    probe: front::probe,
+    probe: image_kind::probe,
     open: image::open,
     create: Some(write::create),
     check: image::check,

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use imgdelta_core::{Bytes, Error, Kind, ParentSpec, Patch, Result, Source};
 
 use crate::{
+    create_options::Parent,
     descriptor::Descriptor,
     fault::Fault,
-    front::Front,
+    image_kind::Front,
     link::{self, HINT},
-    plan::Parent,
 };
 
 /// No UUID, as VirtualBox writes it.

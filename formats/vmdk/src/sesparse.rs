@@ -4,10 +4,10 @@ use imgdelta_core::{Bytes, Error, FileOffset, Result, SECTOR, Source, read_array
 
 use crate::{
     cowd::Grained,
+    extent::File,
     fault::Fault,
     layout::{SE_MAGIC, SE_VERSION, SE_VOLATILE_MAGIC, SeHeader, SeVolatile},
-    piece::File,
-    table::{Form, Tables},
+    map::{Form, Tables},
 };
 
 /// Sectors of a grain.

@@ -1,4 +1,4 @@
-//! Hosted sparse extents: `KDMV`, plain or compressed. Their header is judged in `header`, where grains are is known to `table`, what packed
+//! Hosted sparse extents: `KDMV`, plain or compressed. Their header is judged in `header`, where grains are is known to `map`, what packed
 //! ones hold to `grain`.
 
 mod check;
@@ -12,11 +12,11 @@ use imgdelta_core::{
 };
 
 use crate::{
+    extent::{File, Piece},
     fault::Fault,
     grain::{Place, Unpacker},
     layout::{AT_END, COMPRESSED, SparseHeader},
-    piece::{File, Piece},
-    table::{Cell, Tables},
+    map::{Cell, Tables},
 };
 
 pub(crate) use copies::Copies;

@@ -1,4 +1,4 @@
-//! Writes new images. What they are to be is decided in `plan`, what their descriptors say in `text`; `sparse`, `flat` and `stream` write one
+//! Writes new images. What they are to be is decided in `create_options`, what their descriptors say in `descriptor_writer`; `sparse`, `flat` and `stream` write one
 //! kind each, `extent` is a part of a sparse one.
 
 mod extent;
@@ -8,7 +8,7 @@ mod stream;
 
 use imgdelta_core::{Create, Error, ImageWriter, Kind, Result};
 
-use crate::plan::{Plan, Subformat};
+use crate::create_options::{Plan, Subformat};
 
 /// Starts a new image.
 pub(crate) fn create(create: Create<'_>) -> Result<Box<dyn ImageWriter>> {

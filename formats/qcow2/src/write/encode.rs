@@ -8,7 +8,7 @@ use flate2::{Compress, FlushCompress, Status};
 use imgdelta_core::{BlockState, Bytes, Encoded, Encoder, Error, PlainEncoder, Result, Unit};
 use zstd::{bulk::Compressor, zstd_safe::compress_bound};
 
-use super::form::{Compression, Form};
+use super::create_options::{Compression, Form};
 
 /// The window that qemu unpacks with.
 const WINDOW_BITS: u8 = 12;

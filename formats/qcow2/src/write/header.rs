@@ -4,7 +4,7 @@
 
 use imgdelta_core::{Bytes, Error, Kind, ParentSpec, Result};
 
-use super::{form::Form, space::Ends};
+use super::{create_options::Form, space::Ends};
 use crate::{
     backing::path_text,
     extension::{self, Extension},

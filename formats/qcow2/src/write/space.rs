@@ -14,7 +14,7 @@ use imgdelta_core::{
     Bytes, Error, FileOffset, Kind, Reservation, Result, Sink, Unit, write_without_zeros,
 };
 
-use super::{form::OFFSET_BITS, refcounts::Counts};
+use super::{create_options::OFFSET_BITS, refcounts::Counts};
 use crate::layout::{REFCOUNT_TABLE_LIMIT, RefcountEntry};
 
 /// The most that is reserved of the file at once.

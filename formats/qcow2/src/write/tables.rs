@@ -4,7 +4,7 @@
 
 use imgdelta_core::{Bytes, FileOffset, Result, Sink, write_without_zeros};
 
-use super::{form::Form, space::Space};
+use super::{create_options::Form, space::Space};
 use crate::layout::{L1Entry, L2Entry, Subclusters};
 
 /// How much of the L1 table is written at once.

@@ -6,7 +6,7 @@ use std::{ops::Range, sync::Arc};
 
 use imgdelta_core::{Bytes, CheckReport, Kind, Result, Source, parallel};
 
-use crate::{batmap, layout::DynamicHeader, locator, meta::Meta, table::Tables};
+use crate::{batmap, layout::DynamicHeader, locator, map::Tables, validate::Meta};
 
 use look::{Look, PIECE, Seen};
 

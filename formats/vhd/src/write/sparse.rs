@@ -1,7 +1,7 @@
 //! Dynamic and differencing images, written: a file grows in order of guest address: tables, locators, blocks, footer.
 //!
 //! Data stand at multiples of 4096 with the bitmap right below, as tapdisk places them, so that neither disks nor hosts with
-//! sectors of 4 KiB must read before they write. What a new image is to be is decided in `plan`.
+//! sectors of 4 KiB must read before they write. What a new image is to be is decided in `create_options`.
 
 use std::sync::Arc;
 
@@ -13,12 +13,12 @@ use imgdelta_core::{
 use super::{HEADER_AT, footer};
 use crate::{
     bitmap,
+    create_options::{Link, Plan},
     layout::{
         DIFFERENCING, DYNAMIC, DynamicHeader, HEADER_COOKIE, NOWHERE, ParentLocator, UNALLOCATED,
         VERSION,
     },
-    plan::{Link, Plan},
-    table::bitmap_len,
+    map::bitmap_len,
 };
 
 /// Where the BAT goes: behind the header.

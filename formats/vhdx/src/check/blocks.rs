@@ -9,8 +9,8 @@ use imgdelta_core::{Bytes, CheckReport, FileOffset, PagedTable, Result, parallel
 use crate::{
     fault::Fault,
     layout::MIB,
-    meta::Meta,
-    table::{Slot, judge::Taken},
+    map::{Slot, validate::Taken},
+    validate::Meta,
 };
 
 use look::{Counts, Look};

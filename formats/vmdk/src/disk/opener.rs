@@ -12,9 +12,9 @@ use crate::{
     caches::Caches,
     cowd,
     descriptor::{Descriptor, ExtentLine, ExtentType},
+    extent::{File, Flat, Piece, Zeros},
     fault::{DEVICE_HINT, Fault},
     kinds::DiskKind,
-    piece::{File, Flat, Piece, Zeros},
     sesparse,
     sparse::{Reading, Sparse},
 };

@@ -6,8 +6,8 @@ use super::{Grains, Sparse, copies::Pair, footer};
 use crate::{
     fault::Fault,
     grain::{Place, Unpacker},
-    shared,
-    table::Cell,
+    map::Cell,
+    shared_grains,
 };
 
 /// Packed grains that are unpacked as one piece of work.
@@ -29,7 +29,7 @@ impl Sparse {
             Grains::Tables(tables) => {
                 self.check_copies(report)?;
                 let step = Pair::of(&self.file, &self.header, self.size).step();
-                shared::check(tables, &*self.file.source, step, report)?
+                shared_grains::check(tables, &*self.file.source, step, report)?
             }
             Grains::Scanned(scanned) => scanned.each().count() as u64,
         };

@@ -4,12 +4,12 @@
 use imgdelta_core::{Bytes, Error, Kind, Result, SECTOR};
 
 use crate::{
+    extent::File,
     fault::Fault,
     grain::PREFIX,
     layout::{COMPRESSED, REDUNDANT, SparseHeader},
-    piece::File,
-    shared::Misplaced,
-    table::{Cell, Form, Seen, Tables},
+    map::{Cell, Form, Seen, Tables},
+    shared_grains::Misplaced,
 };
 
 /// What the first copy is called.

@@ -8,7 +8,7 @@ use crate::{
     fault::Fault,
     grain::PREFIX,
     layout::{END_OF_STREAM, FOOTER, GRAIN_DIRECTORY, GRAIN_TABLE, Marker, PROGRESS, SparseHeader},
-    table::Cell,
+    map::Cell,
 };
 
 /// The grains of a stream by number, with their sectors: 16 bytes for at least 512 of the file.

@@ -8,8 +8,8 @@ use imgdelta_core::{
 };
 
 use crate::{
-    plan::Plan,
-    text::{Ids, text},
+    create_options::Plan,
+    descriptor_writer::{Ids, text},
 };
 
 /// The unit in which bytes come.

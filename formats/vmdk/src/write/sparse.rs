@@ -9,9 +9,9 @@ use imgdelta_core::{
 
 use super::extent::{DESCRIPTOR_SECTORS, Extent, GRAIN};
 use crate::{
+    create_options::Plan,
+    descriptor_writer::{Ids, text},
     layout::ZEROED,
-    plan::Plan,
-    text::{Ids, text},
 };
 
 /// A descriptor in its room; Unsupported if it is too long for it.

@@ -14,12 +14,12 @@ use super::{
     sparse::embedded,
 };
 use crate::{
+    create_options::Plan,
+    descriptor_writer::{Ids, text},
     layout::{
         AT_END, COMPRESSED, DEFLATE, END_OF_STREAM, FOOTER, GRAIN_DIRECTORY, GRAIN_TABLE, MARKERS,
         Marker, NEWLINE_TEST, SparseHeader, TABLE_ENTRIES,
     },
-    plan::Plan,
-    text::{Ids, text},
 };
 
 /// How hard grains are pressed: zlib's usual level, that of qemu too.

@@ -8,7 +8,7 @@ use super::Unused;
 use crate::{
     bitmap,
     fault::Fault,
-    table::{Entry, Tables, bitmap_at},
+    map::{Entry, Tables, bitmap_at},
 };
 
 /// How much of a block's data is read at once.

@@ -8,7 +8,7 @@ use crate::{
     bitmap,
     fault::Fault,
     layout::BatEntry,
-    table::{Slot, Tables, used},
+    map::{Slot, Tables, used},
 };
 
 /// What is needed to look at an entry.

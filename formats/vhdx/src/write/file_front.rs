@@ -1,8 +1,9 @@
-//! What stands in front of a new image: file type identifier, headers, region tables, metadata. What they say is decided in `plan`.
+//! What stands in front of a new image: file type identifier, headers, region tables, metadata. What they say is decided in `create_options`.
 
 use imgdelta_core::{Bytes, FileOffset, FinishParams, Result, Sink};
 
 use crate::{
+    create_options::{PHYSICAL_SECTOR, Plan},
     identity,
     layout::{
         BAT_REGION, FILE_PARAMETERS, FILE_SIGNATURE, FileId, FileParameters, HAS_PARENT, HEADER_AT,
@@ -12,7 +13,6 @@ use crate::{
         REGION_AT, REGION_LEN, REGION_REQUIRED, REGION_SIGNATURE, RegionEntry, RegionHead, VERSION,
         VIRTUAL_DISK_SIZE, checksum,
     },
-    plan::{PHYSICAL_SECTOR, Plan},
 };
 
 /// Who made the file, as it says.

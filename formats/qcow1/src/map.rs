@@ -10,7 +10,7 @@ use imgdelta_core::{
 use crate::{
     fault::Fault,
     layout::{COMPRESSED, Header, compressed_place},
-    meta::Meta,
+    validate::Meta,
 };
 
 /// Where tables and clusters are.
@@ -97,7 +97,7 @@ impl Table {
         }
     }
 
-    /// The run from `at` on as far as the table at `l2` says, which maps the disk from `table` on.
+    /// The run from `at` on as far as the table at `l2` says, which maps the disk from `map` on.
     fn in_l2(&self, at: VirtOffset, table: VirtOffset, l2: FileOffset) -> Result<Extent> {
         let number = at.since(table).0 >> self.cluster_bits;
         let start = at.align_down(self.cluster());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use imgdelta_core::{Bytes, Error, FileOffset, PagedTable, Result, Source, read_vec};
 
-use crate::{fault::Fault, layout::Header, meta::Meta};
+use crate::{fault::Fault, layout::Header, validate::Meta};
 
 /// How much of the BAT is read at once when all of it is looked at.
 const PIECE: u64 = 64 << 10;

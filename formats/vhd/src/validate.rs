@@ -1,4 +1,4 @@
-//! What a file says of itself, read and judged: what leaves here is true of it. Of the dynamic header `header` judges, of blocks `table`,
+//! What a file says of itself, read and judged: what leaves here is true of it. Of the dynamic header `header` judges, of blocks `map`,
 //! of the parent link `locator`.
 
 use std::ops::Range;
@@ -13,7 +13,7 @@ use crate::{
     header,
     layout::{DIFFERENCING, DYNAMIC, DynamicHeader, FIXED, Footer, VERSION},
     locator,
-    table::Tables,
+    map::Tables,
 };
 
 /// The largest disk that a BAT is read for, in blocks of the largest size. Writers stop at 2040 GiB, VirtualBox at 2 TiB; what is needed in

@@ -1,4 +1,4 @@
-//! What a VDI's header says, judged: versions 0.2 and 1.1 in the same terms. The map is looked at in `table`.
+//! What a VDI's header says, judged: versions 0.2 and 1.1 in the same terms. The map is looked at in `map`.
 
 use imgdelta_core::{
     Bytes, Error, FileOffset, ParentLink, References, Result, SECTOR, Source, read_array,

@@ -7,7 +7,7 @@ use imgdelta_core::{Bytes, Error, FileOffset, PagedTable, Result, Source, parall
 use crate::{
     fault::Fault,
     layout::{FREE, ZERO},
-    meta::Meta,
+    validate::Meta,
 };
 
 /// How much of the map is read at once when all of it is looked at.

@@ -6,7 +6,7 @@ use imgdelta_core::{
     Bytes, Error, Extent, FileOffset, Kind, PagedTable, Result, Source, State, VirtOffset, read_vec,
 };
 
-use crate::{fault::Fault, layout::ZERO, meta::Meta};
+use crate::{fault::Fault, layout::ZERO, validate::Meta};
 
 /// How much of a table is read at once when all of it is looked at.
 const PIECE: u64 = 64 << 10;
@@ -99,7 +99,7 @@ impl Table {
         }
     }
 
-    /// The run from `at` on as far as the table at `l2` says, which maps the disk from `table` on.
+    /// The run from `at` on as far as the table at `l2` says, which maps the disk from `map` on.
     fn in_l2(&self, at: VirtOffset, table: VirtOffset, l2: FileOffset) -> Result<Extent> {
         let start = at.align_down(self.cluster);
         let number = start.since(table).pieces(self.cluster);

@@ -7,7 +7,7 @@ use imgdelta_core::{Bytes, Format, ImageMetadata};
 use crate::{
     identity,
     layout::{IS_USER, NO_GUID},
-    meta::{self, Meta},
+    validate::{self, Meta},
 };
 
 /// The facts of a judged image.
@@ -36,7 +36,7 @@ fn details(meta: &Meta) -> Vec<(&'static str, String)> {
         ("Creator", meta.creator.escape_debug().to_string()),
         ("SequenceNumber", header.sequence_number.to_string()),
         ("FileWriteGuid", identity::text(header.file_write_guid)),
-        ("DataWriteGuid", meta::data_write_guid(&meta.headers)),
+        ("DataWriteGuid", validate::data_write_guid(&meta.headers)),
         ("LogOffset", header.log_offset.to_string()),
         ("LogLength", header.log_length.to_string()),
     ];

@@ -1,6 +1,6 @@
-//! The BAT: where blocks and bitmaps are. What a bitmap says is read in `bitmap`; that no two share a byte is judged in `judge`.
+//! The BAT: where blocks and bitmaps are. What a bitmap says is read in `bitmap`; that no two share a byte is judged in `validate`.
 
-pub(crate) mod judge;
+pub(crate) mod validate;
 
 use std::{iter, ops::Range};
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use imgdelta_core::{Bytes, Format, ImageMetadata, SECTOR, Snapshot, Source};
 
-use crate::{descriptor::Descriptor, meta::Meta};
+use crate::{descriptor::Descriptor, validate::Meta};
 
 /// The facts of one expanding file.
 pub(crate) fn of_file(meta: &Meta, source: &Arc<dyn Source>) -> ImageMetadata {

@@ -7,7 +7,7 @@ use imgdelta_core::{Bytes, Format, ImageMetadata, SECTOR, Source};
 use crate::{
     identity::{self, NULL},
     layout::Header,
-    meta::Meta,
+    validate::Meta,
 };
 
 /// The facts of a judged image.

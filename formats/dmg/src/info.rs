@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use imgdelta_core::{Bytes, Format, ImageMetadata, SECTOR, Source};
 
-use crate::{chunk::Codec, table::Table, trailer::Meta};
+use crate::{chunk::Codec, map::Table, trailer::Meta};
 
 /// Most partitions that are named.
 const NAMED: usize = 100;

@@ -1,4 +1,4 @@
-//! What the header of an expanding file says, judged. The BAT is looked at in `table`.
+//! What the header of an expanding file says, judged. The BAT is looked at in `map`.
 
 use imgdelta_core::{Bytes, Error, FileOffset, Result, SECTOR, Source, read_array};
 

@@ -6,8 +6,8 @@ use imgdelta_core::{Bytes, SECTOR};
 use uuid::{Builder, Uuid};
 
 use crate::{
+    create_options::{Plan, Subformat},
     link::NO_PARENT,
-    plan::{Plan, Subformat},
     relink::NULL,
 };
 

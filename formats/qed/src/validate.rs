@@ -1,4 +1,4 @@
-//! What the header says, judged. Tables are looked at in `table`.
+//! What the header says, judged. Tables are looked at in `map`.
 
 use imgdelta_core::{
     Bytes, Error, FileOffset, Format, Hint, HintKind, ParentLink, References, Result, SECTOR,

@@ -1,6 +1,6 @@
 //! Where a guest cluster is: the L1 table and its L2 tables, read in pages.
 //!
-//! Data are read in `image`; what an entry means is judged in `cell`.
+//! Data are read in `image`; what an entry means is judged in `cluster_mapping`.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use imgdelta_core::{
 };
 
 use crate::{
-    cell::{Cell, Piece},
+    cluster_mapping::{Cell, Piece},
     fault::Fault,
     geometry::{Geometry, Reserved},
     layout::{L1Entry, L2Entry},
@@ -219,7 +219,7 @@ impl Table {
         Ok(cell)
     }
 
-    /// What `cell` is from `at` on, if the file goes that far.
+    /// What `cluster_mapping` is from `at` on, if the file goes that far.
     fn piece(&self, cell: Cell, at: VirtOffset) -> Result<Extent, Fault> {
         let inside = at.since(at.align_down(self.geometry.cluster()));
         let (piece, len) = cell.piece(self.geometry, inside);

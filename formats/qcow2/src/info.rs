@@ -9,7 +9,7 @@ use imgdelta_core::{Bytes, Format, ImageMetadata, SECTOR, Source};
 use crate::{
     extension,
     layout::{autoclear, compatible, incompatible},
-    meta::Meta,
+    validate::Meta,
 };
 
 /// Most bitmaps that are described one by one.

@@ -10,14 +10,14 @@ use imgdelta_core::{
 };
 
 use crate::{
-    cell::Cell,
+    cluster_mapping::Cell,
     fault::Fault,
     geometry::{Geometry, Reserved},
     layout::{BitmapEntry, L1Entry, L2Entry},
-    meta::Meta,
+    map::{data_reaches, in_l2, judge_l1, kept, packed_reaches, words},
     refcount::Refcounts,
-    table::{data_reaches, in_l2, judge_l1, kept, packed_reaches, words},
-    tally::{Tally, Use},
+    refcount_census::{Tally, Use},
+    validate::Meta,
 };
 
 /// L2 tables that are read side by side take at most this together.

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use imgdelta_core::{Bytes, Error, FileOffset, PagedTable, Result, SECTOR, Source};
 
 use crate::{
+    extent::File,
     fault::Fault,
     layout::{COWD_TABLE_ENTRIES, ZEROED},
-    piece::File,
 };
 
 /// Most entries of a directory, as in qemu.

@@ -1,6 +1,6 @@
 //! What a new image is to be: the user's options and the parent, understood and judged before anything is written.
 
-mod choices;
+mod parsed;
 
 use imgdelta_core::{
     Bytes, Create, Error, Format, Kind, Outputs, ParentSpec, Result, SECTOR, VirtOffset,
@@ -8,9 +8,9 @@ use imgdelta_core::{
 
 use uuid::Uuid;
 
-use crate::{facts, link::CID, relink::NULL};
+use crate::{info, link::CID, relink::NULL};
 
-use choices::{take_adapter, take_hardware, take_split, take_subformat};
+use parsed::{take_adapter, take_hardware, take_split, take_subformat};
 
 /// The names of the options that a new image knows.
 pub(crate) const CREATE_OPTIONS: &[&str] = &[
@@ -132,8 +132,8 @@ impl Parent {
         Ok(Self {
             cid,
             path,
-            uuids: uuid(facts::IMAGE).map(|image| {
-                let state = uuid(facts::MODIFICATION);
+            uuids: uuid(info::IMAGE).map(|image| {
+                let state = uuid(info::MODIFICATION);
                 (image, state.unwrap_or_else(|| NULL.into()))
             }),
         })

@@ -12,7 +12,7 @@ use crate::{
     identity,
     layout::{DynamicHeader, EPOCH, Footer},
     locator,
-    meta::{self, Meta},
+    validate::{self, Meta},
 };
 
 /// The facts of a judged image.
@@ -24,7 +24,7 @@ pub(crate) fn of(meta: &Meta, source: &Arc<dyn Source>) -> ImageMetadata {
     }
     ImageMetadata {
         format: Format::Vhd,
-        variant: meta::type_name(footer.disk_type).into(),
+        variant: validate::type_name(footer.disk_type).into(),
         size: meta.size,
         block_size: meta
             .header

@@ -6,7 +6,7 @@ use imgdelta_core::{CheckReport, Error, Result, SECTOR, Source};
 
 use crate::{
     fault::Fault,
-    table::{Cell, Seen, Tables},
+    map::{Cell, Seen, Tables},
 };
 
 use starts::Starts;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use imgdelta_core::{Bytes, Format, ImageMetadata, SECTOR, Source};
 
-use crate::{layout::feature, meta::Meta};
+use crate::{layout::feature, validate::Meta};
 
 /// The facts of a judged image.
 pub(crate) fn of(meta: &Meta, source: &Arc<dyn Source>) -> ImageMetadata {

@@ -1,4 +1,4 @@
-//! What a file says of itself, read and judged: what leaves here is true of it. Of each structure its own room judges, of blocks `table`.
+//! What a file says of itself, read and judged: what leaves here is true of it. Of each structure its own room judges, of blocks `map`.
 
 use std::{ops::Range, sync::Arc};
 
@@ -11,9 +11,9 @@ use crate::{
     layout::{BatShape, MIB},
     locator::Locator,
     log,
+    map::{Tables, validate::Rooms},
     metadata::Metadata,
     region::{self, Regions},
-    table::{Tables, judge::Rooms},
 };
 
 /// `--input-option`, understood.
