@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use imgdelta_core::{Bytes, FileOffset, MemSource};
 use imgdelta_packed::{Archive, digests::Digests, ovf::Descriptor};
-use imgdelta_registry::{OpenSpec, Unpack, open_bytes, unpack::Room};
+use imgdelta_registry::{OpenSpec, Unpack, open_bytes, unpack::UnpackSpace};
 
 /// The most that an input may unpack to.
 const MOST: Bytes = Bytes::mib(4);
 
 /// As standard input, whatever is around it.
 pub(crate) fn open(bytes: &[u8]) {
-    let room = Room {
+    let room = UnpackSpace {
         folder: std::env::temp_dir(),
         most: MOST,
         stop: None,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use imgdelta::core::Bytes;
-use imgdelta::registry::{Unpack, unpack::Room};
+use imgdelta::registry::{Unpack, unpack::UnpackSpace};
 
 use super::plan::size;
 
@@ -34,10 +34,10 @@ impl Packed {
     pub(crate) fn unpack_disk(&self, disk: Option<String>) -> Box<Unpack> {
         Box::new(Unpack {
             disk,
-            room: Room {
+            room: UnpackSpace {
                 // Whoever opens it knows where there is room.
                 folder: PathBuf::new(),
-                most: self.unpack_limit.unwrap_or(Room::MOST),
+                most: self.unpack_limit.unwrap_or(UnpackSpace::MOST),
                 stop: None,
             },
             proves: true,

@@ -37,7 +37,7 @@ pub(crate) fn require_room(
     };
     let package = is_package(&target.spec).then(|| PackageSpec::of(&target.spec));
     let package = package.transpose()?;
-    let room = Room {
+    let room = SpaceCheck {
         spec: package
             .as_ref()
             .map_or(&target.spec, |package| &package.disk),
@@ -51,7 +51,7 @@ pub(crate) fn require_room(
 }
 
 /// A disk, and the file system that it is to go to.
-pub(crate) struct Room<'a> {
+pub(crate) struct SpaceCheck<'a> {
     /// The format and options of the image.
     pub(crate) spec: &'a OutputSpec,
     /// Where it is to stand.
@@ -62,7 +62,7 @@ pub(crate) struct Room<'a> {
     pub(crate) space: FreeSpace,
 }
 
-impl Room<'_> {
+impl SpaceCheck<'_> {
     /// As [`require_room`]; `measures` is called before the disk is read for it.
     pub(crate) fn require(
         &self,
@@ -191,7 +191,7 @@ mod tests {
             format: Some(format),
             ..OutputSpec::of(&place)
         };
-        let room = Room {
+        let room = SpaceCheck {
             spec: &spec,
             place: &place,
             disk: &disk.chain,

@@ -27,7 +27,7 @@ use imgdelta_registry::{
 use crate::{
     disk::{Disk, traits_of},
     make::describe,
-    space::Room,
+    space::SpaceCheck,
 };
 
 /// What is remembered of an image that is about to be kept: nothing.
@@ -111,7 +111,7 @@ impl<P> WholeImage<P> {
         let Some(space) = FreeSpace::beside(place) else {
             return Ok(());
         };
-        let room = Room {
+        let room = SpaceCheck {
             spec: &new_image(place, self.format),
             place,
             disk,

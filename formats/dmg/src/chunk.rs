@@ -103,7 +103,7 @@ impl Chunk {
     }
 
     /// The chunk of that number of a table, judged; `None` if it is none, or covers nothing.
-    pub(crate) fn judge(
+    pub(crate) fn validate(
         raw: &RawChunk,
         chunk: u32,
         bounds: &Bounds,

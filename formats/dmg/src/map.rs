@@ -166,7 +166,7 @@ fn add(
     let count = Bytes(u64::from(mish.chunk_count)).in_memory();
     let raw = raw.get(..count).ok_or_else(|| cut(mish.chunk_count))?;
     for (chunk, bytes) in (0_u32..).zip(raw) {
-        chunks.extend(Chunk::judge(&RawChunk::parse(bytes), chunk, &bounds)?);
+        chunks.extend(Chunk::validate(&RawChunk::parse(bytes), chunk, &bounds)?);
     }
     Ok(TableSum::of(&mish))
 }

@@ -21,7 +21,7 @@ const STEP: usize = 1 << 20;
 
 /// Where a compressed file is unpacked, and how far.
 #[derive(Clone, Debug)]
-pub struct Room {
+pub struct UnpackSpace {
     /// The folder of the file that has no name.
     pub folder: PathBuf,
     /// The most bytes that it may unpack to.
@@ -30,7 +30,7 @@ pub struct Room {
     pub stop: Option<Arc<AtomicBool>>,
 }
 
-impl Room {
+impl UnpackSpace {
     /// What is unpacked at most, if nothing else is said: 16 TiB.
     pub const MOST: Bytes = Bytes(16 << 40);
 
@@ -83,7 +83,11 @@ impl Unpacked {
     ///
     /// # Errors
     /// Corrupt, if it is damaged or cut short; Unsupported, if it holds more than `room` allows; Host, if there is no room for it; Interrupted.
-    pub fn of(packing: &Packing, packed: &Arc<dyn Source>, room: &Room) -> Result<Option<Self>> {
+    pub fn of(
+        packing: &Packing,
+        packed: &Arc<dyn Source>,
+        room: &UnpackSpace,
+    ) -> Result<Option<Self>> {
         let Some(codec) = packing.codec else {
             return Ok(None);
         };
@@ -109,7 +113,7 @@ fn fill(
     packing: &Packing,
     codec: Codec,
     packed: &dyn Source,
-    room: &Room,
+    room: &UnpackSpace,
 ) -> Result<()> {
     let damaged = |cause| damage(packing.noun, cause);
     let mut stream = codec.unpacked(packed).map_err(damaged)?;
@@ -130,7 +134,7 @@ fn fill(
                 .with_code("unpack_limit")
                 .with_hint("--unpack-limit SIZE allows more"));
         }
-        write_without_zeros(sink, at, bytes).map_err(|error| error.with_hint(Room::HINT))?;
+        write_without_zeros(sink, at, bytes).map_err(|error| error.with_hint(UnpackSpace::HINT))?;
     }
 }
 

@@ -22,12 +22,12 @@ use crate::{
 struct Bundle {
     facts: ImageMetadata,
     /// In order, without a gap.
-    pieces: Vec<Piece>,
+    pieces: Vec<DiskPiece>,
 }
 
 /// A storage.
 #[derive(Debug)]
-struct Piece {
+struct DiskPiece {
     /// Its first byte on the disk.
     start: u64,
     /// Its bytes.
@@ -65,7 +65,7 @@ pub(crate) fn open(
             notes.extend(part.notes());
             notes.extend(block_note(storage, part));
         }
-        pieces.push(Piece {
+        pieces.push(DiskPiece {
             start: storage.start.saturating_mul(SECTOR),
             len: len_of(storage).0,
             parts,

@@ -2,7 +2,7 @@
 
 use imgdelta_core::{CheckReport, Claimed, Error, Open, Result, Source, overlaps};
 
-use crate::{bundle, expanding, fault::Fault, image, map::Table, validate::Meta};
+use crate::{bundle, expanding, fault::Fault, image, map::Table, validate::ValidatedHeader};
 
 /// Codes of faults that a note tells of when a disk is opened.
 pub(crate) const NOTED: &[&str] = &["parallels_data_offset"];
@@ -15,7 +15,7 @@ pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
         if !is_alone {
             expanding::refuse_part(&*open.source, open.aux_files)?;
         }
-        let meta = Meta::read(&*open.source)?;
+        let meta = ValidatedHeader::read(&*open.source)?;
         report.notes.extend(meta.notes());
         let table = Table::new(&meta, std::sync::Arc::clone(&open.source));
         check_file(&meta, &table, &*open.source, &mut report)?;
@@ -28,13 +28,13 @@ pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
 
 /// Checks one expanding file.
 pub(crate) fn check_file(
-    meta: &Meta,
+    meta: &ValidatedHeader,
     table: &Table,
     source: &dyn Source,
     report: &mut CheckReport,
 ) -> Result<()> {
     if let Some(fault) = &meta.data_fault {
-        report.fault(Meta::in_header(fault.clone(), "data_off"));
+        report.fault(ValidatedHeader::in_header(fault.clone(), "data_off"));
     }
     let (mut allocated, mut unaligned) = (0_u64, 0_u64);
     table.each(source, |_, found| match found {

@@ -12,7 +12,7 @@ use crate::{
     fault::Fault,
     info,
     map::Table,
-    validate::Meta,
+    validate::ValidatedHeader,
 };
 
 /// An open file.
@@ -21,12 +21,12 @@ struct Expanding {
     facts: ImageMetadata,
     table: Table,
     /// All that is known of it, for who looks closer.
-    meta: Meta,
+    meta: ValidatedHeader,
 }
 
 /// Opens a file that is a disk by itself.
 pub(crate) fn open(source: Arc<dyn Source>) -> Result<Arc<dyn Image>> {
-    let meta = Meta::read(&*source)?;
+    let meta = ValidatedHeader::read(&*source)?;
     Ok(Arc::new(Expanding {
         facts: info::of_file(&meta, &source),
         table: Table::new(&meta, source),

@@ -6,7 +6,7 @@ use imgdelta_core::{
     Error, FileOffset, Image, Kind, Open, Options, References, Result, Source, read_array,
 };
 
-use crate::{bundle, descriptor::Descriptor, expanding, validate::Meta};
+use crate::{bundle, descriptor::Descriptor, expanding, validate::ValidatedHeader};
 
 /// The names of the options that reading knows.
 pub(crate) const OPTIONS: &[&str] = &["descriptor"];
@@ -50,7 +50,7 @@ pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
 pub(crate) fn references(source: &Arc<dyn Source>) -> Result<References> {
     let mut references = References::default();
     if is_expanding(&**source)? {
-        Meta::read(&**source)?;
+        ValidatedHeader::read(&**source)?;
     } else {
         references.aux_files = Descriptor::read(&**source)?.files();
     }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use imgdelta_core::{Bytes, Format, ImageMetadata, SECTOR, Snapshot, Source};
 
-use crate::{descriptor::Descriptor, validate::Meta};
+use crate::{descriptor::Descriptor, validate::ValidatedHeader};
 
 /// The facts of one expanding file.
-pub(crate) fn of_file(meta: &Meta, source: &Arc<dyn Source>) -> ImageMetadata {
+pub(crate) fn of_file(meta: &ValidatedHeader, source: &Arc<dyn Source>) -> ImageMetadata {
     let header = &meta.header;
     let mut details = vec![
         ("magic", header.magic.escape_ascii().to_string()),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use imgdelta_core::{Bytes, Error, FileOffset, PagedTable, Result, Source, read_vec};
 
-use crate::{fault::Fault, layout::Header, validate::Meta};
+use crate::{fault::Fault, layout::Header, validate::ValidatedHeader};
 
 /// How much of the BAT is read at once when all of it is looked at.
 const PIECE: u64 = 64 << 10;
@@ -27,7 +27,7 @@ pub(crate) struct Table {
 
 impl Table {
     /// The table of a judged file.
-    pub(crate) fn new(meta: &Meta, source: Arc<dyn Source>) -> Self {
+    pub(crate) fn new(meta: &ValidatedHeader, source: Arc<dyn Source>) -> Self {
         Self {
             end: source.len().0,
             pages: PagedTable::new(source),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use imgdelta_core::{Bytes, CheckReport, Error, FileOffset, Result, Source};
 
-use crate::{check, fault::Fault, map::Table, validate::Meta};
+use crate::{check, fault::Fault, map::Table, validate::ValidatedHeader};
 
 /// A file that holds a storage, or what a snapshot changed in it.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub(crate) struct Part {
 #[derive(Debug)]
 enum Content {
     /// In blocks.
-    Expanding(Meta, Table),
+    Expanding(ValidatedHeader, Table),
     /// All of it as it is: so many bytes.
     Plain(Bytes),
 }
@@ -28,7 +28,7 @@ impl Part {
     /// An expanding file.
     pub(crate) fn expanding(source: Arc<dyn Source>, number: u16) -> Result<Self> {
         let read = || {
-            let meta = Meta::read(&*source)?;
+            let meta = ValidatedHeader::read(&*source)?;
             let table = Table::new(&meta, Arc::clone(&source));
             Ok(Content::Expanding(meta, table))
         };

@@ -9,7 +9,7 @@ use crate::{
 
 /// The header of an expanding file.
 #[derive(Clone, Debug)]
-pub(crate) struct Meta {
+pub(crate) struct ValidatedHeader {
     /// As it stands there.
     pub(crate) header: Header,
     /// The size of the disk.
@@ -20,7 +20,7 @@ pub(crate) struct Meta {
     pub(crate) data_fault: Option<Fault>,
 }
 
-impl Meta {
+impl ValidatedHeader {
     /// Reads and judges the header.
     pub(crate) fn read(source: &dyn Source) -> Result<Self> {
         let end = source.len().0;
@@ -139,14 +139,17 @@ impl Meta {
 fn judge_kind(header: &Header) -> Result<()> {
     if header.magic != MAGIC_OLD && header.magic != MAGIC_EXT {
         let found = header.magic.escape_ascii().to_string();
-        return Err(Meta::in_header(Fault::Magic { found }, "magic"));
+        return Err(ValidatedHeader::in_header(Fault::Magic { found }, "magic"));
     }
     let found = header.version;
     if found != VERSION {
-        return Err(Meta::in_header(Fault::Version { found }, "version"));
+        return Err(ValidatedHeader::in_header(
+            Fault::Version { found },
+            "version",
+        ));
     }
     if header.tracks == 0 {
-        return Err(Meta::in_header(Fault::NoTracks, "tracks"));
+        return Err(ValidatedHeader::in_header(Fault::NoTracks, "tracks"));
     }
     Ok(())
 }

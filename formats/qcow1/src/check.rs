@@ -8,7 +8,7 @@ use crate::{
     fault::Fault,
     image::OPTIONS,
     map::{Mapping, Seen, Table},
-    validate::Meta,
+    validate::ValidatedHeader,
 };
 
 /// Whose a run of the file is.
@@ -33,7 +33,7 @@ impl fmt::Display for Owner {
 pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
     open.options.finish("qcow1 input", OPTIONS)?;
     let source = open.source;
-    let meta = Meta::read(&*source)?;
+    let meta = ValidatedHeader::read(&*source)?;
     let table = Table::new(&meta, Arc::clone(&source));
     look(&table, &*source)
 }

@@ -14,7 +14,7 @@ const KEPT: usize = 8;
 
 /// A compressed cluster: whose it is, and where its bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Packed {
+pub(crate) struct CompressedCluster {
     /// The guest address of the cluster, for messages.
     pub(crate) guest: VirtOffset,
     /// Where its bytes start.
@@ -47,7 +47,12 @@ impl Unpacker {
     }
 
     /// Fills `buf` with the bytes of a cluster from `inside` on.
-    pub(crate) fn read(&self, packed: Packed, inside: Bytes, buf: &mut [u8]) -> Result<()> {
+    pub(crate) fn read(
+        &self,
+        packed: CompressedCluster,
+        inside: Bytes,
+        buf: &mut [u8],
+    ) -> Result<()> {
         let key = (packed.host, packed.len);
         let cluster = match self.kept.get(&key) {
             Some(cluster) => cluster,
@@ -66,7 +71,7 @@ impl Unpacker {
     }
 
     /// All bytes of a cluster.
-    fn unpack(&self, packed: Packed) -> Result<Vec<u8>> {
+    fn unpack(&self, packed: CompressedCluster) -> Result<Vec<u8>> {
         let guest = packed.guest;
         let placed = |fault: Fault| {
             Error::from(fault)

@@ -9,10 +9,10 @@ use imgdelta_core::{
 
 use crate::{
     check,
-    compressed::{Packed, Unpacker},
+    compressed::{CompressedCluster, Unpacker},
     info,
     map::Table,
-    validate::Meta,
+    validate::ValidatedHeader,
 };
 
 /// The names of the options that reading knows: none.
@@ -35,7 +35,7 @@ pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
         return Err(Error::new(Kind::Unsupported, message));
     }
     let source = open.source;
-    let meta = Meta::read(&*source)?;
+    let meta = ValidatedHeader::read(&*source)?;
     Ok(Arc::new(Qcow1 {
         facts: info::of(&meta, &source),
         parent: meta.link(),
@@ -46,7 +46,7 @@ pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
 
 /// The parent link alone. The tables are not looked at.
 pub(crate) fn references(source: &Arc<dyn Source>) -> Result<References> {
-    Ok(Meta::read(&**source)?.references())
+    Ok(ValidatedHeader::read(&**source)?.references())
 }
 
 impl Image for Qcow1 {
@@ -69,7 +69,7 @@ impl Image for Qcow1 {
                 return Err(Error::new(Kind::Usage, "the extent is not compressed"));
             };
             let (now, later) = rest.split_at_mut(extent.len.in_memory().min(rest.len()));
-            let packed = Packed {
+            let packed = CompressedCluster {
                 guest: unit,
                 host: at,
                 len,

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use imgdelta_core::{Bytes, Format, ImageMetadata, SECTOR, Source};
 
-use crate::validate::Meta;
+use crate::validate::ValidatedHeader;
 
 /// The facts of a judged image.
-pub(crate) fn of(meta: &Meta, source: &Arc<dyn Source>) -> ImageMetadata {
+pub(crate) fn of(meta: &ValidatedHeader, source: &Arc<dyn Source>) -> ImageMetadata {
     ImageMetadata {
         format: Format::Qcow1,
         variant: "v1".into(),
@@ -24,7 +24,7 @@ pub(crate) fn of(meta: &Meta, source: &Arc<dyn Source>) -> ImageMetadata {
     }
 }
 
-fn notes(meta: &Meta) -> Vec<String> {
+fn notes(meta: &ValidatedHeader) -> Vec<String> {
     let padding = meta.header.padding;
     (padding != 0)
         .then(|| format!("the header's padding is {padding:#x}, 0 is usual"))
@@ -32,7 +32,7 @@ fn notes(meta: &Meta) -> Vec<String> {
         .collect()
 }
 
-fn details(meta: &Meta) -> Vec<(&'static str, String)> {
+fn details(meta: &ValidatedHeader) -> Vec<(&'static str, String)> {
     let header = &meta.header;
     let mut details = vec![
         ("cluster_size", meta.cluster().0.to_string()),

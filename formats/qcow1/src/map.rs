@@ -10,7 +10,7 @@ use imgdelta_core::{
 use crate::{
     fault::Fault,
     layout::{COMPRESSED, Header, compressed_place},
-    validate::Meta,
+    validate::ValidatedHeader,
 };
 
 /// Where tables and clusters are.
@@ -54,7 +54,7 @@ pub(crate) enum Seen {
 
 impl Table {
     /// The tables of a judged image.
-    pub(crate) fn new(meta: &Meta, source: Arc<dyn Source>) -> Self {
+    pub(crate) fn new(meta: &ValidatedHeader, source: Arc<dyn Source>) -> Self {
         Self {
             end: source.len().0,
             pages: PagedTable::new(source),

@@ -149,7 +149,7 @@ fn cleared(meta: &Meta) -> Option<Patch> {
 }
 
 /// The backing file's name and format.
-pub(crate) fn judge(
+pub(crate) fn validate(
     source: &dyn Source,
     header: &Header,
     extensions: &[Extension],

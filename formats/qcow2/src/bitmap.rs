@@ -109,7 +109,7 @@ fn read_all(source: &dyn Source, at: FileOffset, len: Bytes, count: u32) -> Resu
             name: String::from_utf8_lossy(&name).into_owned(),
         };
         bitmap
-            .judge()
+            .validate()
             .map_err(|fault| Error::from(fault).in_structure("bitmap directory").at(next))?;
         all.push(bitmap);
         next = at.saturating_add(behind.since(at).round_up(Bytes(8)));
@@ -123,7 +123,7 @@ fn read_all(source: &dyn Source, at: FileOffset, len: Bytes, count: u32) -> Resu
 
 impl Bitmap {
     /// Judges its kind and its granularity.
-    fn judge(&self) -> Result<(), Fault> {
+    fn validate(&self) -> Result<(), Fault> {
         let name = self.name.clone();
         let (kind, bits) = (self.header.kind, self.header.granularity_bits);
         if kind != 1 {

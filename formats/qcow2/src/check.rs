@@ -7,24 +7,24 @@ use std::sync::Arc;
 use imgdelta_core::{Bytes, CheckReport, Error, FileOffset, Open, Result, Source};
 
 use crate::{
-    check_walk::Walk,
+    check_walk::CheckWalk,
     fault::Fault,
-    image::Choices,
+    image::OpenOptions,
     refcount::Refcounts,
-    refcount_census::{MOST, MOST_WINDOWS, Tally},
+    refcount_census::{MOST, MOST_WINDOWS, RefcountCensus},
     validate::Meta,
 };
 
 /// Leaked clusters and stale refcounts.
 #[derive(Clone, Copy, Debug, Default)]
-struct Found {
+struct CheckCounts {
     leaked: u64,
     stale: u64,
 }
 
 /// Checks an image. Encrypted ones too: metadata never are.
 pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
-    let choices = Choices::of(open.options)?;
+    let choices = OpenOptions::of(open.options)?;
     let source = open.source;
     let meta = Meta::read(&*source)?;
     meta.parent()?;
@@ -39,7 +39,7 @@ pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
 pub(crate) fn look(
     source: &Arc<dyn Source>,
     meta: &Meta,
-    choices: Choices,
+    choices: OpenOptions,
     data_end: Bytes,
 ) -> Result<CheckReport> {
     let mut report = CheckReport::default();
@@ -49,8 +49,8 @@ pub(crate) fn look(
         report.fault(fault);
     }
     let refcounts = Refcounts::new(source, meta);
-    let mut tally = Tally::new(meta.geometry, source.len());
-    let mut walk = Walk {
+    let mut tally = RefcountCensus::new(meta.geometry, source.len());
+    let mut walk = CheckWalk {
         source,
         meta,
         refcounts: &refcounts,
@@ -67,7 +67,7 @@ pub(crate) fn look(
         let (found, most) = (windows.len(), MOST_WINDOWS);
         return Err(Fault::TooScattered { found, most }.into());
     }
-    let mut found = Found::default();
+    let mut found = CheckCounts::default();
     compare(&mut walk, &mut found)?;
     walk.is_first = false;
     for window in windows.into_iter().skip(1) {
@@ -88,7 +88,7 @@ pub(crate) fn look(
 }
 
 /// Compares the references of a window with the refcounts there.
-fn compare(walk: &mut Walk<'_>, found: &mut Found) -> Result<()> {
+fn compare(walk: &mut CheckWalk<'_>, found: &mut CheckCounts) -> Result<()> {
     let geometry = walk.meta.geometry;
     for (number, references) in walk.tally.counted() {
         let refcount = walk.refcounts.of(number)?;
@@ -112,7 +112,7 @@ fn compare(walk: &mut Walk<'_>, found: &mut Found) -> Result<()> {
 }
 
 /// Says what harms no content.
-fn tell(report: &mut CheckReport, meta: &Meta, choices: Choices, found: Found) {
+fn tell(report: &mut CheckReport, meta: &Meta, choices: OpenOptions, found: CheckCounts) {
     if meta.is_dirty() && !choices.ignores_dirty {
         report.notes.push(format!(
             "the dirty bit is set: refcounts may be stale, {} are too low",

@@ -10,13 +10,13 @@ use imgdelta_core::{
 };
 
 use crate::{
-    cluster_mapping::Cell,
+    cluster_mapping::ClusterMapping,
     fault::Fault,
     geometry::{Geometry, Reserved},
     layout::{BitmapEntry, L1Entry, L2Entry},
     map::{data_reaches, in_l2, judge_l1, kept, packed_reaches, words},
     refcount::Refcounts,
-    refcount_census::{Tally, Use},
+    refcount_census::{RefcountCensus, Use},
     validate::Meta,
 };
 
@@ -24,7 +24,7 @@ use crate::{
 const MOST_READ: Bytes = Bytes::mib(8);
 
 /// One walk through an image.
-pub(crate) struct Walk<'a> {
+pub(crate) struct CheckWalk<'a> {
     /// The image.
     pub(crate) source: &'a Arc<dyn Source>,
     /// Its metadata.
@@ -32,7 +32,7 @@ pub(crate) struct Walk<'a> {
     /// Its refcounts.
     pub(crate) refcounts: &'a Refcounts,
     /// Who uses what.
-    pub(crate) tally: &'a mut Tally,
+    pub(crate) tally: &'a mut RefcountCensus,
     /// What was found.
     pub(crate) report: &'a mut CheckReport,
     /// Whether this is the first walk: later ones, for other windows of the file, only count.
@@ -53,7 +53,7 @@ struct Root {
     is_active: bool,
 }
 
-impl Walk<'_> {
+impl CheckWalk<'_> {
     /// Walks through everything.
     pub(crate) fn run(&mut self) -> Result<()> {
         let (meta, header) = (self.meta, &self.meta.header);
@@ -76,7 +76,7 @@ impl Walk<'_> {
             is_active: true,
         })?;
         for (snapshot, number) in meta.snapshots.all.iter().zip(0..) {
-            if let Err(fault) = snapshot.judge(meta.geometry, number) {
+            if let Err(fault) = snapshot.validate(meta.geometry, number) {
                 self.fault(
                     Error::from(fault)
                         .in_structure("snapshot table")
@@ -258,7 +258,7 @@ impl Walk<'_> {
             }
             let guest = VirtOffset(start.saturating_add(number << geometry.cluster_bits));
             let place = at.saturating_add(Bytes(number * width));
-            match Cell::judge(geometry, guest, word, bitmap) {
+            match ClusterMapping::validate(geometry, guest, word, bitmap) {
                 Ok(cell) => self.cell(root, (guest, place), word, cell)?,
                 Err(fault) => self.fault(in_l2(fault, place)),
             }
@@ -272,24 +272,31 @@ impl Walk<'_> {
         root: Root,
         (guest, place): (VirtOffset, FileOffset),
         entry: L2Entry,
-        cell: Cell,
+        cell: ClusterMapping,
     ) -> Result<()> {
         let (geometry, end) = (self.meta.geometry, self.source.len());
         if root.is_active && self.is_first {
-            let is_data = matches!(cell, Cell::Data(_) | Cell::Parts(Some(_), _));
+            let is_data = matches!(
+                cell,
+                ClusterMapping::Data(_) | ClusterMapping::Parts(Some(_), _)
+            );
             self.data += u64::from(is_data);
-            self.compressed += u64::from(matches!(cell, Cell::Packed(..)));
+            self.compressed += u64::from(matches!(cell, ClusterMapping::CompressedCluster(..)));
         }
         let host = match cell {
-            Cell::Packed(host, len) => {
+            ClusterMapping::CompressedCluster(host, len) => {
                 if let Err(fault) = packed_reaches(guest, host, len, end) {
                     self.fault(in_l2(fault, place));
                 }
                 self.count(host, len, Use::Data);
                 return Ok(());
             }
-            Cell::Data(host) | Cell::Zero(Some(host)) | Cell::Parts(Some(host), _) => host,
-            Cell::Absent | Cell::Zero(None) | Cell::Parts(None, _) => return Ok(()),
+            ClusterMapping::Data(host)
+            | ClusterMapping::Zero(Some(host))
+            | ClusterMapping::Parts(Some(host), _) => host,
+            ClusterMapping::Absent
+            | ClusterMapping::Zero(None)
+            | ClusterMapping::Parts(None, _) => return Ok(()),
         };
         let needed = needed(geometry, cell, guest, root.size);
         if let Err(fault) = data_reaches(guest, host, needed, self.data_end) {
@@ -334,10 +341,10 @@ impl Walk<'_> {
 }
 
 /// How many bytes of its host cluster a cell needs, on a disk of `size`.
-fn needed(geometry: Geometry, cell: Cell, guest: VirtOffset, size: Bytes) -> Bytes {
+fn needed(geometry: Geometry, cell: ClusterMapping, guest: VirtOffset, size: Bytes) -> Bytes {
     let len = match cell {
-        Cell::Data(_) => geometry.cluster(),
-        Cell::Parts(Some(_), parts) => {
+        ClusterMapping::Data(_) => geometry.cluster(),
+        ClusterMapping::Parts(Some(_), parts) => {
             let last = u64::from(u32::BITS - parts.allocated.leading_zeros());
             Bytes(last * geometry.grain().0)
         }

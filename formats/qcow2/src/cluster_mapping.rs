@@ -1,6 +1,6 @@
 //! What an L2 entry says of its cluster, judged: from here on it is true.
 //!
-//! Nothing here reads a file; whether the file goes as far as an entry says is asked of [`Cell::piece`].
+//! Nothing here reads a file; whether the file goes as far as an entry says is asked of [`ClusterMapping::piece`].
 
 use imgdelta_core::{Bytes, FileOffset, VirtOffset};
 
@@ -12,7 +12,7 @@ use crate::{
 
 /// What stands for a guest cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cell {
+pub(crate) enum ClusterMapping {
     /// Nothing.
     Absent,
     /// Zeros; a host cluster may be kept for it.
@@ -20,14 +20,14 @@ pub(crate) enum Cell {
     /// A host cluster.
     Data(FileOffset),
     /// Compressed data: where they are, and how far at most they go.
-    Packed(FileOffset, Bytes),
+    CompressedCluster(FileOffset, Bytes),
     /// Subclusters, and the host cluster of those that are allocated.
     Parts(Option<FileOffset>, Subclusters),
 }
 
 /// What a part of a guest cluster is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Piece {
+pub(crate) enum ClusterRun {
     /// Nothing.
     Absent,
     /// Zeros.
@@ -35,12 +35,12 @@ pub(crate) enum Piece {
     /// Bytes that start here.
     Data(FileOffset),
     /// Compressed data: where they are, and how far at most they go.
-    Packed(FileOffset, Bytes),
+    CompressedCluster(FileOffset, Bytes),
 }
 
-impl Cell {
+impl ClusterMapping {
     /// What `entry` and, with extended L2 entries, `bitmap` say of the cluster at `guest`.
-    pub(crate) fn judge(
+    pub(crate) fn validate(
         geometry: Geometry,
         guest: VirtOffset,
         entry: L2Entry,
@@ -127,7 +127,7 @@ impl Cell {
             let what = "compressed data";
             return Err(Fault::InHeader { what, at: host });
         }
-        Ok(Self::Packed(host, len))
+        Ok(Self::CompressedCluster(host, len))
     }
 
     /// Subclusters.
@@ -148,13 +148,13 @@ impl Cell {
     }
 
     /// What the cluster is from byte `inside` on, and for how many bytes that is known.
-    pub(crate) fn piece(self, geometry: Geometry, inside: Bytes) -> (Piece, Bytes) {
+    pub(crate) fn piece(self, geometry: Geometry, inside: Bytes) -> (ClusterRun, Bytes) {
         let rest = Bytes(geometry.cluster().0.saturating_sub(inside.0));
         match self {
-            Self::Absent => (Piece::Absent, rest),
-            Self::Zero(_) => (Piece::Zero, rest),
-            Self::Data(host) => (Piece::Data(host.saturating_add(inside)), rest),
-            Self::Packed(host, len) => (Piece::Packed(host, len), rest),
+            Self::Absent => (ClusterRun::Absent, rest),
+            Self::Zero(_) => (ClusterRun::Zero, rest),
+            Self::Data(host) => (ClusterRun::Data(host.saturating_add(inside)), rest),
+            Self::CompressedCluster(host, len) => (ClusterRun::CompressedCluster(host, len), rest),
             Self::Parts(host, parts) => {
                 let grain = geometry.grain().0;
                 let first = inside.0 / grain;
@@ -163,9 +163,9 @@ impl Cell {
                 let same = (first..SUBCLUSTERS).take_while(|&part| kind(part) == here);
                 let end = (first + same.count() as u64) * grain;
                 let piece = match (here, host) {
-                    ((1, _), Some(host)) => Piece::Data(host.saturating_add(inside)),
-                    ((_, 1), _) => Piece::Zero,
-                    _ => Piece::Absent,
+                    ((1, _), Some(host)) => ClusterRun::Data(host.saturating_add(inside)),
+                    ((_, 1), _) => ClusterRun::Zero,
+                    _ => ClusterRun::Absent,
                 };
                 (piece, Bytes(end - inside.0))
             }
@@ -184,19 +184,22 @@ mod tests {
         data_file: false,
     };
 
-    fn judge(geometry: Geometry, entry: u64, bitmap: u64) -> Result<Cell, Fault> {
-        Cell::judge(geometry, VirtOffset(0x10000), L2Entry(entry), bitmap)
+    fn validate(geometry: Geometry, entry: u64, bitmap: u64) -> Result<ClusterMapping, Fault> {
+        ClusterMapping::validate(geometry, VirtOffset(0x10000), L2Entry(entry), bitmap)
     }
 
     #[test]
     fn subclusters_are_told_apart_as_qemu_wrote_them() -> Result<(), Fault> {
-        let cell = judge(EXTENDED, 0x8000_0000_0005_0000, 0x0000_0010_0000_0003)?;
+        let cell = validate(EXTENDED, 0x8000_0000_0005_0000, 0x0000_0010_0000_0003)?;
         let at = |inside| cell.piece(EXTENDED, Bytes(inside));
-        assert_eq!(at(0), (Piece::Data(FileOffset(0x50000)), Bytes(4096)));
-        assert_eq!(at(2050), (Piece::Data(FileOffset(0x50802)), Bytes(2046)));
-        assert_eq!(at(4096), (Piece::Absent, Bytes(4096)));
-        assert_eq!(at(8192), (Piece::Zero, Bytes(2048)));
-        assert_eq!(at(10240), (Piece::Absent, Bytes(65536 - 10240)));
+        assert_eq!(at(0), (ClusterRun::Data(FileOffset(0x50000)), Bytes(4096)));
+        assert_eq!(
+            at(2050),
+            (ClusterRun::Data(FileOffset(0x50802)), Bytes(2046))
+        );
+        assert_eq!(at(4096), (ClusterRun::Absent, Bytes(4096)));
+        assert_eq!(at(8192), (ClusterRun::Zero, Bytes(2048)));
+        assert_eq!(at(10240), (ClusterRun::Absent, Bytes(65536 - 10240)));
         Ok(())
     }
 
@@ -207,16 +210,16 @@ mod tests {
             data_file: true,
             ..EXTENDED
         };
-        let at = |entry| Cell::judge(geometry, VirtOffset::ZERO, L2Entry(entry), 0);
-        assert_eq!(at(0)?, Cell::Absent);
-        assert_eq!(at(1 << 63)?, Cell::Data(FileOffset::ZERO));
-        assert_eq!(at(1)?, Cell::Zero(None));
+        let at = |entry| ClusterMapping::validate(geometry, VirtOffset::ZERO, L2Entry(entry), 0);
+        assert_eq!(at(0)?, ClusterMapping::Absent);
+        assert_eq!(at(1 << 63)?, ClusterMapping::Data(FileOffset::ZERO));
+        assert_eq!(at(1)?, ClusterMapping::Zero(None));
         Ok(())
     }
 
     #[test]
     fn the_zero_bit_of_an_extended_entry_is_reserved() {
-        let fault = judge(EXTENDED, 0x8000_0000_0005_0001, 0);
+        let fault = validate(EXTENDED, 0x8000_0000_0005_0001, 0);
         assert!(matches!(fault, Err(Fault::L2Reserved { bits: 1, .. })));
     }
 }

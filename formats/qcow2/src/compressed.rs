@@ -43,7 +43,7 @@ const IDLE: usize = 4;
 
 /// A compressed cluster: whose it is, where its data are, and how far at most they go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Packed {
+pub(crate) struct CompressedCluster {
     /// The guest address of the cluster, for messages.
     pub(crate) guest: VirtOffset,
     /// Where the data start.
@@ -99,7 +99,12 @@ impl Unpacker {
     }
 
     /// Fills `buf` with the bytes of `packed` from `inside` on.
-    pub(crate) fn read(&self, packed: Packed, inside: Bytes, buf: &mut [u8]) -> Result<()> {
+    pub(crate) fn read(
+        &self,
+        packed: CompressedCluster,
+        inside: Bytes,
+        buf: &mut [u8],
+    ) -> Result<()> {
         let key = (packed.host, packed.len);
         if let Some(bytes) = self.kept.get(&key) {
             return copy(&bytes, packed, inside, buf);
@@ -116,7 +121,7 @@ impl Unpacker {
     }
 
     /// Unpacks all of `packed` into `cluster`.
-    pub(crate) fn unpack(&self, packed: Packed, cluster: &mut [u8]) -> Result<()> {
+    pub(crate) fn unpack(&self, packed: CompressedCluster, cluster: &mut [u8]) -> Result<()> {
         let end = self.source.len();
         packed_reaches(packed.guest, packed.host, packed.len, end)
             .map_err(|fault| Error::from(fault).at(packed.host))?;
@@ -240,7 +245,7 @@ fn frames(
 }
 
 /// Copies the part of an unpacked cluster that starts at `inside`.
-fn copy(bytes: &[u8], packed: Packed, inside: Bytes, buf: &mut [u8]) -> Result<()> {
+fn copy(bytes: &[u8], packed: CompressedCluster, inside: Bytes, buf: &mut [u8]) -> Result<()> {
     let from = inside.in_memory();
     let part = bytes
         .get(from..from.saturating_add(buf.len()))

@@ -11,7 +11,7 @@ use imgdelta_core::{
 
 use crate::{
     check,
-    compressed::{Packed, Unpacker},
+    compressed::{CompressedCluster, Unpacker},
     fault::Fault,
     geometry::Geometry,
     info,
@@ -32,19 +32,19 @@ struct Qcow2 {
     unpacker: Unpacker,
     /// All that is known of it, for who looks closer.
     meta: Meta,
-    choices: Choices,
+    choices: OpenOptions,
 }
 
 /// What the input options say.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Choices {
+pub(crate) struct OpenOptions {
     /// Nothing is said of the dirty bit.
     pub(crate) ignores_dirty: bool,
     /// The corrupt bit is no reason to refuse.
     pub(crate) ignores_corrupt: bool,
 }
 
-impl Choices {
+impl OpenOptions {
     /// Takes them from `options`.
     pub(crate) fn of(mut options: Options) -> Result<Self> {
         let ignores_dirty = options.take_choice("dirty", &["note", "ignore"])? == "ignore";
@@ -59,7 +59,7 @@ impl Choices {
 
 /// Opens an image, or a snapshot in it.
 pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
-    let choices = Choices::of(open.options)?;
+    let choices = OpenOptions::of(open.options)?;
     let source = open.source;
     let meta = Meta::read(&*source)?;
     meta.refuse_unreadable()?;
@@ -134,7 +134,7 @@ impl Image for Qcow2 {
                 return Err(Fault::NoData { guest: extent.at }.into());
             };
             let (now, later) = rest.split_at_mut(extent.len.in_memory().min(rest.len()));
-            let packed = Packed {
+            let packed = CompressedCluster {
                 guest: unit,
                 host: at,
                 len,

@@ -10,7 +10,7 @@ use imgdelta_core::{
 };
 
 use crate::{
-    cluster_mapping::{Cell, Piece},
+    cluster_mapping::{ClusterMapping, ClusterRun},
     fault::Fault,
     geometry::{Geometry, Reserved},
     layout::{L1Entry, L2Entry},
@@ -205,33 +205,38 @@ impl Table {
 
     /// The entry at the start of `bytes`, as that of the cluster at `guest`. What it names is in the file, also where nothing of it is read: a
     /// table that something else was written over is found so.
-    fn cell(&self, bytes: &[u8], guest: VirtOffset) -> Result<Cell, Fault> {
+    fn cell(&self, bytes: &[u8], guest: VirtOffset) -> Result<ClusterMapping, Fault> {
         let (entry, bitmap) = words(bytes);
-        let cell = Cell::judge(self.geometry, guest, entry, bitmap)?;
+        let cell = ClusterMapping::validate(self.geometry, guest, entry, bitmap)?;
         match cell {
-            Cell::Zero(Some(host)) | Cell::Parts(Some(host), _) => {
+            ClusterMapping::Zero(Some(host)) | ClusterMapping::Parts(Some(host), _) => {
                 data_reaches(guest, host, kept(self.geometry), self.data_end)?;
             }
-            Cell::Packed(host, len) => packed_reaches(guest, host, len, self.end)?,
+            ClusterMapping::CompressedCluster(host, len) => {
+                packed_reaches(guest, host, len, self.end)?
+            }
             // How much of it is needed depends on where the disk ends.
-            Cell::Data(_) | Cell::Absent | Cell::Zero(None) | Cell::Parts(None, _) => {}
+            ClusterMapping::Data(_)
+            | ClusterMapping::Absent
+            | ClusterMapping::Zero(None)
+            | ClusterMapping::Parts(None, _) => {}
         }
         Ok(cell)
     }
 
     /// What `cluster_mapping` is from `at` on, if the file goes that far.
-    fn piece(&self, cell: Cell, at: VirtOffset) -> Result<Extent, Fault> {
+    fn piece(&self, cell: ClusterMapping, at: VirtOffset) -> Result<Extent, Fault> {
         let inside = at.since(at.align_down(self.geometry.cluster()));
         let (piece, len) = cell.piece(self.geometry, inside);
         let state = match piece {
-            Piece::Absent => State::Absent,
-            Piece::Zero => State::Zero,
-            Piece::Packed(host, packed) => State::Compressed {
+            ClusterRun::Absent => State::Absent,
+            ClusterRun::Zero => State::Zero,
+            ClusterRun::CompressedCluster(host, packed) => State::Compressed {
                 unit: at.align_down(self.geometry.cluster()),
                 at: host,
                 len: packed,
             },
-            Piece::Data(host) => {
+            ClusterRun::Data(host) => {
                 // Of the disk's last cluster only what is on the disk needs to be there.
                 let len = len.min(Bytes(self.size.0.saturating_sub(at.0)));
                 data_reaches(at, host, len, self.data_end)?;

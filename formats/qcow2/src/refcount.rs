@@ -53,11 +53,11 @@ impl Refcounts {
             return Ok(Ok(None));
         }
         let bytes = self.pages.entry::<8>(self.entry_place(index))?;
-        Ok(self.judge(RefcountEntry(u64::from_be_bytes(bytes))))
+        Ok(self.validate(RefcountEntry(u64::from_be_bytes(bytes))))
     }
 
     /// The block of a table entry.
-    fn judge(&self, entry: RefcountEntry) -> Result<Option<FileOffset>, Fault> {
+    fn validate(&self, entry: RefcountEntry) -> Result<Option<FileOffset>, Fault> {
         let bits = entry.reserved();
         if bits != 0 {
             let entry = entry.0;

@@ -87,7 +87,7 @@ pub(crate) struct Clash {
 
 /// The counters of one window.
 #[derive(Debug)]
-pub(crate) struct Tally {
+pub(crate) struct RefcountCensus {
     geometry: Geometry,
     /// Clusters of the file.
     clusters: u64,
@@ -105,7 +105,7 @@ const USE: u32 = 28;
 /// The most references that are counted.
 pub(crate) const MOST: u32 = (1 << USE) - 1;
 
-impl Tally {
+impl RefcountCensus {
     /// Counters for the first window of a file of `end` bytes.
     pub(crate) fn new(geometry: Geometry, end: Bytes) -> Self {
         let clusters = end.pieces(geometry.cluster());
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn every_touched_cluster_is_counted_and_a_stranger_is_told() {
-        let mut tally = Tally::new(GEOMETRY, Bytes(512 * 10));
+        let mut tally = RefcountCensus::new(GEOMETRY, Bytes(512 * 10));
         assert_eq!(tally.add(FileOffset(700), Bytes(1000), Use::Data), None);
         assert_eq!(tally.add(FileOffset(1024), Bytes(512), Use::Data), None);
         let clash = tally.add(FileOffset(1024), Bytes(512), Use::L2);
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_window_counts_only_its_own_clusters_and_all_are_remembered() {
-        let mut tally = Tally::new(GEOMETRY, Bytes(512 * (3 * WINDOW + 5)));
+        let mut tally = RefcountCensus::new(GEOMETRY, Bytes(512 * (3 * WINDOW + 5)));
         tally.add(FileOffset(512 * 3 * WINDOW), Bytes(512), Use::Data);
         assert_eq!(tally.touched().iter().copied().collect::<Vec<_>>(), [0, 3]);
         tally.restart(3);

@@ -187,7 +187,7 @@ impl Snapshot {
     }
 
     /// What version 3 requires and `info` does not need.
-    pub(crate) fn judge(&self, geometry: Geometry, number: u32) -> Result<(), Fault> {
+    pub(crate) fn validate(&self, geometry: Geometry, number: u32) -> Result<(), Fault> {
         let found = self.header.extra_data_size;
         if geometry.version >= 3 && found < EXTRA_V3 {
             return Err(Fault::SnapshotExtraTooSmall { number, found });

@@ -53,7 +53,7 @@ impl Meta {
         let compression = read_compression(source, &features)?;
         judge_encryption(&header, &extensions)?;
         judge_tables(source, &header, geometry)?;
-        let backing = backing::judge(source, &header, &extensions)?;
+        let backing = backing::validate(source, &header, &extensions)?;
         let raw_data_file = features.autoclear_features & autoclear::RAW_DATA_FILE != 0;
         if geometry.data_file && raw_data_file && backing.is_some() {
             let fault = Fault::RawDataFileWithBacking;

@@ -18,8 +18,8 @@ use imgdelta_core::{
 };
 
 use self::{
-    create_options::Form,
-    header::Head,
+    create_options::CreateOptions,
+    header::HeaderBuilder,
     space::{Preallocation, Space},
     tables::Tables,
 };
@@ -32,10 +32,10 @@ pub(crate) use self::create_options::OPTIONS;
 /// # Errors
 /// Usage, if options are wrong; Unsupported, if there is no such qcow2; Host, if the host cannot make a file.
 pub(crate) fn create(create: Create<'_>) -> Result<Box<dyn ImageWriter>> {
-    let form = Form::take(create.options)?;
+    let form = CreateOptions::take(create.options)?;
     let size = create.disk.size.round_up(Bytes(SECTOR));
     let parent = create.parent.as_ref();
-    let head = Head::new(&form, size, parent)?;
+    let head = HeaderBuilder::new(&form, size, parent)?;
     let data = match &form.data_file {
         Some(file) if file.is_raw && parent.is_some() => {
             return Err(Error::new(
@@ -73,13 +73,13 @@ pub(crate) fn create(create: Create<'_>) -> Result<Box<dyn ImageWriter>> {
 /// An image in the making.
 struct Writer {
     /// Which qcow2.
-    form: Form,
+    form: CreateOptions,
     /// The size of the disk, a multiple of a sector.
     size: Bytes,
     /// Whether what is not written shows a parent.
     has_parent: bool,
     /// The first cluster.
-    head: Head,
+    head: HeaderBuilder,
     /// Where data go if not to the image.
     data: Option<Arc<dyn Sink>>,
     /// The image's clusters.

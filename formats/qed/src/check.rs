@@ -10,7 +10,7 @@ use crate::{
     image::OPTIONS,
     info,
     map::{Mapping, Seen, Table},
-    validate::Meta,
+    validate::ValidatedHeader,
 };
 
 /// Whose a run of the file is.
@@ -35,13 +35,17 @@ impl fmt::Display for Owner {
 pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
     open.options.finish("qed input", OPTIONS)?;
     let source = open.source;
-    let meta = Meta::read(&*source)?;
+    let meta = ValidatedHeader::read(&*source)?;
     let table = Table::new(&meta, Arc::clone(&source));
     look(&meta, &table, &*source)
 }
 
 /// Looks at all tables.
-pub(crate) fn look(meta: &Meta, table: &Table, source: &dyn Source) -> Result<CheckReport> {
+pub(crate) fn look(
+    meta: &ValidatedHeader,
+    table: &Table,
+    source: &dyn Source,
+) -> Result<CheckReport> {
     let mut report = CheckReport {
         notes: info::notes(meta),
         ..CheckReport::default()
@@ -53,7 +57,7 @@ pub(crate) fn look(meta: &Meta, table: &Table, source: &dyn Source) -> Result<Ch
 
 /// Each entry leads somewhere, and each cluster of the file is somebody's.
 fn check_entries(
-    meta: &Meta,
+    meta: &ValidatedHeader,
     table: &Table,
     source: &dyn Source,
     report: &mut CheckReport,

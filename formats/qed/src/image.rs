@@ -7,7 +7,7 @@ use imgdelta_core::{
     VirtOffset,
 };
 
-use crate::{check, info, map::Table, validate::Meta};
+use crate::{check, info, map::Table, validate::ValidatedHeader};
 
 /// The names of the options that reading knows: none.
 pub(crate) const OPTIONS: &[&str] = &[];
@@ -19,7 +19,7 @@ struct Qed {
     parent: Option<ParentLink>,
     table: Table,
     /// All that is known of it, for who looks closer.
-    meta: Meta,
+    meta: ValidatedHeader,
 }
 
 /// Opens an image.
@@ -30,7 +30,7 @@ pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
         return Err(Error::new(Kind::Unsupported, message));
     }
     let source = open.source;
-    let meta = Meta::read(&*source)?;
+    let meta = ValidatedHeader::read(&*source)?;
     Ok(Arc::new(Qed {
         facts: info::of(&meta, &source),
         parent: meta.link(),
@@ -41,7 +41,7 @@ pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
 
 /// The parent link alone. The tables are not looked at.
 pub(crate) fn references(source: &Arc<dyn Source>) -> Result<References> {
-    Ok(Meta::read(&**source)?.references())
+    Ok(ValidatedHeader::read(&**source)?.references())
 }
 
 impl Image for Qed {

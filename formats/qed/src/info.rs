@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use imgdelta_core::{Bytes, Format, ImageMetadata, SECTOR, Source};
 
-use crate::{layout::feature, validate::Meta};
+use crate::{layout::feature, validate::ValidatedHeader};
 
 /// The facts of a judged image.
-pub(crate) fn of(meta: &Meta, source: &Arc<dyn Source>) -> ImageMetadata {
+pub(crate) fn of(meta: &ValidatedHeader, source: &Arc<dyn Source>) -> ImageMetadata {
     ImageMetadata {
         format: Format::Qed,
         variant: "dynamic".into(),
@@ -25,7 +25,7 @@ pub(crate) fn of(meta: &Meta, source: &Arc<dyn Source>) -> ImageMetadata {
 }
 
 /// What the user should know though it reads.
-pub(crate) fn notes(meta: &Meta) -> Vec<String> {
+pub(crate) fn notes(meta: &ValidatedHeader) -> Vec<String> {
     let mut notes = Vec::new();
     if meta.has(feature::NEED_CHECK) {
         notes.push(
@@ -38,7 +38,7 @@ pub(crate) fn notes(meta: &Meta) -> Vec<String> {
     notes
 }
 
-fn details(meta: &Meta) -> Vec<(&'static str, String)> {
+fn details(meta: &ValidatedHeader) -> Vec<(&'static str, String)> {
     let header = &meta.header;
     let mut details = vec![
         ("cluster_size", header.cluster_size.to_string()),
@@ -67,7 +67,7 @@ fn details(meta: &Meta) -> Vec<(&'static str, String)> {
 }
 
 /// The names of the features that are set.
-fn features(meta: &Meta) -> String {
+fn features(meta: &ValidatedHeader) -> String {
     let names = [
         (feature::BACKING_FILE, "backing file"),
         (feature::NEED_CHECK, "need check"),

@@ -6,7 +6,7 @@ use imgdelta_core::{
     Bytes, Error, Extent, FileOffset, Kind, PagedTable, Result, Source, State, VirtOffset, read_vec,
 };
 
-use crate::{fault::Fault, layout::ZERO, validate::Meta};
+use crate::{fault::Fault, layout::ZERO, validate::ValidatedHeader};
 
 /// How much of a table is read at once when all of it is looked at.
 const PIECE: u64 = 64 << 10;
@@ -53,7 +53,7 @@ pub(crate) enum Seen {
 
 impl Table {
     /// The tables of a judged image.
-    pub(crate) fn new(meta: &Meta, source: Arc<dyn Source>) -> Self {
+    pub(crate) fn new(meta: &ValidatedHeader, source: Arc<dyn Source>) -> Self {
         Self {
             end: source.len().0,
             pages: PagedTable::new(source),

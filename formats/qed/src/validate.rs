@@ -12,14 +12,14 @@ use crate::{
 
 /// The header of an image.
 #[derive(Clone, Debug)]
-pub(crate) struct Meta {
+pub(crate) struct ValidatedHeader {
     /// As it stands there.
     pub(crate) header: Header,
     /// The name of the backing file.
     pub(crate) backing: Option<String>,
 }
 
-impl Meta {
+impl ValidatedHeader {
     /// Reads and judges the header.
     pub(crate) fn read(source: &dyn Source) -> Result<Self> {
         let end = source.len().0;

@@ -20,7 +20,7 @@ use crate::{
 };
 
 pub use choice::PackedDisk;
-pub use imgdelta_packed::unpacked::Room;
+pub use imgdelta_packed::unpacked::UnpackSpace;
 pub use package::disks;
 
 /// How far an image may be packed in something else.
@@ -29,7 +29,7 @@ pub struct Unpack {
     /// Which disk of a package: its number from 1 on, its id, or the name of its file. Not needed where there is one.
     pub disk: Option<String>,
     /// Where compressed files are unpacked, and how far.
-    pub room: Room,
+    pub room: UnpackSpace,
     /// Whether a package's own digests are held against its files, which reads them once more.
     pub proves: bool,
 }
@@ -163,7 +163,7 @@ impl Registry {
 }
 
 /// Takes away its compression.
-fn decompress(bare: Bare, packing: &'static Packing, room: &Room) -> Result<Bare> {
+fn decompress(bare: Bare, packing: &'static Packing, room: &UnpackSpace) -> Result<Bare> {
     let Some(unpacked) = Unpacked::of(packing, &bare.source, room)? else {
         return Ok(bare);
     };

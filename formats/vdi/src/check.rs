@@ -10,7 +10,7 @@ use crate::{
     identity::NULL,
     image::OPTIONS,
     map::{Entry, Map},
-    validate::Meta,
+    validate::ValidatedHeader,
 };
 
 /// Indexes looked at in one pass over the map: 32 MiB of bits.
@@ -24,7 +24,7 @@ pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
 
 /// Looks at everything.
 pub(crate) fn look(source: &dyn Source) -> Result<CheckReport> {
-    let meta = Meta::read(source)?;
+    let meta = ValidatedHeader::read(source)?;
     let map = Map::of(&meta);
     map.judge_all(source)?;
     let mut report = CheckReport::default();
@@ -37,7 +37,7 @@ pub(crate) fn look(source: &dyn Source) -> Result<CheckReport> {
 }
 
 /// VirtualBox refuses an image without ids.
-fn check_ids(meta: &Meta, report: &mut CheckReport) {
+fn check_ids(meta: &ValidatedHeader, report: &mut CheckReport) {
     for (id, field, name) in [
         (meta.header.uuid_create, "uuidCreate", "uuid_create"),
         (meta.header.uuid_modify, "uuidModify", "uuid_modify"),
@@ -49,7 +49,12 @@ fn check_ids(meta: &Meta, report: &mut CheckReport) {
 }
 
 /// Entries of the map beyond the disk's last block should be free.
-fn check_tail(meta: &Meta, map: &Map, source: &dyn Source, report: &mut CheckReport) -> Result<()> {
+fn check_tail(
+    meta: &ValidatedHeader,
+    map: &Map,
+    source: &dyn Source,
+    report: &mut CheckReport,
+) -> Result<()> {
     let beyond = map.blocks()..u64::from(meta.header.blocks);
     let used = map.count(source, beyond)?;
     if used > 0 {
@@ -125,7 +130,7 @@ fn tell(
 
 /// The counter says where the next block goes: too small, and that block is overwritten.
 fn check_counter(
-    meta: &Meta,
+    meta: &ValidatedHeader,
     map: &Map,
     source: &dyn Source,
     counted: u64,

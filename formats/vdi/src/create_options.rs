@@ -23,7 +23,7 @@ const MOST_BLOCKS: u64 = 1 << 22;
 
 /// A new image, decided.
 #[derive(Clone, Debug)]
-pub(crate) struct Plan {
+pub(crate) struct CreateOptions {
     /// The size of its disk: a multiple of 512.
     pub(crate) size: Bytes,
     /// Data bytes in a block.
@@ -34,7 +34,7 @@ pub(crate) struct Plan {
     pub(crate) parent: Option<([u8; 16], [u8; 16])>,
 }
 
-impl Plan {
+impl CreateOptions {
     /// What `create` asks for.
     pub(crate) fn of(create: Create<'_>) -> Result<Self> {
         let mut options = create.options;

@@ -10,7 +10,7 @@ use imgdelta_core::{
 use crate::{
     check, info,
     map::{Entry, Map},
-    validate::Meta,
+    validate::ValidatedHeader,
 };
 
 /// The names of the options that reading knows: none.
@@ -34,7 +34,7 @@ pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
         return Err(Error::new(Kind::Unsupported, message));
     }
     let source = open.source;
-    let mut meta = Meta::read(&*source)?;
+    let mut meta = ValidatedHeader::read(&*source)?;
     let map = Map::of(&meta);
     if let Some(index) = map.judge_all(&*source)?
         && index >= meta.header.blocks_allocated
@@ -55,7 +55,7 @@ pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
 
 /// The parent link alone. The map is not looked at.
 pub(crate) fn references(source: &Arc<dyn Source>) -> Result<References> {
-    Ok(Meta::read(&**source)?.references())
+    Ok(ValidatedHeader::read(&**source)?.references())
 }
 
 impl Image for Vdi {

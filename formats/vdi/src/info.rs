@@ -7,11 +7,11 @@ use imgdelta_core::{Bytes, Format, ImageMetadata, SECTOR, Source};
 use crate::{
     identity::{self, NULL},
     layout::Header,
-    validate::Meta,
+    validate::ValidatedHeader,
 };
 
 /// The facts of a judged image.
-pub(crate) fn of(meta: &Meta, source: &Arc<dyn Source>) -> ImageMetadata {
+pub(crate) fn of(meta: &ValidatedHeader, source: &Arc<dyn Source>) -> ImageMetadata {
     let header = &meta.header;
     ImageMetadata {
         format: Format::Vdi,
@@ -29,7 +29,7 @@ pub(crate) fn of(meta: &Meta, source: &Arc<dyn Source>) -> ImageMetadata {
     }
 }
 
-fn details(meta: &Meta) -> Vec<(&'static str, String)> {
+fn details(meta: &ValidatedHeader) -> Vec<(&'static str, String)> {
     let header = &meta.header;
     let version = if meta.is_old { "0.2" } else { "1.1" };
     let mut details = vec![

@@ -7,7 +7,7 @@ use imgdelta_core::{Bytes, Error, FileOffset, PagedTable, Result, Source, parall
 use crate::{
     fault::Fault,
     layout::{FREE, ZERO},
-    validate::Meta,
+    validate::ValidatedHeader,
 };
 
 /// How much of the map is read at once when all of it is looked at.
@@ -38,13 +38,13 @@ impl Entry {
 }
 
 /// Entries that stand one behind the other.
-struct Piece {
+struct BlockRun {
     /// The block that the first is of.
     first: u64,
     bytes: Vec<u8>,
 }
 
-impl Piece {
+impl BlockRun {
     /// Each with the block that it is of.
     fn entries(&self) -> impl Iterator<Item = (u64, Entry)> {
         let (entries, _) = self.bytes.as_chunks::<4>();
@@ -71,7 +71,7 @@ pub(crate) struct Map {
 
 impl Map {
     /// The map of a judged image.
-    pub(crate) fn of(meta: &Meta) -> Self {
+    pub(crate) fn of(meta: &ValidatedHeader) -> Self {
         Self {
             map_at: meta.map_at,
             data_at: meta.data_at,
@@ -121,7 +121,7 @@ impl Map {
     /// The entry of `block`, which must be one of the disk's, judged.
     pub(crate) fn entry(&self, pages: &PagedTable, block: u64) -> Result<Entry> {
         let bytes = pages.entry(self.entry_at(block))?;
-        self.judge(block, Entry::of(bytes))
+        self.validate(block, Entry::of(bytes))
     }
 
     /// How many blocks from `block` on have the entry `first`, or the indexes that follow it, as far as the page shows; at least 1.
@@ -157,7 +157,7 @@ impl Map {
     /// Counts the entries of `blocks` that are not free.
     pub(crate) fn count(&self, source: &dyn Source, blocks: Range<u64>) -> Result<u64> {
         let mut all = 0_u64;
-        let used = |piece: Piece| {
+        let used = |piece: BlockRun| {
             let used = piece.entries().filter(|(_, entry)| *entry != Entry::Free);
             Ok(used.count() as u64)
         };
@@ -173,7 +173,7 @@ impl Map {
         &self,
         source: &dyn Source,
         blocks: Range<u64>,
-        look: impl Fn(Piece) -> Result<R> + Sync,
+        look: impl Fn(BlockRun) -> Result<R> + Sync,
         take: impl FnMut(R) -> Result<()>,
     ) -> Result<()> {
         let pieces = parallel::pieces(blocks, PIECE / 4);
@@ -181,7 +181,7 @@ impl Map {
             let count = blocks.end.saturating_sub(blocks.start);
             let bytes = read_vec(source, self.entry_at(blocks.start), Bytes(count * 4))
                 .map_err(|error| error.in_structure("block map"))?;
-            look(Piece {
+            look(BlockRun {
                 first: blocks.start,
                 bytes,
             })
@@ -194,10 +194,10 @@ impl Map {
     pub(crate) fn judge_all(&self, source: &dyn Source) -> Result<Option<u32>> {
         let end = source.len().0;
         let mut greatest = None;
-        let judged = |piece: Piece| {
+        let judged = |piece: BlockRun| {
             let mut greatest = None;
             for (block, entry) in piece.entries() {
-                if let Entry::Index(index) = self.judge(block, entry)? {
+                if let Entry::Index(index) = self.validate(block, entry)? {
                     self.judge_end(block, index, end)?;
                     greatest = greatest.max(Some(index));
                 }
@@ -233,7 +233,7 @@ impl Map {
         self.data_at(index).0.saturating_add(needed)
     }
 
-    fn judge(&self, block: u64, entry: Entry) -> Result<Entry> {
+    fn validate(&self, block: u64, entry: Entry) -> Result<Entry> {
         match entry {
             Entry::Index(index) if index >= self.entries => {
                 let blocks = self.entries;

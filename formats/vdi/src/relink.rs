@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use imgdelta_core::{Error, Kind, ParentSpec, Patch, Result, Source};
 
-use crate::{create_options::parent_uuids, fault::Fault, validate::Meta};
+use crate::{create_options::parent_uuids, fault::Fault, validate::ValidatedHeader};
 
 /// The patches that make the child in `source` one of `parent`: both UUIDs of the parent.
 pub(crate) fn relink(source: &Arc<dyn Source>, parent: &ParentSpec) -> Result<Vec<Patch>> {
-    let meta = Meta::read(&**source)?;
+    let meta = ValidatedHeader::read(&**source)?;
     if !meta.is_child() {
         let variant = meta.variant();
         let fault = Error::from(Fault::NoParent { variant });

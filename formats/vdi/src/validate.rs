@@ -18,7 +18,7 @@ const ZERO_EXPAND: u32 = 1;
 
 /// The header of an image.
 #[derive(Clone, Debug)]
-pub(crate) struct Meta {
+pub(crate) struct ValidatedHeader {
     /// The header, that of version 0.2 in the terms of 1.1.
     pub(crate) header: Header,
     /// Whether it is of version 0.2.
@@ -35,7 +35,7 @@ pub(crate) struct Meta {
     pub(crate) notes: Vec<String>,
 }
 
-impl Meta {
+impl ValidatedHeader {
     /// Reads and judges the header.
     pub(crate) fn read(source: &dyn Source) -> Result<Self> {
         let pre = read_pre_header(source)?;
@@ -44,7 +44,7 @@ impl Meta {
         } else {
             read_current(source)
         }?;
-        meta.judge(source.len().0)
+        meta.validate(source.len().0)
     }
 
     /// The kind of image, in a word.
@@ -115,7 +115,7 @@ impl Meta {
             .at(self.field_at(field))
     }
 
-    fn judge(mut self, end: u64) -> Result<Self> {
+    fn validate(mut self, end: u64) -> Result<Self> {
         self.judge_kind()?;
         self.judge_sizes()?;
         self.judge_places(end)?;
@@ -278,7 +278,7 @@ fn require_len(source: &dyn Source, needed: u64) -> Result<()> {
     Ok(())
 }
 
-fn read_current(source: &dyn Source) -> Result<Meta> {
+fn read_current(source: &dyn Source) -> Result<ValidatedHeader> {
     let shortest = HEADER_AT + Header::SIZE as u64;
     require_len(source, shortest)?;
     let header = Header::parse(&read_array(source, FileOffset(HEADER_AT))?);
@@ -295,7 +295,7 @@ fn read_current(source: &dyn Source) -> Result<Meta> {
     } else {
         None
     };
-    Ok(Meta {
+    Ok(ValidatedHeader {
         is_old: false,
         lchs,
         size: Bytes(header.disk_size).round_up(Bytes(SECTOR)),
@@ -307,12 +307,12 @@ fn read_current(source: &dyn Source) -> Result<Meta> {
 }
 
 /// The older header, in the newer one's terms.
-fn read_old(source: &dyn Source) -> Result<Meta> {
+fn read_old(source: &dyn Source) -> Result<ValidatedHeader> {
     let map_at = HEADER_AT + HeaderV0::SIZE as u64;
     require_len(source, map_at)?;
     let old = HeaderV0::parse(&read_array(source, FileOffset(HEADER_AT))?);
     let data_at = map_at.saturating_add(u64::from(old.blocks) * 4);
-    Ok(Meta {
+    Ok(ValidatedHeader {
         is_old: true,
         lchs: None,
         size: Bytes(old.disk_size).round_up(Bytes(SECTOR)),

@@ -10,7 +10,7 @@ use imgdelta_core::{
 };
 
 use crate::{
-    create_options::Plan,
+    create_options::CreateOptions,
     identity::{self, NULL},
     layout::{FREE, HEADER_AT, Header, Lchs, PreHeader, SIGNATURE, VERSION_1_1, ZERO},
 };
@@ -27,7 +27,7 @@ const PIECE: Bytes = Bytes::kib(64);
 /// Starts a new image.
 pub(crate) fn create(create: Create<'_>) -> Result<Box<dyn ImageWriter>> {
     let sink = create.outputs.main()?;
-    let plan = Plan::of(create)?;
+    let plan = CreateOptions::of(create)?;
     if sink.is_sequential() {
         return Err(Error::new(
             Kind::Unsupported,
@@ -47,7 +47,7 @@ pub(crate) fn create(create: Create<'_>) -> Result<Box<dyn ImageWriter>> {
 
 /// An image in the making.
 struct Writer {
-    plan: Plan,
+    plan: CreateOptions,
     sink: Arc<dyn Sink>,
     /// One entry a block.
     map: Vec<u32>,
@@ -60,7 +60,7 @@ struct Writer {
 
 impl Writer {
     /// Lays out the map; nothing is written yet.
-    fn start(plan: Plan, sink: Arc<dyn Sink>) -> Self {
+    fn start(plan: CreateOptions, sink: Arc<dyn Sink>) -> Self {
         let blocks = Bytes(plan.blocks()).in_memory();
         let map_end = Bytes(
             ALIGNMENT

@@ -9,21 +9,21 @@ use imgdelta_core::{Bytes, CheckReport, Error, Field, FileOffset, Open, Result, 
 
 use crate::{
     fault::Fault,
-    footer::Found,
+    footer::SelectedFooter,
     layout::{DynamicHeader, Footer, NOWHERE},
-    validate::{Meta, Reading},
+    validate::{Meta, OpenOptions},
 };
 
 use blocks::{Blocks, Unused};
 
 /// Checks an image.
 pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
-    let reading = Reading::take(open.options)?;
+    let reading = OpenOptions::take(open.options)?;
     look(&open.source, reading).map(|(report, _)| report)
 }
 
 /// What a reader passes over: what is noted when it opens is left out here.
-pub(crate) fn passed_over(source: &Arc<dyn Source>, reading: Reading) -> Result<Vec<String>> {
+pub(crate) fn passed_over(source: &Arc<dyn Source>, reading: OpenOptions) -> Result<Vec<String>> {
     let (report, unused) = look(source, reading)?;
     let mut lines = Vec::new();
     if unused.sectors > 0 {
@@ -44,8 +44,8 @@ pub(crate) fn passed_over(source: &Arc<dyn Source>, reading: Reading) -> Result<
 }
 
 /// Looks at everything.
-fn look(source: &Arc<dyn Source>, reading: Reading) -> Result<(CheckReport, Unused)> {
-    let reading = Reading {
+fn look(source: &Arc<dyn Source>, reading: OpenOptions) -> Result<(CheckReport, Unused)> {
+    let reading = OpenOptions {
         ignores_checksum: true,
         ..reading
     };
@@ -56,7 +56,7 @@ fn look(source: &Arc<dyn Source>, reading: Reading) -> Result<(CheckReport, Unus
     check_footers(&meta.found, &mut report);
     report.notes.append(&mut meta.notes.clone());
     if let (Some(header), Some(tables)) = (&meta.header, meta.tables(source.len())) {
-        tables.judge(&**source, &meta.locators())?;
+        tables.validate(&**source, &meta.locators())?;
         check_header(header, tables.header_at, &mut report);
         let blocks = Blocks::new(source, &meta, header, tables, &mut report)?;
         unused = blocks.check(!reading.ignores_bitmaps)?;
@@ -67,7 +67,7 @@ fn look(source: &Arc<dyn Source>, reading: Reading) -> Result<(CheckReport, Unus
 }
 
 /// Checksums, the copy, and what is reserved.
-fn check_footers(found: &Found, report: &mut CheckReport) {
+fn check_footers(found: &SelectedFooter, report: &mut CheckReport) {
     let footer = &found.footer;
     if found.is_unsound {
         let fault = Fault::FooterChecksum {

@@ -25,7 +25,7 @@ const MAX_BLOCKS: u64 = 1 << 22;
 
 /// A new image, decided.
 #[derive(Clone, Debug)]
-pub(crate) struct Plan {
+pub(crate) struct CreateOptions {
     /// The size of its disk: a multiple of 512.
     pub(crate) size: Bytes,
     /// Data bytes in a block; `None`: a fixed image.
@@ -98,7 +98,7 @@ impl ParentLocator {
     }
 }
 
-impl Plan {
+impl CreateOptions {
     /// Understands what is asked for.
     pub(crate) fn of(create: Create<'_>) -> Result<Self> {
         let mut options = create.options;

@@ -13,7 +13,7 @@ use crate::{
 
 /// A footer's place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Spot {
+pub(crate) enum FooterLocation {
     /// The last 512 bytes.
     End,
     /// The last 511 bytes.
@@ -24,7 +24,7 @@ pub(crate) enum Spot {
 
 /// What stands in a footer's place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Look {
+enum FooterCheck {
     /// A footer with the right checksum.
     Sound,
     /// A footer with a wrong checksum.
@@ -37,11 +37,11 @@ enum Look {
 
 /// The footer that counts.
 #[derive(Clone, Debug)]
-pub(crate) struct Found {
+pub(crate) struct SelectedFooter {
     /// What it says.
     pub(crate) footer: Footer,
     /// Which one it is.
-    pub(crate) spot: Spot,
+    pub(crate) spot: FooterLocation,
     /// Where it stands.
     pub(crate) at: FileOffset,
     /// The copy at the start, if that is sound too and this is not a fixed image.
@@ -52,28 +52,28 @@ pub(crate) struct Found {
     pub(crate) notes: Vec<String>,
 }
 
-impl Found {
+impl SelectedFooter {
     /// Where the last structure or block must end: at the footer, or where it ought to be.
     pub(crate) const fn data_end(&self, len: u64) -> u64 {
         match self.spot {
-            Spot::End | Spot::ShortEnd => self.at.0,
-            Spot::Start => len,
+            FooterLocation::End | FooterLocation::ShortEnd => self.at.0,
+            FooterLocation::Start => len,
         }
     }
 }
 
 /// Finds the footer that counts, in the order of blktap: end, short end, start. `ignores_checksum`: the first with a cookie will do.
-pub(crate) fn find(source: &dyn Source, ignores_checksum: bool) -> Result<Found> {
+pub(crate) fn find(source: &dyn Source, ignores_checksum: bool) -> Result<SelectedFooter> {
     let spots = candidates(source)?;
     let chosen = spots
         .iter()
-        .find(|one| one.look == Look::Sound && one.may_count())
+        .find(|one| one.look == FooterCheck::Sound && one.may_count())
         .or_else(|| {
-            spots
-                .iter()
-                .find(|one| ignores_checksum && one.look == Look::WrongSum && one.may_count())
+            spots.iter().find(|one| {
+                ignores_checksum && one.look == FooterCheck::WrongSum && one.may_count()
+            })
         });
-    let poisoned = spots.iter().find(|one| one.look == Look::Poison);
+    let poisoned = spots.iter().find(|one| one.look == FooterCheck::Poison);
     if let Some(poisoned) = poisoned
         && chosen.is_none_or(|chosen| chosen.footer.disk_type != FIXED)
     {
@@ -86,12 +86,13 @@ pub(crate) fn find(source: &dyn Source, ignores_checksum: bool) -> Result<Found>
     };
     let mut notes = Vec::new();
     let is_fixed = chosen.footer.disk_type == FIXED;
-    let start = spots.iter().find(|one| one.spot == Spot::Start);
-    let copy =
-        start.filter(|one| one.look == Look::Sound && !is_fixed && chosen.spot != Spot::Start);
-    if chosen.look == Look::WrongSum {
+    let start = spots.iter().find(|one| one.spot == FooterLocation::Start);
+    let copy = start.filter(|one| {
+        one.look == FooterCheck::Sound && !is_fixed && chosen.spot != FooterLocation::Start
+    });
+    if chosen.look == FooterCheck::WrongSum {
         notes.push("the footer's checksum is wrong and was ignored".into());
-    } else if chosen.spot == Spot::Start {
+    } else if chosen.spot == FooterLocation::Start {
         notes.push("footer at end missing or damaged; using the copy at the start".into());
     } else if let Some(copy) = copy {
         if copy.footer != chosen.footer {
@@ -102,19 +103,19 @@ pub(crate) fn find(source: &dyn Source, ignores_checksum: bool) -> Result<Found>
             "footer copy at the start missing or damaged; using the footer at the end".into(),
         );
     }
-    Ok(Found {
+    Ok(SelectedFooter {
         footer: chosen.footer.clone(),
         spot: chosen.spot,
         at: chosen.at,
         copy: copy.map(|one| one.footer.clone()),
-        is_unsound: chosen.look == Look::WrongSum,
+        is_unsound: chosen.look == FooterCheck::WrongSum,
         notes,
     })
 }
 
 /// Why none counts: a wrong checksum where there is a footer, else that there is none.
 fn refusal(spots: &[Candidate], source: &dyn Source) -> Error {
-    match spots.iter().find(|one| one.look == Look::WrongSum) {
+    match spots.iter().find(|one| one.look == FooterCheck::WrongSum) {
         Some(wrong) => Error::from(Fault::FooterChecksum {
             found: wrong.footer.checksum,
             computed: wrong.footer.computed_checksum(),
@@ -129,14 +130,14 @@ fn refusal(spots: &[Candidate], source: &dyn Source) -> Error {
 
 /// One place where a footer can stand.
 struct Candidate {
-    spot: Spot,
+    spot: FooterLocation,
     at: FileOffset,
     footer: Footer,
-    look: Look,
+    look: FooterCheck,
 }
 
 impl Candidate {
-    fn of(spot: Spot, at: FileOffset, bytes: &[u8; 512]) -> Self {
+    fn of(spot: FooterLocation, at: FileOffset, bytes: &[u8; 512]) -> Self {
         let footer = Footer::parse(bytes);
         let look = look_at(&footer);
         Self {
@@ -149,7 +150,7 @@ impl Candidate {
 
     /// The one at the start is a copy, which fixed images do not have: there it is the guest's.
     fn may_count(&self) -> bool {
-        self.spot != Spot::Start || self.footer.disk_type != FIXED
+        self.spot != FooterLocation::Start || self.footer.disk_type != FIXED
     }
 }
 
@@ -158,15 +159,23 @@ fn candidates(source: &dyn Source) -> Result<Vec<Candidate>> {
     let len = source.len().0;
     let mut all = Vec::with_capacity(3);
     if let Some(at) = len.checked_sub(512).map(FileOffset) {
-        all.push(Candidate::of(Spot::End, at, &read_array(source, at)?));
+        all.push(Candidate::of(
+            FooterLocation::End,
+            at,
+            &read_array(source, at)?,
+        ));
     }
     if let Some(at) = len.checked_sub(SHORT_FOOTER as u64).map(FileOffset) {
         let bytes = with_last_byte(read_array(source, at)?);
-        all.push(Candidate::of(Spot::ShortEnd, at, &bytes));
+        all.push(Candidate::of(FooterLocation::ShortEnd, at, &bytes));
     }
     if len >= 512 {
         let bytes = read_array(source, FileOffset::ZERO)?;
-        all.push(Candidate::of(Spot::Start, FileOffset::ZERO, &bytes));
+        all.push(Candidate::of(
+            FooterLocation::Start,
+            FileOffset::ZERO,
+            &bytes,
+        ));
     }
     Ok(all)
 }
@@ -180,15 +189,15 @@ fn with_last_byte(short: [u8; SHORT_FOOTER]) -> [u8; 512] {
     whole
 }
 
-fn look_at(footer: &Footer) -> Look {
+fn look_at(footer: &Footer) -> FooterCheck {
     if footer.cookie == POISON_COOKIE {
-        Look::Poison
+        FooterCheck::Poison
     } else if footer.cookie != FOOTER_COOKIE {
-        Look::Nothing
+        FooterCheck::Nothing
     } else if footer.checksum == footer.computed_checksum() || is_hidden_by_tapdisk(footer) {
-        Look::Sound
+        FooterCheck::Sound
     } else {
-        Look::WrongSum
+        FooterCheck::WrongSum
     }
 }
 
@@ -224,11 +233,13 @@ pub(crate) fn probe(peek: &ProbeWindow) -> ProbeResult {
             _ => false,
         };
         match look_at(&footer) {
-            Look::Sound if is_ours && footer.file_format_version >> 16 == VERSION >> 16 => {
+            FooterCheck::Sound if is_ours && footer.file_format_version >> 16 == VERSION >> 16 => {
                 return ProbeResult::Yes;
             }
-            Look::Nothing => {}
-            Look::Sound | Look::WrongSum | Look::Poison => claim = ProbeResult::Damaged,
+            FooterCheck::Nothing => {}
+            FooterCheck::Sound | FooterCheck::WrongSum | FooterCheck::Poison => {
+                claim = ProbeResult::Damaged
+            }
         }
     }
     claim

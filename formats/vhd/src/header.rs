@@ -5,7 +5,7 @@ use imgdelta_core::{Bytes, Error, FileOffset, Result, SECTOR, Source, read_array
 use crate::{
     fault::Fault,
     layout::{DynamicHeader, Footer, HEADER_COOKIE, VERSION},
-    validate::Reading,
+    validate::OpenOptions,
 };
 
 /// The largest block that is read. Every tool writes 2 MiB or less.
@@ -44,10 +44,10 @@ fn in_header(fault: Fault, field: &'static str, footer: &Footer) -> Error {
 }
 
 /// Judges what the dynamic header says by itself.
-pub(crate) fn judge(
+pub(crate) fn validate(
     header: &DynamicHeader,
     footer: &Footer,
-    reading: Reading,
+    reading: OpenOptions,
     notes: &mut Vec<String>,
 ) -> Result<()> {
     let computed = header.computed_checksum();

@@ -14,7 +14,7 @@ use crate::{
     layout::DIFFERENCING,
     locator,
     map::{self, Tables},
-    validate::{Meta, Reading},
+    validate::{Meta, OpenOptions},
 };
 
 /// An open VHD.
@@ -23,7 +23,7 @@ struct Vhd {
     facts: ImageMetadata,
     parent: Option<ParentLink>,
     source: Arc<dyn Source>,
-    reading: Reading,
+    reading: OpenOptions,
     /// `None` in fixed images, whose disk starts where the file starts.
     blocks: Option<Blocks>,
 }
@@ -42,7 +42,7 @@ struct Blocks {
 
 /// Opens an image.
 pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
-    let reading = Reading::take(open.options)?;
+    let reading = OpenOptions::take(open.options)?;
     if let Some(name) = open.snapshot {
         let message = format!("VHD has no internal snapshots, '{name}' was asked for");
         return Err(Error::new(Kind::Unsupported, message));
@@ -86,12 +86,12 @@ fn told_if_split(error: Error, source: &dyn Source, aux_files: &dyn AuxFiles) ->
 }
 
 impl Vhd {
-    fn read(source: &Arc<dyn Source>, reading: Reading) -> Result<Self> {
+    fn read(source: &Arc<dyn Source>, reading: OpenOptions) -> Result<Self> {
         let mut meta = Meta::read(&**source, reading)?;
         let parent = meta.read_link(&**source)?;
         let blocks = match meta.tables(source.len()) {
             Some(tables) => {
-                tables.judge(&**source, &meta.locators())?;
+                tables.validate(&**source, &meta.locators())?;
                 Some(Blocks {
                     tables,
                     bat: PagedTable::new(Arc::clone(source)),

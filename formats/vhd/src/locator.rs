@@ -31,39 +31,39 @@ struct Decoded {
 }
 
 /// Where a hint comes from, best first: relative paths, the name beside the child, absolute paths.
-enum Place {
+enum NameSource {
     Locator(Coding),
     Name,
 }
 
 /// The order in which hints are tried: Windows, VirtualBox and blktap start with the relative one too.
-const ORDER: [Place; 6] = [
-    Place::Locator(Coding {
+const ORDER: [NameSource; 6] = [
+    NameSource::Locator(Coding {
         code: W2RU,
         name: "W2ru",
         kind: HintKind::WindowsPath,
         decode: utf16le,
     }),
-    Place::Locator(Coding {
+    NameSource::Locator(Coding {
         code: WI2R,
         name: "Wi2r",
         kind: HintKind::WindowsPath,
         decode: latin1,
     }),
-    Place::Name,
-    Place::Locator(Coding {
+    NameSource::Name,
+    NameSource::Locator(Coding {
         code: W2KU,
         name: "W2ku",
         kind: HintKind::WindowsPath,
         decode: utf16le,
     }),
-    Place::Locator(Coding {
+    NameSource::Locator(Coding {
         code: WI2K,
         name: "Wi2k",
         kind: HintKind::WindowsPath,
         decode: latin1,
     }),
-    Place::Locator(Coding {
+    NameSource::Locator(Coding {
         code: MACX,
         name: "MacX",
         kind: HintKind::FileUrl,
@@ -84,7 +84,7 @@ pub(crate) fn read_link(
     let mut hints: Vec<Hint> = Vec::new();
     for place in &ORDER {
         match place {
-            Place::Name => {
+            NameSource::Name => {
                 let decoded = name_text(&header.parent_unicode_name);
                 add(
                     "parent_unicode_name",
@@ -94,7 +94,7 @@ pub(crate) fn read_link(
                     notes,
                 );
             }
-            Place::Locator(coding) => {
+            NameSource::Locator(coding) => {
                 let entries = header.parent_locators.iter().enumerate();
                 for (number, entry) in
                     entries.filter(|(_, entry)| entry.platform_code == coding.code)

@@ -165,7 +165,7 @@ impl Tables {
 
     /// Judges every entry that the disk needs: each block lies within the file, on no structure and on no other block. `locators`
     /// are the file's other structures.
-    pub(crate) fn judge(&self, source: &dyn Source, locators: &[Range<u64>]) -> Result<()> {
+    pub(crate) fn validate(&self, source: &dyn Source, locators: &[Range<u64>]) -> Result<()> {
         let mut sectors: Vec<u32> = Vec::new();
         // More blocks than the file has room for overlap for certain: no need to keep them all.
         let room = self.file_end.checked_div(self.block_len().0).unwrap_or(0);

@@ -9,14 +9,14 @@ use crate::{
     layout::{DynamicHeader, ParentLocator},
     locator,
     map::Tables,
-    validate::{Meta, Reading},
+    validate::{Meta, OpenOptions},
     write::LOCATOR_ROOM,
 };
 
 /// The patches that make the child in `source` one of `parent`: header and locators. Paths that do not fit where the old ones stand go
 /// to the end of the file, where a new footer follows them.
 pub(crate) fn relink(source: &Arc<dyn Source>, parent: &ParentSpec) -> Result<Vec<Patch>> {
-    let meta = Meta::read(&**source, Reading::default())?;
+    let meta = Meta::read(&**source, OpenOptions::default())?;
     let (Some(header), Some(tables), true) =
         (&meta.header, meta.tables(source.len()), meta.is_child())
     else {

@@ -8,7 +8,7 @@ use imgdelta_core::{Bytes, Error, FileOffset, Options, ParentLink, Result, SECTO
 use crate::{
     batmap,
     fault::Fault,
-    footer::{self, Found},
+    footer::{self, SelectedFooter},
     geometry::Geometry,
     header,
     layout::{DIFFERENCING, DYNAMIC, DynamicHeader, FIXED, Footer, VERSION},
@@ -22,7 +22,7 @@ const MAX_SIZE: Bytes = Bytes(header::MAX_ENTRIES as u64 * header::MAX_BLOCK as 
 
 /// `--input-option`, understood.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Reading {
+pub(crate) struct OpenOptions {
     /// `checksum=ignore`.
     pub(crate) ignores_checksum: bool,
     /// `size=chs`.
@@ -31,10 +31,10 @@ pub(crate) struct Reading {
     pub(crate) ignores_bitmaps: bool,
 }
 
-/// The names of the options that [`Reading`] knows.
+/// The names of the options that [`OpenOptions`] knows.
 pub(crate) const OPEN_OPTIONS: &[&str] = &["size", "checksum", "bitmap"];
 
-impl Reading {
+impl OpenOptions {
     /// Takes them from what the user typed.
     pub(crate) fn take(mut options: Options) -> Result<Self> {
         let size = options.take_choice("size", &["current", "chs"])?;
@@ -53,7 +53,7 @@ impl Reading {
 #[derive(Clone, Debug)]
 pub(crate) struct Meta {
     /// The footer that counts, and its copy.
-    pub(crate) found: Found,
+    pub(crate) found: SelectedFooter,
     /// The dynamic header; `None` in fixed images.
     pub(crate) header: Option<DynamicHeader>,
     /// The size of the disk.
@@ -64,7 +64,7 @@ pub(crate) struct Meta {
 
 impl Meta {
     /// Reads and judges what `source` says of itself.
-    pub(crate) fn read(source: &dyn Source, reading: Reading) -> Result<Self> {
+    pub(crate) fn read(source: &dyn Source, reading: OpenOptions) -> Result<Self> {
         let found = footer::find(source, reading.ignores_checksum)?;
         let mut notes = found.notes.clone();
         let size = judge_footer(&found, reading, &mut notes)?;
@@ -83,7 +83,7 @@ impl Meta {
             None
         } else {
             let header = header::read(source, &found.footer, end)?;
-            header::judge(&header, &found.footer, reading, &mut notes)?;
+            header::validate(&header, &found.footer, reading, &mut notes)?;
             header::judge_table(&header, &found.footer, size, end, &mut notes)?;
             batmap::refuse_encrypted(source, &found.footer, &header)?;
             Some(header)
@@ -142,13 +142,17 @@ impl Meta {
     }
 }
 
-fn in_footer(fault: Fault, field: &'static str, found: &Found) -> Error {
+fn in_footer(fault: Fault, field: &'static str, found: &SelectedFooter) -> Error {
     let at = found.at.saturating_add(Bytes(Footer::at(field)));
     Error::from(fault).in_field("footer", field).at(at)
 }
 
 /// Judges everything that the footer says by itself; the disk's size comes out.
-fn judge_footer(found: &Found, reading: Reading, notes: &mut Vec<String>) -> Result<Bytes> {
+fn judge_footer(
+    found: &SelectedFooter,
+    reading: OpenOptions,
+    notes: &mut Vec<String>,
+) -> Result<Bytes> {
     let footer = &found.footer;
     if footer.file_format_version >> 16 != VERSION >> 16 {
         let fault = Fault::FooterVersion {
@@ -192,7 +196,7 @@ fn judge_footer(found: &Found, reading: Reading, notes: &mut Vec<String>) -> Res
 }
 
 /// In a child the bitmaps say what is the parent's: there they cannot be ignored.
-fn judge_without_bitmaps(found: &Found, notes: &mut Vec<String>) -> Result<()> {
+fn judge_without_bitmaps(found: &SelectedFooter, notes: &mut Vec<String>) -> Result<()> {
     match found.footer.disk_type {
         DIFFERENCING => {
             let fault = Fault::BitmapsOfChild;
@@ -221,7 +225,11 @@ pub(crate) const fn type_name(disk_type: u32) -> &'static str {
 }
 
 /// The size is what `current_size` says, as all readers but qemu have it. qemu goes by the geometry for some creators.
-fn judge_size(found: &Found, reading: Reading, notes: &mut Vec<String>) -> Result<Bytes> {
+fn judge_size(
+    found: &SelectedFooter,
+    reading: OpenOptions,
+    notes: &mut Vec<String>,
+) -> Result<Bytes> {
     let footer = &found.footer;
     let (current, geometry) = (Bytes(footer.current_size), Geometry::of(footer));
     let says_something = geometry != Geometry::MAX;

@@ -10,7 +10,7 @@ use imgdelta_core::{
 };
 
 use crate::{
-    create_options::Plan,
+    create_options::CreateOptions,
     identity,
     layout::{EPOCH, FIXED, FOOTER_COOKIE, Footer, NOWHERE, VERSION},
 };
@@ -28,7 +28,7 @@ const CREATOR_VERSION: u32 = 0x000a_0000;
 /// Starts a new image.
 pub(crate) fn create(create: Create<'_>) -> Result<Box<dyn ImageWriter>> {
     let sink = create.outputs.main()?;
-    let plan = Plan::of(create)?;
+    let plan = CreateOptions::of(create)?;
     if sink.needs_zeroing() {
         return Err(Error::new(
             Kind::Unsupported,
@@ -51,7 +51,7 @@ pub(crate) fn create(create: Create<'_>) -> Result<Box<dyn ImageWriter>> {
 }
 
 /// The footer of a new image.
-fn footer(plan: &Plan, disk_type: u32, seal: &FinishParams) -> Footer {
+fn footer(plan: &CreateOptions, disk_type: u32, seal: &FinishParams) -> Footer {
     let time = seal.time.unwrap_or_default().saturating_sub(EPOCH);
     Footer {
         cookie: FOOTER_COOKIE,
@@ -83,7 +83,7 @@ fn footer(plan: &Plan, disk_type: u32, seal: &FinishParams) -> Footer {
 
 /// A fixed image: the disk, then the footer.
 struct Fixed {
-    plan: Plan,
+    plan: CreateOptions,
     sink: Arc<dyn Sink>,
     ahead: Reservation,
 }

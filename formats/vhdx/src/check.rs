@@ -11,20 +11,20 @@ use crate::{
         HEADER_AT, Header, IS_REQUIRED, IS_USER, IS_VIRTUAL_DISK, REGION_AT, REGION_REQUIRED,
     },
     locator::PATHS,
-    map::validate::Rooms,
-    validate::{Meta, Reading, in_locator},
+    map::validate::FileRanges,
+    validate::{Meta, OpenOptions, in_locator},
 };
 
 use blocks::Blocks;
 
 /// Checks an image.
 pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
-    look(Meta::read(&open.source, Reading::take(open.options)?)?)
+    look(Meta::read(&open.source, OpenOptions::take(open.options)?)?)
 }
 
 /// Looks at an image of which so much is known.
 pub(crate) fn look(mut meta: Meta) -> Result<CheckReport> {
-    meta.judge_blocks(Rooms::Held)?;
+    meta.judge_blocks(FileRanges::Held)?;
     let mut report = CheckReport::default();
     report.notes.append(&mut meta.notes);
     check_headers(&meta, &mut report)?;

@@ -28,7 +28,7 @@ pub(crate) const PHYSICAL_SECTOR: u32 = 4096;
 
 /// A new image, decided.
 #[derive(Clone, Debug)]
-pub(crate) struct Plan {
+pub(crate) struct CreateOptions {
     /// The size of its disk: a multiple of the sector.
     pub(crate) size: Bytes,
     /// Bytes of a block: a power of two.
@@ -43,7 +43,7 @@ pub(crate) struct Plan {
     pub(crate) parent: Option<Link>,
 }
 
-impl Plan {
+impl CreateOptions {
     /// What `create` asks for.
     pub(crate) fn of(create: Create<'_>) -> Result<Self> {
         let mut options = create.options;

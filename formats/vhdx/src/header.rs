@@ -157,7 +157,7 @@ impl Headers {
     }
 
     /// Judges what the header that counts says, in a file of `end` bytes. `replays`: the log is to be read.
-    pub(crate) fn judge(&self, end: u64, replays: bool) -> Result<()> {
+    pub(crate) fn validate(&self, end: u64, replays: bool) -> Result<()> {
         let header = &self.current;
         let (at, length) = (FileOffset(header.log_offset), header.log_length);
         let (fault, field) = if header.version != VERSION {

@@ -12,8 +12,8 @@ use crate::{
     fault::Fault,
     info,
     layout::BatEntry,
-    map::{Slot, Tables, state_of, validate::Rooms},
-    validate::{Meta, Reading},
+    map::{Slot, Tables, state_of, validate::FileRanges},
+    validate::{Meta, OpenOptions},
 };
 
 /// An open VHDX.
@@ -30,13 +30,13 @@ struct Vhdx {
 
 /// Opens an image.
 pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
-    let reading = Reading::take(open.options)?;
+    let reading = OpenOptions::take(open.options)?;
     if let Some(name) = open.snapshot {
         let message = format!("VHDX has no internal snapshots, '{name}' was asked for");
         return Err(Error::new(Kind::Unsupported, message));
     }
     let mut meta = Meta::read(&open.source, reading)?;
-    meta.judge_blocks(Rooms::Held)?;
+    meta.judge_blocks(FileRanges::Held)?;
     Ok(Arc::new(Vhdx {
         facts: info::of(&meta),
         parent: meta.link.take(),

@@ -16,7 +16,7 @@ use crate::{
     layout::{LogEntry, MIB, PAGE},
 };
 
-use entry::{Found, Ring};
+use entry::{Ring, SelectedFooter};
 use overlay::Overlay;
 
 /// The longest file that a log may make: 64 TiB, every bitmap, and the largest BAT, metadata and log.
@@ -63,7 +63,7 @@ pub(crate) fn replay(source: &Arc<dyn Source>, headers: &Headers) -> Result<Repl
 }
 
 /// How long the file is once the log is replayed, which the last entry says.
-fn end_of(len: u64, last: &Found) -> Result<u64, (Fault, &'static str)> {
+fn end_of(len: u64, last: &SelectedFooter) -> Result<u64, (Fault, &'static str)> {
     let required = last.head.flushed_file_offset;
     if len < required {
         let found = len;
@@ -80,7 +80,7 @@ fn end_of(len: u64, last: &Found) -> Result<u64, (Fault, &'static str)> {
     Ok(Bytes(found).round_up(Bytes(MIB)).0.max(len))
 }
 
-fn in_entry(fault: Fault, field: &'static str, ring: &Ring<'_>, entry: &Found) -> Error {
+fn in_entry(fault: Fault, field: &'static str, ring: &Ring<'_>, entry: &SelectedFooter) -> Error {
     let at = ring
         .at
         .saturating_add(entry.at)
@@ -92,8 +92,8 @@ fn in_entry(fault: Fault, field: &'static str, ring: &Ring<'_>, entry: &Found) -
 
 /// The entries to be replayed, oldest first: of all runs of entries that follow one another and whose last one's tail is one of them,
 /// the run with the greatest sequence number, from that tail on. Empty if there is no such run. [VHDX] 2.3.3
-fn active(found: &[Found], ring: &Ring<'_>) -> Vec<Found> {
-    let mut best: Vec<&Found> = Vec::new();
+fn active(found: &[SelectedFooter], ring: &Ring<'_>) -> Vec<SelectedFooter> {
+    let mut best: Vec<&SelectedFooter> = Vec::new();
     for head in found.iter().filter(|entry| !has_before(found, entry, ring)) {
         let mut run = vec![head];
         while let Some(next) = run.last().and_then(|last| after(found, last, ring)) {
@@ -117,7 +117,11 @@ fn active(found: &[Found], ring: &Ring<'_>) -> Vec<Found> {
 }
 
 /// The entry that goes on where `entry` ends, if there is one and its number is the next.
-fn after<'a>(found: &'a [Found], entry: &Found, ring: &Ring<'_>) -> Option<&'a Found> {
+fn after<'a>(
+    found: &'a [SelectedFooter],
+    entry: &SelectedFooter,
+    ring: &Ring<'_>,
+) -> Option<&'a SelectedFooter> {
     let at = ring.wrapped(entry.at.saturating_add(u64::from(entry.head.entry_length)));
     let next = found.binary_search_by_key(&at, |entry| entry.at).ok()?;
     let next = found.get(next)?;
@@ -126,7 +130,7 @@ fn after<'a>(found: &'a [Found], entry: &Found, ring: &Ring<'_>) -> Option<&'a F
 }
 
 /// Whether another entry goes on with `entry`. The one before it in the ring is the only one that can.
-fn has_before(found: &[Found], entry: &Found, ring: &Ring<'_>) -> bool {
+fn has_before(found: &[SelectedFooter], entry: &SelectedFooter, ring: &Ring<'_>) -> bool {
     let place = found.partition_point(|other| other.at < entry.at);
     let before = match place.checked_sub(1) {
         Some(before) => found.get(before),

@@ -50,7 +50,7 @@ impl Metadata {
     /// Corrupt or Unsupported, if what they say cannot be.
     pub(crate) fn read(source: &dyn Source, region: &Range<u64>) -> Result<Self> {
         let (head, entries) = table::read(source, region)?;
-        table::judge(&entries, region)?;
+        table::validate(&entries, region)?;
         let items = Items {
             source,
             region,

@@ -70,7 +70,7 @@ pub(crate) fn read(source: &dyn Source, log: &Range<u64>) -> Result<Regions> {
     } = choose(source)?;
     let entries = entries_of(&table)?;
     for number in 0..entries.len() {
-        judge(&entries, number, log, source.len().0)
+        validate(&entries, number, log, source.len().0)
             .map_err(|fault| in_entry(fault, &table, number))?;
     }
     let bat = find(&entries, BAT_REGION, "BAT", MAX_BAT, &table)?;
@@ -171,7 +171,12 @@ const fn name_of(guid: [u8; 16]) -> &'static str {
 }
 
 /// Judges region `number` by itself, against the log and against those before it.
-fn judge(entries: &[RegionEntry], number: usize, log: &Range<u64>, end: u64) -> Result<(), Fault> {
+fn validate(
+    entries: &[RegionEntry],
+    number: usize,
+    log: &Range<u64>,
+    end: u64,
+) -> Result<(), Fault> {
     let Some((entry, before)) = entries.get(..=number).and_then(<[_]>::split_last) else {
         return Ok(());
     };

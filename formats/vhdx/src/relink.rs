@@ -13,12 +13,12 @@ use crate::{
     layout::{IS_USER, METADATA_TABLE_LEN, MetadataEntry, MetadataHead, PARENT_LOCATOR},
     link::Link,
     metadata::{MAX_ITEM, Metadata},
-    validate::{Meta, Reading},
+    validate::{Meta, OpenOptions},
 };
 
 /// The patches that make the child in `source` one of `parent`: the parent locator, and headers that say that the file was written to.
 pub(crate) fn relink(source: &Arc<dyn Source>, parent: &ParentSpec) -> Result<Vec<Patch>> {
-    let meta = Meta::read(source, Reading::default())?;
+    let meta = Meta::read(source, OpenOptions::default())?;
     let (Some(old), true) = (&meta.locator, meta.metadata.is_child()) else {
         let message = "is not a differencing VHDX, which alone names a parent";
         return Err(Error::new(Kind::Unsupported, message));

@@ -12,9 +12,9 @@ use crate::{
     layout::{BatEntry, MIB, NO_GUID, REGION_AT, REGION_LEN},
     map::{
         Slot, Tables,
-        validate::{Rooms, Taken},
+        validate::{FileRanges, OccupiedRanges},
     },
-    validate::{Meta, Reading},
+    validate::{Meta, OpenOptions},
 };
 
 /// The most entries of the BAT that are mended in one go: beyond it the table as a whole is in doubt.
@@ -22,9 +22,9 @@ const MOST_ENTRIES: usize = 1 << 20;
 
 /// How the image is mended.
 pub(crate) fn repair(open: Open<'_>) -> Result<Repair> {
-    let reading = Reading::take(open.options)?;
+    let reading = OpenOptions::take(open.options)?;
     let meta = Meta::read(&open.source, reading)?;
-    meta.judge_blocks(Rooms::GivenUp)?;
+    meta.judge_blocks(FileRanges::GivenUp)?;
     let mut repair = Repair {
         source: std::sync::Arc::clone(&meta.source),
         patches: Vec::new(),
@@ -40,7 +40,7 @@ pub(crate) fn repair(open: Open<'_>) -> Result<Repair> {
 }
 
 /// The log was replayed when the file was read, and the new headers say that it is empty.
-fn tell_log(meta: &Meta, reading: Reading, repair: &mut Repair) {
+fn tell_log(meta: &Meta, reading: OpenOptions, repair: &mut Repair) {
     if meta.headers.has_log() {
         repair.done.push(if reading.ignores_log {
             "the log was dropped, as log=ignore asks for".into()
@@ -121,9 +121,9 @@ fn mend_bat(meta: &Meta, repair: &mut Repair) -> Result<u64> {
 }
 
 /// What structures and stored blocks take.
-fn taken(meta: &Meta, tables: &Tables) -> Result<Taken> {
+fn taken(meta: &Meta, tables: &Tables) -> Result<OccupiedRanges> {
     let end = meta.source.len().0;
-    let mut taken = Taken::default();
+    let mut taken = OccupiedRanges::default();
     for (range, _) in meta.structures() {
         taken.take(&range, end);
     }

@@ -11,22 +11,22 @@ use crate::{
     layout::{BatShape, MIB},
     locator::Locator,
     log,
-    map::{Tables, validate::Rooms},
+    map::{Tables, validate::FileRanges},
     metadata::Metadata,
     region::{self, Regions},
 };
 
 /// `--input-option`, understood.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Reading {
+pub(crate) struct OpenOptions {
     /// `log=ignore`.
     pub(crate) ignores_log: bool,
 }
 
-/// The names of the options that [`Reading`] knows.
+/// The names of the options that [`OpenOptions`] knows.
 pub(crate) const OPEN_OPTIONS: &[&str] = &["log"];
 
-impl Reading {
+impl OpenOptions {
     /// Takes them from what the user typed.
     pub(crate) fn take(mut options: Options) -> Result<Self> {
         let log = options.take_choice("log", &["replay", "ignore"])?;
@@ -60,10 +60,10 @@ pub(crate) struct Meta {
 
 impl Meta {
     /// Reads and judges what `source` says of itself.
-    pub(crate) fn read(source: &Arc<dyn Source>, reading: Reading) -> Result<Self> {
+    pub(crate) fn read(source: &Arc<dyn Source>, reading: OpenOptions) -> Result<Self> {
         let creator = header::creator(&**source)?;
         let headers = header::read(&**source)?;
-        headers.judge(source.len().0, !reading.ignores_log)?;
+        headers.validate(source.len().0, !reading.ignores_log)?;
         let mut notes: Vec<String> = headers.flaw.clone().into_iter().collect();
         let source = replayed(source, &headers, reading, &mut notes)?;
         let regions = region::read(&*source, &headers.log())?;
@@ -140,9 +140,9 @@ impl Meta {
     }
 
     /// Judges where all blocks are.
-    pub(crate) fn judge_blocks(&self, rooms: Rooms) -> Result<()> {
+    pub(crate) fn judge_blocks(&self, rooms: FileRanges) -> Result<()> {
         self.tables()
-            .judge(&*self.source, &self.structures(), rooms)
+            .validate(&*self.source, &self.structures(), rooms)
     }
 
     /// Which kind of VHDX it is.
@@ -159,7 +159,7 @@ impl Meta {
 fn replayed(
     source: &Arc<dyn Source>,
     headers: &Headers,
-    reading: Reading,
+    reading: OpenOptions,
     notes: &mut Vec<String>,
 ) -> Result<Arc<dyn Source>> {
     if !headers.has_log() {
@@ -183,7 +183,7 @@ pub(crate) fn references(source: &Arc<dyn Source>) -> Result<imgdelta_core::Refe
     header::creator(&**source)?;
     let headers = header::read(&**source)?;
     let replay = |headers: &Headers| {
-        headers.judge(source.len().0, true)?;
+        headers.validate(source.len().0, true)?;
         log::replay(source, headers).map(|replayed| replayed.source)
     };
     let source = match headers.has_log().then(|| replay(&headers)) {

@@ -16,11 +16,11 @@ use imgdelta_core::{
 };
 
 use crate::{
-    create_options::Plan,
+    create_options::CreateOptions,
     layout::{BITMAP_LEN, BatEntry, BatShape},
 };
 use bat::Bat;
-use sector_bitmap::Chunk;
+use sector_bitmap::SectorBitmap;
 use space::Space;
 
 /// The largest piece in which a child's block is told.
@@ -33,7 +33,7 @@ const LEAST_HOLE: Bytes = Bytes::kib(4);
 /// Starts a new image.
 pub(crate) fn create(create: Create<'_>) -> Result<Box<dyn ImageWriter>> {
     let sink = create.outputs.main()?;
-    let plan = Plan::of(create)?;
+    let plan = CreateOptions::of(create)?;
     if sink.is_sequential() {
         return Err(Error::new(
             Kind::Unsupported,
@@ -53,7 +53,7 @@ pub(crate) fn create(create: Create<'_>) -> Result<Box<dyn ImageWriter>> {
 
 /// An image in the making.
 struct Writer {
-    plan: Plan,
+    plan: CreateOptions,
     shape: BatShape,
     sink: Arc<dyn Sink>,
     bat: Bat,
@@ -61,7 +61,7 @@ struct Writer {
     /// The block that the last unit was of.
     block: Block,
     /// In a child, the bitmap of the chunk that block is in.
-    chunk: Chunk,
+    chunk: SectorBitmap,
 }
 
 /// A block in the making.
@@ -77,7 +77,7 @@ struct Block {
 
 impl Writer {
     /// Lays out the file; nothing is written yet.
-    fn start(plan: Plan, sink: Arc<dyn Sink>) -> Self {
+    fn start(plan: CreateOptions, sink: Arc<dyn Sink>) -> Self {
         let (bat_at, _) = plan.bat();
         let data_at = FileOffset(plan.data_at());
         let ahead = Reservation::new(data_at, plan.size, plan.parent.is_some());
@@ -86,7 +86,7 @@ impl Writer {
             bat: Bat::new(Arc::clone(&sink), FileOffset(bat_at)),
             space: Space::new(Arc::clone(&sink), data_at, ahead),
             block: Block::default(),
-            chunk: Chunk::default(),
+            chunk: SectorBitmap::default(),
             plan,
             sink,
         }

@@ -7,10 +7,10 @@ use imgdelta_core::{
 };
 
 use crate::{
-    extent::{File, Piece},
+    extent::{File, VmdkExtent},
     fault::Fault,
     layout::{COWD_MAGIC, CowdHeader},
-    map::{Cell, Form, Tables},
+    map::{Form, GrainMapping, Tables},
     shared_grains::Misplaced,
 };
 
@@ -38,7 +38,7 @@ pub(crate) fn open(file: File, line: Option<u64>) -> Result<Grained> {
         return Err(Fault::HeaderCut { end, needed }.into());
     }
     let header = CowdHeader::parse(&read_array(&**source, FileOffset::ZERO)?);
-    judge(&header)?;
+    validate(&header)?;
     let size = Grained::size_of(line, u64::from(header.capacity))?;
     let grain = Bytes(u64::from(header.grain_size) * SECTOR);
     let gd = u64::from(header.gd_offset);
@@ -51,7 +51,7 @@ pub(crate) fn open(file: File, line: Option<u64>) -> Result<Grained> {
             .in_field("header", "numGDEntries")
             .at(FileOffset(CowdHeader::at("gd_entries"))));
     }
-    let mut notes = Grained::judge(&tables, source, grain)?;
+    let mut notes = Grained::validate(&tables, source, grain)?;
     if header.unclean_shutdown != 0 {
         notes.push("the extent was not closed cleanly: check it".into());
     }
@@ -71,7 +71,7 @@ pub(crate) fn open(file: File, line: Option<u64>) -> Result<Grained> {
     .sized(line, u64::from(header.capacity)))
 }
 
-fn judge(header: &CowdHeader) -> Result<()> {
+fn validate(header: &CowdHeader) -> Result<()> {
     let refuse = |fault: Fault, name: &'static str, field: &str| {
         let at = FileOffset(CowdHeader::at(field));
         Err(Error::from(fault).in_field("header", name).at(at))
@@ -99,14 +99,14 @@ fn judge(header: &CowdHeader) -> Result<()> {
 
 impl Grained {
     /// Judges tables and grains; what the user should know of them.
-    pub(crate) fn judge(
+    pub(crate) fn validate(
         tables: &Tables,
         source: &Arc<dyn Source>,
         grain: Bytes,
     ) -> Result<Vec<String>> {
         tables.judge_directory("grain directory")?;
         let step = (grain.0 / SECTOR).max(1);
-        let seen = tables.judge(step)?;
+        let seen = tables.validate(step)?;
         Ok(Misplaced::of(tables, &**source, step, &seen)?.notes())
     }
 
@@ -163,7 +163,7 @@ impl Grained {
     }
 }
 
-impl Piece for Grained {
+impl VmdkExtent for Grained {
     fn size(&self) -> Bytes {
         self.size
     }
@@ -175,9 +175,9 @@ impl Piece for Grained {
         let len = grains.saturating_mul(self.grain.0).saturating_sub(inside);
         let left = Bytes(self.size.0.saturating_sub(at));
         let state = match cell {
-            Cell::Absent => State::Absent,
-            Cell::Zero => State::Zero,
-            Cell::At(sector) => State::Data {
+            GrainMapping::Absent => State::Absent,
+            GrainMapping::Zero => State::Zero,
+            GrainMapping::At(sector) => State::Data {
                 file: self.file.number,
                 at: FileOffset(sector.saturating_mul(SECTOR)).saturating_add(Bytes(inside)),
             },

@@ -69,7 +69,7 @@ impl Subformat {
 
 /// A new image, decided.
 #[derive(Clone, Debug)]
-pub(crate) struct Plan {
+pub(crate) struct CreateOptions {
     /// The size of its disk: a multiple of 512.
     pub(crate) size: Bytes,
     /// What kind of disk.
@@ -155,7 +155,7 @@ fn judge_name(name: &str) -> Result<()> {
     Ok(())
 }
 
-impl Plan {
+impl CreateOptions {
     /// What `create` asks for.
     pub(crate) fn of(create: Create<'_>) -> Result<Self> {
         let mut options = create.options;

@@ -87,7 +87,7 @@ impl Descriptor {
             is_unicode: false,
             encoding: None,
         };
-        descriptor.judge()?;
+        descriptor.validate()?;
         descriptor.encoding = descriptor.header("encoding").map(<[u8]>::to_owned);
         Ok(descriptor)
     }
@@ -240,7 +240,7 @@ impl Descriptor {
     }
 
     /// Lines that cannot be read, and keys that would mean two things.
-    fn judge(&self) -> Result<(), Fault> {
+    fn validate(&self) -> Result<(), Fault> {
         const ONCE: [&str; 6] = [
             "version",
             "encoding",

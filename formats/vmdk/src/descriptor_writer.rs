@@ -6,7 +6,7 @@ use imgdelta_core::{Bytes, SECTOR};
 use uuid::{Builder, Uuid};
 
 use crate::{
-    create_options::{Plan, Subformat},
+    create_options::{CreateOptions, Subformat},
     link::NO_PARENT,
     relink::NULL,
 };
@@ -64,7 +64,7 @@ impl Ids {
 }
 
 /// The text.
-pub(crate) fn text(plan: &Plan, ids: &Ids) -> String {
+pub(crate) fn text(plan: &CreateOptions, ids: &Ids) -> String {
     let mut text = String::new();
     let parent = plan.parent.as_ref();
     let parent_cid = parent.map_or("ffffffff", |parent| parent.cid.as_str());
@@ -91,7 +91,7 @@ pub(crate) fn text(plan: &Plan, ids: &Ids) -> String {
 }
 
 /// The line of an extent.
-fn extent(plan: &Plan, number: usize, size: Bytes) -> String {
+fn extent(plan: &CreateOptions, number: usize, size: Bytes) -> String {
     let sectors = size.0 / SECTOR;
     match plan.subformat {
         Subformat::Sparse => format!("RW {sectors} SPARSE \"{}\"\n", plan.name),
@@ -108,7 +108,7 @@ fn extent(plan: &Plan, number: usize, size: Bytes) -> String {
 }
 
 /// Keys and values of the data base, in the order of their names.
-fn data_base(plan: &Plan, ids: &Ids) -> Vec<(&'static str, String)> {
+fn data_base(plan: &CreateOptions, ids: &Ids) -> Vec<(&'static str, String)> {
     let (cylinders, heads, sectors) = geometry(plan.adapter, plan.size);
     let hex = |bytes: &[u8]| {
         let digits = bytes.iter().map(|byte| format!("{byte:02x}"));

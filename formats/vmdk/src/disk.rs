@@ -10,12 +10,12 @@ use imgdelta_core::{AuxFiles, Bytes, Error, Options, Result, Source};
 use crate::{
     cowd,
     descriptor::{Access, Descriptor, ExtentLine, ExtentType},
-    extent::Piece,
+    extent::VmdkExtent,
     fault::Fault,
-    image_kind::{Front, Kind},
+    image_kind::{ImageFile, Kind},
     kinds::DiskKind,
     sesparse,
-    sparse::{Copies, MOST_SECTORS, Reading, Sparse},
+    sparse::{Copies, MOST_SECTORS, OpenOptions, Sparse},
     unsupported_keys,
 };
 
@@ -35,7 +35,7 @@ pub(crate) struct Disk {
     /// What kind of disk it is: its createType, or that it is a lone extent.
     pub(crate) variant: String,
     /// Its extents and where on the disk they start.
-    pub(crate) pieces: Vec<(u64, Box<dyn Piece>)>,
+    pub(crate) pieces: Vec<(u64, Box<dyn VmdkExtent>)>,
     /// Its size.
     pub(crate) size: Bytes,
     /// Its files: its own first.
@@ -47,12 +47,12 @@ pub(crate) struct Disk {
 }
 
 /// Takes the options for reading.
-pub(crate) fn reading(mut options: Options) -> Result<Reading> {
+pub(crate) fn reading(mut options: Options) -> Result<OpenOptions> {
     let footer = options.take_choice("footer", &["required", "scan"])?;
     let tables = options.take_choice("tables", &["sound", "primary", "redundant"])?;
     let filters = options.take_choice("filters", &["refuse", "ignore"])?;
     options.finish("vmdk", OPTIONS)?;
-    Ok(Reading {
+    Ok(OpenOptions {
         scans: footer == "scan",
         copies: match tables {
             "primary" => Copies::Primary,
@@ -68,15 +68,15 @@ impl Disk {
     pub(crate) fn open(
         source: &Arc<dyn Source>,
         aux_files: &dyn AuxFiles,
-        reading: Reading,
+        reading: OpenOptions,
     ) -> Result<Self> {
-        let front = Front::read(source)?;
+        let front = ImageFile::read(source)?;
         let in_descriptor = |fault: Fault| Error::from(fault).in_structure("descriptor");
         let Some(descriptor) = front.descriptor else {
             return Self::lone(front.kind, Opener::new(source, aux_files, reading, 1));
         };
-        let mut notes =
-            unsupported_keys::judge(&descriptor, reading.trusts_filters).map_err(in_descriptor)?;
+        let mut notes = unsupported_keys::validate(&descriptor, reading.trusts_filters)
+            .map_err(in_descriptor)?;
         let kind = DiskKind::of(&descriptor).map_err(in_descriptor)?;
         let lines = descriptor.extents().map_err(in_descriptor)?;
         if lines.is_empty() {
@@ -105,7 +105,7 @@ impl Disk {
     /// An extent without a descriptor: a disk of its own.
     fn lone(kind: Kind, opener: Opener<'_>) -> Result<Self> {
         let file = opener.own();
-        let (name, piece): (&str, Box<dyn Piece>) = match kind {
+        let (name, piece): (&str, Box<dyn VmdkExtent>) = match kind {
             Kind::Cowd => ("COWD extent", Box::new(cowd::open(file, None)?)),
             Kind::SeSparse => ("seSparse extent", Box::new(sesparse::open(file, None)?)),
             Kind::Text | Kind::Sparse(_) => {
@@ -126,14 +126,14 @@ impl Disk {
     fn of(
         descriptor: Option<Descriptor>,
         variant: String,
-        pieces: Vec<Box<dyn Piece>>,
+        pieces: Vec<Box<dyn VmdkExtent>>,
         opener: Opener<'_>,
     ) -> Self {
         let mut notes = counted(pieces.iter().flat_map(|piece| piece.notes()));
         let (told, faults) = opener.lengths().differing();
         notes.extend(told);
         let mut start = 0_u64;
-        let pieces: Vec<(u64, Box<dyn Piece>)> = pieces
+        let pieces: Vec<(u64, Box<dyn VmdkExtent>)> = pieces
             .into_iter()
             .map(|piece| {
                 let at = start;
@@ -185,7 +185,7 @@ fn with_sectors(lines: Vec<ExtentLine>, notes: &mut Vec<String>) -> Vec<ExtentLi
 }
 
 /// The names of the other files of an image, as its descriptor spells them.
-pub(crate) fn aux_files(front: &Front) -> Result<Vec<String>, Fault> {
+pub(crate) fn aux_files(front: &ImageFile) -> Result<Vec<String>, Fault> {
     let Some(descriptor) = &front.descriptor else {
         return Ok(Vec::new());
     };

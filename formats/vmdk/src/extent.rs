@@ -9,7 +9,7 @@ use imgdelta_core::{
 use crate::{caches::Caches, fault::Fault};
 
 /// One extent of a disk.
-pub(crate) trait Piece: fmt::Debug + Send + Sync {
+pub(crate) trait VmdkExtent: fmt::Debug + Send + Sync {
     /// How much of the disk it is.
     fn size(&self) -> Bytes;
 
@@ -80,7 +80,7 @@ impl Flat {
     }
 }
 
-impl Piece for Flat {
+impl VmdkExtent for Flat {
     fn size(&self) -> Bytes {
         self.size
     }
@@ -106,7 +106,7 @@ impl Piece for Flat {
 #[derive(Debug)]
 pub(crate) struct Zeros(pub(crate) Bytes);
 
-impl Piece for Zeros {
+impl VmdkExtent for Zeros {
     fn size(&self) -> Bytes {
         self.0
     }

@@ -9,11 +9,11 @@ use imgdelta_core::{
 
 use crate::{
     disk::{self, Disk, aux_files, reading},
-    extent::Piece,
+    extent::VmdkExtent,
     fault::Fault,
-    image_kind::Front,
+    image_kind::ImageFile,
     info, link,
-    sparse::Reading,
+    sparse::OpenOptions,
 };
 
 /// An open VMDK.
@@ -31,7 +31,7 @@ pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
 
 /// Looks for faults in all extents.
 pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
-    let image = Vmdk::read(open, Reading::for_check)?;
+    let image = Vmdk::read(open, OpenOptions::for_check)?;
     let mut report = CheckReport::default();
     report.notes.extend(image.facts.notes.iter().cloned());
     for fault in &image.disk.faults {
@@ -46,7 +46,7 @@ pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
 
 /// The parent link and the names of the extents' files. Nothing else is opened.
 pub(crate) fn references(source: &Arc<dyn Source>) -> Result<References> {
-    let front = Front::read(source)?;
+    let front = ImageFile::read(source)?;
     let in_descriptor = |fault: Fault| Error::from(fault).in_structure("descriptor");
     let parent = match &front.descriptor {
         Some(descriptor) => link::parent(descriptor).map_err(in_descriptor)?,
@@ -71,7 +71,7 @@ fn summed(counts: &[(&'static str, u64)]) -> Vec<(&'static str, u64)> {
 }
 
 impl Vmdk {
-    fn read(open: Open<'_>, meant: impl FnOnce(Reading) -> Reading) -> Result<Self> {
+    fn read(open: Open<'_>, meant: impl FnOnce(OpenOptions) -> OpenOptions) -> Result<Self> {
         let reading = meant(reading(open.options)?);
         if let Some(name) = open.snapshot {
             let message = format!("VMDK has no internal snapshots, '{name}' was asked for");
@@ -92,7 +92,7 @@ impl Vmdk {
     }
 
     /// The extent that holds byte `at` of the disk: its start and itself.
-    fn piece(&self, at: VirtOffset) -> Result<(u64, &dyn Piece)> {
+    fn piece(&self, at: VirtOffset) -> Result<(u64, &dyn VmdkExtent)> {
         let after = self
             .disk
             .pieces

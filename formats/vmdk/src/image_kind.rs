@@ -28,7 +28,7 @@ pub(crate) enum Kind {
 
 /// The start of an image.
 #[derive(Clone, Debug)]
-pub(crate) struct Front {
+pub(crate) struct ImageFile {
     /// What the file is.
     pub(crate) kind: Kind,
     /// Its descriptor, if there is one.
@@ -55,7 +55,7 @@ pub(crate) fn probe(peek: &ProbeWindow) -> ProbeResult {
     }
 }
 
-impl Front {
+impl ImageFile {
     /// Reads the start of a file.
     pub(crate) fn read(source: &Arc<dyn Source>) -> Result<Self> {
         let mut magic = [0; 8];

@@ -20,7 +20,7 @@ const MOST_TABLES: u64 = 32 << 20;
 
 /// What a table says of a grain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cell {
+pub(crate) enum GrainMapping {
     /// Nothing: the parent's, or zero.
     Absent,
     /// Zero, whatever the parent holds.
@@ -162,11 +162,11 @@ impl Tables {
     }
 
     /// What the table says of a grain of the extent.
-    pub(crate) fn cell(&self, grain: u64) -> Result<Cell> {
+    pub(crate) fn cell(&self, grain: u64) -> Result<GrainMapping> {
         let per_table = self.form.per_table();
         let (table, inside) = (grain / per_table, grain % per_table);
         let Some(at) = self.table(table)? else {
-            return Ok(Cell::Absent);
+            return Ok(GrainMapping::Absent);
         };
         let entry = self.raw(at.saturating_add(Bytes(inside * self.form.width())))?;
         self.judged(grain, entry)
@@ -174,7 +174,7 @@ impl Tables {
 
     /// How many grains from `grain` on are like the first, as far as is known without reading more; at least 1. Grains that are stored go on if
     /// they stand one behind the other.
-    pub(crate) fn run(&self, grain: u64, first: Cell) -> Result<u64> {
+    pub(crate) fn run(&self, grain: u64, first: GrainMapping) -> Result<u64> {
         let per_table = self.form.per_table();
         let left = self.grains().saturating_sub(grain).max(1);
         let (table, inside) = (grain / per_table, grain % per_table);
@@ -202,7 +202,7 @@ impl Tables {
                 break;
             };
             let goes_on = match (first, cell) {
-                (Cell::At(first), Cell::At(sector)) => {
+                (GrainMapping::At(first), GrainMapping::At(sector)) => {
                     first.checked_add(run.saturating_mul(step)) == Some(sector)
                 }
                 (first, cell) => first == cell,
@@ -265,21 +265,21 @@ impl Tables {
     }
 
     /// What an entry says, if it may.
-    fn judged(&self, grain: u64, entry: u64) -> Result<Cell> {
+    fn judged(&self, grain: u64, entry: u64) -> Result<GrainMapping> {
         let (cell, place) = match self.form {
-            _ if entry == 0 => return Ok(Cell::Absent),
+            _ if entry == 0 => return Ok(GrainMapping::Absent),
             // Without the flag too: the header is never a grain.
-            Form::Hosted { .. } if entry == u64::from(ZEROED) => return Ok(Cell::Zero),
-            Form::Hosted { .. } | Form::Cowd => (Cell::At(entry), entry),
+            Form::Hosted { .. } if entry == u64::from(ZEROED) => return Ok(GrainMapping::Zero),
+            Form::Hosted { .. } | Form::Cowd => (GrainMapping::At(entry), entry),
             Form::SeSparse { grains, .. } => {
                 let place = self.se_place(entry, grains);
                 match entry >> 60 {
                     // Unmapped by the guest: what lies below must not come back. [qemu reads zeros too]
-                    1 | 2 if entry << 4 == 0 => return Ok(Cell::Zero),
+                    1 | 2 if entry << 4 == 0 => return Ok(GrainMapping::Zero),
                     // Nobody reads the grain that it still names, but it must be one.
-                    1 | 2 => (Cell::Zero, place),
-                    3 => (Cell::At(place), place),
-                    _ if self.is_lenient => return Ok(Cell::Absent),
+                    1 | 2 => (GrainMapping::Zero, place),
+                    3 => (GrainMapping::At(place), place),
+                    _ if self.is_lenient => return Ok(GrainMapping::Absent),
                     _ => {
                         let fault = Fault::SeEntry {
                             grain,
@@ -292,7 +292,7 @@ impl Tables {
         };
         match self.judge_place(grain, place) {
             Ok(()) => Ok(cell),
-            Err(_) if self.is_lenient => Ok(Cell::Absent),
+            Err(_) if self.is_lenient => Ok(GrainMapping::Absent),
             Err(error) => Err(error),
         }
     }

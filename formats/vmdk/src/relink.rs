@@ -8,7 +8,7 @@ use crate::{
     create_options::Parent,
     descriptor::Descriptor,
     fault::Fault,
-    image_kind::Front,
+    image_kind::ImageFile,
     link::{self, HINT},
 };
 
@@ -17,7 +17,7 @@ pub(crate) const NULL: &str = "00000000-0000-0000-0000-000000000000";
 
 /// The patches that make the child in `source` one of `parent`: its descriptor, rewritten where it stands.
 pub(crate) fn relink(source: &Arc<dyn Source>, parent: &ParentSpec) -> Result<Vec<Patch>> {
-    let front = Front::read(source)?;
+    let front = ImageFile::read(source)?;
     let in_descriptor = |fault: Fault| Error::from(fault).in_structure("descriptor");
     let not_a_child = || {
         Error::new(

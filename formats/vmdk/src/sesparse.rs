@@ -23,7 +23,7 @@ pub(crate) fn open(file: File, line: Option<u64>) -> Result<Grained> {
         return Err(Fault::HeaderCut { end, needed }.into());
     }
     let header = SeHeader::parse(&read_array(&**source, FileOffset::ZERO)?);
-    judge(&header)?;
+    validate(&header)?;
     judge_volatile(&**source, &header)?;
     let size = Grained::size_of(line, header.capacity)?;
     let grain = Bytes(GRAIN * SECTOR);
@@ -41,7 +41,7 @@ pub(crate) fn open(file: File, line: Option<u64>) -> Result<Grained> {
         let fault = Fault::DirectoryEntries { found, required };
         return Err(Error::from(fault).in_field("header", "grain_dir_size"));
     }
-    let notes = Grained::judge(&tables, source, grain)?;
+    let notes = Grained::validate(&tables, source, grain)?;
     let details = vec![
         ("capacity", header.capacity.to_string()),
         ("grainSize", GRAIN.to_string()),
@@ -49,7 +49,7 @@ pub(crate) fn open(file: File, line: Option<u64>) -> Result<Grained> {
     Ok(Grained::new(file, tables, (size, grain), notes, details).sized(line, header.capacity))
 }
 
-fn judge(header: &SeHeader) -> Result<()> {
+fn validate(header: &SeHeader) -> Result<()> {
     let reserved = header.reserved.iter().fold(0, |all, one| all | one);
     let padding = header.padding.iter().fold(0, |all, one| all | one);
     let fixed = [

@@ -6,7 +6,7 @@ use imgdelta_core::{CheckReport, Error, Result, SECTOR, Source};
 
 use crate::{
     fault::Fault,
-    map::{Cell, Seen, Tables},
+    map::{GrainMapping, Seen, Tables},
 };
 
 use starts::Starts;
@@ -74,7 +74,7 @@ impl Misplaced {
 }
 
 /// Takes the number of a grain and what the table says of it.
-type See<'a> = dyn FnMut(u64, Cell) -> Result<()> + 'a;
+type See<'a> = dyn FnMut(u64, GrainMapping) -> Result<()> + 'a;
 
 /// What was counted of stored grains.
 #[derive(Clone, Copy, Debug, Default)]
@@ -126,7 +126,7 @@ fn each_shared(
         // A file may have holes of exabytes.
         let mut next = sectors;
         walk(&mut |grain, cell| {
-            let Cell::At(sector) = cell else {
+            let GrainMapping::At(sector) = cell else {
                 return Ok(());
             };
             if sector >= end {
@@ -160,7 +160,7 @@ fn tell(tables: &Tables, step: u64, later: &[(u64, u64)], report: &mut CheckRepo
     let mut firsts: Vec<Option<u64>> = vec![None; later.len()];
     if !later.is_empty() {
         tables.each(|grain, cell| {
-            let Cell::At(sector) = cell else {
+            let GrainMapping::At(sector) = cell else {
                 return Ok(());
             };
             let from = by_sector.partition_point(|(at, _)| at.saturating_add(step) <= sector);
@@ -185,8 +185,8 @@ fn tell(tables: &Tables, step: u64, later: &[(u64, u64)], report: &mut CheckRepo
 }
 
 /// The sector of the table, or of the directory, over which a grain lies.
-fn table_below(places: &[(u64, u64)], cell: Cell, step: u64) -> Option<u64> {
-    let Cell::At(sector) = cell else {
+fn table_below(places: &[(u64, u64)], cell: GrainMapping, step: u64) -> Option<u64> {
+    let GrainMapping::At(sector) = cell else {
         return None;
     };
     let end = sector.saturating_add(step);
@@ -205,7 +205,7 @@ fn check_tables(tables: &Tables, step: u64, report: &mut CheckReport) -> Result<
         return Ok(());
     };
     tables.each(|grain, cell| {
-        if let (Cell::At(sector), Some(table)) = (cell, table_below(&places, cell, step)) {
+        if let (GrainMapping::At(sector), Some(table)) = (cell, table_below(&places, cell, step)) {
             let fault = Fault::GrainOverTable {
                 grain,
                 sector,

@@ -12,11 +12,11 @@ use imgdelta_core::{
 };
 
 use crate::{
-    extent::{File, Piece},
+    extent::{File, VmdkExtent},
     fault::Fault,
     grain::{Place, Unpacker},
     layout::{AT_END, COMPRESSED, SparseHeader},
-    map::{Cell, Tables},
+    map::{GrainMapping, Tables},
 };
 
 pub(crate) use copies::Copies;
@@ -27,7 +27,7 @@ pub(crate) const MOST_SECTORS: u64 = i64::MAX as u64 / SECTOR;
 
 /// How an image is to be read, beyond what it says itself.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Reading {
+pub(crate) struct OpenOptions {
     /// A stream without its footer is gone through grain by grain.
     pub(crate) scans: bool,
     /// Which of two copies of the grain tables counts.
@@ -36,7 +36,7 @@ pub(crate) struct Reading {
     pub(crate) trusts_filters: bool,
 }
 
-impl Reading {
+impl OpenOptions {
     /// For a check, which tells of all that is wrong and goes on where it can.
     pub(crate) const fn for_check(mut self) -> Self {
         if matches!(self.copies, Copies::Sound) {
@@ -73,7 +73,7 @@ enum Grains {
 
 impl Sparse {
     /// Opens an extent. `line` is what the descriptor says of its size in sectors; without one it has its capacity.
-    pub(crate) fn open(file: File, line: Option<u64>, reading: Reading) -> Result<Self> {
+    pub(crate) fn open(file: File, line: Option<u64>, reading: OpenOptions) -> Result<Self> {
         let mut header = header::read(&*file.source)?;
         let mut notes = header::notes(&header);
         let size = size_of(&header, line, &mut notes)?;
@@ -118,14 +118,14 @@ impl Sparse {
         })
     }
 
-    fn cell(&self, grain: u64) -> Result<Cell> {
+    fn cell(&self, grain: u64) -> Result<GrainMapping> {
         match &self.grains {
             Grains::Tables(tables) => tables.cell(grain),
             Grains::Scanned(scanned) => Ok(scanned.cell(grain)),
         }
     }
 
-    fn cells(&self, grain: u64, first: Cell) -> Result<u64> {
+    fn cells(&self, grain: u64, first: GrainMapping) -> Result<u64> {
         match &self.grains {
             Grains::Tables(tables) => tables.run(grain, first),
             Grains::Scanned(scanned) => Ok(scanned.run(grain)),
@@ -177,7 +177,7 @@ fn size_of(header: &SparseHeader, line: Option<u64>, notes: &mut Vec<String>) ->
     Ok(Bytes(sectors.saturating_mul(SECTOR)))
 }
 
-impl Piece for Sparse {
+impl VmdkExtent for Sparse {
     fn size(&self) -> Bytes {
         self.size
     }
@@ -186,7 +186,7 @@ impl Piece for Sparse {
         let (grain, inside) = self.split(at);
         let left = Bytes(self.size.0.saturating_sub(at));
         let (grains, state) = match self.cell(grain)? {
-            Cell::At(sector) if self.packed.is_some() => {
+            GrainMapping::At(sector) if self.packed.is_some() => {
                 let state = State::Compressed {
                     unit: VirtOffset(at.saturating_sub(inside)),
                     at: FileOffset(sector.saturating_mul(SECTOR)),
@@ -196,9 +196,9 @@ impl Piece for Sparse {
             }
             cell => {
                 let state = match cell {
-                    Cell::Absent => State::Absent,
-                    Cell::Zero => State::Zero,
-                    Cell::At(sector) => State::Data {
+                    GrainMapping::Absent => State::Absent,
+                    GrainMapping::Zero => State::Zero,
+                    GrainMapping::At(sector) => State::Data {
                         file: self.file.number,
                         at: FileOffset(sector.saturating_mul(SECTOR)).saturating_add(Bytes(inside)),
                     },

@@ -14,7 +14,10 @@ const HARMLESS: [&str; 2] = ["vmwarelwd", "spm"];
 
 /// Whether what stands in the extents is the disk. Filters that nobody knows are believed to change nothing where the user says so.
 /// Returns what the user should know.
-pub(crate) fn judge(descriptor: &Descriptor, trusts_filters: bool) -> Result<Vec<String>, Fault> {
+pub(crate) fn validate(
+    descriptor: &Descriptor,
+    trusts_filters: bool,
+) -> Result<Vec<String>, Fault> {
     for (key, value) in descriptor.pairs() {
         let name = key.escape_ascii().to_string();
         let plain = name.to_ascii_lowercase();
@@ -81,7 +84,7 @@ mod tests {
     fn of(lines: &str, trusts_filters: bool) -> Result<Vec<String>, Fault> {
         let text =
             format!("# Disk DescriptorFile\nversion=1\nCID=1\nparentCID=ffffffff\n{lines}\n");
-        judge(&Descriptor::parse(text.as_bytes())?, trusts_filters)
+        validate(&Descriptor::parse(text.as_bytes())?, trusts_filters)
     }
 
     #[test]

@@ -8,13 +8,13 @@ mod stream;
 
 use imgdelta_core::{Create, Error, ImageWriter, Kind, Result};
 
-use crate::create_options::{Plan, Subformat};
+use crate::create_options::{CreateOptions, Subformat};
 
 /// Starts a new image.
 pub(crate) fn create(create: Create<'_>) -> Result<Box<dyn ImageWriter>> {
     let (outputs, seed) = (create.outputs, create.seed);
     let main = outputs.main()?;
-    let plan = Plan::of(create)?;
+    let plan = CreateOptions::of(create)?;
     if main.needs_zeroing() {
         return Err(Error::new(
             Kind::Unsupported,

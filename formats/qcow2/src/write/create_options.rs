@@ -65,7 +65,7 @@ pub(super) struct DataFile {
 
 /// Which qcow2 is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Form {
+pub(super) struct CreateOptions {
     /// 2 or 3.
     pub(super) version: u32,
     /// Log 2 of the bytes of a cluster.
@@ -80,7 +80,7 @@ pub(super) struct Form {
     pub(super) data_file: Option<DataFile>,
 }
 
-impl Form {
+impl CreateOptions {
     /// Takes all options.
     ///
     /// # Errors
@@ -100,7 +100,7 @@ impl Form {
             data_file: take_data_file(&mut options)?,
         };
         options.finish("qcow2", OPTIONS)?;
-        form.judge()?;
+        form.validate()?;
         Ok(form)
     }
 
@@ -162,7 +162,7 @@ impl Form {
     }
 
     /// Whether the options go together. [qemu refuses the same]
-    fn judge(&self) -> Result<()> {
+    fn validate(&self) -> Result<()> {
         let refused = |what: &str| Err(Error::new(Kind::Usage, what));
         if self.version == 2 {
             if self.refcount_order != REFCOUNT_ORDER_V2 {
@@ -281,8 +281,8 @@ fn take_data_file(options: &mut Options) -> Result<Option<DataFile>> {
 mod tests {
     use super::*;
 
-    fn of(items: &[&str]) -> Result<Form> {
-        Form::take(Options::parse(items)?)
+    fn of(items: &[&str]) -> Result<CreateOptions> {
+        CreateOptions::take(Options::parse(items)?)
     }
 
     #[test]

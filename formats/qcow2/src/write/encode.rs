@@ -8,13 +8,13 @@ use flate2::{Compress, FlushCompress, Status};
 use imgdelta_core::{BlockState, Bytes, Encoded, Encoder, Error, PlainEncoder, Result, Unit};
 use zstd::{bulk::Compressor, zstd_safe::compress_bound};
 
-use super::create_options::{Compression, Form};
+use super::create_options::{Compression, CreateOptions};
 
 /// The window that qemu unpacks with.
 const WINDOW_BITS: u8 = 12;
 
 /// An encoder for images of this form.
-pub(super) fn encoder(form: &Form) -> Box<dyn Encoder> {
+pub(super) fn encoder(form: &CreateOptions) -> Box<dyn Encoder> {
     let engine: Box<dyn Engine> = match form.compression {
         Compression::None => return Box::new(PlainEncoder),
         Compression::Zlib(level) => Box::new(Deflate(Compress::new_with_window_bits(
@@ -152,7 +152,7 @@ mod tests {
 
     fn pack(kind: &str, bytes: &[u8], grains: &[BlockState]) -> Result<(Encoded, Vec<u8>)> {
         let option = format!("compression_type={kind}");
-        let form = Form::take(Options::parse(&[option.as_str(), "cluster_size=4K"])?)?;
+        let form = CreateOptions::take(Options::parse(&[option.as_str(), "cluster_size=4K"])?)?;
         let unit = Unit {
             at: VirtOffset::ZERO,
             bytes,
@@ -211,7 +211,7 @@ mod tests {
                     format!("cluster_size={size}"),
                     format!("compression_level={level}"),
                 ];
-                let form = Form::take(Options::parse(&options)?)?;
+                let form = CreateOptions::take(Options::parse(&options)?)?;
                 let mut encoder = encoder(&form);
                 let unit = Unit {
                     at: VirtOffset::ZERO,

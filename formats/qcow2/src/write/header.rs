@@ -4,7 +4,7 @@
 
 use imgdelta_core::{Bytes, Error, Kind, ParentSpec, Result};
 
-use super::{create_options::Form, space::Ends};
+use super::{create_options::CreateOptions, space::MetadataLocations};
 use crate::{
     backing::path_text,
     extension::{self, Extension},
@@ -28,7 +28,7 @@ const FEATURES: [(u8, u8, &str); 8] = [
 
 /// The first cluster, but for what is known only at the end.
 #[derive(Debug)]
-pub(super) struct Head {
+pub(super) struct HeaderBuilder {
     /// The header's first part.
     header: Header,
     /// What version 3 adds.
@@ -39,12 +39,16 @@ pub(super) struct Head {
     backing: String,
 }
 
-impl Head {
+impl HeaderBuilder {
     /// The head of an image of a disk of `size`.
     ///
     /// # Errors
     /// Usage, if the parent's format is not known; Unsupported, if the first cluster has no room for its name.
-    pub(super) fn new(form: &Form, size: Bytes, parent: Option<&ParentSpec>) -> Result<Self> {
+    pub(super) fn new(
+        form: &CreateOptions,
+        size: Bytes,
+        parent: Option<&ParentSpec>,
+    ) -> Result<Self> {
         let backing = parent.map(path_text).transpose()?.unwrap_or_default();
         let more = (form.version >= 3).then(|| version_3(form));
         let start = Header::SIZE
@@ -91,7 +95,7 @@ impl Head {
     }
 
     /// The first cluster as it stands on disk.
-    pub(super) fn emit(&self, ends: &Ends) -> Vec<u8> {
+    pub(super) fn emit(&self, ends: &MetadataLocations) -> Vec<u8> {
         let header = Header {
             // qemu does the same for a disk of no bytes.
             l1_table_offset: if self.header.l1_size == 0 {
@@ -116,7 +120,7 @@ impl Head {
 }
 
 /// What version 3 adds.
-fn version_3(form: &Form) -> (HeaderV3, HeaderCompression) {
+fn version_3(form: &CreateOptions) -> (HeaderV3, HeaderCompression) {
     let compression_type = form.compression.code();
     let mut incompatible_features = 0;
     if compression_type != 0 {
@@ -144,7 +148,7 @@ fn version_3(form: &Form) -> (HeaderV3, HeaderCompression) {
 }
 
 /// Header extensions, end mark included, in the order in which qemu writes them. What must be there may take more than `room`.
-fn extensions(form: &Form, parent: Option<&ParentSpec>, room: usize) -> Result<Vec<u8>> {
+fn extensions(form: &CreateOptions, parent: Option<&ParentSpec>, room: usize) -> Result<Vec<u8>> {
     let mut all = Vec::new();
     let mut add = |kind, data: &[u8]| {
         let data = data.to_vec();
@@ -196,7 +200,7 @@ fn feature_names() -> Vec<u8> {
 }
 
 /// The first cluster is too small.
-fn no_room(form: &Form, needed: usize, room: usize) -> Error {
+fn no_room(form: &CreateOptions, needed: usize, room: usize) -> Error {
     Error::new(
         Kind::Unsupported,
         format!(
@@ -214,8 +218,8 @@ mod tests {
 
     use super::*;
 
-    fn form(items: &[&str]) -> Result<Form> {
-        Form::take(Options::parse(items)?)
+    fn form(items: &[&str]) -> Result<CreateOptions> {
+        CreateOptions::take(Options::parse(items)?)
     }
 
     fn parent(relative: &str) -> ParentSpec {
@@ -227,7 +231,7 @@ mod tests {
         }
     }
 
-    const ENDS: Ends = Ends {
+    const ENDS: MetadataLocations = MetadataLocations {
         l1: FileOffset(0x3_0000),
         refcount_table: FileOffset(0x1_0000),
         refcount_table_clusters: 1,
@@ -236,7 +240,7 @@ mod tests {
 
     #[test]
     fn the_header_of_1_mib_is_what_qemu_img_writes() -> Result<()> {
-        let bytes = Head::new(&form(&[])?, Bytes::mib(1), None)?.emit(&ENDS);
+        let bytes = HeaderBuilder::new(&form(&[])?, Bytes::mib(1), None)?.emit(&ENDS);
         let words: [u32; 32] = [
             0x5146_49fb,
             3,
@@ -279,7 +283,8 @@ mod tests {
 
     #[test]
     fn a_child_names_its_parent_where_qemu_img_does() -> Result<()> {
-        let bytes = Head::new(&form(&[])?, Bytes::mib(1), Some(&parent("q.qcow2")))?.emit(&ENDS);
+        let bytes =
+            HeaderBuilder::new(&form(&[])?, Bytes::mib(1), Some(&parent("q.qcow2")))?.emit(&ENDS);
         assert_eq!(bytes[8..20], [0, 0, 0, 0, 0, 0, 2, 0x10, 0, 0, 0, 7]);
         assert_eq!(&bytes[0x70..0x80], b"\xe2\x79\x2a\xca\0\0\0\x05qcow2\0\0\0");
         assert_eq!(&bytes[0x210..0x218], b"q.qcow2\0");
@@ -289,19 +294,21 @@ mod tests {
     #[test]
     fn small_clusters_do_without_the_feature_names() -> Result<()> {
         let small = form(&["cluster_size=512"])?;
-        let bytes = Head::new(&small, Bytes::mib(1), Some(&parent("q.qcow2")))?.emit(&ENDS);
+        let bytes =
+            HeaderBuilder::new(&small, Bytes::mib(1), Some(&parent("q.qcow2")))?.emit(&ENDS);
         assert_eq!(bytes.len(), 512);
         assert_eq!(bytes[8..16], [0, 0, 0, 0, 0, 0, 0, 0x88]);
         let long = "x".repeat(400);
-        let error =
-            Head::new(&small, Bytes::mib(1), Some(&parent(&long))).expect_err("it does not fit");
+        let error = HeaderBuilder::new(&small, Bytes::mib(1), Some(&parent(&long)))
+            .expect_err("it does not fit");
         assert_eq!(error.kind(), Kind::Unsupported);
         Ok(())
     }
 
     #[test]
     fn a_name_with_a_colon_is_no_protocol() -> Result<()> {
-        let bytes = Head::new(&form(&[])?, Bytes::mib(1), Some(&parent("c:q")))?.emit(&ENDS);
+        let bytes =
+            HeaderBuilder::new(&form(&[])?, Bytes::mib(1), Some(&parent("c:q")))?.emit(&ENDS);
         assert_eq!(&bytes[0x210..0x216], b"./c:q\0");
         Ok(())
     }
@@ -309,7 +316,7 @@ mod tests {
     #[test]
     fn a_parent_that_cannot_be_named_is_refused() -> Result<()> {
         let form = form(&[])?;
-        let head = |parent: &ParentSpec| Head::new(&form, Bytes::mib(1), Some(parent));
+        let head = |parent: &ParentSpec| HeaderBuilder::new(&form, Bytes::mib(1), Some(parent));
         let error = head(&parent(&"x".repeat(1024))).expect_err("one byte too many");
         assert_eq!(error.kind(), Kind::Unsupported);
         head(&parent(&"x".repeat(1023)))?;

@@ -57,7 +57,7 @@ pub(super) enum Preallocation {
 
 /// Where the last things are that a header names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ends {
+pub(super) struct MetadataLocations {
     /// The L1 table.
     pub(super) l1: FileOffset,
     /// The refcount table.
@@ -163,7 +163,7 @@ impl Space {
     ///
     /// # Errors
     /// Unsupported, if they find no room; Host, if the host cannot write.
-    pub(super) fn finish(&mut self, l1_clusters: u64) -> Result<Ends> {
+    pub(super) fn finish(&mut self, l1_clusters: u64) -> Result<MetadataLocations> {
         let written = self.blocks.len() as u64;
         let fixed = self.next.saturating_add(l1_clusters);
         let (blocks, table_clusters) = self.plan_end(fixed, written)?;
@@ -183,7 +183,7 @@ impl Space {
         bytes.extend(self.blocks.iter().flat_map(|entry| entry.0.to_be_bytes()));
         bytes.resize(len.in_memory(), 0);
         write_without_zeros(&*self.sink, self.start_of(table), &bytes)?;
-        Ok(Ends {
+        Ok(MetadataLocations {
             l1: self.start_of(self.next),
             refcount_table: self.start_of(table),
             refcount_table_clusters: u32::try_from(table_clusters).unwrap_or(u32::MAX),

@@ -4,7 +4,7 @@
 
 use imgdelta_core::{Bytes, FileOffset, Result, Sink, write_without_zeros};
 
-use super::{create_options::Form, space::Space};
+use super::{create_options::CreateOptions, space::Space};
 use crate::layout::{L1Entry, L2Entry, Subclusters};
 
 /// How much of the L1 table is written at once.
@@ -27,7 +27,7 @@ pub(super) struct Tables {
 
 impl Tables {
     /// Empty tables.
-    pub(super) fn new(form: &Form) -> Self {
+    pub(super) fn new(form: &CreateOptions) -> Self {
         let cluster = form.cluster().in_memory();
         Self {
             l2_bits: form.l2_bits(),

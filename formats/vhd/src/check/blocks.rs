@@ -8,7 +8,7 @@ use imgdelta_core::{Bytes, CheckReport, Kind, Result, Source, parallel};
 
 use crate::{batmap, layout::DynamicHeader, locator, map::Tables, validate::Meta};
 
-use look::{Look, PIECE, Seen};
+use look::{BlockChecker, BlockFindings, PIECE};
 
 /// Gaps up to this are alignment and what writers leave between structures.
 const USUAL_GAP: u64 = 64 << 10;
@@ -28,7 +28,7 @@ pub(super) struct Unused {
 
 /// What is counted and found while all blocks are looked at.
 pub(super) struct Blocks<'a> {
-    look: Look<'a>,
+    look: BlockChecker<'a>,
     /// What the file's structures and blocks take.
     taken: Vec<Range<u64>>,
     report: &'a mut CheckReport,
@@ -76,7 +76,7 @@ impl<'a> Blocks<'a> {
             Err(error) => return Err(error),
         };
         Ok(Self {
-            look: Look {
+            look: BlockChecker {
                 source: &**source,
                 tables,
                 follows_bitmaps: !meta.is_child(),
@@ -142,7 +142,12 @@ impl<'a> Blocks<'a> {
 }
 
 /// Takes what was seen of some blocks.
-fn take(seen: Seen, tables: &Tables, taken: &mut Vec<Range<u64>>, report: &mut CheckReport) {
+fn take(
+    seen: BlockFindings,
+    tables: &Tables,
+    taken: &mut Vec<Range<u64>>,
+    report: &mut CheckReport,
+) {
     taken.extend(seen.sectors.iter().map(|sector| tables.range(*sector)));
     if taken.len() > 1 << 16 {
         join(taken);

@@ -13,7 +13,7 @@ use imgdelta_core::{
 use super::{HEADER_AT, footer};
 use crate::{
     bitmap,
-    create_options::{Link, Plan},
+    create_options::{CreateOptions, Link},
     layout::{
         DIFFERENCING, DYNAMIC, DynamicHeader, HEADER_COOKIE, NOWHERE, ParentLocator, UNALLOCATED,
         VERSION,
@@ -32,7 +32,7 @@ const RESERVE: Bytes = Bytes::mib(64);
 
 /// A dynamic or differencing image.
 pub(super) struct Sparse {
-    plan: Plan,
+    plan: CreateOptions,
     sink: Arc<dyn Sink>,
     block_size: Bytes,
     /// One entry a block.
@@ -47,7 +47,7 @@ pub(super) struct Sparse {
 
 impl Sparse {
     /// Lays out the tables in front; nothing is written yet.
-    pub(super) fn start(plan: Plan, block_size: Bytes, sink: Arc<dyn Sink>) -> Self {
+    pub(super) fn start(plan: CreateOptions, block_size: Bytes, sink: Arc<dyn Sink>) -> Self {
         let blocks = Bytes(plan.size.pieces(block_size)).in_memory();
         let bat_len = Bytes::from(blocks.saturating_mul(4)).round_up(Bytes(SECTOR));
         let mut end = BAT_AT + bat_len.0;

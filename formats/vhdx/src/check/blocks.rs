@@ -9,11 +9,11 @@ use imgdelta_core::{Bytes, CheckReport, FileOffset, PagedTable, Result, parallel
 use crate::{
     fault::Fault,
     layout::MIB,
-    map::{Slot, validate::Taken},
+    map::{Slot, validate::OccupiedRanges},
     validate::Meta,
 };
 
-use look::{Counts, Look};
+use look::{BlockChecker, Counts};
 
 /// Entries that are looked at as one piece of work.
 const TOGETHER: u64 = 512;
@@ -22,9 +22,9 @@ const MOST_READ: Bytes = Bytes::mib(8);
 
 /// What looks at all entries.
 pub(super) struct Blocks<'a> {
-    look: Look<'a>,
+    look: BlockChecker<'a>,
     is_fixed: bool,
-    taken: Taken,
+    taken: OccupiedRanges,
     report: &'a mut CheckReport,
     counts: Counts,
 }
@@ -33,12 +33,12 @@ impl<'a> Blocks<'a> {
     /// Ready to look at the judged blocks of an image.
     pub(super) fn new(meta: &'a Meta, report: &'a mut CheckReport) -> Self {
         let end = meta.source.len().0;
-        let mut taken = Taken::default();
+        let mut taken = OccupiedRanges::default();
         for (range, _) in meta.structures() {
             taken.take(&range, end);
         }
         Self {
-            look: Look {
+            look: BlockChecker {
                 source: &*meta.source,
                 bat: PagedTable::new(Arc::clone(&meta.source)),
                 tables: meta.tables(),

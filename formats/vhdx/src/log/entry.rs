@@ -27,14 +27,14 @@ pub(super) struct Ring<'a> {
 
 /// A valid entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct SelectedFooter {
     /// Where it starts in the log.
     pub(super) at: u64,
     /// Its head.
     pub(super) head: LogEntry,
 }
 
-impl Found {
+impl SelectedFooter {
     /// Pages that head and descriptors take.
     pub(super) const fn descriptor_pages(&self) -> u64 {
         descriptor_pages(self.head.descriptor_count)
@@ -62,7 +62,7 @@ impl Ring<'_> {
     }
 
     /// All valid entries, in order of address.
-    pub(super) fn entries(&self) -> Result<Vec<Found>> {
+    pub(super) fn entries(&self) -> Result<Vec<SelectedFooter>> {
         let mut found = Vec::new();
         let mut at = 0;
         while at < self.len {
@@ -77,7 +77,7 @@ impl Ring<'_> {
     }
 
     /// The entry at `at`, if one is there and it is whole.
-    fn entry(&self, at: u64) -> Result<Option<Found>> {
+    fn entry(&self, at: u64) -> Result<Option<SelectedFooter>> {
         let mut page = self.page(at)?;
         let head = page.first_chunk().map(LogEntry::parse);
         let Some(head) = head.filter(|head| self.is_sound(head)) else {
@@ -110,7 +110,7 @@ impl Ring<'_> {
             }
         }
         let is_whole = sum == head.checksum && first_data.saturating_add(data) == pages;
-        Ok(is_whole.then_some(Found { at, head }))
+        Ok(is_whole.then_some(SelectedFooter { at, head }))
     }
 
     /// Whether the head of an entry can be one.
@@ -129,7 +129,7 @@ impl Ring<'_> {
     /// Shows `see` every descriptor of an entry, and the page of the log that holds its data, as an address in the file.
     pub(super) fn descriptors(
         &self,
-        entry: &Found,
+        entry: &SelectedFooter,
         mut see: impl FnMut(&Descriptor, u64) -> Result<()>,
     ) -> Result<()> {
         let mut left = entry.head.descriptor_count;

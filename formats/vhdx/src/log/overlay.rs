@@ -12,7 +12,7 @@ use crate::{
 };
 
 use super::{
-    entry::{Found, Ring},
+    entry::{Ring, SelectedFooter},
     in_entry, page_of,
 };
 
@@ -21,7 +21,7 @@ const MAX_DESCRIPTORS: u64 = 1 << 20;
 
 /// What stands in a run of pages.
 #[derive(Clone, Copy, Debug)]
-enum Piece {
+enum PageSource {
     /// Zeros, up to this page.
     Zero { end: u64 },
     /// One page.
@@ -46,11 +46,11 @@ pub(super) struct Overlay {
     log: Range<u64>,
     end: u64,
     /// By the number of their first page; none overlaps the next.
-    pieces: BTreeMap<u64, Piece>,
+    pieces: BTreeMap<u64, PageSource>,
     descriptors: u64,
 }
 
-impl Piece {
+impl PageSource {
     /// The first page behind a piece that starts at page `start`.
     const fn end(&self, start: u64) -> u64 {
         match self {
@@ -73,7 +73,7 @@ impl Overlay {
     }
 
     /// Writes what an entry says.
-    pub(super) fn apply(&mut self, ring: &Ring<'_>, entry: &Found) -> Result<()> {
+    pub(super) fn apply(&mut self, ring: &Ring<'_>, entry: &SelectedFooter) -> Result<()> {
         let fail = |fault| in_entry(fault, "descriptors", ring, entry);
         let count = u64::from(entry.head.descriptor_count);
         self.descriptors = self.descriptors.saturating_add(count);
@@ -86,17 +86,17 @@ impl Overlay {
         let most = self.end.max(own);
         ring.descriptors(entry, |descriptor, data| {
             let len = length_of(descriptor);
-            self.judge(descriptor.file_offset, len, most)
+            self.validate(descriptor.file_offset, len, most)
                 .map_err(fail)?;
             let pages = page_of(descriptor.file_offset)..page_of(descriptor.file_offset + len);
             let piece = if descriptor.signature == DATA_DESCRIPTOR {
-                Piece::Page(Kept {
+                PageSource::Page(Kept {
                     at: FileOffset(data),
                     leading: descriptor.leading,
                     trailing: descriptor.trailing,
                 })
             } else {
-                Piece::Zero { end: pages.end }
+                PageSource::Zero { end: pages.end }
             };
             self.put(pages, piece);
             Ok(())
@@ -104,7 +104,7 @@ impl Overlay {
     }
 
     /// Judges where a descriptor writes.
-    fn judge(&self, at: u64, len: u64, most: u64) -> Result<(), Fault> {
+    fn validate(&self, at: u64, len: u64, most: u64) -> Result<(), Fault> {
         let place = FileOffset(at);
         let Some(end) = at.checked_add(len).filter(|end| *end <= most) else {
             let (at, end) = (place, most);
@@ -128,18 +128,19 @@ impl Overlay {
     }
 
     /// Puts a piece in the place of what stood there.
-    fn put(&mut self, pages: Range<u64>, piece: Piece) {
+    fn put(&mut self, pages: Range<u64>, piece: PageSource) {
         if pages.is_empty() {
             return;
         }
         let before = self.pieces.range_mut(..pages.start).next_back();
-        if let Some((_, Piece::Zero { end })) = before
+        if let Some((_, PageSource::Zero { end })) = before
             && *end > pages.start
         {
             let rest = *end;
             *end = pages.start;
             if rest > pages.end {
-                self.pieces.insert(pages.end, Piece::Zero { end: rest });
+                self.pieces
+                    .insert(pages.end, PageSource::Zero { end: rest });
             }
         }
         while let Some((start, old)) = self.pieces.range(pages.clone()).next() {
@@ -147,14 +148,14 @@ impl Overlay {
             self.pieces.remove(&start);
             // Only zeros are longer than a page, so that what is left of them is zeros.
             if end > pages.end {
-                self.pieces.insert(pages.end, Piece::Zero { end });
+                self.pieces.insert(pages.end, PageSource::Zero { end });
             }
         }
         self.pieces.insert(pages.start, piece);
     }
 
     /// The piece that `page` lies in, and the first page that this is not true of any more.
-    fn piece_at(&self, page: u64) -> (Option<&Piece>, u64) {
+    fn piece_at(&self, page: u64) -> (Option<&PageSource>, u64) {
         if let Some((start, piece)) = self.pieces.range(..=page).next_back()
             && piece.end(*start) > page
         {
@@ -213,8 +214,8 @@ impl Source for Overlay {
             let (part, later) = rest.split_at_mut(run.min(rest.len()));
             match piece {
                 None => self.source.read_padded_at(at, part)?,
-                Some(Piece::Zero { .. }) => part.fill(0),
-                Some(Piece::Page(kept)) => {
+                Some(PageSource::Zero { .. }) => part.fill(0),
+                Some(PageSource::Page(kept)) => {
                     let page = self.page(kept)?;
                     let inside = Bytes(at.0 % PAGE).in_memory();
                     let bytes = page.get(inside..).unwrap_or_default();
@@ -233,8 +234,8 @@ impl Source for Overlay {
         let (piece, end) = self.piece_at(page_of(at.0));
         let end = FileOffset(end.saturating_mul(PAGE).min(self.end));
         let is_data = match piece {
-            Some(Piece::Page(_)) => true,
-            Some(Piece::Zero { .. }) => false,
+            Some(PageSource::Page(_)) => true,
+            Some(PageSource::Zero { .. }) => false,
             None if at.0 >= self.source.len().0 => false,
             None => {
                 let stored = self.source.stored_at(at)?;

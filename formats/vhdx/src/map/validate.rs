@@ -14,11 +14,11 @@ use super::{Slot, Tables};
 
 /// Which MiB of a file are taken.
 #[derive(Debug, Default)]
-pub(crate) struct Taken {
+pub(crate) struct OccupiedRanges {
     bits: Vec<u64>,
 }
 
-impl Taken {
+impl OccupiedRanges {
     /// Takes a range, as far as it lies below `end`; false if part of it was taken before.
     pub(crate) fn take(&mut self, range: &Range<u64>, end: u64) -> bool {
         let end = end.min(MAX_FILE);
@@ -49,7 +49,7 @@ impl Taken {
 
 /// Whether the room that blocks without data keep is judged too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rooms {
+pub(crate) enum FileRanges {
     /// It is: where it cannot be, the table as a whole is in doubt.
     Held,
     /// It is not: it will be given up where it cannot be.
@@ -57,48 +57,48 @@ pub(crate) enum Rooms {
 }
 
 /// What judges one entry after another.
-struct Judge<'a> {
+struct PlacementCheck<'a> {
     tables: &'a Tables,
     source: &'a dyn Source,
     /// What blocks must not lie on, and what it is called.
     structures: &'a [(Range<u64>, &'static str)],
     end: u64,
-    rooms: Rooms,
-    taken: Taken,
+    rooms: FileRanges,
+    taken: OccupiedRanges,
     /// The first block of a chunk that needs its bitmap, until that was seen.
     partial: Option<u64>,
 }
 
 impl Tables {
     /// Judges every entry that the disk needs. `structures` are what else stands in the file.
-    pub(crate) fn judge(
+    pub(crate) fn validate(
         &self,
         source: &dyn Source,
         structures: &[(Range<u64>, &'static str)],
-        rooms: Rooms,
+        rooms: FileRanges,
     ) -> Result<()> {
-        let mut judge = Judge {
+        let mut validate = PlacementCheck {
             tables: self,
             source,
             structures,
             end: source.len().0.min(MAX_FILE),
             rooms,
-            taken: Taken::default(),
+            taken: OccupiedRanges::default(),
             partial: None,
         };
         self.each(source, 0..self.entries(), |index, entry| {
             match self.slot(index) {
                 Slot::Block(block) if block >= self.shape.blocks => Ok(()),
-                Slot::Block(block) => judge.block(block, entry, index),
-                Slot::Bitmap(chunk) if self.is_child => judge.bitmap(chunk, entry, index),
+                Slot::Block(block) => validate.block(block, entry, index),
+                Slot::Bitmap(chunk) if self.is_child => validate.bitmap(chunk, entry, index),
                 Slot::Bitmap(_) => Ok(()),
             }
         })?;
-        judge.missing(u64::MAX)
+        validate.missing(u64::MAX)
     }
 }
 
-impl Judge<'_> {
+impl PlacementCheck<'_> {
     fn block(&mut self, block: u64, entry: BatEntry, index: u64) -> Result<()> {
         self.missing(block / self.tables.shape.ratio)?;
         match entry.state() {
@@ -113,7 +113,9 @@ impl Judge<'_> {
             state @ (4 | 5) => Err(self
                 .tables
                 .in_bat(Fault::BlockState { block, state }, index)),
-            _ if self.rooms == Rooms::Held && entry.keeps_room() => self.room(block, entry, index),
+            _ if self.rooms == FileRanges::Held && entry.keeps_room() => {
+                self.room(block, entry, index)
+            }
             _ => Ok(()),
         }
     }

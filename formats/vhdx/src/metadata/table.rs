@@ -50,7 +50,7 @@ pub(super) fn read(
 }
 
 /// Judges every entry by itself, and that no two share a name or bytes.
-pub(super) fn judge(entries: &[MetadataEntry], region: &Range<u64>) -> Result<()> {
+pub(super) fn validate(entries: &[MetadataEntry], region: &Range<u64>) -> Result<()> {
     let mut names = BTreeSet::new();
     for (number, entry) in entries.iter().enumerate() {
         let is_new = names.insert((entry.item_id, entry.flags & IS_USER));

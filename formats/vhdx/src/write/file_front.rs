@@ -3,7 +3,7 @@
 use imgdelta_core::{Bytes, FileOffset, FinishParams, Result, Sink};
 
 use crate::{
-    create_options::{PHYSICAL_SECTOR, Plan},
+    create_options::{CreateOptions, PHYSICAL_SECTOR},
     identity,
     layout::{
         BAT_REGION, FILE_PARAMETERS, FILE_SIGNATURE, FileId, FileParameters, HAS_PARENT, HEADER_AT,
@@ -19,7 +19,7 @@ use crate::{
 const CREATOR: &str = concat!("imgdelta ", env!("CARGO_PKG_VERSION"));
 
 /// Writes all of it, the file type identifier last: what stopped before that is no image.
-pub(super) fn write(plan: &Plan, seal: &FinishParams, sink: &dyn Sink) -> Result<()> {
+pub(super) fn write(plan: &CreateOptions, seal: &FinishParams, sink: &dyn Sink) -> Result<()> {
     let [data_write, file_write, page_83] = identity::from_seed(&seal.seed);
     let (at, _) = plan.metadata();
     let (table, items) = metadata(plan, page_83);
@@ -62,7 +62,7 @@ fn file_id() -> FileId {
 }
 
 /// A region table, in the order of Windows.
-fn regions(plan: &Plan) -> Vec<u8> {
+fn regions(plan: &CreateOptions) -> Vec<u8> {
     let places = [(BAT_REGION, plan.bat()), (METADATA_REGION, plan.metadata())];
     let head = |checksum| RegionHead {
         signature: REGION_SIGNATURE,
@@ -86,7 +86,7 @@ fn regions(plan: &Plan) -> Vec<u8> {
 }
 
 /// The metadata table and the items, packed in its order.
-fn metadata(plan: &Plan, page_83: [u8; 16]) -> (Vec<u8>, Vec<u8>) {
+fn metadata(plan: &CreateOptions, page_83: [u8; 16]) -> (Vec<u8>, Vec<u8>) {
     let all = items(plan, page_83);
     let mut table = MetadataHead {
         signature: METADATA_SIGNATURE,
@@ -113,7 +113,7 @@ fn metadata(plan: &Plan, page_83: [u8; 16]) -> (Vec<u8>, Vec<u8>) {
 }
 
 /// Id, flags and bytes of each item.
-fn items(plan: &Plan, page_83: [u8; 16]) -> Vec<([u8; 16], u32, Vec<u8>)> {
+fn items(plan: &CreateOptions, page_83: [u8; 16]) -> Vec<([u8; 16], u32, Vec<u8>)> {
     let of_disk = IS_VIRTUAL_DISK | IS_REQUIRED;
     let mut flags = 0;
     if plan.is_fixed {

@@ -11,7 +11,7 @@ const PAGE: usize = 4096;
 
 /// The blocks that are written now, and their bitmap.
 #[derive(Debug, Default)]
-pub(super) struct Chunk {
+pub(super) struct SectorBitmap {
     /// Which chunk.
     pub(super) number: u64,
     /// Where the bitmap goes, once a block needs it.
@@ -20,7 +20,7 @@ pub(super) struct Chunk {
     bits: Vec<u8>,
 }
 
-impl Chunk {
+impl SectorBitmap {
     /// Says of the sectors from `first` on, a multiple of 8, what `grains` are; returns how many are the child's own.
     pub(super) fn mark(&mut self, first: u64, grains: &[BlockState]) -> u64 {
         let from = Bytes((first / 8).min(BITMAP_LEN)).in_memory();

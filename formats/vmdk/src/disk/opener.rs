@@ -12,11 +12,11 @@ use crate::{
     caches::Caches,
     cowd,
     descriptor::{Descriptor, ExtentLine, ExtentType},
-    extent::{File, Flat, Piece, Zeros},
+    extent::{File, Flat, VmdkExtent, Zeros},
     fault::{DEVICE_HINT, Fault},
     kinds::DiskKind,
     sesparse,
-    sparse::{Reading, Sparse},
+    sparse::{OpenOptions, Sparse},
 };
 
 /// Most files of an image beside its own: what a run's place can name.
@@ -27,7 +27,7 @@ const OBJECTS: [&str; 2] = ["vsan:", "vvol:"];
 /// Opens the files of an image, each once.
 pub(super) struct Opener<'a> {
     aux_files: &'a dyn AuxFiles,
-    reading: Reading,
+    reading: OpenOptions,
     /// The image's own file.
     own: Arc<dyn Source>,
     /// The others, and which of them is called how.
@@ -46,7 +46,7 @@ impl<'a> Opener<'a> {
     pub(super) fn new(
         own: &Arc<dyn Source>,
         aux_files: &'a dyn AuxFiles,
-        reading: Reading,
+        reading: OpenOptions,
         extents: usize,
     ) -> Self {
         Self {
@@ -63,7 +63,7 @@ impl<'a> Opener<'a> {
     }
 
     /// How the image is to be read.
-    pub(super) const fn reading(&self) -> Reading {
+    pub(super) const fn reading(&self) -> OpenOptions {
         self.reading
     }
 
@@ -107,7 +107,7 @@ impl<'a> Opener<'a> {
     }
 
     /// The one extent of a file with its descriptor inside, whatever name stands there: files are renamed.
-    pub(super) fn open_own(&self, lines: &[ExtentLine]) -> Result<Box<dyn Piece>> {
+    pub(super) fn open_own(&self, lines: &[ExtentLine]) -> Result<Box<dyn VmdkExtent>> {
         match lines {
             [line] if line.kind == ExtentType::Sparse => Ok(Box::new(Sparse::open(
                 self.own(),
@@ -126,13 +126,13 @@ impl<'a> Opener<'a> {
         descriptor: &Descriptor,
         kind: DiskKind,
         lines: &[ExtentLine],
-    ) -> Result<Vec<Box<dyn Piece>>> {
+    ) -> Result<Vec<Box<dyn VmdkExtent>>> {
         let mut pieces = Vec::new();
         for line in lines {
             let name = match (&line.file, line.kind) {
                 (_, ExtentType::Zero) | (None, _) => {
                     let size = Bytes(line.sectors.saturating_mul(SECTOR));
-                    pieces.push(Box::new(Zeros(size)) as Box<dyn Piece>);
+                    pieces.push(Box::new(Zeros(size)) as Box<dyn VmdkExtent>);
                     continue;
                 }
                 (Some(name), _) => descriptor.decode(name),
@@ -154,7 +154,7 @@ impl<'a> Opener<'a> {
         line: &ExtentLine,
         name: &str,
         device: Option<&'static str>,
-    ) -> Result<Box<dyn Piece>> {
+    ) -> Result<Box<dyn VmdkExtent>> {
         let is_object = |scheme: &str| {
             let head = name.get(..scheme.len());
             head.is_some_and(|head| head.eq_ignore_ascii_case(scheme))
@@ -181,7 +181,7 @@ impl<'a> Opener<'a> {
         }
         let path = file.source.path().map(std::path::Path::to_owned);
         let sectors = Some(line.sectors);
-        let piece: Result<Box<dyn Piece>> = match line.kind {
+        let piece: Result<Box<dyn VmdkExtent>> = match line.kind {
             ExtentType::Sparse => {
                 Sparse::open(file, sectors, self.reading).map(|piece| Box::new(piece) as _)
             }

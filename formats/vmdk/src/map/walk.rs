@@ -1,4 +1,4 @@
-//! Goes through all tables of an extent: to judge every grain, to see where tables stand, to hold two copies against each other. Stretches of
+//! Goes through all tables of an extent: to validate every grain, to see where tables stand, to hold two copies against each other. Stretches of
 //! tables are read side by side.
 
 use std::{
@@ -10,7 +10,7 @@ use std::{
 
 use imgdelta_core::{Bytes, FileOffset, Result, SECTOR, parallel, read_vec};
 
-use super::{Cell, Tables, wide};
+use super::{GrainMapping, Tables, wide};
 
 /// How much of the tables is read at once when all are looked at.
 const PIECE: u64 = 64 << 10;
@@ -54,7 +54,10 @@ struct Stretch {
 }
 
 /// Shows `see` these grains.
-fn shown(grains: Vec<(u64, Cell)>, see: &mut impl FnMut(u64, Cell) -> Result<()>) -> Result<()> {
+fn shown(
+    grains: Vec<(u64, GrainMapping)>,
+    see: &mut impl FnMut(u64, GrainMapping) -> Result<()>,
+) -> Result<()> {
     grains
         .into_iter()
         .try_for_each(|(grain, cell)| see(grain, cell))
@@ -62,7 +65,7 @@ fn shown(grains: Vec<(u64, Cell)>, see: &mut impl FnMut(u64, Cell) -> Result<()>
 
 impl Tables {
     /// Judges every grain: the file holds it, so that a file that was cut is known at once. Grains take `step` sectors at least.
-    pub(crate) fn judge(&self, step: u64) -> Result<Seen> {
+    pub(crate) fn validate(&self, step: u64) -> Result<Seen> {
         let mut seen = Seen {
             is_ascending: true,
             lowest: u64::MAX,
@@ -72,7 +75,7 @@ impl Tables {
         let mut behind = 0;
         let repeated = self.distinct(|grain, cell| {
             seen.sum = mixed(seen.sum, grain, cell);
-            if let Cell::At(sector) = cell {
+            if let GrainMapping::At(sector) = cell {
                 seen.is_ascending &= sector >= behind;
                 seen.lowest = seen.lowest.min(sector);
                 behind = sector.saturating_add(step);
@@ -82,14 +85,14 @@ impl Tables {
         seen.repeated = repeated.runs;
         if repeated.runs > 0 {
             seen.is_ascending = false;
-            seen.sum = mixed(seen.sum, repeated.sum, Cell::Absent);
+            seen.sum = mixed(seen.sum, repeated.sum, GrainMapping::Absent);
         }
         Ok(seen)
     }
 
     /// Shows `see` every grain that is not absent, in order. Tables that stand one behind the other are read together, and those that the host
     /// does not store are zeros.
-    pub(crate) fn each(&self, mut see: impl FnMut(u64, Cell) -> Result<()>) -> Result<()> {
+    pub(crate) fn each(&self, mut see: impl FnMut(u64, GrainMapping) -> Result<()>) -> Result<()> {
         self.each_stretch(|_, _| true, |_, grains| shown(grains, &mut see))
     }
 
@@ -97,7 +100,7 @@ impl Tables {
     /// how often one was left out.
     pub(crate) fn distinct(
         &self,
-        mut see: impl FnMut(u64, Cell) -> Result<()>,
+        mut see: impl FnMut(u64, GrainMapping) -> Result<()>,
     ) -> Result<Repeated> {
         // Of each table: its first number, and how often it is named again.
         let again: RefCell<HashMap<FileOffset, (u64, u64)>> = RefCell::default();
@@ -107,7 +110,7 @@ impl Tables {
             let mut again = again.borrow_mut();
             if let Some((first, count)) = again.get_mut(&at) {
                 *count = u64::saturating_add(*count, 1);
-                sum = mixed(sum, number, Cell::At(*first));
+                sum = mixed(sum, number, GrainMapping::At(*first));
                 return false;
             }
             if again.len() < REMEMBERED {
@@ -131,7 +134,7 @@ impl Tables {
     pub(crate) fn each_difference(
         &self,
         other: &Self,
-        mut see: impl FnMut(u64, Cell, Cell),
+        mut see: impl FnMut(u64, GrainMapping, GrainMapping),
     ) -> Result<()> {
         let differing = |numbers: &Range<u64>| self.differing(other, numbers.clone());
         parallel::in_order(
@@ -147,7 +150,11 @@ impl Tables {
     }
 
     /// The grains of these tables of which `other` says something else.
-    fn differing(&self, other: &Self, numbers: Range<u64>) -> Result<Vec<(u64, Cell, Cell)>> {
+    fn differing(
+        &self,
+        other: &Self,
+        numbers: Range<u64>,
+    ) -> Result<Vec<(u64, GrainMapping, GrainMapping)>> {
         let mut found = Vec::new();
         for number in numbers {
             let (cells, others) = (self.cells_of(number)?, other.cells_of(number)?);
@@ -173,11 +180,11 @@ impl Tables {
     }
 
     /// What table `number` says of its grains; nothing of none, if there is no such table.
-    fn cells_of(&self, number: u64) -> Result<Vec<Cell>> {
+    fn cells_of(&self, number: u64) -> Result<Vec<GrainMapping>> {
         let per_table = self.form.per_table();
         let first = number.saturating_mul(per_table);
         let count = self.grains().saturating_sub(first).min(per_table);
-        let mut cells = vec![Cell::Absent; Bytes(count).in_memory()];
+        let mut cells = vec![GrainMapping::Absent; Bytes(count).in_memory()];
         if let Some(at) = self.table(number)? {
             let len = Bytes(per_table * self.form.width());
             let stretch = Stretch {
@@ -200,7 +207,7 @@ impl Tables {
     fn each_stretch(
         &self,
         mut wants: impl FnMut(u64, FileOffset) -> bool,
-        mut take: impl FnMut(&Stretch, Vec<(u64, Cell)>) -> Result<()>,
+        mut take: impl FnMut(&Stretch, Vec<(u64, GrainMapping)>) -> Result<()>,
     ) -> Result<()> {
         let mut next = 0;
         let stretches = iter::from_fn(|| self.next_stretch(&mut next, &mut wants).transpose());
@@ -264,7 +271,7 @@ impl Tables {
     }
 
     /// The grains of a stretch that are not absent, in order.
-    fn grains_in(&self, stretch: &Stretch) -> Result<Vec<(u64, Cell)>> {
+    fn grains_in(&self, stretch: &Stretch) -> Result<Vec<(u64, GrainMapping)>> {
         let bytes = read_vec(&*self.source, stretch.at, stretch.len)?;
         let width = Bytes(self.form.width()).in_memory();
         let first = stretch.first * self.form.per_table();
@@ -275,7 +282,7 @@ impl Tables {
                 continue;
             }
             match self.judged(grain, entry)? {
-                Cell::Absent => {}
+                GrainMapping::Absent => {}
                 cell => grains.push((grain, cell)),
             }
         }
@@ -313,11 +320,11 @@ impl Tables {
 }
 
 /// The sum that goes on with one more grain.
-fn mixed(sum: u64, grain: u64, cell: Cell) -> u64 {
+fn mixed(sum: u64, grain: u64, cell: GrainMapping) -> u64 {
     let place = match cell {
-        Cell::Absent => 0,
-        Cell::Zero => 1,
-        Cell::At(sector) => sector.saturating_add(2),
+        GrainMapping::Absent => 0,
+        GrainMapping::Zero => 1,
+        GrainMapping::At(sector) => sector.saturating_add(2),
     };
     // Two odd numbers whose bits are well spread: the golden ratio and a square root.
     let new = grain.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ place.wrapping_mul(0xbb67_ae85_84ca_a73b);

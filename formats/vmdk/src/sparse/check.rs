@@ -6,7 +6,7 @@ use super::{Grains, Sparse, copies::Pair, footer};
 use crate::{
     fault::Fault,
     grain::{Place, Unpacker},
-    map::Cell,
+    map::GrainMapping,
     shared_grains,
 };
 
@@ -80,8 +80,8 @@ impl Sparse {
         };
         match &self.grains {
             Grains::Tables(tables) => tables.each(|number, cell| match cell {
-                Cell::At(sector) => see((number, sector), report),
-                Cell::Absent | Cell::Zero => Ok(()),
+                GrainMapping::At(sector) => see((number, sector), report),
+                GrainMapping::Absent | GrainMapping::Zero => Ok(()),
             })?,
             Grains::Scanned(scanned) => scanned.each().try_for_each(|place| see(place, report))?,
         }
@@ -125,10 +125,10 @@ impl Sparse {
 }
 
 /// A cell for people.
-fn said(cell: Cell) -> String {
+fn said(cell: GrainMapping) -> String {
     match cell {
-        Cell::Absent => "absent".into(),
-        Cell::Zero => "zero".into(),
-        Cell::At(sector) => format!("at sector {sector}"),
+        GrainMapping::Absent => "absent".into(),
+        GrainMapping::Zero => "zero".into(),
+        GrainMapping::At(sector) => format!("at sector {sector}"),
     }
 }

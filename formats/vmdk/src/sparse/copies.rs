@@ -8,7 +8,7 @@ use crate::{
     fault::Fault,
     grain::PREFIX,
     layout::{COMPRESSED, REDUNDANT, SparseHeader},
-    map::{Cell, Form, Seen, Tables},
+    map::{Form, GrainMapping, Seen, Tables},
     shared_grains::Misplaced,
 };
 
@@ -118,7 +118,7 @@ impl<'a> Pair<'a> {
     fn open(&self, name: &'static str) -> Result<Candidate> {
         let tables = self.tables(name);
         tables.judge_directory(name)?;
-        let seen = tables.judge(self.step())?;
+        let seen = tables.validate(self.step())?;
         Ok(Candidate { tables, seen })
     }
 
@@ -156,7 +156,7 @@ impl<'a> Pair<'a> {
         }
         let mut count = 0;
         let knows = damaged.each(|grain, _| {
-            count += u64::from(copy.tables.cell(grain)? == Cell::Absent);
+            count += u64::from(copy.tables.cell(grain)? == GrainMapping::Absent);
             Ok(())
         });
         match knows {
@@ -178,8 +178,8 @@ impl<'a> Pair<'a> {
         let (mut count, mut only_first, mut only_second) = (0_u64, 0_u64, 0_u64);
         let see = |_, one, other| {
             count += 1;
-            only_first += u64::from(other == Cell::Absent);
-            only_second += u64::from(one == Cell::Absent);
+            only_first += u64::from(other == GrainMapping::Absent);
+            only_second += u64::from(one == GrainMapping::Absent);
         };
         first.tables.each_difference(&second.tables, see)?;
         let is_clean = |copy: &Candidate| {

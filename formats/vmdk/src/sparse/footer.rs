@@ -2,7 +2,7 @@
 
 use imgdelta_core::{Bytes, Error, FileOffset, Result, SECTOR, Source, read_array, read_vec};
 
-use super::{header::judge, scan::Markers};
+use super::{header::validate, scan::Markers};
 use crate::{
     fault::Fault,
     layout::{AT_END, FOOTER, Marker, SPARSE_MAGIC, SparseHeader},
@@ -18,7 +18,7 @@ pub(super) fn find(
 ) -> Result<(SparseHeader, FileOffset)> {
     let at = place(source, header)?.ok_or(Fault::NoFooter)?;
     let footer = SparseHeader::parse(&read_array(source, at)?);
-    judge(&footer, at)?;
+    validate(&footer, at)?;
     let agree = [
         (
             "version",

@@ -24,12 +24,12 @@ pub(crate) fn read(source: &dyn Source) -> Result<SparseHeader> {
         return Err(Fault::HeaderCut { end, needed }.into());
     }
     let header = SparseHeader::parse(&read_array(source, FileOffset::ZERO)?);
-    judge(&header, FileOffset::ZERO)?;
+    validate(&header, FileOffset::ZERO)?;
     Ok(header)
 }
 
 /// Rules that hold for header and footer alike.
-pub(super) fn judge(header: &SparseHeader, at: FileOffset) -> Result<()> {
+pub(super) fn validate(header: &SparseHeader, at: FileOffset) -> Result<()> {
     let refuse = |fault: Fault, name: &'static str, field: &str| {
         let at = at.saturating_add(Bytes(SparseHeader::at(field)));
         Err(Error::from(fault).in_field("header", name).at(at))

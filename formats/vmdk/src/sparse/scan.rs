@@ -8,7 +8,7 @@ use crate::{
     fault::Fault,
     grain::PREFIX,
     layout::{END_OF_STREAM, FOOTER, GRAIN_DIRECTORY, GRAIN_TABLE, Marker, PROGRESS, SparseHeader},
-    map::Cell,
+    map::GrainMapping,
 };
 
 /// The grains of a stream by number, with their sectors: 16 bytes for at least 512 of the file.
@@ -17,10 +17,13 @@ pub(super) struct Scanned(Vec<(u64, u64)>);
 
 impl Scanned {
     /// What the stream has of a grain.
-    pub(super) fn cell(&self, grain: u64) -> Cell {
+    pub(super) fn cell(&self, grain: u64) -> GrainMapping {
         match self.0.binary_search_by_key(&grain, |one| one.0) {
-            Ok(at) => self.0.get(at).map_or(Cell::Absent, |one| Cell::At(one.1)),
-            Err(_) => Cell::Absent,
+            Ok(at) => self
+                .0
+                .get(at)
+                .map_or(GrainMapping::Absent, |one| GrainMapping::At(one.1)),
+            Err(_) => GrainMapping::Absent,
         }
     }
 

@@ -8,7 +8,7 @@ use imgdelta_core::{
 };
 
 use crate::{
-    create_options::Plan,
+    create_options::CreateOptions,
     descriptor_writer::{Ids, text},
 };
 
@@ -17,7 +17,7 @@ const UNIT: Bytes = Bytes::mib(1);
 
 /// A flat image in the making.
 pub(super) struct Writer {
-    plan: Plan,
+    plan: CreateOptions,
     main: Arc<dyn Sink>,
     extents: Vec<Extent>,
 }
@@ -31,7 +31,11 @@ struct Extent {
 
 impl Writer {
     /// Makes the files; each has its length at once, so that writes do not extend it.
-    pub(super) fn start(plan: Plan, main: Arc<dyn Sink>, outputs: &dyn Outputs) -> Result<Self> {
+    pub(super) fn start(
+        plan: CreateOptions,
+        main: Arc<dyn Sink>,
+        outputs: &dyn Outputs,
+    ) -> Result<Self> {
         let mut extents = Vec::new();
         let mut end = Bytes::ZERO;
         for (number, size) in plan.extents().into_iter().enumerate() {

@@ -9,7 +9,7 @@ use imgdelta_core::{
 
 use super::extent::{DESCRIPTOR_SECTORS, Extent, GRAIN};
 use crate::{
-    create_options::Plan,
+    create_options::CreateOptions,
     descriptor_writer::{Ids, text},
     layout::ZEROED,
 };
@@ -31,7 +31,7 @@ pub(super) fn embedded(text: &str) -> Result<Vec<u8>> {
 
 /// A sparse image in the making.
 pub(super) struct Writer {
-    plan: Plan,
+    plan: CreateOptions,
     main: Arc<dyn Sink>,
     extents: Vec<Extent>,
     /// The extent that is filled.
@@ -40,7 +40,11 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Makes the files; nothing is written yet.
-    pub(super) fn start(plan: Plan, main: Arc<dyn Sink>, outputs: &dyn Outputs) -> Result<Self> {
+    pub(super) fn start(
+        plan: CreateOptions,
+        main: Arc<dyn Sink>,
+        outputs: &dyn Outputs,
+    ) -> Result<Self> {
         // What does not fit is refused before the work.
         embedded(&text(&plan, &Ids::from_seed(&[0; 32])))
             .map(drop)

@@ -14,7 +14,7 @@ use super::{
     sparse::embedded,
 };
 use crate::{
-    create_options::Plan,
+    create_options::CreateOptions,
     descriptor_writer::{Ids, text},
     layout::{
         AT_END, COMPRESSED, DEFLATE, END_OF_STREAM, FOOTER, GRAIN_DIRECTORY, GRAIN_TABLE, MARKERS,
@@ -29,7 +29,7 @@ const PREFIX: usize = crate::grain::PREFIX;
 
 /// A stream in the making.
 pub(super) struct Writer {
-    plan: Plan,
+    plan: CreateOptions,
     sink: Arc<dyn Sink>,
     /// The sector where the stream goes on.
     next: u64,
@@ -43,7 +43,11 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts a stream. On a pipe its head goes out at once, so `seed` must be known.
-    pub(super) fn start(plan: Plan, sink: Arc<dyn Sink>, seed: Option<[u8; 32]>) -> Result<Self> {
+    pub(super) fn start(
+        plan: CreateOptions,
+        sink: Arc<dyn Sink>,
+        seed: Option<[u8; 32]>,
+    ) -> Result<Self> {
         let tables = plan.size.pieces(GRAIN).div_ceil(u64::from(TABLE_ENTRIES));
         let writer = Self {
             sink,

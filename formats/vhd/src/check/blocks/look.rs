@@ -15,7 +15,7 @@ use crate::{
 pub(super) const PIECE: Bytes = Bytes::kib(64);
 
 /// What is needed to look at a block.
-pub(super) struct Look<'a> {
+pub(super) struct BlockChecker<'a> {
     pub(super) source: &'a dyn Source,
     pub(super) tables: Tables,
     /// Sectors without bits are zero, whatever stands there: in a child they are the parent's.
@@ -26,7 +26,7 @@ pub(super) struct Look<'a> {
 
 /// What was seen of some blocks.
 #[derive(Default)]
-pub(super) struct Seen {
+pub(super) struct BlockFindings {
     /// Where those that are allocated stand.
     pub(super) sectors: Vec<u32>,
     /// Sectors that their bitmaps say are there.
@@ -39,12 +39,12 @@ pub(super) struct Seen {
 }
 
 /// The sectors of a block without bits that hold data all the same: how many, and the first.
-type Found = (u64, Option<usize>);
+type SelectedFooter = (u64, Option<usize>);
 
-impl Look<'_> {
+impl BlockChecker<'_> {
     /// Looks at every one of `blocks` that is allocated.
-    pub(super) fn blocks(&self, blocks: &Range<u64>) -> Result<Seen> {
-        let mut seen = Seen::default();
+    pub(super) fn blocks(&self, blocks: &Range<u64>) -> Result<BlockFindings> {
+        let mut seen = BlockFindings::default();
         let mut buffer = Vec::new();
         self.tables.each(self.source, blocks.clone(), |entry| {
             self.block(entry, &mut buffer, &mut seen)
@@ -52,7 +52,7 @@ impl Look<'_> {
         Ok(seen)
     }
 
-    fn block(&self, entry: Entry, buffer: &mut Vec<u8>, seen: &mut Seen) -> Result<()> {
+    fn block(&self, entry: Entry, buffer: &mut Vec<u8>, seen: &mut BlockFindings) -> Result<()> {
         seen.sectors.push(entry.sector);
         let bits = read_vec(
             self.source,
@@ -69,7 +69,7 @@ impl Look<'_> {
             .min(self.tables.block_size.0);
         let sectors = Bytes(on_disk / SECTOR).in_memory();
         let in_block = Bytes(self.tables.block_size.0 / SECTOR).in_memory();
-        let mut unused: Found = (0, None);
+        let mut unused: SelectedFooter = (0, None);
         for (is_set, at, len) in runs(&bits, sectors) {
             if is_set {
                 seen.present += len as u64;
@@ -103,7 +103,7 @@ impl Look<'_> {
         first: usize,
         len: usize,
         buffer: &mut Vec<u8>,
-        unused: &mut Found,
+        unused: &mut SelectedFooter,
     ) -> Result<()> {
         buffer.resize(PIECE.min(self.tables.block_size).in_memory(), 0);
         let mut next = first;
@@ -131,7 +131,13 @@ impl Look<'_> {
     }
 
     /// A set bit of the batmap promises that the bitmap is full: a reader may skip it.
-    fn hold_against_batmap(&self, entry: Entry, bits: &[u8], sectors: usize, seen: &mut Seen) {
+    fn hold_against_batmap(
+        &self,
+        entry: Entry,
+        bits: &[u8],
+        sectors: usize,
+        seen: &mut BlockFindings,
+    ) {
         let Some(map) = &self.batmap else { return };
         let number = Bytes(entry.block).in_memory();
         let (is_full, _) = bitmap::run(map, number, number.saturating_add(1));

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// What is needed to look at an entry.
-pub(super) struct Look<'a> {
+pub(super) struct BlockChecker<'a> {
     pub(super) source: &'a dyn Source,
     pub(super) bat: PagedTable,
     pub(super) tables: Tables,
@@ -57,7 +57,7 @@ impl Counts {
 
 /// What was seen of some entries.
 #[derive(Default)]
-pub(super) struct Seen {
+pub(super) struct BlockFindings {
     pub(super) counts: Counts,
     /// What their blocks and bitmaps take.
     pub(super) taken: Vec<Range<u64>>,
@@ -65,7 +65,7 @@ pub(super) struct Seen {
     pub(super) notes: Vec<String>,
 }
 
-impl Look<'_> {
+impl BlockChecker<'_> {
     /// What looking at `count` entries takes in memory.
     pub(super) const fn a_piece(&self, count: u64) -> Bytes {
         let an_entry = size_of::<BatEntry>() + size_of::<Range<u64>>();
@@ -74,8 +74,8 @@ impl Look<'_> {
     }
 
     /// Looks at the entries of a piece of the BAT.
-    pub(super) fn entries(&self, piece: &Range<u64>) -> Result<Seen> {
-        let mut seen = Seen::default();
+    pub(super) fn entries(&self, piece: &Range<u64>) -> Result<BlockFindings> {
+        let mut seen = BlockFindings::default();
         let bytes = self.tables.read(self.source, piece)?;
         for (index, entry) in used(piece.start, &bytes) {
             self.entry(index, entry, &mut seen)?;
@@ -83,7 +83,7 @@ impl Look<'_> {
         Ok(seen)
     }
 
-    fn entry(&self, index: u64, entry: BatEntry, seen: &mut Seen) -> Result<()> {
+    fn entry(&self, index: u64, entry: BatEntry, seen: &mut BlockFindings) -> Result<()> {
         let slot = self.tables.slot(index);
         if matches!(slot, Slot::Block(block) if block >= self.tables.shape.blocks) {
             seen.counts.beyond += 1;
@@ -103,7 +103,7 @@ impl Look<'_> {
         }
     }
 
-    fn block(&self, block: u64, entry: BatEntry, seen: &mut Seen) -> Result<()> {
+    fn block(&self, block: u64, entry: BatEntry, seen: &mut BlockFindings) -> Result<()> {
         let state = entry.state();
         let is_stored = matches!(state, BatEntry::FULLY_PRESENT | BatEntry::PARTIALLY_PRESENT);
         if entry.keeps_room() {
@@ -127,7 +127,7 @@ impl Look<'_> {
         Ok(())
     }
 
-    fn bitmap(&self, chunk: u64, entry: BatEntry, index: u64, seen: &mut Seen) {
+    fn bitmap(&self, chunk: u64, entry: BatEntry, index: u64, seen: &mut BlockFindings) {
         let state = entry.state();
         let required = if self.tables.is_child { "0 or 6" } else { "0" };
         let is_stored = state == BatEntry::FULLY_PRESENT;
