@@ -1,6 +1,6 @@
 //! The engine: whole disks. It sees layers through `imgdelta-core`'s traits and knows no format.
 //!
-//! | room | holds |
+//! | module | holds |
 //! |---|---|
 //! | [`chain`] | layers, top first, whose union is a disk |
 //! | [`make`] | what of a target differs from a base, as a child |

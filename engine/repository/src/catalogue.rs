@@ -3,7 +3,7 @@
 //! What it knows stands in plain files under `.imgdelta/`, each written whole or not at all; `rooms` shows them. Which base is best for
 //! an image is the matter of [`choice`](crate::choice).
 //!
-//! | room | holds |
+//! | module | holds |
 //! |---|---|
 //! | [`words`] | ids, names, tags, paths: looked at where they are made |
 //! | [`record`] | what is known of one image |
@@ -20,7 +20,7 @@
 //!
 //! Inside:
 //!
-//! | room | holds |
+//! | module | holds |
 //! |---|---|
 //! | `rooms`, `places` | where its own files stand, and those of new images |
 //! | `lock`, `lock_file`, `lock_owner` | what keeps two changes apart |

@@ -1,6 +1,6 @@
 //! Repositories of disk images: plain files under `.imgdelta/`, what two sites have in common, and which base to choose.
 //!
-//! | room | holds |
+//! | module | holds |
 //! |---|---|
 //! | [`calls`] | what is done with a repository, each call with one `run` |
 //! | [`catalogue`] | a repository on disk: records, leaf digests, lock |

@@ -4,7 +4,7 @@
 //! make a *chain*, whose union is a disk. This crate holds what formats and engine say to each other, and nothing that knows
 //! a format:
 //!
-//! | room | holds |
+//! | module | holds |
 //! |---|---|
 //! | [`units`] | addresses and lengths: guest and file never mistaken for one another |
 //! | [`extent`] | what a layer says of a run: absent, zero, data, packed |

@@ -1,6 +1,6 @@
 //! On-disk structures, declared once: one line a field gives parse, emit, size, names in errors and the check of every offset.
 //!
-//! Parse and emit never fail: they see exactly as many bytes as the structure has. Judging what they say is another room's
+//! Parse and emit never fail: they see exactly as many bytes as the structure has. Judging what they say is another file's
 //! work. Reserved bytes are fields, so `emit(parse(x)) == x` for every `x`.
 
 use byteorder::ByteOrder;

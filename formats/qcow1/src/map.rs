@@ -97,7 +97,7 @@ impl Table {
         }
     }
 
-    /// The run from `at` on as far as the table at `l2` says, which maps the disk from `map` on.
+    /// The run from `at` on as far as the table at `l2` says, which maps the disk from `table` on.
     fn in_l2(&self, at: VirtOffset, table: VirtOffset, l2: FileOffset) -> Result<Extent> {
         let number = at.since(table).0 >> self.cluster_bits;
         let start = at.align_down(self.cluster());

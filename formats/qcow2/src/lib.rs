@@ -18,7 +18,7 @@
 //!   L2 entry          8 bytes, or 16 with a bitmap of 32 subclusters (extended L2)
 //! ```
 //!
-//! One room each: `layout` the bytes, `header`, `backing`, `extension`, `snapshot`, `bitmap` and `validate` what they say, `geometry`
+//! One file each: `layout` the bytes, `header`, `backing`, `extension`, `snapshot`, `bitmap` and `validate` what they say, `geometry`
 //! and `cluster_mapping` what is true of them, `map` where a guest cluster is, `compressed` and `image` its bytes, `refcount`, `check_walk`, `refcount_census`
 //! and `check` whether all of it agrees, `write` how an image is made.
 

@@ -99,7 +99,7 @@ impl Table {
         }
     }
 
-    /// The run from `at` on as far as the table at `l2` says, which maps the disk from `map` on.
+    /// The run from `at` on as far as the table at `l2` says, which maps the disk from `table` on.
     fn in_l2(&self, at: VirtOffset, table: VirtOffset, l2: FileOffset) -> Result<Extent> {
         let start = at.align_down(self.cluster);
         let number = start.since(table).pieces(self.cluster);

@@ -2,7 +2,7 @@
 //!
 //! Whoever opens an image goes through here, and whatever an image names is opened here or nowhere:
 //!
-//! | room | holds |
+//! | module | holds |
 //! |---|---|
 //! | [`probe`](mod@probe) | which format a file has |
 //! | [`policy`] | which of the files that an image names may be looked at |

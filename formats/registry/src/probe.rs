@@ -1,6 +1,6 @@
 //! Which format a file has: what the user says, else what its bytes and its name say, and when they disagree nobody guesses.
 //!
-//! Bytes alone make nobody safe: a guest can write any header to its raw disk. That is why a name that exclusive_extensions raw beats no magic but
+//! Bytes alone make nobody safe: a guest can write any header to its raw disk. That is why a name that promises raw beats no magic but
 //! stops the work, and why a parent's bytes are asked only where an identity proves what they say, or where the user names its file. Nor is a
 //! file raw because nobody claims it: its name must allow that, and its bytes must not be those of an archive, a compressed file or a text.
 
@@ -20,7 +20,7 @@ pub(crate) const RAW_NAMES: &[&str] = &["raw", "img", "bin", "dd", "iso"];
 /// The driver for the file `source`, called `path`. `given` is `--input-format`, which always wins.
 ///
 /// # Errors
-/// Corrupt, if two formats claim the file, its name exclusive_extensions one that its bytes are not, or neither says one; Unsupported, if it is of a
+/// Corrupt, if two formats claim the file, its name promises one that its bytes are not, or neither says one; Unsupported, if it is of a
 /// format that has no driver, or packed; Host, if the host cannot read.
 pub fn probe(source: &dyn Source, path: &Path, given: Option<Format>) -> Result<&'static Driver> {
     Registry(DRIVERS).probe(source, path, given)
@@ -145,7 +145,7 @@ impl Registry {
             .collect()
     }
 
-    /// The format that the name exclusive_extensions.
+    /// The format that the name promises.
     fn promise(self, path: &Path) -> Option<&'static str> {
         let extension = extension(path)?;
         let has = |list: &[&str]| list.contains(&extension.as_str());
@@ -209,7 +209,7 @@ pub(crate) fn unsupported(name: &str) -> Error {
     .with_code("format_unsupported")
 }
 
-/// Whether a file that nobody claims may well be a raw disk: whole sectors, and if its name exclusive_extensions a format, more than zeros at its start.
+/// Whether a file that nobody claims may well be a raw disk: whole sectors, and if its name promises a format, more than zeros at its start.
 fn may_be_raw(peek: &ProbeWindow, is_promised: bool) -> bool {
     let documents: [&[u8]; 6] = [
         b"%PDF-",
@@ -236,14 +236,14 @@ fn with_raw_hint(error: Error, is_likely: bool) -> Error {
     }
 }
 
-/// The name exclusive_extensions a format that the bytes are not.
+/// The name promises a format that the bytes are not.
 fn unkept(promise: &str, peek: &ProbeWindow, text: Option<Text>) -> Error {
     let message = match text {
         Some(text) => format!(
-            "the name exclusive_extensions {promise}, the file is {}",
+            "the name promises {promise}, the file is {}",
             text.noun
         ),
-        None => format!("the name exclusive_extensions {promise}, the bytes are not {promise}"),
+        None => format!("the name promises {promise}, the bytes are not {promise}"),
     };
     let error = Error::new(Kind::Corrupt, message).with_code("magic");
     with_raw_hint(error, may_be_raw(peek, true))

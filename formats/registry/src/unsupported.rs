@@ -114,7 +114,7 @@ pub(crate) static UNSUPPORTED_FORMATS: &[UnsupportedFormat] = &[
         exclusive_extensions: &["hds"],
         claims: |peek| begins(peek, b"WithoutFreeSpace") || begins(peek, b"WithouFreSpacExt"),
     },
-    // A read-write .dmg is a raw disk without a trailer, so that extension exclusive_extensions nothing.
+    // A read-write .dmg is a raw disk without a trailer, so that extension promises nothing.
     #[cfg(not(feature = "dmg"))]
     UnsupportedFormat {
         name: "dmg",

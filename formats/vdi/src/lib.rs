@@ -14,7 +14,7 @@
 //! All integers are little-endian, nothing carries a checksum. `FREE` is the parent's, or zero where there is none; `ZERO` is zero
 //! whatever the parent holds. A child names its parent by two UUIDs, which image and which state of it, and by no path.
 //!
-//! One room each: `layout` the bytes, `validate` what the header says, `identity` the UUIDs, `map` the map, `image` the layer, `check`
+//! One file each: `layout` the bytes, `validate` what the header says, `identity` the UUIDs, `map` the map, `image` the layer, `check`
 //! whether all agrees, `create_options` and `write` new images, `relink` another parent. The source of all facts is VirtualBox's VDICore.h and VDI.cpp:
 //! there is no other specification.
 

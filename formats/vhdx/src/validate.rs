@@ -1,4 +1,4 @@
-//! What a file says of itself, read and judged: what leaves here is true of it. Of each structure its own room judges, of blocks `map`.
+//! What a file says of itself, read and judged: what leaves here is true of it. Each structure is judged in its own file, blocks in `map`.
 
 use std::{ops::Range, sync::Arc};
 

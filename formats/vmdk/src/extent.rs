@@ -1,4 +1,4 @@
-//! What a disk is made of: extents, each addressed from its own start. Flat ones and zeros stand here, the others in rooms of their own.
+//! What a disk is made of: extents, each addressed from its own start. Flat ones and zeros stand here, the others in files of their own.
 
 use std::{fmt, sync::Arc};
 

@@ -19,7 +19,7 @@
 //! All integers are little-endian, places are sectors of 512 bytes, nothing carries a checksum. A child names its parent by its
 //! content id (CID), which a changed parent changes, and by a path; VirtualBox uses UUIDs in the descriptor's data base.
 //!
-//! One room each: `layout` the bytes, `image_kind` the start of a file, `descriptor` its text, `encoding` names in it, `kinds` and `unsupported_keys` what it
+//! One file each: `layout` the bytes, `image_kind` the start of a file, `descriptor` its text, `encoding` names in it, `kinds` and `unsupported_keys` what it
 //! says of the disk, `link` how images are called, `disk` the extents and who opens them, `extent` an extent, `sparse`, `cowd`, `sesparse`
 //! those with grains, `map` where a grain is, `grain` what a packed one holds, `caches` what all extents keep, `shared_grains` whether two grains
 //! are in one place, `image` the layer, `create_options`, `descriptor_writer` and `write` new images, `relink` another parent. Sources: \[TN\] VMware's "Virtual Disk Format 5.0"; what qemu and VirtualBox do.

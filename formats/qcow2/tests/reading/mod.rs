@@ -1,4 +1,4 @@
-//! Opens images for tests: from memory, with their aux_files beside them, through the driver as the registry does.
+//! Opens images for tests: from memory, with their auxiliary files beside them, through the driver as the registry does.
 //!
 //! No verdict is given here.
 

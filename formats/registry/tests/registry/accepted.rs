@@ -157,7 +157,7 @@ fn what_is_no_such_image_is_never_accepted() {
     let mut spec = OpenSpec::of(child);
     spec.policy.accept_parent_id = true;
     assert_eq!(refusal(&spec).0, Kind::Corrupt);
-    // Nothing is left of an image but the name, which exclusive_extensions nothing.
+    // Nothing is left of an image but the name, which promises nothing.
     let base = place.put("base", &[7; 4096]);
     let child = place.put("child.vhd", &vhd_over([1; 16], "base", vec![]));
     let mut spec = naming(child, &[base]);

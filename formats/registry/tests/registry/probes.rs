@@ -210,7 +210,7 @@ fn what_a_disk_was_packed_in_is_no_disk() {
             assert!(hint.ends_with(name) && !hint.contains("raw "), "{hint}");
         }
     }
-    // A name that exclusive_extensions one is not kept by other bytes, and a disk in it is not guessed.
+    // A name that promises one is not kept by other bytes, and a disk in it is not guessed.
     for name in [
         "x.gz", "x.xz", "x.zst", "x.bz2", "x.ova", "x.tar", "x.zip", "x.7z",
     ] {
