@@ -11,7 +11,7 @@
 //! | [`image`] | one open layer, and how it names its parent |
 //! | [`layer_id`] | which layer that is: what two openings of one disk have in common |
 //! | [`writer`] | what the engine tells a format to write |
-//! | [`driver`] | a format as a table |
+//! | [`format`](mod@format), [`driver`] | the formats by name, and each as a table |
 //! | [`source`], [`sink`], [`fs`] | files: read by address, written by address, whole or not at all |
 //! | [`table`] | tables in files, read in pages |
 //! | [`cache`] | the blocks that were used last |
@@ -37,6 +37,7 @@ pub mod driver;
 pub mod equality;
 mod error;
 pub mod extent;
+pub mod format;
 pub mod fs;
 pub mod image;
 pub mod layer_id;
@@ -57,13 +58,13 @@ pub use bitset::BitSet;
 pub use cache::BlockCache;
 pub use claims::{Claimed, overlaps};
 pub use driver::{
-    AuxFiles, CheckReport, ChildRule, Create, DiskSpec, Driver, Format, NoAuxFiles, OneOutput,
-    Open, Outputs, ParentSpec, Patch, ProbeResult, ProbeWindow, References, Relink, Repair,
-    Sectors,
+    AuxFiles, CheckReport, ChildRule, Create, DiskSpec, Driver, NoAuxFiles, OneOutput, Open,
+    Outputs, ParentSpec, Patch, ProbeResult, ProbeWindow, References, Relink, Repair, Sectors,
 };
 pub use equality::{is_same, is_zero};
 pub use error::{Error, ErrorLocation, Fault, Kind, Result};
 pub use extent::{Extent, State};
+pub use format::Format;
 pub use fs::{
     AtomicFile, Attributes, Existing, FileLock, FileSystem, FileVersion, FreeSpace, LockAttempt,
     LockWait, Ownership, Removals, create_folders, has_no_locks, sync_folder, try_lock,

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use imgdelta_core::{Bytes, CheckReport, Error, Kind, Open, Result, Source};
 
 use crate::{
-    checksum::{self, Sum},
+    checksum::Sum,
     chunk::{Chunk, Codec},
     codec::Decoder,
     fault::Fault,
+    fork_checks,
     image::OPTIONS,
     map::{Table, TableSum},
     trailer::Meta,
@@ -22,7 +23,7 @@ pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
     let table = Table::read(&meta, &*source)?;
     let largest = table.largest_compressed().unwrap_or_default();
     let mut report = CheckReport::default();
-    checksum::data_fork(&meta, &*source)?
+    fork_checks::data_fork(&meta, &*source)?
         .into_iter()
         .for_each(|fault| report.fault(fault));
     let mut walk = Walk {
@@ -38,7 +39,7 @@ pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
         walk.see(chunk, &mut report)?;
     }
     walk.end(&mut report);
-    checksum::master(&meta, &table)
+    fork_checks::master(&meta, &table)
         .into_iter()
         .for_each(|fault| report.fault(fault));
     report.counts.extend([

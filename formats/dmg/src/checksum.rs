@@ -2,9 +2,7 @@
 //! the tables' checksums themselves. Other kinds of checksums are not looked at.
 
 use crc32fast::Hasher;
-use imgdelta_core::{Bytes, Error, FileOffset, Result, Source};
-
-use crate::{fault::Fault, layout::Trailer, map::Table, trailer::Meta};
+use imgdelta_core::{Bytes, FileOffset, Result, Source};
 
 /// The kind of checksum that is CRC-32, and its bits.
 const CRC32: (u32, u32) = (2, 32);
@@ -78,42 +76,6 @@ impl Sum {
     pub(crate) fn end(self) -> u32 {
         self.0.finalize()
     }
-}
-
-/// What is wrong with the checksum of the data fork.
-///
-/// # Errors
-/// Those of reading.
-pub(crate) fn data_fork(meta: &Meta, source: &dyn Source) -> Result<Option<Error>> {
-    let Trailer {
-        data_fork_offset: at,
-        data_fork_size: len,
-        ..
-    } = meta.trailer;
-    let kind = (meta.trailer.checksum_type, meta.trailer.checksum_size);
-    let Some(required) = crc32(kind, &meta.trailer.checksum) else {
-        return Ok(None);
-    };
-    let fork_end = at.saturating_add(len);
-    if fork_end > meta.end {
-        let end = meta.end;
-        let fault = Fault::DataForkPastEnd { fork_end, end };
-        return Ok(Some(meta.placed(fault, "data_fork_size")));
-    }
-    let mut sum = Sum::default();
-    sum.add_file(source, FileOffset(at), Bytes(len))?;
-    let found = sum.end();
-    let fault = Fault::DataForkChecksum { required, found };
-    Ok((found != required).then(|| meta.placed(fault, "checksum")))
-}
-
-/// What is wrong with the checksum of the tables' checksums.
-pub(crate) fn master(meta: &Meta, table: &Table) -> Option<Error> {
-    let kind = (meta.trailer.master_type, meta.trailer.master_size);
-    let required = crc32(kind, &meta.trailer.master)?;
-    let found = table.master_sum()?;
-    let fault = Fault::MasterChecksum { required, found };
-    (found != required).then(|| meta.placed(fault, "master"))
 }
 
 #[cfg(test)]

@@ -22,12 +22,14 @@ mod checksum;
 mod chunk;
 mod codec;
 mod fault;
+mod fork_checks;
 mod image;
 mod info;
 pub mod layout;
 mod map;
 mod probe;
 mod property_list;
+mod raw_table;
 mod resource_fork;
 mod trailer;
 

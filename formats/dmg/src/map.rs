@@ -7,7 +7,8 @@ use crate::{
     chunk::{Bounds, Chunk, Codec},
     fault::Fault,
     layout::{MISH, Mish, RawChunk},
-    trailer::{Meta, RawTable},
+    raw_table::RawTable,
+    trailer::Meta,
 };
 
 /// The checksum of a table.

@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use imgdelta_core::xml::Element;
 
-use crate::{fault::Fault, trailer::RawTable};
+use crate::{fault::Fault, raw_table::RawTable};
 
 /// The tables of a property list, in its order.
 pub(crate) fn tables(bytes: &[u8]) -> Result<Vec<RawTable>, Fault> {

@@ -1,7 +1,7 @@
 //! The resource fork of older images: an offset, a length, then resources one behind the other, each behind its length. Those that are no
 //! tables are passed over; the map behind them is not needed.
 
-use crate::{fault::Fault, layout::MISH, trailer::RawTable};
+use crate::{fault::Fault, layout::MISH, raw_table::RawTable};
 
 /// The tables of a resource fork, in its order.
 pub(crate) fn tables(bytes: &[u8]) -> Result<Vec<RawTable>, Fault> {

@@ -5,7 +5,9 @@ use imgdelta_core::{Bytes, Error, FileOffset, Result, Source, read_array, read_v
 use crate::{
     fault::Fault,
     layout::{ENCRYPTED, ENCRYPTED_OLD, KOLY, Trailer, VERSION},
-    property_list, resource_fork,
+    property_list,
+    raw_table::RawTable,
+    resource_fork,
 };
 
 /// The longest property list or resource fork that is read.
@@ -18,15 +20,6 @@ pub(crate) struct Meta {
     pub(crate) trailer: Trailer,
     /// Where it stands: all else lies in front of it.
     pub(crate) end: u64,
-}
-
-/// A table as it stands in the image, and what it is called there.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct RawTable {
-    /// Its bytes.
-    pub(crate) bytes: Vec<u8>,
-    /// Its name, for people.
-    pub(crate) name: Option<String>,
 }
 
 impl Meta {

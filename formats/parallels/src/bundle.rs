@@ -10,10 +10,9 @@ use imgdelta_core::{
 };
 
 use crate::{
-    check,
     descriptor::{Descriptor, DiskFile, FileKind, Storage},
     fault::Fault,
-    info,
+    file_check, info,
     part::Part,
 };
 
@@ -215,6 +214,6 @@ impl Image for Bundle {
         for part in self.pieces.iter().flat_map(|piece| &piece.parts) {
             part.check(&mut report)?;
         }
-        Ok(report.summary(check::NOTED))
+        Ok(report.summary(file_check::NOTED))
     }
 }

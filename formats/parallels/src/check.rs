@@ -1,15 +1,15 @@
-//! Looks for what opening does not ask: entries that lead nowhere, blocks that share bytes, space that belongs to nobody.
+//! Looks for what opening does not ask, in the one file of a disk or in all that its descriptor names.
 
-use imgdelta_core::{CheckReport, Claimed, Error, Open, Result, Source, overlaps};
+use imgdelta_core::{CheckReport, Open, Result};
 
-use crate::{bundle, expanding, fault::Fault, image, map::Table, validate::ValidatedHeader};
-
-/// Codes of faults that a note tells of when a disk is opened.
-pub(crate) const NOTED: &[&str] = &["parallels_data_offset"];
+use crate::{
+    bundle, expanding, file_check::check_file, image, map::Table, open_options::is_alone,
+    validate::ValidatedHeader,
+};
 
 /// Checks a disk: its one file, or all that its descriptor names.
 pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
-    let is_alone = image::is_alone(open.options)?;
+    let is_alone = is_alone(open.options)?;
     let mut report = CheckReport::default();
     if image::is_expanding(&*open.source)? {
         if !is_alone {
@@ -24,71 +24,6 @@ pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
     }
     report.counts = summed(&report.counts);
     Ok(report)
-}
-
-/// Checks one expanding file.
-pub(crate) fn check_file(
-    meta: &ValidatedHeader,
-    table: &Table,
-    source: &dyn Source,
-    report: &mut CheckReport,
-) -> Result<()> {
-    if let Some(fault) = &meta.data_fault {
-        report.fault(ValidatedHeader::in_header(fault.clone(), "data_off"));
-    }
-    let (mut allocated, mut unaligned) = (0_u64, 0_u64);
-    table.each(source, |_, found| match found {
-        Ok(at) => {
-            allocated += 1;
-            let from_first = at.since(meta.data_at);
-            unaligned += u64::from(!from_first.is_multiple_of(table.block()));
-        }
-        Err(error) => report.fault(error),
-    })?;
-    if unaligned > 0 {
-        report.notes.push(format!(
-            "{unaligned} blocks do not lie a whole number of blocks behind the first"
-        ));
-    }
-    check_shared(table, source, report)?;
-    let held = source.len().0.saturating_sub(meta.data_at.0);
-    let held = held.checked_div(table.block().0).unwrap_or_default();
-    // What format extensions take is not known here.
-    let leaked = if meta.header.ext_off == 0 {
-        held.saturating_sub(allocated)
-    } else {
-        0
-    };
-    if leaked > 0 {
-        report.notes.push(format!(
-            "{leaked} blocks are leaked: they belong to nothing"
-        ));
-    }
-    report.counts.extend([
-        ("blocks", table.blocks()),
-        ("allocated", allocated),
-        ("leaked", leaked),
-    ]);
-    Ok(())
-}
-
-/// Nothing counts references here, so no two blocks may share a byte.
-fn check_shared(table: &Table, source: &dyn Source, report: &mut CheckReport) -> Result<()> {
-    let walk = |tell: &mut dyn FnMut(Claimed<u64>)| {
-        table.each(source, |owner, found| {
-            if let Ok(at) = found {
-                tell(Claimed {
-                    start: at.0,
-                    end: at.saturating_add(table.block()).0,
-                    owner,
-                });
-            }
-        })
-    };
-    overlaps(walk, |first, second, at| {
-        let fault = Error::from(Fault::Shared { first, second });
-        report.fault(fault.at(imgdelta_core::FileOffset(at)));
-    })
 }
 
 /// The counts of several files, added up by name.

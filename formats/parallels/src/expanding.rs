@@ -7,10 +7,9 @@ use imgdelta_core::{
 };
 
 use crate::{
-    check,
     descriptor::{Descriptor, NAME},
     fault::Fault,
-    info,
+    file_check, info,
     map::Table,
     validate::ValidatedHeader,
 };
@@ -69,8 +68,8 @@ impl Image for Expanding {
     fn passed_over(&self) -> Result<Vec<String>> {
         let mut report = CheckReport::default();
         if let Some(source) = self.facts.files.first() {
-            check::check_file(&self.meta, &self.table, &**source, &mut report)?;
+            file_check::check_file(&self.meta, &self.table, &**source, &mut report)?;
         }
-        Ok(report.summary(check::NOTED))
+        Ok(report.summary(file_check::NOTED))
     }
 }

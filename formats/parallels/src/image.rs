@@ -2,21 +2,11 @@
 
 use std::sync::Arc;
 
-use imgdelta_core::{
-    Error, FileOffset, Image, Kind, Open, Options, References, Result, Source, read_array,
+use imgdelta_core::{Error, FileOffset, Image, Kind, Open, References, Result, Source, read_array};
+
+use crate::{
+    bundle, descriptor::Descriptor, expanding, open_options::is_alone, validate::ValidatedHeader,
 };
-
-use crate::{bundle, descriptor::Descriptor, expanding, validate::ValidatedHeader};
-
-/// The names of the options that reading knows.
-pub(crate) const OPTIONS: &[&str] = &["descriptor"];
-
-/// What the input options say: whether a file is read alone, whatever a descriptor beside it says.
-pub(crate) fn is_alone(mut options: Options) -> Result<bool> {
-    let choice = options.take_choice("descriptor", &["refuse", "ignore"])?;
-    options.finish("parallels input", OPTIONS)?;
-    Ok(choice == "ignore")
-}
 
 /// Whether it is an expanding file, or a damaged one; else it is text, so a descriptor.
 pub(crate) fn is_expanding(source: &dyn Source) -> Result<bool> {

@@ -20,10 +20,12 @@ mod check;
 mod descriptor;
 mod expanding;
 mod fault;
+mod file_check;
 mod image;
 mod info;
 pub mod layout;
 mod map;
+mod open_options;
 mod part;
 mod probe;
 mod validate;
@@ -37,7 +39,7 @@ pub static DRIVER: Driver = Driver {
     exclusive_extensions: &["hds"],
     folder_file: Some(descriptor::NAME),
     create_options: &[],
-    open_options: image::OPTIONS,
+    open_options: open_options::OPEN_OPTIONS,
     streams: false,
     sectors: Sectors::Unsaid,
     probe: probe::probe,

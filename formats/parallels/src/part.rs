@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use imgdelta_core::{Bytes, CheckReport, Error, FileOffset, Result, Source};
 
-use crate::{check, fault::Fault, map::Table, validate::ValidatedHeader};
+use crate::{fault::Fault, file_check, map::Table, validate::ValidatedHeader};
 
 /// A file that holds a storage, or what a snapshot changed in it.
 #[derive(Debug)]
@@ -96,7 +96,7 @@ impl Part {
             return Ok(());
         };
         let mut own = CheckReport::default();
-        check::check_file(meta, table, &*self.source, &mut own)
+        file_check::check_file(meta, table, &*self.source, &mut own)
             .map_err(|error| in_file(error, &*self.source))?;
         for fault in own.faults {
             report.fault(in_file(fault, &*self.source));

@@ -12,11 +12,9 @@ use crate::{
     compressed::{CompressedCluster, Unpacker},
     info,
     map::Table,
+    open_options::require_none,
     validate::ValidatedHeader,
 };
-
-/// The names of the options that reading knows: none.
-pub(crate) const OPTIONS: &[&str] = &[];
 
 /// An open image.
 #[derive(Debug)]
@@ -29,7 +27,7 @@ struct Qcow1 {
 
 /// Opens an image.
 pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
-    open.options.finish("qcow1 input", OPTIONS)?;
+    require_none(open.options)?;
     if let Some(name) = open.snapshot {
         let message = format!("qcow1 has no internal snapshots, '{name}' was asked for");
         return Err(Error::new(Kind::Unsupported, message));

@@ -26,6 +26,7 @@ mod image;
 mod info;
 pub mod layout;
 mod map;
+mod open_options;
 mod probe;
 mod validate;
 
@@ -39,7 +40,7 @@ pub static DRIVER: Driver = Driver {
     exclusive_extensions: &["qcow", "qcow2"],
     folder_file: None,
     create_options: &[],
-    open_options: image::OPTIONS,
+    open_options: open_options::OPEN_OPTIONS,
     streams: false,
     sectors: Sectors::Unsaid,
     probe: probe::probe,

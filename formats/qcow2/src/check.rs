@@ -9,7 +9,7 @@ use imgdelta_core::{Bytes, CheckReport, Error, FileOffset, Open, Result, Source}
 use crate::{
     check_walk::CheckWalk,
     fault::Fault,
-    image::OpenOptions,
+    open_options::OpenOptions,
     refcount::Refcounts,
     refcount_census::{MOST, MOST_WINDOWS, RefcountCensus},
     validate::Meta,

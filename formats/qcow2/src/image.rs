@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, Extent, FileOffset, Image, ImageMetadata, Open, Options, ParentLink, References, Result,
-    Source, State, VirtOffset,
+    Bytes, Extent, FileOffset, Image, ImageMetadata, Open, ParentLink, References, Result, Source,
+    State, VirtOffset,
 };
 
 use crate::{
@@ -16,11 +16,9 @@ use crate::{
     geometry::Geometry,
     info,
     map::Table,
+    open_options::OpenOptions,
     validate::Meta,
 };
-
-/// Names of the input options.
-pub(crate) const OPTIONS: &[&str] = &["dirty", "corrupt"];
 
 /// An open image.
 #[derive(Debug)]
@@ -33,28 +31,6 @@ struct Qcow2 {
     /// All that is known of it, for who looks closer.
     meta: Meta,
     choices: OpenOptions,
-}
-
-/// What the input options say.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct OpenOptions {
-    /// Nothing is said of the dirty bit.
-    pub(crate) ignores_dirty: bool,
-    /// The corrupt bit is no reason to refuse.
-    pub(crate) ignores_corrupt: bool,
-}
-
-impl OpenOptions {
-    /// Takes them from `options`.
-    pub(crate) fn of(mut options: Options) -> Result<Self> {
-        let ignores_dirty = options.take_choice("dirty", &["note", "ignore"])? == "ignore";
-        let ignores_corrupt = options.take_choice("corrupt", &["refuse", "ignore"])? == "ignore";
-        options.finish("qcow2 input", OPTIONS)?;
-        Ok(Self {
-            ignores_dirty,
-            ignores_corrupt,
-        })
-    }
 }
 
 /// Opens an image, or a snapshot in it.

@@ -36,9 +36,11 @@ mod image;
 mod info;
 pub mod layout;
 mod map;
+mod open_options;
 mod probe;
 mod refcount;
 mod refcount_census;
+mod relink;
 mod snapshot;
 mod validate;
 mod write;
@@ -52,7 +54,7 @@ pub static DRIVER: Driver = Driver {
     exclusive_extensions: &["qcow2"],
     folder_file: None,
     create_options: write::OPTIONS,
-    open_options: image::OPTIONS,
+    open_options: open_options::OPEN_OPTIONS,
     streams: false,
     sectors: Sectors::Unsaid,
     probe: probe::probe,
@@ -67,6 +69,6 @@ pub static DRIVER: Driver = Driver {
         by_name: true,
         probed: false,
     }),
-    relink: Some(backing::relink),
+    relink: Some(relink::relink),
     references: image::references,
 };

@@ -7,9 +7,9 @@ use imgdelta_core::{CheckReport, Claimed, Error, FileOffset, Open, Result, Sourc
 
 use crate::{
     fault::Fault,
-    image::OPTIONS,
     info,
     map::{Mapping, Seen, Table},
+    open_options::require_none,
     validate::ValidatedHeader,
 };
 
@@ -33,7 +33,7 @@ impl fmt::Display for Owner {
 
 /// Checks an image.
 pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
-    open.options.finish("qed input", OPTIONS)?;
+    require_none(open.options)?;
     let source = open.source;
     let meta = ValidatedHeader::read(&*source)?;
     let table = Table::new(&meta, Arc::clone(&source));

@@ -7,10 +7,7 @@ use imgdelta_core::{
     VirtOffset,
 };
 
-use crate::{check, info, map::Table, validate::ValidatedHeader};
-
-/// The names of the options that reading knows: none.
-pub(crate) const OPTIONS: &[&str] = &[];
+use crate::{check, info, map::Table, open_options::require_none, validate::ValidatedHeader};
 
 /// An open image.
 #[derive(Debug)]
@@ -24,7 +21,7 @@ struct Qed {
 
 /// Opens an image.
 pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
-    open.options.finish("qed input", OPTIONS)?;
+    require_none(open.options)?;
     if let Some(name) = open.snapshot {
         let message = format!("QED has no internal snapshots, '{name}' was asked for");
         return Err(Error::new(Kind::Unsupported, message));

@@ -15,7 +15,8 @@ use imgdelta_core::{
 use crate::{
     listing::{Listings, NotListed},
     name_matching::alike,
-    policy::{Candidate, Places, Policy, Refused},
+    policy::{Candidate, Places, Policy},
+    refusal::Refused,
     sandbox::{self, OpenFailure},
 };
 

@@ -17,7 +17,6 @@ use imgdelta_core::{
 use crate::{
     DRIVERS,
     atomic_file_set::AtomicFileSet,
-    package_output::is_package,
     probe::{Registry, extension, promised, unsupported},
 };
 
@@ -168,6 +167,12 @@ pub fn create_stream(
         .with_hint("write it to a file with -o FILE"));
     }
     start(driver, &OneOutput(pipe), spec, disk, None, seed)
+}
+
+/// Whether an output is a package, by its name.
+#[must_use]
+pub fn is_package(spec: &OutputSpec) -> bool {
+    extension(&spec.path).is_some_and(|extension| extension == "ova")
 }
 
 impl Registry {

@@ -9,39 +9,10 @@ use std::{
 };
 
 use imgdelta_core::{
-    AuxFiles, Driver, FileVersion, Format, Image, LayerId, NoAuxFiles, Open, Options, Result,
-    Source,
+    AuxFiles, Driver, FileVersion, Image, LayerId, NoAuxFiles, Open, Options, Result, Source,
 };
 
-use crate::{aux_files::Beside, error_context::NamedLayer, policy::Policy, unpack::Unpack};
-
-/// Which image to open, and how.
-#[derive(Clone, Debug, Default)]
-pub struct OpenSpec {
-    /// The image's file.
-    pub path: PathBuf,
-    /// `--input-format`, which always wins.
-    pub format: Option<Format>,
-    /// `--input-option`. Parents of the same format are opened with them too.
-    pub options: Options,
-    /// `--snapshot`, of the top image alone.
-    pub snapshot: Option<String>,
-    /// What may be opened beyond it.
-    pub policy: Policy,
-    /// How far it may be packed in something else; `None`: a packed image is refused.
-    pub unpack: Option<Box<Unpack>>,
-}
-
-impl OpenSpec {
-    /// The image at `path`, nothing said beyond that.
-    #[must_use]
-    pub fn of(path: impl Into<PathBuf>) -> Self {
-        Self {
-            path: path.into(),
-            ..Self::default()
-        }
-    }
-}
+use crate::{aux_files::Beside, error_context::NamedLayer, policy::Policy};
 
 /// An open image.
 #[derive(Clone, Debug)]

@@ -31,12 +31,14 @@ pub mod link;
 mod listing;
 mod name_matching;
 pub mod open;
+pub mod open_spec;
 mod package_output;
 mod parent;
 pub mod policy;
 pub mod probe;
 mod recorded_path;
 pub mod references;
+mod refusal;
 mod sandbox;
 pub mod unpack;
 mod unsupported;
@@ -49,19 +51,21 @@ pub use child_rule::{
 };
 pub use create::{
     Output, OutputSpec, check_name, create, create_beside, create_in, create_stream, driver_for,
-    driver_of_new, written_formats,
+    driver_of_new, is_package, written_formats,
 };
-pub use layer::{OpenSpec, Opened, open_layer};
+pub use layer::{Opened, open_layer};
 pub use link::{needs_search, new_parent, unlinked_parent};
 pub use open::{
     MOST_LAYERS, OpenedRepair, check_image, driver_of_image, open_bytes, open_chain, open_image,
     repair_image,
 };
-pub use package_output::{NewPackage, PackageSpec, check_output, is_package, package_file};
-pub use policy::{Candidate, ParentOption, Policy, Reason, Refused, candidates};
+pub use open_spec::{OpenSpec, Unpack};
+pub use package_output::{NewPackage, PackageSpec, check_output, package_file};
+pub use policy::{Candidate, ParentOption, Policy, candidates};
 pub use probe::{is_raw_name, probe, refuse_packed};
 pub use references::references;
-pub use unpack::{PackedDisk, Unpack};
+pub use refusal::{Reason, Refused};
+pub use unpack::PackedDisk;
 
 /// Every format that can be read. Raw claims nothing by its bytes and stands last.
 pub static DRIVERS: &[&Driver] = &[

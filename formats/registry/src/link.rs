@@ -9,7 +9,7 @@ use std::{
 
 use imgdelta_core::{Driver, Error, Kind, ParentSpec, Result};
 
-use crate::{layer::Opened, policy::folder_of};
+use crate::{layer::Opened, policy::folder_of, recorded_path::UNLINKED};
 
 /// What a child that will stand at `child_place` is to record of `base`. The relative path is recorded also where the reference policy
 /// will not follow it without `--search`, see [`needs_search`].
@@ -29,9 +29,6 @@ pub fn new_parent(base: &Opened, child_place: &Path) -> Result<ParentSpec> {
         details: facts.details.clone(),
     })
 }
-
-/// What stands before the name of a base that must not be opened by the link: no reader knows it as a protocol, so each refuses it.
-pub(crate) const UNLINKED: &str = "imgdelta-apply:";
 
 /// What a child is to record of a base that no link can name, as a snapshot inside of `base`: a name that nobody opens, so that the child is not
 /// taken for one of another disk. `as_of` says in words which disk of that file it is.

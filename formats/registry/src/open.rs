@@ -10,8 +10,9 @@ use imgdelta_core::{
 
 use crate::{
     DRIVERS,
-    layer::{Layer, OpenSpec, Opened, Packed},
+    layer::{Layer, Opened, Packed},
     listing::Listings,
+    open_spec::OpenSpec,
     parent::ParentSearch,
     probe::Registry,
     unpack::Bare,

@@ -12,8 +12,7 @@ use imgdelta_packed::{
 
 use crate::{
     atomic_file_set::AtomicFileSet,
-    create::{OutputSpec, create_stream, driver_for, driver_of_new},
-    probe::extension,
+    create::{OutputSpec, create_stream, driver_for, driver_of_new, is_package},
 };
 
 /// A package that is to be written.
@@ -23,12 +22,6 @@ pub struct PackageSpec {
     stem: String,
     /// Its disk: a stream whose path names nothing but a format.
     pub disk: OutputSpec,
-}
-
-/// Whether an output is a package, by its name.
-#[must_use]
-pub fn is_package(spec: &OutputSpec) -> bool {
-    extension(&spec.path).is_some_and(|extension| extension == "ova")
 }
 
 /// Refuses an output that cannot be written, whatever disk it is to hold.

@@ -15,11 +15,13 @@ use imgdelta_core::{
 
 use crate::{
     identity_search::{self, SearchedFolder},
-    layer::{Layer, OpenSpec, Opened, Packed},
+    layer::{Layer, Opened, Packed},
     listing::{Listings, NotListed},
     name_matching::alike,
-    policy::{Candidate, Refused},
+    open_spec::OpenSpec,
+    policy::Candidate,
     probe::Registry,
+    refusal::Refused,
     sandbox::{self, OpenFailure},
 };
 

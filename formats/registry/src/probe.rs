@@ -239,10 +239,7 @@ fn with_raw_hint(error: Error, is_likely: bool) -> Error {
 /// The name promises a format that the bytes are not.
 fn unkept(promise: &str, peek: &ProbeWindow, text: Option<Text>) -> Error {
     let message = match text {
-        Some(text) => format!(
-            "the name promises {promise}, the file is {}",
-            text.noun
-        ),
+        Some(text) => format!("the name promises {promise}, the file is {}", text.noun),
         None => format!("the name promises {promise}, the bytes are not {promise}"),
     };
     let error = Error::new(Kind::Corrupt, message).with_code("magic");

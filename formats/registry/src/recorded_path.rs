@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 
 use imgdelta_core::{Hint, HintKind, percent_decode};
 
-use crate::{link::UNLINKED, policy::Reason};
+use crate::refusal::Reason;
+
+/// What stands before the name of a base that must not be opened by the link: no reader knows it as a protocol, so each refuses it.
+pub(crate) const UNLINKED: &str = "imgdelta-apply:";
 
 /// What a recorded path asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]

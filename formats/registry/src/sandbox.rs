@@ -17,7 +17,7 @@ use rustix::{
     io::Errno,
 };
 
-use crate::policy::Reason;
+use crate::refusal::Reason;
 
 /// Why a file was not opened.
 #[derive(Debug)]

@@ -15,24 +15,13 @@ use imgdelta_core::{Error, FileVersion, Kind, ProbeWindow, Result, Source};
 use imgdelta_packed::{Packing, piece::Piece, text::Text, unpacked::Unpacked};
 
 use crate::{
-    layer::OpenSpec,
+    open_spec::{OpenSpec, Unpack},
     probe::{Claimant, Registry},
 };
 
 pub use choice::PackedDisk;
 pub use imgdelta_packed::unpacked::UnpackSpace;
 pub use package::disks;
-
-/// How far an image may be packed in something else.
-#[derive(Clone, Debug)]
-pub struct Unpack {
-    /// Which disk of a package: its number from 1 on, its id, or the name of its file. Not needed where there is one.
-    pub disk: Option<String>,
-    /// Where compressed files are unpacked, and how far.
-    pub room: UnpackSpace,
-    /// Whether a package's own digests are held against its files, which reads them once more.
-    pub proves: bool,
-}
 
 /// The most that a disk is packed in: `disk.vmdk.gz` in an archive in pieces.
 const MOST_LAYERS: usize = 4;

@@ -8,8 +8,8 @@ use imgdelta_core::{BitSet, CheckReport, FileOffset, Open, Result, Source};
 use crate::{
     fault::Fault,
     identity::NULL,
-    image::OPTIONS,
     map::{Entry, Map},
+    open_options::require_none,
     validate::ValidatedHeader,
 };
 
@@ -18,7 +18,7 @@ const PASS: u64 = 1 << 28;
 
 /// Checks an image.
 pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
-    open.options.finish("vdi", OPTIONS)?;
+    require_none(open.options)?;
     look(&*open.source)
 }
 

@@ -10,11 +10,9 @@ use imgdelta_core::{
 use crate::{
     check, info,
     map::{Entry, Map},
+    open_options::require_none,
     validate::ValidatedHeader,
 };
-
-/// The names of the options that reading knows: none.
-pub(crate) const OPTIONS: &[&str] = &[];
 
 /// An open VDI.
 #[derive(Debug)]
@@ -28,7 +26,7 @@ struct Vdi {
 
 /// Opens an image.
 pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
-    open.options.finish("vdi", OPTIONS)?;
+    require_none(open.options)?;
     if let Some(name) = open.snapshot {
         let message = format!("VDI has no internal snapshots, '{name}' was asked for");
         return Err(Error::new(Kind::Unsupported, message));

@@ -26,6 +26,7 @@ mod image;
 mod info;
 pub mod layout;
 mod map;
+mod open_options;
 mod probe;
 mod relink;
 mod validate;
@@ -40,7 +41,7 @@ pub static DRIVER: Driver = Driver {
     exclusive_extensions: &["vdi"],
     folder_file: None,
     create_options: create_options::CREATE_OPTIONS,
-    open_options: image::OPTIONS,
+    open_options: open_options::OPEN_OPTIONS,
     // The map in front is known last.
     streams: false,
     sectors: Sectors::Fixed,

@@ -11,7 +11,8 @@ use crate::{
     fault::Fault,
     footer::SelectedFooter,
     layout::{DynamicHeader, Footer, NOWHERE},
-    validate::{Meta, OpenOptions},
+    open_options::OpenOptions,
+    validate::Meta,
 };
 
 use blocks::{Blocks, Unused};

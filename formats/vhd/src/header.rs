@@ -5,7 +5,7 @@ use imgdelta_core::{Bytes, Error, FileOffset, Result, SECTOR, Source, read_array
 use crate::{
     fault::Fault,
     layout::{DynamicHeader, Footer, HEADER_COOKIE, VERSION},
-    validate::OpenOptions,
+    open_options::OpenOptions,
 };
 
 /// The largest block that is read. Every tool writes 2 MiB or less.

@@ -14,7 +14,8 @@ use crate::{
     layout::DIFFERENCING,
     locator,
     map::{self, Tables},
-    validate::{Meta, OpenOptions},
+    open_options::OpenOptions,
+    validate::Meta,
 };
 
 /// An open VHD.

@@ -35,6 +35,7 @@ mod info;
 pub mod layout;
 mod locator;
 mod map;
+mod open_options;
 mod relink;
 mod validate;
 mod write;
@@ -48,7 +49,7 @@ pub static DRIVER: Driver = Driver {
     exclusive_extensions: &["vhd", "avhd", "vud"],
     folder_file: None,
     create_options: create_options::CREATE_OPTIONS,
-    open_options: validate::OPEN_OPTIONS,
+    open_options: open_options::OPEN_OPTIONS,
     // The tables in front are known last.
     streams: false,
     sectors: Sectors::Fixed,

@@ -9,7 +9,8 @@ use crate::{
     layout::{DynamicHeader, ParentLocator},
     locator,
     map::Tables,
-    validate::{Meta, OpenOptions},
+    open_options::OpenOptions,
+    validate::Meta,
     write::LOCATOR_ROOM,
 };
 

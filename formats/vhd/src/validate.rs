@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use imgdelta_core::{Bytes, Error, FileOffset, Options, ParentLink, Result, SECTOR, Source};
+use imgdelta_core::{Bytes, Error, FileOffset, ParentLink, Result, SECTOR, Source};
 
 use crate::{
     batmap,
@@ -14,40 +14,12 @@ use crate::{
     layout::{DIFFERENCING, DYNAMIC, DynamicHeader, FIXED, Footer, VERSION},
     locator,
     map::Tables,
+    open_options::OpenOptions,
 };
 
 /// The largest disk that a BAT is read for, in blocks of the largest size. Writers stop at 2040 GiB, VirtualBox at 2 TiB; what is needed in
 /// memory follows from the entries of the BAT alone.
 const MAX_SIZE: Bytes = Bytes(header::MAX_ENTRIES as u64 * header::MAX_BLOCK as u64);
-
-/// `--input-option`, understood.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct OpenOptions {
-    /// `checksum=ignore`.
-    pub(crate) ignores_checksum: bool,
-    /// `size=chs`.
-    pub(crate) size_by_chs: bool,
-    /// `bitmap=ignore`.
-    pub(crate) ignores_bitmaps: bool,
-}
-
-/// The names of the options that [`OpenOptions`] knows.
-pub(crate) const OPEN_OPTIONS: &[&str] = &["size", "checksum", "bitmap"];
-
-impl OpenOptions {
-    /// Takes them from what the user typed.
-    pub(crate) fn take(mut options: Options) -> Result<Self> {
-        let size = options.take_choice("size", &["current", "chs"])?;
-        let checksum = options.take_choice("checksum", &["require", "ignore"])?;
-        let bitmap = options.take_choice("bitmap", &["follow", "ignore"])?;
-        options.finish("vhd", OPEN_OPTIONS)?;
-        Ok(Self {
-            ignores_checksum: checksum == "ignore",
-            size_by_chs: size == "chs",
-            ignores_bitmaps: bitmap == "ignore",
-        })
-    }
-}
 
 /// What is known of an image before its blocks are looked at.
 #[derive(Clone, Debug)]

@@ -12,7 +12,8 @@ use crate::{
     },
     locator::PATHS,
     map::validate::FileRanges,
-    validate::{Meta, OpenOptions, in_locator},
+    open_options::OpenOptions,
+    validate::{Meta, in_locator},
 };
 
 use blocks::Blocks;

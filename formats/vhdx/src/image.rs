@@ -13,7 +13,8 @@ use crate::{
     info,
     layout::BatEntry,
     map::{Slot, Tables, state_of, validate::FileRanges},
-    validate::{Meta, OpenOptions},
+    open_options::OpenOptions,
+    validate::Meta,
 };
 
 /// An open VHDX.

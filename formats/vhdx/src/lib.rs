@@ -32,6 +32,7 @@ mod locator;
 mod log;
 mod map;
 mod metadata;
+mod open_options;
 mod region;
 mod relink;
 mod repair;
@@ -47,7 +48,7 @@ pub static DRIVER: Driver = Driver {
     exclusive_extensions: &["vhdx", "avhdx"],
     folder_file: None,
     create_options: create_options::CREATE_OPTIONS,
-    open_options: validate::OPEN_OPTIONS,
+    open_options: open_options::OPEN_OPTIONS,
     // The tables in front are known last.
     streams: false,
     sectors: Sectors::Recorded,

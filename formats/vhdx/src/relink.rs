@@ -13,7 +13,8 @@ use crate::{
     layout::{IS_USER, METADATA_TABLE_LEN, MetadataEntry, MetadataHead, PARENT_LOCATOR},
     link::Link,
     metadata::{MAX_ITEM, Metadata},
-    validate::{Meta, OpenOptions},
+    open_options::OpenOptions,
+    validate::Meta,
 };
 
 /// The patches that make the child in `source` one of `parent`: the parent locator, and headers that say that the file was written to.

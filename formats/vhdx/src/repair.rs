@@ -14,7 +14,8 @@ use crate::{
         Slot, Tables,
         validate::{FileRanges, OccupiedRanges},
     },
-    validate::{Meta, OpenOptions},
+    open_options::OpenOptions,
+    validate::Meta,
 };
 
 /// The most entries of the BAT that are mended in one go: beyond it the table as a whole is in doubt.

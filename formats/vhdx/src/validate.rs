@@ -2,7 +2,7 @@
 
 use std::{ops::Range, sync::Arc};
 
-use imgdelta_core::{FileOffset, Options, ParentLink, Result, Source};
+use imgdelta_core::{FileOffset, ParentLink, Result, Source};
 
 use crate::{
     fault::Fault,
@@ -13,29 +13,9 @@ use crate::{
     log,
     map::{Tables, validate::FileRanges},
     metadata::Metadata,
+    open_options::OpenOptions,
     region::{self, Regions},
 };
-
-/// `--input-option`, understood.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct OpenOptions {
-    /// `log=ignore`.
-    pub(crate) ignores_log: bool,
-}
-
-/// The names of the options that [`OpenOptions`] knows.
-pub(crate) const OPEN_OPTIONS: &[&str] = &["log"];
-
-impl OpenOptions {
-    /// Takes them from what the user typed.
-    pub(crate) fn take(mut options: Options) -> Result<Self> {
-        let log = options.take_choice("log", &["replay", "ignore"])?;
-        options.finish("vhdx", OPEN_OPTIONS)?;
-        Ok(Self {
-            ignores_log: log == "ignore",
-        })
-    }
-}
 
 /// What is known of an image before its blocks are looked at.
 #[derive(Clone, Debug)]

@@ -6,9 +6,36 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use imgdelta_core::{Bytes, PageCache};
+use flate2::Decompress;
+use imgdelta_core::{BlockCache, Bytes, PageCache};
 
-use crate::grain::Unpacked;
+/// Unpacked grains of one size that an image keeps take at most this.
+const KEPT: Bytes = Bytes::mib(4);
+/// And are at most so many.
+const KEPT_GRAINS: usize = 8;
+/// Decompressors kept for the next read.
+pub(crate) const IDLE: usize = 16;
+
+/// A packed grain: its number and its sector.
+pub(crate) type GrainPlace = (u64, u64);
+
+/// What grains of one size are unpacked with, and those that were unpacked last, whatever extents of an image they are in.
+pub(crate) struct Unpacked {
+    pub(crate) idle: Mutex<Vec<Decompress>>,
+    /// By the number of the extent's file.
+    pub(crate) kept: BlockCache<(u16, GrainPlace)>,
+}
+
+impl Unpacked {
+    /// For grains of `grain` bytes.
+    pub(crate) fn of(grain: Bytes) -> Self {
+        let most = KEPT.0 / grain.0.max(1);
+        Self {
+            idle: Mutex::default(),
+            kept: BlockCache::new(Bytes(most).in_memory().min(KEPT_GRAINS)),
+        }
+    }
+}
 
 /// Pages kept for each extent, where they are few.
 const PAGES: usize = 4;

@@ -8,7 +8,10 @@ use imgdelta_core::{
 
 use uuid::Uuid;
 
-use crate::{info, link::CID, relink::NULL};
+use crate::{
+    info,
+    link::{CID, NULL},
+};
 
 use parsed::{take_adapter, take_hardware, take_split, take_subformat};
 

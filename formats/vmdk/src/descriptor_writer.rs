@@ -8,7 +8,7 @@ use uuid::{Builder, Uuid};
 use crate::{
     create_options::{CreateOptions, Subformat},
     link::NO_PARENT,
-    relink::NULL,
+    link::NULL,
 };
 
 /// What a new image is called.

@@ -8,42 +8,20 @@ use std::{
 };
 
 use flate2::{Decompress, FlushDecompress, Status};
-use imgdelta_core::{BlockCache, Bytes, Error, FileOffset, Result, SECTOR, Source, read_vec};
+use imgdelta_core::{Bytes, Error, FileOffset, Result, SECTOR, Source, read_vec};
 
-use crate::{extent::File, fault::Fault, layout::Marker};
+use crate::{
+    caches::{GrainPlace, IDLE, Unpacked},
+    extent::File,
+    fault::Fault,
+    layout::Marker,
+};
 
 /// What stands in front of a grain's data: the marker up to its type, which is the data's beginning.
 pub(crate) const PREFIX: usize = 12;
 
-/// Unpacked grains of one size that an image keeps take at most this.
-const KEPT: Bytes = Bytes::mib(4);
-/// And are at most so many.
-const KEPT_GRAINS: usize = 8;
-/// Decompressors kept for the next read.
-const IDLE: usize = 16;
 /// How many bytes of packed grains are read at once.
 const BATCH: u64 = 1 << 20;
-
-/// A packed grain: its number and its sector.
-pub(crate) type Place = (u64, u64);
-
-/// What grains of one size are unpacked with, and those that were unpacked last, whatever extents of an image they are in.
-pub(crate) struct Unpacked {
-    idle: Mutex<Vec<Decompress>>,
-    /// By the number of the extent's file.
-    kept: BlockCache<(u16, Place)>,
-}
-
-impl Unpacked {
-    /// For grains of `grain` bytes.
-    pub(crate) fn of(grain: Bytes) -> Self {
-        let most = KEPT.0 / grain.0.max(1);
-        Self {
-            idle: Mutex::default(),
-            kept: BlockCache::new(Bytes(most).in_memory().min(KEPT_GRAINS)),
-        }
-    }
-}
 
 /// Unpacks the grains of one extent.
 pub(crate) struct Unpacker {
@@ -81,7 +59,7 @@ impl Unpacker {
     }
 
     /// Fills `buf` with a part of one grain, from byte `inside` on.
-    pub(crate) fn read_part(&self, place: Place, inside: usize, buf: &mut [u8]) -> Result<()> {
+    pub(crate) fn read_part(&self, place: GrainPlace, inside: usize, buf: &mut [u8]) -> Result<()> {
         let key = (self.number, place);
         let bytes = match self.unpacked.kept.get(&key) {
             Some(bytes) => bytes,
@@ -100,7 +78,7 @@ impl Unpacker {
     }
 
     /// Fills `buf` with whole grains. Those that stand close together are read at once.
-    pub(crate) fn read_whole(&self, places: &[Place], buf: &mut [u8]) -> Result<()> {
+    pub(crate) fn read_whole(&self, places: &[GrainPlace], buf: &mut [u8]) -> Result<()> {
         let mut places = places;
         let mut buf = buf;
         while !places.is_empty() {
@@ -114,7 +92,7 @@ impl Unpacker {
     }
 
     /// How many of the places follow one another closely; at least 1.
-    fn batch(&self, places: &[Place]) -> usize {
+    fn batch(&self, places: &[GrainPlace]) -> usize {
         let first = places.first().map_or(0, |place| place.1);
         let mut last = first;
         let close = places.iter().take_while(|(_, sector)| {
@@ -126,7 +104,7 @@ impl Unpacker {
         close.count().max(1)
     }
 
-    fn read_batch(&self, places: &[Place], buf: &mut [u8]) -> Result<()> {
+    fn read_batch(&self, places: &[GrainPlace], buf: &mut [u8]) -> Result<()> {
         let (Some((_, first)), Some((_, last))) = (places.first(), places.last()) else {
             return Ok(());
         };
@@ -149,7 +127,7 @@ impl Unpacker {
     }
 
     /// Reads and unpacks one grain.
-    fn read_one(&self, place: Place, into: &mut [u8]) -> Result<()> {
+    fn read_one(&self, place: GrainPlace, into: &mut [u8]) -> Result<()> {
         let start = place.1.saturating_mul(SECTOR);
         let left = self.source.len().0.saturating_sub(start);
         let len = left.min(self.most().saturating_add(PREFIX as u64));
@@ -169,7 +147,7 @@ impl Unpacker {
     }
 
     /// The data of a grain among `bytes`, which begin with its marker; `None` if they end too early.
-    fn data_of<'a>(&self, place: Place, bytes: &'a [u8]) -> Result<Option<&'a [u8]>> {
+    fn data_of<'a>(&self, place: GrainPlace, bytes: &'a [u8]) -> Result<Option<&'a [u8]>> {
         let Some(marker) = bytes
             .get(..Marker::SIZE)
             .and_then(|head| head.try_into().ok())
@@ -196,7 +174,7 @@ impl Unpacker {
     }
 
     /// Where the data of a grain should end.
-    fn end_of(&self, place: Place, bytes: &[u8]) -> u64 {
+    fn end_of(&self, place: GrainPlace, bytes: &[u8]) -> u64 {
         let size = bytes.get(8..PREFIX).and_then(|size| size.try_into().ok());
         let size = u64::from(size.map_or(0, u32::from_le_bytes));
         place
@@ -206,7 +184,7 @@ impl Unpacker {
             .saturating_add(size)
     }
 
-    fn unpack(&self, place: Place, data: &[u8], into: &mut [u8]) -> Result<()> {
+    fn unpack(&self, place: GrainPlace, data: &[u8], into: &mut [u8]) -> Result<()> {
         let idle = lock(&self.unpacked.idle).pop();
         let mut context = idle.unwrap_or_else(|| Decompress::new(false));
         let unpacked = self.inflate(&mut context, place.0, data, into);
@@ -278,7 +256,7 @@ impl Unpacker {
         left.min(self.grain)
     }
 
-    fn at(&self, place: Place, fault: Fault) -> Error {
+    fn at(&self, place: GrainPlace, fault: Fault) -> Error {
         Error::from(fault)
             .in_structure("compressed grain")
             .at(FileOffset(place.1.saturating_mul(SECTOR)))

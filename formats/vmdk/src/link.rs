@@ -5,6 +5,8 @@ use uuid::Uuid;
 
 use crate::{descriptor::Descriptor, fault::Fault};
 
+/// No UUID, as VirtualBox writes it.
+pub(crate) const NULL: &str = "00000000-0000-0000-0000-000000000000";
 /// VMware's content id.
 pub(crate) const CID: &str = "CID";
 /// VirtualBox's UUIDs: which image, and which state of it.

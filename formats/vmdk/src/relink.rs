@@ -9,11 +9,8 @@ use crate::{
     descriptor::Descriptor,
     fault::Fault,
     image_kind::ImageFile,
-    link::{self, HINT},
+    link::{self, HINT, NULL},
 };
-
-/// No UUID, as VirtualBox writes it.
-pub(crate) const NULL: &str = "00000000-0000-0000-0000-000000000000";
 
 /// The patches that make the child in `source` one of `parent`: its descriptor, rewritten where it stands.
 pub(crate) fn relink(source: &Arc<dyn Source>, parent: &ParentSpec) -> Result<Vec<Patch>> {

@@ -12,9 +12,10 @@ use imgdelta_core::{
 };
 
 use crate::{
+    caches::GrainPlace,
     extent::{File, VmdkExtent},
     fault::Fault,
-    grain::{Place, Unpacker},
+    grain::Unpacker,
     layout::{AT_END, COMPRESSED, SparseHeader},
     map::{GrainMapping, Tables},
 };
@@ -139,7 +140,7 @@ impl Sparse {
     }
 
     /// The packed grain that an extent of the disk, on which this one starts at `start`, is a part of.
-    fn place(&self, start: u64, extent: &Extent) -> Result<Place> {
+    fn place(&self, start: u64, extent: &Extent) -> Result<GrainPlace> {
         let State::Compressed { unit, at, .. } = extent.state else {
             return Err(Fault::NotStored { at: extent.at }.into());
         };

@@ -9,7 +9,8 @@ use imgdelta_core::{Error, Identity, Kind};
 use super::{ParentSearch, RejectedCandidates, other::called};
 use crate::{
     layer::Opened,
-    policy::{ParentOption, Reason, Refused},
+    policy::ParentOption,
+    refusal::{Reason, Refused},
 };
 
 /// Whether the child was made so that no link of it leads anywhere.

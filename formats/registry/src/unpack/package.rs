@@ -18,10 +18,14 @@ use imgdelta_packed::{
 };
 
 use super::{
-    Bare, Unpack,
+    Bare,
     choice::{PackedDisk, chosen, listed},
 };
-use crate::{aux_files::Beside, layer::OpenSpec, policy::Policy};
+use crate::{
+    aux_files::Beside,
+    open_spec::{OpenSpec, Unpack},
+    policy::Policy,
+};
 
 /// What it is called where a disk was taken from one.
 pub(super) const NAME: &str = "an OVF package";

@@ -3,12 +3,7 @@
 use imgdelta_core::{Bytes, CheckReport, Error, Result, parallel};
 
 use super::{Grains, Sparse, copies::Pair, footer};
-use crate::{
-    fault::Fault,
-    grain::{Place, Unpacker},
-    map::GrainMapping,
-    shared_grains,
-};
+use crate::{caches::GrainPlace, fault::Fault, grain::Unpacker, map::GrainMapping, shared_grains};
 
 /// Packed grains that are unpacked as one piece of work.
 const GRAINS: usize = 16;
@@ -70,7 +65,7 @@ impl Sparse {
             return Ok(());
         };
         let mut waiting = Vec::new();
-        let mut see = |place: Place, report: &mut CheckReport| {
+        let mut see = |place: GrainPlace, report: &mut CheckReport| {
             waiting.push(place);
             if waiting.len() >= MOST_WAITING {
                 self.unpack(unpacker, &waiting, report)?;
@@ -92,13 +87,13 @@ impl Sparse {
     fn unpack(
         &self,
         unpacker: &Unpacker,
-        places: &[Place],
+        places: &[GrainPlace],
         report: &mut CheckReport,
     ) -> Result<()> {
         // What a reader takes to unpack one.
         let each = self.grain.0.saturating_mul(4).max(1);
         let most = Bytes(MOST_UNPACKED.0 / each).in_memory();
-        let unpacked = |places: &&[Place]| {
+        let unpacked = |places: &&[GrainPlace]| {
             let mut grain = vec![0; self.grain.in_memory()];
             let faults = places
                 .iter()
