@@ -1,16 +1,18 @@
 //! `cargo xtask TASK`: what takes too long for every change, each task one command.
 
 mod dist;
+mod new_format;
 mod run;
 
 use std::{
     env,
+    path::Path,
     process::{Command, ExitCode},
     time::Instant,
 };
 
 /// What can be asked for, and what it does.
-const TASKS: [(&str, &str); 4] = [
+const TASKS: [(&str, &str); 5] = [
     (
         "dist [--check]",
         "what users install: a static program, a Debian package, checksums; --check builds twice",
@@ -22,6 +24,10 @@ const TASKS: [(&str, &str); 4] = [
     (
         "soak repository [--seconds N] [--seed N]",
         "eight processes on one repository, some of them killed, for so long (600), with what that seed draws (1)",
+    ),
+    (
+        "new-format NAME",
+        "a crate for a format, from a template that compiles, entered wherever formats are listed",
     ),
     (
         "package",
@@ -42,6 +48,9 @@ fn main() -> ExitCode {
         // All of it.
         ["soak"] => formats() && repository(&Settings::default()),
         ["dist", how @ ..] => dist::dist(how)
+            .inspect_err(|why| eprintln!("error: {why}"))
+            .is_ok(),
+        ["new-format", name @ ..] => new_format::new_format(name, Path::new("."))
             .inspect_err(|why| eprintln!("error: {why}"))
             .is_ok(),
         ["package"] => cargo(&["package", "--workspace"], &[]),
