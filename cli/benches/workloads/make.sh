@@ -157,7 +157,7 @@ make_mixed() {
   truncate -s 1G mixed.raw
   gzip -6 -kf mixed.raw
   zstd -q -3 -T0 -kf mixed.raw
-  xz -3 -T0 -kf mixed.raw
+  xz -0 -T0 -kf mixed.raw
   qemu-img convert -f raw -O vmdk -o subformat=streamOptimized mixed.raw mixed.vmdk
   cat >mixed.ovf <<'XML'
 <?xml version="1.0"?>

@@ -271,6 +271,9 @@ fn a_folder_of_mixed_images_is_taken_in_by_one_line() {
     let Some(inbox) = inbox() else { return };
     let place = &inbox.place;
     assert!(inbox.disks.len() >= 22, "{}", inbox.disks.len());
+    place.ok("repo init nothing");
+    let said = place.refused("repo add inbox --repo nothing", 8);
+    assert!(said.contains("'imgdelta repo add FOLDER/*'"), "{said}");
     for (repository, format) in [("whole", "--format qcow2"), ("as-they-are", "")] {
         place.ok(&format!("repo init {repository}"));
         let told = place.ok(&format!(

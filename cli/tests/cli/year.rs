@@ -240,7 +240,11 @@ fn started(place: &Place) {
     assert!(told.contains("changed"), "{told}");
     let said = place.run("repo verify win-02 --repo paris");
     assert_eq!(said.exit, 1, "{}{}", said.out, said.err);
-    deliver(place, "paris", Way::Path, 2);
+    let said = place.run("deploy win-02 --repo hq --to paris");
+    assert_eq!(said.exit, 0, "{}{}", said.out, said.err);
+    // It is named once.
+    let told = "note: paris: win-02: its file 'win-02.vmdk' was changed and stays as it is";
+    assert!(said.err.contains(told), "{}", said.err);
     place.ok("repo verify win-02 --repo paris");
 }
 
@@ -271,4 +275,9 @@ fn interrupted(place: &Place) {
     assert!(said.contains("hint"), "{said}");
     place.ok("deploy win-03 --repo hq --for mine.inv -o pulled");
     place.ok("receive pulled --repo mine");
+    // Of what is there already nothing is put on a stick, and who takes that there is told why.
+    place.ok("deploy win-03 --repo hq --for mine -o nothing");
+    fs::create_dir_all(place.path("nothing")).expect("room");
+    let said = place.refused("receive nothing --repo mine", 2);
+    assert!(said.contains("has all of it already"), "{said}");
 }

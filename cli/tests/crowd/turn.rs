@@ -277,6 +277,11 @@ impl Worker<'_> {
             "deploy {} --repo hq --for second -o {stick} {WAIT}",
             self.id(at)
         );
+        // Killed or not, it may be on the stick, which is received again and again.
+        let second = &mut self.entries[at].second;
+        if *second == Stand::Gone {
+            *second = Stand::MayBeHere;
+        }
         if self.run(&line).is_done(&[BUSY]) != Some(true) {
             return;
         }

@@ -196,7 +196,12 @@ pub(super) fn received(
             image.fate = ImageOutcome::Entered;
             image.as_child = entered.as_child;
             image.image = here(&entered.image);
-            let about = |note: &String| format!("{}: {note}", one.name);
+            // Some name the image themselves.
+            let start = format!("{}: ", one.name);
+            let about = |note: &String| match note.starts_with(&start) {
+                true => note.clone(),
+                false => format!("{start}{note}"),
+            };
             notes.extend(entered.notes.iter().map(about));
         }
         Outcome::There(there) => {

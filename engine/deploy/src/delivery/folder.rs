@@ -49,7 +49,7 @@ impl Delivery {
                 .with_code("no_delivery")
                 .in_file(folder)
                 .with_hint(format!(
-                    "the folder that 'imgdelta deploy -o' has written holds {INDEX}"
+                    "the folder that 'imgdelta deploy -o' has written holds {INDEX}; where the site has all of it already, none is written"
                 ))),
         }
     }

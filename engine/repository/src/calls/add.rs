@@ -131,8 +131,8 @@ impl Add {
                     continue;
                 }
                 // By itself, an error is the whole result.
-                Err(error) if self.images.len() == 1 => return Err(error),
-                Err(error) => error,
+                Err(error) if self.images.len() == 1 => return Err(of_folder(path, error)),
+                Err(error) => of_folder(path, error),
             };
             let is_last = error.kind() == Kind::Interrupted;
             if is_last && images.is_empty() {
@@ -175,6 +175,14 @@ impl Add {
             error: None,
         })
     }
+}
+
+/// What went wrong with an image, and what to do where it is a folder of images.
+fn of_folder(path: &Path, error: Error) -> Error {
+    if error.kind() != Kind::Host || !path.is_dir() {
+        return error;
+    }
+    error.with_hint("name the images in it, one or many: 'imgdelta repo add FOLDER/*'")
 }
 
 /// What would become of an image: the same refusals, as far as nothing has to be written for them.

@@ -124,6 +124,25 @@ impl Files {
         Ok(vec![StoredFile::new(path.clone(), &stamp)])
     }
 
+    /// Makes sure that files that stay where they are still are what was proven: others may have removed them since.
+    ///
+    /// # Errors
+    /// Host, code `image_changed`, if one is not.
+    fn require_there(&self, folder: &Path) -> Result<()> {
+        let Self::There(files) = self else {
+            return Ok(());
+        };
+        for file in files {
+            let place = folder.join(file.path.as_path());
+            if !FileVersion::at(&place).is_some_and(|now| file.is_unchanged(&now)) {
+                return Err(Error::new(Kind::Host, "was changed while it was read")
+                    .with_code("image_changed")
+                    .in_file(&place));
+            }
+        }
+        Ok(())
+    }
+
     /// Gives them their names.
     fn commit(self) -> Result<()> {
         match self {
@@ -158,6 +177,7 @@ impl Repository {
         run: &Run<'_>,
     ) -> Result<Added> {
         check_tags(&arrival.tags)?;
+        arrival.files.require_there(&self.rooms.folder)?;
         let content = arrival.proof.id;
         let there = change.listing.by_content(&content).cloned();
         let there = there.map(|there| (self.presence(&there, &change.listing), there));

@@ -198,7 +198,7 @@ impl Listing {
         );
         Err(Error::new(Kind::Usage, message)
             .with_code("has_children")
-            .with_hint("remove its children first"))
+            .with_hint("it goes when its children have gone: 'imgdelta repo tree' shows them"))
     }
 }
 

@@ -240,7 +240,9 @@ impl Repository {
                     ..
                 }) => scanned.added.push(record),
                 Ok(Added { record, .. }) => scanned.same.push((path.unwrap_or_default(), record)),
-                Err(error) if error.kind() == Kind::Host => return Err(error),
+                Err(error) if error.kind() == Kind::Host && error.code() != "image_changed" => {
+                    return Err(error);
+                }
                 Err(error) => scanned.faults.push((path.unwrap_or_default(), error)),
             }
         }

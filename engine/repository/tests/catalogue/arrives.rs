@@ -104,3 +104,23 @@ fn a_parent_that_went_meanwhile_is_an_error_and_nothing_is_entered() -> Result<(
     );
     Ok(())
 }
+
+#[test]
+fn what_stays_where_it_stands_must_stand_there_still() -> Result<()> {
+    let place = Place::new();
+    let repository = place.repository("site")?;
+    let there = place.add(&repository, &place.golden("golden.vhd"))?.record;
+    let arrival = Arrival {
+        files: Files::There(there.files.clone()),
+        parent: None,
+        ..arrival(&place, &repository, &there)?
+    };
+    // As a scan that read it while another process added it and took it away again.
+    repository.remove("golden", &place.run())?;
+    let error = repository
+        .enter(arrival, &place.run())
+        .expect_err("its file is gone");
+    assert_eq!((error.kind(), error.code()), (Kind::Host, "image_changed"));
+    assert_eq!(repository.list()?.len(), 0);
+    Ok(())
+}
