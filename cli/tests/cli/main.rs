@@ -16,6 +16,7 @@ mod deploy_meet;
 mod deploy_ssh;
 mod devices;
 mod disks;
+mod docs;
 mod far;
 mod hints;
 mod host;

@@ -1,4 +1,4 @@
-//! Frames as bytes, written and read here by what PROTOCOL.md says, without the crate's own.
+//! Frames as bytes, written and read here by what docs/protocol.md says, without the crate's own.
 
 use std::io::Read;
 
