@@ -12,7 +12,7 @@
 //! | [`dedup`] | as what differs from one that is here |
 //! | [`change`], [`remove`](mod@remove), [`gc`](mod@gc) | records change, images go |
 //! | [`presence`] | a look at the files of images, before a record is believed |
-//! | [`verify`] | every image against its content id |
+//! | [`verify`], [`repair`](mod@repair) | every image against its content id; made so again |
 //! | [`inventory`] | the list that another site reads |
 //! | [`disk`] | an image of a repository, open |
 //! | [`facts`] | what the choice of a base asks |
@@ -27,7 +27,7 @@
 //! | `journal`, `pending` | changes of several files, and what a killed process left of them |
 //! | `seal` | digests of records |
 //! | `protect` | golden images as read-only files |
-//! | `store`, `proof` | how images are copied, and proven |
+//! | `store`, `proof`, `renew` | how images are copied, and proven; records of what is proven to be what they say |
 //! | `in_place`, `come_back`, `kinship` | what stands here already, is here again, is whose child |
 //! | `depth`, `near`, `timestamps` | how deep an image hangs, what was meant, how times are written |
 //!
@@ -88,6 +88,8 @@ mod proof;
 mod protect;
 pub mod record;
 pub mod remove;
+mod renew;
+pub mod repair;
 mod rooms;
 pub mod scan;
 mod seal;
@@ -118,6 +120,7 @@ pub use self::{
     presence::{Look, Presence},
     record::{How, Known, Parent, Record},
     remove::Removed,
+    repair::{MendedBy, Mending, Provider, Repair},
     scan::Scanned,
     tree::Branch,
     verify::{Verdict, Verified},
