@@ -114,6 +114,10 @@ pub(crate) fn edit(job: &job::Editing, run: &Run<'_>) -> Result<EditReport> {
         Edit::Tag(tags) => call!(AddTags, tags.iter().cloned()),
         Edit::Untag(tags) => call!(RemoveTags, tags.iter().cloned()),
         Edit::Golden(golden) => call!(SetGolden, *golden),
+        Edit::Immutable => SetGolden::immutable(folder, image)
+            .wait(wait)
+            .dry_run(dry_run)
+            .run(&context),
         Edit::Id(id) => call!(SetId, id.clone()),
         Edit::Name(name) => call!(Rename, name.clone()),
     }

@@ -26,7 +26,7 @@
 //! | `lock`, `lock_file`, `lock_owner` | what keeps two changes apart |
 //! | `journal`, `pending` | changes of several files, and what a killed process left of them |
 //! | `seal` | digests of records |
-//! | `protect` | golden images as read-only files |
+//! | `protect`, `immutable` | golden images as read-only files, and as files that not even root writes to |
 //! | `store`, `proof`, `renew` | how images are copied, and proven; records of what is proven to be what they say |
 //! | `in_place`, `come_back`, `kinship` | what stands here already, is here again, is whose child |
 //! | `depth`, `near`, `timestamps` | how deep an image hangs, what was meant, how times are written |
@@ -71,6 +71,7 @@ pub mod disk;
 pub mod enter;
 pub mod facts;
 pub mod gc;
+mod immutable;
 mod in_place;
 pub mod inventory;
 mod journal;

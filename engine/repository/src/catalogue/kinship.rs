@@ -223,6 +223,7 @@ impl Repository {
         if change.listing.by_id(&child.id) != Some(child) {
             return Err(Error::new(Kind::Busy, "is changed by another process").in_file(&place));
         }
+        self.lift_immutable(child)?;
         let file = StoredFile {
             mode: child.files.first().and_then(|file| file.mode),
             ..StoredFile::new(child.path()?.clone(), &stamp)
@@ -231,8 +232,9 @@ impl Repository {
             files: vec![file],
             ..child.clone()
         };
-        change.enter(record, || draft.commit())?;
-        Ok(())
+        let entered = change.enter(record, || draft.commit());
+        self.immutable_again(child);
+        entered.map(drop)
     }
 }
 

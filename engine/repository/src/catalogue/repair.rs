@@ -226,8 +226,24 @@ impl Repository {
         }
     }
 
-    /// Mends the windows of an image.
+    /// Mends the windows of an image; an immutable one can be replaced meanwhile.
     fn windows_mended(
+        &self,
+        record: &Record,
+        repair: Repair<'_>,
+        run: &Run<'_>,
+    ) -> Result<Mending> {
+        if repair.dry_run {
+            return self.windows_mended_in(record, repair, run);
+        }
+        // Before it is opened: a file whose attributes change counts as another version.
+        self.lift_immutable(record)?;
+        let mending = self.windows_mended_in(record, repair, run);
+        self.immutable_again(record);
+        mending
+    }
+
+    fn windows_mended_in(
         &self,
         record: &Record,
         repair: Repair<'_>,
