@@ -23,7 +23,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `rooms`, `places` | where its own files stand, and those of new images |
-//! | `lock`, `lock_file`, `lock_owner` | what keeps two changes apart |
+//! | `lock`, `lock_file`, `lock_owner`, `lock_beat` | what keeps two changes apart |
 //! | `journal`, `pending` | changes of several files, and what a killed process left of them |
 //! | `seal` | digests of records |
 //! | `protect`, `immutable` | golden images as read-only files, and as files that not even root writes to |
@@ -79,6 +79,7 @@ mod kinship;
 pub mod lineage;
 pub mod listing;
 mod lock;
+mod lock_beat;
 mod lock_file;
 mod lock_owner;
 mod near;
