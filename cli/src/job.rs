@@ -12,7 +12,7 @@ use imgdelta::{Evidence, Ids, MapLayers, RepairInto};
 
 pub(crate) use deploy::{Deploy, Keeping, Plan, Receive, Serve};
 pub(crate) use imgdelta::repository::catalogue::Edit;
-pub(crate) use repository::{Add, Editing, Init, Inventory, Manner, Remove};
+pub(crate) use repository::{Add, Editing, Init, Inventory, Manner, Remove, Verify};
 pub(crate) use settings::{Origin, Progress, Setting, Settings, Wishes};
 
 /// Standard input or output, where a path is expected.

@@ -25,7 +25,7 @@ pub(super) fn obey(verb: Verb, run: &Run<'_>, report: Report) -> Result<Telling>
         Verb::Golden(typed) => edit(typed.job()),
         Verb::SetId(typed) => edit(typed.job()),
         Verb::Rename(typed) => edit(typed.job()),
-        Verb::Verify(typed) => rows(report, |row| repo::verify(&typed.images, run, row)),
+        Verb::Verify(typed) => rows(report, |row| repo::verify(&typed.job(), run, row)),
         Verb::Remove(typed) => remove(typed.job(), run, report),
         Verb::Gc(typed) => Ok(telling(report, repo::gc(typed.manner(), run)?)),
     }

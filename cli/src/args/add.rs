@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use imgdelta::core::{Error, Format, Kind, Options, Result};
+use imgdelta::core::{Error, Format, Kind, Options, Ownership, Result};
 use imgdelta::registry::{OpenSpec, ParentOption, Policy};
 use imgdelta::repository::catalogue::{self, ImageId, Name, Tag};
 
-use super::{input, packed::Packed, repo::Change};
+use super::{input, owner::Owner, packed::Packed, repo::Change};
 use crate::job;
 
 /// `repo add`: images come into a repository.
@@ -79,6 +79,9 @@ pub(crate) struct Add {
     /// Others are to be made from it.
     #[arg(long, help_heading = "Repository")]
     golden: bool,
+    /// With --golden: nobody, not even root, writes to its files as long as it is (chattr +i); only root can.
+    #[arg(long, requires = "golden", help_heading = "Repository")]
+    immutable: bool,
     /// Leave it where it stands, below the repository's folder; it is never deleted.
     #[arg(long, help_heading = "Repository")]
     in_place: bool,
@@ -91,6 +94,9 @@ pub(crate) struct Add {
     /// With --dedup: the most images that one is read from, itself among them [default: 32].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256), requires = "dedup", help_heading = "Repository", hide_short_help = true)]
     max_depth: Option<u16>,
+    /// To whom the copy belongs.
+    #[command(flatten)]
+    owner: Owner,
     /// How the repository is changed.
     #[command(flatten)]
     pub(super) change: Change,
@@ -104,6 +110,11 @@ impl Add {
         if let Some((flag, _)) = typed.filter(|_| self.images.len() > 1) {
             let message = format!("{flag} is for one image, {} are given", self.images.len());
             return Err(Error::new(Kind::Usage, message));
+        }
+        if self.in_place && self.owner.ownership()? != Ownership::default() {
+            let message =
+                "--owner and --mode are for copies: what stays where it stands keeps its own";
+            return Err(Error::new(Kind::Usage, message).with_hint("leave out --in-place"));
         }
         let images = self.images.iter().map(|image| self.add(image));
         Ok(job::Add {
@@ -150,6 +161,8 @@ impl Add {
                 .map(|tag| tag.parse::<Tag>())
                 .collect::<Result<_>>()?,
             golden: self.golden,
+            immutable: self.immutable,
+            ownership: self.owner.ownership()?,
             ..catalogue::Add::default()
         })
     }

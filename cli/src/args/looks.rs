@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use imgdelta::core::{Attributes, Existing, Result};
+use imgdelta::core::{Attributes, Error, Existing, Kind, Ownership, Result};
 use imgdelta::{MapLayers, RepairInto};
 
-use super::{input::Input, memory::Remembered};
+use super::{input::Input, memory::Remembered, owner::Owner};
 use crate::job::{self, InfoDepth};
 
 /// `info`: what an image is.
@@ -148,6 +148,9 @@ pub(crate) struct Check {
     /// Replace an existing file; in place: go on where owner, group or other attributes cannot be kept.
     #[arg(long, help_heading = "Output", requires = "repair")]
     force: bool,
+    /// To whom the mended image belongs.
+    #[command(flatten)]
+    owner: Owner,
 }
 
 impl Check {
@@ -158,7 +161,17 @@ impl Check {
         } else {
             Existing::Keep
         };
-        let into = |output| RepairInto::File { output, existing };
+        let ownership = self.owner.ownership()?;
+        if ownership != Ownership::default() && self.output.is_none() {
+            let message = "--owner and --mode are for a mended image that is a file of its own";
+            return Err(Error::new(Kind::Usage, message)
+                .with_hint("-o FILE names it; in place it keeps what the damaged one has"));
+        }
+        let into = |output| RepairInto::File {
+            output,
+            existing,
+            ownership,
+        };
         let attributes = if self.force {
             Attributes::AsFarAsAllowed
         } else {

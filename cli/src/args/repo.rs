@@ -81,7 +81,7 @@ impl Repo {
             Verb::Golden(typed) => &typed.change.place,
             Verb::SetId(typed) => &typed.change.place,
             Verb::Rename(typed) => &typed.change.place,
-            Verb::Verify(typed) => &typed.place,
+            Verb::Verify(typed) => &typed.change.place,
             Verb::Remove(typed) => &typed.change.place,
         };
         place.repo.as_ref()
@@ -164,18 +164,46 @@ pub(crate) struct Show {
 /// `repo verify`.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-Exit status 0: all are what their records say. 1: faults were found; damaged windows are named. Nothing is written.
+Exit status 0: all are what their records say. 1: faults were found; damaged windows are named. 6: with --repair, some could not be mended. What is \
+sound though its file was touched, or though a deployment marked it, is counted on again from then on; else nothing is written without --repair.
+
+--repair takes each damaged window of 64 KiB from an image that has one with the same leaf digest, and proves it. The mended image is written \
+beside, proven by its content id, and only then takes the place of the damaged one. If a window is nowhere, nothing is changed. A file that was \
+written to is mended if its image is golden, or named.
 
 Examples:
   imgdelta repo verify --repo hq
-  imgdelta repo verify golden --json=lines")]
+  imgdelta repo verify golden --json=lines
+  imgdelta repo verify --repair --from /mnt/backup --repo hq")]
 pub(crate) struct Verify {
     /// The images [default: all].
     #[arg(value_name = "IMAGE", help_heading = "Repository")]
-    pub(crate) images: Vec<String>,
-    /// Where they are.
+    images: Vec<String>,
+    /// Make images what they were, from windows that other images have.
+    #[arg(long, help_heading = "Repository")]
+    repair: bool,
+    /// With --repair: look for windows in the images of OTHER_REPO too (repeatable).
+    #[arg(
+        long,
+        value_name = "OTHER_REPO",
+        requires = "repair",
+        help_heading = "Repository"
+    )]
+    from: Vec<PathBuf>,
+    /// How the repository is changed.
     #[command(flatten)]
-    place: Place,
+    change: Change,
+}
+
+impl Verify {
+    /// What it means.
+    pub(crate) fn job(&self) -> job::Verify {
+        job::Verify {
+            images: self.images.clone(),
+            repair: self.repair.then(|| self.from.clone()),
+            manner: self.change.manner(),
+        }
+    }
 }
 
 /// A span of time as people write it: `30s`, `5m`, `1h30m`, `2 hours`; a number alone is one of seconds.

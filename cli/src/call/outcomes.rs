@@ -173,8 +173,12 @@ impl Outcome for ScanReport {
 impl Outcome for VerifySummary {
     const SCHEMA: &'static str = "imgdelta/repo-verify/1";
 
+    /// What was to be mended, and is not, is damage.
     fn exit(&self) -> u8 {
-        u8::from(!self.is_sound())
+        match self.mended {
+            Some(_) if self.faults > 0 => Kind::Digest.exit(),
+            _ => u8::from(!self.is_sound()),
+        }
     }
 
     fn failures(&self) -> Vec<(String, &Failed)> {

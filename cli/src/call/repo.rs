@@ -114,21 +114,30 @@ pub(crate) fn edit(job: &job::Editing, run: &Run<'_>) -> Result<EditReport> {
         Edit::Tag(tags) => call!(AddTags, tags.iter().cloned()),
         Edit::Untag(tags) => call!(RemoveTags, tags.iter().cloned()),
         Edit::Golden(golden) => call!(SetGolden, *golden),
+        Edit::Immutable => SetGolden::immutable(folder, image)
+            .wait(wait)
+            .dry_run(dry_run)
+            .run(&context),
         Edit::Id(id) => call!(SetId, id.clone()),
         Edit::Name(name) => call!(Rename, name.clone()),
     }
 }
 
-/// Holds images against their content ids, `images` or all; each is handed to `row` as soon as it is known.
+/// Holds images against their content ids, and mends them if that is asked for; each is handed to `row` as soon as it is known.
 pub(crate) fn verify(
-    images: &[String],
+    job: &job::Verify,
     run: &Run<'_>,
     row: &mut dyn FnMut(VerifiedImage) -> Result<()>,
 ) -> Result<VerifySummary> {
-    run.signals.may_end_at_once(true);
-    Verify::new(run.folder())
-        .images(images.iter().cloned())
-        .run_each(&run.context(Memory::Unused), row)
+    run.signals.may_end_at_once(job.repair.is_none());
+    let mut verify = Verify::new(run.folder())
+        .images(job.images.iter().cloned())
+        .wait(job.manner.wait)
+        .dry_run(job.manner.dry_run);
+    if let Some(from) = &job.repair {
+        verify = verify.repair(from.iter().cloned());
+    }
+    verify.run_each(&run.context(Memory::Unused), row)
 }
 
 /// Removes an image. Whether the user is sure is asked elsewhere.

@@ -43,6 +43,17 @@ pub(crate) struct Editing {
     pub(crate) manner: Manner,
 }
 
+/// `repo verify`.
+#[derive(Clone, Debug)]
+pub(crate) struct Verify {
+    /// The images; none: all.
+    pub(crate) images: Vec<String>,
+    /// Repositories to mend from too; `None`: nothing is mended.
+    pub(crate) repair: Option<Vec<PathBuf>>,
+    /// How.
+    pub(crate) manner: Manner,
+}
+
 /// `repo remove`.
 #[derive(Clone, Debug)]
 pub(crate) struct Remove {

@@ -110,3 +110,32 @@ fn what_a_link_leads_to_is_replaced_and_the_link_stays() {
     place.ok("convert golden.vhd -o lost.raw --force");
     place.ok("compare lost.raw golden.raw");
 }
+
+#[test]
+fn a_copy_in_a_repository_and_a_mended_image_belong_to_whom_it_is_said() {
+    let place = Place::golden();
+    place.ok("repo init hq -q");
+    let is_root = geteuid().is_root();
+    let whose = if is_root {
+        "--owner 107:36 --mode 640"
+    } else {
+        "--mode 640"
+    };
+    place.ok(&format!("repo add golden.vhd --repo hq {whose} -q"));
+    place.ok(&format!(
+        "repo add patched.raw --repo hq --format qcow2 {whose} -q"
+    ));
+    for file in ["hq/golden.vhd", "hq/patched.qcow2"] {
+        let (user, group, mode) = owner(&place, file);
+        assert_eq!(mode, 0o640, "{file}");
+        assert!(!is_root || (user, group) == (107, 36), "{file}");
+    }
+    place.refused("repo add hq/golden.vhd --repo hq --in-place --mode 640", 2);
+    place.ok("convert golden.raw -o win.vhdx -q");
+    place.ok(&format!("check win.vhdx --repair -o mended.vhdx {whose}"));
+    let (user, group, mode) = owner(&place, "mended.vhdx");
+    assert_eq!(mode, 0o640);
+    assert!(!is_root || (user, group) == (107, 36));
+    place.ok("compare mended.vhdx golden.raw");
+    place.refused("check win.vhdx --repair --in-place --mode 640", 2);
+}

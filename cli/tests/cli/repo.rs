@@ -1,6 +1,6 @@
 //! Repositories as users meet them: images come, are looked at, change their names, go; two processes at once; what JSON says.
 
-use std::{fs, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use imgdelta_fixtures::golden;
 use serde_json::Value;
@@ -473,4 +473,48 @@ fn a_repository_in_json() {
     let error: Value = serde_json::from_str(&place.refused("repo show x --repo hq --json", 2))
         .expect("an error in JSON");
     assert_eq!(error["code"], "image_unknown");
+}
+
+#[test]
+fn what_an_image_lost_comes_from_another_and_it_is_said_from_where() {
+    let place = headquarters();
+    place.ok("repo init backup -q");
+    let line = "repo verify golden --repair --from backup --repo hq";
+    let file = place.path("hq/golden.vhd");
+    let sound = place.read("hq/golden.vhd");
+    let at = sound.len() / 2;
+    let mut rotten = sound.clone();
+    rotten[at..at + 40].fill(0xee);
+    let write = |bytes: &[u8]| {
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("ours");
+        fs::write(&file, bytes).expect("room");
+    };
+    write(&rotten);
+    let found: Value = serde_json::from_str(&place.run("repo verify golden --repo hq --json").out)
+        .expect("one document");
+    let Some(windows) = found["images"][0]["windows"].as_u64() else {
+        panic!("the middle of the file is a part of the disk: {found}");
+    };
+    let said = place.run(line);
+    if said.exit == 6 {
+        assert!(said.out.contains("nowhere: 0x") && said.out.contains("not mended"));
+        assert!(place.read("hq/golden.vhd") == rotten, "nothing is changed");
+    }
+    place.ok("repo add golden.raw --repo backup -q");
+    write(&rotten);
+    let dry = place.run(&format!("{line} -n"));
+    assert!(dry.out.contains("could be mended"), "{}", dry.out);
+    assert!(place.read("hq/golden.vhd") == rotten);
+    let said = json(&place, line);
+    let image = &said["images"][0];
+    assert_eq!(image["verdict"], "changed");
+    assert_eq!(image["repair"]["mended"], true);
+    assert_eq!(image["repair"]["how"], "patched");
+    assert_eq!(image["repair"]["windows"], windows);
+    assert_eq!((&said["mended"], &said["faults"]), (&1.into(), &0.into()));
+    assert!(place.read("hq/golden.vhd") == sound);
+    let mode = fs::metadata(&file).expect("there").permissions().mode();
+    assert_eq!(mode & 0o222, 0, "it is golden");
+    place.ok("repo verify --repo hq");
+    place.refused("repo verify --from backup --repo hq", 2);
 }

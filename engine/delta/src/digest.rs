@@ -16,7 +16,7 @@ use crate::{
     exec::{self, ExecContext},
     pipeline::{self, Stage},
     planner::{ExtentPlanner, PlanOptions, Relation, Side, Task},
-    tree::{Digest, WINDOW},
+    tree::{ContentId, Digest, WINDOW},
 };
 
 /// Reads the disk and works out what proves it; its leaves are then remembered.
@@ -105,6 +105,22 @@ pub fn prove_or_recall(
         Some(proof) => Ok((proof, true)),
         None => Ok((prove(disk, memory, work)?, false)),
     }
+}
+
+/// The content id of the disk whose leaves these are, worked out from all of them.
+///
+/// # Errors
+/// Corrupt, if the file of leaves is damaged.
+pub fn id_of(mut leaves: LeafReader) -> Result<ContentId> {
+    const PORTION: u64 = 4096;
+    let mut prover = DiskHasher::new(leaves.size(), None);
+    let mut left = windows_of(leaves.size());
+    while left > 0 {
+        let now = left.min(PORTION);
+        leaves.take(now)?.iter().for_each(|run| prover.run(run));
+        left -= now;
+    }
+    Ok(prover.finish(true).id)
 }
 
 /// What is remembered of the disk, worked out from its leaves; `None` if it is not what it should be.

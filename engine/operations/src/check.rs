@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use imgdelta_core::{AtomicFile, Attributes, CheckReport, Driver, Error, Existing, Kind, Result};
+use imgdelta_core::{
+    AtomicFile, Attributes, CheckReport, Driver, Error, Existing, Kind, Ownership, Result,
+};
 use imgdelta_delta::{Replaced, mend, mend_in_place};
 use imgdelta_registry::{
     OpenSpec, OpenedRepair, check_image, check_name, driver_of_image, refuse_inputs, repair_image,
@@ -33,6 +35,8 @@ pub enum RepairInto {
         output: PathBuf,
         /// Whether what stands there may be replaced.
         existing: Existing,
+        /// Owner, group and permissions, where they are not to be those of what is replaced, or of any new file.
+        ownership: Ownership,
     },
     /// Where the damaged one stands. Whether it must keep its owner and the like.
     Place(Attributes),
@@ -165,7 +169,9 @@ impl Check {
     fn mend(&self, into: &RepairInto, driver: &Driver, context: &Context) -> Result<CheckedImage> {
         let opened = repair_image(&self.image)?;
         let output = match into {
-            RepairInto::File { output, existing } => {
+            RepairInto::File {
+                output, existing, ..
+            } => {
                 let versions: Vec<_> = opened.stamp.iter().cloned().collect();
                 refuse_inputs(output, &versions)?;
                 check_name(driver, output, *existing)?;
@@ -209,8 +215,13 @@ impl Check {
         } = opened;
         let progress = context.progress();
         match into {
-            RepairInto::File { output, existing } => {
-                Ok((mend(output, *existing, repair, progress)?, Vec::new()))
+            RepairInto::File {
+                output,
+                existing,
+                ownership,
+            } => {
+                let draft = mend(output, *existing, repair, progress)?;
+                Ok((draft.owned(*ownership), Vec::new()))
             }
             RepairInto::Place(attributes) => {
                 let opened = stamp.as_ref().ok_or_else(|| {

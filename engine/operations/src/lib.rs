@@ -8,6 +8,7 @@
 //! | [`apply`], [`attach`] | a child and its base, proven: as a full image, or linked |
 //! | [`convert`] | a disk as one image of any format |
 //! | [`stored_image`] | an image that a repository keeps or a deployment sends, in the making |
+//! | [`restored_image`] | a damaged image whose bad windows are known by now, as it was |
 //! | [`received_image`] | an image that came, as a disk over a base that is here |
 //! | [`proof`] | what proves a disk to the repository that keeps it |
 //! | [`compare`], [`map`], [`info`], [`check`], [`digest`] | what a disk or an image is |
@@ -35,6 +36,7 @@ mod output;
 mod promise;
 pub mod proof;
 pub mod received_image;
+pub mod restored_image;
 pub mod salvage;
 mod space;
 pub mod stored_image;

@@ -4,7 +4,7 @@
 
 use imgdelta_core::{AtomicFile, Result};
 use imgdelta_delta::{
-    Chain, DigestCache, ExecContext, Proof,
+    Chain, ContentId, DigestCache, ExecContext, Proof,
     digest::{self, Verdict, prove_over},
     digest_cache::{LeafReader, LeafWriter},
 };
@@ -51,6 +51,14 @@ pub fn prove_keeping(
         }
     }
     digest::prove_keeping(&disk.chain, new_leaves()?, exec)
+}
+
+/// The content id of the disk whose leaves these are, worked out from all of them.
+///
+/// # Errors
+/// Corrupt with the code `leaves`, if they are damaged.
+pub fn id_of_leaves(leaves: LeafReader) -> Result<ContentId> {
+    digest::id_of(leaves)
 }
 
 /// Reads a disk and holds it against its leaves: its content id, and where it differs from them.

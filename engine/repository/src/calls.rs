@@ -6,7 +6,7 @@
 //! | [`Add`], [`Scan`] | images come in: copied, or as they stand |
 //! | [`List`], [`Tree`], [`Show`] | what is known, as records and a look at the files say it |
 //! | [`AddTags`], [`RemoveTags`], [`SetGolden`], [`SetId`], [`Rename`] | what is known changes, the image does not |
-//! | [`Verify`] | images against their content ids |
+//! | [`Verify`] | images against their content ids; made what they were |
 //! | [`Remove`], [`Gc`] | images go, and what killed processes left behind |
 //! | [`WriteInventory`] | the list that another site reads |
 //! | [`Plan`] | which bases would be chosen for sites, why, and what would be sent |
@@ -83,4 +83,6 @@ pub use scan::{FailedFile, SameDisk, Scan, ScanReport};
 pub use show::{ImageFile, Show, ShowReport};
 pub use site::{refuse_twice, site_inventory};
 pub use tree::{Tree, TreeImage, TreeReport, TreeSummary};
-pub use verify::{Region, VerifiedImage, Verify, VerifyReport, VerifySummary};
+pub use verify::{
+    MendedImage, Region, VerifiedImage, Verify, VerifyReport, VerifySummary, WindowsFrom,
+};

@@ -12,7 +12,7 @@
 //! | [`dedup`] | as what differs from one that is here |
 //! | [`change`], [`remove`](mod@remove), [`gc`](mod@gc) | records change, images go |
 //! | [`presence`] | a look at the files of images, before a record is believed |
-//! | [`verify`] | every image against its content id |
+//! | [`verify`], [`repair`](mod@repair) | every image against its content id; made so again |
 //! | [`inventory`] | the list that another site reads |
 //! | [`disk`] | an image of a repository, open |
 //! | [`facts`] | what the choice of a base asks |
@@ -23,11 +23,11 @@
 //! | module | holds |
 //! |---|---|
 //! | `rooms`, `places` | where its own files stand, and those of new images |
-//! | `lock`, `lock_file`, `lock_owner` | what keeps two changes apart |
+//! | `lock`, `lock_file`, `lock_owner`, `lock_beat` | what keeps two changes apart |
 //! | `journal`, `pending` | changes of several files, and what a killed process left of them |
 //! | `seal` | digests of records |
-//! | `protect` | golden images as read-only files |
-//! | `store`, `proof` | how images are copied, and proven |
+//! | `protect`, `immutable` | golden images as read-only files, and as files that not even root writes to |
+//! | `store`, `proof`, `renew` | how images are copied, and proven; records of what is proven to be what they say |
 //! | `in_place`, `come_back`, `kinship` | what stands here already, is here again, is whose child |
 //! | `depth`, `near`, `timestamps` | how deep an image hangs, what was meant, how times are written |
 //!
@@ -71,6 +71,7 @@ pub mod disk;
 pub mod enter;
 pub mod facts;
 pub mod gc;
+mod immutable;
 mod in_place;
 pub mod inventory;
 mod journal;
@@ -78,6 +79,7 @@ mod kinship;
 pub mod lineage;
 pub mod listing;
 mod lock;
+mod lock_beat;
 mod lock_file;
 mod lock_owner;
 mod near;
@@ -88,6 +90,8 @@ mod proof;
 mod protect;
 pub mod record;
 pub mod remove;
+mod renew;
+pub mod repair;
 mod rooms;
 pub mod scan;
 mod seal;
@@ -118,6 +122,7 @@ pub use self::{
     presence::{Look, Presence},
     record::{How, Known, Parent, Record},
     remove::Removed,
+    repair::{MendedBy, Mending, Provider, Repair},
     scan::Scanned,
     tree::Branch,
     verify::{Verdict, Verified},

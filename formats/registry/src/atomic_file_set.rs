@@ -45,9 +45,9 @@ impl AtomicFileSet {
         })
     }
 
-    /// Asks for owner, group or permissions of all of them.
+    /// Asks for owner, group or permissions of the main file, and of those that are asked for from now on.
     #[must_use]
-    pub(crate) fn owned(mut self, ownership: Ownership) -> Self {
+    pub fn owned(mut self, ownership: Ownership) -> Self {
         self.main = self.main.owned(ownership);
         self.ownership = ownership;
         self

@@ -45,6 +45,9 @@ pub(crate) struct Golden {
     /// Say that it is not.
     #[arg(long, help_heading = "Repository")]
     off: bool,
+    /// Nobody, not even root, writes to its files as long as it is golden (chattr +i); only root can.
+    #[arg(long, conflicts_with = "off", help_heading = "Repository")]
+    immutable: bool,
     /// How the repository is changed.
     #[command(flatten)]
     pub(super) change: Change,
@@ -53,7 +56,11 @@ pub(crate) struct Golden {
 impl Golden {
     /// What it means.
     pub(crate) fn job(&self) -> Result<job::Editing> {
-        editing(&self.image, Edit::Golden(!self.off), &self.change)
+        let edit = match self.immutable {
+            true => Edit::Immutable,
+            false => Edit::Golden(!self.off),
+        };
+        editing(&self.image, edit, &self.change)
     }
 }
 

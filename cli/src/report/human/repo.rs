@@ -95,7 +95,11 @@ const fn known(known: Known) -> &'static str {
 
 /// `golden` and its tags.
 fn marks(image: &Image) -> Option<String> {
-    let golden = image.golden.then_some("golden");
+    let golden = image.golden.then_some(if image.immutable {
+        "golden, immutable"
+    } else {
+        "golden"
+    });
     let tags = image.tags.iter().map(String::as_str);
     let marks: Vec<&str> = golden.into_iter().chain(tags).collect();
     (!marks.is_empty()).then(|| marks.join(", "))

@@ -230,6 +230,7 @@ fn foresee(repository: &Repository, spec: &AddSpec, context: &Context) -> Result
         }),
         tags: spec.tags.iter().map(ToString::to_string).collect(),
         golden: spec.golden,
+        immutable: spec.immutable,
         presence: Presence::Present,
     };
     Ok((image, true))

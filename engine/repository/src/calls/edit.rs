@@ -147,6 +147,15 @@ impl SetGolden {
     }
 }
 
+impl SetGolden {
+    /// `image` (its name, its id, or the first digits of that) of the repository in `folder` golden, and its files immutable as long as it is: nobody,
+    /// not even root, writes to them. The host and the file system must let it.
+    #[must_use]
+    pub fn immutable(folder: impl Into<PathBuf>, image: impl Into<String>) -> Self {
+        Self(Editing::new(folder, image, Edit::Immutable))
+    }
+}
+
 impl SetId {
     /// `id` for `image` (its name, its id, or the first digits of that) of the repository in `folder`: a claim that it is the disk that
     /// is known by that id elsewhere. Its children follow.

@@ -27,6 +27,9 @@ pub struct Image {
     pub tags: Vec<String>,
     /// Whether others are to be made from it.
     pub golden: bool,
+    /// Whether its files are immutable.
+    #[serde(skip_serializing_if = "is_not")]
+    pub immutable: bool,
     /// What a look at its files says, where that was asked: it is not said of an image that is there.
     #[serde(skip_serializing_if = "is_present")]
     pub presence: Presence,
@@ -36,6 +39,12 @@ pub struct Image {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
 const fn is_present(presence: &Presence) -> bool {
     presence.is_present()
+}
+
+/// Whether a flag need not be said.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+const fn is_not(flag: &bool) -> bool {
+    !*flag
 }
 
 /// The image that another one descends from.
@@ -80,6 +89,7 @@ impl Image {
             }),
             tags: record.tags.iter().map(ToString::to_string).collect(),
             golden: record.golden,
+            immutable: record.immutable,
             presence: Presence::Present,
         }
     }

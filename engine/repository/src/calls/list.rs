@@ -11,6 +11,7 @@ use super::{
     image::{Image, shown},
     target::Target,
 };
+use crate::catalogue::Presence;
 
 /// A list of a repository's images.
 #[derive(Clone, Debug)]
@@ -80,15 +81,21 @@ impl List {
         let repository = self.target.open(context)?;
         let listing = repository.list()?;
         let look = repository.look(&listing);
+        let mut changed = 0_usize;
         for record in listing.records() {
+            changed = changed.saturating_add(usize::from(look.at(record) == Presence::Changed));
             each(Image::seen(record, &listing, &look))?;
         }
+        let mut notes = unreadable(&listing);
+        notes.extend((changed > 0).then(|| {
+            "what is marked as changed is left out of inventories: 'imgdelta repo verify' takes back what was only touched".to_owned()
+        }));
         Ok(ListSummary {
             repository: shown(repository.folder()),
             id: repository.about().id.to_string(),
             default_format: repository.about().default_format.name(),
             count: listing.len(),
-            notes: unreadable(&listing),
+            notes,
         })
     }
 }

@@ -1,19 +1,21 @@
 //! `verify`: images are held against their content ids. What is wrong with one is a finding, not a failure.
 
-use std::path::PathBuf;
+use std::{ops::Range, path::PathBuf, time::Duration};
 
 use imgdelta_core::Result;
 use imgdelta_operations::{Context, Stage};
 use serde::Serialize;
 
 use super::{failed::Failed, image::shown, target::Target};
-use crate::catalogue::{Verdict, Verified};
+use crate::catalogue::{MendedBy, Mending, Repair, Repository, Verdict, Verified};
 
 /// Images that are to be verified.
 #[derive(Clone, Debug)]
 pub struct Verify {
     target: Target,
     images: Vec<String>,
+    /// The repositories whose images have windows too; `None`: nothing is mended.
+    repair: Option<Vec<PathBuf>>,
 }
 
 /// What was found.
@@ -49,8 +51,51 @@ pub struct VerifiedImage {
     /// Why it cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Failed>,
+    /// What became of it, where images are mended and it was not what its record says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repair: Option<MendedImage>,
     /// What the user should know.
     pub notes: Vec<String>,
+}
+
+/// What became of an image that was not what its record says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct MendedImage {
+    /// Whether it is what its record says now; with a dry run: could be.
+    pub mended: bool,
+    /// How: `patched` (the right bytes in its files), `rewritten` (its disk anew), `relinked` (its file leads to its parent again), `leaves` (its leaf
+    /// digests anew).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub how: Option<&'static str>,
+    /// How many windows of 64 KiB were damaged.
+    pub windows: u64,
+    /// The images that have the right ones.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub from: Vec<WindowsFrom>,
+    /// How many windows no image has.
+    pub missing_windows: u64,
+    /// Where those are: the first runs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Region>,
+    /// Why it stays as it was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Failed>,
+    /// Whether nothing was written.
+    pub dry_run: bool,
+}
+
+/// An image that has windows which another one lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct WindowsFrom {
+    /// Its name.
+    pub image: String,
+    /// The folder of its repository, if that is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
+    /// How many windows it has.
+    pub windows: u64,
 }
 
 /// A run of a disk.
@@ -73,6 +118,9 @@ pub struct VerifySummary {
     pub sound: usize,
     /// How many are not.
     pub faults: usize,
+    /// How many were mended, and are now; `None`, if that was not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mended: Option<usize>,
     /// Records that cannot be read.
     pub records: Vec<Failed>,
 }
@@ -92,7 +140,30 @@ impl Verify {
         Self {
             target: Target::of(folder),
             images: Vec::new(),
+            repair: None,
         }
+    }
+
+    /// Whether images that are not what their records say are made so again, from windows that other images of the repository have; `from`: and
+    /// of those in these folders.
+    #[must_use]
+    pub fn repair(mut self, from: impl IntoIterator<Item = PathBuf>) -> Self {
+        self.repair = Some(from.into_iter().collect());
+        self
+    }
+
+    /// How long to wait while another process changes the repository; not at all, unless this is said.
+    #[must_use]
+    pub const fn wait(mut self, wait: Duration) -> Self {
+        self.target.wait = wait;
+        self
+    }
+
+    /// Whether it is only worked out what could be mended, and nothing is written.
+    #[must_use]
+    pub const fn dry_run(mut self, dry_run: bool) -> Self {
+        self.target.dry_run = dry_run;
+        self
     }
 
     /// Only these: each by its name, its id, or the first digits of that; all, if none is named.
@@ -102,10 +173,12 @@ impl Verify {
         self
     }
 
-    /// Reads the images. Nothing is written, and no lock is needed.
+    /// Reads the images. Without a repair nothing is written but records of images that are sound though a look at their files says otherwise, and
+    /// no lock is needed.
     ///
     /// # Errors
-    /// As [`Repository::open`](crate::catalogue::Repository::open) and [`Repository::verify`](crate::catalogue::Repository::verify).
+    /// As [`Repository::open`](crate::catalogue::Repository::open), [`Repository::verify`](crate::catalogue::Repository::verify) and
+    /// [`Repository::repair`](crate::catalogue::Repository::repair).
     pub fn run(&self, context: &Context) -> Result<VerifyReport> {
         let mut images = Vec::new();
         let summary = self.run_each(context, &mut |image| {
@@ -128,26 +201,76 @@ impl Verify {
         context.begin(Stage::Verify(repository.folder()));
         let mut told = Ok(());
         let how = self.target.run(context)?;
-        let all = repository.verify(&self.images, &how, |one| {
+        let report = |one: &Verified| {
             if told.is_ok() {
-                told = each(VerifiedImage::of(one));
+                told = each(VerifiedImage::of(one, self.target.dry_run));
             }
-        })?;
+        };
+        let all = match &self.repair {
+            None => repository.verify(&self.images, &how, report)?,
+            Some(from) => {
+                let from = from.iter().map(|folder| Repository::open(folder));
+                let repair = Repair {
+                    from: &from.collect::<Result<Vec<_>>>()?,
+                    dry_run: self.target.dry_run,
+                };
+                repository.repair(&self.images, repair, &how, report)?
+            }
+        };
         told?;
-        let sound = all.iter().filter(|one| one.is_sound()).count();
+        let is_sound = |one: &&Verified| match &one.mending {
+            // What could be is not.
+            Some(_) if self.target.dry_run => matches!(one.verdict, Verdict::Sound),
+            _ => one.is_sound(),
+        };
+        let sound = all.iter().filter(is_sound).count();
+        let mended = all.iter().filter(|one| {
+            let mending = one.mending.as_ref();
+            mending.is_some_and(|mending| mending.how.is_some() && !self.target.dry_run)
+        });
         let listing = repository.list()?;
         let records = listing.faults().iter().filter(|_| self.images.is_empty());
         Ok(VerifySummary {
             repository: shown(repository.folder()),
             sound,
             faults: all.len() - sound,
+            mended: self.repair.is_some().then(|| mended.count()),
             records: records.map(Failed::of).collect(),
         })
     }
 }
 
+impl Region {
+    const fn of(run: &Range<u64>) -> Self {
+        Self {
+            start: run.start,
+            length: run.end.saturating_sub(run.start),
+        }
+    }
+}
+
+impl MendedImage {
+    fn of(mending: &Mending, dry_run: bool) -> Self {
+        let from = mending.from.iter().map(|one| WindowsFrom {
+            image: one.image.to_string(),
+            repository: one.repository.as_deref().map(shown),
+            windows: one.windows,
+        });
+        Self {
+            mended: mending.how.is_some(),
+            how: mending.how.map(MendedBy::word),
+            windows: mending.damaged,
+            from: from.collect(),
+            missing_windows: mending.missing_windows,
+            missing: mending.missing.iter().map(Region::of).collect(),
+            error: mending.error.as_ref().map(Failed::of),
+            dry_run,
+        }
+    }
+}
+
 impl VerifiedImage {
-    fn of(one: &Verified) -> Self {
+    fn of(one: &Verified, dry_run: bool) -> Self {
         let mut verified = Self {
             name: one.record.name.to_string(),
             id: one.record.id.to_string(),
@@ -156,14 +279,22 @@ impl VerifiedImage {
             windows: None,
             regions: Vec::new(),
             error: None,
+            repair: one
+                .mending
+                .as_ref()
+                .map(|one| MendedImage::of(one, dry_run)),
             notes: one.notes.clone(),
         };
+        verified
+            .notes
+            .extend(one.mending.iter().flat_map(|one| one.notes.iter().cloned()));
         match &one.verdict {
             Verdict::Sound => {}
             Verdict::DamagedLeaves(why) => {
                 verified.verdict = "damaged_leaves";
-                let note =
-                    format!("its leaf digests are damaged: {why}; adding it again makes them anew");
+                let note = format!(
+                    "its leaf digests are damaged: {why}; 'imgdelta repo verify --repair' makes them anew"
+                );
                 verified.notes.push(note);
             }
             Verdict::Changed {
@@ -174,11 +305,7 @@ impl VerifiedImage {
                 verified.verdict = "changed";
                 verified.found = Some(found.to_string());
                 verified.windows = Some(*windows).filter(|windows| *windows > 0);
-                let regions = regions.iter().map(|region| Region {
-                    start: region.start,
-                    length: region.end.saturating_sub(region.start),
-                });
-                verified.regions = regions.collect();
+                verified.regions = regions.iter().map(Region::of).collect();
             }
             Verdict::Unreadable(error) => {
                 verified.verdict = "unreadable";

@@ -5,14 +5,14 @@ use std::{
     path::Path,
 };
 
-use imgdelta_core::{Error, Format, Kind, Result};
+use imgdelta_core::{Error, Format, Kind, Ownership, Result};
 use imgdelta_delta::ContentId;
 use imgdelta_operations::{Disk, proof::prove_keeping};
 use imgdelta_registry::OpenSpec;
 
 pub use super::enter::Added;
 use super::{
-    Repository, Run,
+    Edit, Repository, Run,
     dedup::{Deduplicated, Guest, MOST_DEEP},
     enter::{Arrival, name_taken},
     listing::Listing,
@@ -46,6 +46,10 @@ pub struct Add {
     pub tags: BTreeSet<Tag>,
     /// Whether it is golden.
     pub golden: bool,
+    /// Whether its files are made immutable, which only root can: see [`Edit::Immutable`](super::Edit::Immutable).
+    pub immutable: bool,
+    /// Owner, group and permissions of the copy, where they are not to be those of any new file.
+    pub ownership: Ownership,
 }
 
 impl Repository {
@@ -90,6 +94,9 @@ impl Repository {
 
     /// As [`add`](Self::add), with the records as they are now.
     fn add_once(&self, add: &Add, run: &Run<'_>) -> Result<Added> {
+        if add.immutable {
+            self.can_be_immutable()?;
+        }
         let listing = self.list_finished(run)?;
         let add = &Add {
             image: self.as_added(add, &listing),
@@ -122,7 +129,7 @@ impl Repository {
             )?)),
             false => self.store_or_know(add, &disk, &name, &listing, run, &mut notes)?,
         };
-        let stored = match way {
+        let mut stored = match way {
             Way::Stored(stored) => *stored,
             Way::Known(record) => {
                 return Ok(Added {
@@ -133,9 +140,14 @@ impl Repository {
             }
         };
         require_promised(add, add.content_id.or(promised), &stored)?;
+        stored.files = stored.files.owned(add.ownership);
         notes.extend(needed_parent(&disk, &stored));
         let arrival = self.arrival(add, name, stored, &listing, &mut notes)?;
-        let added = self.enter(arrival, run)?;
+        let mut added = self.enter(arrival, run)?;
+        if add.immutable {
+            let id = added.record.id.to_string();
+            added.record = self.edit(&id, &Edit::Immutable, run)?.record;
+        }
         notes.extend(added.notes);
         Ok(Added { notes, ..added })
     }

@@ -22,6 +22,8 @@ pub enum Edit {
     Untag(Vec<Tag>),
     /// Whether it is golden: its files are read-only as long as it is.
     Golden(bool),
+    /// It is golden, and its files are immutable as long as it is.
+    Immutable,
     /// Its id: a claim that it is the disk that is known by that id elsewhere. Its children follow.
     Id(ImageId),
     /// Its name. Its file keeps its own, for its children know it.
@@ -52,7 +54,11 @@ impl Edit {
                 check_tags(&record.tags)?;
             }
             Self::Untag(tags) => record.tags.retain(|tag| !tags.contains(tag)),
-            Self::Golden(golden) => record.golden = *golden,
+            Self::Golden(golden) => {
+                record.golden = *golden;
+                record.immutable &= *golden;
+            }
+            Self::Immutable => (record.golden, record.immutable) = (true, true),
             Self::Name(name) => {
                 let other = listing.by_name(name);
                 if let Some(other) = other.filter(|other| other.id != before.id) {
@@ -71,7 +77,7 @@ impl Edit {
     /// For those who wait.
     const fn word(&self) -> &'static str {
         match self {
-            Self::Tag(_) | Self::Golden(_) => "tag",
+            Self::Tag(_) | Self::Golden(_) | Self::Immutable => "tag",
             Self::Untag(_) => "untag",
             Self::Id(_) => "set-id",
             Self::Name(_) => "rename",
@@ -108,8 +114,23 @@ impl Repository {
                 listing: change.listing,
             });
         }
-        if matches!(edit, Edit::Golden(_)) {
+        if matches!(edit, Edit::Golden(_) | Edit::Immutable) {
+            if !record.immutable {
+                self.lift_immutable(&before)?;
+            }
             record = self.with_permissions(record);
+            if record.immutable
+                && let Err(error) = self.make_immutable(&record)
+            {
+                // Nothing is changed: permissions neither.
+                if !before.golden {
+                    self.with_permissions(Record {
+                        golden: false,
+                        ..record
+                    });
+                }
+                return Err(error);
+            }
         }
         if record != before {
             record = change.put(record)?;

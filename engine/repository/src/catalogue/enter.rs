@@ -4,7 +4,9 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use imgdelta_core::{AtomicFile, Error, FileSource, FileVersion, Format, Kind, Result, Source};
+use imgdelta_core::{
+    AtomicFile, Error, FileSource, FileVersion, Format, Kind, Ownership, Result, Source,
+};
 use imgdelta_delta::{ContentId, Proof};
 use imgdelta_registry::AtomicFileSet;
 
@@ -91,6 +93,7 @@ impl Arrival {
             parent: None,
             tags: self.tags.clone(),
             golden: self.golden,
+            immutable: false,
             owned: self.files.are_made(),
             revision: 0,
             refuted: false,
@@ -149,6 +152,15 @@ impl Files {
             Self::AtomicFile(_, draft) => draft.commit(),
             Self::AtomicFileSet(_, drafts) => drafts.commit(),
             Self::There(_) => Ok(()),
+        }
+    }
+
+    /// Asks for owner, group or permissions; what stands here keeps its own.
+    pub(super) fn owned(self, ownership: Ownership) -> Self {
+        match self {
+            Self::AtomicFile(path, draft) => Self::AtomicFile(path, draft.owned(ownership)),
+            Self::AtomicFileSet(path, drafts) => Self::AtomicFileSet(path, drafts.owned(ownership)),
+            there @ Self::There(_) => there,
         }
     }
 

@@ -1,7 +1,10 @@
 //! Children whose file does not lead to their parent: one that comes without it, whose manifest says which image here is its base, and one whose
 //! parent was moved inside the repository.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use imgdelta_core::{AtomicFile, Error, Existing, FileVersion, Format, Kind, Result};
 use imgdelta_delta::{ContentId, Manifest, manifest};
@@ -117,6 +120,74 @@ impl Repository {
         Ok(Link::Mended)
     }
 
+    /// What to say of a child whose file does not lead to its parent any more, or only by a search, for that was moved inside the repository:
+    /// where the parent is, and what mends the link. `opened` is the child, if it opens.
+    ///
+    /// # Errors
+    /// Host, if the host cannot list the repository's folder.
+    pub(super) fn stale_link(
+        &self,
+        record: &Record,
+        opened: Option<&Disk>,
+    ) -> Result<Option<String>> {
+        let is_there = self.rooms.place(record.path()?).is_ok();
+        let Some(id) = record.linked_parent().filter(|_| is_there) else {
+            return Ok(None);
+        };
+        let listing = self.list()?;
+        let Some(parent) = listing.by_id(id) else {
+            return Ok(None);
+        };
+        let place = self.rooms.place(parent.path()?).ok();
+        let recorded = place.as_ref().and_then(|place| FileVersion::at(place));
+        let found = opened.and_then(|disk| FileVersion::at(&disk.parents.first()?.path));
+        let leads_there = found
+            .as_ref()
+            .zip(recorded.as_ref())
+            .is_some_and(|(found, recorded)| found.is_same_file(recorded));
+        if leads_there {
+            return Ok(None);
+        }
+        let (moved, base) = match (place, opened.and_then(|disk| disk.parents.first())) {
+            (Some(place), _) => (false, place),
+            (None, Some(found)) => (true, found.path.clone()),
+            (None, None) => match self.moved_to(parent, &listing)? {
+                Some(place) => (true, place),
+                None => return Ok(None),
+            },
+        };
+        let mut note = format!(
+            "its link is stale: '{}', its parent, stands at {}{}",
+            parent.name,
+            base.display(),
+            if moved { " now" } else { "" },
+        );
+        note.push_str(&if record.owned {
+            "; 'imgdelta repo scan' lets it lead there again".to_owned()
+        } else {
+            let child = self.rooms.folder.join(record.path()?.as_path());
+            let line = attaching(&child, record.format, &base, parent.format);
+            format!("; {line} links it, and 'imgdelta repo scan' takes both in again")
+        });
+        Ok(Some(note))
+    }
+
+    /// Where the file of an image stands that is not in its recorded place: one that no record names, and that is as that one was.
+    fn moved_to(&self, record: &Record, listing: &Listing) -> Result<Option<PathBuf>> {
+        let Some(file) = record.files.first() else {
+            return Ok(None);
+        };
+        let is_it = |place: &PathBuf| {
+            let now = FileVersion::at(place);
+            let is_it = |now: FileVersion| {
+                file.is_unchanged(&now) && file.inode.is_none_or(|inode| inode == now.inode)
+            };
+            self.record_of(place, listing).is_none() && now.is_some_and(is_it)
+        };
+        let files = self.image_files()?;
+        Ok(files.into_iter().find(is_it))
+    }
+
     /// Writes the link of a child anew, in a copy that takes its place when its disk is proven.
     fn link_anew(
         &self,
@@ -152,6 +223,7 @@ impl Repository {
         if change.listing.by_id(&child.id) != Some(child) {
             return Err(Error::new(Kind::Busy, "is changed by another process").in_file(&place));
         }
+        self.lift_immutable(child)?;
         let file = StoredFile {
             mode: child.files.first().and_then(|file| file.mode),
             ..StoredFile::new(child.path()?.clone(), &stamp)
@@ -160,8 +232,9 @@ impl Repository {
             files: vec![file],
             ..child.clone()
         };
-        change.enter(record, || draft.commit())?;
-        Ok(())
+        let entered = change.enter(record, || draft.commit());
+        self.immutable_again(child);
+        entered.map(drop)
     }
 }
 

@@ -15,7 +15,7 @@ use imgdelta_core::{Error, FileLock, Kind, LockWait, Result};
 use imgdelta_delta::RunProgress;
 use rustix::{fs::OFlags, io::Errno};
 
-use super::{lock_file::LockFile, lock_owner::LockOwner, rooms::Rooms};
+use super::{lock_beat::Watching, lock_file::LockFile, lock_owner::LockOwner, rooms::Rooms};
 
 /// A lock that is held.
 #[derive(Debug)]
@@ -50,7 +50,16 @@ impl Lock {
 
     /// Takes a lock on a file system that has none.
     fn take_file(place: &Path, wait: LockWait, owner: &LockOwner) -> Result<Self> {
-        match wait.poll(|| LockFile::try_acquire(place, owner))? {
+        Self::take_file_watching(place, wait, owner, &mut Watching::begin())
+    }
+
+    fn take_file_watching(
+        place: &Path,
+        wait: LockWait,
+        owner: &LockOwner,
+        watching: &mut Watching,
+    ) -> Result<Self> {
+        match wait.poll(|| LockFile::try_acquire(place, owner, watching))? {
             Some(file) => Ok(Self::ByFile {
                 _file: Box::new(file),
             }),
@@ -124,7 +133,7 @@ fn busy(place: &Path, is_file: bool) -> Error {
     match owner {
         // Nobody here can tell whether it has died.
         Some(owner) if is_file && owner.is_out_of_sight() => error.with_hint(format!(
-            "wait with --wait 5m; if that process is no more, remove {}",
+            "wait with --wait 15m, which takes it over if nobody gives a sign of life for ten minutes; or if that process is no more, remove {}",
             place.display()
         )),
         _ => error.with_hint("wait with --wait 5m"),

@@ -13,19 +13,24 @@ use std::{
     time::Duration,
 };
 
-use imgdelta_core::{Error, Result};
+use imgdelta_core::{Error, Kind, Result};
 use rustix::{
     fs::{CWD, RenameFlags, renameat_with},
     io::Errno,
 };
 
-use super::lock_owner::LockOwner;
+use super::{
+    lock_beat::{BEAT, Heartbeat, Watching},
+    lock_owner::LockOwner,
+};
 
 /// A lock that is held.
 #[derive(Debug)]
 pub(super) struct LockFile {
     place: PathBuf,
     owner: LockOwner,
+    /// Touches it as long as it is held.
+    beat: Option<Heartbeat>,
 }
 
 /// What came of an attempt.
@@ -54,18 +59,34 @@ const DEEPEST: u32 = 32;
 const TRIES: u32 = 64;
 
 impl LockFile {
-    /// Takes the lock at `place`, if nobody holds it or its holder is dead; `None`, if it is held.
+    /// Takes the lock at `place`, if nobody holds it or its holder is dead; `None`, if it is held. Who waits asks again with the same `watching`: of a
+    /// holder of which nothing else is known, silence says that it is dead.
     ///
     /// # Errors
     /// Host, if the host cannot.
-    pub(super) fn try_acquire(place: &Path, owner: &LockOwner) -> Result<Option<Self>> {
+    pub(super) fn try_acquire(
+        place: &Path,
+        owner: &LockOwner,
+        watching: &mut Watching,
+    ) -> Result<Option<Self>> {
+        let owner = &LockOwner {
+            beats: Some(BEAT.as_secs()),
+            ..owner.clone()
+        };
         for _ in 0..TRIES {
-            match acquire(place, owner, DEEPEST)? {
+            match acquire(place, owner, DEEPEST, watching)? {
                 Attempt::Acquired => {
-                    return Ok(Some(Self {
+                    let lock = Self {
                         place: place.to_owned(),
                         owner: owner.clone(),
-                    }));
+                        beat: Heartbeat::begin(place, &owner.token, BEAT),
+                    };
+                    // Without a sign of life it would be taken for dead.
+                    if lock.beat.is_none() {
+                        let message = "cannot lock: the host starts no thread";
+                        return Err(Error::new(Kind::Host, message).in_file(place));
+                    }
+                    return Ok(Some(lock));
                 }
                 Attempt::Busy => return Ok(None),
                 Attempt::Changed => {}
@@ -77,6 +98,7 @@ impl LockFile {
 
 impl Drop for LockFile {
     fn drop(&mut self) {
+        self.beat = None;
         // Not synced: a power cut that brings it back has ended its process too.
         if LockOwner::read(&self.place).as_ref() == Some(&self.owner) {
             let _ = fs::remove_file(&self.place);
@@ -85,22 +107,27 @@ impl Drop for LockFile {
 }
 
 /// Takes the lock at `place`, which may be a claim on another one.
-fn acquire(place: &Path, owner: &LockOwner, depth: u32) -> Result<Attempt> {
+fn acquire(
+    place: &Path,
+    owner: &LockOwner,
+    depth: u32,
+    watching: &mut Watching,
+) -> Result<Attempt> {
     if create(place, owner)? {
         return Ok(Attempt::Acquired);
     }
-    let dead = match holder(place) {
+    let dead = match holder(place, watching) {
         Holder::Dead(dead) if depth > 0 => dead,
         Holder::Nobody => return Ok(Attempt::Changed),
         _ => return Ok(Attempt::Busy),
     };
     let claim = place.with_file_name(format!("lock.{dead}"));
-    match acquire(&claim, owner, depth.saturating_sub(1))? {
+    match acquire(&claim, owner, depth.saturating_sub(1), watching)? {
         Attempt::Acquired => {}
         other => return Ok(other),
     }
     // Only who holds the claim replaces the dead one's lock: what is seen now stays until we do.
-    if holder(place) != Holder::Dead(dead) {
+    if holder(place, watching) != Holder::Dead(dead) {
         discard(&claim);
         return Ok(Attempt::Changed);
     }
@@ -182,11 +209,11 @@ fn create_in_place(place: &Path, owner: &LockOwner) -> io::Result<bool> {
 }
 
 /// Whose lock stands there.
-fn holder(place: &Path) -> Holder {
+fn holder(place: &Path, watching: &mut Watching) -> Holder {
     /// How long a lock that does not say whose it is is kept for a process that may be about to say so.
     const SPEECHLESS: Duration = Duration::from_secs(60);
     if let Some(owner) = LockOwner::read(place) {
-        return match owner.is_dead() {
+        return match owner.is_dead() || watching.is_silent(place, &owner) {
             true => Holder::Dead(plain(&owner.token)),
             false => Holder::Alive,
         };

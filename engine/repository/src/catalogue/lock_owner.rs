@@ -17,7 +17,7 @@ use super::{rooms::read_small, timestamps};
 const SCHEMA: &str = "imgdelta/lock/1";
 
 /// Longest file that is read.
-const LONGEST: u64 = 4096;
+pub(super) const LONGEST: u64 = 4096;
 
 /// The pid namespace that a Linux system starts with: its number is the kernel's `PROC_PID_INIT_INO`.
 const FIRST_NAMESPACE: &str = "pid:[4026531836]";
@@ -48,6 +48,9 @@ pub(super) struct LockOwner {
     pub(super) since: String,
     /// What it is doing.
     pub(super) what: String,
+    /// Every how many seconds its holder touches the file, where a file is the lock; versions that do not say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) beats: Option<u64>,
 }
 
 impl LockOwner {
@@ -65,6 +68,7 @@ impl LockOwner {
             token: uuid::Uuid::new_v4().to_string(),
             since: timestamps::recorded(None),
             what: what.chars().filter(|c| !c.is_control()).take(200).collect(),
+            beats: None,
         }
     }
 

@@ -39,6 +39,17 @@ impl Repository {
     }
 }
 
+impl Repository {
+    /// Makes the files of an image that was mended read-only again, if they were before.
+    pub(super) fn protect_again(&self, record: &Record) {
+        for file in record.files.iter().filter(|file| file.mode.is_some()) {
+            if let Ok(place) = self.rooms.place(&file.path) {
+                protect(&place);
+            }
+        }
+    }
+}
+
 /// Makes a file read-only; the permissions that it had, if it could be written to and cannot any more.
 fn protect(place: &Path) -> Option<u32> {
     let found = fs::symlink_metadata(place).ok()?;

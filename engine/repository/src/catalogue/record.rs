@@ -57,6 +57,9 @@ pub struct Record {
     /// Whether others are to be made from it.
     #[serde(default)]
     pub golden: bool,
+    /// Whether its files have the host's attribute that nobody, not even root, writes to them or deletes them.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub immutable: bool,
     /// Whether the repository made its files: only then may it delete them.
     pub owned: bool,
     /// Which state of the image's record this is: each change counts one more. Records of versions that did not count say 0.

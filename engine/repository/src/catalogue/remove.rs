@@ -67,6 +67,7 @@ impl Repository {
         let mut change = self.change(run, "remove")?;
         let mut removed = self.look_at(word, &change.listing)?;
         self.keep_strange_twins(&mut removed, run)?;
+        self.lift_immutable(&removed.record)?;
         adopt(&mut change, &removed.record)?;
         // The record goes last: if this is cut short, the same command finishes it. And a file that came back without its record would be
         // nobody's, so it is gone for good before.

@@ -135,6 +135,17 @@ impl Repository {
         Ok(found)
     }
 
+    /// All files below the repository's folder that may be images.
+    ///
+    /// # Errors
+    /// Host, if the folder cannot be read.
+    pub(super) fn image_files(&self) -> Result<Vec<PathBuf>> {
+        let mut files = Vec::new();
+        walk(&self.rooms.folder, 0, &mut files)?;
+        files.sort();
+        Ok(files)
+    }
+
     /// Proves images side by side, those aside that are known. None of them may be the parent of another.
     ///
     /// # Errors

@@ -9,7 +9,13 @@ use imgdelta_operations::{
     proof::{self, prove},
 };
 
-use super::{Repository, Run, lock::await_change, record::Record, timestamps};
+use super::{
+    Repository, Run,
+    lock::await_change,
+    record::{Record, StoredFile},
+    repair::Mending,
+    timestamps,
+};
 
 /// How many images are read side by side, each by as many threads as are free: small ones leave threads to large ones.
 pub(super) const SIDE_BY_SIDE: usize = 4;
@@ -23,6 +29,10 @@ pub struct Verified {
     pub verdict: Verdict,
     /// What the user should know besides.
     pub notes: Vec<String>,
+    /// What became of it, if it was to be mended and that was not for nothing.
+    pub mending: Option<Mending>,
+    /// Its files as they were when it was proven to be what its record says, if a look at them said otherwise.
+    pub(super) proven: Option<Vec<StoredFile>>,
 }
 
 /// Whether an image is what its record says.
@@ -46,17 +56,21 @@ pub enum Verdict {
 }
 
 impl Verified {
-    /// Whether it is what its record says.
+    /// Whether it is what its record says, or was mended so that it is.
     #[must_use]
     pub const fn is_sound(&self) -> bool {
-        matches!(self.verdict, Verdict::Sound)
+        match &self.mending {
+            Some(mending) => mending.how.is_some(),
+            None => matches!(self.verdict, Verdict::Sound),
+        }
     }
 }
 
 impl Repository {
     /// Reads images and holds them against their records, in order of name; `words` names them, nothing: all. What is wrong with one is
-    /// a finding, not a failure. Nothing is written, and no lock is needed: what others change meanwhile is looked at again when they have, and an
-    /// image that they remove is none of those that are told. `report` is told of each as soon as it is known.
+    /// a finding, not a failure. Of an image that is sound though a look at its files, or a deployment, said otherwise the record is renewed;
+    /// else nothing is written, and no lock is needed: what others change meanwhile is looked at again when they have, and an image that they
+    /// remove is none of those that are told. `report` is told of each as soon as it is known.
     ///
     /// # Errors
     /// Usage, if an image that is named is not there; Interrupted.
@@ -82,9 +96,10 @@ impl Repository {
             };
             let verify = |record: &&Record| self.verified_at_rest(record, &one);
             let part = run.work.install(|| parallel::map(part, verify))??;
-            for verified in part.into_iter().flatten() {
+            for mut verified in part.into_iter().flatten() {
                 // Who stops while one is told hears of no other, though those beside it are through.
                 run.work.progress.go_on()?;
+                self.renew(&mut verified, run)?;
                 report(&verified);
                 all.push(verified);
             }
@@ -93,7 +108,11 @@ impl Repository {
     }
 
     /// What is found of one image when nobody is changing it: what is wrong may only be half done. `None`, if it goes meanwhile.
-    fn verified_at_rest(&self, record: &Record, run: &Run<'_>) -> Result<Option<Verified>> {
+    pub(super) fn verified_at_rest(
+        &self,
+        record: &Record,
+        run: &Run<'_>,
+    ) -> Result<Option<Verified>> {
         /// How often one is looked at anew that others change again and again.
         const TRIES: usize = 16;
         let mut record = record.clone();
@@ -118,15 +137,26 @@ impl Repository {
     /// What is found of one image, if nobody stops it.
     fn verified(&self, record: &Record, run: &Run<'_>) -> Result<Verified> {
         let mut notes = Vec::new();
-        let verdict = match self.verify_one(record, run, &mut notes) {
+        // A size that has changed is a finding like any other.
+        let opened = self.spec(record).and_then(|spec| Disk::open(&spec));
+        let stale = self.stale_link(record, opened.as_ref().ok())?;
+        let proven = opened
+            .as_ref()
+            .ok()
+            .and_then(|disk| self.files_to_renew(record, disk));
+        let verdict = match opened.and_then(|disk| self.verify_one(record, &disk, run, &mut notes))
+        {
             Err(error) if error.kind() == Kind::Interrupted => return Err(error),
             Err(error) => Verdict::Unreadable(error),
             Ok(verdict) => verdict,
         };
+        notes.extend(stale);
         Ok(Verified {
             record: record.clone(),
+            proven: proven.filter(|_| matches!(verdict, Verdict::Sound)),
             verdict,
             notes,
+            mending: None,
         })
     }
 
@@ -134,11 +164,10 @@ impl Repository {
     fn verify_one(
         &self,
         record: &Record,
+        disk: &Disk,
         run: &Run<'_>,
         notes: &mut Vec<String>,
     ) -> Result<Verdict> {
-        // A size that has changed is a finding like any other.
-        let disk = Disk::open(&self.spec(record)?)?;
         let mut damage = None;
         let (found, differing) = match self.leaves_to_verify(record, disk.size(), notes) {
             Err(error) => {
@@ -146,7 +175,7 @@ impl Repository {
                 (prove(&disk.chain, run.work)?, None)
             }
             Ok(None) => (prove(&disk.chain, run.work)?, None),
-            Ok(Some(leaves)) => match proof::verify(&disk, leaves, run.work) {
+            Ok(Some(leaves)) => match proof::verify(disk, leaves, run.work) {
                 Err(error) if error.code() == "leaves" => {
                     damage = Some(error.to_string());
                     (prove(&disk.chain, run.work)?, None)
@@ -183,7 +212,9 @@ impl Repository {
     ) -> Result<Option<LeafReader>> {
         let leaves = self.leaves(record)?;
         if leaves.is_none() {
-            notes.push("it has no leaf digests: adding it again makes them".to_owned());
+            notes.push(
+                "it has no leaf digests: 'imgdelta repo verify --repair' makes them".to_owned(),
+            );
         }
         Ok(leaves.filter(|leaves| leaves.size() == size))
     }

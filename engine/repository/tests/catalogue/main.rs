@@ -17,6 +17,7 @@ mod inventories;
 mod kin;
 mod looks;
 mod many;
+mod mends;
 mod model;
 mod place;
 mod protects;

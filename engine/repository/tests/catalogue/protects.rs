@@ -7,9 +7,9 @@ use std::{
     time::Duration,
 };
 
-use imgdelta_core::Result;
+use imgdelta_core::{Kind, Result};
 use imgdelta_registry::OpenSpec;
-use imgdelta_repository::catalogue::{Add, Verdict};
+use imgdelta_repository::catalogue::{Add, Edit, Repair, Verdict};
 
 use crate::place::{Place, file_of};
 
@@ -81,5 +81,83 @@ fn verify_says_when_what_is_golden_was_written_to() -> Result<()> {
     assert!(matches!(all[0].verdict, Verdict::Changed { .. }));
     let note = "its file was written to at 2023-11-14T22:13:20Z, though it is golden";
     assert_eq!(all[0].notes, [note]);
+    Ok(())
+}
+
+/// Whether the host lets a file here be made immutable, and it is then.
+fn is_immutable(file: &Path) -> bool {
+    let file = File::open(file).expect("it is there");
+    rustix::fs::ioctl_getflags(&file)
+        .is_ok_and(|flags| flags.contains(rustix::fs::IFlags::IMMUTABLE))
+}
+
+#[test]
+fn an_immutable_image_is_written_to_by_nobody_and_still_goes_and_is_mended() -> Result<()> {
+    let place = Place::new();
+    let repository = place.repository("hq")?;
+    let record = place.add(&repository, &place.golden("golden.raw"))?.record;
+    let file = file_of(&repository, &record);
+    let mode = || fs::metadata(&file).expect("there").permissions().mode() & 0o777;
+    let before = mode();
+    if let Err(error) = repository.edit("golden", &Edit::Immutable, &place.run()) {
+        // Not root, or a file system that has no such attribute: nothing was changed.
+        assert_eq!((error.kind(), error.code()), (Kind::Host, "immutable"));
+        assert!(
+            error
+                .hint()
+                .is_some_and(|hint| hint.contains("--immutable"))
+        );
+        assert_eq!(mode(), before);
+        assert!(!repository.show("golden")?.golden && !is_immutable(&file));
+        return Ok(());
+    }
+    let record = repository.show("golden")?;
+    assert!(record.golden && record.immutable && is_immutable(&file));
+    let open = || File::options().write(true).open(&file);
+    assert!(open().is_err() && fs::remove_file(&file).is_err());
+    // Its name is no file's matter; tags neither.
+    repository.rename("golden", &"win".parse()?, &place.run())?;
+    // Taken off, it is as it was.
+    repository.set_golden("win", false, &place.run())?;
+    assert!(!is_immutable(&file) && mode() == before);
+    assert!(!repository.show("win")?.immutable);
+    repository.edit("win", &Edit::Immutable, &place.run())?;
+    // A damaged one is mended, and immutable again.
+    let other = place.repository("backup")?;
+    place.add(&other, &place.at("golden.raw"))?;
+    let flags = |on: bool| {
+        let file = File::open(&file).expect("there");
+        let mut flags = rustix::fs::ioctl_getflags(&file).expect("known");
+        flags.set(rustix::fs::IFlags::IMMUTABLE, on);
+        rustix::fs::ioctl_setflags(&file, flags).expect("it was let before");
+    };
+    flags(false);
+    let bytes = fs::read(&file).expect("there");
+    fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("ours");
+    FileExt::write_all_at(&open().expect("ours"), b"rot!", 5).expect("room");
+    flags(true);
+    let from = [other];
+    let repair = Repair {
+        from: &from,
+        dry_run: false,
+    };
+    let all = repository.repair(&[], repair, &place.run(), |_| ())?;
+    assert!(all[0].is_sound(), "{all:?}");
+    assert!(fs::read(&file).expect("there") == bytes);
+    assert!(is_immutable(&file) && mode() & 0o222 == 0);
+    repository.gc(&place.run())?;
+    let removed = repository.remove("win", &place.run())?;
+    assert_eq!(removed.deleted.len(), 1);
+    assert!(!file.exists());
+    // And from the start.
+    let add = Add {
+        image: OpenSpec::of(place.at("golden.raw")),
+        golden: true,
+        immutable: true,
+        ..Add::default()
+    };
+    let record = repository.add(&add, &place.run())?.record;
+    assert!(record.immutable && is_immutable(&file_of(&repository, &record)));
+    repository.remove("golden", &place.run())?;
     Ok(())
 }

@@ -3,8 +3,8 @@
 use std::io;
 
 use imgdelta::repository::{
-    Image, ListSummary, ShowReport, TreeImage, TreeSummary, VerifiedImage, VerifySummary,
-    catalogue::Presence,
+    Image, ListSummary, MendedImage, ShowReport, TreeImage, TreeSummary, VerifiedImage,
+    VerifySummary, catalogue::Presence,
 };
 
 use super::{in_brackets, known, marks, parent, short};
@@ -168,6 +168,9 @@ impl Row for VerifiedImage {
             let end = region.start.saturating_add(region.length);
             page.line(format_args!("    {:#x}..{end:#x}", region.start))?;
         }
+        if let Some(repair) = &self.repair {
+            mended(repair, page)?;
+        }
         for note in &self.notes {
             page.line(format_args!("    {note}"))?;
         }
@@ -175,12 +178,51 @@ impl Row for VerifiedImage {
     }
 }
 
+/// What became of an image that was to be mended.
+fn mended(repair: &MendedImage, page: &mut Page<'_>) -> io::Result<()> {
+    let done = match (repair.mended, repair.dry_run) {
+        (true, false) => "mended",
+        (true, true) => "could be mended",
+        (false, _) => "not mended",
+    };
+    let how = match repair.how {
+        Some("patched") if !repair.dry_run => ": the right bytes in a copy of its file",
+        Some("rewritten") => ": its disk written anew",
+        Some("relinked") => ": it leads to its parent again",
+        Some("leaves") => ": its leaf digests made anew",
+        _ => "",
+    };
+    page.line(format_args!("  {done}{how}"))?;
+    for from in &repair.from {
+        let repository = from.repository.as_deref();
+        let of = repository.map_or_else(String::new, |folder| format!(" of {folder}"));
+        let windows = super::counted(
+            usize::try_from(from.windows).unwrap_or(usize::MAX),
+            "window",
+        );
+        page.line(format_args!("    {windows} from {}{of}", from.image))?;
+    }
+    for region in &repair.missing {
+        let end = region.start.saturating_add(region.length);
+        page.line(format_args!("    nowhere: {:#x}..{end:#x}", region.start))?;
+    }
+    if let Some(error) = &repair.error {
+        page.line(format_args!("    {}", error.message))?;
+        if let Some(hint) = &error.hint {
+            page.line(format_args!("    hint: {hint}"))?;
+        }
+    }
+    Ok(())
+}
+
 impl Text for VerifySummary {
     const IS_SUMMARY: bool = true;
 
     fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
+        let mended = self.mended.filter(|count| *count > 0);
+        let mended = mended.map_or_else(String::new, |count| format!(" ({count} mended)"));
         page.line(format_args!(
-            "{} sound, {} not",
+            "{} sound{mended}, {} not",
             self.sound,
             self.faults + self.records.len()
         ))

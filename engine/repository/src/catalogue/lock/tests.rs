@@ -232,3 +232,37 @@ fn the_lock_of_a_process_that_is_killed_is_taken_over_at_once() {
         let _ = fs::remove_file(place.with_file_name("within"));
     }
 }
+
+#[test]
+fn the_lock_of_a_host_that_fell_silent_is_taken_over_by_who_has_watched() -> Result<()> {
+    let folder = tempfile::tempdir().expect("a place");
+    let place = folder.path().join("lock.held");
+    let far = LockOwner {
+        host: "elsewhere".to_owned(),
+        machine: "another".to_owned(),
+        beats: Some(5),
+        ..LockOwner::this("die")
+    };
+    fs::write(&place, far.to_json()).expect("room");
+    let passed = std::rc::Rc::new(std::cell::Cell::new(0_u64));
+    let clock = std::rc::Rc::clone(&passed);
+    let start = std::time::SystemTime::now();
+    let mut watching = Watching::by(Box::new(move || {
+        let passed = Duration::from_secs(clock.get());
+        (passed, start + passed)
+    }));
+    let mut take = || {
+        let owner = LockOwner::this("live");
+        Lock::take_file_watching(&place, now(), &owner, &mut watching)
+    };
+    assert!(take().is_err());
+    passed.set(599);
+    assert!(take().is_err(), "it is not old enough");
+    passed.set(700);
+    let lock = take()?;
+    let owner = LockOwner::read(&place).expect("it says whose it is");
+    assert_eq!((owner.what.as_str(), owner.beats), ("live", Some(5)));
+    drop(lock);
+    assert!(left(folder.path().join("x").as_path()).is_empty());
+    Ok(())
+}
