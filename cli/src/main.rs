@@ -237,6 +237,9 @@ fn obey(
         }
         Command::Plan(typed) => Ok(telling(report, call::plan(&typed.job()?, run)?)),
         Command::Deploy(typed) => {
+            if let Some(job) = typed.drops() {
+                return Ok(telling(report, call::drop_images(&job, run)?));
+            }
             let job = typed.job()?;
             if job.manner.dry_run {
                 Ok(telling(report, call::deploy_dry_run(&job, run)?))
@@ -244,10 +247,10 @@ fn obey(
                 Ok(telling(report, call::deploy(&job, run)?))
             }
         }
-        Command::Receive(typed) => Ok(telling(report, call::receive(&typed.job(), run)?)),
+        Command::Receive(typed) => Ok(telling(report, call::receive(&typed.job()?, run)?)),
         Command::Serve(typed) => {
             // Standard output is the line to the other side, which is told all there is to tell.
-            call::serve(&typed.job(), run)?;
+            call::serve(&typed.job()?, run)?;
             Ok(Box::new(|| Ok(0)))
         }
         Command::Env(_) => Ok(telling(report, call::env(run.settings))),

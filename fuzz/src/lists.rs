@@ -105,6 +105,7 @@ pub(crate) fn talk(bytes: &[u8]) {
             wait: Duration::ZERO,
         },
         patience: &Patience::default(),
+        ownership: imgdelta_core::Ownership::default(),
     };
     let mut answer = Vec::new();
     if let Ok(served) = serve(Cursor::new(bytes), &mut answer, &options) {

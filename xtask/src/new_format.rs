@@ -130,7 +130,8 @@ fn enter(file: &Path, behind: &str, line: &str) -> Result<(), Failed> {
         .ok_or_else(|| format!("{}: '{behind}' is not there", file.display()))?;
     let mut text = format!("{before}{behind}{line}{after}");
     // The list of all formats says how many there are.
-    if let Some((count, is_list)) = counted(&text).filter(|_| line.starts_with("\n        Self::")) {
+    if let Some((count, is_list)) = counted(&text).filter(|_| line.starts_with("\n        Self::"))
+    {
         text = text.replace(&is_list, &format!("[Self; {}]", count + 1));
     }
     write(file, &text)

@@ -8,6 +8,7 @@ use imgdelta::deploy::{Destination, wire::REMOTE_PROGRAM};
 
 use super::{
     input,
+    owner::Owner,
     plan::Choice,
     repo::{Change, time},
 };
@@ -26,7 +27,8 @@ qcow2, a disk that any tool opens; below the threshold the whole image does. At 
 then entered. Where that base turns out not to be what it should be, the next one is taken, and at last the whole image. Run again, the same line finishes what was left, and sends nothing that is there.
 
 Onto a medium each difference goes once, whatever the number of sites; one that holds other deliveries is added to. --spare N puts more ways on \
-it than are needed. 'imgdelta receive' takes it from there.
+it than are needed. 'imgdelta receive' takes it from there. --drop NAME makes room: it takes an image off the medium again, list first, and is refused \
+where others there are made from that image and stay.
 
 With ssh:// imgdelta is called on the other host through the system's ssh, with keys, agent and configuration as they are (IMGDELTA_SSH names another \
 program), and proves and enters the image there. A path that begins with /~/ is from the home folder there. What was cut goes on where it was.
@@ -36,19 +38,24 @@ Where one site fails, the others are served all the same; the exit status is the
 Examples:
   imgdelta deploy patched --repo hq --for site.inv -o stick
   imgdelta deploy november december --repo hq --for a.inv --for b.inv -o stick
+  imgdelta deploy --drop october --drop november -o stick
   imgdelta deploy patched --repo hq --to /mnt/site --as-child
   imgdelta deploy patched --repo hq --to ssh://admin@site.example/srv/images
   imgdelta deploy patched --repo hq --to /mnt/a --to /mnt/b --dry-run"
 )]
 pub(crate) struct Deploy {
     /// The images that the sites are to have: names, ids, or the first digits of those.
-    #[arg(value_name = "IMAGE", required = true, help_heading = "Repository")]
+    #[arg(
+        value_name = "IMAGE",
+        required_unless_present = "drop",
+        help_heading = "Repository"
+    )]
     images: Vec<String>,
     /// A site that is reached by a medium: its inventory, or the folder of its repository (repeatable).
     #[arg(
         long = "for",
         value_name = "INVENTORY",
-        required_unless_present = "to",
+        required_unless_present_any = ["to", "drop"],
         conflicts_with = "to",
         help_heading = "Way"
     )]
@@ -66,6 +73,15 @@ pub(crate) struct Deploy {
     /// Put N more ways to each image on the medium, from the next bases and at last as a whole, should a base or a file be spoilt.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=16), conflicts_with = "to", help_heading = "Way", hide_short_help = true)]
     spare: u8,
+    /// Take an image off the medium of -o instead: its entries and files (repeatable). Refused where others there are made from it.
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "output",
+        conflicts_with_all = ["images", "carried", "to", "spare", "native", "as_child", "format", "owner", "mode"],
+        help_heading = "Way"
+    )]
+    drop: Vec<String>,
     /// A site that can be reached: the folder of its repository, or ssh://[user@]host[:port]/path (repeatable).
     #[arg(long, value_name = "REPO|URL", help_heading = "Way")]
     to: Vec<PathBuf>,
@@ -87,6 +103,16 @@ pub(crate) struct Deploy {
 }
 
 impl Deploy {
+    /// What is to be taken off a medium, if that is meant.
+    pub(crate) fn drops(&self) -> Option<job::DropImages> {
+        let delivery = self.output.clone().filter(|_| !self.drop.is_empty())?;
+        Some(job::DropImages {
+            delivery,
+            images: self.drop.clone(),
+            manner: self.change.manner(),
+        })
+    }
+
     /// What it means.
     pub(crate) fn job(self) -> Result<job::Deploy> {
         // One of the two is empty.
@@ -99,7 +125,7 @@ impl Deploy {
             rules: self.choice.rules(),
             native: self.native,
             spare: self.spare.into(),
-            keeping: self.keeping.job(),
+            keeping: self.keeping.job()?,
             manner: self.change.manner(),
             remote_program: self.remote_program,
         })
@@ -123,7 +149,8 @@ Examples:
   imgdelta receive stick --repo site
   imgdelta receive stick --repo site --dry-run
   imgdelta receive stick --repo site --as-child
-  imgdelta receive stick --repo site --format vhdx --wait 5m"
+  imgdelta receive stick --repo site --format vhdx --wait 5m
+  imgdelta receive stick --repo site --owner libvirt-qemu:kvm --mode 640"
 )]
 pub(crate) struct Receive {
     /// The folder that 'imgdelta deploy -o' has written.
@@ -139,12 +166,12 @@ pub(crate) struct Receive {
 
 impl Receive {
     /// What it means.
-    pub(crate) fn job(self) -> job::Receive {
-        job::Receive {
+    pub(crate) fn job(self) -> Result<job::Receive> {
+        Ok(job::Receive {
             delivery: self.delivery,
-            keeping: self.keeping.job(),
+            keeping: self.keeping.job()?,
             manner: self.change.manner(),
-        }
+        })
     }
 }
 
@@ -155,6 +182,8 @@ impl Receive {
 believes nothing that it has not proven. With --root it opens no repository elsewhere: in authorized_keys,
 
   command=\"imgdelta serve --stdio --root /srv/images\" ssh-ed25519 AAAA...
+
+To whom the files of images belong that come this way, --owner and --mode say here, not headquarters.
 
 Example:
   imgdelta serve --stdio --root /srv/images")]
@@ -168,15 +197,19 @@ pub(crate) struct Serve {
     /// Wait while another process changes the repository, at most so long: 30s, 5m, 1h30m.
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "1m", help_heading = "Repository")]
     wait: Duration,
+    /// To whom the files of images belong that are entered.
+    #[command(flatten)]
+    owner: Owner,
 }
 
 impl Serve {
     /// What it means.
-    pub(crate) fn job(self) -> job::Serve {
-        job::Serve {
+    pub(crate) fn job(self) -> Result<job::Serve> {
+        Ok(job::Serve {
             root: self.root,
             wait: self.wait,
-        }
+            ownership: self.owner.ownership()?,
+        })
     }
 }
 
@@ -189,14 +222,18 @@ struct Keeping {
     /// The format of whole images [default: the site's own].
     #[arg(short, long, value_name = "FMT", value_parser = input::new_format, help_heading = "At the site")]
     format: Option<Format>,
+    /// To whom their files belong.
+    #[command(flatten)]
+    owner: Owner,
 }
 
 impl Keeping {
     /// What it means.
-    const fn job(&self) -> job::Keeping {
-        job::Keeping {
+    fn job(&self) -> Result<job::Keeping> {
+        Ok(job::Keeping {
             format: self.format,
             as_child: self.as_child,
-        }
+            ownership: self.owner.ownership()?,
+        })
     }
 }

@@ -7,6 +7,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand};
 use imgdelta::core::Format;
+use imgdelta::deploy::wire::REMOTE_PROGRAM;
 
 use self::edit::{Golden, Remove, Rename, SetId, Tags};
 use super::{add::Add, input};
@@ -123,13 +124,14 @@ impl Change {
 /// `repo init`.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-What stands in the folder is left alone; 'repo scan' takes it in.
+What stands in the folder is left alone; 'repo scan' takes it in. On another host the program there starts it, where its 'serve --root' lets it.
 
 Examples:
   imgdelta repo init hq
+  imgdelta repo init ssh://admin@site.example/srv/images
   imgdelta repo init site --format vhdx")]
 pub(crate) struct Init {
-    /// The folder; it is made if it is not there [default: as --repo] [env: IMGDELTA_REPO=].
+    /// The folder, or ssh://[user@]host[:port]/path; it is made if it is not there [default: as --repo] [env: IMGDELTA_REPO=].
     #[arg(value_name = "FOLDER", help_heading = "Repository")]
     folder: Option<PathBuf>,
     /// The format of images that are made here.
@@ -138,14 +140,18 @@ pub(crate) struct Init {
     /// Say what would be done; write nothing.
     #[arg(short = 'n', long, help_heading = "Repository")]
     dry_run: bool,
+    /// What imgdelta is called on the host that ssh leads to.
+    #[arg(long, value_name = "PROGRAM", default_value = REMOTE_PROGRAM, help_heading = "Repository", hide_short_help = true)]
+    remote_program: String,
 }
 
 impl Init {
     /// What it means.
-    pub(crate) const fn job(&self) -> job::Init {
+    pub(crate) fn job(self) -> job::Init {
         job::Init {
             format: self.format,
             dry_run: self.dry_run,
+            remote_program: self.remote_program,
         }
     }
 }

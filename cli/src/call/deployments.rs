@@ -4,7 +4,9 @@ use std::{fs::File, io, os::fd::AsFd};
 
 use imgdelta::core::{Error, Result};
 use imgdelta::deploy::wire::{Patience, PatientReader};
-use imgdelta::deploy::{Deploy, DeployReport, Plan, Receive, ReceiveReport, Serve};
+use imgdelta::deploy::{
+    Deploy, DeployReport, DropImages, DropReport, Plan, Receive, ReceiveReport, Serve,
+};
 use imgdelta::repository::PlanReport;
 
 use super::Run;
@@ -44,6 +46,7 @@ fn call(job: &job::Deploy, run: &Run<'_>) -> Deploy {
         .spare(job.spare)
         .format(job.keeping.format)
         .as_child(job.keeping.as_child)
+        .ownership(job.keeping.ownership)
         .wait(job.manner.wait)
         .ssh(&settings.ssh.value)
         .remote_program(&job.remote_program)
@@ -54,11 +57,20 @@ fn call(job: &job::Deploy, run: &Run<'_>) -> Deploy {
     job.sites.iter().cloned().fold(deploy, Deploy::to)
 }
 
+/// Takes images off a medium.
+pub(crate) fn drop_images(job: &job::DropImages, run: &Run<'_>) -> Result<DropReport> {
+    DropImages::new(&job.delivery, &job.images)
+        .wait(job.manner.wait)
+        .dry_run(job.manner.dry_run)
+        .run(&run.context(Memory::Unused))
+}
+
 /// Takes from a delivery what is for this site.
 pub(crate) fn receive(job: &job::Receive, run: &Run<'_>) -> Result<ReceiveReport> {
     Receive::new(&job.delivery, &run.settings.repository.value)
         .format(job.keeping.format)
         .as_child(job.keeping.as_child)
+        .ownership(job.keeping.ownership)
         .wait(job.manner.wait)
         .dry_run(job.manner.dry_run)
         .run(&run.context(Memory::Unused))
@@ -76,6 +88,7 @@ pub(crate) fn serve(job: &job::Serve, run: &Run<'_>) -> Result<()> {
     )
     .patience(patience)
     .root(job.root.clone())
+    .ownership(job.ownership)
     .wait(job.wait)
     .run(&run.context(Memory::Unused))
     .map(|_| ())

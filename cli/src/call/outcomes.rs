@@ -1,7 +1,7 @@
 //! The library's reports as results of commands: which schema they have in JSON, and which exit status.
 
 use imgdelta::core::Kind;
-use imgdelta::deploy::{DeployReport, ReceiveReport, ReceivedImage, SiteReport};
+use imgdelta::deploy::{DeployReport, DropReport, ReceiveReport, ReceivedImage, SiteReport};
 use imgdelta::repository::{
     AddReport, EditReport, Failed, GcReport, InitReport, InventoryReport, ListSummary, PlanReport,
     RemoveReport, ScanReport, ShowReport, TreeSummary, VerifySummary,
@@ -45,6 +45,7 @@ outcome! {
     ShowReport: "imgdelta/repo-show/1",
     InventoryReport: "imgdelta/inventory-written/1",
     RemoveReport: "imgdelta/repo-remove/1",
+    DropReport: "imgdelta/deploy-drop/1",
 }
 
 outcome! {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use imgdelta::core::{Kind, Result};
+use imgdelta::deploy::{InitSite, SshUrl};
 use imgdelta::repository::{
     Add, AddReport, AddTags, EditReport, Gc, GcReport, Init, InitReport, InventoryReport, List,
     ListSummary, Remove, RemoveReport, RemoveTags, Rename, Scan, ScanReport, SetGolden, SetId,
@@ -38,6 +39,16 @@ impl Run<'_> {
 
 /// Makes a folder a repository.
 pub(crate) fn init(job: &job::Init, run: &Run<'_>) -> Result<InitReport> {
+    let settings = run.settings;
+    let word = settings.repository.value.to_str();
+    if let Some(word) = word.filter(|word| SshUrl::is_meant(word)) {
+        return InitSite::new(SshUrl::parse(word)?)
+            .format(job.format)
+            .dry_run(job.dry_run)
+            .ssh(&settings.ssh.value)
+            .remote_program(&job.remote_program)
+            .run(&run.context(Memory::Unused));
+    }
     Init::new(run.folder())
         .format(job.format)
         .dry_run(job.dry_run)

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use imgdelta::core::{Bytes, Format};
+use imgdelta::core::{Bytes, Format, Ownership};
 use imgdelta::deploy::Destination;
 use imgdelta::repository::choice::Rules;
 
@@ -48,6 +48,17 @@ pub(crate) struct Deploy {
     pub(crate) remote_program: String,
 }
 
+/// `deploy --drop`.
+#[derive(Clone, Debug)]
+pub(crate) struct DropImages {
+    /// The delivery's folder.
+    pub(crate) delivery: PathBuf,
+    /// The images that are to go.
+    pub(crate) images: Vec<String>,
+    /// How it is changed.
+    pub(crate) manner: Manner,
+}
+
 /// In which form a site keeps what it receives.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Keeping {
@@ -55,6 +66,8 @@ pub(crate) struct Keeping {
     pub(crate) format: Option<Format>,
     /// Whether an image is kept as a child of its base, where that is smaller.
     pub(crate) as_child: bool,
+    /// To whom the files belong, and who may do what with them.
+    pub(crate) ownership: Ownership,
 }
 
 /// `serve`.
@@ -64,6 +77,8 @@ pub(crate) struct Serve {
     pub(crate) root: Option<PathBuf>,
     /// How long to wait while another process changes the repository.
     pub(crate) wait: Duration,
+    /// To whom the files of images belong that are entered.
+    pub(crate) ownership: Ownership,
 }
 
 /// `receive`.

@@ -15,12 +15,14 @@ pub(crate) struct Manner {
 }
 
 /// `repo init`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Init {
     /// The format of images that are made there.
     pub(crate) format: Format,
     /// Whether it is only worked out.
     pub(crate) dry_run: bool,
+    /// What imgdelta is called on another host.
+    pub(crate) remote_program: String,
 }
 
 /// `repo add`.

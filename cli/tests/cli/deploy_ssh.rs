@@ -182,3 +182,60 @@ fn the_difference_travels_through_a_real_sshd() {
     }
     assert!(disk(&place, "site") == golden::patched_bytes());
 }
+
+#[test]
+fn a_repository_is_started_on_another_host() {
+    let place = two_hosts(HERE);
+    let init = "repo init ssh://there/new/site --format vhdx";
+    let said = over(&place, &format!("{init} --dry-run"));
+    assert_eq!(said.exit, 0, "{}{}", said.out, said.err);
+    assert!(!place.path("new").exists());
+    let said = over(&place, &format!("{init} --json"));
+    assert_eq!(said.exit, 0, "{}{}", said.out, said.err);
+    let told: Value = serde_json::from_str(&said.out).expect("JSON");
+    assert_eq!(told["schema"], "imgdelta/repo-init/1");
+    assert_eq!(told["default_format"], "vhdx");
+    assert!(told["id"].is_string(), "{told}");
+    let listed = json(&place, "inventory --repo new/site");
+    assert_eq!(listed["repository"], told["id"]);
+    let said = over(&place, "deploy patched --repo hq --to ssh://there/new/site");
+    assert_eq!(said.exit, 0, "{}{}", said.out, said.err);
+    assert_eq!(
+        json(&place, "repo show patched --repo new/site")["format"],
+        "vhdx"
+    );
+    // Where one stands it is left as it is.
+    for line in [init.to_owned(), format!("{init} --dry-run")] {
+        let said = over(&place, &line);
+        assert_eq!(said.exit, 10, "{line}: {}{}", said.out, said.err);
+        assert!(said.err.contains("is a repository already"), "{}", said.err);
+    }
+    assert_eq!(
+        json(&place, "inventory --repo new/site")["repository"],
+        told["id"]
+    );
+}
+
+#[test]
+fn a_repository_is_started_only_below_the_root() {
+    let place = two_hosts(HERE);
+    let folder = place.path("");
+    fs::create_dir(folder.join("served")).expect("room");
+    std::os::unix::fs::symlink(&folder, folder.join("served/out")).expect("room");
+    let script = HERE.replace("\"$2\"", "\"$2 --root $ROOT\"");
+    let script = format!("ROOT={}\n{script}", folder.join("served").display());
+    place.write("ssh", script.as_bytes());
+    for outside in [
+        "new",
+        "served/out/new",
+        "served/../new",
+        "served/x/../../new",
+    ] {
+        let said = over(&place, &format!("repo init ssh://there/{outside}"));
+        assert_eq!(said.exit, 10, "{outside}: {}{}", said.out, said.err);
+        assert!(!place.path("new").exists(), "{outside}");
+    }
+    let said = over(&place, "repo init ssh://there/served/a/b");
+    assert_eq!(said.exit, 0, "{}{}", said.out, said.err);
+    place.ok("repo list --repo served/a/b");
+}

@@ -139,3 +139,48 @@ fn a_copy_in_a_repository_and_a_mended_image_belong_to_whom_it_is_said() {
     place.ok("compare mended.vhdx golden.raw");
     place.refused("check win.vhdx --repair --in-place --mode 640", 2);
 }
+
+/// The permissions of an image's file in a repository.
+fn mode_in(place: &Place, repository: &str, image: &str) -> u32 {
+    let shown = crate::repo::json(place, &format!("repo show {image} --repo {repository}"));
+    let file = shown["files"][0]["path"].as_str().expect("text").to_owned();
+    let path = place.path(&format!("{repository}/{file}"));
+    let metadata = fs::metadata(path).expect("there");
+    metadata.permissions().mode() & 0o7777
+}
+
+#[test]
+fn what_comes_to_a_site_belongs_to_whom_the_site_says() {
+    let place = crate::far::headquarters();
+    for site in ["path", "child", "stick", "far"] {
+        crate::far::add_site(&place, site);
+    }
+    place.ok("deploy patched --repo hq --to path --mode 604");
+    assert_eq!(mode_in(&place, "path", "patched"), 0o604);
+    place.ok("deploy patched --repo hq --to child --as-child --mode 640");
+    assert_eq!(mode_in(&place, "child", "patched"), 0o640);
+    place.ok("inventory --repo stick -o site.inv");
+    place.ok("deploy patched --repo hq --for site.inv -o carried");
+    place.ok("receive carried --repo stick --mode 620");
+    assert_eq!(mode_in(&place, "stick", "patched"), 0o620);
+    // Not headquarters' to say.
+    let said = place.refused(
+        "deploy patched --repo hq --for site.inv -o carried --mode 600",
+        2,
+    );
+    assert!(said.contains("imgdelta receive"), "{said}");
+    place.write("ssh", crate::deploy_ssh::HERE.as_bytes());
+    let deploy = "deploy patched --repo hq --to ssh://there/far";
+    let said = crate::deploy_ssh::over(&place, &format!("{deploy} --mode 600"));
+    assert_eq!(said.exit, 2, "{}{}", said.out, said.err);
+    assert!(said.err.contains("serve --stdio --owner"), "{}", said.err);
+    let serve = format!(
+        "while [ \"$1\" != -- ]; do shift; done; exec {} serve --stdio --mode 606",
+        crate::deploy_ssh::PROGRAM
+    );
+    place.write("ssh", serve.as_bytes());
+    let said = crate::deploy_ssh::over(&place, deploy);
+    assert_eq!(said.exit, 0, "{}{}", said.out, said.err);
+    assert_eq!(mode_in(&place, "far", "patched"), 0o606);
+    place.ok("repo verify --repo far");
+}

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`Plan`] | asks sites what they have, and says which bases would be chosen, why, and how much would be sent |
 //! | [`Deploy`] | sends images, each from the best base that both sides have: to folders, over ssh, or onto a medium |
+//! | [`InitSite`] | starts a repository on another host |
+//! | [`DropImages`] | takes images off a medium again |
 //! | [`Receive`] | takes from a medium what is for a site |
 //! | [`Serve`] | holds the site's end of a conversation over ssh |
 //!
@@ -67,6 +69,8 @@
 mod context;
 mod deploy;
 mod destination;
+mod drop_images;
+mod init_site;
 mod plan;
 mod receive;
 mod serve;
@@ -74,6 +78,8 @@ mod serve;
 pub use self::{
     deploy::{Deploy, DeployReport, HeldImage, ShippedImage, SiteReport},
     destination::Destination,
+    drop_images::{DropImages, DropReport, DroppedEntry},
+    init_site::InitSite,
     plan::Plan,
     receive::{ImageOutcome, Receive, ReceiveReport, ReceivedImage},
     serve::{RefusedImage, Serve, ServeReport},

@@ -15,13 +15,13 @@
 //! | [`unpack`] | what came, as a disk over its base, which is proven |
 //! | [`install`](mod@install) | one image made of that, proven and entered |
 //!
-//! Inside, `receiver` is a site's own end of any deployment, `schedule` works out which entries lead to an image, `written` writes images, `hash`
+//! Inside, `removal` takes images out of a delivery again, `receiver` is a site's own end of any deployment, `schedule` works out which entries lead to an image, `written` writes images, `hash`
 //! reads files for their SHA-256, `howto` writes for people.
 //!
 //! ```
 //! use std::time::Duration;
 //!
-//! use imgdelta_core::{Format, Result};
+//! use imgdelta_core::{Bytes, Format, Result};
 //! use imgdelta_delta::{RunProgress, ExecContext};
 //! use imgdelta_deploy::delivery::{Delivery, Errand, Order, Recipient, StoreOptions, receive};
 //! use imgdelta_registry::OpenSpec;
@@ -53,6 +53,7 @@
 //!     image: headquarters.show("patched")?.id,
 //!     base: Some(headquarters.show("golden")?.id),
 //!     native: None,
+//!     bytes: Bytes::mib(1),
 //!     sites: vec![Recipient { repository: site.inventory()?.repository, step: false }],
 //! };
 //! delivery.pack(&headquarters, &order, &errand)?;
@@ -74,6 +75,7 @@ pub mod outcome;
 pub mod pack;
 pub mod receive;
 mod receiver;
+mod removal;
 mod schedule;
 pub mod unpack;
 mod written;
@@ -88,6 +90,7 @@ pub use self::{
     outcome::{EnteredImage, Outcome, ReceivedImage, SiteImage},
     pack::{Order, Packed, pack},
     receive::{Received, foresee, receive},
+    removal::Removal,
     unpack::{BaseDisk, EntryFiles},
 };
 pub(crate) use self::{outcome::is_of_the_way, receiver::Receiver};

@@ -118,6 +118,8 @@ pub struct SiteOutcome {
     pub sent: Vec<Sent>,
     /// What became of each image there, if the site was reached and had not all of them.
     pub images: Option<Vec<ReceivedImage>>,
+    /// What the user should know.
+    pub notes: Vec<String>,
     /// What went wrong on the way there.
     pub failures: Vec<Error>,
 }

@@ -10,4 +10,5 @@
 pub mod calls;
 pub mod delivery;
 pub mod deployment;
+mod room;
 pub mod wire;

@@ -18,6 +18,7 @@
 //! | `site` | the site's end |
 //! | `arriving` | what it knows of images that are proposed |
 //! | `incoming` | what a site holds of an entry until it is whole |
+//! | `init` | a repository that is started at the other end |
 //! | `root` | the folder that is asked for, if it may be had |
 //! | `ssh_url` | `ssh://[user@]host[:port]/path`, and the command that leads there |
 //! | `ssh` | a line through the system's ssh |
@@ -28,6 +29,7 @@ mod client;
 mod failure;
 mod frame;
 mod incoming;
+mod init;
 mod line;
 mod message;
 mod proposal;
@@ -42,7 +44,8 @@ pub use beat::{PATIENCE, Patience, PatientReader};
 pub use client::{Client, Delivered, Transfer};
 pub use failure::Failure;
 pub use frame::LONGEST_PAYLOAD;
-pub use message::Opened;
+pub use init::init_over;
+pub use message::{Made, Opened, SiteSpace};
 pub use proposal::Proposal;
 pub use site::{ServeOptions, Served, serve};
 pub use ssh::Transport;

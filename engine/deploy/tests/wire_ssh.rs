@@ -32,6 +32,7 @@ fn main() {
     let progress = RunProgress::default();
     if arguments == ["serve", "--stdio"] {
         let options = ServeOptions {
+            ownership: imgdelta_core::Ownership::default(),
             root: None,
             run: run(&progress),
             patience: &Patience::default(),

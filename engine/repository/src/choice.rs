@@ -74,6 +74,7 @@ mod roads;
 mod route;
 mod rules;
 mod search;
+mod steps;
 mod travel;
 mod weigh;
 mod why;

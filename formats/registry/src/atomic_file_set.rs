@@ -49,6 +49,11 @@ impl AtomicFileSet {
     #[must_use]
     pub fn owned(mut self, ownership: Ownership) -> Self {
         self.main = self.main.owned(ownership);
+        let others = std::mem::take(&mut self.others)
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        let others = others.into_iter().map(|other| other.owned(ownership));
+        self.others = Mutex::new(others.collect());
         self.ownership = ownership;
         self
     }

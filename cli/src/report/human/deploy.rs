@@ -3,7 +3,7 @@
 use std::io;
 
 use imgdelta::deploy::{
-    DeployReport, ImageOutcome, ReceiveReport, ReceivedImage, ShippedImage, SiteReport,
+    DeployReport, DropReport, ImageOutcome, ReceiveReport, ReceivedImage, ShippedImage, SiteReport,
 };
 
 use super::{Page, Text};
@@ -82,6 +82,36 @@ fn sent(parcel: &ShippedImage, page: &mut Page<'_>) -> io::Result<()> {
     }
 }
 
+impl Text for DropReport {
+    const IS_SUMMARY: bool = true;
+
+    fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
+        let said = if self.dry_run { "would go" } else { "dropped" };
+        for entry in &self.dropped {
+            let what = match &entry.base {
+                Some(base) => format!("as a child of {}", base.name),
+                None => "as a whole".to_owned(),
+            };
+            page.line(format_args!(
+                "- {}: {} {what}: {said}",
+                entry.image.name,
+                page.size(entry.bytes)
+            ))?;
+        }
+        page.line(format_args!(
+            "{}: {} {}, {} entries left",
+            self.delivery,
+            page.size(self.bytes),
+            if self.dry_run {
+                "would be freed"
+            } else {
+                "freed"
+            },
+            self.left
+        ))
+    }
+}
+
 impl Text for ReceiveReport {
     const IS_SUMMARY: bool = true;
 
@@ -99,6 +129,15 @@ impl Text for ReceiveReport {
     }
 }
 
+/// What the base of an image is called at the site, and, where that is another name, at headquarters.
+fn based_on(image: &ReceivedImage) -> Option<String> {
+    let base = image.base.as_ref()?;
+    Some(match &image.base_at_site {
+        Some(there) => format!("{there} [{base} at headquarters]"),
+        None => base.clone(),
+    })
+}
+
 /// What became of an image `place`, behind an indent.
 fn arrived(
     image: &ReceivedImage,
@@ -109,7 +148,8 @@ fn arrived(
     let name = &image.name;
     let as_named = image.image.as_ref().filter(|there| there.name != *name);
     let as_named = as_named.map_or_else(String::new, |there| format!(" as {}", there.name));
-    let base = image.base.as_deref().unwrap_or_default();
+    let base = based_on(image).unwrap_or_default();
+    let base = base.as_str();
     let what = match image.fate {
         ImageOutcome::Entered => format!("proven and entered{as_named}{}", kept(image, page)),
         ImageOutcome::Due => match base {
@@ -134,7 +174,8 @@ fn kept(image: &ReceivedImage, page: &Page<'_>) -> String {
     let is_child = image.as_child == Some(true);
     let parent = there.parent.as_ref();
     let parent = parent.and_then(|parent| parent.name.as_ref());
-    match parent.filter(|_| is_child).or(image.base.as_ref()) {
+    let base = based_on(image);
+    match parent.filter(|_| is_child).or(base.as_ref()) {
         Some(base) if is_child => format!(", {size}, {} child of {base}", there.format),
         Some(base) => format!(", {size} {} made from {base}", there.format),
         None => format!(", {size} {}", there.format),

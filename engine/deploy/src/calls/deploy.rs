@@ -5,7 +5,7 @@ mod summary;
 
 use std::{path::PathBuf, time::Duration};
 
-use imgdelta_core::{Format, Result};
+use imgdelta_core::{Error, Format, Kind, Ownership, Result};
 use imgdelta_operations::Context;
 use imgdelta_repository::{
     calls::{site_inventory, unreadable},
@@ -114,6 +114,14 @@ impl Deploy {
         self
     }
 
+    /// To whom the files of images belong that are entered in folders of sites, and who may do what with them. Repositories on other hosts are served by their own hand: see
+    /// [`Serve::ownership`](super::Serve::ownership).
+    #[must_use]
+    pub const fn ownership(mut self, ownership: Ownership) -> Self {
+        self.store.ownership = ownership;
+        self
+    }
+
     /// How long to wait while another process changes a site's repository or the medium; a minute, if nothing is said.
     #[must_use]
     pub const fn wait(mut self, wait: Duration) -> Self {
@@ -148,6 +156,7 @@ impl Deploy {
         let plan = Plan::new(&self.repository, &self.images)
             .rules(self.rules)
             .store(self.store)
+            .carrier(self.carrier().cloned())
             .programs(self.programs.clone());
         self.sites.iter().cloned().fold(plan, Plan::site)
     }
@@ -165,6 +174,7 @@ impl Deploy {
         let headquarters = Repository::open(&self.repository)?;
         let listing = headquarters.list()?;
         refuse_twice(&self.sites)?;
+        self.require_own_files()?;
         let mut summary = Summary {
             listing: &listing,
             notes: unreadable(&listing),
@@ -181,6 +191,29 @@ impl Deploy {
             sites,
             notes,
         })
+    }
+
+    /// Who receives says to whom files belong: here that is who writes them here.
+    fn require_own_files(&self) -> Result<()> {
+        if self.store.ownership == Ownership::default() {
+            return Ok(());
+        }
+        let (message, hint) = match self
+            .sites
+            .iter()
+            .find(|site| !matches!(site, Destination::Folder(_)))
+        {
+            None => return Ok(()),
+            Some(Destination::Ssh(_)) => (
+                "to whom files belong on another host is said there",
+                "on the other host, 'imgdelta serve --stdio --owner USER:GROUP --mode 640' says it for what comes this way",
+            ),
+            Some(_) => (
+                "to whom files belong is said where a medium is received",
+                "at the site, 'imgdelta receive STICK --owner USER:GROUP --mode 640' says it",
+            ),
+        };
+        Err(Error::new(Kind::Usage, message).with_hint(hint))
     }
 
     /// Sends the images, and says what became of it at each site.

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     delivery::StoreOptions,
     deployment::{Sender, Site, SshPrograms, SshSite},
+    room::{Kept, Space, Travelling, room_on_medium},
     wire::SshUrl,
 };
 
@@ -30,8 +31,18 @@ pub struct Plan {
     media: Option<Bytes>,
     rate: Option<Bytes>,
     programs: SshPrograms,
+    /// The folder of what is carried, where that is known.
+    carrier: Option<PathBuf>,
     /// How sites are to keep what they receive, where that is known.
     store: StoreOptions,
+}
+
+/// What a site says of itself.
+struct Asked {
+    /// What it has.
+    has: Inventory,
+    /// The room there, where it is reached and says it.
+    space: Option<Space>,
 }
 
 impl Plan {
@@ -49,6 +60,7 @@ impl Plan {
             media: None,
             rate: None,
             programs: SshPrograms::default(),
+            carrier: None,
             store: StoreOptions::default(),
         }
     }
@@ -101,6 +113,12 @@ impl Plan {
         self
     }
 
+    /// The folder of what is carried.
+    pub(super) fn carrier(mut self, folder: Option<PathBuf>) -> Self {
+        self.carrier = folder;
+        self
+    }
+
     /// The programs of a line.
     pub(super) fn programs(mut self, programs: SshPrograms) -> Self {
         self.programs = programs;
@@ -111,7 +129,8 @@ impl Plan {
     ///
     /// # Errors
     /// Usage, if there is no repository, it does not have one of the images, or a site is given twice; those of the first site that cannot
-    /// be asked: Usage, Corrupt or Unsupported of an inventory or a repository, Peer or Host of a line; Interrupted.
+    /// be asked: Usage, Corrupt or Unsupported of an inventory or a repository, Peer or Host of a line; Host (`no_space`), if there is certainly no
+    /// room for it; Interrupted.
     pub fn run(&self, context: &Context) -> Result<PlanReport> {
         self.store.require_written()?;
         let lists = self.lists(context)?;
@@ -121,17 +140,42 @@ impl Plan {
             .rules(self.rules)
             .media(self.media)
             .rate(self.rate);
-        self.sites
-            .iter()
-            .zip(lists)
-            .fold(plan, |plan, (site, list)| {
-                plan.site_on_line(site.shown(), list)
-            })
-            .run(context)
+        let sites = self.sites.iter().zip(&lists);
+        let planned = sites.fold(plan, |plan, (site, asked)| {
+            plan.site_on_line(site.shown(), asked.has.clone())
+        });
+        let mut report = planned.run(context)?;
+        let notes = self.room(&report, &lists)?;
+        report.notes.extend(notes);
+        Ok(report)
+    }
+
+    /// What is to be said of the room at the sites that are reached, and on the medium.
+    ///
+    /// # Errors
+    /// Host (`no_space`), if there certainly is none.
+    fn room(&self, report: &PlanReport, lists: &[Asked]) -> Result<Vec<String>> {
+        let mut notes = Vec::new();
+        if let Some(folder) = &self.carrier {
+            let pairs = report.pairs.iter().map(|pair| {
+                let base = pair.base.as_ref().map(|base| base.id.as_str());
+                (pair.image.id.as_str(), base, Bytes(pair.bytes))
+            });
+            notes.extend(room_on_medium(pairs, folder)?);
+        }
+        for (site, asked) in report.sites.iter().zip(lists) {
+            let kept = Kept {
+                store: &self.store,
+                default_format: asked.has.default_format,
+            };
+            let need = kept.legs(site.legs.iter().map(Travelling::from));
+            notes.extend(need.require("what is to be sent", asked.space, &site.site)?);
+        }
+        Ok(notes)
     }
 
     /// What the sites have. Before anybody is asked, what makes no sense is refused.
-    fn lists(&self, context: &Context) -> Result<Vec<Inventory>> {
+    fn lists(&self, context: &Context) -> Result<Vec<Asked>> {
         let repository = Repository::open(&self.repository)?;
         let listing = repository.list()?;
         let wanted = self.images.iter().map(|word| listing.find(word));
@@ -140,8 +184,14 @@ impl Plan {
             .collect::<Result<Vec<ImageId>>>()?;
         refuse_twice(&self.sites)?;
         let list = |site: &Destination| match site {
-            Destination::Folder(folder) => Repository::open(folder)?.inventory(),
-            Destination::Inventory(place) => site_inventory(place),
+            Destination::Folder(folder) => Ok(Asked {
+                has: Repository::open(folder)?.inventory()?,
+                space: Space::at(folder),
+            }),
+            Destination::Inventory(place) => Ok(Asked {
+                has: site_inventory(place)?,
+                space: None,
+            }),
             Destination::Ssh(url) => self.list_of(url, &repository, &wanted, context),
         };
         self.sites.iter().map(list).collect()
@@ -154,7 +204,7 @@ impl Plan {
         repository: &Repository,
         wanted: &[ImageId],
         context: &Context,
-    ) -> Result<Inventory> {
+    ) -> Result<Asked> {
         let Self { programs, .. } = self;
         let packing = std::env::temp_dir();
         with_errand(context, WAIT, |errand| {
@@ -165,9 +215,12 @@ impl Plan {
                 errand,
             };
             let mut site = SshSite::open(sender, url, programs, None, &packing)?;
-            let inventory = site.inventory()?;
+            let asked = Asked {
+                has: site.inventory()?,
+                space: site.space(),
+            };
             Box::new(site).finish()?;
-            Ok(inventory)
+            Ok(asked)
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use imgdelta_core::{Format, Result};
+use imgdelta_core::{Format, Ownership, Result};
 use imgdelta_operations::Context;
 use imgdelta_repository::{
     calls::{Failed, Image, unreadable},
@@ -52,6 +52,9 @@ pub struct ReceivedImage {
     /// What its base is called at headquarters; of a whole image there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base: Option<String>,
+    /// What its base is called here, where that is another name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_at_site: Option<String>,
     /// What became of it.
     pub fate: ImageOutcome,
     /// The image here, if it is here.
@@ -111,6 +114,13 @@ impl Receive {
         self
     }
 
+    /// To whom the files of images belong that are entered in the repository, and who may do what with them.
+    #[must_use]
+    pub const fn ownership(mut self, ownership: Ownership) -> Self {
+        self.store.ownership = ownership;
+        self
+    }
+
     /// How long to wait while another process changes the repository; a minute, if nothing is said.
     #[must_use]
     pub const fn wait(mut self, wait: Duration) -> Self {
@@ -131,21 +141,22 @@ impl Receive {
     ///
     /// # Errors
     /// Usage, if there is no repository or no delivery; Corrupt or Unsupported, if the delivery's list is; Chain, if no image has its base
-    /// here (`no_base`); Busy, if another process goes on changing the repository; Interrupted: what was entered by then is whole.
+    /// here (`no_base`); Host (`no_space`), if there is no room for it; Busy, if another process goes on changing the repository; Interrupted: what was entered by then is whole.
     pub fn run(&self, context: &Context) -> Result<ReceiveReport> {
         self.store.require_written()?;
         let site = Repository::open(&self.repository)?;
-        let taken = with_errand(context, self.wait, |errand| {
+        let came = with_errand(context, self.wait, |errand| {
             if self.dry_run {
-                delivery::foresee(&self.delivery, &site, errand)
+                delivery::foresee(&self.delivery, &site, &self.store, errand)
             } else {
                 delivery::receive(&self.delivery, &site, &self.store, errand)
                     .map_err(|error| cut_short(error, "what was entered by then is whole"))
             }
-        })?
-        .images;
+        })?;
+        let taken = came.images;
         let listing = site.list()?;
         let mut notes = unreadable(&listing);
+        notes.extend(came.notes);
         let is_alone = taken.len() == 1;
         let mut images = Vec::new();
         for one in taken {
@@ -186,6 +197,9 @@ pub(super) fn received(
         id: one.image.to_string(),
         content_id: one.content_id.to_string(),
         base: one.base.as_ref().map(ToString::to_string),
+        base_at_site: (one.base_at_site.as_ref())
+            .filter(|there| one.base.as_ref() != Some(*there))
+            .map(ToString::to_string),
         fate: ImageOutcome::Step,
         image: None,
         as_child: Some(false).filter(|_| !listing.is_empty()),

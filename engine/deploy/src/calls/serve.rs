@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use imgdelta_core::Result;
+use imgdelta_core::{Ownership, Result};
 use imgdelta_operations::Context;
 use serde::Serialize;
 
@@ -21,6 +21,7 @@ pub struct Serve<R, W> {
     root: Option<PathBuf>,
     wait: Duration,
     patience: Patience,
+    ownership: Ownership,
 }
 
 /// What a conversation brought.
@@ -56,6 +57,7 @@ impl<R: Read, W: Write + Send> Serve<R, W> {
             root: None,
             wait: WAIT,
             patience: Patience::default(),
+            ownership: Ownership::default(),
         }
     }
 
@@ -63,6 +65,13 @@ impl<R: Read, W: Write + Send> Serve<R, W> {
     #[must_use]
     pub fn root(mut self, root: Option<PathBuf>) -> Self {
         self.root = root;
+        self
+    }
+
+    /// To whom the files of images belong that are entered, and who may do what with them. Headquarters has no say in it.
+    #[must_use]
+    pub const fn ownership(mut self, ownership: Ownership) -> Self {
+        self.ownership = ownership;
         self
     }
 
@@ -92,6 +101,7 @@ impl<R: Read, W: Write + Send> Serve<R, W> {
             root: self.root.as_deref(),
             run: catalogue_run(context, self.wait)?,
             patience: &self.patience,
+            ownership: self.ownership,
         };
         let served = wire::serve(self.from, self.to, &options)?;
         let refused = served.refused.into_iter().map(|(id, why)| RefusedImage {

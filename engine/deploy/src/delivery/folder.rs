@@ -23,6 +23,7 @@ use super::{
     index::{BundleEntry, FileEntry, INDEX, Index, LONGEST, Recipient, SCHEMA_1},
     pack::{Order, Packed, Sides},
 };
+use crate::room::{Need, Space, explained};
 
 /// A folder that holds what travels.
 #[derive(Clone, Debug)]
@@ -113,7 +114,7 @@ impl Delivery {
             },
             None => {
                 errand.run.work.progress.go_on()?;
-                sides.pack(headquarters, &self.folder, errand)?
+                self.pack_new(headquarters, &sides, order, errand)?
             }
         };
         if let Some(known) = known {
@@ -122,6 +123,24 @@ impl Delivery {
         packed.entry.address(&order.sites);
         self.add(packed.entry.clone())?;
         Ok(packed)
+    }
+
+    /// Writes the files of an image of which nothing whole lies here.
+    fn pack_new(
+        &self,
+        headquarters: &Repository,
+        sides: &Sides,
+        order: &Order,
+        errand: &Errand<'_>,
+    ) -> Result<Packed> {
+        let need = Need::of_estimate(order.bytes);
+        let what = format!("'{}'", sides.name());
+        let shown = self.folder.display().to_string();
+        need.require(&what, Space::at(&self.folder), &shown)?;
+        let left = "what was put there before is whole, and nothing of it is left";
+        sides
+            .pack(headquarters, &self.folder, errand)
+            .map_err(|error| explained(error, &what, need, &self.folder, left))
     }
 
     /// Says of what it holds that it is for these sites too.
@@ -156,6 +175,14 @@ impl Delivery {
         write(&self.folder.join(INDEX), &index.to_json()?)?;
         self.index = index;
         Ok(())
+    }
+
+    /// Lists only what that index lists: fewer than before. The how-to follows it.
+    pub(super) fn list(&mut self, index: Index) -> Result<()> {
+        write(&self.folder.join(INDEX), &index.to_json()?)?;
+        let text = howto::text(&index);
+        self.index = index;
+        write(&self.folder.join(howto::HOWTO), text.as_bytes())
     }
 
     /// Where a file of the delivery lies.

@@ -23,6 +23,9 @@ const FEATURES: [&str; 0] = [];
 /// Most words, and most bytes of one, in `requires`.
 const MOST_REQUIRED: usize = 64;
 
+/// Most ancestors of an image that are named.
+pub(super) const MOST_ANCESTORS: usize = 32;
+
 /// What the file is called.
 pub const INDEX: &str = "delivery.json";
 
@@ -56,6 +59,9 @@ pub struct BundleEntry {
     pub content_id: ContentId,
     /// The exact size of its disk in bytes.
     pub size: u64,
+    /// How much of it is not zero, in windows of 64 KiB, where headquarters knows: what it takes when it is kept whole, at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<u64>,
     /// What it is called at headquarters.
     pub name: Name,
     /// The user's words for it.
@@ -67,6 +73,9 @@ pub struct BundleEntry {
     /// The image that it descends from at headquarters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<ImageRef>,
+    /// The images that this one descends from in turn, by what their disks are, where the parent need not be at the site: the nearest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "as_texts")]
+    pub ancestors: Vec<ContentId>,
     /// The format of the file that travels.
     #[serde(with = "as_text")]
     pub format: Format,
@@ -114,6 +123,31 @@ pub struct Recipient {
     /// Whether the image only serves it as a step to others, and is not to be entered.
     #[serde(default, skip_serializing_if = "is_false")]
     pub step: bool,
+}
+
+/// Content ids as text, as many as are looked at.
+mod as_texts {
+    use imgdelta_delta::ContentId;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use super::MOST_ANCESTORS;
+
+    pub(super) fn serialize<S: Serializer>(ids: &[ContentId], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(ids.iter().map(ToString::to_string))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Vec<ContentId>, D::Error> {
+        let words = Vec::<String>::deserialize(from)?;
+        let words = words.iter().take(MOST_ANCESTORS);
+        words
+            .map(|word| {
+                word.parse()
+                    .map_err(|error| D::Error::custom(format!("{error}")))
+            })
+            .collect()
+    }
 }
 
 /// What need not be written.
@@ -313,6 +347,8 @@ mod tests {
             image: "patched".parse()?,
             content_id: content("patched"),
             size: 12 << 20,
+            ancestors: Vec::new(),
+            data: None,
             name: "patched".parse()?,
             tags: BTreeSet::from(["2026".parse()?]),
             golden: true,

@@ -1,13 +1,13 @@
 //! One image made from its base and what came: the base proven by content, the image written, proven, and entered in one step. Until then
 //! nothing under its id is there. Which entry is taken, and whether its files are whole, is not known here.
 
-use imgdelta_core::{AtomicFile, Format, Result};
+use imgdelta_core::{AtomicFile, Format, Ownership, Result};
 use imgdelta_delta::{ContentId, digest_cache::LeafReader};
 use imgdelta_operations::Stage;
 use imgdelta_registry::driver_of_new;
 use imgdelta_repository::{
     catalogue::{
-        Arrival, How, Known, Listing, Name, Parent, Record, Repository,
+        Arrival, Files, How, Known, Listing, Name, Parent, Record, Repository,
         lineage::{LEAST_PERCENT, row},
     },
     choice::overlap,
@@ -20,6 +20,7 @@ use super::{
     unpack::{BaseDisk, EntryFiles, unpack},
     written::{Written, as_child, as_whole},
 };
+use crate::room::{Kept, Space, explained};
 
 /// In which form a site keeps what it receives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct StoreOptions {
     pub format: Option<Format>,
     /// Whether an image is kept as a child of its base, in that one's format, where that is smaller.
     pub as_child: bool,
+    /// To whom the files of images belong, and who may do what with them; what is not said is as with any new file there.
+    pub ownership: Ownership,
 }
 
 impl StoreOptions {
@@ -45,7 +48,7 @@ impl StoreOptions {
 ///
 /// # Errors
 /// Chain, if the base is missing or another disk; Digest, if what came does not make the image that was promised; Corrupt, if it
-/// contradicts itself; as [`Repository::enter`]; Interrupted. Nothing is entered then.
+/// contradicts itself; Host (`no_space`), if there is no room for it; as [`Repository::enter`]; Interrupted. Nothing is entered then.
 pub fn install(
     site: &Repository,
     files: &EntryFiles<'_>,
@@ -57,7 +60,17 @@ pub fn install(
     if let Some(record) = here(site, &listing, &files.entry.content_id) {
         return Ok(there(record));
     }
-    match install_once(site, &listing, files, base_disk, store, errand) {
+    let kept = Kept {
+        store,
+        default_format: site.about().default_format,
+    };
+    let (need, folder) = (kept.entry(files.entry), site.folder());
+    let what = format!("'{}'", files.entry.name);
+    let shown = folder.display().to_string();
+    need.require(&what, Space::at(folder), &shown)?;
+    let installed = install_once(site, &listing, files, base_disk, store, errand)
+        .map_err(|error| explained(error, &what, need, folder, "nothing of it is left there"));
+    match installed {
         // Another deployment may be about to enter the same image: its file stands there already.
         Err(error) if error.code() == "exists" => {
             let listing = site.list_settled(&errand.run)?;
@@ -111,10 +124,11 @@ fn install_once(
         None => None,
     };
     let is_child = child.is_some();
-    let written = match child {
+    let mut written = match child {
         Some(child) => child,
         None => as_whole(site, &came, entry, &name, store.format, &mut notes, errand)?,
     };
+    written.files = owned(written.files, store.ownership);
     let added = site.enter(arrival(site, listing, entry, name, written)?, &errand.run)?;
     notes.extend(added.notes);
     Ok(EnteredImage {
@@ -125,6 +139,14 @@ fn install_once(
         notes,
         as_child: Some(is_child),
     })
+}
+
+/// The files, with the owner and the permissions that are asked for.
+fn owned(files: Files, ownership: Ownership) -> Files {
+    match files {
+        Files::AtomicFileSet(place, drafts) => Files::AtomicFileSet(place, drafts.owned(ownership)),
+        other => other,
+    }
 }
 
 /// The image of that content, if its file stands there as it was proven.
@@ -193,10 +215,10 @@ fn lineage(
     entry: &BundleEntry,
     leaves: &AtomicFile,
 ) -> Result<Option<Parent>> {
-    let Some(parent) = &entry.parent else {
-        return Ok(None);
-    };
-    let Some(record) = listing.by_content(&parent.content_id) else {
+    // A site that skipped some has the nearest of those that came before.
+    let parent = entry.parent.iter().map(|parent| &parent.content_id);
+    let mut above = parent.chain(&entry.ancestors);
+    let Some(record) = above.find_map(|content| listing.by_content(content)) else {
         return Ok(None);
     };
     let common = match site.leaves(record) {

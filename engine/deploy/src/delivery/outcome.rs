@@ -2,7 +2,7 @@
 
 use imgdelta_core::{Error, Kind};
 use imgdelta_delta::ContentId;
-use imgdelta_repository::catalogue::{ImageId, Name, Record, text::as_text};
+use imgdelta_repository::catalogue::{ImageId, Listing, Name, Record, text::as_text};
 use serde::{Deserialize, Serialize};
 
 use super::index::BundleEntry;
@@ -18,6 +18,8 @@ pub struct ReceivedImage {
     pub content_id: ContentId,
     /// What its base is called at headquarters, if it came as a difference.
     pub base: Option<Name>,
+    /// What its base is called at the site, as far as that is known.
+    pub base_at_site: Option<Name>,
     /// What became of it.
     pub outcome: Outcome,
     /// Other ways in which it was to come, and why it could not.
@@ -78,8 +80,19 @@ impl ReceivedImage {
             name: entry.name.clone(),
             content_id: entry.content_id,
             base: entry.base.as_ref().map(|base| base.name.clone()),
+            base_at_site: None,
             outcome,
             rejected,
+        }
+    }
+
+    /// Says what the base of an entry is called at the site, if it has it.
+    pub(crate) fn named_at_site(self, entry: &BundleEntry, listing: &Listing) -> Self {
+        let base = entry.base.as_ref();
+        let there = base.and_then(|base| listing.by_content(&base.content_id));
+        Self {
+            base_at_site: there.map(|there| there.name.clone()),
+            ..self
         }
     }
 

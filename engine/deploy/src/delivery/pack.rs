@@ -8,7 +8,7 @@ mod sides;
 
 use std::path::Path;
 
-use imgdelta_core::{Format, Result};
+use imgdelta_core::{Bytes, Format, Result};
 use imgdelta_repository::catalogue::{ImageId, Repository};
 
 pub(super) use self::sides::Sides;
@@ -16,6 +16,7 @@ use super::{
     Errand,
     index::{BundleEntry, Recipient},
 };
+use crate::room::{Need, Space, explained};
 
 /// What is to travel, and for whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub struct Order {
     pub base: Option<ImageId>,
     /// The format of the child, if it is to be the site's own kind and not the smallest.
     pub native: Option<Format>,
+    /// The estimate of what that takes before compression.
+    pub bytes: Bytes,
     /// For whom.
     pub sites: Vec<Recipient>,
 }
@@ -54,7 +57,15 @@ pub fn pack(
     errand: &Errand<'_>,
 ) -> Result<Packed> {
     let sides = Sides::open(headquarters, order)?;
-    let mut packed = sides.pack(headquarters, folder, errand)?;
+    let (need, what) = (
+        Need::of_estimate(order.bytes),
+        format!("'{}'", sides.name()),
+    );
+    let shown = folder.display().to_string();
+    need.require(&what, Space::at(folder), &shown)?;
+    let mut packed = sides
+        .pack(headquarters, folder, errand)
+        .map_err(|error| explained(error, &what, need, folder, "nothing of it is left"))?;
     packed.entry.address(&order.sites);
     Ok(packed)
 }

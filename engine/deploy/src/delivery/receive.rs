@@ -21,6 +21,7 @@ use super::{
     schedule::{Leg, Schedule, schedule},
     unpack::EntryFiles,
 };
+use crate::room::{Kept, Need, Space};
 
 /// Most ways to an image that are tried. A forged delivery may list any number.
 const MOST_WAYS: usize = 16;
@@ -30,6 +31,8 @@ const MOST_WAYS: usize = 16;
 pub struct Received {
     /// Each image that is for this site, bases before what is made from them.
     pub images: Vec<ReceivedImage>,
+    /// What the user should know of all of it.
+    pub notes: Vec<String>,
 }
 
 impl Received {
@@ -52,7 +55,7 @@ impl Received {
 /// the bases for. Whole images need none.
 ///
 /// # Errors
-/// As [`Delivery::open`]; Chain, if no image has its base here; Interrupted. What became of each image stands in the outcome.
+/// As [`Delivery::open`]; Chain, if no image has its base here; Host (`no_space`), if there is no room for what is for it; Interrupted. What became of each image stands in the outcome.
 pub fn receive(
     folder: &Path,
     site: &Repository,
@@ -61,7 +64,7 @@ pub fn receive(
 ) -> Result<Received> {
     // What is there already is only said to be: it must be there for good.
     site.list_finished(&errand.run)?;
-    Receiving::begin(folder, site, Some(store), errand)?.run()
+    Receiving::begin(folder, site, store, false, errand)?.run()
 }
 
 /// What [`receive`](receive()) would take: each file of it is looked at, and nothing is written. Whether a base is what its record says is not
@@ -69,16 +72,23 @@ pub fn receive(
 ///
 /// # Errors
 /// As [`receive`](receive()).
-pub fn foresee(folder: &Path, site: &Repository, errand: &Errand<'_>) -> Result<Received> {
-    Receiving::begin(folder, site, None, errand)?.run()
+pub fn foresee(
+    folder: &Path,
+    site: &Repository,
+    store: &StoreOptions,
+    errand: &Errand<'_>,
+) -> Result<Received> {
+    Receiving::begin(folder, site, store, true, errand)?.run()
 }
 
 /// Entries on their way into a repository.
 struct Receiving<'a> {
     delivery: Delivery,
     receiver: Receiver<'a>,
-    /// In which form images are kept; none: nothing is written.
-    store: Option<&'a StoreOptions>,
+    /// In which form images are kept.
+    store: &'a StoreOptions,
+    /// Whether nothing is written.
+    is_dry: bool,
     errand: &'a Errand<'a>,
     /// What came, and what would come.
     made: HashSet<ContentId>,
@@ -89,25 +99,29 @@ struct Receiving<'a> {
     /// What was to come, in whatever round.
     planned: HashSet<ContentId>,
     images: Vec<ReceivedImage>,
+    notes: Vec<String>,
 }
 
 impl<'a> Receiving<'a> {
     fn begin(
         folder: &Path,
         site: &'a Repository,
-        store: Option<&'a StoreOptions>,
+        store: &'a StoreOptions,
+        is_dry: bool,
         errand: &'a Errand<'a>,
     ) -> Result<Self> {
         let mut receiving = Self {
             delivery: Delivery::open(folder)?,
             receiver: Receiver::new(site),
             store,
+            is_dry,
             errand,
             made: HashSet::new(),
             useless: HashSet::new(),
             rejected: HashMap::new(),
             planned: HashSet::new(),
             images: Vec::new(),
+            notes: Vec::new(),
         };
         receiving.leave_what_is_not_known();
         Ok(receiving)
@@ -129,6 +143,7 @@ impl<'a> Receiving<'a> {
         let listing = self.receiver.site().list()?;
         let mut schedule = self.schedule(&listing);
         self.require_fitting(&schedule)?;
+        self.require_room(&schedule)?;
         self.tell_what_is_there(&schedule, &listing);
         for _ in 0..MOST_WAYS {
             let before = self.useless.len();
@@ -148,9 +163,28 @@ impl<'a> Receiving<'a> {
         };
         let wanted: Vec<usize> = wanted.chain(unfinished.filter(failed)).collect();
         self.tell_what_failed(&wanted);
+        let listing = self.receiver.site().list()?;
         Ok(Received {
-            images: self.images,
+            images: self.named_as_here(&listing),
+            notes: self.notes,
         })
+    }
+
+    /// What became of each, with what bases are called here.
+    fn named_as_here(&mut self, listing: &Listing) -> Vec<ReceivedImage> {
+        let told = std::mem::take(&mut self.images);
+        let items = &self.delivery.index().items;
+        let named = told.into_iter().map(|image| {
+            let is_its = |entry: &&BundleEntry| {
+                let base = entry.base.as_ref().map(|base| &base.name);
+                entry.content_id == image.content_id && base == image.base.as_ref()
+            };
+            match items.iter().find(is_its) {
+                Some(entry) => image.named_at_site(entry, listing),
+                None => image,
+            }
+        });
+        named.collect()
     }
 
     /// Takes what was scheduled, but for what is made from something that failed.
@@ -199,6 +233,23 @@ impl<'a> Receiving<'a> {
         Err(no_base(self.delivery.folder(), &unfit))
     }
 
+    /// Refuses what certainly has no room here, before anything is written. What is here already is not counted.
+    fn require_room(&mut self, schedule: &Schedule) -> Result<()> {
+        let site = self.receiver.site();
+        let kept = Kept {
+            store: self.store,
+            default_format: site.about().default_format,
+        };
+        let wanted = schedule.legs.iter().filter(|leg| !leg.is_step);
+        let needs = wanted.filter_map(|leg| Some(kept.entry(self.entry(leg.entry)?)));
+        let need = needs.fold(Need::default(), Need::and);
+        let folder = site.folder();
+        let place = folder.display().to_string();
+        let note = need.require("what is for this site", Space::at(folder), &place)?;
+        self.notes.extend(note);
+        Ok(())
+    }
+
     fn tell_what_is_there(&mut self, schedule: &Schedule, listing: &Listing) {
         for number in &schedule.there {
             let Some(entry) = self.delivery.index().items.get(*number) else {
@@ -233,15 +284,15 @@ impl<'a> Receiving<'a> {
     /// As [`take`](Self::take), its own failures being errors.
     fn try_to_take(&mut self, entry: &BundleEntry, is_step: bool) -> Result<Outcome> {
         self.delivery.check(entry, self.errand)?;
-        let Some(store) = self.store else {
+        if self.is_dry {
             return Ok(match is_step {
                 true => Outcome::Step,
                 false => Outcome::Due,
             });
-        };
+        }
         let folder = self.delivery.folder();
         let files = EntryFiles { entry, folder };
-        self.receiver.take(&files, store, is_step, self.errand)
+        self.receiver.take(&files, self.store, is_step, self.errand)
     }
 
     /// An entry leads nowhere; where that is not its own fault, no other one of its image does either.

@@ -191,6 +191,8 @@ mod tests {
             image: image.parse()?,
             content_id: content(image),
             size: 1,
+            ancestors: Vec::new(),
+            data: None,
             name: image.parse()?,
             tags: std::collections::BTreeSet::new(),
             golden: false,

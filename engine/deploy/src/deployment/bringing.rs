@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use imgdelta_core::{Bytes, Error, Kind, Result};
 use imgdelta_repository::{
-    catalogue::{ImageId, Inventory, Record},
+    catalogue::{ImageId, Inventory, Name, Record},
     choice::{Leg, Origin, Weighed},
 };
 
@@ -115,15 +115,25 @@ impl<'s> Bringing<'s> {
             (Some(base), _) => Some(base.image.as_str()),
             (None, planned) => planned.filter(|_| matches!(outcome, Outcome::Failed(_))),
         };
+        let base_at_site = base.and_then(|base| self.name_at_site(base));
         let base = base.and_then(|base| self.driver.record(base));
         ReceivedImage {
             image: record.id.clone(),
             name: record.name.clone(),
             content_id: record.content_id,
             base: base.map(|base| base.name.clone()),
+            base_at_site,
             outcome,
             rejected,
         }
+    }
+
+    /// What an image of headquarters is called at the site, as far as its list says.
+    fn name_at_site(&self, image: &str) -> Option<Name> {
+        let content = self.driver.record(image)?.content_id;
+        let mut there = self.inventory.images.iter();
+        let there = there.find(|item| item.content_id == content)?;
+        Some(there.name.clone())
     }
 
     /// The bases that an image can be made from there, the planned one first, and nothing last; each with the estimate of what is sent.

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     delivery::{Errand, Outcome},
+    room::{Kept, Travelling},
     wire::SshUrl,
 };
 
@@ -101,9 +102,11 @@ impl<'a> Driver<'a> {
         let batch = self.batch(&inventories, Carrier::Medium)?;
         let of_version_1 = inventories.iter().any(|one| one.deliveries < 2);
         let mut medium = Medium::begin(self.sender(), folder, of_version_1)?;
+        let mut room = medium.room(&batch.pairs)?;
         let mut outcomes = Vec::with_capacity(inventories.len());
         for (inventory, route) in inventories.into_iter().zip(batch.routes) {
             let mut outcome = SiteOutcome::default();
+            outcome.notes.extend(room.take());
             let mut site = medium.site(inventory);
             let mut images = Vec::new();
             let mut bringing = Bringing::new(self, &mut site, inventory, &mut outcome);
@@ -166,6 +169,14 @@ impl<'a> Driver<'a> {
         let Some(route) = batch.routes.pop() else {
             return Ok(());
         };
+        let kept = Kept {
+            store: &self.deploy.store,
+            default_format: inventory.default_format,
+        };
+        let need = kept.legs(route.legs.iter().map(Travelling::from));
+        let site_name = format!("the repository there ({})", inventory.repository);
+        let note = need.require("what is to be sent", site.space(), &site_name)?;
+        outcome.notes.extend(note);
         let legs = route.legs.clone();
         outcome.route = Some(route);
         let mut bringing = Bringing::new(self, site.as_mut(), &inventory, outcome);

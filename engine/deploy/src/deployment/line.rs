@@ -12,6 +12,7 @@ use imgdelta_repository::catalogue::Inventory;
 use super::site::{Sender, Sent, Site, Way};
 use crate::{
     delivery::{EntryFiles, Outcome, pack},
+    room::Space,
     wire::{Client, Delivered, Proposal},
 };
 
@@ -61,6 +62,10 @@ impl<R: Read, W: Write> Site for LineSite<'_, R, W> {
     fn inventory(&mut self) -> Result<Inventory> {
         let own = self.sender.headquarters.inventory()?;
         self.client.announce(&own, self.sender.wanted)
+    }
+
+    fn space(&self) -> Option<Space> {
+        Some(self.client.site().space?.into())
     }
 
     fn send(&mut self, way: &Way<'_>, sent: &mut Vec<Sent>) -> Result<Outcome> {

@@ -9,7 +9,10 @@ use super::{
     incoming::Incoming,
     site::{Sender, Sent, Site, Way},
 };
-use crate::delivery::{EntryFiles, Outcome, Receiver, pack};
+use crate::{
+    delivery::{EntryFiles, Outcome, Receiver, pack},
+    room::Space,
+};
 
 /// A repository whose folder can be reached: what is for it is packed in its own folder for what comes, and installed at once.
 pub struct LocalSite<'a> {
@@ -44,6 +47,10 @@ impl Site for LocalSite<'_> {
         // What is there already is only said to be: it must be there for good.
         site.list_finished(&self.sender.errand.run)?;
         site.inventory()
+    }
+
+    fn space(&self) -> Option<Space> {
+        Space::at(self.receiver.site().folder())
     }
 
     fn send(&mut self, way: &Way<'_>, sent: &mut Vec<Sent>) -> Result<Outcome> {

@@ -3,10 +3,16 @@
 use std::{collections::HashMap, path::Path};
 
 use imgdelta_core::Result;
-use imgdelta_repository::catalogue::{ImageId, Inventory};
+use imgdelta_repository::{
+    catalogue::{ImageId, Inventory},
+    choice::Pair,
+};
 
 use super::site::{Sender, Sent, Site, Way};
-use crate::delivery::{Delivery, Outcome, Packed};
+use crate::{
+    delivery::{Delivery, Outcome, Packed},
+    room::need_on_medium,
+};
 
 /// The medium: what is on it for one site costs nothing for the next.
 pub struct Medium<'a> {
@@ -37,6 +43,16 @@ impl<'a> Medium<'a> {
             delivery,
             packed: HashMap::new(),
         })
+    }
+
+    /// Makes sure that there may be room for what it is to carry; what lies there already counts no more. A note, if it is not certain.
+    ///
+    /// # Errors
+    /// Host (`no_space`), if there certainly is not.
+    pub(super) fn room(&self, pairs: &[Pair]) -> Result<Option<String>> {
+        let pairs = pairs.iter();
+        let pairs = pairs.map(|pair| (pair.image.as_str(), pair.base.as_deref(), pair.bytes));
+        need_on_medium(pairs, self.delivery.index(), self.delivery.folder())
     }
 
     /// One of the sites.

@@ -6,6 +6,7 @@ use imgdelta_repository::catalogue::{ImageId, Inventory, Record, Repository, Rep
 
 use crate::{
     delivery::{BundleEntry, Errand, Order, Outcome, Packed, Recipient, StoreOptions},
+    room::Space,
     wire::Transfer,
 };
 
@@ -22,6 +23,11 @@ pub trait Site {
     /// # Errors
     /// Why it did not come, or is not taken: other ways, and other images, may still be tried; Interrupted.
     fn send(&mut self, way: &Way<'_>, sent: &mut Vec<Sent>) -> Result<Outcome>;
+
+    /// The room where its images lie, as far as it says; asked after the inventory.
+    fn space(&self) -> Option<Space> {
+        None
+    }
 
     /// There is no more to come.
     ///
@@ -93,6 +99,7 @@ impl Way<'_> {
             image: self.image.id.clone(),
             base: self.base.as_ref().map(|base| base.image.clone()),
             native: self.native,
+            bytes: self.bytes,
             sites: vec![Recipient {
                 repository: self.site.clone(),
                 step: self.is_step,

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     delivery::Outcome,
+    room::Space,
     wire::{Client, REMOTE_PROGRAM, SSH, SshUrl, Transport, ssh_command},
 };
 
@@ -115,6 +116,10 @@ impl<'a> SshSite<'a> {
 impl Site for SshSite<'_> {
     fn inventory(&mut self) -> Result<Inventory> {
         self.say(Site::inventory)
+    }
+
+    fn space(&self) -> Option<Space> {
+        self.line.as_ref()?.space()
     }
 
     fn send(&mut self, way: &Way<'_>, sent: &mut Vec<Sent>) -> Result<Outcome> {

@@ -25,7 +25,10 @@ use super::{
     proposal::{Offer, Proposal},
     stream,
 };
-use crate::delivery::{BundleEntry, EnteredImage, EntryFiles, Outcome};
+use crate::{
+    delivery::{BundleEntry, EnteredImage, EntryFiles, Outcome},
+    room::{Need, Space},
+};
 
 /// Headquarters' end of the conversation.
 #[derive(Debug)]
@@ -261,6 +264,9 @@ impl<'a, R: Read, W: Write> Client<'a, R, W> {
         let is_same =
             held.bytes > 0 && stream::prefix(files, held.bytes, self.progress)? == held.sha256;
         let at = if is_same { held.bytes } else { 0 };
+        if let Some(space) = held.space {
+            require_space(files.entry, at, space.into())?;
+        }
         self.line.send(&Message::From(From { at }))?;
         self.stream(files, at)?;
         self.line.send(&Message::End(Nothing))?;
@@ -320,6 +326,20 @@ impl<'a, R: Read, W: Write> Client<'a, R, W> {
     }
 }
 
+/// Makes sure that the site has room for what is to be sent, before any of it is.
+fn require_space(entry: &BundleEntry, at: u64, space: Space) -> Result<()> {
+    let longest = entry.files().map(|file| Bytes(file.length)).max();
+    let longest = longest.unwrap_or_default();
+    let need = Need {
+        longest,
+        longest_at_most: longest,
+        ..Need::exactly(Bytes(entry.bytes().saturating_sub(at)))
+    };
+    let what = format!("'{}'", entry.name);
+    need.require(&what, Some(space), "the repository there")?;
+    Ok(())
+}
+
 /// The answer is to be a part of what was asked.
 fn check_answer(own: &Inventory, answer: &Inventory, site: &Opened) -> Result<()> {
     if answer.repository != site.repository {
@@ -358,7 +378,7 @@ fn proven(entered: EnteredImage, proposal: &Proposal) -> Result<EnteredImage> {
 }
 
 /// The other side went before it said anything: there is nothing to go on with.
-fn unheard(error: Error) -> Error {
+pub(super) fn unheard(error: Error) -> Error {
     match error.code() {
         CUT => error.map_hint(|_| {
             "try 'ssh HOST imgdelta --version': it shows whether the host is reached and has the program"

@@ -227,9 +227,12 @@ impl<W: Write> FramesOut<W> {
     }
 }
 
+/// The finer word for a rule of the protocol that was broken.
+pub(super) const PROTOCOL: &str = "protocol";
+
 /// The other side broke a rule of the protocol.
 pub(super) fn faulty(message: &str) -> Error {
-    Error::new(Kind::Peer, message).with_code("protocol")
+    Error::new(Kind::Peer, message).with_code(PROTOCOL)
 }
 
 /// The finer word for a connection that is not there any more.

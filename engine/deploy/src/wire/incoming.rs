@@ -9,7 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use imgdelta_core::{Error, FileLock, Kind, LockWait, Result};
+use imgdelta_core::{Bytes, Error, FileLock, Kind, LockWait, Result};
 use imgdelta_delta::Digest;
 use imgdelta_repository::catalogue::{ImageId, Repository};
 use rustix::fs::OFlags;
@@ -19,7 +19,10 @@ use super::{
     frame::{LONGEST_PAYLOAD, faulty},
     message::Held,
 };
-use crate::delivery::{BundleEntry, FileEntry};
+use crate::{
+    delivery::{BundleEntry, FileEntry},
+    room::{Need, Space, explained},
+};
 
 /// What a site holds of an offer.
 #[derive(Debug)]
@@ -120,14 +123,25 @@ impl Incoming {
             };
             let len = usize::try_from(current.left).unwrap_or(usize::MAX);
             let (now, later) = bytes.split_at(len.min(bytes.len()));
-            current
-                .take(now)
-                .map_err(|cause| Error::host("cannot write", cause).in_file(&self.folder))?;
+            let to_come = Bytes(current.left);
+            current.take(now).map_err(|cause| {
+                let error = Error::host("cannot write", cause).in_file(&self.folder);
+                let (need, left) = (
+                    Need::exactly(to_come),
+                    "what came stays, and the same command goes on with it",
+                );
+                explained(error, "what is to come", need, &self.folder, left)
+            })?;
             self.at = self.at.saturating_add(now.len() as u64);
             bytes = later;
             self.pass_whole_parts()?;
         }
         Ok(())
+    }
+
+    /// Whether nothing came that another conversation could go on with.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.held.bytes == 0 && self.at == 0
     }
 
     /// The folder in which all parts lie under their names, now that they are here.
@@ -151,7 +165,10 @@ impl Incoming {
             let _ = fs::remove_file(self.folder.join(part.name.as_str()));
         }
         let _ = fs::remove_file(self.folder.join(LOCK));
-        let _ = fs::remove_dir(&self.folder);
+        let folder = self.folder.clone();
+        drop(self);
+        // Nothing is open any more: where a file system cannot forget a file that is, the folder would stay.
+        let _ = fs::remove_dir(&folder);
     }
 
     /// Ends the parts that are whole, and begins the next one that has bytes to come.
@@ -194,17 +211,16 @@ impl Incoming {
     fn check_room(&self, at: u64) -> Result<()> {
         let offered = self.parts.iter().map(|part| part.length);
         let needed = offered.fold(0, u64::saturating_add).saturating_sub(at);
-        let Ok(room) = rustix::fs::statvfs(&self.folder) else {
-            return Ok(()); // Then it shows when it is written.
+        let shown = self.folder.display().to_string();
+        let longest = self.parts.iter().map(|part| Bytes(part.length)).max();
+        let longest = longest.unwrap_or_default();
+        let need = Need {
+            longest,
+            longest_at_most: longest,
+            ..Need::exactly(Bytes(needed))
         };
-        let free = room.f_bavail.saturating_mul(room.f_frsize);
-        if needed <= free {
-            return Ok(());
-        }
-        let message = format!("{needed} bytes are to come, {free} are free");
-        Err(Error::new(Kind::Host, message)
-            .with_code("no_space")
-            .in_file(&self.folder))
+        need.require("what is to come", Space::at(&self.folder), &shown)?;
+        Ok(())
     }
 
     /// Takes away the files of an earlier offer that this one does not have.
@@ -329,6 +345,7 @@ fn held(folder: &Path, parts: &[FileEntry]) -> Result<(Held, Vec<Kept>)> {
     let held = Held {
         bytes: whole.bytes,
         sha256: Digest(whole.hash.finalize().into()),
+        space: Space::at(folder).map(Into::into),
     };
     Ok((held, each))
 }

@@ -4,7 +4,7 @@
 //! Payloads are JSON but for the greetings, which any version must be able to read, and for bytes that are passed on. Keys may be added
 //! within a version, and those that are not known are passed over.
 
-use imgdelta_core::{Error, Format, Kind, Result};
+use imgdelta_core::{Bytes, Error, Format, Kind, Result};
 use imgdelta_delta::Digest;
 use imgdelta_repository::catalogue::{ImageId, RepositoryId, text::as_text};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -14,7 +14,10 @@ use super::{
     frame::faulty,
     proposal::{Offer, Proposal},
 };
-use crate::delivery::{BundleEntry, EnteredImage, SiteImage};
+use crate::{
+    delivery::{BundleEntry, EnteredImage, SiteImage},
+    room::Space,
+};
 
 /// What a greeting begins with.
 pub(super) const MAGIC: [u8; 8] = *b"imgdelta";
@@ -61,6 +64,66 @@ pub struct Opened {
     /// The format of images that are made there, unless the user asks for another.
     #[serde(with = "as_text")]
     pub default_format: Format,
+    /// The room where its images lie. Programs before it was said do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub space: Option<SiteSpace>,
+}
+
+/// The room where a site's images lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteSpace {
+    /// How many bytes are free.
+    pub free: u64,
+    /// The longest file that the file system takes, where that is less than any disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longest_file: Option<u64>,
+    /// Whether what is written may take less than its length.
+    #[serde(default)]
+    pub shrinks: bool,
+}
+
+impl std::convert::From<Space> for SiteSpace {
+    fn from(space: Space) -> Self {
+        Self {
+            free: space.free.0,
+            longest_file: space.longest_file.map(|longest| longest.0),
+            shrinks: space.shrinks,
+        }
+    }
+}
+
+impl std::convert::From<SiteSpace> for Space {
+    fn from(space: SiteSpace) -> Self {
+        Self {
+            free: Bytes(space.free),
+            longest_file: space.longest_file.map(Bytes),
+            shrinks: space.shrinks,
+        }
+    }
+}
+
+/// A folder that is to become a repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Init {
+    /// The folder, as in [`Open`].
+    pub(super) path: String,
+    /// The format of images that are made there.
+    #[serde(with = "as_text")]
+    pub(super) format: Format,
+    /// Whether it is only asked whether it could.
+    #[serde(default)]
+    pub(super) dry_run: bool,
+}
+
+/// The repository that was started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Made {
+    /// Its id; it has none where it was only asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<RepositoryId>,
+    /// The format of images that are made there.
+    #[serde(with = "as_text")]
+    pub default_format: Format,
 }
 
 /// A deployment is about to begin: which images are to come, and how long headquarters' list is.
@@ -87,6 +150,9 @@ pub(super) struct Held {
     /// Their SHA-256.
     #[serde(with = "as_text")]
     pub(super) sha256: Digest,
+    /// The room where it lies, as the site says since it says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) space: Option<SiteSpace>,
 }
 
 /// Where what is sent begins: at what is held, or at the start, if that is something else.
@@ -138,6 +204,8 @@ macro_rules! json {
 
 json!(
     Open,
+    Init,
+    Made,
     Opened,
     Notice,
     Common,
@@ -246,6 +314,10 @@ messages! {
     21 "kept" Kept(Nothing),
     /// Headquarters says what is sent, in version 2.
     22 "entry" Entry(BundleEntry),
+    /// Headquarters asks for a new repository, in place of one that is there.
+    23 "init" Init(Init),
+    /// The site has started it.
+    24 "made" Made(Made),
 }
 
 impl Body<'_> for Greeting {

@@ -1,6 +1,6 @@
 //! How an image is to come: what is asked before anything is packed, and what version 1 says of the files that are sent then.
 
-use imgdelta_core::{Format, Result};
+use imgdelta_core::{Format, Ownership, Result};
 use imgdelta_delta::ContentId;
 use imgdelta_repository::catalogue::{
     ImageId, Name,
@@ -57,9 +57,10 @@ pub(super) struct Offer {
 }
 
 impl Proposal {
-    /// In which form the image is to be kept.
-    pub(super) const fn store(&self) -> StoreOptions {
+    /// In which form the image is to be kept; to whom its files belong, the site itself says.
+    pub(super) const fn store(&self, ownership: Ownership) -> StoreOptions {
         StoreOptions {
+            ownership,
             format: self.format,
             as_child: self.as_child,
         }
@@ -98,7 +99,12 @@ impl Offer {
             image: proposal.image.clone(),
             base: proposal.base.clone(),
             parts: entry.files().cloned().collect(),
-            item: entry.clone(),
+            // Version 1 knows exactly these keys.
+            item: BundleEntry {
+                data: None,
+                ancestors: Vec::new(),
+                ..entry.clone()
+            },
         }
     }
 

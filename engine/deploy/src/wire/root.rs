@@ -7,7 +7,7 @@ use std::{
 
 use imgdelta_core::{Error, Kind, Result};
 
-use super::{failure::tame, ssh_url::check_path};
+use super::{failure::tame, init::real, ssh_url::check_path};
 
 /// The real folder that `asked` names: from the root of the file system, or from the home folder of who serves if it begins with `/~`.
 /// Where `root` is given, it is that folder or lies below it.
@@ -29,12 +29,33 @@ pub(super) fn folder(asked: &str, root: Option<&Path>) -> Result<PathBuf> {
         fs::canonicalize(root).map_err(|cause| Error::host("cannot find", cause).in_file(root))?;
     real.ok()
         .filter(|real| real.starts_with(&root))
-        .ok_or_else(|| {
-            Error::new(Kind::Reference, "is no folder that may be had here")
-                .with_code("outside")
-                .in_file(Path::new(asked))
-                .with_hint("the other side serves only what lies below the folder of --root")
-        })
+        .ok_or_else(|| outside(asked))
+}
+
+/// The real folder that `asked` names, which need not be there yet, under the same rules.
+///
+/// # Errors
+/// As [`folder`].
+pub(super) fn new_folder(asked: &str, root: Option<&Path>) -> Result<PathBuf> {
+    check_path(asked).map_err(|why| Error::new(Kind::Usage, format!("'{}' {why}", tame(asked))))?;
+    let real = real(&place(asked)?);
+    let Some(root) = root else {
+        return real.ok_or_else(|| {
+            Error::new(Kind::Usage, "is no place for a folder").in_file(Path::new(asked))
+        });
+    };
+    let root =
+        fs::canonicalize(root).map_err(|cause| Error::host("cannot find", cause).in_file(root))?;
+    real.filter(|real| real.starts_with(&root))
+        .ok_or_else(|| outside(asked))
+}
+
+/// It may not be had.
+fn outside(asked: &str) -> Error {
+    Error::new(Kind::Reference, "is no folder that may be had here")
+        .with_code("outside")
+        .in_file(Path::new(asked))
+        .with_hint("the other side serves only what lies below the folder of --root")
 }
 
 /// The place that `asked` names, links and all.

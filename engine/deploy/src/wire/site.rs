@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use imgdelta_core::{Error, Kind, Result};
+use imgdelta_core::{Error, Kind, Ownership, Result};
 use imgdelta_delta::RunProgress;
 use imgdelta_repository::{
     catalogue::{ImageId, Inventory, Repository, Run, facts::node},
@@ -22,12 +22,16 @@ use super::{
     failure::Failure,
     frame::faulty,
     incoming::Incoming,
+    init,
     line::{Line, greeting, meet, unexpected},
     message::{Common, From, Message, Nothing, Notice, Opened, Raw, Working},
     proposal::Proposal,
     root,
 };
-use crate::delivery::{BundleEntry, EnteredImage, EntryFiles, Errand, Outcome};
+use crate::{
+    delivery::{BundleEntry, EnteredImage, EntryFiles, Errand, Outcome},
+    room::Space,
+};
 
 /// How long headquarters may make a site wait for a repository that another process changes.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
@@ -44,6 +48,8 @@ pub struct ServeOptions<'a> {
     pub run: Run<'a>,
     /// How long headquarters may be silent; that of who reads.
     pub patience: &'a Patience,
+    /// To whom the files of images belong that are entered.
+    pub ownership: Ownership,
 }
 
 /// What a conversation brought.
@@ -106,7 +112,9 @@ impl<R: Read, W: Write + Send> ServerSession<'_, R, W> {
 
     /// What is said after the greetings.
     fn talk(&mut self) -> Result<()> {
-        let repository = self.open()?;
+        let Some(repository) = self.open()? else {
+            return Ok(());
+        };
         let notice = match self.line.receive()? {
             Message::Notice(notice) => notice,
             Message::Bye(Nothing) => return self.line.send(&Message::Bye(Nothing)),
@@ -149,9 +157,17 @@ impl<R: Read, W: Write + Send> ServerSession<'_, R, W> {
     }
 
     /// Opens the repository that is asked for.
-    fn open(&mut self) -> Result<Repository> {
+    fn open(&mut self) -> Result<Option<Repository>> {
         let asked = match self.line.receive()? {
             Message::Open(open) => open,
+            Message::Init(asked) => {
+                let made = init::made(&asked, self.options.root)?;
+                self.line.send(&Message::Made(made))?;
+                return match self.line.receive()? {
+                    Message::Bye(Nothing) => self.line.send(&Message::Bye(Nothing)).map(|()| None),
+                    other => Err(unexpected(&other, "bye")),
+                };
+            }
             other => return Err(unexpected(&other, "open")),
         };
         if let Some(wait) = asked.wait {
@@ -162,8 +178,9 @@ impl<R: Read, W: Write + Send> ServerSession<'_, R, W> {
         self.line.send(&Message::Opened(Opened {
             repository: about.id.clone(),
             default_format: about.default_format,
+            space: Space::at(repository.folder()).map(Into::into),
         }))?;
-        Ok(repository)
+        Ok(Some(repository))
     }
 
     /// Receives headquarters' list, and answers with what is here of it.
@@ -211,6 +228,7 @@ impl<R: Read, W: Write + Send> ServerSession<'_, R, W> {
         entry: &BundleEntry,
     ) -> Result<()> {
         let (run, site) = (self.run, arriving.receiver.site());
+        let ownership = self.options.ownership;
         let progress = run.work.progress;
         let base = proposal.base.as_ref();
         let incoming = busy(&mut self.line, progress, || {
@@ -220,13 +238,18 @@ impl<R: Read, W: Write + Send> ServerSession<'_, R, W> {
             Ok(incoming) => incoming,
             Err(error) => return self.refuse(&proposal.image, &error),
         };
-        self.receive(&mut incoming)?;
+        if let Err(error) = self.receive(&mut incoming) {
+            if incoming.is_empty() {
+                incoming.clear();
+            }
+            return Err(error);
+        }
         let folder = incoming.whole()?;
         let receiver = &mut arriving.receiver;
         let taken = busy(&mut self.line, progress, || {
             let files = EntryFiles { entry, folder };
             let errand = Errand::quiet(run);
-            receiver.take(&files, &proposal.store(), proposal.step, &errand)
+            receiver.take(&files, &proposal.store(ownership), proposal.step, &errand)
         });
         match taken {
             Ok(Outcome::Step) => {

@@ -60,6 +60,7 @@ fn the_format_that_is_asked_for_wins_over_the_repositorys_own() -> Result<()> {
     let manner = StoreOptions {
         format: Some(Format::Vhdx),
         as_child: true,
+        ..StoreOptions::default()
     };
     let received = receive(&place.at("stick"), &site, &manner, &place.errand())?;
     assert!(received.failure().is_none(), "{received:?}");

@@ -3,7 +3,7 @@
 use std::{fs, time::Duration};
 
 use imgdelta_core::{Format, Kind, Result};
-use imgdelta_deploy::delivery::{Delivery, Outcome, Received, foresee};
+use imgdelta_deploy::delivery::{Delivery, Outcome, Received, StoreOptions, foresee};
 
 use crate::place::{Place, Windows, assert_sound, bytes_of, files_below, names, stored};
 
@@ -196,7 +196,12 @@ fn what_would_be_received_is_told_and_nothing_is_written() -> Result<()> {
         });
         fates.collect::<Vec<_>>().join(" ")
     };
-    let foreseen = foresee(&place.at("stick"), &site, &place.errand())?;
+    let foreseen = foresee(
+        &place.at("stick"),
+        &site,
+        &StoreOptions::default(),
+        &place.errand(),
+    )?;
     assert_eq!(fates(&foreseen), "due");
     assert_eq!(files_below(site.folder()), before);
     // A damaged file is found without receiving it.
@@ -207,13 +212,23 @@ fn what_would_be_received_is_told_and_nothing_is_written() -> Result<()> {
     damaged[whole.len() / 2] ^= 1;
     fs::write(&child, damaged).expect("room");
     assert_eq!(
-        fates(&foresee(&place.at("stick"), &site, &place.errand())?),
+        fates(&foresee(
+            &place.at("stick"),
+            &site,
+            &StoreOptions::default(),
+            &place.errand()
+        )?),
         "failed"
     );
     fs::write(&child, whole).expect("room");
     place.receive("stick", &site)?;
     assert_eq!(
-        fates(&foresee(&place.at("stick"), &site, &place.errand())?),
+        fates(&foresee(
+            &place.at("stick"),
+            &site,
+            &StoreOptions::default(),
+            &place.errand()
+        )?),
         "there"
     );
     Ok(())

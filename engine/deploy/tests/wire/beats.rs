@@ -29,6 +29,7 @@ fn headquarters_that_is_silent_is_given_up() -> Result<()> {
     here.write_all(&raw::bytes(0, &[greeting(1, 1, 2)]))
         .expect("it listens");
     let options = ServeOptions {
+        ownership: imgdelta_core::Ownership::default(),
         patience: &patience,
         ..place.serving()
     };
@@ -63,6 +64,7 @@ fn headquarters_of_version_1_may_be_silent() -> Result<()> {
             here.write_all(rest).expect("it listens");
         });
         let options = ServeOptions {
+            ownership: imgdelta_core::Ownership::default(),
             patience: &patience,
             ..place.serving()
         };
@@ -85,6 +87,7 @@ fn headquarters_that_packs_for_long_says_that_it_is_alive() -> Result<()> {
     thread::scope(|scope| {
         let served = scope.spawn(|| {
             let options = ServeOptions {
+                ownership: imgdelta_core::Ownership::default(),
                 patience: &patience,
                 ..far.serving()
             };

@@ -152,7 +152,7 @@ fn every_frame_that_is_not_due_is_refused_with_its_name() -> Result<()> {
         let text = format!("the other side says 'data' where '{required}' is due");
         assert_eq!(error.message(), text);
     }
-    for kind in [0, 24, 99, 255] {
+    for kind in [0, 25, 99, 255] {
         let error = siege.refused(&after(due.clone(), [(kind, Vec::new())]));
         assert_eq!(
             error.message(),

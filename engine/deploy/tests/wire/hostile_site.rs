@@ -2,10 +2,10 @@
 
 use std::io::{Read, repeat, sink};
 
-use imgdelta_core::{Error, Kind, Result};
+use imgdelta_core::{Error, Format, Kind, Result};
 use imgdelta_deploy::{
     delivery::Outcome,
-    wire::{Client, Delivered, Transfer},
+    wire::{Client, Delivered, Transfer, init_over},
 };
 use serde_json::json;
 
@@ -275,4 +275,45 @@ fn a_failure_there_is_shown_here_and_draws_nothing() {
     assert_eq!(error.message(), "the other side: [2Jlocked by pid 1");
     assert_eq!(error.details(), ["ab"]);
     assert_eq!(error.hint(), Some("wait"));
+}
+
+#[test]
+fn a_site_that_starts_no_repository_is_older_or_says_why() {
+    let asked = |code: &str, message: &str| {
+        let failure = json!({"kind": "peer", "code": code, "message": message});
+        let said = raw::bytes(0, &[greeting(2, 1, 2), raw::json(19, &failure)]);
+        let made = init_over(&said[..], sink(), "/srv/new", Format::Vhdx, false);
+        made.expect_err("it starts none")
+    };
+    // As programs that do not know the frame say it.
+    let error = asked(
+        "protocol",
+        "frames of kind 23 are not known in versions 1 to 2",
+    );
+    let told = (error.kind(), error.code());
+    assert_eq!(told, (Kind::Unsupported, "site_version"));
+    assert!(error.message().contains("imgdelta 9.9.9"), "{error}");
+    let error = asked("exists", "is a repository already");
+    assert_eq!(error.kind(), Kind::Peer);
+    assert!(error.message().contains("already"), "{error}");
+}
+
+#[test]
+fn a_site_without_room_is_sent_nothing() -> Result<()> {
+    let room = |free: u64, longest: Option<u64>| {
+        let held = json!({
+            "bytes": 0,
+            "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+            "space": {"free": free, "longest_file": longest},
+        });
+        let frames = [(9, Vec::new()), raw::json(12, &held)];
+        hear(&after(announced(), frames), std::io::empty()).expect_err("it says no more")
+    };
+    for (free, longest, code) in [(10, None, "no_space"), (1 << 40, Some(10), "file_too_long")] {
+        let error = room(free, longest);
+        assert_eq!((error.kind(), error.code()), (Kind::Host, code), "{error}");
+    }
+    // With room it goes on, and misses what does not come.
+    assert_eq!(room(1 << 40, None).kind(), Kind::Peer);
+    Ok(())
 }

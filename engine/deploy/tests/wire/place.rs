@@ -60,6 +60,7 @@ impl Place {
 
     pub(crate) fn serving(&self) -> ServeOptions<'_> {
         ServeOptions {
+            ownership: imgdelta_core::Ownership::default(),
             root: None,
             run: self.run(),
             patience: &self.patience,
@@ -133,6 +134,8 @@ fn entry(record: &Record, file: &str, bytes: &[u8]) -> Result<BundleEntry> {
         image: record.id.clone(),
         content_id: record.content_id,
         size: record.size,
+        ancestors: Vec::new(),
+        data: None,
         name: record.name.clone(),
         tags: record.tags.clone(),
         golden: record.golden,

@@ -106,6 +106,7 @@ fn without_a_base_the_whole_image_travels_and_as_a_child_it_stays_one() -> Resul
     let store = StoreOptions {
         format: Some(Format::Qcow2),
         as_child: true,
+        ..StoreOptions::default()
     };
     let (sent, served) = send(&place, &hq, &site, &["golden", "patched"], store);
     assert_eq!(served?.entered.len(), 2);

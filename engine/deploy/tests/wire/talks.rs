@@ -280,6 +280,7 @@ fn only_what_lies_below_the_root_is_served() -> Result<()> {
         std::thread::scope(|scope| {
             let served = scope.spawn(|| {
                 let options = imgdelta_deploy::wire::ServeOptions {
+                    ownership: imgdelta_core::Ownership::default(),
                     root: Some(&root),
                     ..place.serving()
                 };

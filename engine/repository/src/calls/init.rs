@@ -33,6 +33,24 @@ pub struct InitReport {
     pub dry_run: bool,
 }
 
+impl InitReport {
+    /// Of a repository that was started elsewhere; `id` is none after a dry run.
+    #[must_use]
+    pub const fn new(
+        repository: String,
+        id: Option<String>,
+        format: Format,
+        dry_run: bool,
+    ) -> Self {
+        Self {
+            repository,
+            id,
+            default_format: format.name(),
+            dry_run,
+        }
+    }
+}
+
 impl Init {
     /// A repository in `folder`, which is made if it is not there; its images are qcow2 unless asked for otherwise.
     #[must_use]

@@ -164,6 +164,7 @@ impl Plan {
         let mut notes = unreadable(&listing);
         notes.extend(left_out(&repository.look(&listing)));
         notes.extend(self.remarks(&lists, &repository));
+        notes.extend(names.steps(&batch));
         let mut report = names.planned(&batch, &lists, &alike, carrier);
         report.repository = shown(repository.folder());
         report.notes = notes;

@@ -133,7 +133,7 @@ impl<'s, 'a> Roads<'s, 'a> {
     }
 
     /// What a road costs here and now.
-    fn cost(&self, road: &Road) -> Bytes {
+    pub(super) fn cost(&self, road: &Road) -> Bytes {
         if self.carried.contains(&(road.to, road.from.base())) {
             Bytes::ZERO
         } else {

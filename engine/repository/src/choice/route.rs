@@ -1,22 +1,17 @@
 //! How the images of a batch reach one site: which of them have to be sent, by which steps, in which order. What each can be made
 //! from is found out in `roads`.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, HashSet},
-};
+use std::collections::HashSet;
 
-use imgdelta_core::Result;
+use imgdelta_core::{Bytes, Result};
 
 use crate::choice::{
     batch::{Leg, Origin, Route, Site, sum},
     choose::{Choice, Decision},
     roads::{Carried, Plan, Road, Roads, Start},
+    steps,
     weigh::Scale,
 };
-
-/// How far up the tree steps are looked for: as deep as a chain may be.
-const DEEPEST: usize = 256;
 
 /// The cheapest route to a site that is to have the images at the places `wanted`; what is `carried` already costs nothing.
 pub(super) fn route(
@@ -36,30 +31,27 @@ pub(super) fn route(
             naive.push(choice.bytes);
         }
     }
-    let plan = with_steps(&mut roads, &targets)?;
+    let (plan, saved) = with_steps(&mut roads, &targets)?;
     Ok(Route {
         site: site.name.clone(),
         there,
         legs: legs(&mut roads, &targets, &plan)?,
         naive: sum(naive.into_iter()),
+        saved_by_steps: saved,
     })
 }
 
-/// The cheapest plan for the targets, with each step that makes it cheaper still.
-fn with_steps(roads: &mut Roads<'_, '_>, targets: &[usize]) -> Result<Plan> {
+/// The cheapest plan for the targets, with each step that makes it cheaper still, and how much the steps save.
+fn with_steps(roads: &mut Roads<'_, '_>, targets: &[usize]) -> Result<(Plan, Bytes)> {
     let mut best = roads.cheapest(targets, &[])?;
+    let without = best.cost;
     let mut steps = Vec::new();
-    for step in possible_steps(roads, targets)? {
-        if steps.len() >= roads.scale.rules.steps {
-            break;
-        }
-        steps.push(step);
-        let longer = roads.cheapest(targets, &steps)?;
-        if longer.cost < best.cost {
-            best = longer;
-        } else {
-            steps.pop();
-        }
+    let above = steps::above_several(roads, targets)?;
+    for step in &above {
+        try_step(roads, targets, *step, &mut steps, &mut best)?;
+    }
+    for step in steps::others(roads, targets, &above, &best)? {
+        try_step(roads, targets, step, &mut steps, &mut best)?;
     }
     // A later step may have taken the place of an earlier one.
     let is_idle = |best: &Plan, step: &usize| best.onward(Some(*step)).next().is_none();
@@ -67,48 +59,29 @@ fn with_steps(roads: &mut Roads<'_, '_>, targets: &[usize]) -> Result<Plan> {
         steps.remove(idle);
         best = roads.cheapest(targets, &steps)?;
     }
-    Ok(best)
+    let saved = Bytes(without.0.saturating_sub(best.cost.0));
+    Ok((best, saved))
 }
 
-/// Images that nobody wants and from which at least two of the targets descend: those with the most and nearest first.
-fn possible_steps(roads: &mut Roads<'_, '_>, targets: &[usize]) -> Result<Vec<usize>> {
-    let (lineage, rules) = (roads.scale.lineage, roads.scale.rules);
-    if rules.steps == 0 {
-        return Ok(Vec::new());
+/// Takes one more step, if there may be more and it makes the plan cheaper.
+fn try_step(
+    roads: &mut Roads<'_, '_>,
+    targets: &[usize],
+    step: usize,
+    steps: &mut Vec<usize>,
+    best: &mut Plan,
+) -> Result<()> {
+    if steps.len() >= roads.scale.rules.steps {
+        return Ok(());
     }
-    // How many descend from each, and how far away they are in all.
-    let mut above: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
-    for target in targets {
-        let mut passed = HashSet::from([*target]);
-        let mut here = lineage.parent(*target);
-        while let Some(place) = here.filter(|place| passed.insert(*place)) {
-            let (count, hops) = above.entry(place).or_default();
-            *count += 1;
-            *hops += passed.len();
-            let is_deep = passed.len() > DEEPEST;
-            here = lineage.parent(place).filter(|_| !is_deep);
-        }
+    steps.push(step);
+    let longer = roads.cheapest(targets, steps)?;
+    if longer.cost < best.cost {
+        *best = longer;
+    } else {
+        steps.pop();
     }
-    targets.iter().for_each(|target| {
-        above.remove(target);
-    });
-    let mut steps: Vec<_> = above
-        .into_iter()
-        .filter(|(place, (count, _))| *count > 1 && lineage.is_there(*place))
-        .map(|(place, (count, hops))| {
-            let id = lineage.node(place).map(|node| &node.id);
-            (Reverse(count), hops, id, place)
-        })
-        .collect();
-    steps.sort_unstable();
-    steps.truncate(rules.list);
-    let mut possible = Vec::with_capacity(steps.len());
-    for (.., step) in steps {
-        if !matches!(roads.choice(step)?.decision, Decision::There(_)) {
-            possible.push(step);
-        }
-    }
-    Ok(possible)
+    Ok(())
 }
 
 /// The legs of a plan, every base before what is made from it.

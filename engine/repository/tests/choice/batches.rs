@@ -251,6 +251,44 @@ fn an_image_that_nobody_wants_is_a_step_where_that_saves_something() -> Result<(
 }
 
 #[test]
+fn an_image_without_kinship_is_a_step_where_that_saves_something() -> Result<()> {
+    // As the family above, but nobody wrote down who descends from whom; and a stranger that helps nobody.
+    let golden: Vec<u8> = (1..=40).collect();
+    let mut shelf = Shelf::default();
+    shelf.add("other", None, &[200; 40]);
+    shelf.add("golden", None, &golden);
+    for number in 0..5_u8 {
+        let mut disk = golden.clone();
+        let at = usize::from(number) * 2;
+        disk[at..at + 2].fill(100 + number);
+        shelf.add(&format!("m{number}"), None, &disk);
+    }
+    let sites = [site("new", &[])];
+    let wanted = ["m0", "m1", "m2", "m3", "m4"];
+    let plan = |steps| {
+        let rules = rules(steps);
+        batch(&shelf.list, &sites, &wanted, Carrier::Lines, &shelf, &rules)
+    };
+    assert_eq!(plan(0)?.bytes(), Bytes((40 + 4 * 4) * WINDOW.0));
+    let stepping = plan(8)?;
+    let route = &stepping.routes[0];
+    assert_eq!(stepping.bytes(), Bytes((40 + 5 * 2) * WINDOW.0));
+    assert_eq!(route.saved_by_steps, Bytes(6 * WINDOW.0));
+    let steps = route.legs.iter().filter(|leg| leg.is_step);
+    let steps: Vec<&str> = steps.map(|leg| &*leg.image).collect();
+    assert_eq!(steps, ["golden"]);
+    travel(&shelf, route, &[], &wanted);
+    // For one image nothing is a step, and where it takes as much as it saves it stays.
+    for wanted in [&wanted[..1], &wanted[..2]] {
+        let rules = rules(8);
+        let few = batch(&shelf.list, &sites, wanted, Carrier::Lines, &shelf, &rules)?;
+        assert!(few.routes[0].legs.iter().all(|leg| !leg.is_step));
+        assert_eq!(few.routes[0].saved_by_steps, Bytes::ZERO);
+    }
+    Ok(())
+}
+
+#[test]
 fn a_step_whose_place_a_better_one_takes_is_not_carried() -> Result<()> {
     // Everything descends from the root, but for one window is nearer to the middle, even what is no child of it.
     let middle: Vec<u8> = (1..=40).collect();

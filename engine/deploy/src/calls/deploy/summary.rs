@@ -65,6 +65,9 @@ impl Summary<'_> {
             at_site: at_site.clone(),
         });
         report.there = there.collect();
+        for note in &outcome.notes {
+            self.note(note.clone());
+        }
         for sent in &outcome.sent {
             report.sent.push(shipped(sent));
             for note in &sent.notes {

@@ -10,7 +10,7 @@ use imgdelta_operations::{
 };
 use imgdelta_registry::{OutputSpec, extension_of, new_parent};
 use imgdelta_repository::{
-    catalogue::{Name, Record, Repository, lineage::row},
+    catalogue::{Listing, Name, Record, Repository, lineage::row},
     choice::{Row, overlap},
 };
 
@@ -21,7 +21,7 @@ use super::{
 use crate::delivery::{
     Errand,
     hash::sha256,
-    index::{BundleEntry, FileEntry, ImageRef},
+    index::{BundleEntry, FileEntry, ImageRef, MOST_ANCESTORS},
 };
 
 /// Most bytes of an image's name in the name of a file.
@@ -33,6 +33,7 @@ pub(in crate::delivery) struct Sides {
     image: Side,
     base: Option<Side>,
     parent: Option<ImageRef>,
+    ancestors: Vec<ContentId>,
     format: Format,
     /// Why the form is not the one that was asked for.
     instead: Option<String>,
@@ -51,10 +52,16 @@ impl Sides {
         let parent = parent
             .and_then(|parent| listing.by_id(&parent.id))
             .map(pointer);
+        let ancestors = ancestors(
+            &listing,
+            &image.record,
+            base.as_ref().map(|base| &base.record),
+        );
         let mut sides = Self {
             image,
             base,
             parent,
+            ancestors,
             format: Format::Qcow2,
             instead: None,
         };
@@ -80,6 +87,11 @@ impl Sides {
         (base, self.image.record.content_id, self.format)
     }
 
+    /// What the image is called.
+    pub(in crate::delivery) const fn name(&self) -> &Name {
+        &self.image.record.name
+    }
+
     /// What the user should know.
     pub(in crate::delivery) fn notes(&self) -> Vec<String> {
         let mut notes: Vec<String> = self.instead.iter().cloned().collect();
@@ -97,6 +109,7 @@ impl Sides {
         let record = &self.image.record;
         (errand.told)(Stage::Pack(record.name.as_str()));
         let image = self.image.leaves(headquarters);
+        let data = self.data(headquarters);
         let (file, manifest) = match &self.base {
             Some(base) => {
                 let known = base.leaves(headquarters).zip(image);
@@ -110,17 +123,19 @@ impl Sides {
                 })?;
                 (file, Some(manifest))
             }
-            None => (self.whole(image, folder, errand)?, None),
+            None => (self.whole(data, folder, errand)?, None),
         };
         let entry = BundleEntry {
             base: self.base.as_ref().map(Side::pointer),
             image: record.id.clone(),
             content_id: record.content_id,
             size: record.size,
+            data: data.map(|data| data.0),
             name: record.name.clone(),
             tags: record.tags.clone(),
             golden: record.golden,
             parent: self.parent.clone(),
+            ancestors: self.ancestors.clone(),
             format: self.format,
             file,
             manifest,
@@ -169,17 +184,18 @@ impl Sides {
         Ok((file, manifest))
     }
 
-    /// Writes the whole image; its leaves say how much is in it.
-    fn whole(
-        &self,
-        leaves: Option<LeafReader>,
-        folder: &Path,
-        errand: &Errand<'_>,
-    ) -> Result<FileEntry> {
+    /// How much of the image is not zero, as far as its leaves say.
+    fn data(&self, headquarters: &Repository) -> Option<Bytes> {
+        let leaves = self.image.leaves(headquarters)?;
+        let data = overlap(row(leaves), Row::nothing()).ok()?;
+        Some(data.whole())
+    }
+
+    /// Writes the whole image, of so much data.
+    fn whole(&self, data: Option<Bytes>, folder: &Path, errand: &Errand<'_>) -> Result<FileEntry> {
         let (name, _) = self.names()?;
         let disk = &self.image.disk.chain;
-        let data = leaves.and_then(|leaves| overlap(row(leaves), Row::nothing()).ok());
-        let data = data.map_or(disk.size(), |data| data.whole());
+        let data = data.unwrap_or_else(|| disk.size());
         let spec = self.spec(folder, &name, form::of_whole(data))?;
         let (copied, drafts) = write_whole(disk, &spec, errand.run.work)?;
         self.image.require(copied.proof.as_ref())?;
@@ -214,6 +230,26 @@ impl Sides {
         let beside = format!("{file}.manifest.json");
         Ok((file.parse()?, beside.parse()?))
     }
+}
+
+/// What the image descends from beyond its parent, up to its base: that one the site has. Where the base is the parent, nobody needs more.
+fn ancestors(listing: &Listing, image: &Record, base: Option<&Record>) -> Vec<ContentId> {
+    /// Of a whole image few are named: a delivery may hold many of them.
+    const MOST_OF_WHOLE: usize = 4;
+    let most = base.map_or(MOST_OF_WHOLE, |_| MOST_ANCESTORS);
+    let above = |record: &Record| listing.by_id(&record.parent.as_ref()?.id);
+    let Some(mut here) = above(image) else {
+        return Vec::new();
+    };
+    let mut ancestors = Vec::new();
+    while base.is_none_or(|base| base.id != here.id)
+        && ancestors.len() < most
+        && let Some(next) = above(here)
+    {
+        ancestors.push(next.content_id);
+        here = next;
+    }
+    ancestors
 }
 
 /// How the child names its base: by its bare name, for where it will stand at the site nobody knows here, and where it stands here nobody

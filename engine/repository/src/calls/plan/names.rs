@@ -101,6 +101,36 @@ impl Names<'_> {
         }
     }
 
+    /// What is said of the images of a route that nobody asked for: for which they are sent, and what that saves.
+    pub(super) fn steps(&self, batch: &Batch) -> Vec<String> {
+        let mut notes = Vec::new();
+        for route in &batch.routes {
+            let steps = route.legs.iter().filter(|leg| leg.is_step);
+            let steps: Vec<String> = steps.map(|step| self.step(step, route)).collect();
+            if !steps.is_empty() {
+                notes.push(format!(
+                    "{}: {} not asked for, sent only as a step, {} less in all",
+                    route.site,
+                    steps.join(", "),
+                    route.saved_by_steps
+                ));
+            }
+        }
+        notes
+    }
+
+    /// A step with what is made from it.
+    fn step(&self, step: &choice::Leg, route: &Route) -> String {
+        let onward = route.legs.iter();
+        let onward = onward.filter(|leg| leg.from.base() == Some(step.image.as_str()));
+        let onward: Vec<String> = onward.map(|leg| self.named(&leg.image).name).collect();
+        format!(
+            "'{}' (for {})",
+            self.named(&step.image).name,
+            onward.join(", ")
+        )
+    }
+
     fn leg(&self, leg: &choice::Leg, abroad: &Abroad<'_>) -> PlanLeg {
         let (from, base) = match &leg.from {
             Origin::Nothing => ("whole", None),
