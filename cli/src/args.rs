@@ -18,6 +18,8 @@ mod owner;
 mod packed;
 mod plan;
 mod repo;
+mod repository;
+mod values;
 
 use std::{ffi::OsString, path::PathBuf};
 

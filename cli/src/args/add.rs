@@ -7,7 +7,7 @@ use imgdelta::core::{Error, Format, Kind, Options, Ownership, Result};
 use imgdelta::registry::{OpenSpec, ParentOption, Policy};
 use imgdelta::repository::catalogue::{self, ImageId, Name, Tag};
 
-use super::{input, owner::Owner, packed::Packed, repo::Change};
+use super::{input, owner::Owner, packed::Packed, repository::Change};
 use crate::job;
 
 /// `repo add`: images come into a repository.

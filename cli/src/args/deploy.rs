@@ -6,12 +6,7 @@ use clap::Args;
 use imgdelta::core::{Format, Result};
 use imgdelta::deploy::{Destination, wire::REMOTE_PROGRAM};
 
-use super::{
-    input,
-    owner::Owner,
-    plan::Choice,
-    repo::{Change, time},
-};
+use super::{input, owner::Owner, plan::Choice, repository::Change, values::time};
 use crate::job;
 
 /// `deploy`: the difference from the best base that both sides have, sent or put on a medium.

@@ -9,7 +9,7 @@ use super::{
     input::{self, Input},
     memory::Remembered,
     output::Output,
-    plan::size,
+    values::size,
 };
 use crate::job;
 

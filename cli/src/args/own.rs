@@ -6,7 +6,7 @@ use clap::{Args, Command, CommandFactory};
 use clap_complete::Shell;
 use imgdelta::core::{Error, Result};
 
-use super::{Line, repo::Place};
+use super::{Line, repository::Place};
 
 /// `env`.
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use clap::Args;
 use imgdelta::core::Bytes;
 use imgdelta::registry::{Unpack, unpack::UnpackSpace};
 
-use super::plan::size;
+use super::values::size;
 
 /// What is said of packed inputs.
 #[derive(Debug, Args)]

@@ -3,11 +3,14 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use imgdelta::core::{Bytes, Existing, Result, parse_size};
+use imgdelta::core::{Bytes, Existing, Result};
 use imgdelta::deploy::{Destination, wire::REMOTE_PROGRAM};
 use imgdelta::repository::choice::{Measure, Rules};
 
-use super::repo::Place;
+use super::{
+    repository::Place,
+    values::{rate, size},
+};
 use crate::job;
 
 /// `inventory`: the list of a repository's images that another site reads.
@@ -162,42 +165,5 @@ impl Plan {
             media: self.media,
             rate: self.rate,
         })
-    }
-}
-
-pub(super) fn size(text: &str) -> std::result::Result<Bytes, String> {
-    parse_size(text).ok_or_else(|| "a size like 16GB or 8G is required".to_owned())
-}
-
-/// Bytes a second: a size, or a number of bits with `kbit`, `Mbit` or `Gbit` behind it; `/s` may follow.
-fn rate(text: &str) -> std::result::Result<Bytes, String> {
-    let wrong = || "a rate like 10Mbit/s, 2MB/s or 512K is required".to_owned();
-    let amount = text.strip_suffix("/s").unwrap_or(text);
-    let found = match amount.strip_suffix("bit") {
-        // Bits are counted in thousands, as lines are sold.
-        Some(bits) => parse_size(&format!("{bits}B")).map(|bits| Bytes(bits.0 / 8)),
-        None => parse_size(amount),
-    };
-    found.filter(|rate| *rate > Bytes::ZERO).ok_or_else(wrong)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rates_are_read_in_bits_and_in_bytes() {
-        for (text, bytes) in [
-            ("8Mbit/s", 1_000_000),
-            ("800kbit", 100_000),
-            ("1Gbit/s", 125_000_000),
-            ("2MB/s", 2_000_000),
-            ("512K", 512 << 10),
-        ] {
-            assert_eq!(rate(text), Ok(Bytes(bytes)), "{text}");
-        }
-        for text in ["", "0", "7bit", "fast", "10Mbit/h"] {
-            assert!(rate(text).is_err(), "{text}");
-        }
     }
 }

@@ -3,15 +3,19 @@
 
 mod edit;
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use imgdelta::core::Format;
 use imgdelta::deploy::wire::REMOTE_PROGRAM;
 
 use self::edit::{Golden, Remove, Rename, SetId, Tags};
-use super::{add::Add, input};
-use crate::job::{self, Manner};
+use super::{
+    add::Add,
+    input,
+    repository::{Change, Place},
+};
+use crate::job;
 
 /// `repo`: everything about a repository.
 #[derive(Debug, Args)]
@@ -86,38 +90,6 @@ impl Repo {
             Verb::Remove(typed) => &typed.change.place,
         };
         place.repo.as_ref()
-    }
-}
-
-/// Where the repository is.
-#[derive(Debug, Args)]
-pub(crate) struct Place {
-    /// The repository [default: the folder one stands in] [env: IMGDELTA_REPO=].
-    #[arg(long, value_name = "FOLDER", help_heading = "Repository")]
-    pub(crate) repo: Option<PathBuf>,
-}
-
-/// How a repository is changed.
-#[derive(Debug, Args)]
-pub(crate) struct Change {
-    /// Where it is.
-    #[command(flatten)]
-    pub(crate) place: Place,
-    /// Wait while another process changes it, at most so long: 30s, 5m, 1h30m [default: not at all].
-    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Repository")]
-    wait: Option<Duration>,
-    /// Say what would be done; write nothing.
-    #[arg(short = 'n', long, help_heading = "Repository")]
-    dry_run: bool,
-}
-
-impl Change {
-    /// What it means.
-    pub(crate) fn manner(&self) -> Manner {
-        Manner {
-            wait: self.wait.unwrap_or_default(),
-            dry_run: self.dry_run,
-        }
     }
 }
 
@@ -208,76 +180,6 @@ impl Verify {
             images: self.images.clone(),
             repair: self.repair.then(|| self.from.clone()),
             manner: self.change.manner(),
-        }
-    }
-}
-
-/// A span of time as people write it: `30s`, `5m`, `1h30m`, `2 hours`; a number alone is one of seconds.
-pub(super) fn time(text: &str) -> Result<Duration, String> {
-    let wrong = || "a time such as 30s, 5m or 1h30m is required, a week at most".to_owned();
-    let text = text.strip_prefix('+').unwrap_or(text);
-    // humantime panics at what is more than a `Duration` holds: that takes more digits than a week in nanoseconds.
-    if text.chars().filter(char::is_ascii_digit).count() > MOST_DIGITS {
-        return Err(wrong());
-    }
-    let span = match text.parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => humantime::parse_duration(text).map_err(|_| wrong())?,
-    };
-    Some(span)
-        .filter(|all| *all <= LONGEST_WAIT)
-        .ok_or_else(wrong)
-}
-
-/// A week: longer waits are a slip of the finger, and a moment that far away cannot always be told.
-const LONGEST_WAIT: Duration = Duration::from_secs(7 * 24 * 3600);
-
-/// Digits in a span of time, all its numbers together.
-const MOST_DIGITS: usize = 15;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_read_as_people_write_them() {
-        for (text, seconds) in [
-            ("0", 0),
-            ("30", 30),
-            ("+30", 30),
-            ("030", 30),
-            ("30s", 30),
-            ("5m", 300),
-            ("1h", 3600),
-            ("168h", 604_800),
-            ("1h30m", 5400),
-            ("1h 30min", 5400),
-            ("1.5h", 5400),
-            ("90 seconds", 90),
-            ("7d", 604_800),
-        ] {
-            assert_eq!(time(text), Ok(Duration::from_secs(seconds)), "{text}");
-        }
-        assert_eq!(time("250ms"), Ok(Duration::from_millis(250)));
-        for text in [
-            "",
-            "m",
-            "5mm",
-            "5x",
-            "-1",
-            "1.5",
-            "soon",
-            "604801",
-            "169h",
-            "7d1ns",
-            "1M",
-            "9999999h",
-            "99999999999999999999s",
-            // More than a `Duration` holds.
-            "18446744073709551615s1000ms",
-            "584542046090y 1000ms",
-        ] {
-            assert!(time(text).is_err(), "{text}");
         }
     }
 }

@@ -4,7 +4,7 @@ use clap::Args;
 use imgdelta::core::Result;
 use imgdelta::repository::catalogue::Tag;
 
-use super::Change;
+use crate::args::repository::Change;
 use crate::job::{self, Edit};
 
 /// `repo tag`, `repo untag`.
