@@ -104,14 +104,17 @@ pub struct Errand<'a> {
     /// Threads, counters, time, patience.
     pub run: Run<'a>,
     /// Hears what is begun; how far it is, the counters say.
-    pub told: &'a dyn Fn(Stage<'_>),
+    pub on_stage: &'a dyn Fn(Stage<'_>),
 }
 
 impl<'a> Errand<'a> {
     /// Nobody hears of it.
     #[must_use]
     pub const fn quiet(run: Run<'a>) -> Self {
-        Self { run, told: &|_| () }
+        Self {
+            run,
+            on_stage: &|_| (),
+        }
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) fn with_errand<T>(
 ) -> Result<T> {
     let done = work(&Errand {
         run: catalogue_run(context, wait)?,
-        told: &|stage| context.begin(stage),
+        on_stage: &|stage| context.begin(stage),
     });
     match (done, context.go_on()) {
         (Err(error), Err(stopped)) if error.kind() != Kind::Interrupted => Err(stopped),

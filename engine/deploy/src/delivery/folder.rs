@@ -216,7 +216,7 @@ impl Delivery {
     /// Makes sure that one file is what was put there.
     fn check_file(&self, file: &FileEntry, errand: &Errand<'_>) -> Result<()> {
         let place = self.place(file)?;
-        (errand.told)(Stage::Check(&place));
+        (errand.on_stage)(Stage::Check(&place));
         let length = fs::metadata(&place)
             .map_err(|cause| Error::host("cannot look at", cause).in_file(&place))?
             .len();

@@ -108,7 +108,7 @@ fn install_once(
     if store.as_child {
         came.prove_base(errand)?;
     }
-    (errand.told)(Stage::Install(entry.name.as_str()));
+    (errand.on_stage)(Stage::Install(entry.name.as_str()));
     let mut notes = Vec::new();
     let name = free_name(listing, entry, &mut notes)?;
     let child = match base_disk.filter(|_| store.as_child) {

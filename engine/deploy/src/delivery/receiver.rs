@@ -107,7 +107,7 @@ impl<'a> Receiver<'a> {
         if self.proven.get(&record.id) == Some(&versions) {
             return Ok(());
         }
-        (errand.told)(Stage::ProveBase(record.name.as_str()));
+        (errand.on_stage)(Stage::ProveBase(record.name.as_str()));
         let found = prove(&disk.chain, errand.run.work)?;
         if found.id == record.content_id {
             self.proven.insert(record.id.clone(), versions);

@@ -158,7 +158,7 @@ impl TargetDisk<'_> {
     /// Chain, if it is another disk; Interrupted.
     pub(super) fn prove_base(&mut self, errand: &Errand<'_>) -> Result<()> {
         if let (false, Some(base)) = (self.image.is_proven(), &self.entry.base) {
-            (errand.told)(Stage::ProveBase(base.name.as_str()));
+            (errand.on_stage)(Stage::ProveBase(base.name.as_str()));
         }
         let proven = self.image.prove_base(errand.run.work);
         proven.map_err(|error| self.explain(error))

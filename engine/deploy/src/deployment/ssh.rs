@@ -65,7 +65,7 @@ impl<'a> SshSite<'a> {
             .prefix("imgdelta-")
             .tempdir_in(packing)
             .map_err(|cause| Error::host("cannot create a folder", cause).in_file(packing))?;
-        (sender.errand.told)(Stage::Connect(&url.to_string()));
+        (sender.errand.on_stage)(Stage::Connect(&url.to_string()));
         let progress = sender.errand.run.work.progress;
         let mut transport = Transport::start(&ssh_command(url, &programs.ssh, &programs.remote)?)?;
         let patience = transport.patience().clone();

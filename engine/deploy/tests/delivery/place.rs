@@ -99,9 +99,9 @@ impl Place {
         Errand::quiet(self.run())
     }
 
-    pub(crate) fn telling<'a>(&'a self, told: &'a dyn Fn(Stage<'_>)) -> Errand<'a> {
+    pub(crate) fn telling<'a>(&'a self, on_stage: &'a dyn Fn(Stage<'_>)) -> Errand<'a> {
         Errand {
-            told,
+            on_stage,
             ..self.errand()
         }
     }

@@ -107,7 +107,7 @@ impl Sides {
         errand: &Errand<'_>,
     ) -> Result<Packed> {
         let record = &self.image.record;
-        (errand.told)(Stage::Pack(record.name.as_str()));
+        (errand.on_stage)(Stage::Pack(record.name.as_str()));
         let image = self.image.leaves(headquarters);
         let data = self.data(headquarters);
         let (file, manifest) = match &self.base {
