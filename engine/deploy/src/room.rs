@@ -314,27 +314,26 @@ pub(crate) fn explained(error: Error, what: &str, need: Need, place: &Path, left
     let Some(space) = Space::at(place) else {
         return error;
     };
-    let shown = place.display().to_string();
     let longest = space.longest_file.filter(|longest| space.free > *longest);
-    let told = match longest {
-        Some(longest) if need.longest_at_most > longest => too_long(what, longest, longest, &shown),
-        _ => {
-            let more = if need.most > space.free {
-                format!("up to {} (an estimate)", need.most)
-            } else {
-                "more".to_owned()
-            };
-            let message = format!(
-                "{what} does not fit: it needs {more}, {} are free in {shown}",
-                space.free
-            );
-            Error::new(Kind::Host, message)
-                .with_code(Error::NO_SPACE)
-                .with_detail(format!("{FREE} {} bytes", space.free.0))
-                .with_hint("make room there, and run the same command again")
+    let why = match longest {
+        Some(longest) if need.longest_at_most > longest => {
+            Some(format!("no file is longer than {longest} there"))
         }
+        _ if need.most > space.free => Some(format!(
+            "{what} takes up to {} there (an estimate)",
+            need.most
+        )),
+        _ => None,
     };
-    told.with_detail(error.to_string()).with_detail(left)
+    let error = match error.code() {
+        Error::FILE_TOO_LONG => error,
+        _ => error.with_code(Error::NO_SPACE),
+    };
+    let error = why.into_iter().fold(error, Error::with_detail);
+    error
+        .with_detail(format!("{FREE} {} bytes", space.free.0))
+        .with_detail(left)
+        .with_hint("make room there, and run the same command again")
 }
 
 #[cfg(test)]
