@@ -97,7 +97,7 @@ impl Apply {
     pub fn run(&self, context: &Context) -> Result<ApplyReport> {
         let path = &self.output.spec.path;
         // What no format holds is refused before anything is opened.
-        imgdelta_registry::driver_for(&self.output.spec)?;
+        let target = self.output.resolve_image()?;
         let pair = ChildPair::open(&self.child, &self.base, &self.evidence)?;
         let in_place = self.output.is_in_place();
         // What stands on a device is gone with the first write: its base is read, whatever is remembered.
@@ -126,8 +126,8 @@ impl Apply {
                 .prove_base()
                 .map_err(|error| pair.explain(error, &self.child))?;
         }
-        let may_not_fit = require_room(&self.output, &pair.disk, context)?;
-        let output = ImageOutput::begin(&self.output, disk, None, &inputs, context)?;
+        let may_not_fit = require_room(&target, &pair.disk, context)?;
+        let output = ImageOutput::begin(&target, disk, None, &inputs, context)?;
         let format = output.driver.format;
         let (writer, written) = output.split();
         context.begin(Stage::Apply(path));

@@ -7,14 +7,14 @@ use imgdelta_delta::{
     self as delta, Chain, DigestCache, Layer,
     gpt::{self, Resized, TableMove},
 };
-use imgdelta_registry::{OpenSpec, OutputSpec, check_output, driver_for, is_package, open_bytes};
+use imgdelta_registry::{OpenSpec, OutputSpec, open_bytes};
 use serde::Serialize;
 
 use crate::{
     child_pair::no_manifest,
     context::{Context, Ids, Stage},
     disk::{Disk, notes_of, passed_over},
-    output::{ImageOutput, Target, shown},
+    output::{ImageOutput, ResolvedTarget, Target, shown},
     promise::{Found, Promise},
     space::{explain, require_room},
 };
@@ -179,10 +179,9 @@ impl Convert {
     /// if an input changed meanwhile; Interrupted.
     pub fn run(&self, context: &Context) -> Result<ConvertReport> {
         let path = &self.output.spec.path;
-        let is_package = is_package(&self.output.spec);
-        check_output(&self.output.spec)?;
+        let target = self.output.resolve()?;
         let input = self.open()?;
-        let resized = self.resized(input.chain())?;
+        let resized = self.resized(&target, input.chain())?;
         let chain = resized
             .as_ref()
             .map_or(input.chain(), |resized| &resized.disk);
@@ -200,19 +199,20 @@ impl Convert {
         let may_not_fit = match self.pipe {
             Some(_) => None,
             None => {
-                self.output.check_place(&input.inputs())?;
-                require_room(&self.output, chain, context)?
+                target.check_place(&input.inputs())?;
+                require_room(&target, chain, context)?
             }
         };
-        let output = match self.pipe.clone().filter(|_| !self.output.dry_run) {
-            None if is_package => {
+        let pipe = self.pipe.clone().filter(|_| !target.dry_run);
+        let output = match (pipe, target.package()) {
+            (Some(pipe), _) => ImageOutput::begin_stream(&target, pipe, &convert, context)?,
+            (None, Some(package)) => {
                 let inputs = input.inputs();
-                ImageOutput::begin_package(&self.output, &convert, &inputs, context)?
+                ImageOutput::begin_package(&target, package, &convert, &inputs, context)?
             }
-            Some(pipe) => ImageOutput::begin_stream(&self.output, pipe, &convert, context)?,
-            None => {
+            (None, None) => {
                 let inputs = input.inputs();
-                ImageOutput::begin(&self.output, chain.disk(), None, &inputs, context)?
+                ImageOutput::begin(&target, chain.disk(), None, &inputs, context)?
             }
         };
         let size = output.writer.shape().size;
@@ -236,7 +236,7 @@ impl Convert {
         };
         written.finish_package()?;
         let (file_size, on_disk) = (written.file_size(), written.on_disk()?);
-        let mut notes = self.notes(&input, resized.as_ref(), size);
+        let mut notes = self.notes(&target, &input, resized.as_ref(), size);
         notes.extend(may_not_fit);
         notes.extend(held);
         notes.extend(self.passed_over(&input, context)?);
@@ -285,7 +285,7 @@ impl Convert {
     }
 
     /// The disk of the size that was asked for, or of the next one that the output's format holds.
-    fn resized(&self, disk: &Chain) -> Result<Option<Resized>> {
+    fn resized(&self, target: &ResolvedTarget, disk: &Chain) -> Result<Option<Resized>> {
         let Some(asked) = self.size else {
             return Ok(None);
         };
@@ -298,7 +298,7 @@ impl Convert {
             return Err(Error::new(Kind::Usage, message).with_code("size"));
         }
         let held = ImageOutput::size_held(
-            &self.output,
+            target,
             DiskSpec {
                 size: asked,
                 sector,
@@ -308,7 +308,13 @@ impl Convert {
     }
 
     /// What was noticed, what was left out, what grew.
-    fn notes(&self, input: &Input, resized: Option<&Resized>, size: Bytes) -> Vec<String> {
+    fn notes(
+        &self,
+        target: &ResolvedTarget,
+        input: &Input,
+        resized: Option<&Resized>,
+        size: Bytes,
+    ) -> Vec<String> {
         let mut notes = match input {
             Input::File(disk) => {
                 let unread = match Promise::of(disk, &self.source) {
@@ -328,8 +334,8 @@ impl Convert {
         }
         let asked = self.size.unwrap_or(before);
         if size > asked {
-            let Target { spec, .. } = &self.output;
-            let format = driver_for(spec).map_or("the format", |driver| driver.format.name());
+            let spec = target.image.spec();
+            let format = target.driver().format;
             let options = if spec.options.is_empty() {
                 String::new()
             } else {

@@ -5,8 +5,8 @@ use std::path::Path;
 use imgdelta_core::{Bytes, Driver, Error, FileOffset, Format, Result};
 use imgdelta_delta::{self as delta, Manifest, manifest};
 use imgdelta_registry::{
-    OpenSpec, OutputSpec, check_base_format, check_child, child_rule, driver_for,
-    formats_with_children, needs_search,
+    OpenSpec, OutputSpec, check_base_format, check_child, child_rule, formats_with_children,
+    needs_search,
 };
 use serde::Serialize;
 
@@ -106,7 +106,8 @@ impl Make {
     /// `base_format`, `base_not_linkable`, `size_differs`, `sector_size`); those of the images; Host, if an input changed meanwhile; Interrupted.
     pub fn run(&self, context: &Context) -> Result<ChildReport> {
         let path = &self.output.spec.path;
-        let driver = driver_for(&self.output.spec)?;
+        let output = self.output.resolve_image()?;
+        let driver = output.driver();
         child_rule(driver).map_err(|error| {
             let formats = formats_with_children();
             let hint = format!(
@@ -123,7 +124,7 @@ impl Make {
         let (parent, unlinked) = base_link::of_child(driver, &self.base, &base, path, context)?;
         let inputs = [&base, &target];
         let disk = target.chain.disk();
-        let output = ImageOutput::begin(&self.output, disk, Some(parent), &inputs, context)?;
+        let output = ImageOutput::begin(&output, disk, Some(parent), &inputs, context)?;
         let size = output.writer.shape().size;
         let (writer, written) = output.split();
         let place = manifest::place_of(path);

@@ -12,8 +12,8 @@ use imgdelta_core::{
 };
 use imgdelta_delta::Convert;
 use imgdelta_registry::{
-    AtomicFileSet, NewPackage, OpenSpec, OutputSpec, PackageSpec, create_beside, create_in,
-    create_stream, driver_for, is_package, is_raw_name, open_image, package_file, refuse_inputs,
+    AtomicFileSet, NewPackage, OpenSpec, OutputSpec, PackageSpec, ResolvedOutput, is_package,
+    is_raw_name, open_image, package_file, refuse_inputs,
 };
 
 use crate::{
@@ -43,6 +43,34 @@ impl Target {
         }
     }
 
+    /// The same with its format settled: an image, and no package.
+    ///
+    /// # Errors
+    /// As [`ResolvedOutput::of`].
+    pub(crate) fn resolve_image(&self) -> Result<ResolvedTarget> {
+        Ok(ResolvedTarget {
+            target: self.clone(),
+            image: ResolvedOutput::of(self.spec.clone())?,
+            package: None,
+        })
+    }
+
+    /// The same with its format settled, that of its disk if it is a package.
+    ///
+    /// # Errors
+    /// As [`ResolvedOutput::of`] and [`PackageSpec::of`].
+    pub(crate) fn resolve(&self) -> Result<ResolvedTarget> {
+        if !is_package(&self.spec) {
+            return self.resolve_image();
+        }
+        let package = PackageSpec::of(&self.spec)?;
+        Ok(ResolvedTarget {
+            target: self.clone(),
+            image: package.disk.clone(),
+            package: Some(package),
+        })
+    }
+
     /// Refuses a place where the image cannot stand: taken, or one of the inputs. Nothing is begun.
     pub(crate) fn check_place(&self, inputs: &[&Disk]) -> Result<()> {
         let versions: Vec<_> = inputs.iter().flat_map(|disk| disk.versions()).collect();
@@ -54,6 +82,35 @@ impl Target {
     pub(crate) fn is_in_place(&self) -> bool {
         let metadata = std::fs::metadata(&self.spec.path);
         metadata.is_ok_and(|metadata| metadata.file_type().is_block_device())
+    }
+}
+
+/// An image that is to be written, its format settled.
+#[derive(Debug)]
+pub(crate) struct ResolvedTarget {
+    target: Target,
+    /// The image, or the disk of the package.
+    pub(crate) image: ResolvedOutput,
+    package: Option<PackageSpec>,
+}
+
+impl std::ops::Deref for ResolvedTarget {
+    type Target = Target;
+
+    fn deref(&self) -> &Target {
+        &self.target
+    }
+}
+
+impl ResolvedTarget {
+    /// The driver of its format.
+    pub(crate) const fn driver(&self) -> &'static Driver {
+        self.image.driver()
+    }
+
+    /// The package, if it is one.
+    pub(crate) const fn package(&self) -> Option<&PackageSpec> {
+        self.package.as_ref()
     }
 }
 
@@ -86,7 +143,7 @@ pub(crate) struct ImageOutput {
 impl ImageOutput {
     /// Starts an image of `disk`. An output that is one of the inputs is refused before anything is made.
     pub(crate) fn begin(
-        target: &Target,
+        target: &ResolvedTarget,
         disk: DiskSpec,
         parent: Option<ParentSpec>,
         inputs: &[&Disk],
@@ -99,8 +156,8 @@ impl ImageOutput {
         context.begin(Stage::Write(&target.spec.path));
         let replaced = others_of(&target.spec.path);
         let read: Vec<_> = inputs.iter().flat_map(|disk| disk.versions()).collect();
-        let output = create_beside(&target.spec, disk, parent, &read)?;
-        let driver = driver_for(&target.spec)?;
+        let output = target.image.create_beside(disk, parent, &read)?;
+        let driver = target.driver();
         let mut unsaid = unsaid(driver, &target.spec.path, disk);
         unsaid.extend(lost_owner(&target.spec, output.drafts.written_at()));
         Ok(Self {
@@ -115,7 +172,7 @@ impl ImageOutput {
 
     /// Starts the image that `convert` will write to `pipe`. If it has ids, which stand in front there, the disk is read once more for them.
     pub(crate) fn begin_stream(
-        target: &Target,
+        target: &ResolvedTarget,
         pipe: Arc<dyn Sink>,
         convert: &Convert<'_>,
         context: &Context,
@@ -128,9 +185,9 @@ impl ImageOutput {
         } else {
             None
         };
-        let driver = driver_for(&target.spec)?;
+        let driver = target.driver();
         Ok(Self {
-            writer: create_stream(pipe, &target.spec, disk, seed)?,
+            writer: target.image.create_stream(pipe, disk, seed)?,
             driver,
             place: Place::Stream,
             replaced: Vec::new(),
@@ -141,19 +198,15 @@ impl ImageOutput {
 
     /// Starts the disk that `convert` will write into a package. Its ids stand in front: the disk is read once more for them.
     pub(crate) fn begin_package(
-        target: &Target,
+        target: &ResolvedTarget,
+        package: &PackageSpec,
         convert: &Convert<'_>,
         inputs: &[&Disk],
         context: &Context,
     ) -> Result<Self> {
         target.check_place(inputs)?;
-        let package = PackageSpec::of(&target.spec)?;
         let disk = convert.disk.disk();
-        let inner = Target {
-            spec: package.disk.clone(),
-            ..target.clone()
-        };
-        let shape = Self::begin_nowhere(&inner, disk, None)?.writer.shape();
+        let shape = Self::begin_nowhere(target, disk, None)?.writer.shape();
         let seed = if shape.has_ids && !target.dry_run {
             context.begin(Stage::ReadIds);
             Some(convert.seed(shape)?)
@@ -172,7 +225,7 @@ impl ImageOutput {
             (Place::Files(Box::new(files)), sink)
         };
         let (writer, new) = package.begin(sink, disk, seed, context.recorded_time())?;
-        let driver = package.driver()?;
+        let driver = target.driver();
         let mut unsaid = unsaid(driver, &target.spec.path, disk);
         unsaid.extend(package.notes());
         Ok(Self {
@@ -186,21 +239,18 @@ impl ImageOutput {
     }
 
     /// How large the image of a disk would be made: as large as `disk`, or the next size that its format holds.
-    pub(crate) fn size_held(target: &Target, disk: DiskSpec) -> Result<Bytes> {
-        let mut target = target.clone();
-        if is_package(&target.spec) {
-            target.spec = PackageSpec::of(&target.spec)?.disk;
-        }
-        Ok(Self::begin_nowhere(&target, disk, None)?
-            .writer
-            .shape()
-            .size)
+    pub(crate) fn size_held(target: &ResolvedTarget, disk: DiskSpec) -> Result<Bytes> {
+        Ok(Self::begin_nowhere(target, disk, None)?.writer.shape().size)
     }
 
-    fn begin_nowhere(target: &Target, disk: DiskSpec, parent: Option<ParentSpec>) -> Result<Self> {
+    fn begin_nowhere(
+        target: &ResolvedTarget,
+        disk: DiskSpec,
+        parent: Option<ParentSpec>,
+    ) -> Result<Self> {
         let nowhere = Arc::new(Nowhere::default());
-        let driver = driver_for(&target.spec)?;
-        let writer = create_in(&*nowhere, &target.spec, disk, parent)?;
+        let driver = target.driver();
+        let writer = target.image.create_in(&*nowhere, disk, parent)?;
         Ok(Self {
             writer,
             driver,

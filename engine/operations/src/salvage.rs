@@ -94,12 +94,13 @@ impl Salvage {
     /// # Errors
     /// Those of an image that does not open at all; as [`Convert::run`](crate::Convert::run).
     pub fn run(&self, context: &Context) -> Result<SalvageReport> {
+        let target = self.output.resolve_image()?;
         let (disk, is_cut) = self.open()?;
         let salvaged = Arc::new(Salvaged::of(&disk));
         let image: Arc<dyn Image> = Arc::clone(&salvaged) as Arc<dyn Image>;
         let id = LayerId::of(&*image);
         let chain = Chain::new(vec![Layer::new(image, id)])?;
-        let output = ImageOutput::begin(&self.output, chain.disk(), None, &[&disk], context)?;
+        let output = ImageOutput::begin(&target, chain.disk(), None, &[&disk], context)?;
         let driver = output.driver;
         let (writer, written) = output.split();
         context.begin(Stage::Convert(&self.output.spec.path));

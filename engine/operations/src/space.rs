@@ -7,12 +7,12 @@ use std::path::Path;
 
 use imgdelta_core::{Bytes, Error, FreeSpace, ImageWriter, Result, VirtOffset};
 use imgdelta_delta::{self as delta, Chain, Cursor, DigestCache, ExecContext};
-use imgdelta_registry::{OutputSpec, PackageSpec, create_in, is_package};
+use imgdelta_registry::ResolvedOutput;
 
 use crate::{
     context::{Context, Stage},
     nowhere::Nowhere,
-    output::Target,
+    output::ResolvedTarget,
 };
 
 /// What tables take beside the data they speak of, at most: one part of so many.
@@ -25,7 +25,7 @@ const LEAST: Bytes = Bytes::mib(4);
 /// # Errors
 /// Host (`no_space`), with what is needed and what is free; as [`delta::Convert::run`], where the disk has to be measured.
 pub(crate) fn require_room(
-    target: &Target,
+    target: &ResolvedTarget,
     disk: &Chain,
     context: &Context,
 ) -> Result<Option<String>> {
@@ -35,12 +35,8 @@ pub(crate) fn require_room(
     let Some(space) = FreeSpace::beside(&target.spec.path) else {
         return Ok(None);
     };
-    let package = is_package(&target.spec).then(|| PackageSpec::of(&target.spec));
-    let package = package.transpose()?;
     let room = SpaceCheck {
-        spec: package
-            .as_ref()
-            .map_or(&target.spec, |package| &package.disk),
+        image: &target.image,
         place: &target.spec.path,
         disk,
         space,
@@ -52,8 +48,8 @@ pub(crate) fn require_room(
 
 /// A disk, and the file system that it is to go to.
 pub(crate) struct SpaceCheck<'a> {
-    /// The format and options of the image.
-    pub(crate) spec: &'a OutputSpec,
+    /// The image.
+    pub(crate) image: &'a ResolvedOutput,
     /// Where it is to stand.
     pub(crate) place: &'a Path,
     /// Its disk.
@@ -74,7 +70,7 @@ impl SpaceCheck<'_> {
             return Ok(None);
         }
         let nowhere = Nowhere::default();
-        let writer = create_in(&nowhere, self.spec, self.disk.disk(), None)?;
+        let writer = self.image.create_in(&nowhere, self.disk.disk(), None)?;
         self.require_begun(&nowhere)?;
         let data = data_of(self.disk)?;
         if with_tables(data) > longest && writer.encoder().memory() == Bytes::ZERO {
@@ -171,7 +167,7 @@ mod tests {
 
     use imgdelta_core::{Format, Kind};
     use imgdelta_delta::RunProgress;
-    use imgdelta_registry::OpenSpec;
+    use imgdelta_registry::{OpenSpec, OutputSpec};
 
     use super::*;
     use crate::disk::Disk;
@@ -191,8 +187,9 @@ mod tests {
             format: Some(format),
             ..OutputSpec::of(&place)
         };
+        let image = ResolvedOutput::of(spec)?;
         let room = SpaceCheck {
-            spec: &spec,
+            image: &image,
             place: &place,
             disk: &disk.chain,
             space,

@@ -20,8 +20,8 @@ use imgdelta_delta::{
     digest_cache::LeafReader,
 };
 use imgdelta_registry::{
-    AtomicFileSet, DiskTraits, OpenSpec, Opened, Output, OutputSpec, Policy, check_child, create,
-    driver_of, new_parent,
+    AtomicFileSet, DiskTraits, OpenSpec, Opened, Output, OutputSpec, Policy, ResolvedOutput,
+    check_child, create, driver_of, new_parent,
 };
 
 use crate::{
@@ -111,8 +111,9 @@ impl<P> WholeImage<P> {
         let Some(space) = FreeSpace::beside(place) else {
             return Ok(());
         };
+        let image = ResolvedOutput::of(new_image(place, self.format))?;
         let room = SpaceCheck {
-            spec: &new_image(place, self.format),
+            image: &image,
             place,
             disk,
             space,

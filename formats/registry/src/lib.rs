@@ -50,8 +50,8 @@ pub use child_rule::{
     DiskTraits, check_base_format, check_child, child_rule, formats_with_children,
 };
 pub use create::{
-    Output, OutputSpec, check_name, create, create_beside, create_in, create_stream, driver_for,
-    driver_of_new, is_package, written_formats,
+    Output, OutputSpec, ResolvedOutput, check_name, create, driver_for, driver_of_new, is_package,
+    written_formats,
 };
 pub use layer::{Opened, open_layer};
 pub use link::{needs_search, new_parent, unlinked_parent};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, DiskSpec, Driver, Error, FileVersion, Format, ImageWriter, Kind, Options, Result, Sink,
+    Bytes, DiskSpec, Error, FileVersion, Format, ImageWriter, Kind, Options, Result, Sink,
 };
 use imgdelta_packed::{
     archive::ova::NewOva,
@@ -12,7 +12,7 @@ use imgdelta_packed::{
 
 use crate::{
     atomic_file_set::AtomicFileSet,
-    create::{OutputSpec, create_stream, driver_for, driver_of_new, is_package},
+    create::{OutputSpec, ResolvedOutput, driver_for, driver_of_new, is_package},
 };
 
 /// A package that is to be written.
@@ -21,7 +21,7 @@ pub struct PackageSpec {
     machine: Machine,
     stem: String,
     /// Its disk: a stream whose path names nothing but a format.
-    pub disk: OutputSpec,
+    pub disk: ResolvedOutput,
 }
 
 /// Refuses an output that cannot be written, whatever disk it is to hold.
@@ -73,13 +73,13 @@ impl PackageSpec {
         Ok(Self {
             machine,
             stem: stem.to_owned(),
-            disk: OutputSpec {
+            disk: ResolvedOutput::of(OutputSpec {
                 format: Some(Format::Vmdk),
                 path: spec.path.with_extension("vmdk"),
                 options: Options::parse(&disk)?,
                 existing: spec.existing,
                 ownership: spec.ownership,
-            },
+            })?,
         })
     }
 
@@ -96,7 +96,7 @@ impl PackageSpec {
     /// seconds since 1970.
     ///
     /// # Errors
-    /// As [`create_stream`].
+    /// As [`ResolvedOutput::create_stream`].
     pub fn begin(
         &self,
         sink: Arc<dyn Sink>,
@@ -105,17 +105,9 @@ impl PackageSpec {
         time: Option<u64>,
     ) -> Result<(Box<dyn ImageWriter>, NewPackage)> {
         let ova = NewOva::new(sink, self.machine.clone(), &self.stem, time.unwrap_or(0));
-        let writer = create_stream(ova.disk(), &self.disk, disk, seed)?;
+        let writer = self.disk.create_stream(ova.disk(), disk, seed)?;
         let capacity = writer.shape().size;
         Ok((writer, NewPackage { ova, capacity }))
-    }
-
-    /// The format of its disk.
-    ///
-    /// # Errors
-    /// Unsupported, if this build does not have it.
-    pub fn driver(&self) -> Result<&'static Driver> {
-        driver_of_new(Format::Vmdk)
     }
 }
 
