@@ -123,21 +123,8 @@ impl Make<'_> {
         let encoder = writer.encoder().memory();
         let costs = Costs::new(shape.unit, encoder, decoding, exec::step(shape.unit, block));
         let (step, count) = self.work.crew(self.work.threads.max(1), &costs);
-        let end = if self.proves {
-            self.base.size().max(shape.size)
-        } else {
-            shape.size
-        };
-        let options = PlanOptions {
-            step,
-            skips_zero: true,
-            skips_same: !self.proves || leaves.base.is_some(),
-            longest_same: if self.proves {
-                LONGEST_SAME
-            } else {
-                Bytes(u64::MAX)
-            },
-        };
+        let end = self.end(shape);
+        let options = self.plan(step, leaves.base.is_some());
         let expected = Sides {
             base: leaves.base.as_ref().map(LeafReader::id),
             target: leaves.target.as_ref().map(LeafReader::id),
@@ -175,6 +162,29 @@ impl Make<'_> {
         self.base.prove_unchanged()?;
         self.target.prove_unchanged()?;
         self.finish(sink, shape, expected)
+    }
+
+    /// How far the disks are gone over: what lies behind the child's end in a larger base is only proven.
+    fn end(&self, shape: WriterLayout) -> Bytes {
+        if self.proves {
+            self.base.size().max(shape.size)
+        } else {
+            shape.size
+        }
+    }
+
+    /// How they are planned, in steps of `step`.
+    fn plan(&self, step: Bytes, knows_base: bool) -> PlanOptions {
+        PlanOptions {
+            step,
+            skips_zero: true,
+            skips_same: !self.proves || knows_base,
+            longest_same: if self.proves {
+                LONGEST_SAME
+            } else {
+                Bytes(u64::MAX)
+            },
+        }
     }
 
     /// What ids are made of: the content, and what the base is called. Of two children with the same content, as nights without a change

@@ -1,7 +1,7 @@
 //! `apply`: base and child together as a full image, both proven before it gets its name.
 
 use imgdelta_core::{DiskSpec, Error, Kind, Result};
-use imgdelta_delta as delta;
+use imgdelta_delta::{self as delta, DigestCache};
 use imgdelta_registry::{OpenSpec, OutputSpec};
 use serde::Serialize;
 
@@ -9,8 +9,9 @@ use crate::{
     child_pair::{ChildPair, Evidence, ProvenBy, distrust},
     context::{Context, Ids, Stage},
     disk::DiskRef,
-    output::{ImageOutput, Target, shown},
+    output::{ImageOutput, shown},
     space::{explain, require_room},
+    target::Target,
 };
 
 /// How base and child are to be made one image.
@@ -100,11 +101,7 @@ impl Apply {
         let target = self.output.resolve_image()?;
         let pair = ChildPair::open(&self.child, &self.base, &self.evidence)?;
         let in_place = self.output.is_in_place();
-        // What stands on a device is gone with the first write: its base is read, whatever is remembered.
-        let cache = match context.digest_cache().clone() {
-            cache if in_place => cache.refreshed(),
-            cache => cache,
-        };
+        let cache = cache(context, in_place);
         let apply = delta::Apply {
             base: &pair.base.chain,
             disk: &pair.disk,
@@ -165,4 +162,10 @@ impl Apply {
             _ => distrust(explain(error, &pair.disk).in_file(&pair.child.top.path)),
         }
     }
+}
+
+/// The remembered digests that may be believed. What stands on a device is gone with the first write: its base is read, whatever is remembered.
+fn cache(context: &Context, in_place: bool) -> DigestCache {
+    let cache = context.digest_cache().clone();
+    if in_place { cache.refreshed() } else { cache }
 }

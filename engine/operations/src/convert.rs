@@ -14,9 +14,10 @@ use crate::{
     child_pair::no_manifest,
     context::{Context, Ids, Stage},
     disk::{Disk, notes_of, passed_over},
-    output::{ImageOutput, ResolvedTarget, Target, shown},
+    output::{ImageOutput, shown},
     promise::{Found, Promise},
     space::{explain, require_room},
+    target::{ResolvedTarget, Target},
 };
 
 /// How a disk is to be written as one image.
@@ -203,37 +204,18 @@ impl Convert {
                 require_room(&target, chain, context)?
             }
         };
-        let pipe = self.pipe.clone().filter(|_| !target.dry_run);
-        let output = match (pipe, target.package()) {
-            (Some(pipe), _) => ImageOutput::begin_stream(&target, pipe, &convert, context)?,
-            (None, Some(package)) => {
-                let inputs = input.inputs();
-                ImageOutput::begin_package(&target, package, &convert, &inputs, context)?
-            }
-            (None, None) => {
-                let inputs = input.inputs();
-                ImageOutput::begin(&target, chain.disk(), None, &inputs, context)?
-            }
-        };
+        let output = self.begin(&target, &input, &convert, context)?;
         let size = output.writer.shape().size;
-        if size < chain.size() {
-            let sizes = format!(
-                "the disk has {} bytes, the image would hold {}",
-                chain.size().0,
-                size.0
-            );
-            return Err(Error::new(Kind::Unsupported, sizes).in_file(path));
-        }
         let driver = output.driver;
         let (writer, mut written) = output.split();
         context.begin(Stage::Convert(path));
         let copied = convert.run(writer);
         let copied = copied.map_err(|error| explain(error, chain))?;
-        let held = match (&promise, &copied.proof) {
-            (Some(promise), Some(proof)) => promise.hold(&proof.id, context)?,
-            (Some(promise), None) => promise.prove(context)?,
-            (None, _) => None,
-        };
+        let held = promise.map(|promise| match &copied.proof {
+            Some(proof) => promise.hold(&proof.id, context),
+            None => promise.prove(context),
+        });
+        let held = held.transpose()?.flatten();
         written.finish_package()?;
         let (file_size, on_disk) = (written.file_size(), written.on_disk()?);
         let mut notes = self.notes(&target, &input, resized.as_ref(), size);
@@ -257,6 +239,35 @@ impl Convert {
             dry_run: self.output.dry_run,
             notes,
         })
+    }
+
+    /// Starts the output: to a pipe, into a package, or to a file.
+    fn begin(
+        &self,
+        target: &ResolvedTarget,
+        input: &Input,
+        convert: &delta::Convert<'_>,
+        context: &Context,
+    ) -> Result<ImageOutput> {
+        let disk = convert.disk.disk();
+        let pipe = self.pipe.clone().filter(|_| !target.dry_run);
+        let output = match (pipe, target.package()) {
+            (Some(pipe), _) => ImageOutput::begin_stream(target, pipe, convert, context)?,
+            (None, Some(package)) => {
+                let inputs = input.inputs();
+                ImageOutput::begin_package(target, package, convert, &inputs, context)?
+            }
+            (None, None) => ImageOutput::begin(target, disk, None, &input.inputs(), context)?,
+        };
+        let size = output.writer.shape().size;
+        if size < disk.size {
+            let sizes = format!(
+                "the disk has {} bytes, the image would hold {}",
+                disk.size.0, size.0
+            );
+            return Err(Error::new(Kind::Unsupported, sizes).in_file(&target.spec.path));
+        }
+        Ok(output)
     }
 
     /// Opens the disk.

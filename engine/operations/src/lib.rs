@@ -40,6 +40,7 @@ pub mod restored_image;
 pub mod salvage;
 mod space;
 pub mod stored_image;
+mod target;
 
 pub use apply::{Apply, ApplyReport};
 pub use attach::{Attach, AttachReport};

@@ -14,8 +14,9 @@ use crate::{
     base_link::{self, UnlinkedBase},
     context::{Context, Ids, Stage},
     disk::{Disk, DiskRef, own_layers},
-    output::{ImageOutput, Target, shown},
+    output::{ImageOutput, shown},
     space::explain,
+    target::Target,
 };
 
 /// How a child is to be made.

@@ -16,8 +16,9 @@ use serde::Serialize;
 use crate::{
     context::{Context, Stage},
     disk::Disk,
-    output::{ImageOutput, Target, shown},
+    output::{ImageOutput, shown},
     space::explain,
+    target::Target,
 };
 
 /// What is read at once, and given up bit by bit where it cannot be.
