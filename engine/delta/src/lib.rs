@@ -9,7 +9,7 @@
 //! | [`attach`] | a child that names the local copy of its base |
 //! | [`compare`] | are two disks equal, and where are they not |
 //! | [`gpt`] | the partition table of a disk that gets another size |
-//! | [`digest`], [`tree`], [`disk_hasher`](mod@prove) | content ids |
+//! | [`digest`], [`tree`], [`disk_hasher`](mod@disk_hasher) | content ids |
 //! | [`layer`] | what proves a child's own layer |
 //! | [`manifest`] | the file beside a child |
 //! | [`digest_cache`] | leaf digests kept between runs |

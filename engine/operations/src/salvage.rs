@@ -126,7 +126,7 @@ impl Salvage {
             lost_bytes: lost.bytes,
             more: lost.bytes > lost.runs.iter().map(|run| run.length).sum(),
             lost: lost.runs,
-            reasons: lost.reasons,
+            reasons: lost.reasons.into_iter().map(|(_, reason)| reason).collect(),
             dry_run: self.output.dry_run,
             notes,
         })
@@ -200,7 +200,8 @@ struct Lost {
     /// In no order, until all is read.
     runs: Vec<LostRun>,
     bytes: u64,
-    reasons: Vec<String>,
+    /// The first address of each reason: those that begin first, whichever thread found them.
+    reasons: Vec<(u64, String)>,
 }
 
 impl Lost {
@@ -208,10 +209,13 @@ impl Lost {
         let length = len as u64;
         self.bytes = self.bytes.saturating_add(length);
         // Where it is stands in the list.
-        let reason = why.message().to_owned();
-        if self.reasons.len() < MOST_REASONS && !self.reasons.contains(&reason) {
-            self.reasons.push(reason);
+        let reason = why.message();
+        match self.reasons.iter_mut().find(|(_, known)| known == reason) {
+            Some((first, _)) => *first = at.0.min(*first),
+            None => self.reasons.push((at.0, reason.to_owned())),
         }
+        self.reasons.sort_unstable();
+        self.reasons.truncate(MOST_REASONS);
         let (start, count) = (at.0, self.runs.len());
         match self.runs.last_mut() {
             Some(last) if last.start.saturating_add(last.length) == start => {

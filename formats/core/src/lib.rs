@@ -35,7 +35,7 @@ pub mod cache;
 pub mod claims;
 pub mod driver;
 pub mod equality;
-mod error;
+pub mod error;
 pub mod extent;
 pub mod format;
 pub mod fs;

@@ -33,7 +33,7 @@ impl Rewritten<'_> {
     /// Writes the image, durably. It proves nothing: its keeper reads it back.
     ///
     /// # Errors
-    /// Unsupported, if the format is only read, or the image is of several files; as [`create`]; those of the disk; Interrupted.
+    /// Unsupported, if the format is only read, or the image is of several files; as [`create`](fn@create); those of the disk; Interrupted.
     pub fn write(&self) -> Result<AtomicFileSet> {
         if self.metadata().is_some_and(|facts| facts.files.len() > 1) {
             let message =

@@ -46,7 +46,7 @@ pub struct Add {
     pub tags: BTreeSet<Tag>,
     /// Whether it is golden.
     pub golden: bool,
-    /// Whether its files are made immutable, which only root can: see [`Edit::Immutable`](super::Edit::Immutable).
+    /// Whether its files are made immutable, which only root can: see [`Edit::Immutable`].
     pub immutable: bool,
     /// Owner, group and permissions of the copy, where they are not to be those of any new file.
     pub ownership: Ownership,
