@@ -71,12 +71,15 @@ mod hash;
 mod howto;
 pub mod index;
 pub mod install;
+mod medium_space;
 pub mod outcome;
 pub mod pack;
 pub mod receive;
 mod receiver;
 mod removal;
 mod schedule;
+mod storage_need;
+mod store_options;
 pub mod unpack;
 mod written;
 
@@ -86,14 +89,20 @@ use imgdelta_repository::catalogue::Run;
 pub use self::{
     folder::Delivery,
     index::{BundleEntry, FileEntry, ImageRef, Index, Recipient, SCHEMA, SCHEMA_1},
-    install::{StoreOptions, install},
+    install::install,
     outcome::{EnteredImage, Outcome, ReceivedImage, SiteImage},
     pack::{Order, Packed, pack},
     receive::{Received, foresee, receive},
     removal::Removal,
+    store_options::StoreOptions,
     unpack::{BaseDisk, EntryFiles},
 };
-pub(crate) use self::{outcome::is_of_the_way, receiver::Receiver};
+pub(crate) use self::{
+    medium_space::{need_on_medium, room_on_medium},
+    outcome::is_of_the_way,
+    receiver::Receiver,
+    storage_need::{Kept, Travelling},
+};
 
 /// The program that writes deliveries and manifests.
 pub(crate) const TOOL: &str = concat!("imgdelta ", env!("CARGO_PKG_VERSION"));

@@ -10,5 +10,5 @@
 pub mod calls;
 pub mod delivery;
 pub mod deployment;
-mod room;
+mod space;
 pub mod wire;

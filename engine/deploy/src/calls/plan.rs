@@ -15,9 +15,9 @@ use super::{
     destination::{Destination, refuse_twice},
 };
 use crate::{
-    delivery::StoreOptions,
+    delivery::{Kept, StoreOptions, Travelling, room_on_medium},
     deployment::{Sender, Site, SshPrograms, SshSite},
-    room::{Kept, Space, Travelling, room_on_medium},
+    space::Space,
     wire::SshUrl,
 };
 

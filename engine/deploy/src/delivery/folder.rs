@@ -23,7 +23,7 @@ use super::{
     index::{BundleEntry, FileEntry, INDEX, Index, LONGEST, Recipient, SCHEMA_1},
     pack::{Order, Packed, Sides},
 };
-use crate::room::{Need, Space, explained};
+use crate::space::{Need, Space, explained};
 
 /// A folder that holds what travels.
 #[derive(Clone, Debug)]

@@ -1,10 +1,9 @@
 //! One image made from its base and what came: the base proven by content, the image written, proven, and entered in one step. Until then
 //! nothing under its id is there. Which entry is taken, and whether its files are whole, is not known here.
 
-use imgdelta_core::{AtomicFile, Format, Ownership, Result};
+use imgdelta_core::{AtomicFile, Ownership, Result};
 use imgdelta_delta::{ContentId, digest_cache::LeafReader};
 use imgdelta_operations::Stage;
-use imgdelta_registry::driver_of_new;
 use imgdelta_repository::{
     catalogue::{
         Arrival, Files, How, Known, Listing, Name, Parent, Record, Repository,
@@ -17,32 +16,12 @@ use super::{
     Errand,
     index::BundleEntry,
     outcome::EnteredImage,
+    storage_need::Kept,
+    store_options::StoreOptions,
     unpack::{BaseDisk, EntryFiles, unpack},
     written::{Written, as_child, as_whole},
 };
-use crate::room::{Kept, Space, explained};
-
-/// In which form a site keeps what it receives.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StoreOptions {
-    /// The format of whole images, if not the repository's own.
-    pub format: Option<Format>,
-    /// Whether an image is kept as a child of its base, in that one's format, where that is smaller.
-    pub as_child: bool,
-    /// To whom the files of images belong, and who may do what with them; what is not said is as with any new file there.
-    pub ownership: Ownership,
-}
-
-impl StoreOptions {
-    /// Makes sure that images are written in the format that is asked for.
-    ///
-    /// # Errors
-    /// Unsupported, if they are not.
-    pub fn require_written(&self) -> Result<()> {
-        self.format
-            .map_or(Ok(()), |format| driver_of_new(format).map(drop))
-    }
-}
+use crate::space::{Space, explained};
 
 /// Makes an image of what came and enters it. One whose content is there already is left as it is.
 ///

@@ -16,7 +16,7 @@ use super::{
     Errand,
     index::{BundleEntry, Recipient},
 };
-use crate::room::{Need, Space, explained};
+use crate::space::{Need, Space, explained};
 
 /// What is to travel, and for whom.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,13 +15,14 @@ use super::{
     Errand,
     folder::Delivery,
     index::BundleEntry,
-    install::StoreOptions,
     outcome::{EnteredImage, Outcome, ReceivedImage, SiteImage, is_of_the_way},
     receiver::Receiver,
     schedule::{Leg, Schedule, schedule},
+    storage_need::Kept,
+    store_options::StoreOptions,
     unpack::EntryFiles,
 };
-use crate::room::{Kept, Need, Space};
+use crate::space::{Need, Space};
 
 /// Most ways to an image that are tried. A forged delivery may list any number.
 const MOST_WAYS: usize = 16;

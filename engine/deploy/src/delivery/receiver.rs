@@ -13,8 +13,9 @@ use imgdelta_repository::catalogue::{ImageId, Listing, Presence, Record, Reposit
 use super::{
     Errand,
     index::ImageRef,
-    install::{StoreOptions, here, install},
+    install::{here, install},
     outcome::Outcome,
+    store_options::StoreOptions,
     unpack::{BaseDisk, EntryFiles, step},
 };
 

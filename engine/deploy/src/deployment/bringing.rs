@@ -4,13 +4,12 @@ use std::collections::{HashMap, HashSet};
 
 use imgdelta_core::{Bytes, Error, Kind, Result};
 use imgdelta_repository::{
-    catalogue::{ImageId, Inventory, Name, Record},
+    catalogue::{ImageId, Inventory, Listing, Name, Record},
     choice::{Leg, Origin, Weighed},
 };
 
 use super::{
-    SiteOutcome,
-    driver::Driver,
+    Deploy, SiteOutcome,
     site::{Base, Site, Way},
 };
 use crate::{
@@ -20,7 +19,8 @@ use crate::{
 
 /// Images on their way to one site.
 pub(super) struct Bringing<'s> {
-    driver: &'s Driver<'s>,
+    deploy: &'s Deploy<'s>,
+    listing: &'s Listing,
     site: &'s mut (dyn Site + 's),
     inventory: &'s Inventory,
     outcome: &'s mut SiteOutcome,
@@ -35,13 +35,14 @@ pub(super) struct Bringing<'s> {
 impl<'s> Bringing<'s> {
     /// None is there yet.
     pub(super) fn new(
-        driver: &'s Driver<'s>,
+        (deploy, listing): (&'s Deploy<'s>, &'s Listing),
         site: &'s mut (dyn Site + 's),
         inventory: &'s Inventory,
         outcome: &'s mut SiteOutcome,
     ) -> Self {
         Self {
-            driver,
+            deploy,
+            listing,
             site,
             inventory,
             outcome,
@@ -56,7 +57,7 @@ impl<'s> Bringing<'s> {
     /// # Errors
     /// Interrupted; any other failure is the image's own.
     pub(super) fn bring(&mut self, leg: &Leg) -> Result<Option<ReceivedImage>> {
-        let Some(record) = self.driver.record(&leg.image) else {
+        let Some(record) = self.record(&leg.image) else {
             return Ok(None);
         };
         let (mut brought, mut rejected, mut spare) = (None, Vec::new(), self.spare);
@@ -116,7 +117,7 @@ impl<'s> Bringing<'s> {
             (None, planned) => planned.filter(|_| matches!(outcome, Outcome::Failed(_))),
         };
         let base_at_site = base.and_then(|base| self.name_at_site(base));
-        let base = base.and_then(|base| self.driver.record(base));
+        let base = base.and_then(|base| self.record(base));
         ReceivedImage {
             image: record.id.clone(),
             name: record.name.clone(),
@@ -128,9 +129,14 @@ impl<'s> Bringing<'s> {
         }
     }
 
+    /// The record of an image of headquarters.
+    fn record(&self, id: &str) -> Option<&'s Record> {
+        self.listing.by_id(&id.parse().ok()?)
+    }
+
     /// What an image of headquarters is called at the site, as far as its list says.
     fn name_at_site(&self, image: &str) -> Option<Name> {
-        let content = self.driver.record(image)?.content_id;
+        let content = self.record(image)?.content_id;
         let mut there = self.inventory.images.iter();
         let there = there.find(|item| item.content_id == content)?;
         Some(there.name.clone())
@@ -138,7 +144,7 @@ impl<'s> Bringing<'s> {
 
     /// The bases that an image can be made from there, the planned one first, and nothing last; each with the estimate of what is sent.
     fn ways(&self, leg: &Leg) -> Vec<(Option<Base>, Bytes)> {
-        let rules = &self.driver.deploy.rules;
+        let rules = &self.deploy.rules;
         let choice = &leg.choice;
         let mut ways: Vec<(Option<Base>, Bytes)> = Vec::new();
         match &leg.from {
@@ -172,7 +178,7 @@ impl<'s> Bringing<'s> {
     }
 
     fn base(&self, image: &str, at_site: ImageId, bytes: Bytes) -> Option<(Option<Base>, Bytes)> {
-        let record = self.driver.record(image)?;
+        let record = self.record(image)?;
         let base = Base {
             image: record.id.clone(),
             content_id: record.content_id,
@@ -191,7 +197,7 @@ impl<'s> Bringing<'s> {
             bytes,
             is_step: leg.is_step,
             site: &self.inventory.repository,
-            native: (self.driver.deploy.native).then_some(self.inventory.default_format),
+            native: (self.deploy.native).then_some(self.inventory.default_format),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use imgdelta_core::{Error, Kind, Result};
 use imgdelta_repository::{
     catalogue::{
-        ImageId, Inventory, Listing, Record, Repository,
+        ImageId, Inventory, Listing, Repository,
         facts::{Holdings, node},
     },
     choice::{self, Batch, Carrier, Node, batch},
@@ -21,14 +21,13 @@ use super::{
     ssh::SshSite,
 };
 use crate::{
-    delivery::{Errand, Outcome},
-    room::{Kept, Travelling},
+    delivery::{Errand, Kept, Outcome, Travelling},
     wire::SshUrl,
 };
 
 /// A deployment whose images are known.
 pub(super) struct Driver<'a> {
-    pub(super) deploy: &'a Deploy<'a>,
+    deploy: &'a Deploy<'a>,
     listing: &'a Listing,
     wanted: Vec<ImageId>,
     errand: &'a Errand<'a>,
@@ -109,7 +108,12 @@ impl<'a> Driver<'a> {
             outcome.notes.extend(room.take());
             let mut site = medium.site(inventory);
             let mut images = Vec::new();
-            let mut bringing = Bringing::new(self, &mut site, inventory, &mut outcome);
+            let mut bringing = Bringing::new(
+                (self.deploy, self.listing),
+                &mut site,
+                inventory,
+                &mut outcome,
+            );
             bringing.spare = self.deploy.spare;
             for leg in &route.legs {
                 images.push(bringing.bring(leg)?);
@@ -179,17 +183,17 @@ impl<'a> Driver<'a> {
         outcome.notes.extend(note);
         let legs = route.legs.clone();
         outcome.route = Some(route);
-        let mut bringing = Bringing::new(self, site.as_mut(), &inventory, outcome);
+        let mut bringing = Bringing::new(
+            (self.deploy, self.listing),
+            site.as_mut(),
+            &inventory,
+            outcome,
+        );
         let mut images = Vec::new();
         for leg in &legs {
             images.extend(bringing.bring(leg)?);
         }
         outcome.images = Some(images).filter(|images| !images.is_empty());
         site.finish()
-    }
-
-    /// The record of an image of headquarters.
-    pub(super) fn record(&self, id: &str) -> Option<&'a Record> {
-        self.listing.by_id(&id.parse().ok()?)
     }
 }

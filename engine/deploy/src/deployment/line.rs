@@ -12,7 +12,7 @@ use imgdelta_repository::catalogue::Inventory;
 use super::site::{Sender, Sent, Site, Way};
 use crate::{
     delivery::{EntryFiles, Outcome, pack},
-    room::Space,
+    space::Space,
     wire::{Client, Delivered, Proposal},
 };
 

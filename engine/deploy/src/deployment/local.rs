@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     delivery::{EntryFiles, Outcome, Receiver, pack},
-    room::Space,
+    space::Space,
 };
 
 /// A repository whose folder can be reached: what is for it is packed in its own folder for what comes, and installed at once.

@@ -9,10 +9,7 @@ use imgdelta_repository::{
 };
 
 use super::site::{Sender, Sent, Site, Way};
-use crate::{
-    delivery::{Delivery, Outcome, Packed},
-    room::need_on_medium,
-};
+use crate::delivery::{Delivery, Outcome, Packed, need_on_medium};
 
 /// The medium: what is on it for one site costs nothing for the next.
 pub struct Medium<'a> {

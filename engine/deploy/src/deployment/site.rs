@@ -6,7 +6,7 @@ use imgdelta_repository::catalogue::{ImageId, Inventory, Record, Repository, Rep
 
 use crate::{
     delivery::{BundleEntry, Errand, Order, Outcome, Packed, Recipient, StoreOptions},
-    room::Space,
+    space::Space,
     wire::Transfer,
 };
 

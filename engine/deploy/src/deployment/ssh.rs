@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     delivery::Outcome,
-    room::Space,
+    space::Space,
     wire::{Client, REMOTE_PROGRAM, SSH, SshUrl, Transport, ssh_command},
 };
 

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     delivery::{BundleEntry, EnteredImage, EntryFiles, Outcome},
-    room::{Need, Space},
+    space::{Need, Space},
 };
 
 /// Headquarters' end of the conversation.

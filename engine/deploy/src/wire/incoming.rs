@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     delivery::{BundleEntry, FileEntry},
-    room::{Need, Space, explained},
+    space::{Need, Space, explained},
 };
 
 /// What a site holds of an offer.

@@ -1,9 +1,8 @@
 //! A repository that is started at the other end of a line: asked for, made, said, and the conversation is over.
 
 use std::{
-    fs,
     io::{Read, Write},
-    path::{Component, Path, PathBuf},
+    path::Path,
 };
 
 use imgdelta_core::{Error, Format, Kind, Result};
@@ -93,18 +92,4 @@ pub(super) fn made(asked: &Init, root: Option<&Path>) -> Result<Made> {
         repository,
         default_format: asked.format,
     })
-}
-
-/// The real path of what may not be there yet: of the nearest folder above it that is there, links followed, and the rest as it is written.
-pub(super) fn real(path: &Path) -> Option<PathBuf> {
-    let above = path
-        .ancestors()
-        .find(|one| one.symlink_metadata().is_ok())?;
-    let rest = path.strip_prefix(above).ok()?;
-    let is_plain = |part: Component<'_>| matches!(part, Component::Normal(_));
-    let real = fs::canonicalize(above).ok()?;
-    if rest.as_os_str().is_empty() {
-        return Some(real);
-    }
-    rest.components().all(is_plain).then(|| real.join(rest))
 }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     delivery::{BundleEntry, EnteredImage, SiteImage},
-    room::Space,
+    space::Space,
 };
 
 /// What a greeting begins with.

@@ -2,12 +2,12 @@
 
 use std::{
     env, fs,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use imgdelta_core::{Error, Kind, Result};
 
-use super::{failure::tame, init::real, ssh_url::check_path};
+use super::{failure::tame, ssh_url::check_path};
 
 /// The real folder that `asked` names: from the root of the file system, or from the home folder of who serves if it begins with `/~`.
 /// Where `root` is given, it is that folder or lies below it.
@@ -68,6 +68,20 @@ fn place(asked: &str) -> Result<PathBuf> {
         .ok_or_else(|| Error::new(Kind::Usage, "there is no home folder here"))?;
     // Without its slashes: to join a path from the root is to replace what stands before it.
     Ok(home.join(inside.trim_start_matches('/')))
+}
+
+/// The real path of what may not be there yet: of the nearest folder above it that is there, links followed, and the rest as it is written.
+fn real(path: &Path) -> Option<PathBuf> {
+    let above = path
+        .ancestors()
+        .find(|one| one.symlink_metadata().is_ok())?;
+    let rest = path.strip_prefix(above).ok()?;
+    let is_plain = |part: Component<'_>| matches!(part, Component::Normal(_));
+    let real = fs::canonicalize(above).ok()?;
+    if rest.as_os_str().is_empty() {
+        return Some(real);
+    }
+    rest.components().all(is_plain).then(|| real.join(rest))
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     delivery::{BundleEntry, EnteredImage, EntryFiles, Errand, Outcome},
-    room::Space,
+    space::Space,
 };
 
 /// How long headquarters may make a site wait for a repository that another process changes.
