@@ -55,7 +55,7 @@ fn is_full(error: &Error) -> bool {
 
 /// How much room something takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Need {
+pub(crate) struct SpaceNeed {
     /// At least so much.
     pub(crate) least: Bytes,
     /// At most so much, if nothing else is there: an estimate.
@@ -66,7 +66,7 @@ pub(crate) struct Need {
     pub(crate) longest_at_most: Bytes,
 }
 
-impl Need {
+impl SpaceNeed {
     /// Nothing but one file.
     pub(crate) const fn of_file(least: Bytes, most: Bytes) -> Self {
         Self {
@@ -158,7 +158,13 @@ fn too_long(what: &str, needed: Bytes, most: Bytes, place: &str) -> Error {
 
 /// Says of a file system that became full what was needed and what is free, and what was left there; other errors stay as they are. What was
 /// half-written must be gone by now.
-pub(crate) fn explained(error: Error, what: &str, need: Need, place: &Path, left: &str) -> Error {
+pub(crate) fn explain_full(
+    error: Error,
+    what: &str,
+    need: SpaceNeed,
+    place: &Path,
+    left: &str,
+) -> Error {
     let is_told = error.details().iter().any(|line| line.starts_with(FREE));
     if error.kind() != Kind::Host || is_told || !is_full(&error) {
         return error;
@@ -206,7 +212,7 @@ mod tests {
     #[test]
     fn what_is_certain_is_refused_and_what_is_not_is_told() {
         let judged = |least, most, space| {
-            let need = Need::of_file(Bytes(least), Bytes(most));
+            let need = SpaceNeed::of_file(Bytes(least), Bytes(most));
             let judged = need.require("it", Some(space), "there");
             judged.map_err(|error| (error.kind(), error.code()))
         };
@@ -226,7 +232,7 @@ mod tests {
         assert_eq!(judged(501, 501, fat), Err((Kind::Host, "file_too_long")));
         assert_eq!(judged(500, 500, fat), Ok(None));
         assert!(judged(400, 501, fat).is_ok_and(|note| note.is_some()));
-        let unknown = Need::exactly(Bytes(u64::MAX)).require("it", None, "there");
+        let unknown = SpaceNeed::exactly(Bytes(u64::MAX)).require("it", None, "there");
         assert!(unknown.is_ok_and(|note| note.is_none()));
     }
 }

@@ -1,4 +1,4 @@
-//! `ssh://[user@]host[:port]/path`, and the command that leads there. Nothing is started here.
+//! `ssh://[user@]host[:port]/path`, and the command that leads there. Empty is started here.
 //!
 //! The path is no part of the command: it travels in the protocol, so that no shell ever sees it.
 
@@ -7,7 +7,7 @@ use std::{ffi::OsString, fmt};
 use imgdelta_core::{Error, Kind, PercentError, Result, percent_decode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::failure::tame;
+use super::failure::sanitize;
 
 /// What `ssh` is called if the user does not say.
 pub const SSH: &str = "ssh";
@@ -76,7 +76,7 @@ impl SshUrl {
         })
     }
 
-    /// The repository's folder there: what [`Client::open`](super::Client::open) asks for.
+    /// The repository's folder there: what [`ClientSession::open`](super::ClientSession::open) asks for.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
@@ -120,7 +120,7 @@ pub fn ssh_command(target: &SshUrl, ssh: &str, remote_program: &str) -> Result<V
     }
     let remote = remote_program.trim();
     if remote.is_empty() || remote.starts_with('-') || remote.contains(char::is_control) {
-        let message = format!("'{}' is no remote program", tame(remote_program));
+        let message = format!("'{}' is no remote program", sanitize(remote_program));
         return Err(Error::new(Kind::Usage, message));
     }
     // Binary data: no terminal, and nothing but the program's own streams.
@@ -236,7 +236,7 @@ fn decoded(text: &str) -> Result<String, &'static str> {
 }
 
 fn refused(word: &str, why: &str) -> Error {
-    let shown: String = tame(word).chars().take(120).collect();
+    let shown: String = sanitize(word).chars().take(120).collect();
     Error::new(Kind::Usage, format!("'{shown}' {why}"))
         .with_code("target")
         .with_hint("ssh://[user@]host[:port]/path, /~/path for one in the home folder")

@@ -130,7 +130,7 @@ impl From<&Record> for SiteImage {
 
 /// Whether what a failure says is true of one way in which an image was to come, so that another base, or the whole image, may do.
 #[must_use]
-pub(crate) fn is_of_the_way(error: &Error) -> bool {
+pub(crate) fn can_retry_with_other_base(error: &Error) -> bool {
     matches!(
         error.kind(),
         Kind::Chain | Kind::Corrupt | Kind::Digest | Kind::Reference | Kind::Unsupported

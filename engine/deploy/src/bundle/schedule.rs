@@ -53,7 +53,7 @@ pub(super) fn schedule(
     let wanted = wanted(index, site);
     let best = cheapest(index, &has, &may_have, &is_usable);
     let mut schedule = Schedule::default();
-    let (mut laid, mut seen) = (HashSet::new(), HashSet::new());
+    let (mut scheduled, mut seen) = (HashSet::new(), HashSet::new());
     for (number, entry) in index.items.iter().enumerate() {
         let content = &entry.content_id;
         if !wanted.contains(content) || !seen.insert(*content) {
@@ -62,7 +62,7 @@ pub(super) fn schedule(
         if has(content) {
             schedule.there.push(number);
         } else if best.contains_key(content) {
-            let way = way_to(*content, &best, &wanted, &mut laid);
+            let way = way_to(*content, &best, &wanted, &mut scheduled);
             schedule.legs.extend(way.into_iter().rev());
         } else {
             schedule.unfit.push(number);
@@ -76,11 +76,11 @@ fn way_to(
     content: ContentId,
     best: &HashMap<ContentId, LastStep>,
     wanted: &HashSet<ContentId>,
-    laid: &mut HashSet<ContentId>,
+    scheduled: &mut HashSet<ContentId>,
 ) -> Vec<Leg> {
     let mut way = Vec::new();
     let mut next = Some(content);
-    while let Some(content) = next.filter(|content| laid.insert(*content))
+    while let Some(content) = next.filter(|content| scheduled.insert(*content))
         && let Some(step) = best.get(&content)
     {
         way.push(Leg {
@@ -151,7 +151,7 @@ mod tests {
     use imgdelta_delta::Digest;
 
     use super::*;
-    use crate::delivery::index::{FileEntry, ImageRef, Recipient};
+    use crate::bundle::index::{FileEntry, ImageRef, Recipient};
 
     const HERE: &str = "00000000-0000-4000-8000-000000000001";
     const THERE: &str = "00000000-0000-4000-8000-000000000002";

@@ -17,24 +17,24 @@ use imgdelta_operations::Stage;
 use imgdelta_repository::catalogue::Repository;
 
 use super::{
-    Errand,
+    DeliveryContext,
     hash::sha256,
     howto,
     index::{BundleEntry, FileEntry, INDEX, Index, LONGEST, Recipient, SCHEMA_1},
-    pack::{Order, Packed, Sides},
+    pack::{DiffInputs, Order, Packed},
 };
-use crate::space::{Need, Space, explained};
+use crate::space::{Space, SpaceNeed, explain_full};
 
 /// A folder that holds what travels.
 #[derive(Clone, Debug)]
-pub struct Delivery {
+pub struct Bundle {
     folder: PathBuf,
     index: Index,
     /// The folder, open and locked, while something is added to it.
     _lock: Option<Arc<FileLock>>,
 }
 
-impl Delivery {
+impl Bundle {
     /// Opens the delivery in `folder`, which may lie on a read-only medium.
     ///
     /// # Errors
@@ -96,31 +96,31 @@ impl Delivery {
         &mut self,
         headquarters: &Repository,
         order: &Order,
-        errand: &Errand<'_>,
+        context: &DeliveryContext<'_>,
     ) -> Result<Packed> {
-        let sides = Sides::open(headquarters, order)?;
+        let inputs = DiffInputs::open(headquarters, order)?;
         let known = self
             .index
             .items
             .iter()
-            .find(|entry| entry.key() == sides.key())
+            .find(|entry| entry.key() == inputs.key())
             .cloned();
-        let is_whole = |entry: &BundleEntry| self.check(entry, errand).is_ok();
+        let is_whole = |entry: &BundleEntry| self.check(entry, context).is_ok();
         let mut packed = match known.clone().filter(is_whole) {
             Some(entry) => Packed {
                 entry,
                 is_new: false,
-                notes: sides.notes(),
+                notes: inputs.notes(),
             },
             None => {
-                errand.run.work.progress.go_on()?;
-                self.pack_new(headquarters, &sides, order, errand)?
+                context.run.work.progress.go_on()?;
+                self.pack_new(headquarters, &inputs, order, context)?
             }
         };
         if let Some(known) = known {
-            packed.entry.address(&known.sites);
+            packed.entry.add_recipients(&known.sites);
         }
-        packed.entry.address(&order.sites);
+        packed.entry.add_recipients(&order.sites);
         self.add(packed.entry.clone())?;
         Ok(packed)
     }
@@ -129,18 +129,18 @@ impl Delivery {
     fn pack_new(
         &self,
         headquarters: &Repository,
-        sides: &Sides,
+        inputs: &DiffInputs,
         order: &Order,
-        errand: &Errand<'_>,
+        context: &DeliveryContext<'_>,
     ) -> Result<Packed> {
-        let need = Need::of_estimate(order.bytes);
-        let what = format!("'{}'", sides.name());
+        let need = SpaceNeed::of_estimate(order.bytes);
+        let what = format!("'{}'", inputs.name());
         let shown = self.folder.display().to_string();
         need.require(&what, Space::at(&self.folder), &shown)?;
         let left = "what was put there before is whole, and nothing of it is left";
-        sides
-            .pack(headquarters, &self.folder, errand)
-            .map_err(|error| explained(error, &what, need, &self.folder, left))
+        inputs
+            .pack(headquarters, &self.folder, context)
+            .map_err(|error| explain_full(error, &what, need, &self.folder, left))
     }
 
     /// Says of what it holds that it is for these sites too.
@@ -151,7 +151,7 @@ impl Delivery {
         let mut listed = self.index.items.iter();
         let listed = listed.find(|one| one.key() == entry.key());
         let mut entry = listed.unwrap_or(entry).clone();
-        entry.address(sites);
+        entry.add_recipients(sites);
         self.add(entry)
     }
 
@@ -161,7 +161,7 @@ impl Delivery {
     /// # Errors
     /// Corrupt, if the entry contradicts itself; Host, if the host cannot write.
     pub fn add(&mut self, entry: BundleEntry) -> Result<()> {
-        entry.judge()?;
+        entry.validate()?;
         let mut index = self.index.clone();
         super::TOOL.clone_into(&mut index.tool);
         match index.items.iter_mut().find(|one| one.key() == entry.key()) {
@@ -207,16 +207,16 @@ impl Delivery {
     ///
     /// # Errors
     /// Corrupt, if one is missing or of another length; Digest, if its bytes are others; Host, if the host cannot read; Interrupted.
-    pub fn check(&self, entry: &BundleEntry, errand: &Errand<'_>) -> Result<()> {
+    pub fn check(&self, entry: &BundleEntry, context: &DeliveryContext<'_>) -> Result<()> {
         entry
             .files()
-            .try_for_each(|file| self.check_file(file, errand))
+            .try_for_each(|file| self.check_file(file, context))
     }
 
     /// Makes sure that one file is what was put there.
-    fn check_file(&self, file: &FileEntry, errand: &Errand<'_>) -> Result<()> {
+    fn check_file(&self, file: &FileEntry, context: &DeliveryContext<'_>) -> Result<()> {
         let place = self.place(file)?;
-        (errand.on_stage)(Stage::Check(&place));
+        (context.on_stage)(Stage::Check(&place));
         let length = fs::metadata(&place)
             .map_err(|cause| Error::host("cannot look at", cause).in_file(&place))?
             .len();
@@ -224,7 +224,7 @@ impl Delivery {
             let message = format!("has {length} bytes, {} were put there", file.length);
             return Err(damaged(Kind::Corrupt, &message, &place));
         }
-        let (_, found) = sha256(&place, errand.run.work.progress)?;
+        let (_, found) = sha256(&place, context.run.work.progress)?;
         if found == file.sha256 {
             return Ok(());
         }

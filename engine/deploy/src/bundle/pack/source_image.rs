@@ -6,16 +6,16 @@ use imgdelta_delta::{Proof, digest_cache::LeafReader};
 use imgdelta_operations::Disk;
 use imgdelta_repository::catalogue::{ImageId, Listing, Record, Repository};
 
-use crate::delivery::index::ImageRef;
+use crate::bundle::index::ImageRef;
 
 /// An image of headquarters, open.
 #[derive(Debug)]
-pub(super) struct Side {
+pub(super) struct SourceImage {
     pub(super) record: Record,
     pub(super) disk: Disk,
 }
 
-impl Side {
+impl SourceImage {
     /// Opens the image of that id.
     pub(super) fn open(headquarters: &Repository, listing: &Listing, id: &ImageId) -> Result<Self> {
         let record = listing.by_id(id).cloned().ok_or_else(|| {
@@ -47,13 +47,13 @@ impl Side {
     }
 
     /// What an entry says of it.
-    pub(super) fn pointer(&self) -> ImageRef {
-        pointer(&self.record)
+    pub(super) fn image_ref(&self) -> ImageRef {
+        image_ref(&self.record)
     }
 }
 
 /// What an entry says of another image.
-pub(super) fn pointer(record: &Record) -> ImageRef {
+pub(super) fn image_ref(record: &Record) -> ImageRef {
     ImageRef {
         id: record.id.clone(),
         content_id: record.content_id,

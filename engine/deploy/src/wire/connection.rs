@@ -1,4 +1,4 @@
-//! One end of the line: messages out, messages in, and lists in pieces. Which message may come when, both ends know.
+//! One end of the connection: messages out, messages in, and lists in pieces. Which message may come when, both ends know.
 
 use std::{
     io::{Read, Write},
@@ -14,28 +14,28 @@ use imgdelta_repository::catalogue::{Inventory, inventory::LONGEST};
 
 use super::{
     LOWEST_VERSION, VERSION,
-    beat::Patience,
-    failure::{Failure, tame},
+    failure::{Failure, sanitize},
     frame::{CUT, FramesIn, FramesOut, LONGEST_PAYLOAD, cut, faulty},
-    message::{Greeting, LONGEST_PROGRAM, MAGIC, Message, Raw, Versions},
+    heartbeat::Patience,
+    message::{Greeting, LONGEST_PROGRAM, MAGIC, Message, RawBytes, Versions},
 };
 
-/// One end of the line.
+/// One end of the connection.
 #[derive(Debug)]
-pub(super) struct Line<R, W> {
+pub(super) struct Connection<R, W> {
     into: FramesIn<R>,
     /// Beats go out between messages.
     out: Arc<Mutex<FramesOut<W>>>,
 }
 
-/// What beats, as long as the line is there.
-pub(super) struct Beating<W> {
+/// What beats, as long as the connection is there.
+pub(super) struct Heartbeat<W> {
     out: Weak<Mutex<FramesOut<W>>>,
     period: Duration,
 }
 
-impl<W: Write> Beating<W> {
-    /// Says every now and then that this side is alive, until `is_over` ends, or the line.
+impl<W: Write> Heartbeat<W> {
+    /// Says every now and then that this side is alive, until `is_over` ends, or the connection.
     pub(super) fn run(&self, is_over: &Receiver<()>) {
         while let Err(RecvTimeoutError::Timeout) = is_over.recv_timeout(self.period) {
             let Some(out) = self.out.upgrade() else {
@@ -53,7 +53,7 @@ fn locked<T>(out: &Mutex<T>) -> MutexGuard<'_, T> {
     out.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl<R: Read, W: Write> Line<R, W> {
+impl<R: Read, W: Write> Connection<R, W> {
     /// The end that reads here and writes there.
     pub(super) fn new(from: R, to: W) -> Self {
         Self {
@@ -68,10 +68,10 @@ impl<R: Read, W: Write> Line<R, W> {
     }
 
     /// From now on both sides beat, this one by what is returned.
-    pub(super) fn beating(&mut self, patience: &Patience) -> Beating<W> {
+    pub(super) fn heartbeat(&mut self, patience: &Patience) -> Heartbeat<W> {
         self.into.expect_beats();
         patience.begin();
-        Beating {
+        Heartbeat {
             out: Arc::downgrade(&self.out),
             period: patience.period(),
         }
@@ -96,7 +96,7 @@ impl<R: Read, W: Write> Line<R, W> {
     pub(super) fn receive(&mut self) -> Result<Message<'_>> {
         let (kind, payload) = self.into.next()?;
         match Message::parse(kind, payload)? {
-            Message::Failed(failure) => Err(told(failure)),
+            Message::Failed(failure) => Err(peer_error(failure)),
             message => Ok(message),
         }
     }
@@ -108,7 +108,7 @@ impl<R: Read, W: Write> Line<R, W> {
         for _ in 0..MOST {
             let (kind, payload) = self.into.next().ok()?;
             if let Ok(Message::Failed(failure)) = Message::parse(kind, payload) {
-                return Some(told(failure));
+                return Some(peer_error(failure));
             }
         }
         None
@@ -126,7 +126,7 @@ impl<R: Read, W: Write> Line<R, W> {
     /// As [`send`](Self::send).
     pub(super) fn send_list(&mut self, json: &[u8]) -> Result<()> {
         json.chunks(LONGEST_PAYLOAD)
-            .try_for_each(|piece| self.send(&Message::List(Raw(piece))))
+            .try_for_each(|piece| self.send(&Message::List(RawBytes(piece))))
     }
 
     /// Receives a list of `length` bytes. Room is made as it comes, not as it is promised.
@@ -142,7 +142,7 @@ impl<R: Read, W: Write> Line<R, W> {
         let mut json = Vec::new();
         while (json.len() as u64) < length {
             match self.receive()? {
-                Message::List(Raw(piece)) => json.extend_from_slice(piece),
+                Message::List(RawBytes(piece)) => json.extend_from_slice(piece),
                 other => return Err(unexpected(&other, "list")),
             }
         }
@@ -150,15 +150,15 @@ impl<R: Read, W: Write> Line<R, W> {
             return Err(faulty("a list is longer than was announced"));
         }
         Inventory::from_json(&json)
-            .map_err(|error| faulty(&format!("the list: {}", tame(error.message()))))
+            .map_err(|error| faulty(&format!("the list: {}", sanitize(error.message()))))
     }
 }
 
 /// What the other side's failure is here. That it lost the connection is no failure of its own.
-fn told(failure: Failure) -> Error {
+fn peer_error(failure: Failure) -> Error {
     match failure.code.as_str() {
         CUT => cut("the connection broke off"),
-        _ => failure.tamed().into_error(),
+        _ => failure.sanitized().into_error(),
     }
 }
 
@@ -180,7 +180,7 @@ pub(super) fn greeting() -> Greeting {
 ///
 /// # Errors
 /// Unsupported, if there is none.
-pub(super) fn meet(other: &Greeting) -> Result<u16> {
+pub(super) fn negotiate(other: &Greeting) -> Result<u16> {
     let (lowest, highest) = (other.versions.lowest, other.versions.highest);
     let version = highest.min(VERSION);
     if version >= lowest.max(LOWEST_VERSION) {

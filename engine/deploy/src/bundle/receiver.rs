@@ -11,7 +11,7 @@ use imgdelta_operations::{Stage, proof::prove};
 use imgdelta_repository::catalogue::{ImageId, Listing, Presence, Record, Repository, Run};
 
 use super::{
-    Errand,
+    DeliveryContext,
     index::ImageRef,
     install::{here, install},
     outcome::Outcome,
@@ -85,7 +85,11 @@ impl<'a> Receiver<'a> {
     ///
     /// # Errors
     /// Chain, if it is not there, cannot be read, or is another disk; Interrupted.
-    pub(crate) fn prove_base(&mut self, content: &ContentId, errand: &Errand<'_>) -> Result<()> {
+    pub(crate) fn prove_base(
+        &mut self,
+        content: &ContentId,
+        context: &DeliveryContext<'_>,
+    ) -> Result<()> {
         if self.steps.contains_key(content) {
             return Ok(()); // It was proven when it came.
         }
@@ -94,12 +98,12 @@ impl<'a> Receiver<'a> {
             let message = format!("the base {content} is not here any more");
             Error::new(Kind::Chain, message).with_code("base_unknown")
         })?;
-        let proven = self.prove(record, errand);
-        self.blame(record, proven, &errand.run, |_| true)
+        let proven = self.prove(record, context);
+        self.blame(record, proven, &context.run, |_| true)
     }
 
     /// Reads an image, unless it was read before and nobody has written to it since.
-    fn prove(&mut self, record: &Record, errand: &Errand<'_>) -> Result<()> {
+    fn prove(&mut self, record: &Record, context: &DeliveryContext<'_>) -> Result<()> {
         let disk = self.site.open_disk(record)?;
         let layers = disk.chain.layers().iter();
         let versions: Vec<FileVersion> = layers
@@ -108,8 +112,8 @@ impl<'a> Receiver<'a> {
         if self.proven.get(&record.id) == Some(&versions) {
             return Ok(());
         }
-        (errand.on_stage)(Stage::ProveBase(record.name.as_str()));
-        let found = prove(&disk.chain, errand.run.work)?;
+        (context.on_stage)(Stage::ProveBase(record.name.as_str()));
+        let found = prove(&disk.chain, context.run.work)?;
         if found.id == record.content_id {
             self.proven.insert(record.id.clone(), versions);
             return Ok(());
@@ -132,27 +136,27 @@ impl<'a> Receiver<'a> {
         files: &EntryFiles<'_>,
         store: &StoreOptions,
         is_step: bool,
-        errand: &Errand<'_>,
+        context: &DeliveryContext<'_>,
     ) -> Result<Outcome> {
         let entry = files.entry;
         entry.require_known()?;
         let base_disk = entry
             .base
             .as_ref()
-            .map(|base| self.base(base, &errand.run))
+            .map(|base| self.base(base, &context.run))
             .transpose()?;
         let base = base_disk.as_ref();
         let outcome = if is_step {
-            step(files, base, errand).map(|made| {
+            step(files, base, context).map(|made| {
                 self.steps.insert(entry.content_id, made);
                 Outcome::Step
             })
         } else {
-            install(self.site, files, base, store, errand).map(Outcome::from)
+            install(self.site, files, base, store, context).map(Outcome::from)
         };
         match base.and_then(|base| Some((base, base.entered()?))) {
-            Some((base, (record, _))) => self.blame(record, outcome, &errand.run, |error| {
-                is_of_base(error, base)
+            Some((base, (record, _))) => self.blame(record, outcome, &context.run, |error| {
+                blames_base(error, base)
             }),
             None => outcome,
         }
@@ -202,7 +206,7 @@ impl<'a> Receiver<'a> {
 }
 
 /// Whether a failure says something of the base: that it is another disk, or that its files cannot be read.
-fn is_of_base(error: &Error, base: &BaseDisk) -> bool {
+fn blames_base(error: &Error, base: &BaseDisk) -> bool {
     let is_its = |file: &PathBuf| base.has_file(file);
     error.kind() == Kind::Chain || error.location().file.as_ref().is_some_and(is_its)
 }

@@ -15,11 +15,11 @@ use imgdelta_repository::{
 };
 
 use super::{
-    Order, Packed, form,
-    side::{Side, pointer},
+    Order, Packed, encoding,
+    source_image::{SourceImage, image_ref},
 };
-use crate::delivery::{
-    Errand,
+use crate::bundle::{
+    DeliveryContext,
     hash::sha256,
     index::{BundleEntry, FileEntry, ImageRef, MOST_ANCESTORS},
 };
@@ -29,9 +29,9 @@ const NAME_PART: usize = 64;
 
 /// The image and its base, open, and the form in which it travels.
 #[derive(Debug)]
-pub(in crate::delivery) struct Sides {
-    image: Side,
-    base: Option<Side>,
+pub(in crate::bundle) struct DiffInputs {
+    image: SourceImage,
+    base: Option<SourceImage>,
     parent: Option<ImageRef>,
     ancestors: Vec<ContentId>,
     format: Format,
@@ -39,25 +39,25 @@ pub(in crate::delivery) struct Sides {
     instead: Option<String>,
 }
 
-impl Sides {
+impl DiffInputs {
     /// Opens both.
-    pub(in crate::delivery) fn open(headquarters: &Repository, order: &Order) -> Result<Self> {
+    pub(in crate::bundle) fn open(headquarters: &Repository, order: &Order) -> Result<Self> {
         let listing = headquarters.list()?;
-        let image = Side::open(headquarters, &listing, &order.image)?;
+        let image = SourceImage::open(headquarters, &listing, &order.image)?;
         let base = order.base.as_ref();
         let base = base
-            .map(|base| Side::open(headquarters, &listing, base))
+            .map(|base| SourceImage::open(headquarters, &listing, base))
             .transpose()?;
         let parent = image.record.parent.as_ref();
         let parent = parent
             .and_then(|parent| listing.by_id(&parent.id))
-            .map(pointer);
+            .map(image_ref);
         let ancestors = ancestors(
             &listing,
             &image.record,
             base.as_ref().map(|base| &base.record),
         );
-        let mut sides = Self {
+        let mut inputs = Self {
             image,
             base,
             parent,
@@ -65,68 +65,68 @@ impl Sides {
             format: Format::Qcow2,
             instead: None,
         };
-        if let (Some(native), Some(base)) = (order.native, &sides.base) {
-            let (base, image) = (base.disk.traits(), sides.image.disk.traits());
+        if let (Some(native), Some(base)) = (order.native, &inputs.base) {
+            let (base, image) = (base.disk.traits(), inputs.image.disk.traits());
             match require_child(native, &base, &image) {
-                Ok(()) => sides.format = native,
+                Ok(()) => inputs.format = native,
                 Err(fault) => {
-                    sides.instead = Some(format!(
+                    inputs.instead = Some(format!(
                         "'{}' travels as qcow2, not as {native}: {}",
-                        sides.image.record.name,
+                        inputs.image.record.name,
                         fault.message()
                     ));
                 }
             }
         }
-        Ok(sides)
+        Ok(inputs)
     }
 
     /// What tells the entry apart from others.
-    pub(in crate::delivery) fn key(&self) -> (Option<ContentId>, ContentId, Format) {
+    pub(in crate::bundle) fn key(&self) -> (Option<ContentId>, ContentId, Format) {
         let base = self.base.as_ref().map(|base| base.record.content_id);
         (base, self.image.record.content_id, self.format)
     }
 
     /// What the image is called.
-    pub(in crate::delivery) const fn name(&self) -> &Name {
+    pub(in crate::bundle) const fn name(&self) -> &Name {
         &self.image.record.name
     }
 
     /// What the user should know.
-    pub(in crate::delivery) fn notes(&self) -> Vec<String> {
+    pub(in crate::bundle) fn notes(&self) -> Vec<String> {
         let mut notes: Vec<String> = self.instead.iter().cloned().collect();
         notes.extend(self.image.disk.notes());
         notes
     }
 
     /// Writes the files, for nobody yet. What the leaves of `headquarters` say needs no reading.
-    pub(in crate::delivery) fn pack(
+    pub(in crate::bundle) fn pack(
         &self,
         headquarters: &Repository,
         folder: &Path,
-        errand: &Errand<'_>,
+        context: &DeliveryContext<'_>,
     ) -> Result<Packed> {
         let record = &self.image.record;
-        (errand.on_stage)(Stage::Pack(record.name.as_str()));
+        (context.on_stage)(Stage::Pack(record.name.as_str()));
         let image = self.image.leaves(headquarters);
         let data = self.data(headquarters);
         let (file, manifest) = match &self.base {
             Some(base) => {
                 let known = base.leaves(headquarters).zip(image);
-                let packed = self.child(base, known, folder, errand);
+                let packed = self.child(base, known, folder, context);
                 let (file, manifest) = packed.or_else(|error| match error.code() {
                     // Either the leaves are damaged or a disk has changed: reading all of both tells which.
                     "cache_damaged" | "base_changed" | "target_changed" => {
-                        self.child(base, None, folder, errand)
+                        self.child(base, None, folder, context)
                     }
                     _ => Err(error),
                 })?;
                 (file, Some(manifest))
             }
-            None => (self.whole(data, folder, errand)?, None),
+            None => (self.whole(data, folder, context)?, None),
         };
         let entry = BundleEntry {
-            base: self.base.as_ref().map(Side::pointer),
+            base: self.base.as_ref().map(SourceImage::image_ref),
             image: record.id.clone(),
             content_id: record.content_id,
             size: record.size,
@@ -152,19 +152,19 @@ impl Sides {
     /// Writes the child and its manifest, from the leaves of base and image or from reading both.
     fn child(
         &self,
-        base: &Side,
+        base: &SourceImage,
         known: Option<(LeafReader, LeafReader)>,
         folder: &Path,
-        errand: &Errand<'_>,
+        context: &DeliveryContext<'_>,
     ) -> Result<(FileEntry, FileEntry)> {
-        let (name, beside) = self.names()?;
+        let (name, manifest_name) = self.names()?;
         let image = &self.image;
-        let spec = self.spec(folder, &name, form::of_child(image.disk.size()))?;
+        let spec = self.spec(folder, &name, encoding::of_child(image.disk.size()))?;
         let link = link_of(base, &spec.path)?;
         let sent = SentChild {
             base: (base.record.name.as_str(), &base.disk),
             target: (image.record.name.as_str(), &image.disk),
-            exec: errand.run.work,
+            exec: context.run.work,
         };
         let child = sent.write(&spec, link, known)?;
         base.require(child.made.base.as_ref())?;
@@ -172,12 +172,12 @@ impl Sides {
         let manifest = sent.manifest(name.as_str(), self.format, &child)?;
         let (manifest, drafts) = (manifest.to_json()?, child.drafts);
         drafts
-            .other(beside.as_str())?
+            .other(manifest_name.as_str())?
             .write_at(FileOffset::ZERO, &manifest)?;
-        let file = shipped(name, drafts.written_at(), errand)?;
+        let file = file_entry(name, drafts.written_at(), context)?;
         drafts.commit()?;
         let manifest = FileEntry {
-            name: beside,
+            name: manifest_name,
             length: manifest.len() as u64,
             sha256: Digest::plain(&manifest),
         };
@@ -192,14 +192,19 @@ impl Sides {
     }
 
     /// Writes the whole image, of so much data.
-    fn whole(&self, data: Option<Bytes>, folder: &Path, errand: &Errand<'_>) -> Result<FileEntry> {
+    fn whole(
+        &self,
+        data: Option<Bytes>,
+        folder: &Path,
+        context: &DeliveryContext<'_>,
+    ) -> Result<FileEntry> {
         let (name, _) = self.names()?;
         let disk = &self.image.disk.chain;
         let data = data.unwrap_or_else(|| disk.size());
-        let spec = self.spec(folder, &name, form::of_whole(data))?;
-        let (copied, drafts) = write_whole(disk, &spec, errand.run.work)?;
+        let spec = self.spec(folder, &name, encoding::of_whole(data))?;
+        let (copied, drafts) = write_whole(disk, &spec, context.run.work)?;
         self.image.require(copied.proof.as_ref())?;
-        let file = shipped(name, drafts.written_at(), errand)?;
+        let file = file_entry(name, drafts.written_at(), context)?;
         drafts.commit()?;
         Ok(file)
     }
@@ -208,7 +213,7 @@ impl Sides {
     fn spec(&self, folder: &Path, name: &Name, cluster: Bytes) -> Result<OutputSpec> {
         Ok(OutputSpec {
             format: Some(self.format),
-            options: form::options(self.format, cluster)?,
+            options: encoding::options(self.format, cluster)?,
             existing: Existing::Replace,
             ..OutputSpec::of(folder.join(name.as_str()))
         })
@@ -227,8 +232,8 @@ impl Sides {
         let shown = cut(image.name.as_str());
         let extension = extension_of(self.format);
         let file = format!("{shown}.{}.{from}.{extension}", digits(image));
-        let beside = format!("{file}.manifest.json");
-        Ok((file.parse()?, beside.parse()?))
+        let manifest_name = format!("{file}.manifest.json");
+        Ok((file.parse()?, manifest_name.parse()?))
     }
 }
 
@@ -254,7 +259,7 @@ fn ancestors(listing: &Listing, image: &Record, base: Option<&Record>) -> Vec<Co
 
 /// How the child names its base: by its bare name, for where it will stand at the site nobody knows here, and where it stands here nobody
 /// needs to know there.
-fn link_of(base: &Side, child: &Path) -> Result<ParentSpec> {
+fn link_of(base: &SourceImage, child: &Path) -> Result<ParentSpec> {
     let link = new_parent(&base.disk.top, child)?;
     let path = base.record.path()?.as_path();
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -274,8 +279,8 @@ fn cut(name: &str) -> &str {
 }
 
 /// A file that was written, as it is listed.
-fn shipped(name: Name, written_at: &Path, errand: &Errand<'_>) -> Result<FileEntry> {
-    let (length, sha256) = sha256(written_at, errand.run.work.progress)?;
+fn file_entry(name: Name, written_at: &Path, context: &DeliveryContext<'_>) -> Result<FileEntry> {
+    let (length, sha256) = sha256(written_at, context.run.work.progress)?;
     Ok(FileEntry {
         name,
         length,

@@ -1,4 +1,4 @@
-//! The folder at a site for what is under way to it. What lies in it is not known here.
+//! The folder at a site for what is under request to it. What lies in it is not known here.
 
 use std::{fs, path::PathBuf};
 
@@ -7,11 +7,11 @@ use imgdelta_repository::catalogue::Repository;
 
 /// The folder at the site for what is under way to it. It goes when all is done, whatever becomes of it; what a killed process leaves,
 /// `gc` finds.
-pub(super) struct Incoming {
+pub(super) struct StagingFolder {
     pub(super) folder: PathBuf,
 }
 
-impl Incoming {
+impl StagingFolder {
     /// Makes one that no other deployment has.
     pub(super) fn make(site: &Repository) -> Result<Self> {
         let incoming = site.incoming();
@@ -32,7 +32,7 @@ impl Incoming {
     }
 }
 
-impl Drop for Incoming {
+impl Drop for StagingFolder {
     /// What cannot be removed, or comes back after a power cut, stays for `gc`: nobody is told that it is gone.
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.folder);

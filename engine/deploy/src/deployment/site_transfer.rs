@@ -1,4 +1,4 @@
-//! Images on their way to one site: from the base that was planned, or else the next one, or else as a whole.
+//! Images on their request to one site: from the base that was planned, or else the next one, or else as a whole.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,15 +10,15 @@ use imgdelta_repository::{
 
 use super::{
     Deploy, SiteOutcome,
-    site::{Base, Site, Way},
+    site::{Base, Site, TransferRequest},
 };
 use crate::{
-    delivery::{Outcome, ReceivedImage, is_of_the_way},
+    bundle::{Outcome, ReceivedImage, can_retry_with_other_base},
     wire::Failure,
 };
 
 /// Images on their way to one site.
-pub(super) struct Bringing<'s> {
+pub(super) struct SiteTransfer<'s> {
     deploy: &'s Deploy<'s>,
     listing: &'s Listing,
     site: &'s mut (dyn Site + 's),
@@ -32,7 +32,7 @@ pub(super) struct Bringing<'s> {
     refuted: HashSet<ImageId>,
 }
 
-impl<'s> Bringing<'s> {
+impl<'s> SiteTransfer<'s> {
     /// None is there yet.
     pub(super) fn new(
         (deploy, listing): (&'s Deploy<'s>, &'s Listing),
@@ -56,24 +56,24 @@ impl<'s> Bringing<'s> {
     ///
     /// # Errors
     /// Interrupted; any other failure is the image's own.
-    pub(super) fn bring(&mut self, leg: &Leg) -> Result<Option<ReceivedImage>> {
+    pub(super) fn transfer(&mut self, leg: &Leg) -> Result<Option<ReceivedImage>> {
         let Some(record) = self.record(&leg.image) else {
             return Ok(None);
         };
         let (mut brought, mut rejected, mut spare) = (None, Vec::new(), self.spare);
-        for (base, bytes) in self.ways(leg) {
+        for (base, bytes) in self.candidates(leg) {
             let is_refuted = |base: &Base| self.refuted.contains(&base.at_site);
             if base.as_ref().is_some_and(is_refuted) {
                 continue;
             }
-            let way = self.way(record, base, bytes, leg);
-            match self.site.send(&way, &mut self.outcome.sent) {
+            let request = self.request(record, base, bytes, leg);
+            match self.site.send(&request, &mut self.outcome.sent) {
                 Ok(_) if brought.is_some() => spare = spare.saturating_sub(1),
-                Ok(outcome) => brought = Some((way.base, outcome)),
+                Ok(outcome) => brought = Some((request.base, outcome)),
                 Err(error) if error.kind() == Kind::Interrupted => return Err(error),
                 Err(error) => {
                     let is_over = !may_come_otherwise(&error);
-                    if let Some(base) = way.base.filter(|_| is_of_base(&error)) {
+                    if let Some(base) = request.base.filter(|_| blames_base(&error)) {
                         self.refuted.insert(base.at_site);
                     }
                     rejected.push(error);
@@ -86,11 +86,11 @@ impl<'s> Bringing<'s> {
                 break;
             }
         }
-        Ok(Some(self.told(leg, record, brought, rejected)))
+        Ok(Some(self.received_image(leg, record, brought, rejected)))
     }
 
     /// What became of an image, now that it came or nothing is left to be tried.
-    fn told(
+    fn received_image(
         &mut self,
         leg: &Leg,
         record: &Record,
@@ -143,13 +143,13 @@ impl<'s> Bringing<'s> {
     }
 
     /// The bases that an image can be made from there, the planned one first, and nothing last; each with the estimate of what is sent.
-    fn ways(&self, leg: &Leg) -> Vec<(Option<Base>, Bytes)> {
+    fn candidates(&self, leg: &Leg) -> Vec<(Option<Base>, Bytes)> {
         let rules = &self.deploy.rules;
         let choice = &leg.choice;
-        let mut ways: Vec<(Option<Base>, Bytes)> = Vec::new();
+        let mut candidates: Vec<(Option<Base>, Bytes)> = Vec::new();
         match &leg.from {
-            Origin::There(base) => ways.extend(self.there(base, leg.bytes)),
-            Origin::Sent { image, .. } => ways.extend(self.arrived(image, leg.bytes)),
+            Origin::There(base) => candidates.extend(self.there(base, leg.bytes)),
+            Origin::Sent { image, .. } => candidates.extend(self.arrived(image, leg.bytes)),
             Origin::Nothing => {}
         }
         if !matches!(leg.from, Origin::Nothing) || self.spare > 0 {
@@ -158,12 +158,14 @@ impl<'s> Bringing<'s> {
                 let bytes = other
                     .overlap
                     .map_or(choice.whole, |overlap| overlap.bytes(rules.has_zero_marks));
-                let way = self.there(other, bytes);
-                ways.extend(way.filter(|(base, _)| ways.iter().all(|(one, _)| one != base)));
+                let request = self.there(other, bytes);
+                candidates.extend(
+                    request.filter(|(base, _)| candidates.iter().all(|(one, _)| one != base)),
+                );
             }
         }
-        ways.push((None, choice.whole));
-        ways
+        candidates.push((None, choice.whole));
+        candidates
     }
 
     /// A way from an image that the site had before.
@@ -187,11 +189,17 @@ impl<'s> Bringing<'s> {
         Some((Some(base), bytes))
     }
 
-    fn way<'w>(&self, image: &'w Record, base: Option<Base>, bytes: Bytes, leg: &Leg) -> Way<'w>
+    fn request<'w>(
+        &self,
+        image: &'w Record,
+        base: Option<Base>,
+        bytes: Bytes,
+        leg: &Leg,
+    ) -> TransferRequest<'w>
     where
         Self: 'w,
     {
-        Way {
+        TransferRequest {
             image,
             base,
             bytes,
@@ -204,15 +212,18 @@ impl<'s> Bringing<'s> {
 
 /// Whether another base, or the whole image, may do where this way failed, here or at the site.
 fn may_come_otherwise(error: &Error) -> bool {
-    failure(error).map_or_else(|| is_of_the_way(error), Failure::is_of_the_way)
+    failure(error).map_or_else(
+        || can_retry_with_other_base(error),
+        Failure::can_retry_with_other_base,
+    )
 }
 
 /// Whether it is the site's base that is to blame.
-fn is_of_base(error: &Error) -> bool {
-    failure(error).map_or(error.kind() == Kind::Chain, Failure::is_of_base)
+fn blames_base(error: &Error) -> bool {
+    failure(error).map_or(error.kind() == Kind::Chain, Failure::blames_base)
 }
 
-/// What the other side of a line says, if it is that.
+/// What the other side of a connection says, if it is that.
 fn failure(error: &Error) -> Option<&Failure> {
     std::error::Error::source(error)?.downcast_ref()
 }

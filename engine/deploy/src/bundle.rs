@@ -1,7 +1,7 @@
 //! What travels: packed at headquarters, installed at the site, by path or on a medium.
 //!
 //! A *delivery* is a folder, a stick say, that holds children, whole images, their manifests, [`delivery.json`](index) and a how-to. At
-//! headquarters [`pack`](Delivery::pack) puts into it what differs between two images; at the site [`receive`](receive()) takes out what it has the
+//! headquarters [`pack`](Bundle::pack) puts into it what differs between two images; at the site [`receive`](receive()) takes out what it has the
 //! base for, proves the base, makes the image, proves that, and enters it. Nothing on a delivery is trusted. Which base is best is the matter
 //! of [`choice`](imgdelta_repository::choice).
 //!
@@ -15,7 +15,7 @@
 //! | [`unpack`] | what came, as a disk over its base, which is proven |
 //! | [`install`](mod@install) | one image made of that, proven and entered |
 //!
-//! Inside, `removal` takes images out of a delivery again, `receiver` is a site's own end of any deployment, `schedule` works out which entries lead to an image, `written` writes images, `hash`
+//! Inside, `removal` takes images out of a delivery again, `receiver` is a site's own end of any deployment, `schedule` works out which entries lead to an image, `store` writes images, `hash`
 //! reads files for their SHA-256, `howto` writes for people.
 //!
 //! ```
@@ -23,7 +23,7 @@
 //!
 //! use imgdelta_core::{Bytes, Format, Result};
 //! use imgdelta_delta::{RunProgress, ExecContext};
-//! use imgdelta_deploy::delivery::{Delivery, Errand, Order, Recipient, StoreOptions, receive};
+//! use imgdelta_deploy::bundle::{Bundle, DeliveryContext, Order, Recipient, StoreOptions, receive};
 //! use imgdelta_registry::OpenSpec;
 //! use imgdelta_repository::catalogue::{Add, Repository, Run};
 //!
@@ -37,18 +37,18 @@
 //! # std::fs::write(at("patched.raw"), &patched).expect("room");
 //! let progress = RunProgress::default();
 //! let work = ExecContext::new(4, &progress);
-//! let errand = Errand::quiet(Run { work, wait: Duration::from_secs(60) });
+//! let context = DeliveryContext::quiet(Run { work, wait: Duration::from_secs(60) });
 //! let image = |name: &str| Add { image: OpenSpec::of(at(name)), ..Add::default() };
 //!
 //! let headquarters = Repository::init(&at("hq"), Format::Qcow2)?;
-//! headquarters.add(&image("golden.raw"), &errand.run)?;
-//! headquarters.add(&Add { parent: Some("golden".into()), ..image("patched.raw") }, &errand.run)?;
+//! headquarters.add(&image("golden.raw"), &context.run)?;
+//! headquarters.add(&Add { parent: Some("golden".into()), ..image("patched.raw") }, &context.run)?;
 //! // The site has the golden image, in a repository and a format of its own.
 //! let site = Repository::init(&at("site"), Format::Vmdk)?;
-//! site.add(&image("golden.raw"), &errand.run)?;
+//! site.add(&image("golden.raw"), &context.run)?;
 //!
 //! // The site can be reached by nobody, but its inventory has come by mail.
-//! let mut delivery = Delivery::begin(&at("stick"), errand.run.wait)?;
+//! let mut bundle = Bundle::begin(&at("stick"), context.run.wait)?;
 //! let order = Order {
 //!     image: headquarters.show("patched")?.id,
 //!     base: Some(headquarters.show("golden")?.id),
@@ -56,10 +56,10 @@
 //!     bytes: Bytes::mib(1),
 //!     sites: vec![Recipient { repository: site.inventory()?.repository, step: false }],
 //! };
-//! delivery.pack(&headquarters, &order, &errand)?;
+//! bundle.pack(&headquarters, &order, &context)?;
 //!
 //! // Some days later, there.
-//! let received = receive(&at("stick"), &site, &StoreOptions::default(), &errand)?;
+//! let received = receive(&at("stick"), &site, &StoreOptions::default(), &context)?;
 //! assert_eq!(received.entered().count(), 1);
 //! assert_eq!(site.show("patched")?.content_id, headquarters.show("patched")?.content_id);
 //! # Ok(())
@@ -79,29 +79,29 @@ mod receiver;
 mod removal;
 mod schedule;
 mod storage_need;
+mod store;
 mod store_options;
 pub mod unpack;
-mod written;
 
 use imgdelta_operations::Stage;
 use imgdelta_repository::catalogue::Run;
 
 pub use self::{
-    folder::Delivery,
+    folder::Bundle,
     index::{BundleEntry, FileEntry, ImageRef, Index, Recipient, SCHEMA, SCHEMA_1},
     install::install,
     outcome::{EnteredImage, Outcome, ReceivedImage, SiteImage},
     pack::{Order, Packed, pack},
-    receive::{Received, foresee, receive},
+    receive::{Received, preview, receive},
     removal::Removal,
     store_options::StoreOptions,
     unpack::{BaseDisk, EntryFiles},
 };
 pub(crate) use self::{
-    medium_space::{need_on_medium, room_on_medium},
-    outcome::is_of_the_way,
+    medium_space::{require_space_in_folder, require_space_on_medium},
+    outcome::can_retry_with_other_base,
     receiver::Receiver,
-    storage_need::{Kept, Travelling},
+    storage_need::{PlannedTransfer, StorageEstimate},
 };
 
 /// The program that writes deliveries and manifests.
@@ -109,14 +109,14 @@ pub(crate) const TOOL: &str = concat!("imgdelta ", env!("CARGO_PKG_VERSION"));
 
 /// How an operation is to be done, and who hears of it.
 #[derive(Clone, Copy)]
-pub struct Errand<'a> {
+pub struct DeliveryContext<'a> {
     /// Threads, counters, time, patience.
     pub run: Run<'a>,
     /// Hears what is begun; how far it is, the counters say.
     pub on_stage: &'a dyn Fn(Stage<'_>),
 }
 
-impl<'a> Errand<'a> {
+impl<'a> DeliveryContext<'a> {
     /// Nobody hears of it.
     #[must_use]
     pub const fn quiet(run: Run<'a>) -> Self {
@@ -127,7 +127,7 @@ impl<'a> Errand<'a> {
     }
 }
 
-impl std::fmt::Debug for Errand<'_> {
+impl std::fmt::Debug for DeliveryContext<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Errand").field("run", &self.run).finish()
     }

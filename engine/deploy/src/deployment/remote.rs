@@ -1,4 +1,4 @@
-//! A repository at the other end of a line.
+//! A repository at the other end of a connection.
 
 use std::{
     fs,
@@ -9,25 +9,29 @@ use std::{
 use imgdelta_core::Result;
 use imgdelta_repository::catalogue::Inventory;
 
-use super::site::{Sender, Sent, Site, Way};
+use super::site::{Sender, Sent, Site, TransferRequest};
 use crate::{
-    delivery::{EntryFiles, Outcome, pack},
+    bundle::{EntryFiles, Outcome, pack},
     space::Space,
-    wire::{Client, Delivered, Proposal},
+    wire::{ClientSession, Delivered, Proposal},
 };
 
-/// A repository at the other end of a line, whatever that is made of.
-pub struct LineSite<'a, R, W> {
+/// A repository at the other end of a connection, whatever that is made of.
+pub struct RemoteSite<'a, R, W> {
     sender: Sender<'a>,
-    client: Client<'a, R, W>,
+    client: ClientSession<'a, R, W>,
     /// Where files are packed; each image's go when it has been sent.
     packing: PathBuf,
 }
 
-impl<'a, R: Read, W: Write> LineSite<'a, R, W> {
+impl<'a, R: Read, W: Write> RemoteSite<'a, R, W> {
     /// The repository that the conversation is with.
     #[must_use]
-    pub const fn new(sender: Sender<'a>, client: Client<'a, R, W>, packing: PathBuf) -> Self {
+    pub const fn new(
+        sender: Sender<'a>,
+        client: ClientSession<'a, R, W>,
+        packing: PathBuf,
+    ) -> Self {
         Self {
             sender,
             client,
@@ -41,8 +45,8 @@ impl<'a, R: Read, W: Write> LineSite<'a, R, W> {
     }
 
     /// What is asked before anything is packed.
-    fn proposal(&self, way: &Way<'_>) -> Proposal {
-        let (record, base) = (way.image, way.base.as_ref());
+    fn proposal(&self, request: &TransferRequest<'_>) -> Proposal {
+        let (record, base) = (request.image, request.base.as_ref());
         Proposal {
             image: record.id.clone(),
             content_id: record.content_id,
@@ -50,15 +54,15 @@ impl<'a, R: Read, W: Write> LineSite<'a, R, W> {
             name: record.name.clone(),
             base: base.map(|base| base.at_site.clone()),
             base_content_id: base.map(|base| base.content_id),
-            bytes: way.bytes.0,
-            step: way.is_step,
+            bytes: request.bytes.0,
+            step: request.is_step,
             format: self.sender.store.format,
             as_child: self.sender.store.as_child,
         }
     }
 }
 
-impl<R: Read, W: Write> Site for LineSite<'_, R, W> {
+impl<R: Read, W: Write> Site for RemoteSite<'_, R, W> {
     fn inventory(&mut self) -> Result<Inventory> {
         let own = self.sender.headquarters.inventory()?;
         self.client.announce(&own, self.sender.wanted)
@@ -68,16 +72,16 @@ impl<R: Read, W: Write> Site for LineSite<'_, R, W> {
         Some(self.client.site().space?.into())
     }
 
-    fn send(&mut self, way: &Way<'_>, sent: &mut Vec<Sent>) -> Result<Outcome> {
+    fn send(&mut self, request: &TransferRequest<'_>, sent: &mut Vec<Sent>) -> Result<Outcome> {
         let Sender {
             headquarters,
-            errand,
+            context,
             ..
         } = self.sender;
-        let (proposal, folder) = (self.proposal(way), &self.packing);
+        let (proposal, folder) = (self.proposal(request), &self.packing);
         let mut packed = None;
         let delivered = self.client.deliver(&proposal, folder, || {
-            let done = pack(headquarters, &way.order(), folder, errand)?;
+            let done = pack(headquarters, &request.order(), folder, context)?;
             let entry = done.entry.clone();
             packed = Some(done);
             Ok(entry)
@@ -87,12 +91,12 @@ impl<R: Read, W: Write> Site for LineSite<'_, R, W> {
             clear(&EntryFiles { entry, folder });
         }
         let Delivered { outcome, transfer } = delivered?;
-        sent.extend(packed.map(|packed| way.sent(packed, transfer)));
+        sent.extend(packed.map(|packed| request.sent(packed, transfer)));
         Ok(outcome)
     }
 
     fn finish(self: Box<Self>) -> Result<()> {
-        // What has been entered is proven, whatever becomes of the line now.
+        // What has been entered is proven, whatever becomes of the connection now.
         let _ = self.client.close();
         Ok(())
     }

@@ -1,22 +1,22 @@
 //! A difference, or a whole image, as files that travel: a child in compressed qcow2 and its manifest, a child of the site's own kind, or
-//! the whole image in compressed qcow2. What travels of the disks is read and proven on the way; that the rest is the same on both sides, the
+//! the whole image in compressed qcow2. What travels of the disks is read and proven on the way; that the rest is the same on both inputs, the
 //! leaves say where the repository has them. Which base is chosen, and for whom, is not known here.
 
-mod form;
-mod side;
-mod sides;
+mod diff_inputs;
+mod encoding;
+mod source_image;
 
 use std::path::Path;
 
 use imgdelta_core::{Bytes, Format, Result};
 use imgdelta_repository::catalogue::{ImageId, Repository};
 
-pub(super) use self::sides::Sides;
+pub(super) use self::diff_inputs::DiffInputs;
 use super::{
-    Errand,
+    DeliveryContext,
     index::{BundleEntry, Recipient},
 };
-use crate::space::{Need, Space, explained};
+use crate::space::{Space, SpaceNeed, explain_full};
 
 /// What is to travel, and for whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub struct Packed {
 }
 
 /// Writes an image's files into `folder`, replacing what is called the same. Nothing lists them yet: see
-/// [`Delivery::pack`](super::Delivery::pack).
+/// [`Bundle::pack`](super::Bundle::pack).
 ///
 /// # Errors
 /// Usage, if headquarters does not have the images; Digest, if one is not what its record says; those of the images; Host, if the host
@@ -54,18 +54,18 @@ pub fn pack(
     headquarters: &Repository,
     order: &Order,
     folder: &Path,
-    errand: &Errand<'_>,
+    context: &DeliveryContext<'_>,
 ) -> Result<Packed> {
-    let sides = Sides::open(headquarters, order)?;
+    let inputs = DiffInputs::open(headquarters, order)?;
     let (need, what) = (
-        Need::of_estimate(order.bytes),
-        format!("'{}'", sides.name()),
+        SpaceNeed::of_estimate(order.bytes),
+        format!("'{}'", inputs.name()),
     );
     let shown = folder.display().to_string();
     need.require(&what, Space::at(folder), &shown)?;
-    let mut packed = sides
-        .pack(headquarters, folder, errand)
-        .map_err(|error| explained(error, &what, need, folder, "nothing of it is left"))?;
-    packed.entry.address(&order.sites);
+    let mut packed = inputs
+        .pack(headquarters, folder, context)
+        .map_err(|error| explain_full(error, &what, need, folder, "nothing of it is left"))?;
+    packed.entry.add_recipients(&order.sites);
     Ok(packed)
 }

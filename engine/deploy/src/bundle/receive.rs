@@ -1,5 +1,5 @@
-//! `receive`: what of a delivery a site takes. Each image is made, proven and entered by itself: one that fails stops only those that are
-//! made from it. Where a delivery holds several ways to an image, the next best is taken when one turns out to be damaged, or to need a base that
+//! `receive`: what of a bundle a site takes. Each image is made, proven and entered by itself: one that fails stops only those that are
+//! made from it. Where a bundle holds several ways to an image, the next best is taken when one turns out to be damaged, or to need a base that
 //! is not what it should be. To run it again does no harm, and finishes what was left.
 
 use std::{
@@ -12,17 +12,17 @@ use imgdelta_delta::ContentId;
 use imgdelta_repository::catalogue::{Listing, Repository};
 
 use super::{
-    Errand,
-    folder::Delivery,
+    DeliveryContext,
+    folder::Bundle,
     index::BundleEntry,
-    outcome::{EnteredImage, Outcome, ReceivedImage, SiteImage, is_of_the_way},
+    outcome::{EnteredImage, Outcome, ReceivedImage, SiteImage, can_retry_with_other_base},
     receiver::Receiver,
     schedule::{Leg, Schedule, schedule},
-    storage_need::Kept,
+    storage_need::StorageEstimate,
     store_options::StoreOptions,
     unpack::EntryFiles,
 };
-use crate::space::{Need, Space};
+use crate::space::{Space, SpaceNeed};
 
 /// Most ways to an image that are tried. A forged delivery may list any number.
 const MOST_WAYS: usize = 16;
@@ -56,16 +56,16 @@ impl Received {
 /// the bases for. Whole images need none.
 ///
 /// # Errors
-/// As [`Delivery::open`]; Chain, if no image has its base here; Host (`no_space`), if there is no room for what is for it; Interrupted. What became of each image stands in the outcome.
+/// As [`Bundle::open`]; Chain, if no image has its base here; Host (`no_space`), if there is no room for what is for it; Interrupted. What became of each image stands in the outcome.
 pub fn receive(
     folder: &Path,
     site: &Repository,
     store: &StoreOptions,
-    errand: &Errand<'_>,
+    context: &DeliveryContext<'_>,
 ) -> Result<Received> {
     // What is there already is only said to be: it must be there for good.
-    site.list_finished(&errand.run)?;
-    Receiving::begin(folder, site, store, false, errand)?.run()
+    site.list_finished(&context.run)?;
+    ReceiveRun::begin(folder, site, store, false, context)?.run()
 }
 
 /// What [`receive`](receive()) would take: each file of it is looked at, and nothing is written. Whether a base is what its record says is not
@@ -73,28 +73,28 @@ pub fn receive(
 ///
 /// # Errors
 /// As [`receive`](receive()).
-pub fn foresee(
+pub fn preview(
     folder: &Path,
     site: &Repository,
     store: &StoreOptions,
-    errand: &Errand<'_>,
+    context: &DeliveryContext<'_>,
 ) -> Result<Received> {
-    Receiving::begin(folder, site, store, true, errand)?.run()
+    ReceiveRun::begin(folder, site, store, true, context)?.run()
 }
 
 /// Entries on their way into a repository.
-struct Receiving<'a> {
-    delivery: Delivery,
+struct ReceiveRun<'a> {
+    bundle: Bundle,
     receiver: Receiver<'a>,
     /// In which form images are kept.
     store: &'a StoreOptions,
     /// Whether nothing is written.
     is_dry: bool,
-    errand: &'a Errand<'a>,
+    context: &'a DeliveryContext<'a>,
     /// What came, and what would come.
     made: HashSet<ContentId>,
     /// Entries that lead nowhere, by their places in the index.
-    useless: HashSet<usize>,
+    unusable: HashSet<usize>,
     /// Why, by the image that they were to bring: the best way first.
     rejected: HashMap<ContentId, Vec<Error>>,
     /// What was to come, in whatever round.
@@ -103,22 +103,22 @@ struct Receiving<'a> {
     notes: Vec<String>,
 }
 
-impl<'a> Receiving<'a> {
+impl<'a> ReceiveRun<'a> {
     fn begin(
         folder: &Path,
         site: &'a Repository,
         store: &'a StoreOptions,
         is_dry: bool,
-        errand: &'a Errand<'a>,
+        context: &'a DeliveryContext<'a>,
     ) -> Result<Self> {
         let mut receiving = Self {
-            delivery: Delivery::open(folder)?,
+            bundle: Bundle::open(folder)?,
             receiver: Receiver::new(site),
             store,
             is_dry,
-            errand,
+            context,
             made: HashSet::new(),
-            useless: HashSet::new(),
+            unusable: HashSet::new(),
             rejected: HashMap::new(),
             planned: HashSet::new(),
             images: Vec::new(),
@@ -130,9 +130,9 @@ impl<'a> Receiving<'a> {
 
     /// Entries that require more than is known here lead nowhere.
     fn leave_what_is_not_known(&mut self) {
-        for (number, entry) in self.delivery.index().items.iter().enumerate() {
+        for (number, entry) in self.bundle.index().items.iter().enumerate() {
             if let Err(error) = entry.require_known() {
-                self.useless.insert(number);
+                self.unusable.insert(number);
                 let rejected = self.rejected.entry(entry.content_id).or_default();
                 rejected.push(error);
             }
@@ -144,12 +144,12 @@ impl<'a> Receiving<'a> {
         let listing = self.receiver.site().list()?;
         let mut schedule = self.schedule(&listing);
         self.require_fitting(&schedule)?;
-        self.require_room(&schedule)?;
+        self.require_space(&schedule)?;
         self.tell_what_is_there(&schedule, &listing);
         for _ in 0..MOST_WAYS {
-            let before = self.useless.len();
+            let before = self.unusable.len();
             self.take_all(&schedule.legs)?;
-            if self.useless.len() == before {
+            if self.unusable.len() == before {
                 break;
             }
             schedule = self.schedule(&self.receiver.site().list()?);
@@ -174,7 +174,7 @@ impl<'a> Receiving<'a> {
     /// What became of each, with what bases are called here.
     fn named_as_here(&mut self, listing: &Listing) -> Vec<ReceivedImage> {
         let told = std::mem::take(&mut self.images);
-        let items = &self.delivery.index().items;
+        let items = &self.bundle.index().items;
         let named = told.into_iter().map(|image| {
             let is_its = |entry: &&BundleEntry| {
                 let base = entry.base.as_ref().map(|base| &base.name);
@@ -194,7 +194,7 @@ impl<'a> Receiving<'a> {
         let planned: Vec<ContentId> = planned.map(|entry| entry.content_id).collect();
         self.planned.extend(planned);
         for leg in legs {
-            self.errand.run.work.progress.go_on()?;
+            self.context.run.work.progress.go_on()?;
             let Some(entry) = self.entry(leg.entry).cloned() else {
                 continue;
             };
@@ -215,11 +215,11 @@ impl<'a> Receiving<'a> {
     fn schedule(&self, listing: &Listing) -> Schedule {
         let site = &self.receiver.site().about().id;
         schedule(
-            self.delivery.index(),
+            self.bundle.index(),
             site,
             |content| self.made.contains(content) || self.receiver.has(listing, content),
             |content| self.made.contains(content) || self.receiver.may_have(listing, content),
-            |number| !self.useless.contains(&number),
+            |number| !self.unusable.contains(&number),
         )
     }
 
@@ -231,19 +231,19 @@ impl<'a> Receiving<'a> {
         }
         let unfit = schedule.unfit.iter();
         let unfit: Vec<&BundleEntry> = unfit.filter_map(|number| self.entry(*number)).collect();
-        Err(no_base(self.delivery.folder(), &unfit))
+        Err(no_base(self.bundle.folder(), &unfit))
     }
 
     /// Refuses what certainly has no room here, before anything is written. What is here already is not counted.
-    fn require_room(&mut self, schedule: &Schedule) -> Result<()> {
+    fn require_space(&mut self, schedule: &Schedule) -> Result<()> {
         let site = self.receiver.site();
-        let kept = Kept {
+        let storage = StorageEstimate {
             store: self.store,
             default_format: site.about().default_format,
         };
         let wanted = schedule.legs.iter().filter(|leg| !leg.is_step);
-        let needs = wanted.filter_map(|leg| Some(kept.entry(self.entry(leg.entry)?)));
-        let need = needs.fold(Need::default(), Need::and);
+        let needs = wanted.filter_map(|leg| Some(storage.entry(self.entry(leg.entry)?)));
+        let need = needs.fold(SpaceNeed::default(), SpaceNeed::and);
         let folder = site.folder();
         let place = folder.display().to_string();
         let note = need.require("what is for this site", Space::at(folder), &place)?;
@@ -253,7 +253,7 @@ impl<'a> Receiving<'a> {
 
     fn tell_what_is_there(&mut self, schedule: &Schedule, listing: &Listing) {
         for number in &schedule.there {
-            let Some(entry) = self.delivery.index().items.get(*number) else {
+            let Some(entry) = self.bundle.index().items.get(*number) else {
                 continue;
             };
             if let Some(record) = self.receiver.image(listing, &entry.content_id) {
@@ -284,25 +284,26 @@ impl<'a> Receiving<'a> {
 
     /// As [`take`](Self::take), its own failures being errors.
     fn try_to_take(&mut self, entry: &BundleEntry, is_step: bool) -> Result<Outcome> {
-        self.delivery.check(entry, self.errand)?;
+        self.bundle.check(entry, self.context)?;
         if self.is_dry {
             return Ok(match is_step {
                 true => Outcome::Step,
                 false => Outcome::Due,
             });
         }
-        let folder = self.delivery.folder();
+        let folder = self.bundle.folder();
         let files = EntryFiles { entry, folder };
-        self.receiver.take(&files, self.store, is_step, self.errand)
+        self.receiver
+            .take(&files, self.store, is_step, self.context)
     }
 
     /// An entry leads nowhere; where that is not its own fault, no other one of its image does either.
     fn reject(&mut self, number: usize, entry: &BundleEntry, error: Error) {
-        self.useless.insert(number);
-        if !is_of_the_way(&error) {
-            let entries = self.delivery.index().items.iter().enumerate();
+        self.unusable.insert(number);
+        if !can_retry_with_other_base(&error) {
+            let entries = self.bundle.index().items.iter().enumerate();
             let of_image = entries.filter(|(_, one)| one.content_id == entry.content_id);
-            self.useless.extend(of_image.map(|(number, _)| number));
+            self.unusable.extend(of_image.map(|(number, _)| number));
         }
         let rejected = self.rejected.entry(entry.content_id).or_default();
         rejected.push(error);
@@ -341,7 +342,7 @@ impl<'a> Receiving<'a> {
 
     /// Tells why an image failed, if it did by itself.
     fn tell_failure(&mut self, content: &ContentId) -> bool {
-        let mut entries = self.delivery.index().items.iter();
+        let mut entries = self.bundle.index().items.iter();
         let entry = entries.find(|entry| entry.content_id == *content);
         let rejected = self.rejected.remove(content).unwrap_or_default();
         let mut rejected = rejected.into_iter();
@@ -355,7 +356,7 @@ impl<'a> Receiving<'a> {
     }
 
     fn entry(&self, number: usize) -> Option<&BundleEntry> {
-        self.delivery.index().items.get(number)
+        self.bundle.index().items.get(number)
     }
 }
 

@@ -1,5 +1,5 @@
 //! The plan carried out: how the images reach each site, in which order.
-//! Which base is best is not decided here, and what is done where one turns out to be none is the matter of `bringing`.
+//! Which base is best is not decided here, and what is done where one turns out to be none is the matter of `site_transfer`.
 
 use std::path::Path;
 
@@ -14,26 +14,26 @@ use imgdelta_repository::{
 
 use super::{
     Deploy, Destination, SiteOutcome,
-    bringing::Bringing,
     local::LocalSite,
     medium::Medium,
     site::{Sender, Site},
+    site_transfer::SiteTransfer,
     ssh::SshSite,
 };
 use crate::{
-    delivery::{Errand, Kept, Outcome, Travelling},
+    bundle::{DeliveryContext, Outcome, PlannedTransfer, StorageEstimate},
     wire::SshUrl,
 };
 
 /// A deployment whose images are known.
-pub(super) struct Driver<'a> {
+pub(super) struct Runner<'a> {
     deploy: &'a Deploy<'a>,
     listing: &'a Listing,
     wanted: Vec<ImageId>,
-    errand: &'a Errand<'a>,
+    context: &'a DeliveryContext<'a>,
 }
 
-impl<'a> Driver<'a> {
+impl<'a> Runner<'a> {
     /// Looks the images up.
     ///
     /// # Errors
@@ -41,7 +41,7 @@ impl<'a> Driver<'a> {
     pub(super) fn new(
         deploy: &'a Deploy<'a>,
         listing: &'a Listing,
-        errand: &'a Errand<'a>,
+        context: &'a DeliveryContext<'a>,
     ) -> Result<Self> {
         let wanted = deploy.images.iter();
         let wanted = wanted.map(|word| Ok(listing.find(word)?.id.clone()));
@@ -49,7 +49,7 @@ impl<'a> Driver<'a> {
             deploy,
             listing,
             wanted: wanted.collect::<Result<_>>()?,
-            errand,
+            context,
         })
     }
 
@@ -59,7 +59,7 @@ impl<'a> Driver<'a> {
             headquarters: self.deploy.headquarters,
             wanted: &self.wanted,
             store: self.deploy.store,
-            errand: self.errand,
+            context: self.context,
         }
     }
 
@@ -77,7 +77,7 @@ impl<'a> Driver<'a> {
             .collect();
         let wanted: Vec<&str> = self.wanted.iter().map(ImageId::as_str).collect();
         let (here, rules) = (holdings.nodes(), &self.deploy.rules);
-        let work = self.errand.run.work;
+        let work = self.context.run.work;
         work.install(|| batch(&here, &sites, &wanted, carrier, &holdings, rules))?
     }
 
@@ -92,7 +92,7 @@ impl<'a> Driver<'a> {
         if inventories.is_empty() {
             return Ok(Vec::new());
         }
-        let Some(folder) = &self.deploy.delivery else {
+        let Some(folder) = &self.deploy.bundle else {
             let message = "there is no folder for what is carried to the sites";
             return Err(Error::new(Kind::Usage, message)
                 .with_code("no_delivery")
@@ -101,22 +101,22 @@ impl<'a> Driver<'a> {
         let batch = self.batch(&inventories, Carrier::Medium)?;
         let of_version_1 = inventories.iter().any(|one| one.deliveries < 2);
         let mut medium = Medium::begin(self.sender(), folder, of_version_1)?;
-        let mut room = medium.room(&batch.pairs)?;
+        let mut space_note = medium.require_space(&batch.pairs)?;
         let mut outcomes = Vec::with_capacity(inventories.len());
         for (inventory, route) in inventories.into_iter().zip(batch.routes) {
             let mut outcome = SiteOutcome::default();
-            outcome.notes.extend(room.take());
+            outcome.notes.extend(space_note.take());
             let mut site = medium.site(inventory);
             let mut images = Vec::new();
-            let mut bringing = Bringing::new(
+            let mut site_transfer = SiteTransfer::new(
                 (self.deploy, self.listing),
                 &mut site,
                 inventory,
                 &mut outcome,
             );
-            bringing.spare = self.deploy.spare;
+            site_transfer.spare = self.deploy.spare;
             for leg in &route.legs {
-                images.push(bringing.bring(leg)?);
+                images.push(site_transfer.transfer(leg)?);
             }
             for image in images.into_iter().flatten() {
                 if let Outcome::Failed(error) = image.outcome {
@@ -152,7 +152,7 @@ impl<'a> Driver<'a> {
         let Deploy {
             programs, packing, ..
         } = self.deploy;
-        let wait = Some(self.errand.run.wait).filter(|wait| !wait.is_zero());
+        let wait = Some(self.context.run.wait).filter(|wait| !wait.is_zero());
         let opened = SshSite::open(self.sender(), url, programs, wait, packing);
         let served = opened.and_then(|site| self.serve(Box::new(site), &mut outcome));
         served.or_else(|error| outcome.fail(error))?;
@@ -173,17 +173,17 @@ impl<'a> Driver<'a> {
         let Some(route) = batch.routes.pop() else {
             return Ok(());
         };
-        let kept = Kept {
+        let storage = StorageEstimate {
             store: &self.deploy.store,
             default_format: inventory.default_format,
         };
-        let need = kept.legs(route.legs.iter().map(Travelling::from));
+        let need = storage.legs(route.legs.iter().map(PlannedTransfer::from));
         let site_name = format!("the repository there ({})", inventory.repository);
         let note = need.require("what is to be sent", site.space(), &site_name)?;
         outcome.notes.extend(note);
         let legs = route.legs.clone();
         outcome.route = Some(route);
-        let mut bringing = Bringing::new(
+        let mut site_transfer = SiteTransfer::new(
             (self.deploy, self.listing),
             site.as_mut(),
             &inventory,
@@ -191,7 +191,7 @@ impl<'a> Driver<'a> {
         );
         let mut images = Vec::new();
         for leg in &legs {
-            images.extend(bringing.bring(leg)?);
+            images.extend(site_transfer.transfer(leg)?);
         }
         outcome.images = Some(images).filter(|images| !images.is_empty());
         site.finish()

@@ -17,26 +17,26 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     frame::{LONGEST_PAYLOAD, faulty},
-    message::Held,
+    message::ResumeState,
 };
 use crate::{
-    delivery::{BundleEntry, FileEntry},
-    space::{Need, Space, explained},
+    bundle::{BundleEntry, FileEntry},
+    space::{Space, SpaceNeed, explain_full},
 };
 
 /// What a site holds of an offer.
 #[derive(Debug)]
-pub(super) struct Incoming {
+pub(super) struct StagedFiles {
     folder: PathBuf,
     parts: Vec<FileEntry>,
     /// Bytes of the stream that are here.
     at: u64,
     /// The digest of those bytes when it was looked at.
-    held: Held,
+    held: ResumeState,
     /// The same of each part.
-    kept: Vec<Kept>,
+    kept: Vec<HeldPart>,
     /// The part that is being received.
-    current: Option<Current>,
+    current: Option<OpenPart>,
     /// How many parts were begun.
     begun: usize,
     /// Keeps a second conversation away from the same files.
@@ -45,20 +45,20 @@ pub(super) struct Incoming {
 
 /// What is here of a part from an earlier conversation.
 #[derive(Clone, Debug, Default)]
-struct Kept {
+struct HeldPart {
     bytes: u64,
     hash: Sha256,
 }
 
 /// A part that is being received.
 #[derive(Debug)]
-struct Current {
+struct OpenPart {
     file: File,
     hash: Sha256,
     left: u64,
 }
 
-impl Incoming {
+impl StagedFiles {
     /// Looks at what is here of the offer; while another conversation receives the same, waits at most so long.
     ///
     /// # Errors
@@ -87,7 +87,7 @@ impl Incoming {
     }
 
     /// What is here.
-    pub(super) const fn held(&self) -> &Held {
+    pub(super) const fn held(&self) -> &ResumeState {
         &self.held
     }
 
@@ -102,14 +102,14 @@ impl Incoming {
                 self.held.bytes
             )));
         }
-        self.check_room(at)?;
+        self.require_space(at)?;
         self.drop_others()?;
         self.at = at;
         if at == 0 {
             self.kept.clear();
         }
         self.next_part()?;
-        self.pass_whole_parts()
+        self.finish_whole_parts()
     }
 
     /// Puts the next bytes of the stream behind those that are here.
@@ -127,14 +127,14 @@ impl Incoming {
             current.take(now).map_err(|cause| {
                 let error = Error::host("cannot write", cause).in_file(&self.folder);
                 let (need, left) = (
-                    Need::exactly(to_come),
+                    SpaceNeed::exactly(to_come),
                     "what came stays, and the same command goes on with it",
                 );
-                explained(error, "what is to come", need, &self.folder, left)
+                explain_full(error, "what is to come", need, &self.folder, left)
             })?;
             self.at = self.at.saturating_add(now.len() as u64);
             bytes = later;
-            self.pass_whole_parts()?;
+            self.finish_whole_parts()?;
         }
         Ok(())
     }
@@ -172,9 +172,9 @@ impl Incoming {
     }
 
     /// Ends the parts that are whole, and begins the next one that has bytes to come.
-    fn pass_whole_parts(&mut self) -> Result<()> {
+    fn finish_whole_parts(&mut self) -> Result<()> {
         while self.current.as_ref().is_some_and(|one| one.left == 0) {
-            self.turn()?;
+            self.finish_part()?;
             self.next_part()?;
         }
         Ok(())
@@ -185,13 +185,13 @@ impl Incoming {
         if let Some(part) = self.parts.get(self.begun) {
             let kept = self.kept.get(self.begun).cloned().unwrap_or_default();
             let place = self.folder.join(part.name.as_str());
-            self.current = Some(Current::open(&place, kept, part.length)?);
+            self.current = Some(OpenPart::open(&place, kept, part.length)?);
         }
         Ok(())
     }
 
     /// Ends the part that is being received, and proves it.
-    fn turn(&mut self) -> Result<()> {
+    fn finish_part(&mut self) -> Result<()> {
         let (Some(current), Some(part)) = (self.current.take(), self.parts.get(self.begun)) else {
             return Ok(());
         };
@@ -208,16 +208,16 @@ impl Incoming {
     }
 
     /// Refuses what there is no room for before it comes.
-    fn check_room(&self, at: u64) -> Result<()> {
+    fn require_space(&self, at: u64) -> Result<()> {
         let offered = self.parts.iter().map(|part| part.length);
         let needed = offered.fold(0, u64::saturating_add).saturating_sub(at);
         let shown = self.folder.display().to_string();
         let longest = self.parts.iter().map(|part| Bytes(part.length)).max();
         let longest = longest.unwrap_or_default();
-        let need = Need {
+        let need = SpaceNeed {
             longest,
             longest_at_most: longest,
-            ..Need::exactly(Bytes(needed))
+            ..SpaceNeed::exactly(Bytes(needed))
         };
         need.require("what is to come", Space::at(&self.folder), &shown)?;
         Ok(())
@@ -240,11 +240,11 @@ impl Incoming {
     }
 }
 
-impl Current {
+impl OpenPart {
     /// The part in the file at `place`, of which only what is kept stays.
-    fn open(place: &Path, kept: Kept, length: u64) -> Result<Self> {
+    fn open(place: &Path, kept: HeldPart, length: u64) -> Result<Self> {
         let opened = || {
-            let mut file = plain(File::options().write(true).create(true), place)?;
+            let mut file = open_regular(File::options().write(true).create(true), place)?;
             file.set_len(kept.bytes)?;
             file.seek(SeekFrom::Start(kept.bytes))?;
             Ok(file)
@@ -303,7 +303,7 @@ fn lock(folder: &Path, wait: LockWait) -> Result<FileLock> {
     /// How often another one may have ended just now and taken it away.
     const TRIES: u32 = 64;
     let place = folder.join(LOCK);
-    let busy = || {
+    let while_working = || {
         Error::new(Kind::Busy, "another deployment is sending the same image")
             .with_code("locked")
             .in_file(folder)
@@ -311,24 +311,24 @@ fn lock(folder: &Path, wait: LockWait) -> Result<FileLock> {
     };
     for _ in 0..TRIES {
         make(folder)?;
-        let file = match plain(File::options().write(true).create(true), &place) {
+        let file = match open_regular(File::options().write(true).create(true), &place) {
             Ok(file) => file,
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => continue,
             Err(cause) => return Err(Error::host("cannot lock", cause).in_file(&place)),
         };
-        let lock = FileLock::acquire(file, &place, wait, busy)?;
+        let lock = FileLock::acquire(file, &place, wait, while_working)?;
         if lock.stands_at(&place) {
             // `gc` is to see that it is in use.
             let _ = lock.file().set_modified(SystemTime::now());
             return Ok(lock);
         }
     }
-    Err(busy())
+    Err(while_working())
 }
 
 /// What is here of the parts, up to the first byte that is missing or known to be wrong: of all together, and of each.
-fn held(folder: &Path, parts: &[FileEntry]) -> Result<(Held, Vec<Kept>)> {
-    let mut whole = Kept::default();
+fn held(folder: &Path, parts: &[FileEntry]) -> Result<(ResumeState, Vec<HeldPart>)> {
+    let mut whole = HeldPart::default();
     let mut each = Vec::new();
     for part in parts {
         let mut behind = whole.clone();
@@ -342,7 +342,7 @@ fn held(folder: &Path, parts: &[FileEntry]) -> Result<(Held, Vec<Kept>)> {
             break;
         }
     }
-    let held = Held {
+    let held = ResumeState {
         bytes: whole.bytes,
         sha256: Digest(whole.hash.finalize().into()),
         space: Space::at(folder).map(Into::into),
@@ -351,18 +351,18 @@ fn held(folder: &Path, parts: &[FileEntry]) -> Result<(Held, Vec<Kept>)> {
 }
 
 /// What is here of one part; `None` if nothing is, or it is whole and not what it is to be. `all` takes it in too.
-fn kept(place: &Path, part: &FileEntry, all: &mut Kept) -> Result<Option<Kept>> {
-    let mut file = match plain(&mut File::options(), place) {
+fn kept(place: &Path, part: &FileEntry, all: &mut HeldPart) -> Result<Option<HeldPart>> {
+    let mut file = match open_regular(&mut File::options(), place) {
         Ok(file) => file,
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(cause) => return Err(Error::host("cannot open", cause).in_file(place)),
     };
     let failed = |cause| Error::host("cannot read", cause).in_file(place);
-    let mut kept = Kept {
+    let mut kept = HeldPart {
         bytes: file.metadata().map_err(failed)?.len().min(part.length),
         hash: Sha256::new(),
     };
-    absorb(&mut file, kept.bytes, |piece| {
+    read_prefix(&mut file, kept.bytes, |piece| {
         all.hash.update(piece);
         kept.hash.update(piece);
     })
@@ -374,7 +374,7 @@ fn kept(place: &Path, part: &FileEntry, all: &mut Kept) -> Result<Option<Kept>> 
 }
 
 /// Opens a file that this room has made, or makes it: no link is followed, and nothing but a file is opened.
-fn plain(options: &mut fs::OpenOptions, place: &Path) -> io::Result<File> {
+fn open_regular(options: &mut fs::OpenOptions, place: &Path) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let file = options
         .read(true)
@@ -387,7 +387,7 @@ fn plain(options: &mut fs::OpenOptions, place: &Path) -> io::Result<File> {
 }
 
 /// Passes the first `len` bytes of a file on.
-fn absorb(file: &mut File, len: u64, mut to: impl FnMut(&[u8])) -> io::Result<()> {
+fn read_prefix(file: &mut File, len: u64, mut to: impl FnMut(&[u8])) -> io::Result<()> {
     let mut left = len;
     let mut buffer = Vec::new();
     while left > 0 {

@@ -10,7 +10,7 @@ use imgdelta_repository::{
 };
 
 use super::{index::BundleEntry, store_options::StoreOptions};
-use crate::space::Need;
+use crate::space::SpaceNeed;
 
 /// How much of a window that is not zero must be written at least: one block of 4 KiB.
 const BLOCKS_IN_WINDOW: u64 = 16;
@@ -20,7 +20,7 @@ const TABLES: Bytes = Bytes::mib(1);
 
 /// How an image gets to a site and is kept there, as far as its room is concerned.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Kept<'a> {
+pub(crate) struct StorageEstimate<'a> {
     /// In which form images are kept.
     pub(crate) store: &'a StoreOptions,
     /// The format of images there that are stored whole.
@@ -29,7 +29,7 @@ pub(crate) struct Kept<'a> {
 
 /// An image on its way, as it is planned.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Travelling {
+pub(crate) struct PlannedTransfer {
     /// How much of it is not zero.
     pub(crate) data: Bytes,
     /// The estimate of what is sent.
@@ -40,7 +40,7 @@ pub(crate) struct Travelling {
     pub(crate) is_step: bool,
 }
 
-impl From<&Leg> for Travelling {
+impl From<&Leg> for PlannedTransfer {
     fn from(leg: &Leg) -> Self {
         Self {
             data: leg.choice.whole,
@@ -51,7 +51,7 @@ impl From<&Leg> for Travelling {
     }
 }
 
-impl From<&PlanLeg> for Travelling {
+impl From<&PlanLeg> for PlannedTransfer {
     fn from(leg: &PlanLeg) -> Self {
         Self {
             data: Bytes(leg.whole),
@@ -62,14 +62,14 @@ impl From<&PlanLeg> for Travelling {
     }
 }
 
-impl Kept<'_> {
+impl StorageEstimate<'_> {
     /// Whether most of an image with a base may be a clone of that, or need not be written.
     fn may_share(&self) -> bool {
         self.store.as_child || self.store.format.unwrap_or(self.default_format) == Format::Raw
     }
 
     /// What is kept of an image that travels in so many bytes, with so much data that is not zero.
-    pub(crate) fn image(&self, data: Bytes, bytes: Bytes, has_base: bool) -> Need {
+    pub(crate) fn image(&self, data: Bytes, bytes: Bytes, has_base: bool) -> SpaceNeed {
         let is_shared = has_base && self.may_share();
         let least = Bytes(if is_shared {
             0
@@ -81,23 +81,23 @@ impl Kept<'_> {
         } else {
             data
         };
-        Need::of_file(least, Bytes(most.0.saturating_add(BESIDE.0)))
+        SpaceNeed::of_file(least, Bytes(most.0.saturating_add(BESIDE.0)))
     }
 
     /// What all of them take there: what is kept, and the largest of what lies there while it is made into that.
-    pub(crate) fn legs(&self, legs: impl Iterator<Item = Travelling>) -> Need {
-        let (mut kept, mut passing) = (Need::default(), Bytes::ZERO);
+    pub(crate) fn legs(&self, legs: impl Iterator<Item = PlannedTransfer>) -> SpaceNeed {
+        let (mut storage, mut passing) = (SpaceNeed::default(), Bytes::ZERO);
         for leg in legs {
             passing = passing.max(leg.bytes);
             if !leg.is_step {
-                kept = kept.and(self.image(leg.data, leg.bytes, leg.has_base));
+                storage = storage.and(self.image(leg.data, leg.bytes, leg.has_base));
             }
         }
-        kept.and(Need::of_file(Bytes::ZERO, passing))
+        storage.and(SpaceNeed::of_file(Bytes::ZERO, passing))
     }
 
     /// What is kept of an entry whose files are here.
-    pub(crate) fn entry(&self, entry: &BundleEntry) -> Need {
+    pub(crate) fn entry(&self, entry: &BundleEntry) -> SpaceNeed {
         let (length, data) = (
             entry.file.length,
             entry.data.map_or(0, |data| data.min(entry.size)),
@@ -115,7 +115,7 @@ impl Kept<'_> {
         let least = need.least.max(Bytes(packed));
         // What is not known to be more is not warned of.
         let most = entry.data.map_or(least, |_| need.most.max(least));
-        Need::of_file(least, most)
+        SpaceNeed::of_file(least, most)
     }
 }
 
@@ -125,24 +125,26 @@ mod tests {
 
     #[test]
     fn sums_do_not_overflow_and_a_shared_base_is_not_counted() {
-        let huge = Need::exactly(Bytes(u64::MAX));
+        let huge = SpaceNeed::exactly(Bytes(u64::MAX));
         assert_eq!(huge.and(huge).least, Bytes(u64::MAX));
-        let kept = |as_child, format| StoreOptions {
+        let storage = |as_child, format| StoreOptions {
             as_child,
             format,
             ..StoreOptions::default()
         };
         let least = |store: &StoreOptions, has_base| {
             let default_format = Format::Qcow2;
-            let kept = Kept {
+            let storage = StorageEstimate {
                 store,
                 default_format,
             };
-            kept.image(Bytes::mib(16), Bytes::kib(64), has_base).least
+            storage
+                .image(Bytes::mib(16), Bytes::kib(64), has_base)
+                .least
         };
-        assert_eq!(least(&kept(false, None), true), Bytes::mib(1));
-        assert_eq!(least(&kept(true, None), true), Bytes::ZERO);
-        assert_eq!(least(&kept(true, None), false), Bytes::mib(1));
-        assert_eq!(least(&kept(false, Some(Format::Raw)), true), Bytes::ZERO);
+        assert_eq!(least(&storage(false, None), true), Bytes::mib(1));
+        assert_eq!(least(&storage(true, None), true), Bytes::ZERO);
+        assert_eq!(least(&storage(true, None), false), Bytes::mib(1));
+        assert_eq!(least(&storage(false, Some(Format::Raw)), true), Bytes::ZERO);
     }
 }

@@ -4,24 +4,24 @@ use imgdelta_core::{Error, Kind, Result};
 use imgdelta_delta::ContentId;
 use imgdelta_repository::catalogue::{ImageId, Listing, Repository};
 
-use super::{frame::faulty, incoming::Incoming, proposal::Proposal};
-use crate::delivery::{Receiver, SiteImage};
+use super::{frame::faulty, proposal::Proposal, staging::StagedFiles};
+use crate::bundle::{Receiver, SiteImage};
 
 /// Most steps of one conversation.
 pub const MOST_STEPS: usize = 64;
 
 /// What the site knows of a conversation about images.
-pub(super) struct Arriving<'a> {
+pub(super) struct SessionState<'a> {
     pub(super) receiver: Receiver<'a>,
     /// Steps, by their ids at headquarters, and what their disks are.
     pub(super) steps: Vec<(ImageId, ContentId)>,
     /// Where what came of them lies.
-    pub(super) kept: Vec<Incoming>,
+    pub(super) kept: Vec<StagedFiles>,
     /// What was proposed and would be taken.
     pub(super) agreed: Option<Proposal>,
 }
 
-impl<'a> Arriving<'a> {
+impl<'a> SessionState<'a> {
     /// Nothing was proposed yet.
     pub(super) fn at(repository: &'a Repository) -> Self {
         Self {

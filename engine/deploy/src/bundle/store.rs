@@ -14,14 +14,14 @@ use imgdelta_repository::{
 };
 
 use super::{
-    Errand,
+    DeliveryContext,
     index::BundleEntry,
     unpack::{BaseDisk, TargetDisk, not_promised},
 };
 
 /// An image that is whole and proven.
 #[derive(Debug)]
-pub(super) struct Written {
+pub(super) struct StoredImage {
     /// Its file.
     pub(super) files: Files,
     /// Its format.
@@ -39,16 +39,16 @@ pub(super) struct Written {
 /// # Errors
 /// Chain, if the base is another disk; Digest, if the image is not the one that was promised; those of the disk and of the format;
 /// Interrupted.
-pub(super) fn as_whole(
+pub(super) fn store_whole(
     site: &Repository,
-    came: &TargetDisk<'_>,
+    target: &TargetDisk<'_>,
     entry: &BundleEntry,
     name: &Name,
     format: Option<Format>,
     notes: &mut Vec<String>,
-    errand: &Errand<'_>,
-) -> Result<Written> {
-    let disk = came.disk();
+    context: &DeliveryContext<'_>,
+) -> Result<StoredImage> {
+    let disk = target.disk();
     let wanted = format.unwrap_or(site.about().default_format);
     let whole = WholeImage::begin(wanted, disk.disk(), |format| {
         site.free_place(name, extension_of(format))
@@ -61,10 +61,10 @@ pub(super) fn as_whole(
         ));
     }
     let Output { writer, drafts } = whole.output;
-    let original = came.clonable().filter(|_| format == Format::Raw);
+    let original = target.clonable().filter(|_| format == Format::Raw);
     let is_clone = original.is_some_and(|(original, opened)| drafts.share(&**original, opened));
-    let (copied, leaves) = came.write(writer, site.new_leaves()?, is_clone, errand)?;
-    Ok(Written {
+    let (copied, leaves) = target.write(writer, site.new_leaves()?, is_clone, context)?;
+    Ok(StoredImage {
         files: Files::AtomicFileSet(whole.place, drafts),
         format,
         proof: promised(entry, copied.proof)?,
@@ -76,16 +76,16 @@ pub(super) fn as_whole(
 /// Writes the disk as a child of its base, in that one's format; `None`, and a note, if that cannot be or is no smaller.
 ///
 /// # Errors
-/// As [`as_whole`].
-pub(super) fn as_child(
+/// As [`store_whole`].
+pub(super) fn store_child(
     site: &Repository,
     base_disk: &BaseDisk,
     disk: &Chain,
     entry: &BundleEntry,
     name: &Name,
     notes: &mut Vec<String>,
-    errand: &Errand<'_>,
-) -> Result<Option<Written>> {
+    context: &DeliveryContext<'_>,
+) -> Result<Option<StoredImage>> {
     let mut whole = |why: String| {
         notes.push(format!("kept whole: {why}"));
         Ok(None)
@@ -98,16 +98,16 @@ pub(super) fn as_child(
         base: base_disk.chain(),
         parent: top,
         target: disk,
-        // What came says of its sectors what its own format says: as a child here it has those of its base.
+        // What target says of its sectors what its own format says: as a child here it has those of its base.
         target_format: entry.format,
-        exec: errand.run.work,
+        exec: context.run.work,
     };
     let ChildDraft { place, drafts } =
         match child.write(|| site.free_place(name, extension_of(format)))? {
             Ok(written) => written,
             Err(why) => return whole(why.to_string()),
         };
-    let (proof, leaves) = prove_child(site, base_disk, drafts.written_at(), format, errand)?;
+    let (proof, leaves) = prove_child(site, base_disk, drafts.written_at(), format, context)?;
     let proof = promised(entry, Some(proof))?;
     let taken = room_on_disk(drafts.written_at())?;
     let otherwise = overlap(row(LeafReader::open(leaves.written_at())?), Row::nothing())?.whole();
@@ -117,7 +117,7 @@ pub(super) fn as_child(
             base.name, taken.0
         ));
     }
-    Ok(Some(Written {
+    Ok(Some(StoredImage {
         files: Files::AtomicFileSet(place, drafts),
         format,
         proof,
@@ -135,7 +135,7 @@ fn prove_child(
     base_disk: &BaseDisk,
     child: &std::path::Path,
     format: Format,
-    errand: &Errand<'_>,
+    context: &DeliveryContext<'_>,
 ) -> Result<(Proof, AtomicFile)> {
     let written = Disk::open(&OpenSpec {
         format: Some(format),
@@ -143,7 +143,7 @@ fn prove_child(
     })?;
     let below = base_disk.entered().zip(written.below());
     let below = below.and_then(|((base, _), disk)| site.known_leaves(disk, base));
-    prove_keeping(&written, below, || site.new_leaves(), errand.run.work)
+    prove_keeping(&written, below, || site.new_leaves(), context.run.work)
 }
 
 /// The proof, if it is that of the image that was promised.

@@ -7,10 +7,10 @@ use std::{
 
 use imgdelta_core::{Error, Kind, Result};
 
-use super::{failure::tame, ssh_url::check_path};
+use super::{failure::sanitize, ssh_url::check_path};
 
 /// The real folder that `asked` names: from the root of the file system, or from the home folder of who serves if it begins with `/~`.
-/// Where `root` is given, it is that folder or lies below it.
+/// Where `allowed_root` is given, it is that folder or lies below it.
 ///
 /// All links are followed first and the result compared, rather than the path walked by openat2 as parents of images are: what comes out is
 /// a name that a repository is opened by, not a file. Between the two nobody but a user of this host could change a link, and such a user
@@ -20,7 +20,8 @@ use super::{failure::tame, ssh_url::check_path};
 /// Usage, if there is none; Reference, if it may not be had. With a root the two are told alike, for whoever may not look beyond it may
 /// not learn what stands there either.
 pub(super) fn folder(asked: &str, root: Option<&Path>) -> Result<PathBuf> {
-    check_path(asked).map_err(|why| Error::new(Kind::Usage, format!("'{}' {why}", tame(asked))))?;
+    check_path(asked)
+        .map_err(|why| Error::new(Kind::Usage, format!("'{}' {why}", sanitize(asked))))?;
     let real = fs::canonicalize(place(asked)?);
     let Some(root) = root else {
         return real.map_err(|cause| Error::host("cannot find", cause).in_file(Path::new(asked)));
@@ -37,7 +38,8 @@ pub(super) fn folder(asked: &str, root: Option<&Path>) -> Result<PathBuf> {
 /// # Errors
 /// As [`folder`].
 pub(super) fn new_folder(asked: &str, root: Option<&Path>) -> Result<PathBuf> {
-    check_path(asked).map_err(|why| Error::new(Kind::Usage, format!("'{}' {why}", tame(asked))))?;
+    check_path(asked)
+        .map_err(|why| Error::new(Kind::Usage, format!("'{}' {why}", sanitize(asked))))?;
     let real = real(&place(asked)?);
     let Some(root) = root else {
         return real.ok_or_else(|| {

@@ -1,4 +1,4 @@
-//! What came, as a disk: the child over its base, or the whole image. The base is proven by content, at once or in the same pass in which the
+//! What target, as a disk: the child over its base, or the whole image. The base is proven by content, at once or in the same pass in which the
 //! disk is written; whether that is what was promised is found out then, not here.
 
 use std::{
@@ -15,7 +15,7 @@ use imgdelta_registry::Opened;
 use imgdelta_repository::catalogue::{Record, Repository};
 
 use super::{
-    Errand,
+    DeliveryContext,
     index::{BundleEntry, faulty},
 };
 
@@ -100,12 +100,12 @@ pub(super) struct TargetDisk<'a> {
 pub fn step(
     files: &EntryFiles<'_>,
     base_disk: Option<&BaseDisk>,
-    errand: &Errand<'_>,
+    context: &DeliveryContext<'_>,
 ) -> Result<BaseDisk> {
-    let mut came = unpack(files, base_disk)?;
-    came.prove_base(errand)?;
+    let mut target = unpack(files, base_disk)?;
+    target.prove_base(context)?;
     Ok(BaseDisk {
-        chain: came.disk().clone(),
+        chain: target.disk().clone(),
         entered: None,
     })
 }
@@ -119,7 +119,7 @@ pub(super) fn unpack<'a>(
     base_disk: Option<&'a BaseDisk>,
 ) -> Result<TargetDisk<'a>> {
     let entry = files.entry;
-    entry.judge()?;
+    entry.validate()?;
     let size = Bytes(entry.size);
     let Some(base) = &entry.base else {
         return Ok(TargetDisk {
@@ -156,11 +156,11 @@ impl TargetDisk<'_> {
     ///
     /// # Errors
     /// Chain, if it is another disk; Interrupted.
-    pub(super) fn prove_base(&mut self, errand: &Errand<'_>) -> Result<()> {
+    pub(super) fn prove_base(&mut self, context: &DeliveryContext<'_>) -> Result<()> {
         if let (false, Some(base)) = (self.image.is_proven(), &self.entry.base) {
-            (errand.on_stage)(Stage::ProveBase(base.name.as_str()));
+            (context.on_stage)(Stage::ProveBase(base.name.as_str()));
         }
-        let proven = self.image.prove_base(errand.run.work);
+        let proven = self.image.prove_base(context.run.work);
         proven.map_err(|error| self.explain(error))
     }
 
@@ -184,9 +184,9 @@ impl TargetDisk<'_> {
         writer: Box<dyn ImageWriter>,
         leaves: LeafWriter,
         is_clone: bool,
-        errand: &Errand<'_>,
+        context: &DeliveryContext<'_>,
     ) -> Result<(Converted, AtomicFile)> {
-        let written = self.image.write(writer, leaves, is_clone, errand.run.work);
+        let written = self.image.write(writer, leaves, is_clone, context.run.work);
         written.map_err(|error| self.explain(error))
     }
 

@@ -1,4 +1,4 @@
-//! One image made from its base and what came: the base proven by content, the image written, proven, and entered in one step. Until then
+//! One image made from its base and what target: the base proven by content, the image written, proven, and entered in one step. Until then
 //! nothing under its id is there. Which entry is taken, and whether its files are whole, is not known here.
 
 use imgdelta_core::{AtomicFile, Ownership, Result};
@@ -13,46 +13,46 @@ use imgdelta_repository::{
 };
 
 use super::{
-    Errand,
+    DeliveryContext,
     index::BundleEntry,
     outcome::EnteredImage,
-    storage_need::Kept,
+    storage_need::StorageEstimate,
+    store::{StoredImage, store_child, store_whole},
     store_options::StoreOptions,
     unpack::{BaseDisk, EntryFiles, unpack},
-    written::{Written, as_child, as_whole},
 };
-use crate::space::{Space, explained};
+use crate::space::{Space, explain_full};
 
-/// Makes an image of what came and enters it. One whose content is there already is left as it is.
+/// Makes an image of what target and enters it. One whose content is there already is left as it is.
 ///
 /// # Errors
-/// Chain, if the base is missing or another disk; Digest, if what came does not make the image that was promised; Corrupt, if it
+/// Chain, if the base is missing or another disk; Digest, if what target does not make the image that was promised; Corrupt, if it
 /// contradicts itself; Host (`no_space`), if there is no room for it; as [`Repository::enter`]; Interrupted. Nothing is entered then.
 pub fn install(
     site: &Repository,
     files: &EntryFiles<'_>,
     base_disk: Option<&BaseDisk>,
     store: &StoreOptions,
-    errand: &Errand<'_>,
+    context: &DeliveryContext<'_>,
 ) -> Result<EnteredImage> {
-    let listing = site.list_finished(&errand.run)?;
+    let listing = site.list_finished(&context.run)?;
     if let Some(record) = here(site, &listing, &files.entry.content_id) {
         return Ok(there(record));
     }
-    let kept = Kept {
+    let storage = StorageEstimate {
         store,
         default_format: site.about().default_format,
     };
-    let (need, folder) = (kept.entry(files.entry), site.folder());
+    let (need, folder) = (storage.entry(files.entry), site.folder());
     let what = format!("'{}'", files.entry.name);
     let shown = folder.display().to_string();
     need.require(&what, Space::at(folder), &shown)?;
-    let installed = install_once(site, &listing, files, base_disk, store, errand)
-        .map_err(|error| explained(error, &what, need, folder, "nothing of it is left there"));
+    let installed = install_once(site, &listing, files, base_disk, store, context)
+        .map_err(|error| explain_full(error, &what, need, folder, "nothing of it is left there"));
     match installed {
         // Another deployment may be about to enter the same image: its file stands there already.
         Err(error) if error.code() == "exists" => {
-            let listing = site.list_settled(&errand.run)?;
+            let listing = site.list_settled(&context.run)?;
             let record = here(site, &listing, &files.entry.content_id);
             record.map(there).ok_or(error)
         }
@@ -79,36 +79,47 @@ fn install_once(
     files: &EntryFiles<'_>,
     base_disk: Option<&BaseDisk>,
     store: &StoreOptions,
-    errand: &Errand<'_>,
+    context: &DeliveryContext<'_>,
 ) -> Result<EnteredImage> {
     let entry = files.entry;
-    let mut came = unpack(files, base_disk)?;
+    let mut target = unpack(files, base_disk)?;
     // A child is written without reading all of its base.
     if store.as_child {
-        came.prove_base(errand)?;
+        target.prove_base(context)?;
     }
-    (errand.on_stage)(Stage::Install(entry.name.as_str()));
+    (context.on_stage)(Stage::Install(entry.name.as_str()));
     let mut notes = Vec::new();
     let name = free_name(listing, entry, &mut notes)?;
     let child = match base_disk.filter(|_| store.as_child) {
-        Some(base_disk) => as_child(
+        Some(base_disk) => store_child(
             site,
             base_disk,
-            came.disk(),
+            target.disk(),
             entry,
             &name,
             &mut notes,
-            errand,
+            context,
         )?,
         None => None,
     };
     let is_child = child.is_some();
     let mut written = match child {
         Some(child) => child,
-        None => as_whole(site, &came, entry, &name, store.format, &mut notes, errand)?,
+        None => store_whole(
+            site,
+            &target,
+            entry,
+            &name,
+            store.format,
+            &mut notes,
+            context,
+        )?,
     };
     written.files = owned(written.files, store.ownership);
-    let added = site.enter(arrival(site, listing, entry, name, written)?, &errand.run)?;
+    let added = site.enter(
+        new_image(site, listing, entry, name, written)?,
+        &context.run,
+    )?;
     notes.extend(added.notes);
     Ok(EnteredImage {
         image: added.record.id,
@@ -158,12 +169,12 @@ fn free_name(listing: &Listing, entry: &BundleEntry, notes: &mut Vec<String>) ->
 }
 
 /// What is to be entered.
-fn arrival(
+fn new_image(
     site: &Repository,
     listing: &Listing,
     entry: &BundleEntry,
     name: Name,
-    written: Written,
+    written: StoredImage,
 ) -> Result<Arrival> {
     let (link, linked_file) = written.link.unzip();
     let parent = match link {
@@ -196,7 +207,7 @@ fn lineage(
     entry: &BundleEntry,
     leaves: &AtomicFile,
 ) -> Result<Option<Parent>> {
-    // A site that skipped some has the nearest of those that came before.
+    // A site that skipped some has the nearest of those that target before.
     let parent = entry.parent.iter().map(|parent| &parent.content_id);
     let mut above = parent.chain(&entry.ancestors);
     let Some(record) = above.find_map(|content| listing.by_content(content)) else {

@@ -1,5 +1,5 @@
-//! A line that is alive: both sides say so while they have nothing else to say, and who hears nothing for too long gives the other one up.
-//! Without it a line that died silently holds what it held until its transport notices, which may take hours.
+//! A connection that is alive: both sides say so while they have nothing else to say, and who hears nothing for too long gives the other one up.
+//! Without it a connection that died silently holds what it held until its transport notices, which may take hours.
 
 use std::{
     io::{self, Read},

@@ -7,7 +7,7 @@ use imgdelta_core::{Error, Kind, Result, sync_folder};
 use imgdelta_delta::ContentId;
 
 use super::{
-    folder::Delivery,
+    folder::Bundle,
     index::{BundleEntry, Index},
 };
 
@@ -23,7 +23,7 @@ pub struct Removal {
     pub notes: Vec<String>,
 }
 
-impl Delivery {
+impl Bundle {
     /// Opens the delivery in `folder` to take something out of it. While another process changes it, waits at most so long.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
 //! The site's end of the conversation: opens the repository that is asked for, answers with what both have, takes in what is sent and has
-//! it entered. Nothing that the other side says is believed beyond its form.
+//! it entered. Empty that the other side says is believed beyond its form.
 
 use std::{
     io::{Read, Write},
@@ -17,19 +17,19 @@ use imgdelta_repository::{
 };
 
 use super::{
-    arriving::Arriving,
-    beat::Patience,
+    allowed_root,
+    connection::{Connection, greeting, negotiate, unexpected},
     failure::Failure,
     frame::faulty,
-    incoming::Incoming,
+    heartbeat::Patience,
     init,
-    line::{Line, greeting, meet, unexpected},
-    message::{Common, From, Message, Nothing, Notice, Opened, Raw, Working},
+    message::{Announce, Common, Empty, Message, Opened, RawBytes, StartAt, Working},
     proposal::Proposal,
-    root,
+    session_state::SessionState,
+    staging::StagedFiles,
 };
 use crate::{
-    delivery::{BundleEntry, EnteredImage, EntryFiles, Errand, Outcome},
+    bundle::{BundleEntry, DeliveryContext, EnteredImage, EntryFiles, Outcome},
     space::Space,
 };
 
@@ -71,7 +71,7 @@ pub fn serve<R: Read, W: Write + Send>(
     options: &ServeOptions<'_>,
 ) -> Result<Served> {
     let mut session = ServerSession {
-        line: Line::new(from, to),
+        connection: Connection::new(from, to),
         options,
         run: options.run,
         served: Served::default(),
@@ -79,7 +79,7 @@ pub fn serve<R: Read, W: Write + Send>(
     match session.hold() {
         Ok(()) => Ok(session.served),
         Err(error) => {
-            session.line.fail(&error);
+            session.connection.fail(&error);
             Err(error)
         }
     }
@@ -87,7 +87,7 @@ pub fn serve<R: Read, W: Write + Send>(
 
 /// A conversation.
 struct ServerSession<'a, R, W> {
-    line: Line<R, W>,
+    connection: Connection<R, W>,
     options: &'a ServeOptions<'a>,
     /// How, as headquarters wishes.
     run: Run<'a>,
@@ -98,73 +98,75 @@ impl<R: Read, W: Write + Send> ServerSession<'_, R, W> {
     /// All of it. From version 2 on both sides say that they are alive while they have nothing else to say.
     fn hold(&mut self) -> Result<()> {
         if self.greet()? < 2 {
-            return self.talk();
+            return self.converse();
         }
-        let beating = self.line.beating(self.options.patience);
+        let heartbeat = self.connection.heartbeat(self.options.patience);
         let (end, is_over) = sync_channel::<()>(0);
         thread::scope(|scope| {
-            scope.spawn(move || beating.run(&is_over));
-            let talked = self.talk();
+            scope.spawn(move || heartbeat.run(&is_over));
+            let talked = self.converse();
             drop(end);
             talked
         })
     }
 
     /// What is said after the greetings.
-    fn talk(&mut self) -> Result<()> {
+    fn converse(&mut self) -> Result<()> {
         let Some(repository) = self.open()? else {
             return Ok(());
         };
-        let notice = match self.line.receive()? {
-            Message::Notice(notice) => notice,
-            Message::Bye(Nothing) => return self.line.send(&Message::Bye(Nothing)),
+        let notice = match self.connection.receive()? {
+            Message::Announce(notice) => notice,
+            Message::Bye(Empty) => return self.connection.send(&Message::Bye(Empty)),
             other => return Err(unexpected(&other, "notice")),
         };
         self.answer(&repository, &notice)?;
-        let mut arriving = Arriving::at(&repository);
+        let mut state = SessionState::at(&repository);
         loop {
             self.run.work.progress.go_on()?;
-            let (proposal, entry) = match self.line.receive()? {
+            let (proposal, entry) = match self.connection.receive()? {
                 Message::Choice(proposal) => {
-                    self.consider(&mut arriving, proposal)?;
+                    self.consider(&mut state, proposal)?;
                     continue;
                 }
                 Message::Offer(offer) => {
-                    let proposal = arriving.agreed()?;
+                    let proposal = state.agreed()?;
                     let entry = offer.entry(&proposal)?;
                     (proposal, entry)
                 }
-                Message::Entry(entry) => (arriving.agreed()?, entry),
-                Message::Bye(Nothing) => {
-                    arriving.kept.drain(..).for_each(Incoming::clear);
-                    return self.line.send(&Message::Bye(Nothing));
+                Message::Entry(entry) => (state.agreed()?, entry),
+                Message::Bye(Empty) => {
+                    state.kept.drain(..).for_each(StagedFiles::clear);
+                    return self.connection.send(&Message::Bye(Empty));
                 }
                 other => return Err(unexpected(&other, "choice")),
             };
             proposal.require(&entry)?;
-            self.take(&mut arriving, &proposal, &entry)?;
+            self.take(&mut state, &proposal, &entry)?;
         }
     }
 
     /// Says which versions are spoken here, and ends if those do not meet; else, which one is spoken.
     fn greet(&mut self) -> Result<u16> {
-        let theirs = match self.line.receive()? {
+        let theirs = match self.connection.receive()? {
             Message::Hello(theirs) => theirs,
             other => return Err(unexpected(&other, "hello")),
         };
-        self.line.send(&Message::Welcome(greeting()))?;
-        meet(&theirs)
+        self.connection.send(&Message::Welcome(greeting()))?;
+        negotiate(&theirs)
     }
 
     /// Opens the repository that is asked for.
     fn open(&mut self) -> Result<Option<Repository>> {
-        let asked = match self.line.receive()? {
+        let asked = match self.connection.receive()? {
             Message::Open(open) => open,
             Message::Init(asked) => {
                 let made = init::made(&asked, self.options.root)?;
-                self.line.send(&Message::Made(made))?;
-                return match self.line.receive()? {
-                    Message::Bye(Nothing) => self.line.send(&Message::Bye(Nothing)).map(|()| None),
+                self.connection.send(&Message::InitDone(made))?;
+                return match self.connection.receive()? {
+                    Message::Bye(Empty) => {
+                        self.connection.send(&Message::Bye(Empty)).map(|()| None)
+                    }
                     other => Err(unexpected(&other, "bye")),
                 };
             }
@@ -173,9 +175,9 @@ impl<R: Read, W: Write + Send> ServerSession<'_, R, W> {
         if let Some(wait) = asked.wait {
             self.run.wait = Duration::from_secs(wait).min(LONGEST_WAIT);
         }
-        let repository = Repository::open(&root::folder(&asked.path, self.options.root)?)?;
+        let repository = Repository::open(&allowed_root::folder(&asked.path, self.options.root)?)?;
         let about = repository.about();
-        self.line.send(&Message::Opened(Opened {
+        self.connection.send(&Message::Opened(Opened {
             repository: about.id.clone(),
             default_format: about.default_format,
             space: Space::at(repository.folder()).map(Into::into),
@@ -184,38 +186,38 @@ impl<R: Read, W: Write + Send> ServerSession<'_, R, W> {
     }
 
     /// Receives headquarters' list, and answers with what is here of it.
-    fn answer(&mut self, repository: &Repository, notice: &Notice) -> Result<()> {
-        let theirs = self.line.receive_list(notice.list)?;
+    fn answer(&mut self, repository: &Repository, notice: &Announce) -> Result<()> {
+        let theirs = self.connection.receive_list(notice.list)?;
         // What headquarters finds in the answer it does not ask for. What cannot be finished is told when something is to be entered.
         let _ = repository.list_finished(&self.run);
         let json = in_common(&theirs, repository.inventory()?).to_json()?;
-        self.line.send(&Message::Common(Common {
+        self.connection.send(&Message::Common(Common {
             list: json.len() as u64,
         }))?;
-        self.line.send_list(&json)
+        self.connection.send_list(&json)
     }
 
     /// Answers whether an image would be taken. If so, its files may be offered.
-    fn consider(&mut self, arriving: &mut Arriving<'_>, proposal: Proposal) -> Result<()> {
-        let listing = arriving.receiver.site().list_finished(&self.run)?;
-        let considered = arriving.considered(&listing, &proposal).and_then(|there| {
+    fn consider(&mut self, state: &mut SessionState<'_>, proposal: Proposal) -> Result<()> {
+        let listing = state.receiver.site().list_finished(&self.run)?;
+        let considered = state.considered(&listing, &proposal).and_then(|there| {
             if there.is_none()
-                && let Some(base) = arriving.base(&listing, &proposal)?
+                && let Some(base) = state.base(&listing, &proposal)?
             {
-                let (receiver, run) = (&mut arriving.receiver, self.run);
-                busy(&mut self.line, run.work.progress, || {
-                    receiver.prove_base(&base, &Errand::quiet(run))
+                let (receiver, run) = (&mut state.receiver, self.run);
+                while_working(&mut self.connection, run.work.progress, || {
+                    receiver.prove_base(&base, &DeliveryContext::quiet(run))
                 })?;
             }
             Ok(there)
         });
-        arriving.agreed = None;
+        state.agreed = None;
         match considered {
             Ok(None) => {
-                arriving.agreed = Some(proposal);
-                self.line.send(&Message::Ready(Nothing))
+                state.agreed = Some(proposal);
+                self.connection.send(&Message::Ready(Empty))
             }
-            Ok(Some(there)) => self.line.send(&Message::There(there)),
+            Ok(Some(there)) => self.connection.send(&Message::AlreadyPresent(there)),
             Err(error) => self.refuse(&proposal.image, &error),
         }
     }
@@ -223,16 +225,16 @@ impl<R: Read, W: Write + Send> ServerSession<'_, R, W> {
     /// Takes in one image.
     fn take(
         &mut self,
-        arriving: &mut Arriving<'_>,
+        state: &mut SessionState<'_>,
         proposal: &Proposal,
         entry: &BundleEntry,
     ) -> Result<()> {
-        let (run, site) = (self.run, arriving.receiver.site());
+        let (run, site) = (self.run, state.receiver.site());
         let ownership = self.options.ownership;
         let progress = run.work.progress;
         let base = proposal.base.as_ref();
-        let incoming = busy(&mut self.line, progress, || {
-            Incoming::of(site, base, entry, run.wait)
+        let incoming = while_working(&mut self.connection, progress, || {
+            StagedFiles::of(site, base, entry, run.wait)
         });
         let mut incoming = match incoming {
             Ok(incoming) => incoming,
@@ -245,41 +247,42 @@ impl<R: Read, W: Write + Send> ServerSession<'_, R, W> {
             return Err(error);
         }
         let folder = incoming.whole()?;
-        let receiver = &mut arriving.receiver;
-        let taken = busy(&mut self.line, progress, || {
+        let receiver = &mut state.receiver;
+        let taken = while_working(&mut self.connection, progress, || {
             let files = EntryFiles { entry, folder };
-            let errand = Errand::quiet(run);
-            receiver.take(&files, &proposal.store(ownership), proposal.step, &errand)
+            let context = DeliveryContext::quiet(run);
+            receiver.take(&files, &proposal.store(ownership), proposal.step, &context)
         });
         match taken {
             Ok(Outcome::Step) => {
                 let step = (proposal.image.clone(), proposal.content_id);
-                arriving.steps.push(step);
-                arriving.kept.push(incoming);
-                self.line.send(&Message::Kept(Nothing))
+                state.steps.push(step);
+                state.kept.push(incoming);
+                self.connection.send(&Message::Kept(Empty))
             }
             Ok(outcome) => {
                 incoming.clear();
                 let entered = entered(outcome, proposal)?;
                 self.served.entered.push(entered.image.clone());
-                self.line.send(&Message::Entered(entered))
+                self.connection.send(&Message::Entered(entered))
             }
             Err(error) => self.refuse(&proposal.image, &error),
         }
     }
 
     /// Receives the files, from where an earlier conversation was cut.
-    fn receive(&mut self, incoming: &mut Incoming) -> Result<()> {
-        self.line.send(&Message::Held(incoming.held().clone()))?;
-        match self.line.receive()? {
-            Message::From(From { at }) => incoming.begin(at)?,
+    fn receive(&mut self, incoming: &mut StagedFiles) -> Result<()> {
+        self.connection
+            .send(&Message::ResumeState(incoming.held().clone()))?;
+        match self.connection.receive()? {
+            Message::StartAt(StartAt { at }) => incoming.begin(at)?,
             other => return Err(unexpected(&other, "from")),
         }
         loop {
             self.run.work.progress.go_on()?;
-            match self.line.receive()? {
-                Message::Data(Raw(bytes)) => incoming.append(bytes)?,
-                Message::End(Nothing) => return Ok(()),
+            match self.connection.receive()? {
+                Message::Data(RawBytes(bytes)) => incoming.append(bytes)?,
+                Message::End(Empty) => return Ok(()),
                 other => return Err(unexpected(&other, "data")),
             }
         }
@@ -292,7 +295,7 @@ impl<R: Read, W: Write + Send> ServerSession<'_, R, W> {
         }
         let failure = Failure::of(error);
         self.served.refused.push((image.clone(), failure.clone()));
-        self.line.send(&Message::Refused(failure))
+        self.connection.send(&Message::Refused(failure))
     }
 }
 
@@ -315,8 +318,8 @@ fn entered(outcome: Outcome, proposal: &Proposal) -> Result<EnteredImage> {
 
 /// Does something that may take long, while the other side hears that the site is alive. If it does not hear any more, the work is
 /// done all the same: all that it needs has come.
-fn busy<T: Send, R: Read, W: Write + Send>(
-    line: &mut Line<R, W>,
+fn while_working<T: Send, R: Read, W: Write + Send>(
+    connection: &mut Connection<R, W>,
     progress: &RunProgress,
     work: impl FnOnce() -> Result<T> + Send,
 ) -> Result<T> {
@@ -335,7 +338,7 @@ fn busy<T: Send, R: Read, W: Write + Send>(
                         done: progress.done().0,
                         total: progress.total().0,
                     };
-                    is_heard = line.send(&Message::Working(working)).is_ok();
+                    is_heard = connection.send(&Message::Working(working)).is_ok();
                 }
                 Err(RecvTimeoutError::Timeout) => {}
             }

@@ -193,7 +193,7 @@ impl Index {
         require_known(&index.requires, "the delivery")?;
         let (mut pairs, mut files) = (HashSet::new(), HashSet::new());
         for entry in &index.items {
-            entry.judge()?;
+            entry.validate()?;
             if !pairs.insert(entry.key()) {
                 return Err(faulty(&format!("holds '{}' twice", entry.image)));
             }
@@ -222,7 +222,7 @@ impl BundleEntry {
     }
 
     /// Says that it is for these sites too. Whoever is to keep the image needs no word that it is a step.
-    pub(super) fn address(&mut self, sites: &[Recipient]) {
+    pub(super) fn add_recipients(&mut self, sites: &[Recipient]) {
         self.sites.extend(sites.iter().cloned());
         self.sites.sort();
         self.sites
@@ -245,7 +245,7 @@ impl BundleEntry {
     ///
     /// # Errors
     /// Corrupt, if it contradicts itself, or its files are longer together than files can be.
-    pub fn judge(&self) -> Result<()> {
+    pub fn validate(&self) -> Result<()> {
         let (base, manifest) = (self.base.as_ref(), self.manifest.as_ref());
         if base.is_some() != manifest.is_some() {
             return Err(faulty(&format!(
@@ -405,8 +405,8 @@ mod tests {
             })
         };
         let mut entry = entry()?;
-        entry.address(&[site(2, true)?, site(1, true)?]);
-        entry.address(&[site(2, false)?, site(2, true)?]);
+        entry.add_recipients(&[site(2, true)?, site(1, true)?]);
+        entry.add_recipients(&[site(2, false)?, site(2, true)?]);
         assert_eq!(entry.sites, [site(1, true)?, site(2, false)?]);
         Ok(())
     }
@@ -422,7 +422,7 @@ mod tests {
         unproven.manifest = None;
         for wrong in [own, unproven] {
             assert_eq!(
-                wrong.judge().map_err(|error| error.kind()),
+                wrong.validate().map_err(|error| error.kind()),
                 Err(Kind::Corrupt)
             );
         }
