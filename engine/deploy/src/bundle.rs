@@ -66,6 +66,7 @@
 //! # }
 //! ```
 
+pub mod entry;
 pub mod folder;
 mod hash;
 mod howto;
@@ -87,8 +88,9 @@ use imgdelta_operations::Stage;
 use imgdelta_repository::catalogue::Run;
 
 pub use self::{
+    entry::{BundleEntry, FileEntry, ImageRef, Recipient},
     folder::Bundle,
-    index::{BundleEntry, FileEntry, ImageRef, Index, Recipient, SCHEMA, SCHEMA_1},
+    index::{Index, SCHEMA, SCHEMA_1},
     install::install,
     outcome::{EnteredImage, Outcome, ReceivedImage, SiteImage},
     pack::{Order, Packed, pack},

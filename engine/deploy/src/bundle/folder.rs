@@ -18,9 +18,10 @@ use imgdelta_repository::catalogue::Repository;
 
 use super::{
     DeliveryContext,
+    entry::{BundleEntry, FileEntry, Recipient},
     hash::sha256,
     howto,
-    index::{BundleEntry, FileEntry, INDEX, Index, LONGEST, Recipient, SCHEMA_1},
+    index::{INDEX, Index, LONGEST, SCHEMA_1},
     pack::{DiffInputs, Order, Packed},
 };
 use crate::space::{Space, SpaceNeed, explain_full};

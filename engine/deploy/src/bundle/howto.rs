@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 
 use imgdelta_core::Bytes;
 
-use super::index::{BundleEntry, INDEX, Index};
+use super::{
+    entry::BundleEntry,
+    index::{INDEX, Index},
+};
 
 /// What the file is called.
 pub(super) const HOWTO: &str = "HOWTO.txt";

@@ -14,7 +14,7 @@ use imgdelta_repository::{
 
 use super::{
     DeliveryContext,
-    index::BundleEntry,
+    entry::BundleEntry,
     outcome::EnteredImage,
     storage_need::StorageEstimate,
     store::{StoredImage, store_child, store_whole},

@@ -5,7 +5,7 @@ use imgdelta_delta::ContentId;
 use imgdelta_repository::catalogue::{ImageId, Listing, Name, Record, text::as_text};
 use serde::{Deserialize, Serialize};
 
-use super::index::BundleEntry;
+use super::entry::BundleEntry;
 
 /// What became of one image.
 #[derive(Debug)]

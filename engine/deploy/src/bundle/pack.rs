@@ -14,7 +14,7 @@ use imgdelta_repository::catalogue::{ImageId, Repository};
 pub(super) use self::diff_inputs::DiffInputs;
 use super::{
     DeliveryContext,
-    index::{BundleEntry, Recipient},
+    entry::{BundleEntry, Recipient},
 };
 use crate::space::{Space, SpaceNeed, explain_full};
 

@@ -13,8 +13,8 @@ use imgdelta_repository::catalogue::{Listing, Repository};
 
 use super::{
     DeliveryContext,
+    entry::BundleEntry,
     folder::Bundle,
-    index::BundleEntry,
     outcome::{EnteredImage, Outcome, ReceivedImage, SiteImage, can_retry_with_other_base},
     receiver::Receiver,
     schedule::{Leg, Schedule, schedule},

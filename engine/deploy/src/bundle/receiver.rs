@@ -12,7 +12,7 @@ use imgdelta_repository::catalogue::{ImageId, Listing, Presence, Record, Reposit
 
 use super::{
     DeliveryContext,
-    index::ImageRef,
+    entry::ImageRef,
     install::{here, install},
     outcome::Outcome,
     store_options::StoreOptions,

@@ -6,10 +6,7 @@ use std::{collections::HashSet, fs, io, time::Duration};
 use imgdelta_core::{Error, Kind, Result, sync_folder};
 use imgdelta_delta::ContentId;
 
-use super::{
-    folder::Bundle,
-    index::{BundleEntry, Index},
-};
+use super::{entry::BundleEntry, folder::Bundle, index::Index};
 
 /// Most images that an error names.
 const MOST_NAMED: usize = 16;

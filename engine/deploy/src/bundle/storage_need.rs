@@ -9,7 +9,7 @@ use imgdelta_repository::{
     choice::{BESIDE, Leg},
 };
 
-use super::{index::BundleEntry, store_options::StoreOptions};
+use super::{entry::BundleEntry, store_options::StoreOptions};
 use crate::space::SpaceNeed;
 
 /// How much of a window that is not zero must be written at least: one block of 4 KiB.

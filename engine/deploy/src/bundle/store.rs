@@ -15,7 +15,7 @@ use imgdelta_repository::{
 
 use super::{
     DeliveryContext,
-    index::BundleEntry,
+    entry::BundleEntry,
     unpack::{BaseDisk, TargetDisk, not_promised},
 };
 

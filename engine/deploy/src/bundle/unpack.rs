@@ -16,7 +16,7 @@ use imgdelta_repository::catalogue::{Record, Repository};
 
 use super::{
     DeliveryContext,
-    index::{BundleEntry, faulty},
+    entry::{BundleEntry, faulty},
 };
 
 /// The files of an entry, wherever they lie.

@@ -1,24 +1,25 @@
-//! What a site holds of an offer, until it is whole: files in `.imgdelta/incoming/BASE+IMAGE/`, which outlast the conversation. What was
-//! held is proven by its digest before anything is put behind it; what the image is good for the receiver finds out.
+//! What a site holds of an offer until it is whole: files in `.imgdelta/incoming/BASE+IMAGE/`, which outlast the conversation, so that the next one
+//! resumes where this one was cut.
+
+mod folder;
+mod part;
 
 use std::{
-    fs::{self, File},
-    io::{self, Read, Seek, SeekFrom, Write},
-    os::unix::fs::OpenOptionsExt,
+    fs,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use imgdelta_core::{Bytes, Error, FileLock, Kind, LockWait, Result};
 use imgdelta_delta::Digest;
 use imgdelta_repository::catalogue::{ImageId, Repository};
-use rustix::fs::OFlags;
-use sha2::{Digest as _, Sha256};
+use sha2::Digest as _;
 
-use super::{
-    frame::{LONGEST_PAYLOAD, faulty},
-    message::ResumeState,
+use self::{
+    folder::{LOCK, folder_name, lock},
+    part::{HeldPart, OpenPart, held},
 };
+use super::{frame::faulty, message::ResumeState};
 use crate::{
     bundle::{BundleEntry, FileEntry},
     space::{Space, SpaceNeed, explain_full},
@@ -41,21 +42,6 @@ pub(super) struct StagedFiles {
     begun: usize,
     /// Keeps a second conversation away from the same files.
     _lock: FileLock,
-}
-
-/// What is here of a part from an earlier conversation.
-#[derive(Clone, Debug, Default)]
-struct HeldPart {
-    bytes: u64,
-    hash: Sha256,
-}
-
-/// A part that is being received.
-#[derive(Debug)]
-struct OpenPart {
-    file: File,
-    hash: Sha256,
-    left: u64,
 }
 
 impl StagedFiles {
@@ -238,166 +224,4 @@ impl StagedFiles {
         }
         Ok(())
     }
-}
-
-impl OpenPart {
-    /// The part in the file at `place`, of which only what is kept stays.
-    fn open(place: &Path, kept: HeldPart, length: u64) -> Result<Self> {
-        let opened = || {
-            let mut file = open_regular(File::options().write(true).create(true), place)?;
-            file.set_len(kept.bytes)?;
-            file.seek(SeekFrom::Start(kept.bytes))?;
-            Ok(file)
-        };
-        Ok(Self {
-            file: opened()
-                .map_err(|cause: io::Error| Error::host("cannot open", cause).in_file(place))?,
-            hash: kept.hash,
-            left: length.saturating_sub(kept.bytes),
-        })
-    }
-
-    /// Takes the bytes that come next.
-    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)?;
-        self.hash.update(bytes);
-        self.left = self.left.saturating_sub(bytes.len() as u64);
-        Ok(())
-    }
-}
-
-/// The file that keeps a second conversation away. No part has such a name.
-const LOCK: &str = ".lock";
-
-/// `BASE+IMAGE`, without regard to case, and only `+IMAGE` for a whole image. Two long ids are more than a file's name may have; what
-/// they are hashed to has no `+`.
-fn folder_name(base: Option<&ImageId>, image: &ImageId) -> String {
-    const LONGEST: usize = 240;
-    let stem = |id: &ImageId| id.stem().to_ascii_lowercase();
-    let base = base.map(stem).unwrap_or_default();
-    let name = format!("{base}+{}", stem(image));
-    match name.len() {
-        ..=LONGEST => name,
-        _ => Digest::plain(name.as_bytes()).to_string(),
-    }
-}
-
-/// Makes the folder. What is a link leads to what somebody else owns: files there would be deleted as those of an earlier offer.
-fn make(folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder)
-        .map_err(|cause| Error::host("cannot create the folder", cause).in_file(folder))?;
-    let is_link = |one: &&Path| fs::symlink_metadata(one).is_ok_and(|found| found.is_symlink());
-    // It stands in `.imgdelta/incoming/`.
-    match folder.ancestors().take(3).find(is_link) {
-        None => Ok(()),
-        Some(link) => Err(
-            Error::new(Kind::Reference, "is a link in the repository's own folder")
-                .with_code("outside")
-                .in_file(link),
-        ),
-    }
-}
-
-/// Takes the lock of a folder. Where the file system knows none, the digests find out what two conversations at once have made of it.
-fn lock(folder: &Path, wait: LockWait) -> Result<FileLock> {
-    /// How often another one may have ended just now and taken it away.
-    const TRIES: u32 = 64;
-    let place = folder.join(LOCK);
-    let while_working = || {
-        Error::new(Kind::Busy, "another deployment is sending the same image")
-            .with_code("locked")
-            .in_file(folder)
-            .with_hint("wait with --wait 5m")
-    };
-    for _ in 0..TRIES {
-        make(folder)?;
-        let file = match open_regular(File::options().write(true).create(true), &place) {
-            Ok(file) => file,
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => continue,
-            Err(cause) => return Err(Error::host("cannot lock", cause).in_file(&place)),
-        };
-        let lock = FileLock::acquire(file, &place, wait, while_working)?;
-        if lock.stands_at(&place) {
-            // `gc` is to see that it is in use.
-            let _ = lock.file().set_modified(SystemTime::now());
-            return Ok(lock);
-        }
-    }
-    Err(while_working())
-}
-
-/// What is here of the parts, up to the first byte that is missing or known to be wrong: of all together, and of each.
-fn held(folder: &Path, parts: &[FileEntry]) -> Result<(ResumeState, Vec<HeldPart>)> {
-    let mut whole = HeldPart::default();
-    let mut each = Vec::new();
-    for part in parts {
-        let mut behind = whole.clone();
-        let Some(kept) = kept(&folder.join(part.name.as_str()), part, &mut behind)? else {
-            break;
-        };
-        whole = behind;
-        let is_whole = kept.bytes == part.length;
-        each.push(kept);
-        if !is_whole {
-            break;
-        }
-    }
-    let held = ResumeState {
-        bytes: whole.bytes,
-        sha256: Digest(whole.hash.finalize().into()),
-        space: Space::at(folder).map(Into::into),
-    };
-    Ok((held, each))
-}
-
-/// What is here of one part; `None` if nothing is, or it is whole and not what it is to be. `all` takes it in too.
-fn kept(place: &Path, part: &FileEntry, all: &mut HeldPart) -> Result<Option<HeldPart>> {
-    let mut file = match open_regular(&mut File::options(), place) {
-        Ok(file) => file,
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(cause) => return Err(Error::host("cannot open", cause).in_file(place)),
-    };
-    let failed = |cause| Error::host("cannot read", cause).in_file(place);
-    let mut kept = HeldPart {
-        bytes: file.metadata().map_err(failed)?.len().min(part.length),
-        hash: Sha256::new(),
-    };
-    read_prefix(&mut file, kept.bytes, |piece| {
-        all.hash.update(piece);
-        kept.hash.update(piece);
-    })
-    .map_err(failed)?;
-    all.bytes = all.bytes.saturating_add(kept.bytes);
-    let is_whole = kept.bytes == part.length;
-    let is_wrong = is_whole && Digest(kept.hash.clone().finalize().into()) != part.sha256;
-    Ok((!is_wrong).then_some(kept))
-}
-
-/// Opens a file that this room has made, or makes it: no link is followed, and nothing but a file is opened.
-fn open_regular(options: &mut fs::OpenOptions, place: &Path) -> io::Result<File> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file = options
-        .read(true)
-        .custom_flags(flags.bits().cast_signed())
-        .open(place)?;
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(io::Error::other("is not a regular file")),
-    }
-}
-
-/// Passes the first `len` bytes of a file on.
-fn read_prefix(file: &mut File, len: u64, mut to: impl FnMut(&[u8])) -> io::Result<()> {
-    let mut left = len;
-    let mut buffer = Vec::new();
-    while left > 0 {
-        let now = usize::try_from(left)
-            .unwrap_or(usize::MAX)
-            .min(LONGEST_PAYLOAD);
-        buffer.resize(now, 0);
-        file.read_exact(&mut buffer)?;
-        to(&buffer);
-        left = left.saturating_sub(now as u64);
-    }
-    Ok(())
 }

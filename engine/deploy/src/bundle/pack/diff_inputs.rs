@@ -20,8 +20,8 @@ use super::{
 };
 use crate::bundle::{
     DeliveryContext,
+    entry::{BundleEntry, FileEntry, ImageRef, MOST_ANCESTORS},
     hash::sha256,
-    index::{BundleEntry, FileEntry, ImageRef, MOST_ANCESTORS},
 };
 
 /// Most bytes of an image's name in the name of a file.

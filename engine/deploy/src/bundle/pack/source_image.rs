@@ -6,7 +6,7 @@ use imgdelta_delta::{Proof, digest_cache::LeafReader};
 use imgdelta_operations::Disk;
 use imgdelta_repository::catalogue::{ImageId, Listing, Record, Repository};
 
-use crate::bundle::index::ImageRef;
+use crate::bundle::entry::ImageRef;
 
 /// An image of headquarters, open.
 #[derive(Debug)]
