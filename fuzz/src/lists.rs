@@ -14,7 +14,7 @@ use imgdelta_delta::{
     digest_cache::{LeafReader, LeafRun},
 };
 use imgdelta_deploy::{
-    delivery::Index,
+    bundle::Index,
     wire::{Patience, ServeOptions, serve},
 };
 use imgdelta_repository::catalogue::{Inventory, Record, Repository, Run};

@@ -1,25 +1,25 @@
-//! Images of headquarters on their way to sites: the plan, and for each image the ways in which it may come, until one has led there.
+//! Images of headquarters on their request to sites: the plan, and for each image the candidates in which it may come, until one has led there.
 //!
-//! A [`Site`] is what images are brought to: the folder of a repository ([`LocalSite`]), a repository at the other end of a line ([`LineSite`],
+//! A [`Site`] is what images are brought to: the folder of a repository ([`LocalSite`]), a repository at the other end of a connection ([`RemoteSite`],
 //! [`SshSite`]), or a medium that is carried to one ([`CarriedSite`]). Where a base turns out not to be what it should be, at headquarters or at the
 //! site, the next base of the plan is taken, and at last the whole image, in the same run.
 //!
 //! | module | holds |
 //! |---|---|
 //! | `site` | what a site is asked to do |
-//! | `local`, `line`, `ssh`, `medium` | the sites that there are |
-//! | `driver` | the plan carried out at each of them |
-//! | `bringing` | one image brought to a site, in one way or another |
-//! | `incoming` | the folder at a site for what is under way to it |
+//! | `local`, `remote`, `ssh`, `medium` | the sites that there are |
+//! | `runner` | the plan carried out at each of them |
+//! | `site_transfer` | one image brought to a site, in one request or another |
+//! | `staging` | the folder at a site for what is under request to it |
 
-mod bringing;
-mod driver;
-mod incoming;
-mod line;
 mod local;
 mod medium;
+mod remote;
+mod runner;
 mod site;
+mod site_transfer;
 mod ssh;
+mod staging;
 
 use std::{
     io::{Read, Write},
@@ -32,20 +32,20 @@ use imgdelta_repository::{
     choice::{Route, Rules},
 };
 
-use self::driver::Driver;
+use self::runner::Runner;
 pub use self::{
-    line::LineSite,
     local::LocalSite,
     medium::{CarriedSite, Medium},
-    site::{Base, Sender, Sent, Site, Way},
+    remote::RemoteSite,
+    site::{Base, Sender, Sent, Site, TransferRequest},
     ssh::{SshPrograms, SshSite},
 };
 use crate::{
-    delivery::{Errand, ReceivedImage, StoreOptions},
-    wire::{Client, SshUrl},
+    bundle::{DeliveryContext, ReceivedImage, StoreOptions},
+    wire::{ClientSession, SshUrl},
 };
 
-/// Where what goes over a line is packed. Not `/tmp`: that is often memory, and a disk image is large.
+/// Where what goes over a connection is packed. Not `/tmp`: that is often memory, and a disk image is large.
 const PACKING_FOLDER: &str = "/var/tmp";
 
 /// Images on their way to sites.
@@ -58,7 +58,7 @@ pub struct Deploy<'a> {
     /// Where they go.
     pub sites: Vec<Destination>,
     /// The folder, a stick say, for sites that are known by their inventory.
-    pub delivery: Option<PathBuf>,
+    pub bundle: Option<PathBuf>,
     /// How bases are chosen.
     pub rules: Rules,
     /// Whether children are of the site's own kind and not of the smallest.
@@ -80,7 +80,7 @@ impl<'a> From<&'a Repository> for Deploy<'a> {
             headquarters,
             images: Vec::new(),
             sites: Vec::new(),
-            delivery: None,
+            bundle: None,
             rules: Rules::default(),
             native: false,
             store: StoreOptions::default(),
@@ -159,14 +159,14 @@ pub fn deploy_one(
     deploy: &Deploy<'_>,
     image: &str,
     site: Destination,
-    errand: &Errand<'_>,
+    context: &DeliveryContext<'_>,
 ) -> Result<SiteOutcome> {
     let one = Deploy {
         images: vec![image.to_owned()],
         sites: vec![site],
         ..deploy.clone()
     };
-    let mut deployed = deploy_many(&one, errand)?;
+    let mut deployed = deploy_many(&one, context)?;
     let mut outcome = deployed
         .sites
         .pop()
@@ -183,35 +183,35 @@ pub fn deploy_one(
 /// # Errors
 /// Usage, if headquarters does not have one of the images, or there is no folder for sites that are known by their inventory;
 /// Interrupted: what is in a delivery by then is whole. What became of each site stands in the outcome.
-pub fn deploy_many(deploy: &Deploy<'_>, errand: &Errand<'_>) -> Result<Deployed> {
+pub fn deploy_many(deploy: &Deploy<'_>, context: &DeliveryContext<'_>) -> Result<Deployed> {
     let listing = deploy.headquarters.list()?;
-    let driver = Driver::new(deploy, &listing, errand)?;
-    let mut carried = driver.carry()?.into_iter();
+    let runner = Runner::new(deploy, &listing, context)?;
+    let mut carried = runner.carry()?.into_iter();
     let mut sites = Vec::with_capacity(deploy.sites.len());
     for site in &deploy.sites {
         sites.push(match site {
             Destination::Carried(_) => carried.next().unwrap_or_default(),
-            Destination::Folder(folder) => driver.hand_over(folder)?,
-            Destination::Ssh(url) => driver.send_over_ssh(url)?,
+            Destination::Folder(folder) => runner.hand_over(folder)?,
+            Destination::Ssh(url) => runner.send_over_ssh(url)?,
         });
     }
     Ok(Deployed { sites })
 }
 
-/// Sends the images to the repository at the other end of a line, whatever the line is made of; where else they go does not count.
+/// Sends the images to the repository at the other end of a connection, whatever the connection is made of; where else they go does not count.
 ///
 /// # Errors
-/// Usage, if headquarters does not have one of the images; as [`Client::announce`]; Interrupted. What became of each image stands in the outcome.
+/// Usage, if headquarters does not have one of the images; as [`ClientSession::announce`]; Interrupted. What became of each image stands in the outcome.
 pub fn deploy_over<R: Read, W: Write>(
     deploy: &Deploy<'_>,
-    client: Client<'_, R, W>,
+    client: ClientSession<'_, R, W>,
     packing: &Path,
-    errand: &Errand<'_>,
+    context: &DeliveryContext<'_>,
 ) -> Result<SiteOutcome> {
     let listing = deploy.headquarters.list()?;
-    let driver = Driver::new(deploy, &listing, errand)?;
+    let runner = Runner::new(deploy, &listing, context)?;
     let mut outcome = SiteOutcome::default();
-    let site = LineSite::new(driver.sender(), client, packing.to_owned());
-    driver.serve(Box::new(site), &mut outcome)?;
+    let site = RemoteSite::new(runner.sender(), client, packing.to_owned());
+    runner.serve(Box::new(site), &mut outcome)?;
     Ok(outcome)
 }

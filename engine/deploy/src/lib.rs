@@ -4,11 +4,11 @@
 //! |---|---|
 //! | [`calls`] | what is done with sites: plan, deploy, receive, serve, each a builder with one `run` |
 //! | [`deployment`] | images on their way to sites, in one way or another, whatever leads there |
-//! | [`delivery`] | what travels: packed at headquarters, received at the site |
+//! | [`bundle`] | what travels: packed at headquarters, received at the site |
 //! | [`wire`] | the conversation of two managers over a pipe: frames, both ends, resuming |
 
+pub mod bundle;
 pub mod calls;
-pub mod delivery;
 pub mod deployment;
-mod room;
+mod space;
 pub mod wire;

@@ -1,8 +1,8 @@
 //! The conversation of two managers over a pipe: the site's list intersected with headquarters', the choice, the difference, the entry.
 //!
-//! `docs/protocol.md` of the project describes every frame. Headquarters has a [`Client`], the site calls [`serve`]; each speaks over
+//! `docs/protocol.md` of the project describes every frame. Headquarters has a [`ClientSession`], the site calls [`serve`]; each speaks over
 //! any pair of a reader and a writer, keeps at most a list and a frame in memory, and believes nothing of the other but what it has proven.
-//! Which base is best is not decided here, nor is anything packed or made: what comes over a line is an entry of a delivery, and is received as
+//! Which base is best is not decided here, nor is anything packed or made: what comes over a connection is an entry of a delivery, and is received as
 //! one.
 //!
 //! | module | holds |
@@ -11,43 +11,43 @@
 //! | `message` | what each kind of frame says |
 //! | `proposal` | how an image is to come |
 //! | `failure` | an error on its way to the other side |
-//! | `line` | one end: messages out and in, lists in pieces |
-//! | `beat` | silence: how long it is borne, and how it is broken |
+//! | `connection` | one end: messages out and in, lists in pieces |
+//! | `heartbeat` | silence: how long it is borne, and how it is broken |
 //! | `client` | headquarters' end |
 //! | `stream` | the files of an entry, one behind the other |
-//! | `site` | the site's end |
-//! | `arriving` | what it knows of images that are proposed |
-//! | `incoming` | what a site holds of an entry until it is whole |
+//! | `server` | the site's end |
+//! | `session_state` | what it knows of images that are proposed |
+//! | `staging` | what a site holds of an entry until it is whole |
 //! | `init` | a repository that is started at the other end |
-//! | `root` | the folder that is asked for, if it may be had |
+//! | `allowed_root` | the folder that is asked for, if it may be had |
 //! | `ssh_url` | `ssh://[user@]host[:port]/path`, and the command that leads there |
-//! | `ssh` | a line through the system's ssh |
+//! | `ssh` | a connection through the system's ssh |
 
-mod arriving;
-mod beat;
+mod allowed_root;
 mod client;
+mod connection;
 mod failure;
 mod frame;
-mod incoming;
+mod heartbeat;
 mod init;
-mod line;
 mod message;
 mod proposal;
-mod root;
-mod site;
+mod server;
+mod session_state;
 mod ssh;
 mod ssh_url;
+mod staging;
 mod stream;
 
-pub use arriving::MOST_STEPS;
-pub use beat::{PATIENCE, Patience, PatientReader};
-pub use client::{Client, Delivered, Transfer};
+pub use client::{ClientSession, Delivered, TransferStats};
 pub use failure::Failure;
 pub use frame::LONGEST_PAYLOAD;
+pub use heartbeat::{PATIENCE, Patience, PatientReader};
 pub use init::init_over;
-pub use message::{Made, Opened, SiteSpace};
+pub use message::{InitDone, Opened, SiteSpace};
 pub use proposal::Proposal;
-pub use site::{ServeOptions, Served, serve};
+pub use server::{ServeOptions, Served, serve};
+pub use session_state::MOST_STEPS;
 pub use ssh::Transport;
 pub use ssh_url::{REMOTE_PROGRAM, SSH, SshUrl, ssh_command};
 

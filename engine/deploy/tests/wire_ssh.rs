@@ -19,9 +19,9 @@ use std::{
 use imgdelta_core::{Format, Result};
 use imgdelta_delta::{ExecContext, RunProgress};
 use imgdelta_deploy::{
-    delivery::{Errand, Outcome},
+    bundle::{DeliveryContext, Outcome},
     deployment::{Deploy, SiteOutcome, deploy_over},
-    wire::{Client, Patience, ServeOptions, SshUrl, Transport, serve, ssh_command},
+    wire::{ClientSession, Patience, ServeOptions, SshUrl, Transport, serve, ssh_command},
 };
 use imgdelta_fixtures::golden;
 use imgdelta_registry::OpenSpec;
@@ -122,7 +122,7 @@ fn what_ssh_does_not_reach_is_said(sshd: &Sshd, progress: &RunProgress) {
 /// Asks for any repository.
 fn ask(command: &[std::ffi::OsString], progress: &RunProgress) -> Result<()> {
     talk(command, |(from, to)| {
-        Client::open(from, to, "/x", progress)?.close()
+        ClientSession::open(from, to, "/x", progress)?.close()
     })
 }
 
@@ -136,7 +136,7 @@ fn send(
 ) -> Result<SiteOutcome> {
     let program = env::current_exe().expect("it runs");
     let command = sshd.command(target, program.to_str().expect("text"));
-    let errand = Errand::quiet(run(progress));
+    let context = DeliveryContext::quiet(run(progress));
     let packing = folder.join("packing");
     fs::create_dir_all(&packing).expect("room");
     let deploy = Deploy {
@@ -147,8 +147,8 @@ fn send(
         ..Deploy::from(hq)
     };
     talk(&command, |(from, to)| {
-        let client = Client::open(from, to, target.path(), progress)?;
-        deploy_over(&deploy, client, &packing, &errand)
+        let client = ClientSession::open(from, to, target.path(), progress)?;
+        deploy_over(&deploy, client, &packing, &context)
     })
 }
 

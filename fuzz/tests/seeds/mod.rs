@@ -5,9 +5,9 @@ use std::{sync::Arc, time::Duration};
 use imgdelta_core::{Bytes, FileOffset, Format, MemSink, MemSource, Options, read_vec};
 use imgdelta_delta::{ExecContext, RunProgress};
 use imgdelta_deploy::{
-    delivery::Errand,
+    bundle::DeliveryContext,
     deployment::{Deploy, Destination, deploy_many},
-    wire::Client,
+    wire::ClientSession,
 };
 use imgdelta_fixtures::{
     Fill, Recipe, broken,
@@ -336,7 +336,7 @@ fn lists(target: &str) -> Vec<Vec<u8>> {
     let place = tempfile::tempdir().expect("a place");
     let at = |name: &str| place.path().join(name);
     let progress = RunProgress::default();
-    let errand = Errand::quiet(run(&progress));
+    let context = DeliveryContext::quiet(run(&progress));
     let headquarters = Repository::init(&at("hq"), Format::Qcow2).expect("it begins");
     let site = Repository::init(&at("site"), Format::Vhd).expect("it begins");
     let base = Recipe::scatter(1 << 20, 64 << 10, 3).expected(None);
@@ -349,9 +349,9 @@ fn lists(target: &str) -> Vec<Vec<u8>> {
             image: OpenSpec::of(&file),
             ..Add::default()
         };
-        headquarters.add(&add, &errand.run).expect("it comes in");
+        headquarters.add(&add, &context.run).expect("it comes in");
         if name == "golden" {
-            site.add(&add, &errand.run).expect("it comes in");
+            site.add(&add, &context.run).expect("it comes in");
         }
     }
     let listing = headquarters.list().expect("it is there");
@@ -382,7 +382,7 @@ fn lists(target: &str) -> Vec<Vec<u8>> {
                 delivery: Some(at("stick")),
                 ..Deploy::from(&headquarters)
             };
-            deploy_many(&deploy, &errand).expect("it is packed");
+            deploy_many(&deploy, &context).expect("it is packed");
             vec![std::fs::read(at("stick").join("delivery.json")).expect("it is there")]
         }
     }
@@ -402,7 +402,7 @@ fn talk() -> Vec<u8> {
     let mut said = Vec::new();
     let progress = RunProgress::default();
     // Nobody answers.
-    let heard = Client::open(std::io::empty(), &mut said, "/repository", &progress);
+    let heard = ClientSession::open(std::io::empty(), &mut said, "/repository", &progress);
     assert!(heard.is_err(), "nobody answers");
     said
 }

@@ -6,7 +6,7 @@ use imgdelta_core::{Error, Kind, Result};
 use imgdelta_operations::{Context, Ids};
 use imgdelta_repository::catalogue;
 
-use crate::delivery::Errand;
+use crate::bundle::DeliveryContext;
 
 /// How long a call waits while another process changes a repository or a medium, if nothing is said.
 pub(super) const WAIT: Duration = Duration::from_secs(60);
@@ -21,12 +21,12 @@ pub(super) fn catalogue_run(context: &Context, wait: Duration) -> Result<catalog
 
 /// Does something with deliveries, whose stages the context hears of. What fails while it is being stopped was stopped: Ctrl-C reaches ssh too, and
 /// its end is not what went wrong.
-pub(super) fn with_errand<T>(
+pub(super) fn with_delivery_context<T>(
     context: &Context,
     wait: Duration,
-    work: impl FnOnce(&Errand<'_>) -> Result<T>,
+    work: impl FnOnce(&DeliveryContext<'_>) -> Result<T>,
 ) -> Result<T> {
-    let done = work(&Errand {
+    let done = work(&DeliveryContext {
         run: catalogue_run(context, wait)?,
         on_stage: &|stage| context.begin(stage),
     });

@@ -16,12 +16,12 @@ use imgdelta_repository::{
 pub use self::report::{DeployReport, HeldImage, ShippedImage, SiteReport};
 use self::summary::Summary;
 use super::{
-    context::{WAIT, cut_short, shown, with_errand},
+    context::{WAIT, cut_short, shown, with_delivery_context},
     destination::{Destination, refuse_twice},
     plan::Plan,
 };
 use crate::{
-    delivery::{Errand, StoreOptions},
+    bundle::{DeliveryContext, StoreOptions},
     deployment::{self, SshPrograms, deploy_many},
 };
 
@@ -179,8 +179,8 @@ impl Deploy {
             listing: &listing,
             notes: unreadable(&listing),
         };
-        let sites = with_errand(context, self.wait, |errand| {
-            self.send(&headquarters, &mut summary, errand, context)
+        let sites = with_delivery_context(context, self.wait, |delivery_context| {
+            self.send(&headquarters, &mut summary, delivery_context, context)
         })
         .map_err(|error| cut_short(error, "what was sent by then is whole"))?;
         let notes = summary.notes;
@@ -221,7 +221,7 @@ impl Deploy {
         &self,
         headquarters: &Repository,
         summary: &mut Summary<'_>,
-        errand: &Errand<'_>,
+        delivery_context: &DeliveryContext<'_>,
         context: &Context,
     ) -> Result<Vec<SiteReport>> {
         let mut sites = Vec::new();
@@ -234,7 +234,7 @@ impl Deploy {
         let mut deploy = deployment::Deploy {
             images: self.images.clone(),
             sites,
-            delivery: self.carrier().cloned(),
+            bundle: self.carrier().cloned(),
             rules: self.rules,
             native: self.native,
             store: self.store,
@@ -245,7 +245,7 @@ impl Deploy {
         if let Some(packing) = &self.packing {
             deploy.packing.clone_from(packing);
         }
-        let deployed = deploy_many(&deploy, errand)?;
+        let deployed = deploy_many(&deploy, delivery_context)?;
         if deployed.failure().is_some() {
             // Where ssh heard Ctrl-C first, a site failed by that.
             context.go_on()?;

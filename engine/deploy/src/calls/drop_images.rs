@@ -8,7 +8,7 @@ use imgdelta_repository::calls::ImageRef;
 use serde::Serialize;
 
 use super::context::{WAIT, shown};
-use crate::delivery::{BundleEntry, Delivery};
+use crate::bundle::{Bundle, BundleEntry};
 
 /// Which images a delivery is to hold no more.
 #[derive(Clone, Debug)]
@@ -91,15 +91,12 @@ impl DropImages {
     pub fn run(&self, context: &Context) -> Result<DropReport> {
         context.go_on()?;
         let (removal, held) = if self.dry_run {
-            let delivery = Delivery::open(&self.delivery)?;
-            (
-                delivery.removal(&self.images)?,
-                delivery.index().items.len(),
-            )
+            let bundle = Bundle::open(&self.delivery)?;
+            (bundle.removal(&self.images)?, bundle.index().items.len())
         } else {
-            let mut delivery = Delivery::change(&self.delivery, self.wait)?;
-            let held = delivery.index().items.len();
-            (delivery.remove(&self.images)?, held)
+            let mut bundle = Bundle::change(&self.delivery, self.wait)?;
+            let held = bundle.index().items.len();
+            (bundle.remove(&self.images)?, held)
         };
         let dropped: Vec<DroppedEntry> = removal.entries.iter().map(dropped).collect();
         Ok(DropReport {

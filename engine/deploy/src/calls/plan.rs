@@ -11,13 +11,13 @@ use imgdelta_repository::{
 };
 
 use super::{
-    context::{WAIT, with_errand},
+    context::{WAIT, with_delivery_context},
     destination::{Destination, refuse_twice},
 };
 use crate::{
-    delivery::StoreOptions,
+    bundle::{PlannedTransfer, StorageEstimate, StoreOptions, require_space_in_folder},
     deployment::{Sender, Site, SshPrograms, SshSite},
-    room::{Kept, Space, Travelling, room_on_medium},
+    space::Space,
     wire::SshUrl,
 };
 
@@ -145,7 +145,7 @@ impl Plan {
             plan.site_on_line(site.shown(), asked.has.clone())
         });
         let mut report = planned.run(context)?;
-        let notes = self.room(&report, &lists)?;
+        let notes = self.space_notes(&report, &lists)?;
         report.notes.extend(notes);
         Ok(report)
     }
@@ -154,21 +154,21 @@ impl Plan {
     ///
     /// # Errors
     /// Host (`no_space`), if there certainly is none.
-    fn room(&self, report: &PlanReport, lists: &[Asked]) -> Result<Vec<String>> {
+    fn space_notes(&self, report: &PlanReport, lists: &[Asked]) -> Result<Vec<String>> {
         let mut notes = Vec::new();
         if let Some(folder) = &self.carrier {
             let pairs = report.pairs.iter().map(|pair| {
                 let base = pair.base.as_ref().map(|base| base.id.as_str());
                 (pair.image.id.as_str(), base, Bytes(pair.bytes))
             });
-            notes.extend(room_on_medium(pairs, folder)?);
+            notes.extend(require_space_in_folder(pairs, folder)?);
         }
         for (site, asked) in report.sites.iter().zip(lists) {
-            let kept = Kept {
+            let storage = StorageEstimate {
                 store: &self.store,
                 default_format: asked.has.default_format,
             };
-            let need = kept.legs(site.legs.iter().map(Travelling::from));
+            let need = storage.legs(site.legs.iter().map(PlannedTransfer::from));
             notes.extend(need.require("what is to be sent", asked.space, &site.site)?);
         }
         Ok(notes)
@@ -207,12 +207,12 @@ impl Plan {
     ) -> Result<Asked> {
         let Self { programs, .. } = self;
         let packing = std::env::temp_dir();
-        with_errand(context, WAIT, |errand| {
+        with_delivery_context(context, WAIT, |delivery_context| {
             let sender = Sender {
                 headquarters: repository,
                 wanted,
                 store: StoreOptions::default(),
-                errand,
+                context: delivery_context,
             };
             let mut site = SshSite::open(sender, url, programs, None, &packing)?;
             let asked = Asked {

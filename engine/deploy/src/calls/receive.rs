@@ -10,8 +10,8 @@ use imgdelta_repository::{
 };
 use serde::Serialize;
 
-use super::context::{WAIT, cut_short, shown, with_errand};
-use crate::delivery::{self, Outcome, StoreOptions};
+use super::context::{WAIT, cut_short, shown, with_delivery_context};
+use crate::bundle::{self, Outcome, StoreOptions};
 
 /// How a site is to take what a delivery has for it.
 #[derive(Clone, Debug)]
@@ -145,11 +145,11 @@ impl Receive {
     pub fn run(&self, context: &Context) -> Result<ReceiveReport> {
         self.store.require_written()?;
         let site = Repository::open(&self.repository)?;
-        let came = with_errand(context, self.wait, |errand| {
+        let came = with_delivery_context(context, self.wait, |delivery_context| {
             if self.dry_run {
-                delivery::foresee(&self.delivery, &site, &self.store, errand)
+                bundle::preview(&self.delivery, &site, &self.store, delivery_context)
             } else {
-                delivery::receive(&self.delivery, &site, &self.store, errand)
+                bundle::receive(&self.delivery, &site, &self.store, delivery_context)
                     .map_err(|error| cut_short(error, "what was entered by then is whole"))
             }
         })?;
@@ -187,7 +187,7 @@ impl ReceiveReport {
 
 /// What became of one image, as reports tell it.
 pub(super) fn received(
-    one: delivery::ReceivedImage,
+    one: bundle::ReceivedImage,
     listing: &Listing,
     notes: &mut Vec<String>,
 ) -> ReceivedImage {
@@ -234,7 +234,7 @@ pub(super) fn received(
 }
 
 /// What is said of ways that were tried before an image came, or did not.
-pub(super) fn rejected(one: &delivery::ReceivedImage) -> impl Iterator<Item = String> {
+pub(super) fn rejected(one: &bundle::ReceivedImage) -> impl Iterator<Item = String> {
     one.rejected
         .iter()
         .map(|error| format!("{}: another way was tried, for {error}", one.name))

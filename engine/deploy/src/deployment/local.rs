@@ -6,12 +6,12 @@ use imgdelta_core::Result;
 use imgdelta_repository::catalogue::{Inventory, Repository};
 
 use super::{
-    incoming::Incoming,
-    site::{Sender, Sent, Site, Way},
+    site::{Sender, Sent, Site, TransferRequest},
+    staging::StagingFolder,
 };
 use crate::{
-    delivery::{EntryFiles, Outcome, Receiver, pack},
-    room::Space,
+    bundle::{EntryFiles, Outcome, Receiver, pack},
+    space::Space,
 };
 
 /// A repository whose folder can be reached: what is for it is packed in its own folder for what comes, and installed at once.
@@ -19,7 +19,7 @@ pub struct LocalSite<'a> {
     sender: Sender<'a>,
     receiver: Receiver<'a>,
     /// Made when it is needed first.
-    incoming: Option<Incoming>,
+    incoming: Option<StagingFolder>,
 }
 
 impl<'a> LocalSite<'a> {
@@ -33,10 +33,10 @@ impl<'a> LocalSite<'a> {
         }
     }
 
-    fn incoming(&mut self) -> Result<Incoming> {
+    fn incoming(&mut self) -> Result<StagingFolder> {
         match self.incoming.take() {
             Some(incoming) => Ok(incoming),
-            None => Incoming::make(self.receiver.site()),
+            None => StagingFolder::make(self.receiver.site()),
         }
     }
 }
@@ -45,7 +45,7 @@ impl Site for LocalSite<'_> {
     fn inventory(&mut self) -> Result<Inventory> {
         let site = self.receiver.site();
         // What is there already is only said to be: it must be there for good.
-        site.list_finished(&self.sender.errand.run)?;
+        site.list_finished(&self.sender.context.run)?;
         site.inventory()
     }
 
@@ -53,25 +53,25 @@ impl Site for LocalSite<'_> {
         Space::at(self.receiver.site().folder())
     }
 
-    fn send(&mut self, way: &Way<'_>, sent: &mut Vec<Sent>) -> Result<Outcome> {
+    fn send(&mut self, request: &TransferRequest<'_>, sent: &mut Vec<Sent>) -> Result<Outcome> {
         let incoming = self.incoming()?;
         let Sender {
             headquarters,
             store,
-            errand,
+            context,
             ..
         } = self.sender;
         let folder = incoming.folder.clone();
         self.incoming = Some(incoming);
-        let packed = pack(headquarters, &way.order(), &folder, errand)?;
+        let packed = pack(headquarters, &request.order(), &folder, context)?;
         let entry = packed.entry.clone();
-        sent.push(way.sent(packed, None));
+        sent.push(request.sent(packed, None));
         let files = EntryFiles {
             entry: &entry,
             folder: &folder,
         };
-        let outcome = self.receiver.take(&files, &store, way.is_step, errand);
-        if !way.is_step {
+        let outcome = self.receiver.take(&files, &store, request.is_step, context);
+        if !request.is_step {
             // Not synced: the folder goes in the end, and `gc` finds what a killed process leaves.
             for file in entry.files() {
                 let _ = fs::remove_file(folder.join(file.name.as_str()));

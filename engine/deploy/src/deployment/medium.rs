@@ -8,16 +8,13 @@ use imgdelta_repository::{
     choice::Pair,
 };
 
-use super::site::{Sender, Sent, Site, Way};
-use crate::{
-    delivery::{Delivery, Outcome, Packed},
-    room::need_on_medium,
-};
+use super::site::{Sender, Sent, Site, TransferRequest};
+use crate::bundle::{Bundle, Outcome, Packed, require_space_on_medium};
 
 /// The medium: what is on it for one site costs nothing for the next.
 pub struct Medium<'a> {
     sender: Sender<'a>,
-    delivery: Delivery,
+    bundle: Bundle,
     /// What was packed in this run, by base and image.
     packed: HashMap<(Option<ImageId>, ImageId), Packed>,
 }
@@ -32,15 +29,15 @@ impl<'a> Medium<'a> {
     /// The delivery in `folder`, which is made if it is not there. Sites whose programs know no other form are to read it too, if `of_version_1`.
     ///
     /// # Errors
-    /// As [`Delivery::begin`].
+    /// As [`Bundle::begin`].
     pub fn begin(sender: Sender<'a>, folder: &Path, of_version_1: bool) -> Result<Self> {
-        let mut delivery = Delivery::begin(folder, sender.errand.run.wait)?;
+        let mut bundle = Bundle::begin(folder, sender.context.run.wait)?;
         if of_version_1 {
-            delivery.keep_version_1();
+            bundle.keep_version_1();
         }
         Ok(Self {
             sender,
-            delivery,
+            bundle,
             packed: HashMap::new(),
         })
     }
@@ -49,10 +46,10 @@ impl<'a> Medium<'a> {
     ///
     /// # Errors
     /// Host (`no_space`), if there certainly is not.
-    pub(super) fn room(&self, pairs: &[Pair]) -> Result<Option<String>> {
+    pub(super) fn require_space(&self, pairs: &[Pair]) -> Result<Option<String>> {
         let pairs = pairs.iter();
         let pairs = pairs.map(|pair| (pair.image.as_str(), pair.base.as_deref(), pair.bytes));
-        need_on_medium(pairs, self.delivery.index(), self.delivery.folder())
+        require_space_on_medium(pairs, self.bundle.index(), self.bundle.folder())
     }
 
     /// One of the sites.
@@ -64,23 +61,23 @@ impl<'a> Medium<'a> {
     }
 
     /// Packs what one of the sites needs, or says that it is for that one too.
-    fn pack(&mut self, way: &Way<'_>) -> Result<Packed> {
+    fn pack(&mut self, request: &TransferRequest<'_>) -> Result<Packed> {
         let Sender {
             headquarters,
-            errand,
+            context,
             ..
         } = self.sender;
-        let order = way.order();
+        let order = request.order();
         let key = (order.base.clone(), order.image.clone());
         if let Some(packed) = self.packed.get(&key)
-            && way
+            && request
                 .native
                 .is_none_or(|native| native == packed.entry.format)
         {
-            self.delivery.is_also_for(&packed.entry, &order.sites)?;
+            self.bundle.is_also_for(&packed.entry, &order.sites)?;
             return Ok(packed.clone());
         }
-        let packed = self.delivery.pack(headquarters, &order, errand)?;
+        let packed = self.bundle.pack(headquarters, &order, context)?;
         self.packed.insert(key, packed.clone());
         Ok(packed)
     }
@@ -91,9 +88,9 @@ impl Site for CarriedSite<'_, '_> {
         Ok(self.inventory.clone())
     }
 
-    fn send(&mut self, way: &Way<'_>, sent: &mut Vec<Sent>) -> Result<Outcome> {
-        let packed = self.medium.pack(way)?;
-        sent.push(way.sent(packed, None));
+    fn send(&mut self, request: &TransferRequest<'_>, sent: &mut Vec<Sent>) -> Result<Outcome> {
+        let packed = self.medium.pack(request)?;
+        sent.push(request.sent(packed, None));
         Ok(Outcome::Due)
     }
 

@@ -5,9 +5,9 @@ use imgdelta_delta::ContentId;
 use imgdelta_repository::catalogue::{ImageId, Inventory, Record, Repository, RepositoryId};
 
 use crate::{
-    delivery::{BundleEntry, Errand, Order, Outcome, Packed, Recipient, StoreOptions},
-    room::Space,
-    wire::Transfer,
+    bundle::{BundleEntry, DeliveryContext, Order, Outcome, Packed, Recipient, StoreOptions},
+    space::Space,
+    wire::TransferStats,
 };
 
 /// What images are brought to.
@@ -22,7 +22,7 @@ pub trait Site {
     ///
     /// # Errors
     /// Why it did not come, or is not taken: other ways, and other images, may still be tried; Interrupted.
-    fn send(&mut self, way: &Way<'_>, sent: &mut Vec<Sent>) -> Result<Outcome>;
+    fn send(&mut self, request: &TransferRequest<'_>, sent: &mut Vec<Sent>) -> Result<Outcome>;
 
     /// The room where its images lie, as far as it says; asked after the inventory.
     fn space(&self) -> Option<Space> {
@@ -38,7 +38,7 @@ pub trait Site {
 
 /// One image on its way to a site.
 #[derive(Clone, Debug)]
-pub struct Way<'a> {
+pub struct TransferRequest<'a> {
     /// The image at headquarters.
     pub image: &'a Record,
     /// What it is to be made from; none: the whole image travels.
@@ -73,8 +73,8 @@ pub struct Sent {
     pub is_new: bool,
     /// Whether nobody wants the image there, and it only serves others.
     pub is_step: bool,
-    /// What went over the line, where there is one.
-    pub transfer: Option<Transfer>,
+    /// What went over the connection, where there is one.
+    pub transfer: Option<TransferStats>,
     /// What the user should know.
     pub notes: Vec<String>,
 }
@@ -89,10 +89,10 @@ pub struct Sender<'a> {
     /// In which form sites that are reached keep them.
     pub store: StoreOptions,
     /// How.
-    pub errand: &'a Errand<'a>,
+    pub context: &'a DeliveryContext<'a>,
 }
 
-impl Way<'_> {
+impl TransferRequest<'_> {
     /// What is to be packed.
     pub(super) fn order(&self) -> Order {
         Order {
@@ -108,7 +108,7 @@ impl Way<'_> {
     }
 
     /// What is told of it once it was packed.
-    pub(super) fn sent(&self, packed: Packed, transfer: Option<Transfer>) -> Sent {
+    pub(super) fn sent(&self, packed: Packed, transfer: Option<TransferStats>) -> Sent {
         Sent {
             entry: packed.entry,
             is_new: packed.is_new,

@@ -12,13 +12,13 @@ use imgdelta_repository::catalogue::Inventory;
 use tempfile::TempDir;
 
 use super::{
-    line::LineSite,
-    site::{Sender, Sent, Site, Way},
+    remote::RemoteSite,
+    site::{Sender, Sent, Site, TransferRequest},
 };
 use crate::{
-    delivery::Outcome,
-    room::Space,
-    wire::{Client, REMOTE_PROGRAM, SSH, SshUrl, Transport, ssh_command},
+    bundle::Outcome,
+    space::Space,
+    wire::{ClientSession, REMOTE_PROGRAM, SSH, SshUrl, Transport, ssh_command},
 };
 
 /// What leads to other hosts.
@@ -42,7 +42,7 @@ impl Default for SshPrograms {
 /// A repository on another host, reached through the system's ssh.
 pub struct SshSite<'a> {
     /// Gone when it broke.
-    line: Option<LineSite<'a, Box<dyn Read>, Box<dyn Write + Send>>>,
+    connection: Option<RemoteSite<'a, Box<dyn Read>, Box<dyn Write + Send>>>,
     transport: Option<Transport>,
     /// Goes with what was packed in it.
     _packing: TempDir,
@@ -65,13 +65,13 @@ impl<'a> SshSite<'a> {
             .prefix("imgdelta-")
             .tempdir_in(packing)
             .map_err(|cause| Error::host("cannot create a folder", cause).in_file(packing))?;
-        (sender.errand.on_stage)(Stage::Connect(&url.to_string()));
-        let progress = sender.errand.run.work.progress;
+        (sender.context.on_stage)(Stage::Connect(&url.to_string()));
+        let progress = sender.context.run.work.progress;
         let mut transport = Transport::start(&ssh_command(url, &programs.ssh, &programs.remote)?)?;
         let patience = transport.patience().clone();
         let opened = transport.ends().and_then(|(from, to)| {
             let (from, to): (Box<dyn Read>, Box<dyn Write + Send>) = (Box::new(from), Box::new(to));
-            let mut client = Client::open_waiting(from, to, url.path(), wait, progress)?;
+            let mut client = ClientSession::open_waiting(from, to, url.path(), wait, progress)?;
             client.keep_alive(&patience)?;
             Ok(client)
         });
@@ -80,26 +80,26 @@ impl<'a> SshSite<'a> {
             Err(error) => return transport.end(Err(error)),
         };
         Ok(Self {
-            line: Some(LineSite::new(sender, client, folder.path().to_owned())),
+            connection: Some(RemoteSite::new(sender, client, folder.path().to_owned())),
             transport: Some(transport),
             _packing: folder,
         })
     }
 
-    /// Says something, and where the line breaks by that, why.
+    /// Says something, and where the connection breaks by that, why.
     fn say<T>(
         &mut self,
-        what: impl FnOnce(&mut LineSite<'a, Box<dyn Read>, Box<dyn Write + Send>>) -> Result<T>,
+        what: impl FnOnce(&mut RemoteSite<'a, Box<dyn Read>, Box<dyn Write + Send>>) -> Result<T>,
     ) -> Result<T> {
-        let Some(line) = &mut self.line else {
+        let Some(connection) = &mut self.connection else {
             return Err(Error::new(Kind::Peer, "the conversation broke off before")
                 .with_code("out_of_order"));
         };
-        let said = what(line);
-        let is_broken = line.is_broken();
+        let said = what(connection);
+        let is_broken = connection.is_broken();
         match said {
             Err(error) if is_broken => {
-                self.line = None;
+                self.connection = None;
                 match self.transport.take() {
                     // How ssh ends is no news to who has stopped it.
                     Some(transport) if error.kind() != Kind::Interrupted => {
@@ -119,16 +119,16 @@ impl Site for SshSite<'_> {
     }
 
     fn space(&self) -> Option<Space> {
-        self.line.as_ref()?.space()
+        self.connection.as_ref()?.space()
     }
 
-    fn send(&mut self, way: &Way<'_>, sent: &mut Vec<Sent>) -> Result<Outcome> {
-        self.say(|line| line.send(way, sent))
+    fn send(&mut self, request: &TransferRequest<'_>, sent: &mut Vec<Sent>) -> Result<Outcome> {
+        self.say(|connection| connection.send(request, sent))
     }
 
     fn finish(mut self: Box<Self>) -> Result<()> {
-        if let Some(line) = self.line.take() {
-            Box::new(line).finish()?;
+        if let Some(connection) = self.connection.take() {
+            Box::new(connection).finish()?;
         }
         match self.transport.take() {
             Some(transport) => transport.end(Ok(())),

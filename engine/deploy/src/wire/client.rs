@@ -17,23 +17,23 @@ use imgdelta_repository::{
 };
 
 use super::{
-    beat::Patience,
-    failure::tame,
+    connection::{Connection, greeting, negotiate, unexpected},
+    failure::sanitize,
     frame::{CUT, faulty},
-    line::{Line, greeting, meet, unexpected},
-    message::{From, Message, Nothing, Notice, Open, Opened, Raw},
+    heartbeat::Patience,
+    message::{Announce, Empty, Message, Open, Opened, RawBytes, StartAt},
     proposal::{Offer, Proposal},
     stream,
 };
 use crate::{
-    delivery::{BundleEntry, EnteredImage, EntryFiles, Outcome},
-    room::{Need, Space},
+    bundle::{BundleEntry, EnteredImage, EntryFiles, Outcome},
+    space::{Space, SpaceNeed},
 };
 
 /// Headquarters' end of the conversation.
 #[derive(Debug)]
-pub struct Client<'a, R, W> {
-    line: Line<R, W>,
+pub struct ClientSession<'a, R, W> {
+    connection: Connection<R, W>,
     progress: &'a RunProgress,
     site: Opened,
     /// The version that both speak.
@@ -60,19 +60,19 @@ pub struct Delivered {
     /// There, a step, or entered.
     pub outcome: Outcome,
     /// What was sent; nothing, if the site had the image.
-    pub transfer: Option<Transfer>,
+    pub transfer: Option<TransferStats>,
 }
 
-/// What went over the line of one entry.
+/// What went over the connection of one entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Transfer {
+pub struct TransferStats {
     /// How many bytes of files were sent now.
     pub sent: u64,
     /// How many an earlier conversation had brought.
     pub resumed: u64,
 }
 
-impl<'a, R: Read, W: Write> Client<'a, R, W> {
+impl<'a, R: Read, W: Write> ClientSession<'a, R, W> {
     /// Begins a conversation over a pair of pipes, and asks for the repository at `path` there.
     ///
     /// # Errors
@@ -93,25 +93,27 @@ impl<'a, R: Read, W: Write> Client<'a, R, W> {
         wait: Option<Duration>,
         progress: &'a RunProgress,
     ) -> Result<Self> {
-        let mut line = Line::new(from, to);
-        line.send(&Message::Hello(greeting())).map_err(unheard)?;
-        let version = match line.receive().map_err(unheard)? {
-            Message::Welcome(theirs) => meet(&theirs)?,
+        let mut connection = Connection::new(from, to);
+        connection
+            .send(&Message::Hello(greeting()))
+            .map_err(no_answer)?;
+        let version = match connection.receive().map_err(no_answer)? {
+            Message::Welcome(theirs) => negotiate(&theirs)?,
             other => return Err(unexpected(&other, "welcome")),
         };
         if version >= 2 {
-            line.expect_beats();
+            connection.expect_beats();
         }
-        line.send(&Message::Open(Open {
+        connection.send(&Message::Open(Open {
             path: path.to_owned(),
             wait: wait.map(|wait| wait.as_secs()),
         }))?;
-        let site = match line.receive()? {
+        let site = match connection.receive()? {
             Message::Opened(opened) => opened,
             other => return Err(unexpected(&other, "opened")),
         };
         Ok(Self {
-            line,
+            connection,
             progress,
             site,
             version,
@@ -132,11 +134,11 @@ impl<'a, R: Read, W: Write> Client<'a, R, W> {
         if self.version < 2 {
             return Ok(());
         }
-        let beating = self.line.beating(patience);
+        let heartbeat = self.connection.heartbeat(patience);
         let (end, is_over) = sync_channel(0);
         thread::Builder::new()
             .name("imgdelta-alive".to_owned())
-            .spawn(move || beating.run(&is_over))
+            .spawn(move || heartbeat.run(&is_over))
             .map_err(|cause| Error::host("cannot start a thread", cause))?;
         self.beats = Some(end);
         Ok(())
@@ -162,16 +164,16 @@ impl<'a, R: Read, W: Write> Client<'a, R, W> {
     pub fn announce(&mut self, own: &Inventory, wanted: &[ImageId]) -> Result<Inventory> {
         self.go_on(Stage::Opened)?;
         let list = own.to_json()?;
-        self.line.send(&Message::Notice(Notice {
+        self.connection.send(&Message::Announce(Announce {
             wanted: wanted.to_vec(),
             list: list.len() as u64,
         }))?;
-        self.line.send_list(&list)?;
-        let length = match self.line.receive()? {
+        self.connection.send_list(&list)?;
+        let length = match self.connection.receive()? {
             Message::Common(common) => common.list,
             other => return Err(unexpected(&other, "common")),
         };
-        let answer = self.line.receive_list(length)?;
+        let answer = self.connection.receive_list(length)?;
         check_answer(own, &answer, &self.site)?;
         self.stage = Stage::Announced;
         Ok(answer)
@@ -191,10 +193,10 @@ impl<'a, R: Read, W: Write> Client<'a, R, W> {
         pack: impl FnOnce() -> Result<BundleEntry>,
     ) -> Result<Delivered> {
         self.go_on(Stage::Announced)?;
-        self.line.send(&Message::Choice(proposal.clone()))?;
+        self.connection.send(&Message::Choice(proposal.clone()))?;
         let there = self.answer("ready", |message| match message {
-            Message::Ready(Nothing) => Some(None),
-            Message::There(there) => Some(Some(there.clone())),
+            Message::Ready(Empty) => Some(None),
+            Message::AlreadyPresent(there) => Some(Some(there.clone())),
             _ => None,
         })?;
         if let Some(there) = there {
@@ -208,7 +210,7 @@ impl<'a, R: Read, W: Write> Client<'a, R, W> {
         let entry = &pack().inspect_err(|_| self.stage = Stage::Announced)?;
         let delivered = self.offer(proposal, &EntryFiles { entry, folder });
         match &delivered {
-            Err(error) if self.stage == Stage::Broken => self.line.fail(error),
+            Err(error) if self.stage == Stage::Broken => self.connection.fail(error),
             _ => self.stage = Stage::Announced,
         }
         delivered
@@ -224,9 +226,9 @@ impl<'a, R: Read, W: Write> Client<'a, R, W> {
         }
         // Nothing follows the farewell.
         drop(self.beats.take());
-        self.line.send(&Message::Bye(Nothing))?;
-        match self.line.receive()? {
-            Message::Bye(Nothing) => Ok(()),
+        self.connection.send(&Message::Bye(Empty))?;
+        match self.connection.receive()? {
+            Message::Bye(Empty) => Ok(()),
             other => Err(unexpected(&other, "bye")),
         }
     }
@@ -250,12 +252,12 @@ impl<'a, R: Read, W: Write> Client<'a, R, W> {
     fn offer(&mut self, proposal: &Proposal, files: &EntryFiles<'_>) -> Result<Delivered> {
         proposal.require(files.entry)?;
         let total = files.entry.bytes();
-        self.line.send(&match self.version {
+        self.connection.send(&match self.version {
             1 => Message::Offer(Offer::of(proposal, files.entry)),
             _ => Message::Entry(files.entry.clone()),
         })?;
         let held = self.answer("held", |message| match message {
-            Message::Held(held) => Some(held.clone()),
+            Message::ResumeState(held) => Some(held.clone()),
             _ => None,
         })?;
         if held.bytes > total {
@@ -267,16 +269,16 @@ impl<'a, R: Read, W: Write> Client<'a, R, W> {
         if let Some(space) = held.space {
             require_space(files.entry, at, space.into())?;
         }
-        self.line.send(&Message::From(From { at }))?;
+        self.connection.send(&Message::StartAt(StartAt { at }))?;
         self.stream(files, at)?;
-        self.line.send(&Message::End(Nothing))?;
-        let transfer = Some(Transfer {
+        self.connection.send(&Message::End(Empty))?;
+        let transfer = Some(TransferStats {
             sent: total.saturating_sub(at),
             resumed: at,
         });
         let required = if proposal.step { "kept" } else { "entered" };
         let entered = self.answer(required, |message| match message {
-            Message::Kept(Nothing) if proposal.step => Some(None),
+            Message::Kept(Empty) if proposal.step => Some(None),
             Message::Entered(entered) if !proposal.step => Some(Some(entered.clone())),
             _ => None,
         })?;
@@ -289,12 +291,12 @@ impl<'a, R: Read, W: Write> Client<'a, R, W> {
 
     /// Sends the files from `at` on.
     fn stream(&mut self, files: &EntryFiles<'_>, at: u64) -> Result<()> {
-        let (line, progress) = (&mut self.line, self.progress);
+        let (connection, progress) = (&mut self.connection, self.progress);
         progress.begin(Bytes(files.entry.bytes()));
         progress.advance(Bytes(at), Bytes::ZERO);
         stream::send(files, at, |piece| {
             progress.go_on()?;
-            line.send(&Message::Data(Raw(piece)))?;
+            connection.send(&Message::Data(RawBytes(piece)))?;
             let len = Bytes(piece.len() as u64);
             progress.advance(len, len);
             Ok(())
@@ -306,7 +308,7 @@ impl<'a, R: Read, W: Write> Client<'a, R, W> {
     fn answer<T>(&mut self, required: &str, take: impl Fn(&Message<'_>) -> Option<T>) -> Result<T> {
         loop {
             self.progress.go_on()?;
-            let message = self.line.receive()?;
+            let message = self.connection.receive()?;
             if let Some(taken) = take(&message) {
                 return Ok(taken);
             }
@@ -318,7 +320,7 @@ impl<'a, R: Read, W: Write> Client<'a, R, W> {
                 }
                 Message::Refused(failure) => {
                     self.stage = Stage::Announced;
-                    return Err(failure.tamed().into_error());
+                    return Err(failure.sanitized().into_error());
                 }
                 other => return Err(unexpected(&other, required)),
             }
@@ -330,10 +332,10 @@ impl<'a, R: Read, W: Write> Client<'a, R, W> {
 fn require_space(entry: &BundleEntry, at: u64, space: Space) -> Result<()> {
     let longest = entry.files().map(|file| Bytes(file.length)).max();
     let longest = longest.unwrap_or_default();
-    let need = Need {
+    let need = SpaceNeed {
         longest,
         longest_at_most: longest,
-        ..Need::exactly(Bytes(entry.bytes().saturating_sub(at)))
+        ..SpaceNeed::exactly(Bytes(entry.bytes().saturating_sub(at)))
     };
     let what = format!("'{}'", entry.name);
     need.require(&what, Some(space), "the repository there")?;
@@ -370,7 +372,7 @@ fn proven(entered: EnteredImage, proposal: &Proposal) -> Result<EnteredImage> {
         );
         return Err(Error::new(Kind::Digest, message).with_code("other_disk"));
     }
-    let notes = entered.notes.iter().take(MOST).map(|note| tame(note));
+    let notes = entered.notes.iter().take(MOST).map(|note| sanitize(note));
     Ok(EnteredImage {
         notes: notes.collect(),
         ..entered
@@ -378,7 +380,7 @@ fn proven(entered: EnteredImage, proposal: &Proposal) -> Result<EnteredImage> {
 }
 
 /// The other side went before it said anything: there is nothing to go on with.
-pub(super) fn unheard(error: Error) -> Error {
+pub(super) fn no_answer(error: Error) -> Error {
     match error.code() {
         CUT => error.map_hint(|_| {
             "try 'ssh HOST imgdelta --version': it shows whether the host is reached and has the program"

@@ -1,4 +1,4 @@
-//! An error as it travels: what the other side says went wrong there. Nothing of it may draw on a terminal or fill the memory.
+//! An error as it travels: what the other side says went wrong there. Empty of it may draw on a terminal or fill the memory.
 
 use std::fmt;
 
@@ -39,12 +39,12 @@ impl Failure {
             details: error.details().to_vec(),
             hint: error.hint().map(str::to_owned),
         }
-        .tamed()
+        .sanitized()
     }
 
     /// Whether it is said of one way in which an image was to come, so that another base, or the whole image, may do.
     #[must_use]
-    pub fn is_of_the_way(&self) -> bool {
+    pub fn can_retry_with_other_base(&self) -> bool {
         let kinds = [
             Kind::Chain,
             Kind::Corrupt,
@@ -57,23 +57,23 @@ impl Failure {
 
     /// Whether it is said of the base.
     #[must_use]
-    pub fn is_of_base(&self) -> bool {
+    pub fn blames_base(&self) -> bool {
         self.kind == Kind::Chain.word()
     }
 
     /// Without control characters, and no longer than anybody reads.
-    pub(super) fn tamed(self) -> Self {
+    pub(super) fn sanitized(self) -> Self {
         Self {
-            kind: tame(&self.kind),
-            code: tame(&self.code),
-            message: tame(&self.message),
+            kind: sanitize(&self.kind),
+            code: sanitize(&self.code),
+            message: sanitize(&self.message),
             details: self
                 .details
                 .iter()
                 .take(MOST_DETAILS)
-                .map(|line| tame(line))
+                .map(|line| sanitize(line))
                 .collect(),
-            hint: self.hint.as_deref().map(tame),
+            hint: self.hint.as_deref().map(sanitize),
         }
     }
 
@@ -110,7 +110,7 @@ impl Fault for Failure {
 }
 
 /// The text without control characters or those that turn its direction, and not all of it where it is long.
-pub(super) fn tame(text: &str) -> String {
+pub(super) fn sanitize(text: &str) -> String {
     let is_harmless = |c: &char| {
         !c.is_control()
             && !matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -155,9 +155,9 @@ mod tests {
             details: vec!["y\n".to_owned(); 5000],
             hint: None,
         };
-        let tamed = failure.tamed();
-        assert!(tamed.message.starts_with("]0;ownedx"));
-        assert!(tamed.message.chars().count() <= LONGEST_LINE + 1);
-        assert_eq!(tamed.details, ["y"; MOST_DETAILS]);
+        let sanitized = failure.sanitized();
+        assert!(sanitized.message.starts_with("]0;ownedx"));
+        assert!(sanitized.message.chars().count() <= LONGEST_LINE + 1);
+        assert_eq!(sanitized.details, ["y"; MOST_DETAILS]);
     }
 }

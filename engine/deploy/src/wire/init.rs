@@ -1,9 +1,8 @@
-//! A repository that is started at the other end of a line: asked for, made, said, and the conversation is over.
+//! A repository that is started at the other end of a connection: asked for, made, said, and the conversation is over.
 
 use std::{
-    fs,
     io::{Read, Write},
-    path::{Component, Path, PathBuf},
+    path::Path,
 };
 
 use imgdelta_core::{Error, Format, Kind, Result};
@@ -11,10 +10,10 @@ use imgdelta_registry::driver_of_new;
 use imgdelta_repository::catalogue::Repository;
 
 use super::{
+    allowed_root,
+    connection::{Connection, greeting, negotiate, unexpected},
     frame::PROTOCOL,
-    line::{Line, greeting, meet, unexpected},
-    message::{Init, Made, Message, Nothing},
-    root,
+    message::{Empty, Init, InitDone, Message},
 };
 
 /// Starts a repository in the folder `path` at the other end of a pair of pipes. With `dry_run` it only says whether it would.
@@ -28,30 +27,35 @@ pub fn init_over<R: Read, W: Write>(
     path: &str,
     format: Format,
     dry_run: bool,
-) -> Result<Made> {
-    let mut line = Line::new(from, to);
-    line.send(&Message::Hello(greeting()))
-        .map_err(super::client::unheard)?;
-    let (version, program) = match line.receive().map_err(super::client::unheard)? {
-        Message::Welcome(theirs) => (meet(&theirs)?, theirs.program),
+) -> Result<InitDone> {
+    let mut connection = Connection::new(from, to);
+    connection
+        .send(&Message::Hello(greeting()))
+        .map_err(super::client::no_answer)?;
+    let (version, program) = match connection.receive().map_err(super::client::no_answer)? {
+        Message::Welcome(theirs) => (negotiate(&theirs)?, theirs.program),
         other => return Err(unexpected(&other, "welcome")),
     };
     if version >= 2 {
-        line.expect_beats();
+        connection.expect_beats();
     }
-    line.send(&Message::Init(Init {
-        path: path.to_owned(),
-        format,
-        dry_run,
-    }))
-    .map_err(|error| unknown(error, &program))?;
-    let made = match line.receive().map_err(|error| unknown(error, &program))? {
-        Message::Made(made) => made,
+    connection
+        .send(&Message::Init(Init {
+            path: path.to_owned(),
+            format,
+            dry_run,
+        }))
+        .map_err(|error| unknown(error, &program))?;
+    let made = match connection
+        .receive()
+        .map_err(|error| unknown(error, &program))?
+    {
+        Message::InitDone(made) => made,
         other => return Err(unexpected(&other, "made")),
     };
-    line.send(&Message::Bye(Nothing))?;
-    match line.receive()? {
-        Message::Bye(Nothing) => Ok(made),
+    connection.send(&Message::Bye(Empty))?;
+    match connection.receive()? {
+        Message::Bye(Empty) => Ok(made),
         other => Err(unexpected(&other, "bye")),
     }
 }
@@ -74,8 +78,8 @@ fn unknown(error: Error, program: &str) -> Error {
 ///
 /// # Errors
 /// Reference (`outside`), if it may not; Usage (`exists`), if one stands there; Unsupported, if images of the format are not written; Host.
-pub(super) fn made(asked: &Init, root: Option<&Path>) -> Result<Made> {
-    let folder = root::new_folder(&asked.path, root)?;
+pub(super) fn made(asked: &Init, root: Option<&Path>) -> Result<InitDone> {
+    let folder = allowed_root::new_folder(&asked.path, root)?;
     driver_of_new(asked.format)?;
     let repository = if asked.dry_run {
         match Repository::open(&folder) {
@@ -89,22 +93,8 @@ pub(super) fn made(asked: &Init, root: Option<&Path>) -> Result<Made> {
     } else {
         Some(Repository::init(&folder, asked.format)?.about().id.clone())
     };
-    Ok(Made {
+    Ok(InitDone {
         repository,
         default_format: asked.format,
     })
-}
-
-/// The real path of what may not be there yet: of the nearest folder above it that is there, links followed, and the rest as it is written.
-pub(super) fn real(path: &Path) -> Option<PathBuf> {
-    let above = path
-        .ancestors()
-        .find(|one| one.symlink_metadata().is_ok())?;
-    let rest = path.strip_prefix(above).ok()?;
-    let is_plain = |part: Component<'_>| matches!(part, Component::Normal(_));
-    let real = fs::canonicalize(above).ok()?;
-    if rest.as_os_str().is_empty() {
-        return Some(real);
-    }
-    rest.components().all(is_plain).then(|| real.join(rest))
 }

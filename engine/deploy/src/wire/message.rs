@@ -10,13 +10,13 @@ use imgdelta_repository::catalogue::{ImageId, RepositoryId, text::as_text};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    failure::{Failure, tame},
+    failure::{Failure, sanitize},
     frame::faulty,
     proposal::{Offer, Proposal},
 };
 use crate::{
-    delivery::{BundleEntry, EnteredImage, SiteImage},
-    room::Space,
+    bundle::{BundleEntry, EnteredImage, SiteImage},
+    space::Space,
 };
 
 /// What a greeting begins with.
@@ -82,7 +82,7 @@ pub struct SiteSpace {
     pub shrinks: bool,
 }
 
-impl std::convert::From<Space> for SiteSpace {
+impl From<Space> for SiteSpace {
     fn from(space: Space) -> Self {
         Self {
             free: space.free.0,
@@ -92,7 +92,7 @@ impl std::convert::From<Space> for SiteSpace {
     }
 }
 
-impl std::convert::From<SiteSpace> for Space {
+impl From<SiteSpace> for Space {
     fn from(space: SiteSpace) -> Self {
         Self {
             free: Bytes(space.free),
@@ -117,7 +117,7 @@ pub(super) struct Init {
 
 /// The repository that was started.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Made {
+pub struct InitDone {
     /// Its id; it has none where it was only asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository: Option<RepositoryId>,
@@ -128,7 +128,7 @@ pub struct Made {
 
 /// A deployment is about to begin: which images are to come, and how long headquarters' list is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Notice {
+pub(super) struct Announce {
     /// The images that the site is to have, for its log; what is really sent, it is asked for one by one.
     pub(super) wanted: Vec<ImageId>,
     /// How many bytes of an inventory follow.
@@ -144,7 +144,7 @@ pub(super) struct Common {
 
 /// What an earlier conversation brought of an offer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Held {
+pub(super) struct ResumeState {
     /// How many bytes from its start.
     pub(super) bytes: u64,
     /// Their SHA-256.
@@ -157,7 +157,7 @@ pub(super) struct Held {
 
 /// Where what is sent begins: at what is held, or at the start, if that is something else.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct From {
+pub(super) struct StartAt {
     /// How many bytes are passed over.
     pub(super) at: u64,
 }
@@ -173,11 +173,11 @@ pub(super) struct Working {
 
 /// Bytes that are passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Raw<'a>(pub(super) &'a [u8]);
+pub(super) struct RawBytes<'a>(pub(super) &'a [u8]);
 
 /// Nothing to say beyond the kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Nothing;
+pub(super) struct Empty;
 
 /// The content of a frame.
 trait Body<'a>: Sized {
@@ -205,16 +205,16 @@ macro_rules! json {
 json!(
     Open,
     Init,
-    Made,
+    InitDone,
     Opened,
-    Notice,
+    Announce,
     Common,
     Proposal,
     SiteImage,
     Offer,
     BundleEntry,
-    Held,
-    From,
+    ResumeState,
+    StartAt,
     Working,
     EnteredImage,
     Failure
@@ -279,27 +279,27 @@ messages! {
     /// The site has opened it.
     4 "opened" Opened(Opened),
     /// Headquarters announces what is to come, and its list.
-    5 "notice" Notice(Notice),
+    5 "notice" Announce(Announce),
     /// A piece of a list, in either direction.
-    6 "list" List(Raw<'a>),
+    6 "list" List(RawBytes<'a>),
     /// The site answers with what it has of that list.
     7 "common" Common(Common),
     /// Headquarters has chosen how an image is to come.
     8 "choice" Choice(Proposal),
     /// The site would take it.
-    9 "ready" Ready(Nothing),
+    9 "ready" Ready(Empty),
     /// The site has it.
-    10 "there" There(SiteImage),
+    10 "there" AlreadyPresent(SiteImage),
     /// Headquarters says what is sent, in version 1.
     11 "offer" Offer(Offer),
     /// The site says what it holds of it.
-    12 "held" Held(Held),
+    12 "held" ResumeState(ResumeState),
     /// Headquarters says where it goes on.
-    13 "from" From(From),
+    13 "from" StartAt(StartAt),
     /// A piece of the difference.
-    14 "data" Data(Raw<'a>),
+    14 "data" Data(RawBytes<'a>),
     /// That was all of it.
-    15 "end" End(Nothing),
+    15 "end" End(Empty),
     /// The site is at work.
     16 "working" Working(Working),
     /// The site has proven and entered the image.
@@ -309,15 +309,15 @@ messages! {
     /// Either side cannot go on. The conversation is over.
     19 "failed" Failed(Failure),
     /// Headquarters has no more, and the site agrees: the conversation is over.
-    20 "bye" Bye(Nothing),
+    20 "bye" Bye(Empty),
     /// The site keeps the step until what is made from it has come.
-    21 "kept" Kept(Nothing),
+    21 "kept" Kept(Empty),
     /// Headquarters says what is sent, in version 2.
     22 "entry" Entry(BundleEntry),
     /// Headquarters asks for a new repository, in place of one that is there.
     23 "init" Init(Init),
     /// The site has started it.
-    24 "made" Made(Made),
+    24 "made" InitDone(InitDone),
 }
 
 impl Body<'_> for Greeting {
@@ -340,7 +340,7 @@ impl Body<'_> for Greeting {
             std::str::from_utf8(program).map_err(|_| faulty("its program's name is no text"))?;
         Ok(Self {
             versions,
-            program: tame(program),
+            program: sanitize(program),
         })
     }
 
@@ -351,7 +351,7 @@ impl Body<'_> for Greeting {
     }
 }
 
-impl<'a> Body<'a> for Raw<'a> {
+impl<'a> Body<'a> for RawBytes<'a> {
     fn take(payload: &'a [u8]) -> Result<Self> {
         // Else somebody could send nothing for ever.
         match payload {
@@ -366,7 +366,7 @@ impl<'a> Body<'a> for Raw<'a> {
     }
 }
 
-impl Body<'_> for Nothing {
+impl Body<'_> for Empty {
     fn take(payload: &[u8]) -> Result<Self> {
         match payload {
             [] => Ok(Self),
@@ -392,7 +392,7 @@ fn to_json<T: Serialize>(body: &T, to: &mut Vec<u8>) -> Result<()> {
     })
 }
 
-/// What is wrong with a payload. It quotes what came, hence it is tamed.
+/// What is wrong with a payload. It quotes what came, hence it is sanitized.
 fn wrong(what: &str, error: &Error) -> Error {
-    faulty(&format!("the frame {what}: {}", tame(error.message())))
+    faulty(&format!("the frame {what}: {}", sanitize(error.message())))
 }

@@ -9,7 +9,7 @@ use imgdelta_repository::catalogue::{
 use serde::{Deserialize, Serialize};
 
 use super::frame::faulty;
-use crate::delivery::{BundleEntry, FileEntry, StoreOptions};
+use crate::bundle::{BundleEntry, FileEntry, StoreOptions};
 
 /// How an image is to come: the frame `choice`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,7 +72,7 @@ impl Proposal {
     /// Peer, if it is not.
     pub(super) fn require(&self, entry: &BundleEntry) -> Result<()> {
         entry
-            .judge()
+            .validate()
             .map_err(|error| faulty(&format!("the entry: {}", error.message())))?;
         let is_same = (&entry.image, &entry.content_id, entry.size)
             == (&self.image, &self.content_id, self.size);
@@ -80,11 +80,11 @@ impl Proposal {
             return Err(faulty("an offer is of another image than its choice"));
         }
         let base = entry.base.as_ref().map(|base| base.content_id);
-        let is_of_base = match self.base_content_id {
+        let blames_base = match self.base_content_id {
             Some(chosen) => base == Some(chosen),
             None => base.is_some() == self.base.is_some(),
         };
-        if is_of_base {
+        if blames_base {
             Ok(())
         } else {
             Err(faulty("an offer is of another base than its choice"))

@@ -1,4 +1,4 @@
-//! A line through the system's ssh: a child process whose pipes are the line, and whose messages the user sees as they are.
+//! A connection through the system's ssh: a child process whose pipes are the connection, and whose messages the user sees as they are.
 
 use std::{
     ffi::OsString,
@@ -8,7 +8,7 @@ use std::{
 
 use imgdelta_core::{Error, Kind, Result};
 
-use super::beat::{Patience, PatientReader};
+use super::heartbeat::{Patience, PatientReader};
 
 /// A program that leads to the other side, while it runs. Its messages go where this process's go.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ impl Transport {
         })
     }
 
-    /// The two ends of the line: what comes from the other side, and what goes there. They can be had once.
+    /// The two ends of the connection: what comes from the other side, and what goes there. They can be had once.
     ///
     /// # Errors
     /// Usage, if they were had before.
@@ -62,7 +62,7 @@ impl Transport {
         &self.patience
     }
 
-    /// Waits until the program has ended, both ends being dropped, and says what its end adds to what went wrong on the line: that ssh
+    /// Waits until the program has ended, both ends being dropped, and says what its end adds to what went wrong on the connection: that ssh
     /// did not get there, lost it, or did not find the program. A conversation that came to its end needs no more.
     ///
     /// # Errors

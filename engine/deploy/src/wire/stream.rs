@@ -1,5 +1,5 @@
 //! The files of an entry as one stream: one behind the other, in pieces that fit a frame. Where they come to lie at the site is the matter of
-//! `incoming`.
+//! `staging`.
 
 use std::{
     fs::File,
@@ -12,7 +12,7 @@ use imgdelta_delta::{Digest, RunProgress};
 use sha2::{Digest as _, Sha256};
 
 use super::frame::LONGEST_PAYLOAD;
-use crate::delivery::EntryFiles;
+use crate::bundle::EntryFiles;
 
 /// The SHA-256 of the first `bytes` of the stream.
 ///
@@ -23,7 +23,7 @@ pub(super) fn prefix(files: &EntryFiles<'_>, bytes: u64, progress: &RunProgress)
     let mut left = bytes;
     for file in files.entry.files() {
         let take = file.length.min(left);
-        let mut source = Stretch::open(files.folder.join(file.name.as_str()), 0, take)?;
+        let mut source = FileRange::open(files.folder.join(file.name.as_str()), 0, take)?;
         while let Some(piece) = source.piece()? {
             progress.go_on()?;
             hash.update(piece);
@@ -47,7 +47,7 @@ pub(super) fn send(
         let from = file.length.min(skip);
         skip = skip.saturating_sub(from);
         let place = files.folder.join(file.name.as_str());
-        let mut source = Stretch::open(place, from, file.length.saturating_sub(from))?;
+        let mut source = FileRange::open(place, from, file.length.saturating_sub(from))?;
         while let Some(piece) = source.piece()? {
             to(piece)?;
         }
@@ -56,14 +56,14 @@ pub(super) fn send(
 }
 
 /// A stretch of a file that is read in pieces.
-struct Stretch {
+struct FileRange {
     path: PathBuf,
     file: File,
     left: u64,
     buffer: Vec<u8>,
 }
 
-impl Stretch {
+impl FileRange {
     fn open(path: PathBuf, at: u64, len: u64) -> Result<Self> {
         let opened = File::open(&path).and_then(|mut file| {
             file.seek(SeekFrom::Start(at))?;

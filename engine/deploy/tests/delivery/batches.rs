@@ -3,7 +3,7 @@
 use std::fs;
 
 use imgdelta_core::{Format, Kind, Result};
-use imgdelta_deploy::delivery::Outcome;
+use imgdelta_deploy::bundle::Outcome;
 use imgdelta_deploy::deployment::{Deploy, Destination, deploy_many};
 
 use crate::place::{Place, Windows, assert_sound, deploy, names, rot, stored};
@@ -72,7 +72,7 @@ fn a_site_that_fails_does_not_stop_the_others() -> Result<()> {
 
     let folder = |site: &str| Destination::Folder(place.at(site));
     let all = Deploy {
-        delivery: Some(place.at("stick")),
+        bundle: Some(place.at("stick")),
         sites: vec![
             folder("nowhere"),
             folder("changed"),
@@ -81,7 +81,7 @@ fn a_site_that_fails_does_not_stop_the_others() -> Result<()> {
         ],
         ..deploy(&hq, &["new"])
     };
-    let deployed = deploy_many(&all, &place.errand())?;
+    let deployed = deploy_many(&all, &place.context())?;
     let kinds: Vec<Option<Kind>> = (deployed.sites.iter())
         .map(|site| site.failure().map(imgdelta_core::Error::kind))
         .collect();
@@ -120,7 +120,7 @@ fn what_headquarters_does_not_have_is_said_before_anything_is_written() -> Resul
         sites: vec![Destination::Carried(site.inventory()?)],
         ..deploy(&hq, &["old"])
     };
-    let error = deploy_many(&nowhere, &place.errand()).expect_err("there is no folder");
+    let error = deploy_many(&nowhere, &place.context()).expect_err("there is no folder");
     assert_eq!(error.kind(), Kind::Usage);
     Ok(())
 }

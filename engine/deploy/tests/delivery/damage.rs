@@ -7,7 +7,7 @@ use std::{
 
 use imgdelta_core::{Format, Kind, Result};
 use imgdelta_delta::Digest;
-use imgdelta_deploy::delivery::Index;
+use imgdelta_deploy::bundle::Index;
 use imgdelta_repository::catalogue::Repository;
 
 use crate::place::{Place, Windows, files_below, stored};
@@ -226,7 +226,7 @@ fn what_fails_does_not_stop_what_is_not_made_from_it() -> Result<()> {
             .iter()
             .find(|taken| taken.name.as_str() == name);
         match &taken.expect("it is listed").outcome {
-            imgdelta_deploy::delivery::Outcome::Failed(error) => Some(error.code()),
+            imgdelta_deploy::bundle::Outcome::Failed(error) => Some(error.code()),
             _ => None,
         }
     };

@@ -1,7 +1,7 @@
 //! Formats on both sides: what is kept whole, what as a child, what travels as the site's own kind. Whatever is kept opens with no options.
 
 use imgdelta_core::{Format, Result};
-use imgdelta_deploy::delivery::{Outcome, StoreOptions, receive};
+use imgdelta_deploy::bundle::{Outcome, StoreOptions, receive};
 use imgdelta_deploy::deployment::{Deploy, Destination, deploy_many, deploy_one};
 use imgdelta_fixtures::{
     golden,
@@ -62,7 +62,7 @@ fn the_format_that_is_asked_for_wins_over_the_repositorys_own() -> Result<()> {
         as_child: true,
         ..StoreOptions::default()
     };
-    let received = receive(&place.at("stick"), &site, &manner, &place.errand())?;
+    let received = receive(&place.at("stick"), &site, &manner, &place.context())?;
     assert!(received.failure().is_none(), "{received:?}");
     assert_eq!(site.show("patched")?.format, Format::Vhdx);
     assert_eq!(stored(&site, "patched")?, golden::patched_bytes());
@@ -81,7 +81,7 @@ fn as_a_child_it_names_its_base_in_that_ones_format() -> Result<()> {
             as_child: true,
             ..StoreOptions::default()
         };
-        let received = receive(&place.at("stick"), &site, &manner, &place.errand())?;
+        let received = receive(&place.at("stick"), &site, &manner, &place.context())?;
         assert!(received.failure().is_none(), "{there}: {received:?}");
         let installed = received.entered().next().expect("it was entered");
         let record = site.show("patched")?;
@@ -143,7 +143,7 @@ fn a_child_that_would_be_no_smaller_is_kept_whole() -> Result<()> {
         },
         ..deploy(&hq, &[])
     };
-    let at_site = deploy_one(&all, "new", to, &place.errand())?;
+    let at_site = deploy_one(&all, "new", to, &place.context())?;
     let images = at_site.images.expect("it was reached");
     let Outcome::Entered(entered) = &images[0].outcome else {
         panic!("{images:?}");
@@ -165,7 +165,7 @@ fn native_sends_the_sites_own_kind_of_child_where_that_can_be() -> Result<()> {
         place.add_bytes(&site, "golden", &golden::base_bytes(), there, None)?;
         place.add_bytes(&other, "golden", &golden::base_bytes(), Format::Raw, None)?;
         let all = Deploy {
-            delivery: Some(place.at("stick")),
+            bundle: Some(place.at("stick")),
             native: true,
             sites: vec![
                 Destination::Carried(site.inventory()?),
@@ -173,7 +173,7 @@ fn native_sends_the_sites_own_kind_of_child_where_that_can_be() -> Result<()> {
             ],
             ..deploy(&hq, &["patched"])
         };
-        let deployed = deploy_many(&all, &place.errand())?;
+        let deployed = deploy_many(&all, &place.context())?;
         assert!(deployed.failure().is_none(), "{there}: {deployed:?}");
         let sent: Vec<Format> = (deployed.sites.iter())
             .map(|site| site.sent[0].entry.format)
@@ -249,7 +249,7 @@ fn qemu_sees_the_disk_in_what_travels_and_in_what_is_kept() -> Result<()> {
         ..StoreOptions::default()
     };
     for (site, format) in [(&site, "qcow2"), (&empty, "raw")] {
-        let received = receive(&place.at("stick"), site, &manner, &place.errand())?;
+        let received = receive(&place.at("stick"), site, &manner, &place.context())?;
         assert!(received.failure().is_none(), "{received:?}");
         let file = file_of(site, &site.show("patched")?);
         peers::qemu_compare(&file, format, &expected, "raw").expect("it is the same disk");

@@ -5,7 +5,7 @@ use std::fs;
 
 use imgdelta_core::{Format, Result};
 use imgdelta_delta::WINDOW;
-use imgdelta_deploy::delivery::Outcome;
+use imgdelta_deploy::bundle::Outcome;
 use imgdelta_deploy::deployment::{Deploy, Destination, SiteOutcome, deploy_one};
 use imgdelta_repository::{
     catalogue::{How, Known, Repository},
@@ -132,7 +132,7 @@ fn its_difference_from_d_goes_by_path_and_nothing_is_left_on_the_way() -> Result
     let (hq, site, f) = world(&place)?;
     let to = Destination::Folder(site.folder().to_owned());
     let all = Deploy::from(&hq);
-    let at_site = deploy_one(&all, "F", to.clone(), &place.errand())?;
+    let at_site = deploy_one(&all, "F", to.clone(), &place.context())?;
     assert_chosen(&hq, &at_site)?;
     let received = at_site.images.as_ref().expect("it was reached");
     assert!(received[0].failure().is_none(), "{received:?}");
@@ -140,7 +140,7 @@ fn its_difference_from_d_goes_by_path_and_nothing_is_left_on_the_way() -> Result
     let incoming = fs::read_dir(site.incoming()).expect("it is there");
     assert_eq!(incoming.count(), 0);
 
-    let again = deploy_one(&all, "F", to, &place.errand())?;
+    let again = deploy_one(&all, "F", to, &place.context())?;
     assert!(again.sent.is_empty() && again.images.is_none());
     let route = again.route.expect("it was worked out");
     assert_eq!(route.there.len(), 1, "F is there already");

@@ -8,7 +8,7 @@ use std::{
 
 use imgdelta_core::{Existing, Format, Result, VirtOffset};
 use imgdelta_delta::{Convert, DigestCache, ExecContext, RunProgress, WINDOW};
-use imgdelta_deploy::delivery::{Errand, Index, Received, StoreOptions, receive};
+use imgdelta_deploy::bundle::{DeliveryContext, Index, Received, StoreOptions, receive};
 use imgdelta_deploy::deployment::{Deploy, Deployed, Destination, deploy_many};
 use imgdelta_operations::{Disk, Stage};
 use imgdelta_registry::{OpenSpec, OutputSpec, create};
@@ -95,14 +95,14 @@ impl Place {
         }
     }
 
-    pub(crate) fn errand(&self) -> Errand<'_> {
-        Errand::quiet(self.run())
+    pub(crate) fn context(&self) -> DeliveryContext<'_> {
+        DeliveryContext::quiet(self.run())
     }
 
-    pub(crate) fn telling<'a>(&'a self, on_stage: &'a dyn Fn(Stage<'_>)) -> Errand<'a> {
-        Errand {
+    pub(crate) fn telling<'a>(&'a self, on_stage: &'a dyn Fn(Stage<'_>)) -> DeliveryContext<'a> {
+        DeliveryContext {
             on_stage,
-            ..self.errand()
+            ..self.context()
         }
     }
 
@@ -156,11 +156,11 @@ impl Place {
     ) -> Result<Deployed> {
         let carried = |site: &&Repository| Ok(Destination::Carried(site.inventory()?));
         let deploy = Deploy {
-            delivery: Some(self.at(stick)),
+            bundle: Some(self.at(stick)),
             sites: sites.iter().map(carried).collect::<Result<_>>()?,
             ..deploy(hq, images)
         };
-        deploy_many(&deploy, &self.errand())
+        deploy_many(&deploy, &self.context())
     }
 
     /// Receives from the stick of that name.
@@ -169,7 +169,7 @@ impl Place {
             &self.at(stick),
             site,
             &StoreOptions::default(),
-            &self.errand(),
+            &self.context(),
         )
     }
 

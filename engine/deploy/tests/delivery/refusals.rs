@@ -3,7 +3,7 @@
 use std::fs;
 
 use imgdelta_core::{Format, Kind, Result};
-use imgdelta_deploy::delivery::{Outcome, Received};
+use imgdelta_deploy::bundle::{Outcome, Received};
 
 use crate::place::{Place, Windows, files_below, names, rot, stored};
 

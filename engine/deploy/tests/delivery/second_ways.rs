@@ -3,7 +3,7 @@
 use std::fs;
 
 use imgdelta_core::{Format, Kind, Result};
-use imgdelta_deploy::delivery::{Outcome, ReceivedImage, SCHEMA, SCHEMA_1};
+use imgdelta_deploy::bundle::{Outcome, ReceivedImage, SCHEMA, SCHEMA_1};
 use imgdelta_deploy::deployment::{Deploy, Destination, SiteOutcome, deploy_many};
 use imgdelta_repository::catalogue::Repository;
 
@@ -50,7 +50,7 @@ fn send(place: &Place, hq: &Repository, site: &Repository) -> Result<SiteOutcome
         sites: vec![Destination::Folder(site.folder().to_owned())],
         ..deploy(hq, &["third"])
     };
-    let mut sites = deploy_many(&all, &place.errand())?.sites;
+    let mut sites = deploy_many(&all, &place.context())?.sites;
     Ok(sites.remove(0))
 }
 
@@ -106,7 +106,7 @@ fn a_base_that_rotted_is_written_down_as_changed_and_comes_anew() -> Result<()> 
         sites: vec![Destination::Folder(site.folder().to_owned())],
         ..deploy(&hq, &["second"])
     };
-    let deployed = deploy_many(&again, &place.errand())?;
+    let deployed = deploy_many(&again, &place.context())?;
     assert!(deployed.failure().is_none(), "{deployed:?}");
     assert_eq!(stored(&site, "second")?, lineage()[1].bytes());
     assert_eq!(site.inventory()?.images.len(), 3);
@@ -128,11 +128,11 @@ fn a_base_that_headquarters_has_lost_is_passed_over_too() -> Result<()> {
 fn carry(place: &Place, hq: &Repository, site: &Repository, spare: usize) -> Result<()> {
     let all = Deploy {
         sites: vec![Destination::Carried(site.inventory()?)],
-        delivery: Some(place.at("stick")),
+        bundle: Some(place.at("stick")),
         spare,
         ..deploy(hq, &["third"])
     };
-    let deployed = deploy_many(&all, &place.errand())?;
+    let deployed = deploy_many(&all, &place.context())?;
     assert!(deployed.failure().is_none(), "{deployed:?}");
     Ok(())
 }
@@ -275,10 +275,10 @@ fn a_site_whose_program_knows_version_1_alone_gets_that() -> Result<()> {
     assert!(!json.contains("deliveries"), "{json}");
     let all = Deploy {
         sites: vec![Destination::Carried(inventory)],
-        delivery: Some(place.at("stick")),
+        bundle: Some(place.at("stick")),
         ..deploy(&hq, &["third"])
     };
-    assert!(deploy_many(&all, &place.errand())?.failure().is_none());
+    assert!(deploy_many(&all, &place.context())?.failure().is_none());
     assert_eq!(place.index("stick")?.schema, SCHEMA_1);
     assert!(place.receive("stick", &site)?.failure().is_none());
     Ok(())

@@ -3,7 +3,7 @@
 use std::{fs, time::Duration};
 
 use imgdelta_core::{Format, Kind, Result};
-use imgdelta_deploy::delivery::{Delivery, Outcome, Received, StoreOptions, foresee};
+use imgdelta_deploy::bundle::{Bundle, Outcome, Received, StoreOptions, preview};
 
 use crate::place::{Place, Windows, assert_sound, bytes_of, files_below, names, stored};
 
@@ -98,7 +98,7 @@ fn a_site_that_nobody_named_takes_what_it_has_the_base_for() -> Result<()> {
     assert!(received.failure().is_none(), "{received:?}");
     assert_eq!(names(&stranger)?, ["new", "old"]);
     let unfit =
-        |taken: &&imgdelta_deploy::delivery::ReceivedImage| matches!(taken.outcome, Outcome::Unfit);
+        |taken: &&imgdelta_deploy::bundle::ReceivedImage| matches!(taken.outcome, Outcome::Unfit);
     assert_eq!(received.images.iter().filter(unfit).count(), 1);
     Ok(())
 }
@@ -146,7 +146,7 @@ fn a_folder_that_is_no_delivery_says_so() -> Result<()> {
         let error = place.receive(folder, &site).expect_err("it is none");
         assert_eq!((error.kind(), error.code()), (Kind::Usage, "no_delivery"));
     }
-    let delivery = Delivery::begin(&place.at("fresh"), Duration::ZERO)?;
+    let delivery = Bundle::begin(&place.at("fresh"), Duration::ZERO)?;
     assert!(delivery.index().items.is_empty());
     Ok(())
 }
@@ -155,8 +155,8 @@ fn a_folder_that_is_no_delivery_says_so() -> Result<()> {
 fn one_adds_to_a_delivery_at_a_time_and_anyone_reads_it() -> Result<()> {
     let place = Place::new();
     let stick = place.at("stick");
-    let adding = Delivery::begin(&stick, Duration::ZERO)?;
-    let error = Delivery::begin(&stick, Duration::from_millis(60)).expect_err("it is added to");
+    let adding = Bundle::begin(&stick, Duration::ZERO)?;
+    let error = Bundle::begin(&stick, Duration::from_millis(60)).expect_err("it is added to");
     assert_eq!((error.kind(), error.code()), (Kind::Busy, "locked"));
     let hq = place.repository("hq", Format::Qcow2)?;
     let site = place.repository("site", Format::Raw)?;
@@ -165,14 +165,14 @@ fn one_adds_to_a_delivery_at_a_time_and_anyone_reads_it() -> Result<()> {
     drop(adding);
     place.carry(&hq, &["old"], &[&site], "stick")?;
     // A site that reads it keeps nobody away.
-    let reading = Delivery::open(&stick)?;
+    let reading = Bundle::open(&stick)?;
     assert_eq!(reading.index().items.len(), 1);
     assert_eq!(
         files_below(&stick).len(),
         3,
         "the image, the index and the how-to"
     );
-    Delivery::begin(&stick, Duration::ZERO)?;
+    Bundle::begin(&stick, Duration::ZERO)?;
     Ok(())
 }
 
@@ -196,11 +196,11 @@ fn what_would_be_received_is_told_and_nothing_is_written() -> Result<()> {
         });
         fates.collect::<Vec<_>>().join(" ")
     };
-    let foreseen = foresee(
+    let foreseen = preview(
         &place.at("stick"),
         &site,
         &StoreOptions::default(),
-        &place.errand(),
+        &place.context(),
     )?;
     assert_eq!(fates(&foreseen), "due");
     assert_eq!(files_below(site.folder()), before);
@@ -212,22 +212,22 @@ fn what_would_be_received_is_told_and_nothing_is_written() -> Result<()> {
     damaged[whole.len() / 2] ^= 1;
     fs::write(&child, damaged).expect("room");
     assert_eq!(
-        fates(&foresee(
+        fates(&preview(
             &place.at("stick"),
             &site,
             &StoreOptions::default(),
-            &place.errand()
+            &place.context()
         )?),
         "failed"
     );
     fs::write(&child, whole).expect("room");
     place.receive("stick", &site)?;
     assert_eq!(
-        fates(&foresee(
+        fates(&preview(
             &place.at("stick"),
             &site,
             &StoreOptions::default(),
-            &place.errand()
+            &place.context()
         )?),
         "there"
     );

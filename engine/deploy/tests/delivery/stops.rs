@@ -3,7 +3,7 @@
 use std::{cell::Cell, fs};
 
 use imgdelta_core::{Format, Kind, Result};
-use imgdelta_deploy::delivery::{StoreOptions, receive};
+use imgdelta_deploy::bundle::{StoreOptions, receive};
 use imgdelta_deploy::deployment::{Deploy, Destination, deploy_many};
 use imgdelta_operations::Stage;
 use imgdelta_repository::catalogue::Repository;
@@ -71,14 +71,14 @@ fn a_packing_that_is_stopped_leaves_a_stick_that_is_whole() -> Result<()> {
     let stopped = Place::new();
     let told = |_: Stage<'_>| stopped.progress.stop();
     let all = Deploy {
-        delivery: Some(place.at("stick")),
+        bundle: Some(place.at("stick")),
         sites: vec![Destination::Carried(site.inventory()?)],
         ..deploy(&hq, &["new"])
     };
     let error = deploy_many(&all, &stopped.telling(&told)).expect_err("it was stopped");
     assert_eq!(error.kind(), Kind::Interrupted);
     assert!(files_below(&place.at("stick")).is_empty());
-    deploy_many(&all, &place.errand())?;
+    deploy_many(&all, &place.context())?;
     place.receive("stick", &site)?;
     assert_eq!(stored(&site, "new")?, new.bytes());
     Ok(())
@@ -116,7 +116,7 @@ fn a_deployment_by_path_that_is_stopped_leaves_nothing_on_the_way() -> Result<()
         let left = fs::read_dir(site.incoming()).expect("it is there").count();
         assert_eq!(left, 0);
     }
-    assert!(deploy_many(&all, &place.errand())?.failure().is_none());
+    assert!(deploy_many(&all, &place.context())?.failure().is_none());
     assert_eq!(stored(&site, "new")?, new.bytes());
     Ok(())
 }

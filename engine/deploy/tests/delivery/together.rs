@@ -3,7 +3,7 @@
 use std::thread;
 
 use imgdelta_core::{Format, Result};
-use imgdelta_deploy::delivery::receive;
+use imgdelta_deploy::bundle::receive;
 use imgdelta_deploy::deployment::{Deploy, Destination, deploy_many};
 use imgdelta_repository::catalogue::Repository;
 
@@ -40,7 +40,7 @@ fn two_deployments_to_one_repository_at_once_enter_each_image_once() -> Result<(
                         sites: vec![Destination::Folder(folder.clone())],
                         ..deploy(&hq, &[word])
                     };
-                    let deployed = deploy_many(&one, &here.errand())?;
+                    let deployed = deploy_many(&one, &here.context())?;
                     assert!(deployed.failure().is_none(), "{deployed:?}");
                 }
                 Ok(())
@@ -52,8 +52,8 @@ fn two_deployments_to_one_repository_at_once_enter_each_image_once() -> Result<(
             let received = receive(
                 &place.at("stick"),
                 &site,
-                &imgdelta_deploy::delivery::StoreOptions::default(),
-                &here.errand(),
+                &imgdelta_deploy::bundle::StoreOptions::default(),
+                &here.context(),
             )?;
             assert!(received.failure().is_none(), "{received:?}");
             Ok(())

@@ -9,8 +9,8 @@ use std::{
 
 use imgdelta_core::{Kind, Result};
 use imgdelta_deploy::{
-    delivery::Outcome,
-    wire::{Client, Patience, PatientReader, ServeOptions, serve},
+    bundle::Outcome,
+    wire::{ClientSession, Patience, PatientReader, ServeOptions, serve},
 };
 use serde_json::json;
 
@@ -96,7 +96,7 @@ fn headquarters_that_packs_for_long_says_that_it_is_alive() -> Result<()> {
         let path = site.folder().to_str().expect("text");
         let own = Patience::of(Duration::from_secs(3));
         let heard = PatientReader::new(here.try_clone().expect("a socket"), own.clone());
-        let mut client = Client::open(heard, here, path, &place.progress)?;
+        let mut client = ClientSession::open(heard, here, path, &place.progress)?;
         client.keep_alive(&own)?;
         client.announce(&hq.inventory()?, &[])?;
         let begun = Instant::now();

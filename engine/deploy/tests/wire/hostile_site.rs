@@ -4,8 +4,8 @@ use std::io::{Read, repeat, sink};
 
 use imgdelta_core::{Error, Format, Kind, Result};
 use imgdelta_deploy::{
-    delivery::Outcome,
-    wire::{Client, Delivered, Transfer, init_over},
+    bundle::Outcome,
+    wire::{ClientSession, Delivered, TransferStats, init_over},
 };
 use serde_json::json;
 
@@ -55,7 +55,7 @@ fn hear(frames: &[Frame], more: impl Read) -> Result<Delivered> {
     place.add(&hq, "patched", &noise(100_000, 1))?;
     let goods = place.goods(&hq, "patched")?;
     let said = raw::bytes(0, frames);
-    let mut client = Client::open(said.chain(more), sink(), "/srv/images", &place.progress)?;
+    let mut client = ClientSession::open(said.chain(more), sink(), "/srv/images", &place.progress)?;
     client.announce(&hq.inventory()?, &[])?;
     let delivered = client.deliver(&goods.proposal, &goods.folder, || Ok(goods.entry.clone()))?;
     client.close()?;
@@ -106,13 +106,13 @@ fn who_answers_something_else_is_told_from_a_peer() {
         b"bash: imgdelta: command not found\n",
         b"\x1b[2Jhi",
     ] {
-        let error = Client::open(said, sink(), "/x", &Place::new().progress)
+        let error = ClientSession::open(said, sink(), "/x", &Place::new().progress)
             .map(|_| ())
             .expect_err("no peer");
         assert_eq!((error.kind(), error.code()), (Kind::Peer, "not_imgdelta"));
         assert!(!error.to_string().contains('\u{1b}'));
     }
-    let nothing = Client::open(&b""[..], sink(), "/x", &Place::new().progress).map(|_| ());
+    let nothing = ClientSession::open(&b""[..], sink(), "/x", &Place::new().progress).map(|_| ());
     assert_eq!(nothing.expect_err("nobody").code(), "cut");
 }
 
@@ -233,7 +233,7 @@ fn claims_of_what_is_held_are_not_believed() -> Result<()> {
     let content = place.goods(&hq, "patched")?.proposal.content_id.to_string();
     let frames = after(ready(), [held(50_000), entered(&content), (20, Vec::new())]);
     let delivered = hear(&frames, std::io::empty())?;
-    let transfer = Transfer {
+    let transfer = TransferStats {
         sent: 100_000,
         resumed: 0,
     };
@@ -252,7 +252,7 @@ fn a_frame_without_end_is_refused_by_its_head() {
     let place = Place::new();
     let endless = said.chain(repeat(0));
     let mut client =
-        Client::open(endless, sink(), "/x", &place.progress).expect("so far all is well");
+        ClientSession::open(endless, sink(), "/x", &place.progress).expect("so far all is well");
     let hq = place.repository("hq").expect("room");
     let error = client
         .announce(&hq.inventory().expect("empty"), &[])

@@ -3,7 +3,7 @@
 use std::{ffi::OsString, io::Read};
 
 use imgdelta_core::{Kind, Result};
-use imgdelta_deploy::wire::{Client, Transport};
+use imgdelta_deploy::wire::{ClientSession, Transport};
 
 use crate::place::Place;
 
@@ -16,7 +16,7 @@ fn ended(script: &str) -> imgdelta_core::Error {
     let place = Place::new();
     let mut transport = Transport::start(&shell(script)).expect("there is a shell");
     let (from, to) = transport.ends().expect("they were not had");
-    let opened = Client::open(from, to, "/srv/images", &place.progress).map(|_| ());
+    let opened = ClientSession::open(from, to, "/srv/images", &place.progress).map(|_| ());
     transport.end(opened).expect_err("nobody answers")
 }
 

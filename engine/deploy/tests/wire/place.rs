@@ -10,8 +10,8 @@ use std::{
 use imgdelta_core::{Format, Result};
 use imgdelta_delta::{Digest, ExecContext, RunProgress};
 use imgdelta_deploy::{
-    delivery::{BundleEntry, FileEntry},
-    wire::{Client, Delivered, Patience, Proposal, ServeOptions, Served, serve},
+    bundle::{BundleEntry, FileEntry},
+    wire::{ClientSession, Delivered, Patience, Proposal, ServeOptions, Served, serve},
 };
 use imgdelta_registry::OpenSpec;
 use imgdelta_repository::catalogue::{Add, ImageId, Inventory, Record, Repository, Run};
@@ -218,7 +218,7 @@ fn send<R: Read, W: Write>(
     (from, to): (R, W),
 ) -> Result<Vec<Result<Delivered>>> {
     let path = path.to_str().expect("text");
-    let mut client = Client::open(from, to, path, &place.progress)?;
+    let mut client = ClientSession::open(from, to, path, &place.progress)?;
     let wanted: Vec<ImageId> = goods.iter().map(|one| one.proposal.image.clone()).collect();
     client.announce(own, &wanted)?;
     let deliver =

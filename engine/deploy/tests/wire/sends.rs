@@ -4,9 +4,9 @@ use std::fs;
 
 use imgdelta_core::{Format, Result};
 use imgdelta_deploy::{
-    delivery::{Errand, Outcome, StoreOptions},
+    bundle::{DeliveryContext, Outcome, StoreOptions},
     deployment::{Deploy, SiteOutcome, deploy_over},
-    wire::{Client, Served, serve},
+    wire::{ClientSession, Served, serve},
 };
 use imgdelta_repository::catalogue::{Known, Repository};
 
@@ -37,8 +37,14 @@ fn send(
     let far = Place::new();
     let both = std::thread::scope(|scope| {
         let served = scope.spawn(|| serve(there.0, there.1, &far.serving()));
-        let sent = Client::open(here.0, here.1, path, &place.progress)
-            .and_then(|client| deploy_over(&deploy, client, &packing, &Errand::quiet(place.run())));
+        let sent = ClientSession::open(here.0, here.1, path, &place.progress).and_then(|client| {
+            deploy_over(
+                &deploy,
+                client,
+                &packing,
+                &DeliveryContext::quiet(place.run()),
+            )
+        });
         (sent, served.join().expect("no panic"))
     });
     assert_eq!(

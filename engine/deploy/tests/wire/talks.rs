@@ -9,8 +9,8 @@ use std::{
 use imgdelta_core::{Kind, Result};
 use imgdelta_delta::ContentId;
 use imgdelta_deploy::{
-    delivery::Outcome,
-    wire::{Client, Transfer, serve},
+    bundle::Outcome,
+    wire::{ClientSession, TransferStats, serve},
 };
 use imgdelta_repository::{
     catalogue::{
@@ -44,7 +44,7 @@ fn an_image_is_announced_chosen_sent_proven_and_entered() -> Result<()> {
     let Outcome::Entered(entered) = &sent[0].outcome else {
         panic!("{sent:?}");
     };
-    let transfer = Transfer {
+    let transfer = TransferStats {
         sent: goods[0].entry.bytes(),
         resumed: 0,
     };
@@ -104,7 +104,7 @@ fn the_site_answers_with_what_both_have_and_headquarters_can_choose_by_it() -> R
     std::thread::scope(|scope| {
         let served = scope.spawn(|| serve(there.0, there.1, &place.serving()));
         let path = site.folder().to_str().expect("text");
-        let mut client = Client::open(here.0, here.1, path, &place.progress)?;
+        let mut client = ClientSession::open(here.0, here.1, path, &place.progress)?;
         assert_eq!(client.site().repository, site.about().id);
         let own = hq.inventory()?;
         let wanted = hq.show("patched")?.id;
@@ -208,7 +208,7 @@ fn what_cannot_be_packed_stops_only_itself_and_what_is_there_is_not_packed() -> 
     std::thread::scope(|scope| {
         let served = scope.spawn(|| serve(there.0, there.1, &place.serving()));
         let path = site.folder().to_str().expect("text");
-        let mut client = Client::open(here.0, here.1, path, &place.progress)?;
+        let mut client = ClientSession::open(here.0, here.1, path, &place.progress)?;
         let early = client.deliver(&one.proposal, &one.folder, || Ok(one.entry.clone()));
         assert_eq!(
             early.expect_err("nothing was announced").kind(),
@@ -286,11 +286,12 @@ fn only_what_lies_below_the_root_is_served() -> Result<()> {
                 };
                 serve(there.0, there.1, &options)
             });
-            let opened = Client::open(here.0, here.1, path, &place.progress).and_then(|client| {
-                let site = client.site().clone();
-                client.close()?;
-                Ok(site)
-            });
+            let opened =
+                ClientSession::open(here.0, here.1, path, &place.progress).and_then(|client| {
+                    let site = client.site().clone();
+                    client.close()?;
+                    Ok(site)
+                });
             (opened, served.join().expect("no panic"))
         })
     };
@@ -340,7 +341,7 @@ fn a_stop_is_heard_between_two_frames() -> Result<()> {
     let outcome = std::thread::scope(|scope| {
         let served = scope.spawn(|| serve(there.0, there.1, &far.serving()));
         let path = site.folder().to_str().expect("text");
-        let mut client = Client::open(here.0, here.1, path, &place.progress)?;
+        let mut client = ClientSession::open(here.0, here.1, path, &place.progress)?;
         client.announce(&hq.inventory()?, &[])?;
         let outcome = client.deliver(&goods.proposal, &goods.folder, || {
             place.progress.stop();

@@ -4,9 +4,9 @@ use std::{fs, path::Path};
 
 use imgdelta_core::Result;
 use imgdelta_deploy::{
-    delivery::{Errand, Outcome},
+    bundle::{DeliveryContext, Outcome},
     deployment::{Deploy, deploy_over},
-    wire::{Client, serve},
+    wire::{ClientSession, serve},
 };
 use imgdelta_repository::catalogue::Repository;
 use serde_json::{Value, json};
@@ -69,8 +69,13 @@ fn a_site_of_version_1_is_sent_what_it_knows() -> Result<()> {
     };
     let heard = raw::bytes(0, &recorded("to-headquarters"));
     let mut said = Vec::new();
-    let client = Client::open(&heard[..], &mut said, "/srv/images", &place.progress)?;
-    let sent = deploy_over(&deploy, client, &packing, &Errand::quiet(place.run()))?;
+    let client = ClientSession::open(&heard[..], &mut said, "/srv/images", &place.progress)?;
+    let sent = deploy_over(
+        &deploy,
+        client,
+        &packing,
+        &DeliveryContext::quiet(place.run()),
+    )?;
     assert!(sent.failure().is_none(), "{sent:?}");
     let images = sent.images.as_deref().unwrap_or_default();
     assert!(matches!(images[0].outcome, Outcome::Step));

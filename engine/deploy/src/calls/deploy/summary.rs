@@ -8,11 +8,11 @@ use imgdelta_repository::{
 
 use super::report::{HeldImage, ShippedImage, SiteReport};
 use crate::{
+    bundle::{Outcome, ReceivedImage},
     calls::{
         destination::Destination,
         receive::{received, rejected},
     },
-    delivery::{Outcome, ReceivedImage},
     deployment::{Sent, SiteOutcome},
 };
 

@@ -1,0 +1,136 @@
+//! What travels: packed at headquarters, installed at the site, by path or on a medium.
+//!
+//! A *delivery* is a folder, a stick say, that holds children, whole images, their manifests, [`delivery.json`](index) and a how-to. At
+//! headquarters [`pack`](Bundle::pack) puts into it what differs between two images; at the site [`receive`](receive()) takes out what it has the
+//! base for, proves the base, makes the image, proves that, and enters it. Nothing on a delivery is trusted. Which base is best is the matter
+//! of [`choice`](imgdelta_repository::choice).
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`index`] | `delivery.json`: what a delivery holds, and for whom; an entry of it is what travels over a line, too |
+//! | [`folder`] | a delivery on disk: opened, added to, its files looked at |
+//! | [`pack`](mod@pack) | a difference, or a whole image, as files that travel |
+//! | [`receive`](mod@receive) | what of a delivery a site takes |
+//! | [`outcome`] | what becomes of an image at its site, whatever has brought it |
+//! | [`unpack`] | what came, as a disk over its base, which is proven |
+//! | [`install`](mod@install) | one image made of that, proven and entered |
+//!
+//! Inside, `removal` takes images out of a delivery again, `receiver` is a site's own end of any deployment, `schedule` works out which entries lead to an image, `store` writes images, `hash`
+//! reads files for their SHA-256, `howto` writes for people.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use imgdelta_core::{Bytes, Format, Result};
+//! use imgdelta_delta::{RunProgress, ExecContext};
+//! use imgdelta_deploy::bundle::{Bundle, DeliveryContext, Order, Recipient, StoreOptions, receive};
+//! use imgdelta_registry::OpenSpec;
+//! use imgdelta_repository::catalogue::{Add, Repository, Run};
+//!
+//! # fn main() -> Result<()> {
+//! # let place = tempfile::tempdir().expect("a place");
+//! # let at = |name: &str| place.path().join(name);
+//! # let noise: Vec<u8> = (0..1_u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+//! # std::fs::write(at("golden.raw"), &noise).expect("room");
+//! # let mut patched = noise.clone();
+//! # patched.splice(500_000..500_005, *b"fixed");
+//! # std::fs::write(at("patched.raw"), &patched).expect("room");
+//! let progress = RunProgress::default();
+//! let work = ExecContext::new(4, &progress);
+//! let context = DeliveryContext::quiet(Run { work, wait: Duration::from_secs(60) });
+//! let image = |name: &str| Add { image: OpenSpec::of(at(name)), ..Add::default() };
+//!
+//! let headquarters = Repository::init(&at("hq"), Format::Qcow2)?;
+//! headquarters.add(&image("golden.raw"), &context.run)?;
+//! headquarters.add(&Add { parent: Some("golden".into()), ..image("patched.raw") }, &context.run)?;
+//! // The site has the golden image, in a repository and a format of its own.
+//! let site = Repository::init(&at("site"), Format::Vmdk)?;
+//! site.add(&image("golden.raw"), &context.run)?;
+//!
+//! // The site can be reached by nobody, but its inventory has come by mail.
+//! let mut bundle = Bundle::begin(&at("stick"), context.run.wait)?;
+//! let order = Order {
+//!     image: headquarters.show("patched")?.id,
+//!     base: Some(headquarters.show("golden")?.id),
+//!     native: None,
+//!     bytes: Bytes::mib(1),
+//!     sites: vec![Recipient { repository: site.inventory()?.repository, step: false }],
+//! };
+//! bundle.pack(&headquarters, &order, &context)?;
+//!
+//! // Some days later, there.
+//! let received = receive(&at("stick"), &site, &StoreOptions::default(), &context)?;
+//! assert_eq!(received.entered().count(), 1);
+//! assert_eq!(site.show("patched")?.content_id, headquarters.show("patched")?.content_id);
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod entry;
+pub mod folder;
+mod hash;
+mod howto;
+pub mod index;
+pub mod install;
+mod medium_space;
+pub mod outcome;
+pub mod pack;
+pub mod receive;
+mod receiver;
+mod removal;
+mod schedule;
+mod storage_need;
+mod store;
+mod store_options;
+pub mod unpack;
+
+use imgdelta_operations::Stage;
+use imgdelta_repository::catalogue::Run;
+
+pub use self::{
+    entry::{BundleEntry, FileEntry, ImageRef, Recipient},
+    folder::Bundle,
+    index::{Index, SCHEMA, SCHEMA_1},
+    install::install,
+    outcome::{EnteredImage, Outcome, ReceivedImage, SiteImage},
+    pack::{Order, Packed, pack},
+    receive::{Received, preview, receive},
+    removal::Removal,
+    store_options::StoreOptions,
+    unpack::{BaseDisk, EntryFiles},
+};
+pub(crate) use self::{
+    medium_space::{require_space_in_folder, require_space_on_medium},
+    outcome::can_retry_with_other_base,
+    receiver::Receiver,
+    storage_need::{PlannedTransfer, StorageEstimate},
+};
+
+/// The program that writes deliveries and manifests.
+pub(crate) const TOOL: &str = concat!("imgdelta ", env!("CARGO_PKG_VERSION"));
+
+/// How an operation is to be done, and who hears of it.
+#[derive(Clone, Copy)]
+pub struct DeliveryContext<'a> {
+    /// Threads, counters, time, patience.
+    pub run: Run<'a>,
+    /// Hears what is begun; how far it is, the counters say.
+    pub on_stage: &'a dyn Fn(Stage<'_>),
+}
+
+impl<'a> DeliveryContext<'a> {
+    /// Nobody hears of it.
+    #[must_use]
+    pub const fn quiet(run: Run<'a>) -> Self {
+        Self {
+            run,
+            on_stage: &|_| (),
+        }
+    }
+}
+
+impl std::fmt::Debug for DeliveryContext<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Errand").field("run", &self.run).finish()
+    }
+}

@@ -1,0 +1,293 @@
+//! A delivery on disk: a folder, a stick say, that is opened, added to, and looked at. Everything in it is written whole or not at all;
+//! whatever else lies there is left alone. What is in its files is not known here.
+
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use imgdelta_core::{
+    AtomicFile, Bytes, Error, Existing, FileLock, FileOffset, FileSource, Kind, LockWait, Result,
+    Source, create_folders, fs::finish_commits, read_vec,
+};
+use imgdelta_operations::Stage;
+use imgdelta_repository::catalogue::Repository;
+
+use super::{
+    DeliveryContext,
+    entry::{BundleEntry, FileEntry, Recipient},
+    hash::sha256,
+    howto,
+    index::{INDEX, Index, LONGEST, SCHEMA_1},
+    pack::{DiffInputs, Order, Packed},
+};
+use crate::space::{Space, SpaceNeed, explain_full};
+
+/// A folder that holds what travels.
+#[derive(Clone, Debug)]
+pub struct Bundle {
+    folder: PathBuf,
+    index: Index,
+    /// The folder, open and locked, while something is added to it.
+    _lock: Option<Arc<FileLock>>,
+}
+
+impl Bundle {
+    /// Opens the delivery in `folder`, which may lie on a read-only medium.
+    ///
+    /// # Errors
+    /// Usage, if there is none; Corrupt or Unsupported, if its index is damaged or of another version; Host, if the host cannot read.
+    pub fn open(folder: &Path) -> Result<Self> {
+        match read_index(folder)? {
+            Some(index) => Ok(Self {
+                folder: folder.to_owned(),
+                index,
+                _lock: None,
+            }),
+            None => Err(Error::new(Kind::Usage, "is not a delivery")
+                .with_code("no_delivery")
+                .in_file(folder)
+                .with_hint(format!(
+                    "the folder that 'imgdelta deploy -o' has written holds {INDEX}; where the site has all of it already, none is written"
+                ))),
+        }
+    }
+
+    /// Opens the delivery in `folder` to add to it; the folder is made if it is not there. While another process adds to it, waits at most
+    /// so long.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), but that there may be none yet; Busy.
+    pub fn begin(folder: &Path, wait: Duration) -> Result<Self> {
+        create_folders(folder)?;
+        let lock = lock(folder, wait)?;
+        finish_commits(folder)?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            index: read_index(folder)?.unwrap_or_default(),
+            _lock: Some(Arc::new(lock)),
+        })
+    }
+
+    /// What is added from now on is for sites too whose programs know version 1 alone: it is listed in that form.
+    pub fn keep_version_1(&mut self) {
+        SCHEMA_1.clone_into(&mut self.index.schema);
+    }
+
+    /// Its folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What it holds.
+    #[must_use]
+    pub const fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// Puts an image into it. What lies in it already, whole, is only marked for more sites.
+    ///
+    /// # Errors
+    /// As [`pack`](super::pack()).
+    pub fn pack(
+        &mut self,
+        headquarters: &Repository,
+        order: &Order,
+        context: &DeliveryContext<'_>,
+    ) -> Result<Packed> {
+        let inputs = DiffInputs::open(headquarters, order)?;
+        let known = self
+            .index
+            .items
+            .iter()
+            .find(|entry| entry.key() == inputs.key())
+            .cloned();
+        let is_whole = |entry: &BundleEntry| self.check(entry, context).is_ok();
+        let mut packed = match known.clone().filter(is_whole) {
+            Some(entry) => Packed {
+                entry,
+                is_new: false,
+                notes: inputs.notes(),
+            },
+            None => {
+                context.run.work.progress.go_on()?;
+                self.pack_new(headquarters, &inputs, order, context)?
+            }
+        };
+        if let Some(known) = known {
+            packed.entry.add_recipients(&known.sites);
+        }
+        packed.entry.add_recipients(&order.sites);
+        self.add(packed.entry.clone())?;
+        Ok(packed)
+    }
+
+    /// Writes the files of an image of which nothing whole lies here.
+    fn pack_new(
+        &self,
+        headquarters: &Repository,
+        inputs: &DiffInputs,
+        order: &Order,
+        context: &DeliveryContext<'_>,
+    ) -> Result<Packed> {
+        let need = SpaceNeed::of_estimate(order.bytes);
+        let what = format!("'{}'", inputs.name());
+        let shown = self.folder.display().to_string();
+        need.require(&what, Space::at(&self.folder), &shown)?;
+        let left = "what was put there before is whole, and nothing of it is left";
+        inputs
+            .pack(headquarters, &self.folder, context)
+            .map_err(|error| explain_full(error, &what, need, &self.folder, left))
+    }
+
+    /// Says of what it holds that it is for these sites too.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn is_also_for(&mut self, entry: &BundleEntry, sites: &[Recipient]) -> Result<()> {
+        let mut listed = self.index.items.iter();
+        let listed = listed.find(|one| one.key() == entry.key());
+        let mut entry = listed.unwrap_or(entry).clone();
+        entry.add_recipients(sites);
+        self.add(entry)
+    }
+
+    /// Lists an entry whose files lie here; it takes the place of the one of the same base, image and format. Index and how-to are written
+    /// anew.
+    ///
+    /// # Errors
+    /// Corrupt, if the entry contradicts itself; Host, if the host cannot write.
+    pub fn add(&mut self, entry: BundleEntry) -> Result<()> {
+        entry.validate()?;
+        let mut index = self.index.clone();
+        super::TOOL.clone_into(&mut index.tool);
+        match index.items.iter_mut().find(|one| one.key() == entry.key()) {
+            Some(there) => *there = entry,
+            None => index.items.push(entry),
+        }
+        write(
+            &self.folder.join(howto::HOWTO),
+            howto::text(&index).as_bytes(),
+        )?;
+        write(&self.folder.join(INDEX), &index.to_json()?)?;
+        self.index = index;
+        Ok(())
+    }
+
+    /// Lists only what that index lists: fewer than before. The how-to follows it.
+    pub(super) fn list(&mut self, index: Index) -> Result<()> {
+        write(&self.folder.join(INDEX), &index.to_json()?)?;
+        let text = howto::text(&index);
+        self.index = index;
+        write(&self.folder.join(howto::HOWTO), text.as_bytes())
+    }
+
+    /// Where a file of the delivery lies.
+    ///
+    /// # Errors
+    /// Corrupt, if it is not there; Reference, if it is no regular file.
+    pub fn place(&self, file: &FileEntry) -> Result<PathBuf> {
+        let place = self.folder.join(file.name.as_str());
+        match fs::symlink_metadata(&place) {
+            Ok(metadata) if metadata.is_file() => Ok(place),
+            Ok(_) => Err(Error::new(Kind::Reference, "is not a regular file")
+                .with_code("not_a_file")
+                .in_file(&place)),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+                Err(damaged(Kind::Corrupt, "is listed, but not there", &place))
+            }
+            Err(cause) => Err(Error::host("cannot look at", cause).in_file(&place)),
+        }
+    }
+
+    /// Makes sure that an entry's files are what was put there.
+    ///
+    /// # Errors
+    /// Corrupt, if one is missing or of another length; Digest, if its bytes are others; Host, if the host cannot read; Interrupted.
+    pub fn check(&self, entry: &BundleEntry, context: &DeliveryContext<'_>) -> Result<()> {
+        entry
+            .files()
+            .try_for_each(|file| self.check_file(file, context))
+    }
+
+    /// Makes sure that one file is what was put there.
+    fn check_file(&self, file: &FileEntry, context: &DeliveryContext<'_>) -> Result<()> {
+        let place = self.place(file)?;
+        (context.on_stage)(Stage::Check(&place));
+        let length = fs::metadata(&place)
+            .map_err(|cause| Error::host("cannot look at", cause).in_file(&place))?
+            .len();
+        if length != file.length {
+            let message = format!("has {length} bytes, {} were put there", file.length);
+            return Err(damaged(Kind::Corrupt, &message, &place));
+        }
+        let (_, found) = sha256(&place, context.run.work.progress)?;
+        if found == file.sha256 {
+            return Ok(());
+        }
+        let error = damaged(Kind::Digest, "is not what was put there", &place);
+        Err(error
+            .with_detail(format!("promised sha256 {}", file.sha256))
+            .with_detail(format!("found    sha256 {found}")))
+    }
+}
+
+/// The index of the delivery in `folder`, if there is one.
+fn read_index(folder: &Path) -> Result<Option<Index>> {
+    let place = folder.join(INDEX);
+    match fs::symlink_metadata(&place) {
+        Ok(metadata) if metadata.is_file() => {}
+        Ok(_) => {
+            return Err(Error::new(Kind::Corrupt, "is not a regular file").in_file(&place));
+        }
+        Err(cause)
+            if matches!(
+                cause.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            return Ok(None);
+        }
+        Err(cause) => return Err(Error::host("cannot look at", cause).in_file(&place)),
+    }
+    let source = FileSource::open(&place)?;
+    if source.len() > Bytes(LONGEST) {
+        let message = format!("the index is longer than the {LONGEST} bytes that are read");
+        return Err(Error::new(Kind::Unsupported, message).in_file(&place));
+    }
+    let json = read_vec(&source, FileOffset::ZERO, source.len())?;
+    let index = Index::from_json(&json).map_err(|error| error.in_file(&place))?;
+    Ok(Some(index))
+}
+
+/// Locks the folder itself, so that no file of the lock stays on the medium. Where a file system knows no locks, two that add to one delivery at
+/// once are not kept apart: the one that lists its items last is listed alone.
+fn lock(folder: &Path, wait: Duration) -> Result<FileLock> {
+    let failed = |cause| Error::host("cannot open the folder", cause).in_file(folder);
+    let file = File::open(folder).map_err(failed)?;
+    FileLock::acquire(file, folder, LockWait::at_most(wait), || {
+        Error::new(Kind::Busy, "another process is adding to this delivery")
+            .with_code("locked")
+            .in_file(folder)
+            .with_hint("wait with --wait 5m")
+    })
+}
+
+/// Writes a small file, whole or not at all.
+fn write(place: &Path, content: &[u8]) -> Result<()> {
+    let draft = AtomicFile::create(place, Existing::Replace)?;
+    draft.sink().write_at(FileOffset::ZERO, content)?;
+    draft.commit()
+}
+
+/// Something that lies in a delivery is not what was put there.
+fn damaged(kind: Kind, what: &str, place: &Path) -> Error {
+    Error::new(kind, what)
+        .with_code("delivery_damaged")
+        .in_file(place)
+        .with_hint("nothing of it is used; deploy once more onto this medium, or copy it again")
+}

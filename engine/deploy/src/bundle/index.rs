@@ -1,0 +1,118 @@
+//! `delivery.json`: what a delivery holds, and for whom.
+//!
+//! It comes from anywhere, as its entries do. Keys may be added within a version; those that are not known are passed over. What must be known to make
+//! anything of all of the entries is named in `requires`: a program that does not know one of those words leaves the whole delivery alone.
+
+use std::collections::HashSet;
+
+use imgdelta_core::{Error, Kind, Result};
+use serde::{Deserialize, Serialize};
+
+use super::entry::{BundleEntry, faulty, require_known};
+
+/// The version of the form that is written, where all who are to read it know it.
+pub const SCHEMA: &str = "imgdelta/delivery/2";
+
+/// The version before: it has no `requires`. It is read, and written for sites whose program knows no other.
+pub const SCHEMA_1: &str = "imgdelta/delivery/1";
+
+/// What the file is called.
+pub const INDEX: &str = "delivery.json";
+
+/// Longest index that is read.
+pub const LONGEST: u64 = 64 << 20;
+
+/// What a delivery holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Index {
+    /// [`SCHEMA`] or [`SCHEMA_1`].
+    pub schema: String,
+    /// Which program wrote it last.
+    pub tool: String,
+    /// What must be known to read it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<String>,
+    /// What travels, each (base, image) pair once.
+    pub items: Vec<BundleEntry>,
+}
+
+impl Index {
+    /// One that holds nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            schema: SCHEMA.to_owned(),
+            tool: super::TOOL.to_owned(),
+            requires: Vec::new(),
+            items: Vec::new(),
+        }
+    }
+
+    /// As the file.
+    ///
+    /// # Errors
+    /// Unsupported, if it would be longer than is read.
+    pub fn to_json(&self) -> Result<Vec<u8>> {
+        let mut json = serde_json::to_vec_pretty(self)
+            .map_err(|cause| faulty(&format!("cannot be written: {cause}")))?;
+        json.push(b'\n');
+        if json.len() as u64 <= LONGEST {
+            return Ok(json);
+        }
+        let message = format!("the index takes {} bytes, {LONGEST} are read", json.len());
+        Err(Error::new(Kind::Unsupported, message).with_code("delivery"))
+    }
+
+    /// Reads an index.
+    ///
+    /// # Errors
+    /// Corrupt, if it is none or contradicts itself; Unsupported, if it is of another version.
+    pub fn from_json(json: &[u8]) -> Result<Self> {
+        check_schema(json)?;
+        let index: Self =
+            serde_json::from_slice(json).map_err(|cause| faulty(&cause.to_string()))?;
+        require_known(&index.requires, "the delivery")?;
+        let (mut pairs, mut files) = (HashSet::new(), HashSet::new());
+        for entry in &index.items {
+            entry.validate()?;
+            if !pairs.insert(entry.key()) {
+                return Err(faulty(&format!("holds '{}' twice", entry.image)));
+            }
+            for file in entry.files() {
+                if !files.insert(file.name.folded()) {
+                    return Err(faulty(&format!("names '{}' twice", file.name)));
+                }
+            }
+        }
+        Ok(index)
+    }
+}
+
+impl Default for Index {
+    /// As [`new`](Self::new).
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Looks at the version before anything else.
+fn check_schema(json: &[u8]) -> Result<()> {
+    #[derive(Deserialize)]
+    struct Version {
+        schema: String,
+    }
+    let Version { schema } =
+        serde_json::from_slice(json).map_err(|cause| faulty(&cause.to_string()))?;
+    if [SCHEMA, SCHEMA_1].contains(&schema.as_str()) {
+        return Ok(());
+    }
+    let shown: String = schema.chars().take(80).collect();
+    let message = format!(
+        "delivery: the schema is '{}', '{SCHEMA}' or '{SCHEMA_1}' is required",
+        shown.escape_debug()
+    );
+    Err(Error::new(Kind::Unsupported, message).with_code("schema"))
+}
+
+#[cfg(test)]
+mod tests;

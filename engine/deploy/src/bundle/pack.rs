@@ -1,0 +1,71 @@
+//! A difference, or a whole image, as files that travel: a child in compressed qcow2 and its manifest, a child of the site's own kind, or
+//! the whole image in compressed qcow2. What travels of the disks is read and proven on the way; that the rest is the same on both inputs, the
+//! leaves say where the repository has them. Which base is chosen, and for whom, is not known here.
+
+mod diff_inputs;
+mod encoding;
+mod source_image;
+
+use std::path::Path;
+
+use imgdelta_core::{Bytes, Format, Result};
+use imgdelta_repository::catalogue::{ImageId, Repository};
+
+pub(super) use self::diff_inputs::DiffInputs;
+use super::{
+    DeliveryContext,
+    entry::{BundleEntry, Recipient},
+};
+use crate::space::{Space, SpaceNeed, explain_full};
+
+/// What is to travel, and for whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// The image, by its id at headquarters.
+    pub image: ImageId,
+    /// Its base; none: the whole image travels.
+    pub base: Option<ImageId>,
+    /// The format of the child, if it is to be the site's own kind and not the smallest.
+    pub native: Option<Format>,
+    /// The estimate of what that takes before compression.
+    pub bytes: Bytes,
+    /// For whom.
+    pub sites: Vec<Recipient>,
+}
+
+/// What was packed.
+#[derive(Clone, Debug)]
+pub struct Packed {
+    /// As it is listed.
+    pub entry: BundleEntry,
+    /// Whether its files were written now; else they lay there.
+    pub is_new: bool,
+    /// What the user should know.
+    pub notes: Vec<String>,
+}
+
+/// Writes an image's files into `folder`, replacing what is called the same. Nothing lists them yet: see
+/// [`Bundle::pack`](super::Bundle::pack).
+///
+/// # Errors
+/// Usage, if headquarters does not have the images; Digest, if one is not what its record says; those of the images; Host, if the host
+/// cannot write; Interrupted.
+pub fn pack(
+    headquarters: &Repository,
+    order: &Order,
+    folder: &Path,
+    context: &DeliveryContext<'_>,
+) -> Result<Packed> {
+    let inputs = DiffInputs::open(headquarters, order)?;
+    let (need, what) = (
+        SpaceNeed::of_estimate(order.bytes),
+        format!("'{}'", inputs.name()),
+    );
+    let shown = folder.display().to_string();
+    need.require(&what, Space::at(folder), &shown)?;
+    let mut packed = inputs
+        .pack(headquarters, folder, context)
+        .map_err(|error| explain_full(error, &what, need, folder, "nothing of it is left"))?;
+    packed.entry.add_recipients(&order.sites);
+    Ok(packed)
+}

@@ -1,0 +1,289 @@
+//! The image that travels and its base, open: read, proven, and written as files. For whom, and where they are listed, is not known here.
+
+use std::path::Path;
+
+use imgdelta_core::{Bytes, Existing, FileOffset, Format, Outputs, ParentSpec, Result};
+use imgdelta_delta::{ContentId, Digest, digest_cache::LeafReader};
+use imgdelta_operations::{
+    Stage,
+    stored_image::{SentChild, require_child, write_whole},
+};
+use imgdelta_registry::{OutputSpec, extension_of, new_parent};
+use imgdelta_repository::{
+    catalogue::{Listing, Name, Record, Repository, lineage::row},
+    choice::{Row, overlap},
+};
+
+use super::{
+    Order, Packed, encoding,
+    source_image::{SourceImage, image_ref},
+};
+use crate::bundle::{
+    DeliveryContext,
+    entry::{BundleEntry, FileEntry, ImageRef, MOST_ANCESTORS},
+    hash::sha256,
+};
+
+/// Most bytes of an image's name in the name of a file.
+const NAME_PART: usize = 64;
+
+/// The image and its base, open, and the form in which it travels.
+#[derive(Debug)]
+pub(in crate::bundle) struct DiffInputs {
+    image: SourceImage,
+    base: Option<SourceImage>,
+    parent: Option<ImageRef>,
+    ancestors: Vec<ContentId>,
+    format: Format,
+    /// Why the form is not the one that was asked for.
+    instead: Option<String>,
+}
+
+impl DiffInputs {
+    /// Opens both.
+    pub(in crate::bundle) fn open(headquarters: &Repository, order: &Order) -> Result<Self> {
+        let listing = headquarters.list()?;
+        let image = SourceImage::open(headquarters, &listing, &order.image)?;
+        let base = order.base.as_ref();
+        let base = base
+            .map(|base| SourceImage::open(headquarters, &listing, base))
+            .transpose()?;
+        let parent = image.record.parent.as_ref();
+        let parent = parent
+            .and_then(|parent| listing.by_id(&parent.id))
+            .map(image_ref);
+        let ancestors = ancestors(
+            &listing,
+            &image.record,
+            base.as_ref().map(|base| &base.record),
+        );
+        let mut inputs = Self {
+            image,
+            base,
+            parent,
+            ancestors,
+            format: Format::Qcow2,
+            instead: None,
+        };
+        if let (Some(native), Some(base)) = (order.native, &inputs.base) {
+            let (base, image) = (base.disk.traits(), inputs.image.disk.traits());
+            match require_child(native, &base, &image) {
+                Ok(()) => inputs.format = native,
+                Err(fault) => {
+                    inputs.instead = Some(format!(
+                        "'{}' travels as qcow2, not as {native}: {}",
+                        inputs.image.record.name,
+                        fault.message()
+                    ));
+                }
+            }
+        }
+        Ok(inputs)
+    }
+
+    /// What tells the entry apart from others.
+    pub(in crate::bundle) fn key(&self) -> (Option<ContentId>, ContentId, Format) {
+        let base = self.base.as_ref().map(|base| base.record.content_id);
+        (base, self.image.record.content_id, self.format)
+    }
+
+    /// What the image is called.
+    pub(in crate::bundle) const fn name(&self) -> &Name {
+        &self.image.record.name
+    }
+
+    /// What the user should know.
+    pub(in crate::bundle) fn notes(&self) -> Vec<String> {
+        let mut notes: Vec<String> = self.instead.iter().cloned().collect();
+        notes.extend(self.image.disk.notes());
+        notes
+    }
+
+    /// Writes the files, for nobody yet. What the leaves of `headquarters` say needs no reading.
+    pub(in crate::bundle) fn pack(
+        &self,
+        headquarters: &Repository,
+        folder: &Path,
+        context: &DeliveryContext<'_>,
+    ) -> Result<Packed> {
+        let record = &self.image.record;
+        (context.on_stage)(Stage::Pack(record.name.as_str()));
+        let image = self.image.leaves(headquarters);
+        let data = self.data(headquarters);
+        let (file, manifest) = match &self.base {
+            Some(base) => {
+                let known = base.leaves(headquarters).zip(image);
+                let packed = self.child(base, known, folder, context);
+                let (file, manifest) = packed.or_else(|error| match error.code() {
+                    // Either the leaves are damaged or a disk has changed: reading all of both tells which.
+                    "cache_damaged" | "base_changed" | "target_changed" => {
+                        self.child(base, None, folder, context)
+                    }
+                    _ => Err(error),
+                })?;
+                (file, Some(manifest))
+            }
+            None => (self.whole(data, folder, context)?, None),
+        };
+        let entry = BundleEntry {
+            base: self.base.as_ref().map(SourceImage::image_ref),
+            image: record.id.clone(),
+            content_id: record.content_id,
+            size: record.size,
+            data: data.map(|data| data.0),
+            name: record.name.clone(),
+            tags: record.tags.clone(),
+            golden: record.golden,
+            parent: self.parent.clone(),
+            ancestors: self.ancestors.clone(),
+            format: self.format,
+            file,
+            manifest,
+            requires: Vec::new(),
+            sites: Vec::new(),
+        };
+        Ok(Packed {
+            entry,
+            is_new: true,
+            notes: self.notes(),
+        })
+    }
+
+    /// Writes the child and its manifest, from the leaves of base and image or from reading both.
+    fn child(
+        &self,
+        base: &SourceImage,
+        known: Option<(LeafReader, LeafReader)>,
+        folder: &Path,
+        context: &DeliveryContext<'_>,
+    ) -> Result<(FileEntry, FileEntry)> {
+        let (name, manifest_name) = self.names()?;
+        let image = &self.image;
+        let spec = self.spec(folder, &name, encoding::of_child(image.disk.size()))?;
+        let link = link_of(base, &spec.path)?;
+        let sent = SentChild {
+            base: (base.record.name.as_str(), &base.disk),
+            target: (image.record.name.as_str(), &image.disk),
+            exec: context.run.work,
+        };
+        let child = sent.write(&spec, link, known)?;
+        base.require(child.made.base.as_ref())?;
+        image.require(child.made.target.as_ref())?;
+        let manifest = sent.manifest(name.as_str(), self.format, &child)?;
+        let (manifest, drafts) = (manifest.to_json()?, child.drafts);
+        drafts
+            .other(manifest_name.as_str())?
+            .write_at(FileOffset::ZERO, &manifest)?;
+        let file = file_entry(name, drafts.written_at(), context)?;
+        drafts.commit()?;
+        let manifest = FileEntry {
+            name: manifest_name,
+            length: manifest.len() as u64,
+            sha256: Digest::plain(&manifest),
+        };
+        Ok((file, manifest))
+    }
+
+    /// How much of the image is not zero, as far as its leaves say.
+    fn data(&self, headquarters: &Repository) -> Option<Bytes> {
+        let leaves = self.image.leaves(headquarters)?;
+        let data = overlap(row(leaves), Row::nothing()).ok()?;
+        Some(data.whole())
+    }
+
+    /// Writes the whole image, of so much data.
+    fn whole(
+        &self,
+        data: Option<Bytes>,
+        folder: &Path,
+        context: &DeliveryContext<'_>,
+    ) -> Result<FileEntry> {
+        let (name, _) = self.names()?;
+        let disk = &self.image.disk.chain;
+        let data = data.unwrap_or_else(|| disk.size());
+        let spec = self.spec(folder, &name, encoding::of_whole(data))?;
+        let (copied, drafts) = write_whole(disk, &spec, context.run.work)?;
+        self.image.require(copied.proof.as_ref())?;
+        let file = file_entry(name, drafts.written_at(), context)?;
+        drafts.commit()?;
+        Ok(file)
+    }
+
+    /// The file in `folder`, in the smallest form that its format has.
+    fn spec(&self, folder: &Path, name: &Name, cluster: Bytes) -> Result<OutputSpec> {
+        Ok(OutputSpec {
+            format: Some(self.format),
+            options: encoding::options(self.format, cluster)?,
+            existing: Existing::Replace,
+            ..OutputSpec::of(folder.join(name.as_str()))
+        })
+    }
+
+    /// What the file and its manifest are called: as the image, and by the first digits of both contents.
+    fn names(&self) -> Result<(Name, Name)> {
+        let digits = |record: &Record| -> String {
+            record.content_id.0.to_string().chars().take(12).collect()
+        };
+        let image = &self.image.record;
+        let from = match &self.base {
+            Some(base) => format!("from-{}", digits(&base.record)),
+            None => "whole".to_owned(),
+        };
+        let shown = cut(image.name.as_str());
+        let extension = extension_of(self.format);
+        let file = format!("{shown}.{}.{from}.{extension}", digits(image));
+        let manifest_name = format!("{file}.manifest.json");
+        Ok((file.parse()?, manifest_name.parse()?))
+    }
+}
+
+/// What the image descends from beyond its parent, up to its base: that one the site has. Where the base is the parent, nobody needs more.
+fn ancestors(listing: &Listing, image: &Record, base: Option<&Record>) -> Vec<ContentId> {
+    /// Of a whole image few are named: a delivery may hold many of them.
+    const MOST_OF_WHOLE: usize = 4;
+    let most = base.map_or(MOST_OF_WHOLE, |_| MOST_ANCESTORS);
+    let above = |record: &Record| listing.by_id(&record.parent.as_ref()?.id);
+    let Some(mut here) = above(image) else {
+        return Vec::new();
+    };
+    let mut ancestors = Vec::new();
+    while base.is_none_or(|base| base.id != here.id)
+        && ancestors.len() < most
+        && let Some(next) = above(here)
+    {
+        ancestors.push(next.content_id);
+        here = next;
+    }
+    ancestors
+}
+
+/// How the child names its base: by its bare name, for where it will stand at the site nobody knows here, and where it stands here nobody
+/// needs to know there.
+fn link_of(base: &SourceImage, child: &Path) -> Result<ParentSpec> {
+    let link = new_parent(&base.disk.top, child)?;
+    let path = base.record.path()?.as_path();
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    Ok(ParentSpec {
+        relative: Some(name.to_string()),
+        absolute: name.to_string(),
+        ..link
+    })
+}
+
+/// The beginning of a name.
+fn cut(name: &str) -> &str {
+    let end = (0..=NAME_PART.min(name.len()))
+        .rev()
+        .find(|end| name.is_char_boundary(*end));
+    name.get(..end.unwrap_or_default()).unwrap_or_default()
+}
+
+/// A file that was written, as it is listed.
+fn file_entry(name: Name, written_at: &Path, context: &DeliveryContext<'_>) -> Result<FileEntry> {
+    let (length, sha256) = sha256(written_at, context.run.work.progress)?;
+    Ok(FileEntry {
+        name,
+        length,
+        sha256,
+    })
+}

@@ -1,0 +1,62 @@
+//! An image of headquarters that is about to be packed, open: what its record says, what its leaves say, and whether it still is that. What
+//! is written of it is not known here.
+
+use imgdelta_core::{Error, Kind, Result};
+use imgdelta_delta::{Proof, digest_cache::LeafReader};
+use imgdelta_operations::Disk;
+use imgdelta_repository::catalogue::{ImageId, Listing, Record, Repository};
+
+use crate::bundle::entry::ImageRef;
+
+/// An image of headquarters, open.
+#[derive(Debug)]
+pub(super) struct SourceImage {
+    pub(super) record: Record,
+    pub(super) disk: Disk,
+}
+
+impl SourceImage {
+    /// Opens the image of that id.
+    pub(super) fn open(headquarters: &Repository, listing: &Listing, id: &ImageId) -> Result<Self> {
+        let record = listing.by_id(id).cloned().ok_or_else(|| {
+            Error::new(Kind::Usage, format!("there is no image '{id}' to send"))
+                .with_code("no_such_image")
+        })?;
+        let disk = headquarters.open_disk(&record)?;
+        Ok(Self { record, disk })
+    }
+
+    /// Its leaves, if they are known and it stands as it was proven.
+    pub(super) fn leaves(&self, headquarters: &Repository) -> Option<LeafReader> {
+        headquarters.standing_leaves(&self.record, &self.disk)
+    }
+
+    /// Makes sure that what was read is the image of the record.
+    pub(super) fn require(&self, found: Option<&Proof>) -> Result<()> {
+        if found.is_some_and(|found| found.id == self.record.content_id) {
+            return Ok(());
+        }
+        let message = format!(
+            "'{}' is not what its record says any more",
+            self.record.name
+        );
+        let error = Error::new(Kind::Digest, message)
+            .with_code("image_changed")
+            .with_hint("'imgdelta repo verify' says where");
+        Err(error.in_file(&self.disk.top.path))
+    }
+
+    /// What an entry says of it.
+    pub(super) fn image_ref(&self) -> ImageRef {
+        image_ref(&self.record)
+    }
+}
+
+/// What an entry says of another image.
+pub(super) fn image_ref(record: &Record) -> ImageRef {
+    ImageRef {
+        id: record.id.clone(),
+        content_id: record.content_id,
+        name: record.name.clone(),
+    }
+}

@@ -1,0 +1,381 @@
+//! `receive`: what of a bundle a site takes. Each image is made, proven and entered by itself: one that fails stops only those that are
+//! made from it. Where a bundle holds several ways to an image, the next best is taken when one turns out to be damaged, or to need a base that
+//! is not what it should be. To run it again does no harm, and finishes what was left.
+
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+};
+
+use imgdelta_core::{Error, Kind, Result};
+use imgdelta_delta::ContentId;
+use imgdelta_repository::catalogue::{Listing, Repository};
+
+use super::{
+    DeliveryContext,
+    entry::BundleEntry,
+    folder::Bundle,
+    outcome::{EnteredImage, Outcome, ReceivedImage, SiteImage, can_retry_with_other_base},
+    receiver::Receiver,
+    schedule::{Leg, Schedule, schedule},
+    storage_need::StorageEstimate,
+    store_options::StoreOptions,
+    unpack::EntryFiles,
+};
+use crate::space::{Space, SpaceNeed};
+
+/// Most ways to an image that are tried. A forged delivery may list any number.
+const MOST_WAYS: usize = 16;
+
+/// What became of a delivery.
+#[derive(Debug, Default)]
+pub struct Received {
+    /// Each image that is for this site, bases before what is made from them.
+    pub images: Vec<ReceivedImage>,
+    /// What the user should know of all of it.
+    pub notes: Vec<String>,
+}
+
+impl Received {
+    /// The first failure. That some images have no base here is none, as long as there is one that has.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Error> {
+        self.images.iter().find_map(ReceivedImage::failure)
+    }
+
+    /// The images that were entered.
+    pub fn entered(&self) -> impl Iterator<Item = &EnteredImage> {
+        self.images.iter().filter_map(|image| match &image.outcome {
+            Outcome::Entered(entered) => Some(&**entered),
+            _ => None,
+        })
+    }
+}
+
+/// Takes from the delivery in `folder` what is for this site: if the delivery names its repository, what it is to have, else all that it has
+/// the bases for. Whole images need none.
+///
+/// # Errors
+/// As [`Bundle::open`]; Chain, if no image has its base here; Host (`no_space`), if there is no room for what is for it; Interrupted. What became of each image stands in the outcome.
+pub fn receive(
+    folder: &Path,
+    site: &Repository,
+    store: &StoreOptions,
+    context: &DeliveryContext<'_>,
+) -> Result<Received> {
+    // What is there already is only said to be: it must be there for good.
+    site.list_finished(&context.run)?;
+    ReceiveRun::begin(folder, site, store, false, context)?.run()
+}
+
+/// What [`receive`](receive()) would take: each file of it is looked at, and nothing is written. Whether a base is what its record says is not
+/// found out.
+///
+/// # Errors
+/// As [`receive`](receive()).
+pub fn preview(
+    folder: &Path,
+    site: &Repository,
+    store: &StoreOptions,
+    context: &DeliveryContext<'_>,
+) -> Result<Received> {
+    ReceiveRun::begin(folder, site, store, true, context)?.run()
+}
+
+/// Entries on their way into a repository.
+struct ReceiveRun<'a> {
+    bundle: Bundle,
+    receiver: Receiver<'a>,
+    /// In which form images are kept.
+    store: &'a StoreOptions,
+    /// Whether nothing is written.
+    is_dry: bool,
+    context: &'a DeliveryContext<'a>,
+    /// What came, and what would come.
+    made: HashSet<ContentId>,
+    /// Entries that lead nowhere, by their places in the index.
+    unusable: HashSet<usize>,
+    /// Why, by the image that they were to bring: the best way first.
+    rejected: HashMap<ContentId, Vec<Error>>,
+    /// What was to come, in whatever round.
+    planned: HashSet<ContentId>,
+    images: Vec<ReceivedImage>,
+    notes: Vec<String>,
+}
+
+impl<'a> ReceiveRun<'a> {
+    fn begin(
+        folder: &Path,
+        site: &'a Repository,
+        store: &'a StoreOptions,
+        is_dry: bool,
+        context: &'a DeliveryContext<'a>,
+    ) -> Result<Self> {
+        let mut receiving = Self {
+            bundle: Bundle::open(folder)?,
+            receiver: Receiver::new(site),
+            store,
+            is_dry,
+            context,
+            made: HashSet::new(),
+            unusable: HashSet::new(),
+            rejected: HashMap::new(),
+            planned: HashSet::new(),
+            images: Vec::new(),
+            notes: Vec::new(),
+        };
+        receiving.leave_what_is_not_known();
+        Ok(receiving)
+    }
+
+    /// Entries that require more than is known here lead nowhere.
+    fn leave_what_is_not_known(&mut self) {
+        for (number, entry) in self.bundle.index().items.iter().enumerate() {
+            if let Err(error) = entry.require_known() {
+                self.unusable.insert(number);
+                let rejected = self.rejected.entry(entry.content_id).or_default();
+                rejected.push(error);
+            }
+        }
+    }
+
+    /// Takes what there is, round by round: what failed in one may come on another way in the next.
+    fn run(mut self) -> Result<Received> {
+        let listing = self.receiver.site().list()?;
+        let mut schedule = self.schedule(&listing);
+        self.require_fitting(&schedule)?;
+        self.require_space(&schedule)?;
+        self.tell_what_is_there(&schedule, &listing);
+        for _ in 0..MOST_WAYS {
+            let before = self.unusable.len();
+            self.take_all(&schedule.legs)?;
+            if self.unusable.len() == before {
+                break;
+            }
+            schedule = self.schedule(&self.receiver.site().list()?);
+        }
+        let wanted = schedule.legs.iter().filter(|leg| !leg.is_step);
+        let wanted = wanted.map(|leg| leg.entry).chain(schedule.unfit);
+        // One that failed when all but its record stood: the next change finishes it, and this one has failed all the same.
+        let unfinished = schedule.there.into_iter();
+        let failed = |number: &usize| {
+            let entry = self.entry(*number);
+            entry.is_some_and(|entry| self.rejected.contains_key(&entry.content_id))
+        };
+        let wanted: Vec<usize> = wanted.chain(unfinished.filter(failed)).collect();
+        self.tell_what_failed(&wanted);
+        let listing = self.receiver.site().list()?;
+        Ok(Received {
+            images: self.named_as_here(&listing),
+            notes: self.notes,
+        })
+    }
+
+    /// What became of each, with what bases are called here.
+    fn named_as_here(&mut self, listing: &Listing) -> Vec<ReceivedImage> {
+        let told = std::mem::take(&mut self.images);
+        let items = &self.bundle.index().items;
+        let named = told.into_iter().map(|image| {
+            let is_its = |entry: &&BundleEntry| {
+                let base = entry.base.as_ref().map(|base| &base.name);
+                entry.content_id == image.content_id && base == image.base.as_ref()
+            };
+            match items.iter().find(is_its) {
+                Some(entry) => image.named_at_site(entry, listing),
+                None => image,
+            }
+        });
+        named.collect()
+    }
+
+    /// Takes what was scheduled, but for what is made from something that failed.
+    fn take_all(&mut self, legs: &[Leg]) -> Result<()> {
+        let planned = legs.iter().filter_map(|leg| self.entry(leg.entry));
+        let planned: Vec<ContentId> = planned.map(|entry| entry.content_id).collect();
+        self.planned.extend(planned);
+        for leg in legs {
+            self.context.run.work.progress.go_on()?;
+            let Some(entry) = self.entry(leg.entry).cloned() else {
+                continue;
+            };
+            let base = entry.base.as_ref().map(|base| base.content_id);
+            if base.is_none_or(|base| !self.is_missing(&base)) {
+                self.take(*leg, &entry)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether that disk was to come, and has not.
+    fn is_missing(&self, content: &ContentId) -> bool {
+        self.planned.contains(content) && !self.made.contains(content)
+    }
+
+    /// What is to be done now.
+    fn schedule(&self, listing: &Listing) -> Schedule {
+        let site = &self.receiver.site().about().id;
+        schedule(
+            self.bundle.index(),
+            site,
+            |content| self.made.contains(content) || self.receiver.has(listing, content),
+            |content| self.made.contains(content) || self.receiver.may_have(listing, content),
+            |number| !self.unusable.contains(&number),
+        )
+    }
+
+    /// Refuses a delivery of which nothing has its base here.
+    fn require_fitting(&self, schedule: &Schedule) -> Result<()> {
+        let is_fitting = !schedule.there.is_empty() || !schedule.legs.is_empty();
+        if is_fitting || schedule.unfit.is_empty() || !self.rejected.is_empty() {
+            return Ok(());
+        }
+        let unfit = schedule.unfit.iter();
+        let unfit: Vec<&BundleEntry> = unfit.filter_map(|number| self.entry(*number)).collect();
+        Err(no_base(self.bundle.folder(), &unfit))
+    }
+
+    /// Refuses what certainly has no room here, before anything is written. What is here already is not counted.
+    fn require_space(&mut self, schedule: &Schedule) -> Result<()> {
+        let site = self.receiver.site();
+        let storage = StorageEstimate {
+            store: self.store,
+            default_format: site.about().default_format,
+        };
+        let wanted = schedule.legs.iter().filter(|leg| !leg.is_step);
+        let needs = wanted.filter_map(|leg| Some(storage.entry(self.entry(leg.entry)?)));
+        let need = needs.fold(SpaceNeed::default(), SpaceNeed::and);
+        let folder = site.folder();
+        let place = folder.display().to_string();
+        let note = need.require("what is for this site", Space::at(folder), &place)?;
+        self.notes.extend(note);
+        Ok(())
+    }
+
+    fn tell_what_is_there(&mut self, schedule: &Schedule, listing: &Listing) {
+        for number in &schedule.there {
+            let Some(entry) = self.bundle.index().items.get(*number) else {
+                continue;
+            };
+            if let Some(record) = self.receiver.image(listing, &entry.content_id) {
+                let there = Outcome::There(SiteImage::from(record));
+                let told = ReceivedImage::of(entry, there, Vec::new());
+                self.images.push(told);
+            }
+        }
+    }
+
+    /// Takes one entry.
+    ///
+    /// # Errors
+    /// Interrupted; any other failure is the entry's own.
+    fn take(&mut self, leg: Leg, entry: &BundleEntry) -> Result<()> {
+        match self.try_to_take(entry, leg.is_step) {
+            Ok(outcome) => {
+                self.made.insert(entry.content_id);
+                let rejected = self.rejected.remove(&entry.content_id);
+                let told = ReceivedImage::of(entry, outcome, rejected.unwrap_or_default());
+                self.images.push(told);
+            }
+            Err(error) if error.kind() == Kind::Interrupted => return Err(error),
+            Err(error) => self.reject(leg.entry, entry, error),
+        }
+        Ok(())
+    }
+
+    /// As [`take`](Self::take), its own failures being errors.
+    fn try_to_take(&mut self, entry: &BundleEntry, is_step: bool) -> Result<Outcome> {
+        self.bundle.check(entry, self.context)?;
+        if self.is_dry {
+            return Ok(match is_step {
+                true => Outcome::Step,
+                false => Outcome::Due,
+            });
+        }
+        let folder = self.bundle.folder();
+        let files = EntryFiles { entry, folder };
+        self.receiver
+            .take(&files, self.store, is_step, self.context)
+    }
+
+    /// An entry leads nowhere; where that is not its own fault, no other one of its image does either.
+    fn reject(&mut self, number: usize, entry: &BundleEntry, error: Error) {
+        self.unusable.insert(number);
+        if !can_retry_with_other_base(&error) {
+            let entries = self.bundle.index().items.iter().enumerate();
+            let of_image = entries.filter(|(_, one)| one.content_id == entry.content_id);
+            self.unusable.extend(of_image.map(|(number, _)| number));
+        }
+        let rejected = self.rejected.entry(entry.content_id).or_default();
+        rejected.push(error);
+    }
+
+    /// Tells what is for this site and did not come: what failed by itself, then what was to be made from it.
+    fn tell_what_failed(&mut self, wanted: &[usize]) {
+        let wanted = wanted.iter().filter_map(|number| self.entry(*number));
+        let missing = wanted.filter(|entry| !self.made.contains(&entry.content_id));
+        let missing: Vec<BundleEntry> = missing.cloned().collect();
+        let mut others = Vec::new();
+        for entry in &missing {
+            if self.tell_failure(&entry.content_id) {
+                continue;
+            }
+            let base = entry.base.as_ref();
+            let outcome = match base.filter(|base| self.is_missing(&base.content_id)) {
+                Some(base) => {
+                    let message = format!("'{}', its base, did not come", base.name);
+                    Outcome::Failed(Error::new(Kind::Chain, message).with_code("base_failed"))
+                }
+                None => Outcome::Unfit,
+            };
+            others.push(ReceivedImage::of(entry, outcome, Vec::new()));
+        }
+        if others.iter().any(|one| one.failure().is_some()) {
+            // The steps that are to blame.
+            let steps = self.rejected.keys().copied();
+            let steps: Vec<_> = steps.filter(|step| self.is_missing(step)).collect();
+            for step in steps {
+                self.tell_failure(&step);
+            }
+        }
+        self.images.append(&mut others);
+    }
+
+    /// Tells why an image failed, if it did by itself.
+    fn tell_failure(&mut self, content: &ContentId) -> bool {
+        let mut entries = self.bundle.index().items.iter();
+        let entry = entries.find(|entry| entry.content_id == *content);
+        let rejected = self.rejected.remove(content).unwrap_or_default();
+        let mut rejected = rejected.into_iter();
+        let (Some(entry), Some(first)) = (entry, rejected.next()) else {
+            return false;
+        };
+        let outcome = Outcome::Failed(first);
+        let told = ReceivedImage::of(entry, outcome, rejected.collect());
+        self.images.push(told);
+        true
+    }
+
+    fn entry(&self, number: usize) -> Option<&BundleEntry> {
+        self.bundle.index().items.get(number)
+    }
+}
+
+/// No image of a delivery has its base here.
+fn no_base(folder: &Path, unfit: &[&BundleEntry]) -> Error {
+    /// Most bases that are named.
+    const MOST: usize = 16;
+    let error = Error::new(
+        Kind::Chain,
+        "holds nothing whose base is in this repository",
+    )
+    .with_code("no_base")
+    .in_file(folder)
+    .with_hint("add the base to the repository, or make an inventory of it and deploy for that");
+    let needs = |entry: &&BundleEntry| {
+        let base = entry.base.as_ref()?;
+        let (name, content) = (&base.name, base.content_id);
+        Some(format!("'{}' needs '{name}', {content}", entry.name))
+    };
+    let needed = unfit.iter().filter_map(needs).take(MOST);
+    needed.fold(error, Error::with_detail)
+}

@@ -1,0 +1,247 @@
+//! What target, as a disk: the child over its base, or the whole image. The base is proven by content, at once or in the same pass in which the
+//! disk is written; whether that is what was promised is found out then, not here.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use imgdelta_core::{
+    AtomicFile, Bytes, Error, FileVersion, Format, ImageWriter, Kind, Result, Source,
+};
+use imgdelta_delta::{Chain, Converted, Manifest, digest_cache::LeafWriter};
+use imgdelta_operations::{Stage, received_image::ReceivedImage};
+use imgdelta_registry::Opened;
+use imgdelta_repository::catalogue::{Record, Repository};
+
+use super::{
+    DeliveryContext,
+    entry::{BundleEntry, faulty},
+};
+
+/// The files of an entry, wherever they lie.
+#[derive(Clone, Copy, Debug)]
+pub struct EntryFiles<'a> {
+    /// As it is listed.
+    pub entry: &'a BundleEntry,
+    /// The folder in which they lie under their names.
+    pub folder: &'a Path,
+}
+
+impl EntryFiles<'_> {
+    /// The child, or the whole image.
+    #[must_use]
+    pub fn image(&self) -> PathBuf {
+        self.folder.join(self.entry.file.name.as_str())
+    }
+
+    /// The child's manifest.
+    #[must_use]
+    pub fn manifest(&self) -> Option<PathBuf> {
+        let manifest = self.entry.manifest.as_ref()?;
+        Some(self.folder.join(manifest.name.as_str()))
+    }
+}
+
+/// The base of an image at the site, open.
+#[derive(Clone, Debug)]
+pub struct BaseDisk {
+    /// Its layers.
+    chain: Chain,
+    /// Which image of the repository it is; a step on the way to others is none.
+    entered: Option<(Record, Opened)>,
+}
+
+impl BaseDisk {
+    /// An image of the site.
+    ///
+    /// # Errors
+    /// As [`Repository::open_disk`].
+    pub fn of(site: &Repository, record: &Record) -> Result<Self> {
+        let disk = site.open_disk(record)?;
+        let top = disk.top.clone();
+        Ok(Self {
+            chain: disk.chain,
+            entered: Some((record.clone(), top)),
+        })
+    }
+
+    /// The record and the open image, if it is one of the site's own.
+    pub(super) const fn entered(&self) -> Option<&(Record, Opened)> {
+        self.entered.as_ref()
+    }
+
+    /// Its disk.
+    pub(super) const fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// Whether it is stored in that file.
+    pub(super) fn has_file(&self, file: &Path) -> bool {
+        let layers = self.chain.layers().iter();
+        let mut files = layers.flat_map(|layer| layer.image.metadata().files.iter());
+        files.any(|one| one.path() == Some(file))
+    }
+}
+
+/// What came, open as a disk.
+#[derive(Debug)]
+pub(super) struct TargetDisk<'a> {
+    image: ReceivedImage,
+    entry: &'a BundleEntry,
+    /// What its base is here; of a whole image there is none.
+    base_disk: Option<&'a BaseDisk>,
+}
+
+/// The image as a disk that is written nowhere: a step on the way to others. It is proven when it is used as their base.
+///
+/// # Errors
+/// As `unpack` and `TargetDisk::prove_base`.
+pub fn step(
+    files: &EntryFiles<'_>,
+    base_disk: Option<&BaseDisk>,
+    context: &DeliveryContext<'_>,
+) -> Result<BaseDisk> {
+    let mut target = unpack(files, base_disk)?;
+    target.prove_base(context)?;
+    Ok(BaseDisk {
+        chain: target.disk().clone(),
+        entered: None,
+    })
+}
+
+/// The disk that base and child make, or the whole image's.
+///
+/// # Errors
+/// Chain, if the base is missing; Corrupt, if what came contradicts itself.
+pub(super) fn unpack<'a>(
+    files: &EntryFiles<'a>,
+    base_disk: Option<&'a BaseDisk>,
+) -> Result<TargetDisk<'a>> {
+    let entry = files.entry;
+    entry.validate()?;
+    let size = Bytes(entry.size);
+    let Some(base) = &entry.base else {
+        return Ok(TargetDisk {
+            image: ReceivedImage::whole(&files.image(), entry.format, size)?,
+            entry,
+            base_disk: None,
+        });
+    };
+    let base_disk = base_disk.ok_or_else(|| {
+        let message = format!("its base '{}' is not here", base.name);
+        Error::new(Kind::Chain, message).with_code("no_base")
+    })?;
+    let promised = read_manifest(files)?;
+    Ok(TargetDisk {
+        image: ReceivedImage::over(
+            &files.image(),
+            entry.format,
+            size,
+            &base_disk.chain,
+            promised,
+        )?,
+        entry,
+        base_disk: Some(base_disk),
+    })
+}
+
+impl TargetDisk<'_> {
+    /// The disk.
+    pub(super) const fn disk(&self) -> &Chain {
+        self.image.disk()
+    }
+
+    /// Reads and proves the base, unless that is done.
+    ///
+    /// # Errors
+    /// Chain, if it is another disk; Interrupted.
+    pub(super) fn prove_base(&mut self, context: &DeliveryContext<'_>) -> Result<()> {
+        if let (false, Some(base)) = (self.image.is_proven(), &self.entry.base) {
+            (context.on_stage)(Stage::ProveBase(base.name.as_str()));
+        }
+        let proven = self.image.prove_base(context.run.work);
+        proven.map_err(|error| self.explain(error))
+    }
+
+    /// The base's file as it was opened, if the base lies in it byte for byte: a clone of that is most of the image.
+    pub(super) fn clonable(&self) -> Option<(&Arc<dyn Source>, &FileVersion)> {
+        let base_disk = self.base_disk?;
+        let (record, top) = base_disk.entered()?;
+        let ([layer], Format::Raw) = (base_disk.chain.layers(), record.format) else {
+            return None;
+        };
+        Some((top.image.metadata().files.first()?, layer.stamps().first()?))
+    }
+
+    /// Writes the disk as one image, its leaves beside it; a base that has not been proven is proven in the same pass. `is_clone`: the output
+    /// began as a clone of the base's file.
+    ///
+    /// # Errors
+    /// Chain, if the base is another disk; Digest, if the image is another one; those of the disk and of the writer; Interrupted.
+    pub(super) fn write(
+        &self,
+        writer: Box<dyn ImageWriter>,
+        leaves: LeafWriter,
+        is_clone: bool,
+        context: &DeliveryContext<'_>,
+    ) -> Result<(Converted, AtomicFile)> {
+        let written = self.image.write(writer, leaves, is_clone, context.run.work);
+        written.map_err(|error| self.explain(error))
+    }
+
+    /// A refusal, with what helps.
+    fn explain(&self, error: Error) -> Error {
+        match (error.code(), self.base_disk) {
+            ("result_mismatch", Some(_)) => not_promised(self.entry),
+            ("base_mismatch" | "base_is_result", Some(base_disk)) => explain(error, base_disk),
+            _ => error,
+        }
+    }
+}
+
+/// What came does not make the image that was promised.
+pub(super) fn not_promised(entry: &BundleEntry) -> Error {
+    let message = format!("what came does not make '{}'; it is damaged", entry.name);
+    Error::new(Kind::Digest, message).with_code("result_mismatch")
+}
+
+/// The child's manifest, if it is of this entry.
+fn read_manifest(files: &EntryFiles<'_>) -> Result<Manifest> {
+    let entry = files.entry;
+    let place = files.manifest().ok_or_else(|| {
+        Error::new(
+            Kind::Corrupt,
+            "came without a manifest, so nothing can be proven",
+        )
+        .with_code("no_manifest")
+        .in_file(&files.image())
+    })?;
+    let read = || {
+        let promised = Manifest::read(&place)?;
+        let base = promised.base.proof()?.id;
+        let is_of_item = entry.base.as_ref().map(|base| base.content_id) == Some(base)
+            && promised.result_id()? == entry.content_id
+            && promised.result.size == entry.size;
+        if is_of_item {
+            Ok(promised)
+        } else {
+            Err(faulty("the manifest is of another base or another image"))
+        }
+    };
+    read().map_err(|error| error.in_file(&place))
+}
+
+/// A refusal of the base, with what helps.
+fn explain(error: Error, base_disk: &BaseDisk) -> Error {
+    let Some((_, top)) = &base_disk.entered else {
+        return error;
+    };
+    let is_mismatch = error.code() == "base_mismatch";
+    let error = error.in_file(&top.path);
+    if is_mismatch {
+        error.with_hint("'imgdelta repo verify' says what has changed")
+    } else {
+        error
+    }
+}

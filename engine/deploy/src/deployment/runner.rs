@@ -1,0 +1,199 @@
+//! The plan carried out: how the images reach each site, in which order.
+//! Which base is best is not decided here, and what is done where one turns out to be none is the matter of `site_transfer`.
+
+use std::path::Path;
+
+use imgdelta_core::{Error, Kind, Result};
+use imgdelta_repository::{
+    catalogue::{
+        ImageId, Inventory, Listing, Repository,
+        facts::{Holdings, node},
+    },
+    choice::{self, Batch, Carrier, Node, batch},
+};
+
+use super::{
+    Deploy, Destination, SiteOutcome,
+    local::LocalSite,
+    medium::Medium,
+    site::{Sender, Site},
+    site_transfer::SiteTransfer,
+    ssh::SshSite,
+};
+use crate::{
+    bundle::{DeliveryContext, Outcome, PlannedTransfer, StorageEstimate},
+    wire::SshUrl,
+};
+
+/// A deployment whose images are known.
+pub(super) struct Runner<'a> {
+    deploy: &'a Deploy<'a>,
+    listing: &'a Listing,
+    wanted: Vec<ImageId>,
+    context: &'a DeliveryContext<'a>,
+}
+
+impl<'a> Runner<'a> {
+    /// Looks the images up.
+    ///
+    /// # Errors
+    /// Usage, if headquarters does not have one of them.
+    pub(super) fn new(
+        deploy: &'a Deploy<'a>,
+        listing: &'a Listing,
+        context: &'a DeliveryContext<'a>,
+    ) -> Result<Self> {
+        let wanted = deploy.images.iter();
+        let wanted = wanted.map(|word| Ok(listing.find(word)?.id.clone()));
+        Ok(Self {
+            deploy,
+            listing,
+            wanted: wanted.collect::<Result<_>>()?,
+            context,
+        })
+    }
+
+    /// What sends, for each of the sites.
+    pub(super) fn sender(&self) -> Sender<'_> {
+        Sender {
+            headquarters: self.deploy.headquarters,
+            wanted: &self.wanted,
+            store: self.deploy.store,
+            context: self.context,
+        }
+    }
+
+    /// How the images reach these sites; candidates are scored side by side.
+    fn batch(&self, inventories: &[&Inventory], carrier: Carrier) -> Result<Batch> {
+        let holdings = Holdings::of(self.deploy.headquarters, self.listing);
+        let images = |inventory: &&Inventory| inventory.images.iter().map(node).collect();
+        let nodes: Vec<Vec<Node>> = inventories.iter().map(images).collect();
+        let sites = inventories.iter().zip(&nodes);
+        let sites: Vec<choice::Site<'_>> = sites
+            .map(|(inventory, images)| choice::Site {
+                name: inventory.repository.to_string(),
+                images,
+            })
+            .collect();
+        let wanted: Vec<&str> = self.wanted.iter().map(ImageId::as_str).collect();
+        let (here, rules) = (holdings.nodes(), &self.deploy.rules);
+        let work = self.context.run.work;
+        work.install(|| batch(&here, &sites, &wanted, carrier, &holdings, rules))?
+    }
+
+    /// Packs what is carried: each (base, image) pair once, for all sites that need it.
+    pub(super) fn carry(&self) -> Result<Vec<SiteOutcome>> {
+        let inventories: Vec<&Inventory> = (self.deploy.sites.iter())
+            .filter_map(|site| match site {
+                Destination::Carried(inventory) => Some(inventory),
+                Destination::Folder(_) | Destination::Ssh(_) => None,
+            })
+            .collect();
+        if inventories.is_empty() {
+            return Ok(Vec::new());
+        }
+        let Some(folder) = &self.deploy.bundle else {
+            let message = "there is no folder for what is carried to the sites";
+            return Err(Error::new(Kind::Usage, message)
+                .with_code("no_delivery")
+                .with_hint("say one with -o"));
+        };
+        let batch = self.batch(&inventories, Carrier::Medium)?;
+        let of_version_1 = inventories.iter().any(|one| one.deliveries < 2);
+        let mut medium = Medium::begin(self.sender(), folder, of_version_1)?;
+        let mut space_note = medium.require_space(&batch.pairs)?;
+        let mut outcomes = Vec::with_capacity(inventories.len());
+        for (inventory, route) in inventories.into_iter().zip(batch.routes) {
+            let mut outcome = SiteOutcome::default();
+            outcome.notes.extend(space_note.take());
+            let mut site = medium.site(inventory);
+            let mut images = Vec::new();
+            let mut site_transfer = SiteTransfer::new(
+                (self.deploy, self.listing),
+                &mut site,
+                inventory,
+                &mut outcome,
+            );
+            site_transfer.spare = self.deploy.spare;
+            for leg in &route.legs {
+                images.push(site_transfer.transfer(leg)?);
+            }
+            for image in images.into_iter().flatten() {
+                if let Outcome::Failed(error) = image.outcome {
+                    outcome.fail(error)?;
+                }
+            }
+            outcome.route = Some(route);
+            outcomes.push(outcome);
+        }
+        Ok(outcomes)
+    }
+
+    /// Sends to a site that can be reached by a path.
+    ///
+    /// # Errors
+    /// Interrupted; any other failure is the site's own.
+    pub(super) fn hand_over(&self, folder: &Path) -> Result<SiteOutcome> {
+        let mut outcome = SiteOutcome::default();
+        let served = Repository::open(folder).and_then(|site| {
+            let site = LocalSite::new(self.sender(), &site);
+            self.serve(Box::new(site), &mut outcome)
+        });
+        served.or_else(|error| outcome.fail(error))?;
+        Ok(outcome)
+    }
+
+    /// Sends to a site on another host.
+    ///
+    /// # Errors
+    /// As [`hand_over`](Self::hand_over).
+    pub(super) fn send_over_ssh(&self, url: &SshUrl) -> Result<SiteOutcome> {
+        let mut outcome = SiteOutcome::default();
+        let Deploy {
+            programs, packing, ..
+        } = self.deploy;
+        let wait = Some(self.context.run.wait).filter(|wait| !wait.is_zero());
+        let opened = SshSite::open(self.sender(), url, programs, wait, packing);
+        let served = opened.and_then(|site| self.serve(Box::new(site), &mut outcome));
+        served.or_else(|error| outcome.fail(error))?;
+        Ok(outcome)
+    }
+
+    /// Asks a site what it has, and brings there what it is to have.
+    ///
+    /// # Errors
+    /// As the site has them, up to the first image; Interrupted.
+    pub(super) fn serve(
+        &self,
+        mut site: Box<dyn Site + '_>,
+        outcome: &mut SiteOutcome,
+    ) -> Result<()> {
+        let inventory = site.inventory()?;
+        let mut batch = self.batch(&[&inventory], Carrier::Lines)?;
+        let Some(route) = batch.routes.pop() else {
+            return Ok(());
+        };
+        let storage = StorageEstimate {
+            store: &self.deploy.store,
+            default_format: inventory.default_format,
+        };
+        let need = storage.legs(route.legs.iter().map(PlannedTransfer::from));
+        let site_name = format!("the repository there ({})", inventory.repository);
+        let note = need.require("what is to be sent", site.space(), &site_name)?;
+        outcome.notes.extend(note);
+        let legs = route.legs.clone();
+        outcome.route = Some(route);
+        let mut site_transfer = SiteTransfer::new(
+            (self.deploy, self.listing),
+            site.as_mut(),
+            &inventory,
+            outcome,
+        );
+        let mut images = Vec::new();
+        for leg in &legs {
+            images.extend(site_transfer.transfer(leg)?);
+        }
+        outcome.images = Some(images).filter(|images| !images.is_empty());
+        site.finish()
+    }
+}

@@ -1,0 +1,236 @@
+//! Images on their request to one site: from the base that was planned, or else the next one, or else as a whole.
+
+use std::collections::{HashMap, HashSet};
+
+use imgdelta_core::{Bytes, Error, Kind, Result};
+use imgdelta_repository::{
+    catalogue::{ImageId, Inventory, Listing, Name, Record},
+    choice::{Leg, Origin, Weighed},
+};
+
+use super::{
+    Deploy, SiteOutcome,
+    site::{Base, Site, TransferRequest},
+};
+use crate::{
+    bundle::{Outcome, ReceivedImage, can_retry_with_other_base},
+    wire::Failure,
+};
+
+/// Images on their way to one site.
+pub(super) struct SiteTransfer<'s> {
+    deploy: &'s Deploy<'s>,
+    listing: &'s Listing,
+    site: &'s mut (dyn Site + 's),
+    inventory: &'s Inventory,
+    outcome: &'s mut SiteOutcome,
+    /// How many more ways are to be packed than are needed.
+    pub(super) spare: usize,
+    /// What came, and what it is called there.
+    arrived: HashMap<String, ImageId>,
+    /// Images of the site that cannot serve as bases after all.
+    refuted: HashSet<ImageId>,
+}
+
+impl<'s> SiteTransfer<'s> {
+    /// None is there yet.
+    pub(super) fn new(
+        (deploy, listing): (&'s Deploy<'s>, &'s Listing),
+        site: &'s mut (dyn Site + 's),
+        inventory: &'s Inventory,
+        outcome: &'s mut SiteOutcome,
+    ) -> Self {
+        Self {
+            deploy,
+            listing,
+            site,
+            inventory,
+            outcome,
+            spare: 0,
+            arrived: HashMap::new(),
+            refuted: HashSet::new(),
+        }
+    }
+
+    /// Brings one image there: from the base that was chosen, or else the next one, or else as a whole.
+    ///
+    /// # Errors
+    /// Interrupted; any other failure is the image's own.
+    pub(super) fn transfer(&mut self, leg: &Leg) -> Result<Option<ReceivedImage>> {
+        let Some(record) = self.record(&leg.image) else {
+            return Ok(None);
+        };
+        let (mut brought, mut rejected, mut spare) = (None, Vec::new(), self.spare);
+        for (base, bytes) in self.candidates(leg) {
+            let is_refuted = |base: &Base| self.refuted.contains(&base.at_site);
+            if base.as_ref().is_some_and(is_refuted) {
+                continue;
+            }
+            let request = self.request(record, base, bytes, leg);
+            match self.site.send(&request, &mut self.outcome.sent) {
+                Ok(_) if brought.is_some() => spare = spare.saturating_sub(1),
+                Ok(outcome) => brought = Some((request.base, outcome)),
+                Err(error) if error.kind() == Kind::Interrupted => return Err(error),
+                Err(error) => {
+                    let is_over = !may_come_otherwise(&error);
+                    if let Some(base) = request.base.filter(|_| blames_base(&error)) {
+                        self.refuted.insert(base.at_site);
+                    }
+                    rejected.push(error);
+                    if is_over {
+                        break;
+                    }
+                }
+            }
+            if brought.is_some() && spare == 0 {
+                break;
+            }
+        }
+        Ok(Some(self.received_image(leg, record, brought, rejected)))
+    }
+
+    /// What became of an image, now that it came or nothing is left to be tried.
+    fn received_image(
+        &mut self,
+        leg: &Leg,
+        record: &Record,
+        brought: Option<(Option<Base>, Outcome)>,
+        mut rejected: Vec<Error>,
+    ) -> ReceivedImage {
+        let (base, outcome) = brought.unwrap_or_else(|| {
+            let first = match rejected.is_empty() {
+                true => nothing_left(leg),
+                false => rejected.remove(0),
+            };
+            (None, Outcome::Failed(first))
+        });
+        let at_site = match &outcome {
+            Outcome::Entered(image) => Some(image.image.clone()),
+            Outcome::There(image) => Some(image.image.clone()),
+            Outcome::Step | Outcome::Due => Some(record.id.clone()),
+            Outcome::Failed(_) | Outcome::Unfit => None,
+        };
+        self.arrived
+            .extend(at_site.map(|id| (leg.image.clone(), id)));
+        let base = match (&base, leg.from.base()) {
+            (Some(base), _) => Some(base.image.as_str()),
+            (None, planned) => planned.filter(|_| matches!(outcome, Outcome::Failed(_))),
+        };
+        let base_at_site = base.and_then(|base| self.name_at_site(base));
+        let base = base.and_then(|base| self.record(base));
+        ReceivedImage {
+            image: record.id.clone(),
+            name: record.name.clone(),
+            content_id: record.content_id,
+            base: base.map(|base| base.name.clone()),
+            base_at_site,
+            outcome,
+            rejected,
+        }
+    }
+
+    /// The record of an image of headquarters.
+    fn record(&self, id: &str) -> Option<&'s Record> {
+        self.listing.by_id(&id.parse().ok()?)
+    }
+
+    /// What an image of headquarters is called at the site, as far as its list says.
+    fn name_at_site(&self, image: &str) -> Option<Name> {
+        let content = self.record(image)?.content_id;
+        let mut there = self.inventory.images.iter();
+        let there = there.find(|item| item.content_id == content)?;
+        Some(there.name.clone())
+    }
+
+    /// The bases that an image can be made from there, the planned one first, and nothing last; each with the estimate of what is sent.
+    fn candidates(&self, leg: &Leg) -> Vec<(Option<Base>, Bytes)> {
+        let rules = &self.deploy.rules;
+        let choice = &leg.choice;
+        let mut candidates: Vec<(Option<Base>, Bytes)> = Vec::new();
+        match &leg.from {
+            Origin::There(base) => candidates.extend(self.there(base, leg.bytes)),
+            Origin::Sent { image, .. } => candidates.extend(self.arrived(image, leg.bytes)),
+            Origin::Nothing => {}
+        }
+        if !matches!(leg.from, Origin::Nothing) || self.spare > 0 {
+            let others = choice.base().into_iter().chain(&choice.runners_up);
+            for other in others.filter(|other| other.serves(rules)) {
+                let bytes = other
+                    .overlap
+                    .map_or(choice.whole, |overlap| overlap.bytes(rules.has_zero_marks));
+                let request = self.there(other, bytes);
+                candidates.extend(
+                    request.filter(|(base, _)| candidates.iter().all(|(one, _)| one != base)),
+                );
+            }
+        }
+        candidates.push((None, choice.whole));
+        candidates
+    }
+
+    /// A way from an image that the site had before.
+    fn there(&self, base: &Weighed, bytes: Bytes) -> Option<(Option<Base>, Bytes)> {
+        let at_site = base.at_site.parse().ok()?;
+        self.base(&base.image, at_site, bytes)
+    }
+
+    /// A way from an image that was sent before, if it came.
+    fn arrived(&self, image: &str, bytes: Bytes) -> Option<(Option<Base>, Bytes)> {
+        self.base(image, self.arrived.get(image)?.clone(), bytes)
+    }
+
+    fn base(&self, image: &str, at_site: ImageId, bytes: Bytes) -> Option<(Option<Base>, Bytes)> {
+        let record = self.record(image)?;
+        let base = Base {
+            image: record.id.clone(),
+            content_id: record.content_id,
+            at_site,
+        };
+        Some((Some(base), bytes))
+    }
+
+    fn request<'w>(
+        &self,
+        image: &'w Record,
+        base: Option<Base>,
+        bytes: Bytes,
+        leg: &Leg,
+    ) -> TransferRequest<'w>
+    where
+        Self: 'w,
+    {
+        TransferRequest {
+            image,
+            base,
+            bytes,
+            is_step: leg.is_step,
+            site: &self.inventory.repository,
+            native: (self.deploy.native).then_some(self.inventory.default_format),
+        }
+    }
+}
+
+/// Whether another base, or the whole image, may do where this way failed, here or at the site.
+fn may_come_otherwise(error: &Error) -> bool {
+    failure(error).map_or_else(
+        || can_retry_with_other_base(error),
+        Failure::can_retry_with_other_base,
+    )
+}
+
+/// Whether it is the site's base that is to blame.
+fn blames_base(error: &Error) -> bool {
+    failure(error).map_or(error.kind() == Kind::Chain, Failure::blames_base)
+}
+
+/// What the other side of a connection says, if it is that.
+fn failure(error: &Error) -> Option<&Failure> {
+    std::error::Error::source(error)?.downcast_ref()
+}
+
+/// All bases are gone, and the whole image was not to be.
+fn nothing_left(leg: &Leg) -> Error {
+    let base = leg.from.base().unwrap_or_default();
+    let message = format!("its base '{base}' did not get there");
+    Error::new(Kind::Chain, message).with_code("no_base")
+}
