@@ -23,7 +23,7 @@ use super::{
     ownership::Ownership,
     recovery::finish_at,
 };
-use crate::{Error, FileSink, FileVersion, Kind, Result, Sink, Source};
+use crate::{Error, FileSink, FileSource, FileVersion, Kind, Result, Sink, Source};
 
 /// A file in the making. Dropped before [`commit`](AtomicFile::commit), it leaves nothing behind.
 #[derive(Debug)]
@@ -300,6 +300,22 @@ impl AtomicFile {
     #[must_use]
     pub fn written_at(&self) -> &Path {
         self.temporary.as_deref().unwrap_or(&self.place)
+    }
+
+    /// What is written so far, read through the open draft: whatever stands under its name.
+    ///
+    /// # Errors
+    /// Host, if the host cannot.
+    pub fn read_back(&self) -> Result<FileSource> {
+        let shown = match &self.folder {
+            Some(folder) => folder
+                .path()
+                .join(self.place.file_name().unwrap_or_default()),
+            None => self.place.clone(),
+        };
+        let file = self.sink.file().try_clone();
+        let file = file.map_err(|cause| Error::host("cannot open", cause).in_file(&shown))?;
+        FileSource::of(file, &shown)
     }
 
     /// Gives a new version the owner, group, permissions, access control list and extended attributes of the file that it will replace; what

@@ -69,18 +69,7 @@ impl HeldFolder {
     /// # Errors
     /// That of the host: NotADirectory, where a link stands.
     pub fn make_inner(&self, name: &str) -> io::Result<Self> {
-        match self.inner(name) {
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
-            other => return other,
-        }
-        let place = self.place(name);
-        let all = Mode::RWXU | Mode::RWXG | Mode::RWXO;
-        match mkdirat(self, place.component()?, all) {
-            Ok(()) => sync_opened(&self.handle)?,
-            Err(Errno::EXIST) => {}
-            Err(errno) => return Err(errno.into()),
-        }
-        place.open_folder()
+        self.place(name).make_folder()
     }
 
     /// Where it stood when it was opened.
@@ -251,6 +240,24 @@ impl HeldPlace {
         let name = self.component()?;
         let flags = FOLDER | OFlags::NOFOLLOW;
         HeldFolder::open_at(&self.folder, name, flags, &self.path())
+    }
+
+    /// As [`open_folder`](Self::open_folder); the folder is made, durably, if nothing stands there.
+    ///
+    /// # Errors
+    /// That of the host: NotADirectory, where a link stands.
+    pub fn make_folder(&self) -> io::Result<HeldFolder> {
+        match self.open_folder() {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
+            other => return other,
+        }
+        let all = Mode::RWXU | Mode::RWXG | Mode::RWXO;
+        match mkdirat(&self.folder, self.component()?, all) {
+            Ok(()) => sync_opened(&self.folder.handle)?,
+            Err(Errno::EXIST) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        self.open_folder()
     }
 
     /// The content of the regular file that stands there; `None`, if nothing does.
