@@ -35,9 +35,9 @@ pub(crate) use disks::{Compare, Convert, Salvage};
 pub(crate) use general::General;
 pub(crate) use looks::{Check, Digest, Info, Map};
 pub(crate) use make::Make;
-pub(crate) use own::{Completions, Env, Man};
+pub(crate) use own::{Completions, Env, Man, Version};
 pub(crate) use plan::{Inventory, Plan};
-pub(crate) use repo::{Repo, Verb};
+pub(crate) use repo::{Repo, RepoVerb};
 
 /// Ends every long help: what a script may rely on.
 const EXIT_CODES: &str = "\
@@ -133,7 +133,7 @@ pub(crate) enum Command {
     /// Which settings hold, and where each came from.
     Env(Env),
     /// What this build is, and which formats it reads and writes.
-    Version,
+    Version(Version),
     /// Write the completions of a shell to standard output.
     Completions(Completions),
     /// Write the manual page to standard output.

@@ -9,12 +9,11 @@ mod errors;
 mod job;
 mod progress;
 mod report;
-mod repository;
 mod signals;
+mod verb;
 
 use std::{
     ffi::OsString,
-    io,
     path::PathBuf,
     process::ExitCode,
     sync::{
@@ -25,16 +24,16 @@ use std::{
 
 use imgdelta::core::{Error, Kind, Result};
 use imgdelta::engine::{Pool, RunProgress};
-use imgdelta::{CompareReport, MapReport, RepairInto};
 
 use crate::{
-    args::{Command, Line},
-    call::{Outcome, Run},
+    args::Line,
+    call::Run,
     errors::Failure,
-    job::{Children, Goal, InfoDepth, Settings},
+    job::Settings,
     progress::Showing,
-    report::{Report, Text},
+    report::Report,
     signals::Signals,
+    verb::{Session, Verb},
 };
 
 fn main() -> ExitCode {
@@ -125,7 +124,12 @@ fn attempt(line: Line, report: Report, known: &mut Known) -> Result<u8> {
         showing: &showing,
         begun: &known.begun,
     };
-    let told = obey(command, &run, report, &mut known.output);
+    let mut session = Session {
+        run: &run,
+        report,
+        output: &mut known.output,
+    };
+    let told = command.run(&mut session);
     known.interrupted = signals.exit();
     showing.stop();
     let tell = told?;
@@ -146,165 +150,6 @@ fn last_words(report: Report) -> impl Fn(u8) + Send {
         };
         failure.tell(report.form.is_json());
     }
-}
-
-/// Tells a result once the progress bar is gone; gives the exit status.
-type Telling = Box<dyn FnOnce() -> Result<u8>>;
-
-/// Does a command's job.
-fn obey(
-    command: Command,
-    run: &Run<'_>,
-    report: Report,
-    output: &mut Option<PathBuf>,
-) -> Result<Telling> {
-    let mut writes = |goal: &Goal| {
-        if !goal.dry_run && !job::is_stream(&goal.output.path) {
-            *output = Some(goal.output.path.clone());
-        }
-    };
-    match command {
-        Command::Make(typed) => {
-            let job = typed.job()?;
-            writes(&job.goal);
-            Ok(telling(report, call::make(&job, run)?))
-        }
-        Command::Apply(typed) => {
-            let job = typed.job()?;
-            writes(&job.goal);
-            Ok(telling(report, call::apply(&job, run)?))
-        }
-        Command::Attach(typed) => {
-            let job = typed.job()?;
-            match &job.children {
-                Children::One(pair) => {
-                    if !job.dry_run {
-                        *output = Some(pair.child.path.clone());
-                    }
-                    Ok(telling(report, call::attach(&job, pair, run)?))
-                }
-                Children::All {
-                    folder,
-                    policy,
-                    memory,
-                } => {
-                    let report_of = call::attach_all(&job, (folder, policy, *memory), run)?;
-                    Ok(telling(report, report_of))
-                }
-            }
-        }
-        Command::Convert(typed) => {
-            let job = typed.job()?;
-            writes(&job.goal);
-            let report = Report {
-                output_is_taken: job::is_stream(&job.goal.output.path),
-                ..report
-            };
-            Ok(telling(report, call::convert(&job, run)?))
-        }
-        Command::Salvage(typed) => {
-            let job = typed.job()?;
-            writes(&job.goal);
-            Ok(telling(report, call::salvage(&job, run)?))
-        }
-        Command::Compare(typed) => compare(&typed.job(report.loudness < 0)?, run, report),
-        Command::Info(typed) => {
-            let job = typed.job()?;
-            if job.depth == InfoDepth::References {
-                Ok(telling(report, call::references(&job, run)?))
-            } else if let Some(package) = call::package(&job, run)? {
-                Ok(telling(report, package))
-            } else {
-                Ok(telling(report, call::info(&job, run)?))
-            }
-        }
-        Command::Map(typed) => map(&typed.job()?, run, report),
-        Command::Check(typed) => {
-            let job = typed.job()?;
-            *output = match &job.repair {
-                Some(RepairInto::File { output, .. }) => Some(output.clone()),
-                Some(RepairInto::Place(_)) => Some(job.image.path.clone()),
-                _ => None,
-            };
-            Ok(telling(report, call::check(&job, run)?))
-        }
-        Command::Digest(typed) => Ok(telling(report, call::digest(&typed.job()?, run)?)),
-        Command::Repo(typed) => repository::obey(typed.verb, run, report),
-        Command::Inventory(typed) => {
-            let job = typed.job();
-            output.clone_from(&job.output);
-            repository::inventory(&job, run, report)
-        }
-        Command::Plan(typed) => Ok(telling(report, call::plan(&typed.job()?, run)?)),
-        Command::Deploy(typed) => {
-            if let Some(job) = typed.drops() {
-                return Ok(telling(report, call::drop_images(&job, run)?));
-            }
-            let job = typed.job()?;
-            if job.manner.dry_run {
-                Ok(telling(report, call::deploy_dry_run(&job, run)?))
-            } else {
-                Ok(telling(report, call::deploy(&job, run)?))
-            }
-        }
-        Command::Receive(typed) => Ok(telling(report, call::receive(&typed.job()?, run)?)),
-        Command::Serve(typed) => {
-            // Standard output is the line to the other side, which is told all there is to tell.
-            call::serve(&typed.job()?, run)?;
-            Ok(Box::new(|| Ok(0)))
-        }
-        Command::Env(_) => Ok(telling(report, call::env(run.settings))),
-        Command::Version => Ok(telling(report, call::version())),
-        Command::Completions(typed) => Ok(as_it_is(report, args::script(typed.shell)?)),
-        Command::Man(typed) => Ok(as_it_is(report, typed.write()?)),
-    }
-}
-
-/// `compare`, whose list is told while it is found.
-fn compare(job: &job::Compare, run: &Run<'_>, report: Report) -> Result<Telling> {
-    if !job.lists {
-        return Ok(telling(report, call::compare(job, run, &mut |_| Ok(()))?));
-    }
-    let mut rows = report.rows("differences");
-    let found = call::compare(job, run, &mut |row| {
-        rows.row::<CompareReport, _>(&row).map_err(unwritten)
-    })?;
-    Ok(Box::new(move || {
-        rows.end(&found).map_err(unwritten)?;
-        Ok(found.exit())
-    }))
-}
-
-/// `map`, which is told while it is found.
-fn map(job: &job::Map, run: &Run<'_>, report: Report) -> Result<Telling> {
-    let mut rows = report.rows("extents");
-    let found = call::map(job, run, &mut |row| {
-        rows.row::<MapReport, _>(&row).map_err(unwritten)
-    })?;
-    Ok(Box::new(move || {
-        rows.end(&found).map_err(unwritten)?;
-        Ok(found.exit())
-    }))
-}
-
-/// Will tell a result.
-fn telling<T: Outcome + Text + 'static>(report: Report, outcome: T) -> Telling {
-    Box::new(move || {
-        report.result(&outcome).map_err(unwritten)?;
-        Ok(outcome.exit())
-    })
-}
-
-/// Will write bytes as they are.
-fn as_it_is(report: Report, bytes: Vec<u8>) -> Telling {
-    Box::new(move || {
-        report.bytes(&bytes).map_err(unwritten)?;
-        Ok(0)
-    })
-}
-
-fn unwritten(cause: io::Error) -> Error {
-    Error::host("cannot write the result", cause)
 }
 
 /// Says why a line cannot be read, or shows the help that it asks for; gives the exit status.

@@ -3,11 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use imgdelta::core::{Error, Format, Kind, Options, Ownership, Result};
-use imgdelta::registry::{OpenSpec, ParentOption, Policy};
+use imgdelta::core::{Error, Format, Kind, Ownership, Result};
+use imgdelta::registry::{OpenSpec, ParentOption};
 use imgdelta::repository::catalogue::{self, ImageId, Name, Tag};
 
-use super::{input, owner::Owner, packed::Packed, repository::Change};
+use super::{
+    input::{self, InputForm, Search},
+    owner::Owner,
+    repository::Change,
+};
 use crate::job;
 
 /// `repo add`: images come into a repository.
@@ -33,17 +37,9 @@ pub(crate) struct Add {
     /// The images.
     #[arg(value_name = "IMAGE", required = true, help_heading = "Input")]
     images: Vec<PathBuf>,
-    /// Take the images' format as given instead of looking.
-    #[arg(long, value_name = "FMT", value_parser = input::format, help_heading = "Input")]
-    input_format: Option<Format>,
-    /// What one format alone has, e.g. size=chs (repeatable).
-    #[arg(
-        long,
-        value_name = "KEY=VAL",
-        help_heading = "Input",
-        hide_short_help = true
-    )]
-    input_option: Vec<String>,
+    /// What they are.
+    #[command(flatten)]
+    form: InputForm,
     /// Take this internal snapshot, by name or id.
     #[arg(
         long,
@@ -52,18 +48,9 @@ pub(crate) struct Add {
         hide_short_help = true
     )]
     snapshot: Option<String>,
-    /// Look for files that an image names in DIR too (repeatable).
-    #[arg(long, value_name = "DIR", help_heading = "Input")]
-    search: Vec<PathBuf>,
-    /// The format of a parent where the image does not record it.
-    #[arg(long, value_name = "FMT", value_parser = input::format, help_heading = "Input", hide_short_help = true)]
-    backing_format: Option<Format>,
-    /// Take a parent that has another identity than the image records.
-    #[arg(long, help_heading = "Input", hide_short_help = true)]
-    accept_parent_id: bool,
-    /// What they may be packed in.
+    /// Where their parents are.
     #[command(flatten)]
-    packed: Packed,
+    search: Search,
     /// What to call it [default: as its file, without the extension].
     #[arg(long, value_name = "NAME", help_heading = "Repository")]
     name: Option<String>,
@@ -124,21 +111,14 @@ impl Add {
     }
 
     fn add(&self, image: &Path) -> Result<catalogue::Add> {
+        let form = self.form.open(image.to_owned())?;
         Ok(catalogue::Add {
             image: OpenSpec {
-                path: image.to_owned(),
-                format: self.input_format,
-                options: Options::parse(&self.input_option)?,
                 snapshot: self.snapshot.clone(),
-                policy: Policy {
-                    search: self.search.clone(),
-                    backing_format: self.backing_format,
-                    accept_parent_id: self.accept_parent_id,
-                    // --parent names an image of the repository.
-                    parent_option: ParentOption::None,
-                    ..Policy::default()
-                },
-                unpack: (!self.in_place).then(|| self.packed.unpack()),
+                // --parent names an image of the repository.
+                policy: self.search.policy(&[], ParentOption::None),
+                unpack: form.unpack.filter(|_| !self.in_place),
+                ..form
             },
             name: self
                 .name

@@ -4,14 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 use imgdelta::Evidence;
-use imgdelta::core::{Attributes, Format, Options, Result};
+use imgdelta::core::{Attributes, Format, Result};
 use imgdelta::registry::OpenSpec;
 
 use super::{
-    input::{self, Parents},
+    input::{self, BaseInput},
     memory::Remembered,
     output::Output,
-    packed::Packed,
 };
 use crate::job;
 
@@ -32,25 +31,6 @@ struct Pair {
     /// Take the child's format as given instead of looking.
     #[arg(long, visible_alias = "input-format", value_name = "FMT", value_parser = input::format, help_heading = "Input", hide_short_help = true)]
     child_format: Option<Format>,
-    /// Take the base's format as given instead of looking.
-    #[arg(long, value_name = "FMT", value_parser = input::format, help_heading = "Input")]
-    base_format: Option<Format>,
-    /// What one format alone has, for both inputs, e.g. size=chs (repeatable).
-    #[arg(
-        long,
-        value_name = "KEY=VAL",
-        help_heading = "Input",
-        hide_short_help = true
-    )]
-    input_option: Vec<String>,
-    /// The same for the base alone.
-    #[arg(
-        long,
-        value_name = "KEY=VAL",
-        help_heading = "Input",
-        hide_short_help = true
-    )]
-    base_option: Vec<String>,
     /// The same for the child alone.
     #[arg(
         long,
@@ -59,28 +39,9 @@ struct Pair {
         hide_short_help = true
     )]
     child_option: Vec<String>,
-    /// Take this internal snapshot of the base, by name or id.
-    #[arg(
-        long,
-        value_name = "NAME",
-        help_heading = "Input",
-        hide_short_help = true
-    )]
-    base_snapshot: Option<String>,
-    /// Which disk of the base, where that is an OVF package; --disk is the child's.
-    #[arg(
-        long,
-        value_name = "NAME|N",
-        help_heading = "Input",
-        hide_short_help = true
-    )]
-    base_disk: Option<String>,
-    /// What they may be packed in.
+    /// How the base is opened, and what is said of both.
     #[command(flatten)]
-    packed: Packed,
-    /// Where the parents of the base are.
-    #[command(flatten)]
-    parents: Parents,
+    inputs: BaseInput,
     /// What is believed of earlier runs.
     #[command(flatten)]
     memory: Remembered,
@@ -88,24 +49,14 @@ struct Pair {
 
 impl Pair {
     fn job(self, child: PathBuf, base: PathBuf) -> Result<job::Pair> {
-        let child_options: Options = input::both(&self.input_option, &self.child_option)?;
         Ok(job::Pair {
             child: OpenSpec {
-                path: child,
                 format: self.child_format,
-                options: child_options,
-                snapshot: None,
-                policy: self.parents.policy_with(&[], "--parent"),
-                unpack: Some(self.packed.unpack()),
+                ..self
+                    .inputs
+                    .open_other(child, &self.child_option, &[], "--parent")?
             },
-            base: OpenSpec {
-                path: base,
-                format: self.base_format,
-                options: input::both(&self.input_option, &self.base_option)?,
-                snapshot: self.base_snapshot,
-                policy: self.parents.policy(),
-                unpack: Some(self.packed.unpack_disk(self.base_disk)),
-            },
+            base: self.inputs.open(base)?,
             evidence: match (self.by_identity, self.manifest) {
                 (true, _) => Evidence::Identity,
                 (false, Some(file)) => Evidence::ManifestAt(file),
@@ -220,7 +171,7 @@ impl Attach {
             }
             (folder, ..) => job::Children::All {
                 folder: folder.unwrap_or_default(),
-                policy: self.pair.parents.policy_with(&[], "--parent"),
+                policy: self.pair.inputs.parents.policy_with(&[], "--parent"),
                 memory: self.pair.memory.job(),
             },
         };

@@ -11,6 +11,17 @@ use super::packed::Packed;
 /// One input and where its parents may be.
 #[derive(Debug, Args)]
 pub(crate) struct Input {
+    /// What it is.
+    #[command(flatten)]
+    form: InputForm,
+    /// Where parents are.
+    #[command(flatten)]
+    parents: Parents,
+}
+
+/// What an input is, where that is said instead of looked at.
+#[derive(Debug, Args)]
+pub(crate) struct InputForm {
     /// Take the input's format as given instead of looking: raw, vhd, qcow2.
     #[arg(long, value_name = "FMT", value_parser = format, help_heading = "Input")]
     input_format: Option<Format>,
@@ -25,17 +36,105 @@ pub(crate) struct Input {
     /// What it may be packed in.
     #[command(flatten)]
     packed: Packed,
-    /// Where parents are.
-    #[command(flatten)]
-    parents: Parents,
 }
 
-/// Where the files that an image names may be.
+/// A base beside another input: its own flags, and those for both.
 #[derive(Debug, Args)]
-pub(crate) struct Parents {
+pub(crate) struct BaseInput {
+    /// Take the base's format as given instead of looking.
+    #[arg(long, value_name = "FMT", value_parser = format, help_heading = "Input")]
+    base_format: Option<Format>,
+    /// What one format alone has, for both inputs, e.g. size=chs (repeatable).
+    #[arg(
+        long,
+        value_name = "KEY=VAL",
+        help_heading = "Input",
+        hide_short_help = true
+    )]
+    input_option: Vec<String>,
+    /// The same for the base alone.
+    #[arg(
+        long,
+        value_name = "KEY=VAL",
+        help_heading = "Input",
+        hide_short_help = true
+    )]
+    base_option: Vec<String>,
+    /// Take this internal snapshot of the base, by name or id.
+    #[arg(long, value_name = "NAME", help_heading = "Input")]
+    base_snapshot: Option<String>,
+    /// Which disk of the base, where that is an OVF package; --disk is the other input's.
+    #[arg(
+        long,
+        value_name = "NAME|N",
+        help_heading = "Input",
+        hide_short_help = true
+    )]
+    base_disk: Option<String>,
+    /// What they may be packed in.
+    #[command(flatten)]
+    packed: Packed,
+    /// Where the parents of the base are.
+    #[command(flatten)]
+    pub(super) parents: Parents,
+}
+
+impl BaseInput {
+    /// How the base at `path` is to be opened.
+    pub(crate) fn open(&self, path: PathBuf) -> Result<OpenSpec> {
+        Ok(OpenSpec {
+            path,
+            format: self.base_format,
+            options: self.options(&self.base_option)?,
+            snapshot: self.base_snapshot.clone(),
+            policy: self.parents.policy(),
+            unpack: Some(self.packed.unpack_disk(self.base_disk.clone())),
+        })
+    }
+
+    /// How the other input is to be opened: with its `own` options and those for both, its parents being those typed behind `option`.
+    pub(crate) fn open_other(
+        &self,
+        path: PathBuf,
+        own: &[String],
+        parent: &[PathBuf],
+        option: &'static str,
+    ) -> Result<OpenSpec> {
+        Ok(OpenSpec {
+            path,
+            options: self.options(own)?,
+            policy: self.parents.policy_with(parent, option),
+            unpack: Some(self.packed.unpack()),
+            ..OpenSpec::default()
+        })
+    }
+
+    /// The options for both, and those of one.
+    fn options(&self, own: &[String]) -> Result<Options> {
+        Options::parse(&[self.input_option.as_slice(), own].concat())
+    }
+}
+
+/// Where the files that an image names are looked for, and which of them are taken.
+#[derive(Debug, Args)]
+pub(crate) struct Search {
     /// Look for files that an image names in DIR too (repeatable).
     #[arg(long, value_name = "DIR", help_heading = "Input")]
     search: Vec<PathBuf>,
+    /// Take a parent that has another identity than the image records: the disk may be the right one all the same; a note says so.
+    #[arg(long, help_heading = "Input", hide_short_help = true)]
+    accept_parent_id: bool,
+    /// The format of a parent where the image does not record it, or an option names it, instead of what its bytes say.
+    #[arg(long, value_name = "FMT", value_parser = format, help_heading = "Input", hide_short_help = true)]
+    backing_format: Option<Format>,
+}
+
+/// Where the parents of an image are.
+#[derive(Debug, Args)]
+pub(crate) struct Parents {
+    /// Where they are looked for.
+    #[command(flatten)]
+    search: Search,
     /// Take FILE as the parent instead of looking for it; it must have the identity that the image records (repeatable, nearest first).
     #[arg(
         long,
@@ -44,12 +143,19 @@ pub(crate) struct Parents {
         hide_short_help = true
     )]
     parent: Vec<PathBuf>,
-    /// Take a parent that has another identity than the image records: the disk may be the right one all the same; a note says so.
-    #[arg(long, help_heading = "Input", hide_short_help = true)]
-    accept_parent_id: bool,
-    /// The format of a parent where the image does not record it, or --parent names it, instead of what its bytes say.
-    #[arg(long, value_name = "FMT", value_parser = format, help_heading = "Input", hide_short_help = true)]
-    backing_format: Option<Format>,
+}
+
+impl Search {
+    /// As a policy, with the parents that were typed behind an option.
+    pub(crate) fn policy(&self, parent: &[PathBuf], parent_option: ParentOption) -> Policy {
+        Policy {
+            search: self.search.clone(),
+            parent: parent.to_vec(),
+            backing_format: self.backing_format,
+            accept_parent_id: self.accept_parent_id,
+            parent_option,
+        }
+    }
 }
 
 impl Parents {
@@ -60,13 +166,20 @@ impl Parents {
 
     /// As a policy, with the parents that were typed behind `option`.
     pub(crate) fn policy_with(&self, parent: &[PathBuf], option: &'static str) -> Policy {
-        Policy {
-            search: self.search.clone(),
-            parent: parent.to_vec(),
-            backing_format: self.backing_format,
-            accept_parent_id: self.accept_parent_id,
-            parent_option: ParentOption::Named(option),
-        }
+        self.search.policy(parent, ParentOption::Named(option))
+    }
+}
+
+impl InputForm {
+    /// How `path` is to be opened, its parents left to what is usual.
+    pub(crate) fn open(&self, path: PathBuf) -> Result<OpenSpec> {
+        Ok(OpenSpec {
+            path,
+            format: self.input_format,
+            options: Options::parse(&self.input_option)?,
+            unpack: Some(self.packed.unpack()),
+            ..OpenSpec::default()
+        })
     }
 }
 
@@ -74,12 +187,9 @@ impl Input {
     /// How `path` is to be opened.
     pub(crate) fn open(&self, path: PathBuf, snapshot: Option<String>) -> Result<OpenSpec> {
         Ok(OpenSpec {
-            path,
-            format: self.input_format,
-            options: Options::parse(&self.input_option)?,
             snapshot,
             policy: self.parents.policy(),
-            unpack: Some(self.packed.unpack()),
+            ..self.form.open(path)?
         })
     }
 
@@ -93,19 +203,13 @@ impl Input {
         disk: Option<String>,
     ) -> Result<OpenSpec> {
         Ok(OpenSpec {
-            path,
-            format: format.or(self.input_format),
-            options: Options::parse(&self.input_option)?,
+            format: format.or(self.form.input_format),
             snapshot,
             policy: self.parents.policy_with(parent, "--other-parent"),
-            unpack: Some(self.packed.unpack_disk(disk)),
+            unpack: Some(self.form.packed.unpack_disk(disk)),
+            ..self.form.open(path)?
         })
     }
-}
-
-/// Options for one side: those for both, and its own.
-pub(crate) fn both(common: &[String], own: &[String]) -> Result<Options> {
-    Options::parse(&[common, own].concat())
 }
 
 /// The name of a format.

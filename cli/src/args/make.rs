@@ -6,7 +6,11 @@ use clap::Args;
 use imgdelta::core::{Format, Result};
 use imgdelta::registry::OpenSpec;
 
-use super::{input, input::Parents, memory::Remembered, output::Output, packed::Packed};
+use super::{
+    input::{self, BaseInput},
+    memory::Remembered,
+    output::Output,
+};
 use crate::job;
 
 /// `make`: what of the target differs from the base, as a child of the base.
@@ -30,23 +34,9 @@ pub(crate) struct Make {
     /// Image to be reproduced; its parents are followed.
     #[arg(short, long, value_name = "IMAGE", help_heading = "Input")]
     target: PathBuf,
-    /// Take the base's format as given instead of looking.
-    #[arg(long, value_name = "FMT", value_parser = input::format, help_heading = "Input")]
-    base_format: Option<Format>,
     /// Take the target's format as given instead of looking.
     #[arg(long, value_name = "FMT", value_parser = input::format, help_heading = "Input")]
     target_format: Option<Format>,
-    /// What one format alone has, for both inputs, e.g. size=chs (repeatable).
-    #[arg(long, value_name = "KEY=VAL", help_heading = "Input")]
-    input_option: Vec<String>,
-    /// The same for the base alone.
-    #[arg(
-        long,
-        value_name = "KEY=VAL",
-        help_heading = "Input",
-        hide_short_help = true
-    )]
-    base_option: Vec<String>,
     /// The same for the target alone.
     #[arg(
         long,
@@ -58,23 +48,9 @@ pub(crate) struct Make {
     /// Take this internal snapshot of the target, by name or id.
     #[arg(long, value_name = "NAME", help_heading = "Input")]
     snapshot: Option<String>,
-    /// Take this internal snapshot of the base, by name or id.
-    #[arg(long, value_name = "NAME", help_heading = "Input")]
-    base_snapshot: Option<String>,
-    /// Which disk of the base, where that is an OVF package; --disk is the target's.
-    #[arg(
-        long,
-        value_name = "NAME|N",
-        help_heading = "Input",
-        hide_short_help = true
-    )]
-    base_disk: Option<String>,
-    /// What they may be packed in.
+    /// How the base is opened, and what is said of both.
     #[command(flatten)]
-    packed: Packed,
-    /// Where the parents of the base are.
-    #[command(flatten)]
-    parents: Parents,
+    inputs: BaseInput,
     /// Take FILE as the target's parent instead of looking for it (repeatable, nearest first).
     #[arg(
         long,
@@ -98,23 +74,16 @@ impl Make {
     /// What it means.
     pub(crate) fn job(self) -> Result<job::Make> {
         Ok(job::Make {
-            base: OpenSpec {
-                path: self.base,
-                format: self.base_format,
-                options: input::both(&self.input_option, &self.base_option)?,
-                snapshot: self.base_snapshot,
-                policy: self.parents.policy(),
-                unpack: Some(self.packed.unpack_disk(self.base_disk)),
-            },
+            base: self.inputs.open(self.base)?,
             target: OpenSpec {
-                path: self.target,
                 format: self.target_format,
-                options: input::both(&self.input_option, &self.target_option)?,
                 snapshot: self.snapshot,
-                policy: self
-                    .parents
-                    .policy_with(&self.target_parent, "--target-parent"),
-                unpack: Some(self.packed.unpack()),
+                ..self.inputs.open_other(
+                    self.target,
+                    &self.target_option,
+                    &self.target_parent,
+                    "--target-parent",
+                )?
             },
             goal: self.form.goal(self.output)?,
             memory: self.memory.job(),

@@ -32,6 +32,10 @@ pub(crate) struct Completions {
     pub(crate) shell: Shell,
 }
 
+/// `version`.
+#[derive(Debug, Args)]
+pub(crate) struct Version {}
+
 /// `man`.
 #[derive(Debug, Args)]
 pub(crate) struct Man {

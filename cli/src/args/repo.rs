@@ -37,12 +37,12 @@ Examples:
 pub(crate) struct Repo {
     /// What is to be done with it.
     #[command(subcommand)]
-    pub(crate) verb: Verb,
+    pub(crate) verb: RepoVerb,
 }
 
 /// What is to be done with a repository.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Verb {
+pub(crate) enum RepoVerb {
     /// Make a folder a repository.
     Init(Init),
     /// Add images: copied, or as they stand.
@@ -77,17 +77,17 @@ impl Repo {
     /// The repository's folder, if it was typed.
     pub(crate) fn folder(&self) -> Option<&PathBuf> {
         let place = match &self.verb {
-            Verb::Init(typed) => return typed.folder.as_ref(),
-            Verb::Add(typed) => &typed.change.place,
-            Verb::Scan(typed) | Verb::Gc(typed) => &typed.place,
-            Verb::List(place) | Verb::Tree(place) => place,
-            Verb::Show(typed) => &typed.place,
-            Verb::Tag(typed) | Verb::Untag(typed) => &typed.change.place,
-            Verb::Golden(typed) => &typed.change.place,
-            Verb::SetId(typed) => &typed.change.place,
-            Verb::Rename(typed) => &typed.change.place,
-            Verb::Verify(typed) => &typed.change.place,
-            Verb::Remove(typed) => &typed.change.place,
+            RepoVerb::Init(typed) => return typed.folder.as_ref(),
+            RepoVerb::Add(typed) => &typed.change.place,
+            RepoVerb::Scan(typed) | RepoVerb::Gc(typed) => &typed.place,
+            RepoVerb::List(place) | RepoVerb::Tree(place) => place,
+            RepoVerb::Show(typed) => &typed.place,
+            RepoVerb::Tag(typed) | RepoVerb::Untag(typed) => &typed.change.place,
+            RepoVerb::Golden(typed) => &typed.change.place,
+            RepoVerb::SetId(typed) => &typed.change.place,
+            RepoVerb::Rename(typed) => &typed.change.place,
+            RepoVerb::Verify(typed) => &typed.change.place,
+            RepoVerb::Remove(typed) => &typed.change.place,
         };
         place.repo.as_ref()
     }

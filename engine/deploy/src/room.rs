@@ -331,7 +331,12 @@ pub(crate) fn explained(error: Error, what: &str, need: Need, place: &Path, left
     };
     let error = why.into_iter().fold(error, Error::with_detail);
     error
-        .with_detail(format!("{FREE} {} bytes", space.free.0))
+        .with_detail(format!(
+            "without it {} ({} bytes) are free in {}",
+            space.free,
+            space.free.0,
+            place.display()
+        ))
         .with_detail(left)
         .with_hint("make room there, and run the same command again")
 }

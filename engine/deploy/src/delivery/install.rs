@@ -186,7 +186,8 @@ fn arrival(
     name: Name,
     written: Written,
 ) -> Result<Arrival> {
-    let parent = match written.link {
+    let (link, linked_file) = written.link.unzip();
+    let parent = match link {
         Some(base) => Some(Parent {
             id: base,
             known: Known::Linked,
@@ -204,6 +205,7 @@ fn arrival(
         tags: entry.tags.clone(),
         golden: entry.golden,
         parent,
+        linked_file: linked_file.flatten(),
         how: How::Received,
     })
 }

@@ -9,7 +9,7 @@ use imgdelta_operations::{
 };
 use imgdelta_registry::{OpenSpec, Output, extension_of};
 use imgdelta_repository::{
-    catalogue::{Files, ImageId, Name, Repository, lineage::row},
+    catalogue::{Files, ImageId, InsidePath, Name, Repository, lineage::row},
     choice::{Row, overlap},
 };
 
@@ -31,7 +31,7 @@ pub(super) struct Written {
     /// Its leaves.
     pub(super) leaves: AtomicFile,
     /// The image here whose child its file is.
-    pub(super) link: Option<ImageId>,
+    pub(super) link: Option<(ImageId, Option<InsidePath>)>,
 }
 
 /// Writes the disk as one whole image.
@@ -122,7 +122,10 @@ pub(super) fn as_child(
         format,
         proof,
         leaves,
-        link: Some(base.id.clone()),
+        link: Some((
+            base.id.clone(),
+            base.files.first().map(|file| file.path.clone()),
+        )),
     }))
 }
 

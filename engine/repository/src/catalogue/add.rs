@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeSet, HashSet},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use imgdelta_core::{Error, Format, Kind, Ownership, Result};
@@ -66,11 +66,25 @@ impl Repository {
         const TRIES: usize = 8;
         for _ in 0..TRIES {
             match self.add_or_await(add, run) {
-                Err(error) if error.code() == "parent_unknown" => {}
+                Err(error) if self.is_of_others(&error, add) => {}
                 other => return other,
             }
         }
         self.add_or_await(add, run)
+    }
+
+    /// Whether adding failed because others changed the repository meanwhile: what it was to descend from is gone, or another file was put in
+    /// the place of one that was read for it.
+    fn is_of_others(&self, error: &Error, add: &Add) -> bool {
+        let is_here =
+            |file: &PathBuf| file.starts_with(&self.rooms.folder) && *file != add.image.path;
+        match error.code() {
+            "parent_unknown" => true,
+            "input_changed" | "parent_missing" => {
+                error.location().file.as_ref().is_some_and(is_here)
+            }
+            _ => false,
+        }
     }
 
     /// As [`add`](Self::add), if nobody removes what it descends from.
@@ -216,7 +230,7 @@ impl Repository {
         notes: &mut Vec<String>,
     ) -> Result<Arrival> {
         let leaves = stored.leaves.written_at();
-        let link = stored.link.as_ref();
+        let link = stored.link.as_ref().map(|link| &link.id);
         let parent = self.lineage(listing, add.parent.as_deref(), link, leaves, notes)?;
         Ok(Arrival {
             files: stored.files,
@@ -228,6 +242,7 @@ impl Repository {
             tags: add.tags.clone(),
             golden: add.golden,
             parent,
+            linked_file: stored.link.and_then(|link| link.file),
             how: stored.how,
         })
     }

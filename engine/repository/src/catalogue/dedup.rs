@@ -21,7 +21,7 @@ use super::{
     lineage::leaves_of,
     listing::Listing,
     record::{How, Record},
-    store::Stored,
+    store::{LinkedTo, Stored},
     words::Name,
 };
 use crate::choice::{Choice, Facts, Leaves, Node, Rules, Span, choose};
@@ -219,7 +219,7 @@ impl Repository {
                 format,
                 proof,
                 leaves,
-                link: Some(base.id.clone()),
+                link: Some(LinkedTo::of(base)),
                 how: How::Difference,
             };
             return Ok(Ok((stored, len)));

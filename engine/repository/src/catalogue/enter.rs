@@ -44,6 +44,8 @@ pub struct Arrival {
     pub golden: bool,
     /// Its parent, which must be there.
     pub parent: Option<Parent>,
+    /// The file by which its own link names that parent, if it has one: it must still be the parent's.
+    pub linked_file: Option<InsidePath>,
     /// How it came here.
     pub how: How,
 }
@@ -201,7 +203,7 @@ impl Repository {
             None => self.free_id(change, &arrival)?,
         };
         let mut record = arrival.record(id, run)?;
-        record.parent = present_parent(change, arrival.parent)?;
+        record.parent = present_parent(change, arrival.parent, arrival.linked_file.as_ref())?;
         if let Some(leaves) = arrival.leaves {
             self.settle_leaves(&leaves, &content)?.commit()?;
         }
@@ -295,12 +297,19 @@ impl Repository {
     }
 }
 
-/// The parent, which must be there.
-fn present_parent(change: &Change<'_>, parent: Option<Parent>) -> Result<Option<Parent>> {
+/// The parent, which must be there; and where the image's link leads. Removed and added again meanwhile, it may stand under another name.
+fn present_parent(
+    change: &Change<'_>,
+    parent: Option<Parent>,
+    linked_file: Option<&InsidePath>,
+) -> Result<Option<Parent>> {
     let Some(Parent { id, known }) = parent else {
         return Ok(None);
     };
-    match change.listing.by_id(&id) {
+    let is_linked = |there: &&Record| {
+        linked_file.is_none_or(|path| there.files.iter().any(|file| file.path == *path))
+    };
+    match change.listing.by_id(&id).filter(is_linked) {
         Some(there) => Ok(Some(Parent {
             id: there.id.clone(),
             known,

@@ -20,6 +20,25 @@ use super::{
     words::{ImageId, InsidePath, Name},
 };
 
+/// The image of the repository that a child names, and the file by which it does.
+#[derive(Clone, Debug)]
+pub(super) struct LinkedTo {
+    /// The image.
+    pub(super) id: ImageId,
+    /// Its file.
+    pub(super) file: Option<InsidePath>,
+}
+
+impl LinkedTo {
+    /// A child of the image of `record`.
+    pub(super) fn of(record: &Record) -> Self {
+        Self {
+            id: record.id.clone(),
+            file: record.files.first().map(|file| file.path.clone()),
+        }
+    }
+}
+
 /// An image as the repository will hold it.
 #[derive(Debug)]
 pub(super) struct Stored {
@@ -32,7 +51,7 @@ pub(super) struct Stored {
     /// Its leaves.
     pub(super) leaves: AtomicFile,
     /// The image here whose child its file is.
-    pub(super) link: Option<ImageId>,
+    pub(super) link: Option<LinkedTo>,
     /// How it was made.
     pub(super) how: How,
 }
@@ -115,7 +134,7 @@ impl Repository {
             format: top.driver.format,
             proof,
             leaves,
-            link: link.map(|record| record.id.clone()),
+            link: link.map(LinkedTo::of),
             how: How::InPlace,
         })
     }
@@ -159,7 +178,7 @@ impl Repository {
             format: driver.format,
             proof,
             leaves,
-            link: Some(parent.id.clone()),
+            link: Some(LinkedTo::of(parent)),
             how: How::Relinked,
         })
     }

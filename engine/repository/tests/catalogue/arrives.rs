@@ -46,6 +46,7 @@ fn arrival(place: &Place, repository: &Repository, parent: &Record) -> Result<Ar
             id: parent.id.clone(),
             known: Known::Measured,
         }),
+        linked_file: None,
         how: How::Received,
     })
 }
@@ -122,5 +123,32 @@ fn what_stays_where_it_stands_must_stand_there_still() -> Result<()> {
         .expect_err("its file is gone");
     assert_eq!((error.kind(), error.code()), (Kind::Host, "image_changed"));
     assert_eq!(repository.list()?.len(), 0);
+    Ok(())
+}
+
+#[test]
+fn a_child_is_not_entered_whose_parent_went_and_came_back_under_another_name() -> Result<()> {
+    let place = Place::new();
+    let repository = place.repository("site")?;
+    let parent = place.add(&repository, &place.golden("golden.vhd"))?.record;
+    let file = |record: &Record| record.files.first().map(|file| file.path.clone());
+    let child = Arrival {
+        linked_file: file(&parent),
+        ..arrival(&place, &repository, &parent)?
+    };
+    repository.remove("golden", &place.run())?;
+    let back = place
+        .add(&repository, &place.golden("golden.qcow2"))?
+        .record;
+    assert_eq!(back.id, parent.id);
+    assert_ne!(file(&back), file(&parent));
+    let error = repository
+        .enter(child, &place.run())
+        .expect_err("its link leads nowhere");
+    assert_eq!(
+        (error.kind(), error.code()),
+        (Kind::Chain, "parent_unknown")
+    );
+    assert_eq!(repository.list()?.len(), 1);
     Ok(())
 }

@@ -5,53 +5,43 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use imgdelta::core::{Bytes, Error, Kind, Result};
 use imgdelta::repository::RemoveReport;
 
+use super::{Session, Telling, Verb, unwritten};
 use crate::{
-    Telling, args::Verb, call::Outcome, call::Run, call::repo, job, job::Edit, report::Report,
-    report::Row, report::Text, report::clean, telling, unwritten,
+    args::{Repo, RepoVerb},
+    call::{Outcome, Run, repo},
+    job::{self, Edit},
+    report::{Row, Text, clean},
 };
 
-/// Does what is typed behind `repo`.
-pub(super) fn obey(verb: Verb, run: &Run<'_>, report: Report) -> Result<Telling> {
-    let edit = |job: Result<job::Editing>| Ok(telling(report, repo::edit(&job?, run)?));
-    match verb {
-        Verb::Init(typed) => Ok(telling(report, repo::init(&typed.job(), run)?)),
-        Verb::Add(typed) => Ok(telling(report, repo::add(&typed.job()?, run)?)),
-        Verb::Scan(typed) => Ok(telling(report, repo::scan(typed.manner(), run)?)),
-        Verb::List(_) => rows(report, |row| repo::list(run, row)),
-        Verb::Tree(_) => rows(report, |row| repo::tree(run, row)),
-        Verb::Show(typed) => Ok(telling(report, repo::show(&typed.image, run)?)),
-        Verb::Tag(typed) => edit(typed.job(Edit::Tag)),
-        Verb::Untag(typed) => edit(typed.job(Edit::Untag)),
-        Verb::Golden(typed) => edit(typed.job()),
-        Verb::SetId(typed) => edit(typed.job()),
-        Verb::Rename(typed) => edit(typed.job()),
-        Verb::Verify(typed) => rows(report, |row| repo::verify(&typed.job(), run, row)),
-        Verb::Remove(typed) => remove(typed.job(), run, report),
-        Verb::Gc(typed) => Ok(telling(report, repo::gc(typed.manner(), run)?)),
-    }
-}
-
-/// `inventory`: to a file, or as it is to standard output.
-pub(super) fn inventory(job: &job::Inventory, run: &Run<'_>, report: Report) -> Result<Telling> {
-    match &job.output {
-        Some(output) => Ok(telling(report, repo::inventory(job, output, run)?)),
-        None => {
-            let (bytes, notes) = repo::inventory_bytes(run)?;
-            Ok(Box::new(move || {
-                report.notes(&notes).map_err(unwritten)?;
-                report.bytes(&bytes).map_err(unwritten)?;
-                Ok(0)
-            }))
+impl Verb for Repo {
+    fn run(self, session: &mut Session<'_>) -> Result<Telling> {
+        let run = session.run;
+        let edit = |job: Result<job::Editing>| Ok(session.tells(repo::edit(&job?, run)?));
+        match self.verb {
+            RepoVerb::Init(typed) => Ok(session.tells(repo::init(&typed.job(), run)?)),
+            RepoVerb::Add(typed) => Ok(session.tells(repo::add(&typed.job()?, run)?)),
+            RepoVerb::Scan(typed) => Ok(session.tells(repo::scan(typed.manner(), run)?)),
+            RepoVerb::List(_) => rows(session, |row| repo::list(run, row)),
+            RepoVerb::Tree(_) => rows(session, |row| repo::tree(run, row)),
+            RepoVerb::Show(typed) => Ok(session.tells(repo::show(&typed.image, run)?)),
+            RepoVerb::Tag(typed) => edit(typed.job(Edit::Tag)),
+            RepoVerb::Untag(typed) => edit(typed.job(Edit::Untag)),
+            RepoVerb::Golden(typed) => edit(typed.job()),
+            RepoVerb::SetId(typed) => edit(typed.job()),
+            RepoVerb::Rename(typed) => edit(typed.job()),
+            RepoVerb::Verify(typed) => rows(session, |row| repo::verify(&typed.job(), run, row)),
+            RepoVerb::Remove(typed) => remove(typed.job(), session),
+            RepoVerb::Gc(typed) => Ok(session.tells(repo::gc(typed.manner(), run)?)),
         }
     }
 }
 
 /// A result whose images are told while they are found.
 fn rows<T: Outcome + Text + 'static, R: Row>(
-    report: Report,
+    session: &Session<'_>,
     work: impl FnOnce(&mut dyn FnMut(R) -> Result<()>) -> Result<T>,
 ) -> Result<Telling> {
-    let mut rows = report.rows("images");
+    let mut rows = session.report.rows("images");
     let found = work(&mut |row| rows.row::<T, R>(&row).map_err(unwritten))?;
     Ok(Box::new(move || {
         rows.end(&found).map_err(unwritten)?;
@@ -60,7 +50,8 @@ fn rows<T: Outcome + Text + 'static, R: Row>(
 }
 
 /// `repo remove`: what would be lost is worked out first, and shown to whoever is asked.
-fn remove(mut job: job::Remove, run: &Run<'_>, report: Report) -> Result<Telling> {
+fn remove(mut job: job::Remove, session: &Session<'_>) -> Result<Telling> {
+    let run = session.run;
     if !job.manner.dry_run && !job.is_sure {
         let foreseen = job::Remove {
             manner: job::Manner {
@@ -76,7 +67,7 @@ fn remove(mut job: job::Remove, run: &Run<'_>, report: Report) -> Result<Telling
             job.image = lost.image.id;
         }
     }
-    Ok(telling(report, repo::remove(&job, run)?))
+    Ok(session.tells(repo::remove(&job, run)?))
 }
 
 /// Asks whether an image is really to go.
