@@ -13,6 +13,7 @@
 //! | [`change`], [`remove`](mod@remove), [`gc`](mod@gc) | records change, images go |
 //! | [`presence`] | a look at the files of images, before a record is believed |
 //! | [`verify`], [`repair`](mod@repair) | every image against its content id; made so again |
+//! | [`verdict`] | what was found of an image, and what became of it |
 //! | [`inventory`] | the list that another site reads |
 //! | [`disk`] | an image of a repository, open |
 //! | [`facts`] | what the choice of a base asks |
@@ -99,6 +100,7 @@ mod store;
 pub mod text;
 mod timestamps;
 pub mod tree;
+pub mod verdict;
 pub mod verify;
 pub mod words;
 
@@ -122,10 +124,10 @@ pub use self::{
     presence::{Look, Presence},
     record::{How, Known, Parent, Record},
     remove::Removed,
-    repair::{MendedBy, Mending, Provider, Repair},
+    repair::Repair,
     scan::Scanned,
     tree::Branch,
-    verify::{Verdict, Verified},
+    verdict::{MendedBy, Mending, Provider, Verdict, Verified},
     words::{ImageId, InsidePath, Name, RepositoryId, Tag},
 };
 use self::{
