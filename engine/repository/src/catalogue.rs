@@ -13,6 +13,7 @@
 //! | [`change`], [`remove`](mod@remove), [`gc`](mod@gc) | records change, images go |
 //! | [`presence`] | a look at the files of images, before a record is believed |
 //! | [`verify`], [`repair`](mod@repair) | every image against its content id; made so again |
+//! | [`verdict`] | what was found of an image, and what became of it |
 //! | [`inventory`] | the list that another site reads |
 //! | [`disk`] | an image of a repository, open |
 //! | [`facts`] | what the choice of a base asks |
@@ -99,6 +100,7 @@ mod store;
 pub mod text;
 mod timestamps;
 pub mod tree;
+pub mod verdict;
 pub mod verify;
 pub mod words;
 
@@ -122,15 +124,15 @@ pub use self::{
     presence::{Look, Presence},
     record::{How, Known, Parent, Record},
     remove::Removed,
-    repair::{MendedBy, Mending, Provider, Repair},
+    repair::Repair,
     scan::Scanned,
     tree::Branch,
-    verify::{Verdict, Verified},
+    verdict::{MendedBy, Mending, Provider, Verdict, Verified},
     words::{ImageId, InsidePath, Name, RepositoryId, Tag},
 };
 use self::{
     journal::Change,
-    rooms::{Rooms, is_missing, read_small, write_small},
+    rooms::{Rooms, is_missing, write_small},
 };
 
 /// How an operation is to be done.
@@ -156,9 +158,7 @@ impl Repository {
     /// Usage, if it is one already; Unsupported, if that format is not written; Host, if the host cannot.
     pub fn init(folder: &Path, default_format: Format) -> Result<Self> {
         driver_of_new(default_format)?;
-        let rooms = Rooms::of(folder);
-        rooms.refuse_link()?;
-        rooms.make_folders()?;
+        let rooms = Rooms::make(folder)?;
         let about = About::new(default_format);
         write_small(&rooms.about(), &about.to_json()?, Existing::Keep).map_err(
             |error| match error.kind() {
@@ -177,16 +177,20 @@ impl Repository {
     /// Usage, if it is none; Reference, if its own folder is a link; Corrupt or Unsupported, if what it says of itself is damaged or of another
     /// version.
     pub fn open(folder: &Path) -> Result<Self> {
-        let rooms = Rooms::of(folder);
-        rooms.refuse_link()?;
-        let place = rooms.about();
-        let Some(json) = read_small(&place, about::LONGEST)? else {
-            return Err(Error::new(Kind::Usage, "is not a repository")
+        let none = || {
+            let folder = match folder.as_os_str().is_empty() {
+                true => Path::new("."),
+                false => folder,
+            };
+            Error::new(Kind::Usage, "is not a repository")
                 .with_code("no_repository")
-                .in_file(&rooms.folder)
-                .with_hint("'imgdelta repo init FOLDER' makes one; --repo FOLDER or IMGDELTA_REPO names it"));
+                .in_file(folder)
+                .with_hint("'imgdelta repo init FOLDER' makes one; --repo FOLDER or IMGDELTA_REPO names it")
         };
-        let about = About::from_json(&json).map_err(|error| error.in_file(&place))?;
+        let rooms = Rooms::open(folder)?.ok_or_else(none)?;
+        let place = rooms.about();
+        let json = place.read(about::LONGEST)?.ok_or_else(none)?;
+        let about = About::from_json(&json).map_err(|error| error.in_file(&place.path()))?;
         Ok(Self { rooms, about })
     }
 
@@ -206,7 +210,7 @@ impl Repository {
     /// week.
     #[must_use]
     pub fn incoming(&self) -> PathBuf {
-        self.rooms.incoming()
+        self.rooms.incoming_path()
     }
 
     /// All records, as they are now. A change that a killed process left half done is seen as whoever changes the repository next will finish
@@ -261,19 +265,22 @@ impl Repository {
     /// # Errors
     /// Corrupt, if they are damaged or of another disk.
     pub fn leaves(&self, record: &Record) -> Result<Option<LeafReader>> {
-        let place = self.rooms.leaves(&record.content_id);
-        match std::fs::symlink_metadata(&place) {
+        let Some(place) = self.rooms.leaves(&record.content_id)? else {
+            return Ok(None);
+        };
+        let file = match place.open_to_read() {
+            Ok(file) => file,
             Err(cause) if is_missing(&cause) => return Ok(None),
-            _ => {}
-        }
-        let leaves = LeafReader::open(&place)?;
+            Err(cause) => return Err(Error::host("cannot open", cause).in_file(&place.path())),
+        };
+        let leaves = LeafReader::of(file, &place.path())?;
         if (leaves.id(), leaves.size()) == (record.content_id, record.disk_size()) {
             return Ok(Some(leaves));
         }
         Err(
             Error::new(Kind::Corrupt, "the file of leaf digests is of another disk")
                 .with_code("leaves")
-                .in_file(&place),
+                .in_file(&place.path()),
         )
     }
 

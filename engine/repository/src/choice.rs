@@ -64,6 +64,7 @@
 
 mod arborescence;
 mod batch;
+mod batch_plan;
 mod blocks;
 mod choose;
 mod leaves;
@@ -80,7 +81,8 @@ mod weigh;
 mod why;
 
 pub use arborescence::{Edge, arborescence};
-pub use batch::{Batch, Carrier, Leg, Origin, Pair, Route, Site, batch};
+pub use batch::batch;
+pub use batch_plan::{Batch, Carrier, Leg, Origin, Pair, Route, Site};
 pub use blocks::Span;
 pub use choose::{Because, Choice, Decision, choose};
 pub use leaves::{Leaves, Overlap, Row, Run, overlap};

@@ -225,6 +225,12 @@ impl Error {
         self
     }
 
+    /// Says otherwise in which file it happened, if that is known.
+    pub(crate) fn map_file(mut self, change: impl FnOnce(PathBuf) -> PathBuf) -> Self {
+        self.0.place.file = self.0.place.file.map(change);
+        self
+    }
+
     /// Adds a line that is shown, indented, under the message.
     #[must_use]
     pub fn with_detail(mut self, line: impl Into<String>) -> Self {

@@ -66,8 +66,9 @@ pub use error::{Error, ErrorLocation, Fault, Kind, Result};
 pub use extent::{Extent, State};
 pub use format::Format;
 pub use fs::{
-    AtomicFile, Attributes, Existing, FileLock, FileSystem, FileVersion, FreeSpace, LockAttempt,
-    LockWait, Ownership, Removals, create_folders, has_no_locks, sync_folder, try_lock,
+    AtomicFile, Attributes, Existing, FileLock, FileSystem, FileVersion, FreeSpace, HeldFolder,
+    HeldPlace, LockAttempt, LockWait, Ownership, Removals, create_folders, has_no_locks,
+    sync_folder, try_lock,
 };
 pub use image::{Hint, HintKind, Identity, Image, ImageMetadata, ParentLink, Snapshot};
 pub use layer_id::LayerId;

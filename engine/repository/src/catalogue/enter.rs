@@ -5,7 +5,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use imgdelta_core::{
-    AtomicFile, Error, FileSource, FileVersion, Format, Kind, Ownership, Result, Source,
+    AtomicFile, Error, Existing, FileVersion, Format, Kind, Ownership, Result, Source,
 };
 use imgdelta_delta::{ContentId, Proof};
 use imgdelta_registry::AtomicFileSet;
@@ -262,9 +262,10 @@ impl Repository {
         leaves: &AtomicFile,
         content: &ContentId,
     ) -> Result<AtomicFile> {
-        let place = self.rooms.leaves(content);
-        let source = FileSource::open(leaves.written_at())?;
-        AtomicFile::holding(&place, imgdelta_core::Existing::Replace, &source)
+        let place = self.rooms.new_leaves(Some(content))?;
+        let draft = AtomicFile::create_in(&place, Existing::Replace)?;
+        draft.fill(&leaves.read_back()?)?;
+        Ok(draft)
     }
 
     /// The path, from the repository's folder, of a file below it.

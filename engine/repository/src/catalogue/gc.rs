@@ -1,21 +1,19 @@
 //! `repo gc`: what killed processes left behind goes. No image and no record is touched.
 
 use std::{
-    collections::HashSet,
-    ffi::OsStr,
-    fs::{self, DirEntry, File},
+    collections::{BTreeMap, HashSet},
+    ffi::{OsStr, OsString},
+    fs::File,
     io::Read,
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use imgdelta_core::{
-    Error, LockAttempt, Removals, Result,
+    Error, HeldFolder, HeldPlace, LockAttempt, Result,
     fs::{DeadDraft, DraftKind, draft_kind, finish_commits},
     try_lock,
 };
-use rustix::fs::OFlags;
 
 use super::{Repository, Run, listing::Listing, lock_owner::LockOwner, rooms::is_missing};
 
@@ -35,8 +33,8 @@ pub struct Swept {
 #[derive(Debug, Default)]
 struct Sweep {
     swept: Swept,
-    /// `None`, if they are only counted.
-    removals: Option<Removals>,
+    /// The folders that are to be synced, by their paths; `None`, if files are only counted.
+    changed: Option<BTreeMap<PathBuf, HeldFolder>>,
 }
 
 /// Something that goes: a lock on it, where there is one, keeps others from taking it meanwhile.
@@ -66,7 +64,7 @@ impl Repository {
         let change = self.change(run, "gc")?;
         finish_commits(&self.rooms.folder)?;
         let sweep = Sweep {
-            removals: Some(Removals::default()),
+            changed: Some(BTreeMap::new()),
             ..Sweep::default()
         };
         self.sweep(&change.listing, sweep)
@@ -81,35 +79,44 @@ impl Repository {
     }
 
     fn sweep(&self, listing: &Listing, mut sweep: Sweep) -> Result<Swept> {
+        let leaves = self.rooms.leaves_folder()?;
         // Of a record that cannot be read nobody knows which leaves it needs.
-        if listing.faults().is_empty() {
-            let records = listing.records();
-            let needed: HashSet<PathBuf> = records
-                .iter()
-                .map(|record| self.rooms.leaves(&record.content_id))
-                .collect();
-            sweep.folder(&self.rooms.leaves_folder(), |entry| {
-                let place = entry.path();
-                Ok(Dead::if_so(is_leaves(&place) && !needed.contains(&place)))
+        if let Some(leaves) = &leaves
+            && listing.faults().is_empty()
+        {
+            let needed = self.needed_leaves(listing)?;
+            sweep.folder(leaves, |place| {
+                let is_needed = needed.contains(place.name());
+                Ok(Dead::if_so(!is_needed && is_leaves(place)))
             })?;
         }
         // What is replaced in these folders is replaced under the lock, which is ours now.
-        let guarded = [
-            self.rooms.images(),
-            self.rooms.entering(),
-            self.rooms.leaves_folder(),
-        ];
-        for folder in &guarded {
-            sweep.folder(folder, |entry| dead_draft(entry, |_| true))?;
+        let guarded = [self.rooms.images()?, self.rooms.entering()?, leaves];
+        for folder in guarded.iter().flatten() {
+            sweep.folder(folder, |place| dead_draft(place, |_| true))?;
         }
-        for folder in [&self.rooms.own_folder(), &self.rooms.folder] {
-            sweep.folder(folder, |entry| dead_draft(entry, is_old))?;
+        let own = self.rooms.own_folder();
+        sweep.folder(own, |place| dead_draft(place, is_old))?;
+        match HeldFolder::open(&self.rooms.folder) {
+            Ok(folder) => sweep.folder(&folder, |place| dead_draft(place, is_old))?,
+            Err(cause) if is_missing(&cause) => {}
+            Err(cause) => return Err(cannot_list(cause, &self.rooms.folder)),
         }
-        sweep.folder(&self.rooms.own_folder(), |entry| {
-            Ok(Dead::if_so(is_dead_claim(entry)))
-        })?;
-        sweep.old(&self.rooms.incoming())?;
+        sweep.folder(own, |place| Ok(Dead::if_so(is_dead_claim(place))))?;
+        if let Some(incoming) = self.rooms.incoming_there()? {
+            sweep.old(&incoming)?;
+        }
         sweep.end()
+    }
+
+    /// The names of the leaf files that the records need.
+    fn needed_leaves(&self, listing: &Listing) -> Result<HashSet<OsString>> {
+        let mut needed = HashSet::new();
+        for record in listing.records() {
+            let place = self.rooms.leaves(&record.content_id)?;
+            needed.extend(place.map(|place| place.name().to_owned()));
+        }
+        Ok(needed)
     }
 }
 
@@ -117,14 +124,15 @@ impl Sweep {
     /// Removes the files of a folder that are to go.
     fn folder(
         &mut self,
-        folder: &Path,
-        goes: impl Fn(&DirEntry) -> Result<Option<Dead>>,
+        folder: &HeldFolder,
+        goes: impl Fn(&HeldPlace) -> Result<Option<Dead>>,
     ) -> Result<()> {
-        for entry in entries(folder)? {
+        for place in places(folder)? {
             // Links are nothing that a repository makes.
-            let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-            if is_file && let Some(dead) = goes(&entry)? {
-                self.remove(&entry.path())?;
+            if is_file(&place)
+                && let Some(dead) = goes(&place)?
+            {
+                self.remove(&place)?;
                 drop(dead);
             }
         }
@@ -132,74 +140,89 @@ impl Sweep {
     }
 
     /// Removes old files below a folder, and the folders that are empty then. One in which a conversation holds its lock is left alone.
-    fn old(&mut self, folder: &Path) -> Result<()> {
-        for entry in entries(folder)? {
-            let place = entry.path();
-            if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+    fn old(&mut self, folder: &HeldFolder) -> Result<()> {
+        for place in places(folder)? {
+            // A link is no folder, and where it leads is not looked at.
+            let Ok(inner) = place.open_folder() else {
                 if is_old(&place) {
                     self.remove(&place)?;
                 }
                 continue;
-            }
-            let mut old = entries(&place)?;
-            old.retain(|inner| {
-                inner.file_type().is_ok_and(|kind| kind.is_file()) && is_old(&inner.path())
-            });
+            };
+            let mut old = places(&inner)?;
+            old.retain(|inner| is_file(inner) && is_old(inner));
             if old.is_empty() && !is_old(&place) {
                 continue;
             }
-            let Some(unused) = unused(&place)? else {
+            let Some(unused) = unused(&inner)? else {
                 continue;
             };
             for inner in old {
-                self.remove(&inner.path())?;
+                self.remove(&inner)?;
             }
-            if let Some(removals) = &mut self.removals {
-                removals.remove_empty_folder(&place);
+            if let Some(changed) = &mut self.changed
+                && place.remove_folder().is_ok()
+            {
+                changed.remove(inner.path());
+                changed.insert(folder.path().to_owned(), folder.clone());
             }
             drop(unused);
         }
         Ok(())
     }
 
-    /// Removes a file and counts it.
-    fn remove(&mut self, place: &Path) -> Result<()> {
-        let bytes = fs::symlink_metadata(place).map_or(0, |metadata| metadata.len());
-        if let Some(removals) = &mut self.removals {
-            removals.remove_regular(place)?;
+    /// Removes a regular file and counts it.
+    fn remove(&mut self, place: &HeldPlace) -> Result<()> {
+        let found = place.metadata().ok();
+        let bytes = found.as_ref().map_or(0, |metadata| metadata.len());
+        if let Some(changed) = &mut self.changed {
+            if found.is_none_or(|metadata| metadata.is_file()) {
+                match place.remove() {
+                    Err(cause) if !is_missing(&cause) => {
+                        return Err(Error::host("cannot remove", cause).in_file(&place.path()));
+                    }
+                    _ => {}
+                }
+            }
+            let folder = place.folder();
+            changed.insert(folder.path().to_owned(), folder.clone());
         }
         self.swept.bytes = self.swept.bytes.saturating_add(bytes);
-        self.swept.removed.push(place.to_owned());
+        self.swept.removed.push(place.path());
         Ok(())
     }
 
     /// What went, for good.
     fn end(self) -> Result<Swept> {
-        if let Some(mut removals) = self.removals {
-            removals.sync()?;
+        for folder in self.changed.unwrap_or_default().values() {
+            folder.sync()?;
         }
         Ok(self.swept)
     }
 }
 
-/// What stands in a folder, in order of name; nothing, if there is none.
-fn entries(folder: &Path) -> Result<Vec<DirEntry>> {
-    let failed = |cause| Error::host("cannot list", cause).in_file(folder);
-    let listed = match fs::read_dir(folder) {
-        Ok(listed) => listed,
-        Err(cause) if is_missing(&cause) => return Ok(Vec::new()),
-        Err(cause) => return Err(failed(cause)),
-    };
-    let mut entries = listed.collect::<Result<Vec<_>, _>>().map_err(failed)?;
-    entries.sort_by_key(DirEntry::file_name);
-    Ok(entries)
+/// What stands in a folder, in order of name.
+fn places(folder: &HeldFolder) -> Result<Vec<HeldPlace>> {
+    folder
+        .places()
+        .map_err(|cause| cannot_list(cause, folder.path()))
+}
+
+fn cannot_list(cause: std::io::Error, folder: &Path) -> Error {
+    Error::host("cannot list", cause).in_file(folder)
+}
+
+/// Whether a regular file stands there.
+fn is_file(place: &HeldPlace) -> bool {
+    place.metadata().is_ok_and(|metadata| metadata.is_file())
 }
 
 /// Whether it is a file of leaves that a repository made: called as a content id, and beginning as such files do.
-fn is_leaves(place: &Path) -> bool {
+fn is_leaves(place: &HeldPlace) -> bool {
     const MAGIC: &[u8; 15] = b"imgdelta leaves";
-    let stem = place.file_stem().and_then(OsStr::to_str);
-    let is_named = place.extension() == Some(OsStr::new("leaves"))
+    let name = Path::new(place.name());
+    let stem = name.file_stem().and_then(OsStr::to_str);
+    let is_named = name.extension() == Some(OsStr::new("leaves"))
         && stem.is_some_and(|stem| stem.len() == 64 && stem.bytes().all(|c| c.is_ascii_hexdigit()));
     let mut begins = [0; MAGIC.len()];
     is_named
@@ -208,26 +231,20 @@ fn is_leaves(place: &Path) -> bool {
 }
 
 /// Opens a regular file to be read; no link is followed.
-fn open_regular(place: &Path) -> Option<File> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let opened = File::options()
-        .read(true)
-        .custom_flags(flags.bits().cast_signed())
-        .open(place);
-    let file = opened.ok()?;
+fn open_regular(place: &HeldPlace) -> Option<File> {
+    let file = place.open_to_read().ok()?;
     file.metadata().ok()?.is_file().then_some(file)
 }
 
 /// A draft that is nobody's, locked: a lock ends with its process, and a run that takes the draft over now does not lose it. Of what a draft
 /// replaced there may be a second name, which is needed for the blink of an eye: `is_over` says whether that has passed.
-fn dead_draft(entry: &DirEntry, is_over: impl Fn(&Path) -> bool) -> Result<Option<Dead>> {
-    let place = entry.path();
-    match draft_kind(&entry.file_name()) {
+fn dead_draft(place: &HeldPlace, is_over: impl Fn(&HeldPlace) -> bool) -> Result<Option<Dead>> {
+    match draft_kind(place.name()) {
         None => return Ok(None),
-        Some(DraftKind::Kept) => return Ok(Dead::if_so(is_over(&place))),
+        Some(DraftKind::Kept) => return Ok(Dead::if_so(is_over(place))),
         Some(DraftKind::Draft) => {}
     }
-    let found = DeadDraft::find(&place, KEPT)?;
+    let found = DeadDraft::find_in(place, KEPT)?;
     Ok(found.map(|draft| Dead {
         _lock: None,
         _draft: Some(draft),
@@ -235,18 +252,12 @@ fn dead_draft(entry: &DirEntry, is_over: impl Fn(&Path) -> bool) -> Result<Optio
 }
 
 /// A folder of what came in, if no conversation holds the lock in it; where there are no locks, its age is all that tells.
-fn unused(folder: &Path) -> Result<Option<Dead>> {
-    let place = folder.join(".lock");
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let opened = File::options()
-        .read(true)
-        .write(true)
-        .custom_flags(flags.bits().cast_signed())
-        .open(&place);
-    let Ok(file) = opened else {
+fn unused(folder: &HeldFolder) -> Result<Option<Dead>> {
+    let place = folder.place(".lock");
+    let Ok(file) = place.open_to_write() else {
         return Ok(Dead::if_so(true));
     };
-    Ok(match try_lock(&file, &place)? {
+    Ok(match try_lock(&file, &place.path())? {
         LockAttempt::Acquired => Some(Dead {
             _lock: Some(file),
             _draft: None,
@@ -257,15 +268,14 @@ fn unused(folder: &Path) -> Result<Option<Dead>> {
 }
 
 /// Whether it was made by a process that died while it took a lock file, or took one over. Ours is `lock.held`, and nobody else's is of use.
-fn is_dead_claim(entry: &DirEntry) -> bool {
-    let name = entry.file_name();
+fn is_dead_claim(place: &HeldPlace) -> bool {
+    let name = place.name();
     let is_claim = name.as_encoded_bytes().starts_with(b"lock.") && name != "lock.held";
-    let place = entry.path();
-    is_claim && (is_old(&place) || LockOwner::read(&place).is_some_and(|owner| owner.is_dead()))
+    is_claim && (is_old(place) || LockOwner::read(place).is_some_and(|owner| owner.is_dead()))
 }
 
 /// Whether nobody has written to it for long.
-fn is_old(place: &Path) -> bool {
-    let modified = fs::symlink_metadata(place).and_then(|metadata| metadata.modified());
+fn is_old(place: &HeldPlace) -> bool {
+    let modified = place.metadata().and_then(|metadata| metadata.modified());
     modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > KEPT))
 }

@@ -70,15 +70,13 @@ impl Repository {
     /// # Errors
     /// Host, if the host or the file system does not let it.
     pub(super) fn can_be_immutable(&self) -> Result<()> {
-        self.rooms.make_folders()?;
-        let place = self
-            .rooms
-            .incoming()
-            .join(format!(".immutable-{}", uuid::Uuid::new_v4()));
-        let made = File::options().create_new(true).write(true).open(&place);
-        made.map_err(|cause| Error::host("cannot write", cause).in_file(&place))?;
-        let can = set(&place, true).and_then(|_| set(&place, false));
-        let _ = std::fs::remove_file(&place);
+        let name = format!(".immutable-{}", uuid::Uuid::new_v4());
+        let place = self.rooms.incoming()?.place(name);
+        let path = place.path();
+        let made = place.create_new();
+        let made = made.map_err(|cause| Error::host("cannot write", cause).in_file(&path))?;
+        let can = set_open(&made, &path, true).and_then(|_| set_open(&made, &path, false));
+        let _ = place.remove();
         can.map(drop).map_err(|error| {
             Error::new(error.kind(), error.message().to_owned())
                 .with_code(error.code())
@@ -101,11 +99,16 @@ fn set(place: &Path, on: bool) -> Result<bool> {
         .custom_flags(flags.bits().cast_signed())
         .open(real)
         .map_err(|cause| Error::host("cannot open", cause).in_file(place))?;
+    set_open(&file, place, on)
+}
+
+/// As [`set`], of an open file.
+fn set_open(file: &File, place: &Path, on: bool) -> Result<bool> {
     if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
         let message = "is no regular file, and only such are immutable";
         return Err(Error::new(Kind::Host, message).in_file(place));
     }
-    let now = match ioctl_getflags(&file) {
+    let now = match ioctl_getflags(file) {
         Ok(now) => now,
         // Nothing to be taken off.
         Err(Errno::NOTTY | Errno::OPNOTSUPP | Errno::INVAL | Errno::NOSYS) if !on => {
@@ -118,7 +121,7 @@ fn set(place: &Path, on: bool) -> Result<bool> {
     }
     let mut wanted = now;
     wanted.set(IFlags::IMMUTABLE, on);
-    ioctl_setflags(&file, wanted).map_err(|errno| refused(place, on, errno))?;
+    ioctl_setflags(file, wanted).map_err(|errno| refused(place, on, errno))?;
     Ok(true)
 }
 

@@ -6,14 +6,14 @@
 
 use std::time::Duration;
 
-use imgdelta_core::{Existing, Removals, Result, fs::remove::remove, sync_folder};
+use imgdelta_core::{Error, Existing, HeldPlace, Result};
 
 use super::{
     listing::Listing,
     lock::Lock,
     pending::{Pending, Step},
     record::Record,
-    rooms::{Rooms, write_small},
+    rooms::{Rooms, is_missing, write_small},
     words::ImageId,
 };
 
@@ -70,11 +70,11 @@ impl<'a> Change<'a> {
         };
         let entry = self.write_down(&pending)?;
         if let Err(error) = place() {
-            let _ = remove(&entry);
+            let _ = entry.remove_for_good();
             return Err(error);
         }
         self.write(pending.record.clone())?;
-        remove(&entry)?;
+        entry.remove_for_good()?;
         Ok(pending.record)
     }
 
@@ -89,7 +89,7 @@ impl<'a> Change<'a> {
         };
         let entry = self.write_down(&pending)?;
         self.follow(&pending)?;
-        remove(&entry)?;
+        entry.remove_for_good()?;
         Ok(pending.record)
     }
 
@@ -98,7 +98,7 @@ impl<'a> Change<'a> {
     /// # Errors
     /// Host, if the host cannot.
     pub(super) fn forget(&mut self, id: &ImageId) -> Result<()> {
-        remove(&self.rooms.record(id))?;
+        self.rooms.record(id)?.remove_for_good()?;
         self.listing.forget(id);
         Ok(())
     }
@@ -113,15 +113,15 @@ impl<'a> Change<'a> {
 
     /// Writes a record as it is.
     fn write(&mut self, record: Record) -> Result<()> {
-        let place = self.rooms.record(&record.id);
+        let place = self.rooms.record(&record.id)?;
         write_small(&place, &record.to_json()?, Existing::Replace)?;
         self.listing.put(record);
         Ok(())
     }
 
     /// Writes down what is about to be done.
-    fn write_down(&self, pending: &Pending) -> Result<std::path::PathBuf> {
-        let place = self.rooms.entry(&pending.record.id);
+    fn write_down(&self, pending: &Pending) -> Result<HeldPlace> {
+        let place = self.rooms.entry(&pending.record.id)?;
         write_small(&place, &pending.to_json()?, Existing::Replace)?;
         Ok(place)
     }
@@ -139,16 +139,23 @@ impl<'a> Change<'a> {
 
     /// Finishes what a killed process began. What cannot be read stays, and nothing is changed: it may be a later version's.
     fn recover(&mut self) -> Result<()> {
-        let mut served = Removals::default();
         for (place, pending) in Pending::all(self.rooms)? {
             let pending = pending?;
             if pending.is_due(&self.listing, self.rooms) {
                 self.follow(&pending)?;
             }
-            served.remove(&place)?;
+            match place.remove() {
+                Err(cause) if !is_missing(&cause) => {
+                    return Err(Error::host("cannot remove", cause).in_file(&place.path()));
+                }
+                _ => {}
+            }
         }
-        served.sync()?;
-        // Who was killed between taking an entry away and syncing left none, and a power cut would bring it back over what comes now.
-        sync_folder(&self.rooms.entering())
+        // Also if none was found: who was killed between taking an entry away and syncing left none, and a power cut would bring it back over what
+        // comes now.
+        match self.rooms.entering()? {
+            Some(entering) => entering.sync(),
+            None => Ok(()),
+        }
     }
 }

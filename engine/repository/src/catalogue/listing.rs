@@ -1,18 +1,14 @@
 //! All records of a repository, read at once: found by id, content, name or path, and as a tree. No image is opened.
 
-use std::{
-    collections::{BTreeMap, HashMap, hash_map::Entry},
-    fs,
-    path::Path,
-};
+use std::collections::{BTreeMap, HashMap, hash_map::Entry};
 
-use imgdelta_core::{Error, Kind, Result};
+use imgdelta_core::{Error, HeldPlace, Kind, Result};
 use imgdelta_delta::ContentId;
 
 use super::{
     near::nearest,
     record::{self, Record},
-    rooms::{Rooms, is_missing, read_small},
+    rooms::Rooms,
     words::{ImageId, InsidePath, Name},
 };
 
@@ -68,17 +64,15 @@ impl Listing {
     /// # Errors
     /// Host, if the host cannot list the folder; Unsupported, if there are more than [`MOST_IMAGES`].
     pub(super) fn read_records(rooms: &Rooms) -> Result<Self> {
-        let folder = rooms.images();
         let mut listing = Self::default();
-        let entries = match fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(cause) if is_missing(&cause) => return Ok(listing),
-            Err(cause) => return Err(Error::host("cannot list", cause).in_file(&folder)),
+        let Some(folder) = rooms.images()? else {
+            return Ok(listing);
         };
-        for entry in entries {
-            let entry =
-                entry.map_err(|cause| Error::host("cannot list", cause).in_file(&folder))?;
-            let name = entry.file_name();
+        let places = folder
+            .places()
+            .map_err(|cause| Error::host("cannot list", cause).in_file(folder.path()))?;
+        for place in places {
+            let name = place.name();
             // AtomicFileSet begin with a dot.
             let stem = name.to_str().and_then(|name| name.strip_suffix(".json"));
             let Some(stem) = stem.filter(|stem| !stem.starts_with('.')) else {
@@ -86,15 +80,15 @@ impl Listing {
             };
             if listing.records.len() + listing.faults.len() >= MOST_IMAGES {
                 let message = format!("there are more than {MOST_IMAGES} records");
-                return Err(Error::new(Kind::Unsupported, message).in_file(&folder));
+                return Err(Error::new(Kind::Unsupported, message).in_file(folder.path()));
             }
-            listing.take(&entry.path(), stem);
+            listing.take(&place, stem);
         }
         Ok(listing)
     }
 
     /// Takes in the record at `place`; one that vanished since the folder was read is none.
-    fn take(&mut self, place: &Path, stem: &str) {
+    fn take(&mut self, place: &HeldPlace, stem: &str) {
         match read_record(place, stem) {
             Ok(Some(record)) => self.put(record),
             Ok(None) => {}
@@ -249,11 +243,11 @@ impl Listing {
 ///
 /// # Errors
 /// Corrupt, if it is none, or of another image; Unsupported, if it is of another version.
-pub(super) fn read_record(place: &Path, stem: &str) -> Result<Option<Record>> {
-    let Some(json) = read_small(place, record::LONGEST)? else {
+pub(super) fn read_record(place: &HeldPlace, stem: &str) -> Result<Option<Record>> {
+    let Some(json) = place.read(record::LONGEST)? else {
         return Ok(None);
     };
-    let record = Record::from_json(&json).map_err(|error| error.in_file(place))?;
+    let record = Record::from_json(&json).map_err(|error| error.in_file(&place.path()))?;
     if record.id.stem() == stem {
         return Ok(Some(record));
     }
@@ -265,7 +259,7 @@ pub(super) fn read_record(place: &Path, stem: &str) -> Result<Option<Record>> {
         ),
     )
     .with_code("record")
-    .in_file(place))
+    .in_file(&place.path()))
 }
 
 /// Several images may be meant.

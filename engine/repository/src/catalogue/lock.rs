@@ -6,14 +6,12 @@
 use std::{
     fs::File,
     io::Write,
-    os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
-use imgdelta_core::{Error, FileLock, Kind, LockWait, Result};
+use imgdelta_core::{Error, FileLock, HeldPlace, Kind, LockWait, Result};
 use imgdelta_delta::RunProgress;
-use rustix::{fs::OFlags, io::Errno};
+use rustix::io::Errno;
 
 use super::{lock_beat::Watching, lock_file::LockFile, lock_owner::LockOwner, rooms::Rooms};
 
@@ -36,7 +34,7 @@ impl Lock {
         let owner = LockOwner::this(what);
         let place = rooms.lock();
         let wait = LockWait::at_most(wait);
-        let lock = FileLock::acquire(open(&place)?, &place, wait, || busy(&place, false))?;
+        let lock = FileLock::acquire(open(&place)?, &place.path(), wait, || busy(&place, false))?;
         if !lock.is_held() {
             return Self::take_file(&by_file(&place), wait, &owner);
         }
@@ -49,12 +47,12 @@ impl Lock {
     }
 
     /// Takes a lock on a file system that has none.
-    fn take_file(place: &Path, wait: LockWait, owner: &LockOwner) -> Result<Self> {
+    fn take_file(place: &HeldPlace, wait: LockWait, owner: &LockOwner) -> Result<Self> {
         Self::take_file_watching(place, wait, owner, &mut Watching::begin())
     }
 
     fn take_file_watching(
-        place: &Path,
+        place: &HeldPlace,
         wait: LockWait,
         owner: &LockOwner,
         watching: &mut Watching,
@@ -85,7 +83,7 @@ pub(super) fn await_change(rooms: &Rooms, progress: &RunProgress) -> Result<()> 
     const LONGEST: Duration = Duration::from_secs(10);
     const PAUSE: Duration = Duration::from_millis(20);
     let place = rooms.lock();
-    let is_held = |place: &Path| LockOwner::read(place).is_some_and(|owner| !owner.is_dead());
+    let is_held = |place: &HeldPlace| LockOwner::read(place).is_some_and(|owner| !owner.is_dead());
     let since = Instant::now();
     while (is_held(&place) || is_held(&by_file(&place))) && since.elapsed() < LONGEST {
         progress.go_on()?;
@@ -95,54 +93,47 @@ pub(super) fn await_change(rooms: &Rooms, progress: &RunProgress) -> Result<()> 
 }
 
 /// Opens the file that is locked. It is written to, so no link is followed: a repository may come from anywhere.
-fn open(place: &Path) -> Result<File> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+fn open(place: &HeldPlace) -> Result<File> {
     let is_none = || {
         Error::new(
             Kind::Reference,
             "is not a regular file, and would be written to",
         )
         .with_code("not_a_file")
-        .in_file(place)
+        .in_file(&place.path())
     };
-    let opened = File::options()
-        .create(true)
-        .truncate(false)
-        .read(true)
-        .write(true)
-        .custom_flags(flags.bits().cast_signed())
-        .open(place);
-    match opened {
+    match place.open_or_create() {
         Ok(file) if file.metadata().is_ok_and(|metadata| metadata.is_file()) => Ok(file),
         Ok(_) => Err(is_none()),
         Err(cause) if cause.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => Err(is_none()),
-        Err(cause) => Err(Error::host("cannot lock", cause).in_file(place)),
+        Err(cause) => Err(Error::host("cannot lock", cause).in_file(&place.path())),
     }
 }
 
 /// Another process holds it.
-fn busy(place: &Path, is_file: bool) -> Error {
+fn busy(place: &HeldPlace, is_file: bool) -> Error {
     let owner = LockOwner::read(place);
     let who = owner
         .as_ref()
         .map_or_else(|| "another process".to_owned(), LockOwner::shown);
-    let folder = place.parent().and_then(Path::parent);
+    let path = place.path();
+    let folder = place.folder().path().parent();
     let error = Error::new(Kind::Busy, format!("the repository is locked by {who}"))
         .with_code("locked")
-        .in_file(folder.unwrap_or(place));
+        .in_file(folder.unwrap_or(&path));
     match owner {
         // Nobody here can tell whether it has died.
         Some(owner) if is_file && owner.is_out_of_sight() => error.with_hint(format!(
             "wait with --wait 15m, which takes it over if nobody gives a sign of life for ten minutes; or if that process is no more, remove {}",
-            place.display()
+            path.display()
         )),
         _ => error.with_hint("wait with --wait 5m"),
     }
 }
 
 /// What is locked by where there are no locks.
-fn by_file(place: &Path) -> PathBuf {
-    place.with_file_name("lock.held")
+fn by_file(place: &HeldPlace) -> HeldPlace {
+    place.sibling("lock.held")
 }
 
 #[cfg(test)]

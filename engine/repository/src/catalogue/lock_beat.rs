@@ -7,16 +7,13 @@
 
 use std::{
     collections::HashMap,
-    fs::{self, File},
     io::Read,
-    os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
     sync::mpsc::{self, RecvTimeoutError, Sender},
     thread::{Builder, JoinHandle},
     time::{Duration, Instant, SystemTime},
 };
 
-use rustix::fs::OFlags;
+use imgdelta_core::HeldPlace;
 
 use super::lock_owner::{LONGEST, LockOwner};
 
@@ -38,9 +35,9 @@ pub(super) struct Heartbeat {
 
 impl Heartbeat {
     /// For the lock at `place` that has that token, every `every`; the first time when that has passed. `None`, if the host starts no thread.
-    pub(super) fn begin(place: &Path, token: &str, every: Duration) -> Option<Self> {
+    pub(super) fn begin(place: &HeldPlace, token: &str, every: Duration) -> Option<Self> {
         let (stop, stopped) = mpsc::channel();
-        let (place, token) = (place.to_owned(), token.to_owned());
+        let (place, token) = (place.clone(), token.to_owned());
         let beats = move || {
             while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
                 beat(&place, &token);
@@ -64,14 +61,10 @@ impl Drop for Heartbeat {
 }
 
 /// Touches the lock, if it still is the one of that token; the file that was looked into is the one that is touched.
-fn beat(place: &PathBuf, token: &str) {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let opened = File::options()
-        .read(true)
-        .write(true)
-        .custom_flags(flags.bits().cast_signed())
-        .open(place);
-    let Ok(file) = opened else { return };
+fn beat(place: &HeldPlace, token: &str) {
+    let Ok(file) = place.open_to_write() else {
+        return;
+    };
     let mut json = Vec::new();
     if (&file).take(LONGEST).read_to_end(&mut json).is_err() {
         return;
@@ -109,11 +102,11 @@ impl Watching {
 
     /// Whether the holder of the lock at `place`, of which nothing else is known, has fallen silent. One that never said that it gives signs of life
     /// has not.
-    pub(super) fn is_silent(&mut self, place: &Path, owner: &LockOwner) -> bool {
+    pub(super) fn is_silent(&mut self, place: &HeldPlace, owner: &LockOwner) -> bool {
         if owner.beats.is_none() || !owner.is_out_of_sight() {
             return false;
         }
-        let modified = fs::symlink_metadata(place).and_then(|found| found.modified());
+        let modified = place.metadata().and_then(|found| found.modified());
         let Ok(modified) = modified else { return false };
         let (now, date) = (self.clock)();
         let seen = self.seen.entry(owner.token.clone());
@@ -128,9 +121,18 @@ impl Watching {
 
 #[cfg(test)]
 mod tests {
-    use std::{cell::Cell, rc::Rc};
+    use std::{
+        cell::Cell,
+        fs::{self, File},
+        path::Path,
+        rc::Rc,
+    };
 
     use super::*;
+
+    fn held(place: &Path) -> HeldPlace {
+        HeldPlace::at(place).expect("its folder is there")
+    }
 
     /// A lock of a host that nobody here knows, last touched long ago.
     fn far(place: &Path, beats: Option<u64>) -> LockOwner {
@@ -165,24 +167,27 @@ mod tests {
         }));
         touched(&place, SILENT);
         assert!(
-            !watching.is_silent(&place, &owner),
+            !watching.is_silent(&held(&place), &owner),
             "nobody has watched yet"
         );
         passed.set(29);
-        assert!(!watching.is_silent(&place, &owner));
+        assert!(!watching.is_silent(&held(&place), &owner));
         passed.set(30);
-        assert!(watching.is_silent(&place, &owner));
+        assert!(watching.is_silent(&held(&place), &owner));
         // A beat, though by a clock that is far behind: it lives.
         touched(&place, SILENT * 2);
-        assert!(!watching.is_silent(&place, &owner));
+        assert!(!watching.is_silent(&held(&place), &owner));
         passed.set(60);
-        assert!(watching.is_silent(&place, &owner));
+        assert!(watching.is_silent(&held(&place), &owner));
         // One whose clock goes ahead is not old.
         touched(&place, Duration::ZERO);
         passed.set(70);
-        assert!(!watching.is_silent(&place, &owner));
+        assert!(!watching.is_silent(&held(&place), &owner));
         passed.set(110);
-        assert!(!watching.is_silent(&place, &owner), "it is not old enough");
+        assert!(
+            !watching.is_silent(&held(&place), &owner),
+            "it is not old enough"
+        );
     }
 
     #[test]
@@ -204,7 +209,7 @@ mod tests {
         }));
         for owner in [&far, &near] {
             for _ in 0..3 {
-                assert!(!watching.is_silent(&place, owner));
+                assert!(!watching.is_silent(&held(&place), owner));
             }
         }
     }
@@ -220,17 +225,21 @@ mod tests {
                 .and_then(|found| found.modified())
                 .expect("there")
         };
-        let other = Heartbeat::begin(&place, "another token", Duration::from_millis(1));
+        let other = Heartbeat::begin(&held(&place), "another token", Duration::from_millis(1));
         std::thread::sleep(Duration::from_millis(50));
         drop(other);
         assert_eq!(time(), old);
-        let beat = Heartbeat::begin(&place, &owner.token, Duration::from_millis(1));
+        let beat = Heartbeat::begin(&held(&place), &owner.token, Duration::from_millis(1));
         let until = Instant::now() + Duration::from_secs(20);
         while time() == old && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(5));
         }
         assert_ne!(time(), old);
         drop(beat);
-        assert_eq!(LockOwner::read(&place), Some(owner), "what it says stays");
+        assert_eq!(
+            LockOwner::read(&held(&place)),
+            Some(owner),
+            "what it says stays"
+        );
     }
 }

@@ -7,17 +7,12 @@
 //! whose process died is taken over in the same way.
 
 use std::{
-    fs::{self, File},
     io::{self, Write},
-    path::{Path, PathBuf},
     time::Duration,
 };
 
-use imgdelta_core::{Error, Kind, Result};
-use rustix::{
-    fs::{CWD, RenameFlags, renameat_with},
-    io::Errno,
-};
+use imgdelta_core::{Error, HeldPlace, Kind, Result};
+use rustix::io::Errno;
 
 use super::{
     lock_beat::{BEAT, Heartbeat, Watching},
@@ -27,7 +22,7 @@ use super::{
 /// A lock that is held.
 #[derive(Debug)]
 pub(super) struct LockFile {
-    place: PathBuf,
+    place: HeldPlace,
     owner: LockOwner,
     /// Touches it as long as it is held.
     beat: Option<Heartbeat>,
@@ -65,7 +60,7 @@ impl LockFile {
     /// # Errors
     /// Host, if the host cannot.
     pub(super) fn try_acquire(
-        place: &Path,
+        place: &HeldPlace,
         owner: &LockOwner,
         watching: &mut Watching,
     ) -> Result<Option<Self>> {
@@ -77,14 +72,14 @@ impl LockFile {
             match acquire(place, owner, DEEPEST, watching)? {
                 Attempt::Acquired => {
                     let lock = Self {
-                        place: place.to_owned(),
+                        place: place.clone(),
                         owner: owner.clone(),
                         beat: Heartbeat::begin(place, &owner.token, BEAT),
                     };
                     // Without a sign of life it would be taken for dead.
                     if lock.beat.is_none() {
                         let message = "cannot lock: the host starts no thread";
-                        return Err(Error::new(Kind::Host, message).in_file(place));
+                        return Err(Error::new(Kind::Host, message).in_file(&place.path()));
                     }
                     return Ok(Some(lock));
                 }
@@ -101,14 +96,14 @@ impl Drop for LockFile {
         self.beat = None;
         // Not synced: a power cut that brings it back has ended its process too.
         if LockOwner::read(&self.place).as_ref() == Some(&self.owner) {
-            let _ = fs::remove_file(&self.place);
+            let _ = self.place.remove();
         }
     }
 }
 
 /// Takes the lock at `place`, which may be a claim on another one.
 fn acquire(
-    place: &Path,
+    place: &HeldPlace,
     owner: &LockOwner,
     depth: u32,
     watching: &mut Watching,
@@ -121,7 +116,7 @@ fn acquire(
         Holder::Nobody => return Ok(Attempt::Changed),
         _ => return Ok(Attempt::Busy),
     };
-    let claim = place.with_file_name(format!("lock.{dead}"));
+    let claim = place.sibling(format!("lock.{dead}"));
     match acquire(&claim, owner, depth.saturating_sub(1), watching)? {
         Attempt::Acquired => {}
         other => return Ok(other),
@@ -131,24 +126,24 @@ fn acquire(
         discard(&claim);
         return Ok(Attempt::Changed);
     }
-    match fs::rename(&claim, place) {
+    match claim.rename(place) {
         Ok(()) => Ok(Attempt::Acquired),
         Err(cause) => {
             discard(&claim);
-            Err(Error::host("cannot lock", cause).in_file(place))
+            Err(Error::host("cannot lock", cause).in_file(&place.path()))
         }
     }
 }
 
 /// Makes the file, which says whose it is from the first moment on; false, if there is one.
-fn create(place: &Path, owner: &LockOwner) -> Result<bool> {
-    let failed = |cause| Error::host("cannot lock", cause).in_file(place);
-    match fs::symlink_metadata(place) {
+fn create(place: &HeldPlace, owner: &LockOwner) -> Result<bool> {
+    let failed = |cause| Error::host("cannot lock", cause).in_file(&place.path());
+    match place.metadata() {
         Ok(_) => return Ok(false),
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
         Err(cause) => return Err(failed(cause)),
     }
-    let draft = place.with_file_name(format!("lock.{}.new", owner.token));
+    let draft = place.sibling(format!("lock.{}.new", owner.token));
     let written = write_new(&draft, owner).and_then(|()| link(&draft, place));
     let is_made = match written {
         Ok(Some(is_made)) => Ok(is_made),
@@ -165,25 +160,25 @@ fn create(place: &Path, owner: &LockOwner) -> Result<bool> {
 }
 
 /// Writes a file that is not there yet.
-fn write_new(place: &Path, owner: &LockOwner) -> io::Result<()> {
-    let mut file = File::options().create_new(true).write(true).open(place)?;
+fn write_new(place: &HeldPlace, owner: &LockOwner) -> io::Result<()> {
+    let mut file = place.create_new()?;
     file.write_all(&owner.to_json())?;
     file.sync_all()
 }
 
 /// Gives the draft its name, if nothing has that; `None`, where the file system can do it in no way that nobody comes between.
-fn link(draft: &Path, place: &Path) -> io::Result<Option<bool>> {
-    match fs::hard_link(draft, place) {
+fn link(draft: &HeldPlace, place: &HeldPlace) -> io::Result<Option<bool>> {
+    match draft.link(place) {
         Ok(()) => return Ok(Some(true)),
         Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => return Ok(Some(false)),
         Err(cause) if cannot(&cause) => {}
         Err(cause) => return Err(cause),
     }
-    match renameat_with(CWD, draft, CWD, place, RenameFlags::NOREPLACE) {
+    match draft.rename_new(place) {
         Ok(()) => Ok(Some(true)),
-        Err(Errno::EXIST) => Ok(Some(false)),
-        Err(errno) if cannot(&errno.into()) => Ok(None),
-        Err(errno) => Err(errno.into()),
+        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(Some(false)),
+        Err(cause) if cannot(&cause) => Ok(None),
+        Err(cause) => Err(cause),
     }
 }
 
@@ -196,7 +191,7 @@ fn cannot(cause: &io::Error) -> bool {
 }
 
 /// Makes the file and then writes it: who dies in between leaves one that says nothing.
-fn create_in_place(place: &Path, owner: &LockOwner) -> io::Result<bool> {
+fn create_in_place(place: &HeldPlace, owner: &LockOwner) -> io::Result<bool> {
     match write_new(place, owner) {
         // Who was stalled for long in between may have been taken for dead.
         Ok(()) => Ok(LockOwner::read(place).as_ref() == Some(owner)),
@@ -209,7 +204,7 @@ fn create_in_place(place: &Path, owner: &LockOwner) -> io::Result<bool> {
 }
 
 /// Whose lock stands there.
-fn holder(place: &Path, watching: &mut Watching) -> Holder {
+fn holder(place: &HeldPlace, watching: &mut Watching) -> Holder {
     /// How long a lock that does not say whose it is is kept for a process that may be about to say so.
     const SPEECHLESS: Duration = Duration::from_secs(60);
     if let Some(owner) = LockOwner::read(place) {
@@ -218,7 +213,7 @@ fn holder(place: &Path, watching: &mut Watching) -> Holder {
             false => Holder::Alive,
         };
     }
-    let metadata = match fs::symlink_metadata(place) {
+    let metadata = match place.metadata() {
         Ok(metadata) => metadata,
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Holder::Nobody,
         Err(_) => return Holder::Alive,
@@ -240,6 +235,6 @@ fn plain(token: &str) -> String {
 }
 
 /// Takes away what nobody needs any more; what stays, `gc` finds.
-fn discard(place: &Path) {
-    let _ = fs::remove_file(place);
+fn discard(place: &HeldPlace) {
+    let _ = place.remove();
 }

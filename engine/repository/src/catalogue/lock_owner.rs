@@ -3,15 +3,16 @@
 //! Where a file stands for a lock, only death sets it free that its holder did not remove. So a process counts as alive unless it is proven
 //! dead: of another host, and of a pid namespace that is not ours (another container), nothing is proven.
 
-use std::{fs, path::Path};
+use std::fs;
 
+use imgdelta_core::HeldPlace;
 use rustix::{
     io::Errno,
     process::{Pid, getpid, test_kill_process},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{rooms::read_small, timestamps};
+use super::timestamps;
 
 /// The version of what the lock's file says.
 const SCHEMA: &str = "imgdelta/lock/1";
@@ -80,8 +81,8 @@ impl LockOwner {
     }
 
     /// Who holds it, if the file says so.
-    pub(super) fn read(place: &Path) -> Option<Self> {
-        let json = read_small(place, LONGEST).ok()??;
+    pub(super) fn read(place: &HeldPlace) -> Option<Self> {
+        let json = place.read(LONGEST).ok()??;
         serde_json::from_slice(&json).ok()
     }
 

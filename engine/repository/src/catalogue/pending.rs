@@ -4,18 +4,15 @@
 //! An entry is never played over what came after it. Each record counts its changes, so one that is there already, or a later one, says that
 //! the entry has served: a power cut may have brought it back.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::Path;
 
-use imgdelta_core::{Error, FileVersion, Kind, Result};
+use imgdelta_core::{Error, FileVersion, HeldPlace, Kind, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{
     listing::Listing,
     record::{Known, Parent, Record, check_schema},
-    rooms::{Rooms, is_missing, read_small},
+    rooms::Rooms,
     words::ImageId,
 };
 
@@ -72,8 +69,8 @@ impl Pending {
     }
 
     /// The one at `place`; `None`, if nothing is there.
-    fn read(place: &Path) -> Result<Option<Self>> {
-        let Some(json) = read_small(place, LONGEST)? else {
+    fn read(place: &HeldPlace) -> Result<Option<Self>> {
+        let Some(json) = place.read(LONGEST)? else {
             return Ok(None);
         };
         check_schema(&json, SCHEMA, "entry")?;
@@ -89,33 +86,26 @@ impl Pending {
     ///
     /// # Errors
     /// Host, if the host cannot list them; Unsupported, if there are more than [`MOST`].
-    pub(super) fn all(rooms: &Rooms) -> Result<Vec<(PathBuf, Result<Self>)>> {
-        let folder = rooms.entering();
-        let failed = |cause| Error::host("cannot list", cause).in_file(&folder);
-        let listed = match fs::read_dir(&folder) {
-            Ok(listed) => listed,
-            Err(cause) if is_missing(&cause) => return Ok(Vec::new()),
-            Err(cause) => return Err(failed(cause)),
+    pub(super) fn all(rooms: &Rooms) -> Result<Vec<(HeldPlace, Result<Self>)>> {
+        let Some(folder) = rooms.entering()? else {
+            return Ok(Vec::new());
         };
-        let mut places = Vec::new();
-        for entry in listed {
-            let entry = entry.map_err(failed)?;
-            let name = entry.file_name();
-            let name = name.as_encoded_bytes();
-            if name.ends_with(b".json") && !name.starts_with(b".") {
-                places.push(entry.path());
-            }
-        }
+        let listed = folder.places();
+        let mut places =
+            listed.map_err(|cause| Error::host("cannot list", cause).in_file(folder.path()))?;
+        places.retain(|place| {
+            let name = place.name().as_encoded_bytes();
+            name.ends_with(b".json") && !name.starts_with(b".")
+        });
         if places.len() > MOST {
             let message = format!("more than {MOST} changes are under way");
-            return Err(Error::new(Kind::Unsupported, message).in_file(&folder));
+            return Err(Error::new(Kind::Unsupported, message).in_file(folder.path()));
         }
-        places.sort();
-        let read = |place: PathBuf| match Self::read(&place) {
+        let read = |place: HeldPlace| match Self::read(&place) {
             Ok(None) => None,
             Ok(Some(pending)) => Some((place, Ok(pending))),
             Err(error) => {
-                let error = unreadable(&error, &place);
+                let error = unreadable(&error, &place.path());
                 Some((place, Err(error)))
             }
         };

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, path::Path};
 
-use imgdelta_core::{AtomicFile, Error, Kind, Result};
+use imgdelta_core::{AtomicFile, Error, Existing, Kind, Result};
 use imgdelta_delta::{Chain, Proof, digest_cache::LeafWriter};
 use imgdelta_operations::{
     Disk,
@@ -93,7 +93,7 @@ impl Repository {
     /// # Errors
     /// Host, if the host cannot.
     pub fn new_leaves(&self) -> Result<LeafWriter> {
-        self.rooms.make_folders()?;
-        LeafWriter::create(&self.rooms.leaves_folder().join("new"))
+        let place = self.rooms.new_leaves(None)?;
+        AtomicFile::create_in(&place, Existing::Replace).map(LeafWriter::into_draft)
     }
 }

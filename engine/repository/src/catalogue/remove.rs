@@ -85,8 +85,10 @@ impl Repository {
                 removals.remove_regular(&place)?;
             }
         }
-        removals.remove(&self.rooms.leaves(&removed.record.content_id))?;
         removals.sync()?;
+        if let Some(leaves) = self.rooms.leaves(&removed.record.content_id)? {
+            leaves.remove_for_good()?;
+        }
         change.forget(&removed.record.id)?;
         Ok(Removed {
             listing: change.listing,

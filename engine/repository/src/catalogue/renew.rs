@@ -8,7 +8,7 @@ use imgdelta_operations::Disk;
 use super::{
     Repository, Run,
     record::{Record, StoredFile},
-    verify::Verified,
+    verdict::Verified,
 };
 
 impl Repository {

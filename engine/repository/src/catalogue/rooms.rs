@@ -1,4 +1,7 @@
-//! Where what a repository knows stands in its folder, and how small files there are read and written. What is in them, others know.
+//! Where what a repository knows stands in its folder: each place is reached from the open handle of the repository's own folder.
+//!
+//! Who may write in the repository's folder can swap what stands there for a link at any moment. So `.imgdelta` is opened once, and all that is in it
+//! is opened beneath that handle: no link is followed at any depth, and nothing outside is read, written or deleted.
 //!
 //! ```text
 //! FOLDER/.imgdelta/repository.json            its id, its default format
@@ -10,102 +13,161 @@
 //! ```
 
 use std::{
-    fs::{self, File},
-    io::{self, Read},
-    os::unix::fs::OpenOptionsExt,
+    fs, io,
     path::{Path, PathBuf},
 };
 
-use imgdelta_core::{AtomicFile, Error, Existing, FileOffset, Kind, Result, create_folders};
+use imgdelta_core::{
+    AtomicFile, Error, Existing, FileOffset, HeldFolder, HeldPlace, Kind, Result, create_folders,
+};
 use imgdelta_delta::ContentId;
-use rustix::fs::OFlags;
 
 use super::words::{ImageId, InsidePath, OWN_FOLDER};
+
+/// The folder of the records.
+const IMAGES: &str = "images";
+/// The folder of the leaf digests.
+const LEAVES: &str = "leaves";
+/// The folder of changes that are under way.
+const ENTERING: &str = "entering";
+/// The folder of what deployments have received so far.
+const INCOMING: &str = "incoming";
 
 /// The places of one repository.
 #[derive(Clone, Debug)]
 pub(super) struct Rooms {
     /// The repository's folder, as the user calls it.
     pub(super) folder: PathBuf,
-    /// The repository's own folder in it.
-    own: PathBuf,
+    /// The repository's own folder in it, open.
+    own: HeldFolder,
 }
 
 impl Rooms {
-    /// Those of the repository in `folder`.
-    pub(super) fn of(folder: &Path) -> Self {
-        let folder = match folder.as_os_str().is_empty() {
-            true => PathBuf::from("."),
-            false => folder.to_owned(),
-        };
-        let own = folder.join(OWN_FOLDER);
-        Self { folder, own }
+    /// Those of the repository in `folder`; `None`, if it has no own folder.
+    ///
+    /// # Errors
+    /// Reference, if that is a link; Host, if the host cannot open it.
+    pub(super) fn open(folder: &Path) -> Result<Option<Self>> {
+        let folder = named(folder);
+        match HeldFolder::open(&folder) {
+            Ok(outer) => {
+                let own = opened(&outer.place(OWN_FOLDER), OWN_IS_LINK)?;
+                Ok(own.map(|own| Self { folder, own }))
+            }
+            Err(cause) if is_missing(&cause) => Ok(None),
+            Err(cause) => Err(Error::host("cannot open", cause).in_file(&folder)),
+        }
+    }
+
+    /// Those of the repository in `folder`; the folder and its own folders are made, as far as they are not there.
+    ///
+    /// # Errors
+    /// Reference, if one of its own folders is a link; Host, if the host cannot.
+    pub(super) fn make(folder: &Path) -> Result<Self> {
+        let folder = named(folder);
+        create_folders(&folder)?;
+        let outer = HeldFolder::open(&folder);
+        let outer = outer.map_err(|cause| Error::host("cannot open", cause).in_file(&folder))?;
+        let own = made(&outer.place(OWN_FOLDER), OWN_IS_LINK)?;
+        let rooms = Self { folder, own };
+        rooms.make_folders()?;
+        Ok(rooms)
     }
 
     /// What the repository says of itself.
-    pub(super) fn about(&self) -> PathBuf {
-        self.own.join("repository.json")
+    pub(super) fn about(&self) -> HeldPlace {
+        self.own.place("repository.json")
     }
 
     /// The lock.
-    pub(super) fn lock(&self) -> PathBuf {
-        self.own.join("lock")
+    pub(super) fn lock(&self) -> HeldPlace {
+        self.own.place("lock")
     }
 
-    /// The folder of the records.
-    pub(super) fn images(&self) -> PathBuf {
-        self.own.join("images")
+    /// The folder of the records; `None`, if there is none.
+    ///
+    /// # Errors
+    /// Reference, if it is a link; Host, if the host cannot open it.
+    pub(super) fn images(&self) -> Result<Option<HeldFolder>> {
+        self.inner(IMAGES)
     }
 
     /// The record of an image.
-    pub(super) fn record(&self, id: &ImageId) -> PathBuf {
-        self.images().join(format!("{}.json", id.stem()))
+    ///
+    /// # Errors
+    /// Reference, if its folder is a link; Host, if the host cannot open or make that.
+    pub(super) fn record(&self, id: &ImageId) -> Result<HeldPlace> {
+        let folder = self.made(IMAGES)?;
+        Ok(folder.place(format!("{}.json", id.stem())))
     }
 
-    /// The folder of changes that are under way.
-    pub(super) fn entering(&self) -> PathBuf {
-        self.own.join("entering")
+    /// The folder of changes that are under way; `None`, if there is none.
+    ///
+    /// # Errors
+    /// Reference, if it is a link; Host, if the host cannot open it.
+    pub(super) fn entering(&self) -> Result<Option<HeldFolder>> {
+        self.inner(ENTERING)
     }
 
     /// A change that is under way.
-    pub(super) fn entry(&self, id: &ImageId) -> PathBuf {
-        self.entering().join(format!("{}.json", id.stem()))
+    ///
+    /// # Errors
+    /// Reference, if its folder is a link; Host, if the host cannot open or make that.
+    pub(super) fn entry(&self, id: &ImageId) -> Result<HeldPlace> {
+        let folder = self.made(ENTERING)?;
+        Ok(folder.place(format!("{}.json", id.stem())))
     }
 
-    /// The folder of the leaf digests.
-    pub(super) fn leaves_folder(&self) -> PathBuf {
-        self.own.join("leaves")
+    /// The folder of the leaf digests; `None`, if there is none.
+    ///
+    /// # Errors
+    /// Reference, if it is a link; Host, if the host cannot open it.
+    pub(super) fn leaves_folder(&self) -> Result<Option<HeldFolder>> {
+        self.inner(LEAVES)
     }
 
-    /// The leaf digests of a disk. They are the same for every image of it, whatever its id.
-    pub(super) fn leaves(&self, content: &ContentId) -> PathBuf {
-        self.leaves_folder().join(format!("{}.leaves", content.0))
+    /// The leaf digests of a disk, which are the same for every image of it, whatever its id; `None`, if their folder is not there.
+    ///
+    /// # Errors
+    /// Reference, if their folder is a link; Host, if the host cannot open that.
+    pub(super) fn leaves(&self, content: &ContentId) -> Result<Option<HeldPlace>> {
+        let folder = self.leaves_folder()?;
+        Ok(folder.map(|folder| folder.place(leaves_name(content))))
     }
 
-    /// What a deployment has received so far.
-    pub(super) fn incoming(&self) -> PathBuf {
-        self.own.join("incoming")
+    /// Where the leaf digests of a disk are to stand; `None`: those of a disk whose content id is not known yet.
+    ///
+    /// # Errors
+    /// Reference, if their folder is a link; Host, if the host cannot open or make that.
+    pub(super) fn new_leaves(&self, content: Option<&ContentId>) -> Result<HeldPlace> {
+        let name = content.map_or_else(|| "new".to_owned(), leaves_name);
+        Ok(self.made(LEAVES)?.place(name))
+    }
+
+    /// Where stands what deployments have received so far.
+    pub(super) fn incoming_path(&self) -> PathBuf {
+        self.own.path().join(INCOMING)
+    }
+
+    /// The folder of what deployments have received so far.
+    ///
+    /// # Errors
+    /// Reference, if it is a link; Host, if the host cannot open or make it.
+    pub(super) fn incoming(&self) -> Result<HeldFolder> {
+        self.made(INCOMING)
+    }
+
+    /// As [`incoming`](Self::incoming), and nothing is made; `None`, if there is none.
+    ///
+    /// # Errors
+    /// As [`incoming`](Self::incoming).
+    pub(super) fn incoming_there(&self) -> Result<Option<HeldFolder>> {
+        self.inner(INCOMING)
     }
 
     /// The repository's own folder.
-    pub(super) fn own_folder(&self) -> PathBuf {
-        self.own.clone()
-    }
-
-    /// Refuses an own folder that is a link: what it leads to is somebody else's to change.
-    ///
-    /// # Errors
-    /// Reference, if it is one.
-    pub(super) fn refuse_link(&self) -> Result<()> {
-        match fs::symlink_metadata(&self.own) {
-            Ok(found) if found.is_symlink() => Err(Error::new(
-                Kind::Reference,
-                "is a link, and a repository's own folder is not",
-            )
-            .with_code("outside")
-            .in_file(&self.own)),
-            _ => Ok(()),
-        }
+    pub(super) const fn own_folder(&self) -> &HeldFolder {
+        &self.own
     }
 
     /// Makes the repository's own folders, as far as they are not there. What is a link leads to what somebody else owns: files there would
@@ -114,24 +176,16 @@ impl Rooms {
     /// # Errors
     /// Reference, if one of them is a link; Host, if the host cannot.
     pub(super) fn make_folders(&self) -> Result<()> {
-        let inner = [
-            self.images(),
-            self.entering(),
-            self.leaves_folder(),
-            self.incoming(),
-        ];
-        for folder in inner {
-            create_folders(&folder)?;
-            if fs::symlink_metadata(&folder).is_ok_and(|metadata| metadata.is_symlink()) {
-                return Err(Error::new(
-                    Kind::Reference,
-                    "is a link in the repository's own folder",
-                )
-                .with_code("outside")
-                .in_file(&folder));
-            }
-        }
-        Ok(())
+        let inner = [IMAGES, ENTERING, LEAVES, INCOMING];
+        inner.iter().try_for_each(|name| self.made(name).map(drop))
+    }
+
+    fn inner(&self, name: &str) -> Result<Option<HeldFolder>> {
+        opened(&self.own.place(name), INNER_IS_LINK)
+    }
+
+    fn made(&self, name: &str) -> Result<HeldFolder> {
+        made(&self.own.place(name), INNER_IS_LINK)
     }
 
     /// The repository's folder with all links followed.
@@ -175,6 +229,52 @@ impl Rooms {
     }
 }
 
+const OWN_IS_LINK: &str = "is a link, and a repository's own folder is not";
+const INNER_IS_LINK: &str = "is a link in the repository's own folder";
+
+/// The folder as the user calls it: nothing is the one that the process is in.
+fn named(folder: &Path) -> PathBuf {
+    match folder.as_os_str().is_empty() {
+        true => PathBuf::from("."),
+        false => folder.to_owned(),
+    }
+}
+
+fn leaves_name(content: &ContentId) -> String {
+    format!("{}.leaves", content.0)
+}
+
+/// Opens an own folder; `None`, if there is none.
+fn opened(place: &HeldPlace, is_link: &str) -> Result<Option<HeldFolder>> {
+    match place.open_folder() {
+        Ok(folder) => Ok(Some(folder)),
+        Err(cause) if is_missing(&cause) => match linked(place, is_link) {
+            Some(error) => Err(error),
+            None => Ok(None),
+        },
+        Err(cause) => Err(Error::host("cannot open", cause).in_file(&place.path())),
+    }
+}
+
+/// Opens an own folder, which is made if it is not there.
+fn made(place: &HeldPlace, is_link: &str) -> Result<HeldFolder> {
+    place.make_folder().map_err(|cause| {
+        linked(place, is_link).unwrap_or_else(|| {
+            Error::host("cannot create the folder", cause).in_file(&place.path())
+        })
+    })
+}
+
+/// What to say of a link that stands where a folder is to be: it was not opened.
+fn linked(place: &HeldPlace, is_link: &str) -> Option<Error> {
+    let found = place.metadata().ok()?;
+    found.is_symlink().then(|| {
+        Error::new(Kind::Reference, is_link)
+            .with_code("outside")
+            .in_file(&place.path())
+    })
+}
+
 /// Whether nothing stands there.
 pub(super) fn is_missing(cause: &io::Error) -> bool {
     matches!(
@@ -183,47 +283,12 @@ pub(super) fn is_missing(cause: &io::Error) -> bool {
     )
 }
 
-/// The content of a small file, `None` if there is none. Neither links nor pipes are followed: nobody but a repository writes here.
-///
-/// # Errors
-/// Corrupt, if it is longer than `limit` or no regular file; Host, if the host cannot read.
-pub(super) fn read_small(place: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
-    let flags = OFlags::NONBLOCK | OFlags::NOFOLLOW;
-    let opened = File::options()
-        .read(true)
-        .custom_flags(flags.bits().cast_signed())
-        .open(place);
-    let file = match opened {
-        Ok(file) => file,
-        Err(cause) if is_missing(&cause) => return Ok(None),
-        Err(cause) => return Err(Error::host("cannot open", cause).in_file(place)),
-    };
-    let metadata = file
-        .metadata()
-        .map_err(|cause| Error::host("cannot look at", cause).in_file(place))?;
-    if !metadata.is_file() {
-        return Err(Error::new(Kind::Corrupt, "is not a regular file").in_file(place));
-    }
-    // One byte more than it has, so that the end is seen at once.
-    let expected = metadata.len().min(limit).saturating_add(1);
-    let mut content = Vec::with_capacity(usize::try_from(expected).unwrap_or_default());
-    file.take(limit.saturating_add(1))
-        .read_to_end(&mut content)
-        .map_err(|cause| Error::host("cannot read", cause).in_file(place))?;
-    if content.len() as u64 > limit {
-        return Err(
-            Error::new(Kind::Corrupt, format!("is longer than {limit} bytes")).in_file(place),
-        );
-    }
-    Ok(Some(content))
-}
-
 /// Writes a small file, whole or not at all.
 ///
 /// # Errors
 /// Usage, if something stands there that may not be replaced; Host, if the host cannot.
-pub(super) fn write_small(place: &Path, content: &[u8], existing: Existing) -> Result<()> {
-    let draft = AtomicFile::create(place, existing)?;
+pub(super) fn write_small(place: &HeldPlace, content: &[u8], existing: Existing) -> Result<()> {
+    let draft = AtomicFile::create_in(place, existing)?;
     draft.sink().write_at(FileOffset::ZERO, content)?;
     draft.commit()
 }

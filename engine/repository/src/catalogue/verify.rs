@@ -1,9 +1,7 @@
 //! `repo verify`: every image against its content id; where it is another one, the leaf digests say in which windows.
 
-use std::ops::Range;
-
-use imgdelta_core::{Bytes, Error, FileVersion, Kind, Result, parallel};
-use imgdelta_delta::{ContentId, WINDOW, digest_cache::LeafReader};
+use imgdelta_core::{Bytes, FileVersion, Kind, Result, parallel};
+use imgdelta_delta::{WINDOW, digest_cache::LeafReader};
 use imgdelta_operations::{
     Disk,
     proof::{self, prove},
@@ -12,59 +10,13 @@ use imgdelta_operations::{
 use super::{
     Repository, Run,
     lock::await_change,
-    record::{Record, StoredFile},
-    repair::Mending,
+    record::Record,
     timestamps,
+    verdict::{Verdict, Verified},
 };
 
 /// How many images are read side by side, each by as many threads as are free: small ones leave threads to large ones.
 pub(super) const SIDE_BY_SIDE: usize = 4;
-
-/// What was found of one image.
-#[derive(Debug)]
-pub struct Verified {
-    /// What is known of it.
-    pub record: Record,
-    /// What was found.
-    pub verdict: Verdict,
-    /// What the user should know besides.
-    pub notes: Vec<String>,
-    /// What became of it, if it was to be mended and that was not for nothing.
-    pub mending: Option<Mending>,
-    /// Its files as they were when it was proven to be what its record says, if a look at them said otherwise.
-    pub(super) proven: Option<Vec<StoredFile>>,
-}
-
-/// Whether an image is what its record says.
-#[derive(Debug)]
-pub enum Verdict {
-    /// It is.
-    Sound,
-    /// Its disk is what it was, but its leaf digests are not that disk's: a base cannot be chosen by them, nor a damaged window be named.
-    DamagedLeaves(String),
-    /// Its disk is another one.
-    Changed {
-        /// Its content id as it is now.
-        found: ContentId,
-        /// Where it differs, in bytes, in order: the first runs. Nothing, if there are no leaf digests to tell.
-        regions: Vec<Range<u64>>,
-        /// How many windows of 64 KiB differ, listed or not.
-        windows: u64,
-    },
-    /// It cannot be read: the error says whether it is missing, damaged, or refused.
-    Unreadable(Error),
-}
-
-impl Verified {
-    /// Whether it is what its record says, or was mended so that it is.
-    #[must_use]
-    pub const fn is_sound(&self) -> bool {
-        match &self.mending {
-            Some(mending) => mending.how.is_some(),
-            None => matches!(self.verdict, Verdict::Sound),
-        }
-    }
-}
 
 impl Repository {
     /// Reads images and holds them against their records, in order of name; `words` names them, nothing: all. What is wrong with one is

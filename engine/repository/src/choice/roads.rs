@@ -7,7 +7,7 @@ use imgdelta_core::{Bytes, Result};
 
 use crate::choice::{
     arborescence::{Edge, arborescence},
-    batch::{Site, sum},
+    batch_plan::{Site, sum},
     choose::{Choice, choose_among},
     node::{Common, common},
     weigh::{Scale, Weighed},

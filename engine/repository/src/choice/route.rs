@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use imgdelta_core::{Bytes, Result};
 
 use crate::choice::{
-    batch::{Leg, Origin, Route, Site, sum},
+    batch_plan::{Leg, Origin, Route, Site, sum},
     choose::{Choice, Decision},
     roads::{Carried, Plan, Road, Roads, Start},
     steps,

@@ -24,6 +24,7 @@ mod protects;
 mod refuses;
 mod scans;
 mod several;
+mod swaps;
 mod verifies;
 mod weighs;
 mod witnesses;

@@ -19,10 +19,11 @@ use super::{
     device,
     draft::{ANYONE, OWNER, clear_kept, create_beside},
     draft_name::draft_kind,
+    held::{HeldFolder, HeldPlace},
     ownership::Ownership,
     recovery::finish_at,
 };
-use crate::{Error, FileSink, FileVersion, Kind, Result, Sink, Source};
+use crate::{Error, FileSink, FileSource, FileVersion, Kind, Result, Sink, Source};
 
 /// A file in the making. Dropped before [`commit`](AtomicFile::commit), it leaves nothing behind.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub struct AtomicFile {
     original: Option<Original>,
     /// What it is to have beside its bytes.
     ownership: FileOwnership,
+    /// The open folder that its paths lead through, if it is made in one.
+    folder: Option<HeldFolder>,
 }
 
 /// What a file is to have beside its bytes.
@@ -92,23 +95,54 @@ impl AtomicFile {
                 replaces: true,
                 original: None,
                 ownership: FileOwnership::default(),
+                folder: None,
             });
         }
+        let kept = match existing {
+            Existing::Replace => Ownership::of(place),
+            Existing::Keep => Ownership::default(),
+        };
+        Self::draft(place, place, existing, kept)
+    }
+
+    /// Starts a file that will stand at a place in a folder that is held open, and is made in that folder whatever its path leads to meanwhile. A
+    /// link there is replaced, never followed.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub fn create_in(place: &HeldPlace, existing: Existing) -> Result<Self> {
+        let shown = place.path();
+        let path = place
+            .through()
+            .map_err(|cause| Error::host("cannot create", cause).in_file(&shown))?;
+        let kept = match (existing, place.open_to_read()) {
+            (Existing::Replace, Ok(file)) => Ownership::of_file(&file),
+            _ => Ownership::default(),
+        };
+        let begin = || {
+            finish_at(&path)?;
+            Self::check_place(&path, existing)?;
+            Self::draft(&path, &shown, existing, kept)
+        };
+        let mut draft = begin().map_err(|error| place.folder().named(error))?;
+        draft.folder = Some(place.folder().clone());
+        Ok(draft)
+    }
+
+    /// The draft of a file that will stand at `place`, which is no device; messages speak of `shown`.
+    fn draft(place: &Path, shown: &Path, existing: Existing, kept: Ownership) -> Result<Self> {
         let (temporary, file) = create_beside(place, ANYONE)?;
-        let sink = Arc::new(FileSink::new(file, place, false));
         Ok(Self {
-            sink,
+            sink: Arc::new(FileSink::new(file, shown, false)),
             place: place.to_owned(),
             temporary: Some(temporary),
             replaces: existing == Existing::Replace,
             original: None,
             ownership: FileOwnership {
-                kept: match existing {
-                    Existing::Replace => Ownership::of(place),
-                    Existing::Keep => Ownership::default(),
-                },
+                kept,
                 asked: Ownership::default(),
             },
+            folder: None,
         })
     }
 
@@ -193,6 +227,14 @@ impl AtomicFile {
         Ok(draft)
     }
 
+    /// Writes all that `source` holds to it; holes stay holes.
+    ///
+    /// # Errors
+    /// Host, if there is no room, or the host cannot.
+    pub fn fill(&self, source: &dyn Source) -> Result<()> {
+        copy_stored(source, &*self.sink, &self.place).map_err(|error| self.named(error))
+    }
+
     /// Starts a new version of the file at `place`, which is open as `original` and was in the version `opened` when that was done. It holds
     /// what `content` holds: the file itself, or what is read through it. The bytes of the file are shared where the file system can do
     /// that; holes stay holes. The path is not opened again: another file may have taken it.
@@ -225,6 +267,7 @@ impl AtomicFile {
                 is_kept: false,
             }),
             ownership: FileOwnership::default(),
+            folder: None,
         };
         if !content.file().is_some_and(|file| draft.sink.share(file)) {
             copy_stored(content, &*draft.sink, place)?;
@@ -259,6 +302,22 @@ impl AtomicFile {
         self.temporary.as_deref().unwrap_or(&self.place)
     }
 
+    /// What is written so far, read through the open draft: whatever stands under its name.
+    ///
+    /// # Errors
+    /// Host, if the host cannot.
+    pub fn read_back(&self) -> Result<FileSource> {
+        let shown = match &self.folder {
+            Some(folder) => folder
+                .path()
+                .join(self.place.file_name().unwrap_or_default()),
+            None => self.place.clone(),
+        };
+        let file = self.sink.file().try_clone();
+        let file = file.map_err(|cause| Error::host("cannot open", cause).in_file(&shown))?;
+        FileSource::of(file, &shown)
+    }
+
     /// Gives a new version the owner, group, permissions, access control list and extended attributes of the file that it will replace; what
     /// it cannot have, in a few words each. To be called when all is written: some of them go with a write.
     ///
@@ -288,7 +347,11 @@ impl AtomicFile {
     /// # Errors
     /// As [`commit_all`](AtomicFile::commit_all).
     pub fn commit(self) -> Result<()> {
-        Self::commit_all([self])
+        let folder = self.folder.clone();
+        Self::commit_all([self]).map_err(|error| match folder {
+            Some(folder) => folder.named(error),
+            None => error,
+        })
     }
 
     /// Makes several durable and gives them their names, in this order, all or none: also if the process is killed meanwhile, a reader
@@ -328,6 +391,14 @@ impl AtomicFile {
             drafts.iter_mut().for_each(|draft| draft.temporary = None);
         }
         done
+    }
+
+    /// The error, of the file as its user calls it.
+    fn named(&self, error: Error) -> Error {
+        match &self.folder {
+            Some(folder) => folder.named(error),
+            None => error,
+        }
     }
 
     /// Itself as what gets a name; `None` for a device, which has it already.

@@ -14,6 +14,7 @@ use rustix::fs::OFlags;
 use super::{
     draft_name::{DraftKind, draft_of, kept_of, old_names},
     folder::folder_of,
+    held::HeldPlace,
     lock::{LockAttempt, try_lock},
     rollback::Rollback,
     standing::is_listed,
@@ -102,6 +103,17 @@ pub struct DeadDraft {
 impl DeadDraft {
     /// The draft at `draft`, if its process is dead, it stands under that name alone, and no record of a commit speaks of it. Where the
     /// file system knows no locks only its age tells: that nobody has written to it for so long.
+    ///
+    /// # Errors
+    /// Host, if the host fails at its lock.
+    pub fn find_in(draft: &HeldPlace, untouched: Duration) -> Result<Option<Self>> {
+        let Ok(path) = draft.through() else {
+            return Ok(None);
+        };
+        Self::find(&path, untouched).map_err(|error| draft.folder().named(error))
+    }
+
+    /// As [`find_in`](Self::find_in), by a path.
     ///
     /// # Errors
     /// Host, if the host fails at its lock.

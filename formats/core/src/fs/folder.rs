@@ -36,10 +36,14 @@ pub fn sync_folder(folder: &Path) -> Result<()> {
             return Err(Error::host("cannot open the folder", cause).in_file(folder));
         }
     };
-    match opened.sync_all() {
-        Err(cause) if !knows_no_sync(&cause) => {
-            Err(Error::host("cannot sync the folder", cause).in_file(folder))
-        }
+    sync_opened(&opened)
+        .map_err(|cause| Error::host("cannot sync the folder", cause).in_file(folder))
+}
+
+/// Makes durable what stands in an open folder and what does not any more.
+pub(crate) fn sync_opened(folder: &File) -> io::Result<()> {
+    match folder.sync_all() {
+        Err(cause) if !knows_no_sync(&cause) => Err(cause),
         _ => Ok(()),
     }
 }

@@ -26,7 +26,15 @@ impl Ownership {
     /// That of the regular file at `place`, links followed; nothing of what is not there.
     #[must_use]
     pub fn of(place: &Path) -> Self {
-        let metadata = fs::metadata(place).ok();
+        Self::said_by(fs::metadata(place).ok())
+    }
+
+    /// That of an open file, if it is a regular one.
+    pub(crate) fn of_file(file: &File) -> Self {
+        Self::said_by(file.metadata().ok())
+    }
+
+    fn said_by(metadata: Option<fs::Metadata>) -> Self {
         metadata
             .filter(fs::Metadata::is_file)
             .map_or_else(Self::default, |metadata| Self {

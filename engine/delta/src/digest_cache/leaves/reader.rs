@@ -8,6 +8,7 @@ use std::{
 };
 
 use imgdelta_core::{Bytes, Error, FileOffset, Result};
+use rustix::fs::OFlags;
 
 use super::{
     CRC, HEAD, LONGEST_RUN, LeafRun, MAGIC_1, MAGIC_2, TAG_END, TAG_LEAVES, TAG_ZERO, TAIL, faulty,
@@ -40,17 +41,25 @@ impl LeafReader {
     /// # Errors
     /// Host, if the host cannot open it; Corrupt, if it is no such file or has no end.
     pub fn open(place: &Path) -> Result<Self> {
-        Self::read_ends(place).map_err(|error| error.in_file(place))
-    }
-
-    fn read_ends(place: &Path) -> Result<Self> {
-        // A FIFO in its place would wait for ever.
-        let not_waiting = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+        // A FIFO in its place would wait for ever, a link would lead to anything.
+        let flags = OFlags::NONBLOCK | OFlags::NOFOLLOW;
         let file = File::options()
             .read(true)
-            .custom_flags(not_waiting)
+            .custom_flags(flags.bits().cast_signed())
             .open(place)
-            .map_err(|cause| Error::host("cannot open", cause))?;
+            .map_err(|cause| Error::host("cannot open", cause).in_file(place))?;
+        Self::of(file, place)
+    }
+
+    /// Reads an open file, whose messages call it `place`.
+    ///
+    /// # Errors
+    /// Corrupt, if it is no such file or has no end; Host, if the host cannot read it.
+    pub fn of(file: File, place: &Path) -> Result<Self> {
+        Self::read_ends(file).map_err(|error| error.in_file(place))
+    }
+
+    fn read_ends(file: File) -> Result<Self> {
         if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
             return Err(faulty("is not a regular file"));
         }

@@ -25,16 +25,21 @@ impl LeafWriter {
     /// # Errors
     /// Host, if the host cannot.
     pub fn create(place: &Path) -> Result<Self> {
-        let draft = AtomicFile::create(place, Existing::Replace)?;
+        AtomicFile::create(place, Existing::Replace).map(Self::into_draft)
+    }
+
+    /// Starts the file whose draft that is, empty.
+    #[must_use]
+    pub fn into_draft(draft: AtomicFile) -> Self {
         let sink = draft.sink();
-        Ok(Self {
+        Self {
             draft,
             sink,
             at: FileOffset(HEAD.0 + CRC),
             zeros: 0,
             leaves: Vec::new(),
             failure: None,
-        })
+        }
     }
 
     /// The next `count` windows are zero.

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
 };
@@ -10,13 +11,15 @@ use super::*;
 
 /// A repository's rooms, empty.
 fn rooms(folder: &Path) -> Rooms {
-    let rooms = Rooms::of(folder);
-    rooms.make_folders().expect("room");
-    rooms
+    Rooms::make(folder).expect("room")
 }
 
 fn now() -> LockWait {
     LockWait::at_most(Duration::ZERO)
+}
+
+fn held(place: &Path) -> HeldPlace {
+    HeldPlace::at(place).expect("its folder is there")
 }
 
 /// An owner that is no process any more.
@@ -41,14 +44,14 @@ fn one_holds_it_and_the_next_one_when_that_one_is_done() -> Result<()> {
     let folder = tempfile::tempdir().expect("a place");
     let rooms = rooms(folder.path());
     // What a killed process wrote there says nothing: the host's lock ended with it.
-    fs::write(rooms.lock(), dead().to_json()).expect("room");
+    fs::write(rooms.lock().path(), dead().to_json()).expect("room");
     let lock = Lock::take(&rooms, Duration::ZERO, "first")?;
     let error = Lock::take(&rooms, Duration::ZERO, "second").expect_err("it is held");
     assert_eq!(error.kind(), Kind::Busy);
     assert!(error.message().contains("(first)"), "{error}");
     drop(lock);
     Lock::take(&rooms, Duration::ZERO, "second")?;
-    assert_eq!(fs::read(rooms.lock()).expect("there"), b"");
+    assert_eq!(fs::read(rooms.lock().path()).expect("there"), b"");
     Ok(())
 }
 
@@ -58,7 +61,7 @@ fn a_link_in_place_of_the_lock_is_not_written_through() {
     let rooms = rooms(folder.path());
     let precious = folder.path().join("precious");
     fs::write(&precious, "words").expect("room");
-    std::os::unix::fs::symlink(&precious, rooms.lock()).expect("links");
+    std::os::unix::fs::symlink(&precious, rooms.lock().path()).expect("links");
     let error = Lock::take(&rooms, Duration::ZERO, "add").expect_err("a link");
     assert_eq!(error.kind(), Kind::Reference);
     assert_eq!(fs::read(&precious).expect("there"), b"words");
@@ -67,28 +70,28 @@ fn a_link_in_place_of_the_lock_is_not_written_through() {
 #[test]
 fn where_there_are_no_locks_a_file_takes_their_place() -> Result<()> {
     let folder = tempfile::tempdir().expect("a place");
-    let place = by_file(&rooms(folder.path()).lock());
-    let lock = Lock::take_file(&place, now(), &LockOwner::this("first"))?;
-    let error = Lock::take_file(&place, now(), &LockOwner::this("second"));
+    let place = by_file(&rooms(folder.path()).lock()).path();
+    let lock = Lock::take_file(&held(&place), now(), &LockOwner::this("first"))?;
+    let error = Lock::take_file(&held(&place), now(), &LockOwner::this("second"));
     let error = error.expect_err("it is held");
     assert!(error.message().contains("(first)"), "{error}");
     assert_eq!(left(&place), ["lock.held"], "nothing else is left");
     drop(lock);
     assert!(left(&place).is_empty());
-    Lock::take_file(&place, now(), &LockOwner::this("second"))?;
+    Lock::take_file(&held(&place), now(), &LockOwner::this("second"))?;
     Ok(())
 }
 
 #[test]
 fn of_a_process_on_another_host_nobody_knows_whether_it_lives() {
     let folder = tempfile::tempdir().expect("a place");
-    let place = by_file(&rooms(folder.path()).lock());
+    let place = by_file(&rooms(folder.path()).lock()).path();
     let far = LockOwner {
         host: "elsewhere".to_owned(),
         ..dead()
     };
     fs::write(&place, far.to_json()).expect("room");
-    let error = Lock::take_file(&place, now(), &LockOwner::this("wait")).expect_err("held");
+    let error = Lock::take_file(&held(&place), now(), &LockOwner::this("wait")).expect_err("held");
     assert!(error.message().contains("on elsewhere"), "{error}");
     let hint = error.hint().expect("what to do");
     assert!(hint.contains("lock.held"), "{hint}");
@@ -97,9 +100,9 @@ fn of_a_process_on_another_host_nobody_knows_whether_it_lives() {
 #[test]
 fn a_lock_that_does_not_say_whose_it_is_is_kept_for_a_minute() {
     let folder = tempfile::tempdir().expect("a place");
-    let place = by_file(&rooms(folder.path()).lock());
+    let place = by_file(&rooms(folder.path()).lock()).path();
     fs::write(&place, "").expect("room");
-    let take = || Lock::take_file(&place, now(), &LockOwner::this("wait"));
+    let take = || Lock::take_file(&held(&place), now(), &LockOwner::this("wait"));
     assert!(take().is_err());
     let long_ago = std::time::SystemTime::now() - Duration::from_secs(120);
     let file = File::options().write(true).open(&place);
@@ -112,14 +115,14 @@ fn a_lock_that_does_not_say_whose_it_is_is_kept_for_a_minute() {
 #[test]
 fn a_claim_of_a_process_that_died_is_taken_over_too() -> Result<()> {
     let folder = tempfile::tempdir().expect("a place");
-    let place = by_file(&rooms(folder.path()).lock());
+    let place = by_file(&rooms(folder.path()).lock()).path();
     let owners = [dead(), dead(), dead()];
     fs::write(&place, owners[0].to_json()).expect("room");
     for pair in owners.windows(2) {
         let claim = place.with_file_name(format!("lock.{}", pair[0].token));
         fs::write(claim, pair[1].to_json()).expect("room");
     }
-    let lock = Lock::take_file(&place, now(), &LockOwner::this("live"))?;
+    let lock = Lock::take_file(&held(&place), now(), &LockOwner::this("live"))?;
     assert_eq!(left(&place), ["lock.held"]);
     drop(lock);
     assert!(left(&place).is_empty());
@@ -129,17 +132,17 @@ fn a_claim_of_a_process_that_died_is_taken_over_too() -> Result<()> {
 #[test]
 fn whoever_claims_a_dead_lock_keeps_the_others_out_and_who_comes_too_late_gives_up() -> Result<()> {
     let folder = tempfile::tempdir().expect("a place");
-    let place = by_file(&rooms(folder.path()).lock());
+    let place = by_file(&rooms(folder.path()).lock()).path();
     let gone = dead();
     fs::write(&place, gone.to_json()).expect("room");
     // A living process has claimed it and stands still before it goes on.
     let claim = place.with_file_name(format!("lock.{}", gone.token));
     fs::write(&claim, LockOwner::this("claim").to_json()).expect("room");
-    assert!(Lock::take_file(&place, now(), &LockOwner::this("late")).is_err());
-    assert_eq!(LockOwner::read(&place).as_ref(), Some(&gone));
+    assert!(Lock::take_file(&held(&place), now(), &LockOwner::this("late")).is_err());
+    assert_eq!(LockOwner::read(&held(&place)).as_ref(), Some(&gone));
     // It has gone on: the lock is a living one's, and the dead one's token opens nothing any more.
     fs::rename(&claim, &place).expect("room");
-    assert!(Lock::take_file(&place, now(), &LockOwner::this("late")).is_err());
+    assert!(Lock::take_file(&held(&place), now(), &LockOwner::this("late")).is_err());
     assert_eq!(left(&place), ["lock.held"]);
     Ok(())
 }
@@ -154,7 +157,7 @@ fn a_contender_takes_the_lock() -> Result<()> {
         return Ok(());
     };
     let wait = LockWait::at_most(Duration::from_secs(60));
-    let _lock = Lock::take_file(&place, wait, &LockOwner::this("contend"))?;
+    let _lock = Lock::take_file(&held(&place), wait, &LockOwner::this("contend"))?;
     let within = place.with_file_name("within");
     let alone = File::options().create_new(true).write(true).open(&within);
     alone.expect("two hold it at once");
@@ -181,7 +184,7 @@ fn contender(place: &Path) -> Child {
 fn of_many_processes_that_find_one_dead_lock_one_has_it_at_a_time_and_each_in_its_turn() {
     for round in 0..12 {
         let folder = tempfile::tempdir().expect("a place");
-        let place = by_file(&rooms(folder.path()).lock());
+        let place = by_file(&rooms(folder.path()).lock()).path();
         fs::write(&place, dead().to_json()).expect("room");
         let contenders: Vec<Child> = (0..10).map(|_| contender(&place)).collect();
         for mut one in contenders {
@@ -196,14 +199,14 @@ fn of_many_processes_that_find_one_dead_lock_one_has_it_at_a_time_and_each_in_it
 fn of_many_threads_that_find_one_dead_lock_exactly_one_takes_it() {
     for _ in 0..50 {
         let folder = tempfile::tempdir().expect("a place");
-        let place = by_file(&rooms(folder.path()).lock());
+        let place = by_file(&rooms(folder.path()).lock()).path();
         let earlier = LockOwner {
             boot: "an earlier start".to_owned(),
             ..dead()
         };
         fs::write(&place, earlier.to_json()).expect("room");
         let taken = thread::scope(|scope| {
-            let take = || Lock::take_file(&place, now(), &LockOwner::this("live"));
+            let take = || Lock::take_file(&held(&place), now(), &LockOwner::this("live"));
             let threads: Vec<_> = (0..8).map(|_| scope.spawn(take)).collect();
             let taken = threads.into_iter().map(|one| one.join().expect("no panic"));
             taken.collect::<Vec<_>>()
@@ -217,17 +220,17 @@ fn of_many_threads_that_find_one_dead_lock_exactly_one_takes_it() {
 #[test]
 fn the_lock_of_a_process_that_is_killed_is_taken_over_at_once() {
     let folder = tempfile::tempdir().expect("a place");
-    let place = by_file(&rooms(folder.path()).lock());
+    let place = by_file(&rooms(folder.path()).lock()).path();
     for _ in 0..20 {
         let mut one = contender(&place);
-        while LockOwner::read(&place).is_none() {
+        while LockOwner::read(&held(&place)).is_none() {
             if one.try_wait().expect("a child").is_some() {
                 break;
             }
         }
         let _ = one.kill();
         one.wait().expect("a child");
-        let lock = Lock::take_file(&place, now(), &LockOwner::this("live"));
+        let lock = Lock::take_file(&held(&place), now(), &LockOwner::this("live"));
         assert!(lock.is_ok(), "{lock:?}");
         let _ = fs::remove_file(place.with_file_name("within"));
     }
@@ -253,14 +256,14 @@ fn the_lock_of_a_host_that_fell_silent_is_taken_over_by_who_has_watched() -> Res
     }));
     let mut take = || {
         let owner = LockOwner::this("live");
-        Lock::take_file_watching(&place, now(), &owner, &mut watching)
+        Lock::take_file_watching(&held(&place), now(), &owner, &mut watching)
     };
     assert!(take().is_err());
     passed.set(599);
     assert!(take().is_err(), "it is not old enough");
     passed.set(700);
     let lock = take()?;
-    let owner = LockOwner::read(&place).expect("it says whose it is");
+    let owner = LockOwner::read(&held(&place)).expect("it says whose it is");
     assert_eq!((owner.what.as_str(), owner.beats), ("live", Some(5)));
     drop(lock);
     assert!(left(folder.path().join("x").as_path()).is_empty());

@@ -14,21 +14,10 @@ use imgdelta_delta::{
 use imgdelta_operations::restored_image::{Windows, window_at};
 
 use super::windows::{Damaged, leaf_of};
-use crate::catalogue::{Record, Repository, Run, words::Name};
+use crate::catalogue::{Record, Repository, Run, verdict::Provider};
 
 /// How many windows of one leaf digest are tried in one image: the first may be damaged too.
 const TRIES: usize = 8;
-
-/// An image that has windows which another one lost.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Provider {
-    /// The folder of its repository; `None`: it is an image of the same one.
-    pub repository: Option<std::path::PathBuf>,
-    /// Its name.
-    pub image: Name,
-    /// How many windows were taken from it.
-    pub windows: u64,
-}
 
 /// Damaged windows and where their right bytes are.
 #[derive(Debug)]

@@ -14,6 +14,9 @@ use crate::catalogue::Run;
 /// Most damaged windows that are mended: 64 GiB of a disk.
 const MOST: usize = 1 << 20;
 
+/// Most runs of missing windows that are listed.
+const MOST_RUNS: usize = 1000;
+
 /// A window that is not what it was.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Damaged {
@@ -135,4 +138,20 @@ pub(super) fn leaf_of(disk: &Chain, number: u64, size: Bytes) -> Result<Option<D
         Err(error) if error.kind() == Kind::Interrupted => Err(error),
         Err(_) => Ok(None),
     }
+}
+
+/// Runs of windows, in bytes of a disk of `size`: the first ones.
+pub(super) fn runs_of(windows: &[u64], size: u64) -> Vec<Range<u64>> {
+    let mut runs: Vec<Range<u64>> = Vec::new();
+    for number in windows {
+        let start = number.saturating_mul(WINDOW.0);
+        let end = start.saturating_add(WINDOW.0).min(size);
+        let is_full = runs.len() >= MOST_RUNS;
+        match runs.last_mut() {
+            Some(last) if last.end == start => last.end = end,
+            _ if !is_full => runs.push(start..end),
+            _ => break,
+        }
+    }
+    runs
 }
