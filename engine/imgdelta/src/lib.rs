@@ -202,7 +202,7 @@ pub mod repository {
 pub mod deploy {
     pub use imgdelta_deploy::{
         calls::*,
-        delivery,
+        bundle,
         wire::{self, SshUrl},
     };
 }

@@ -379,7 +379,7 @@ fn lists(target: &str) -> Vec<Vec<u8>> {
             let deploy = Deploy {
                 images: vec!["patched".into()],
                 sites: vec![Destination::Carried(site.inventory().expect("it is there"))],
-                delivery: Some(at("stick")),
+                bundle: Some(at("stick")),
                 ..Deploy::from(&headquarters)
             };
             deploy_many(&deploy, &context).expect("it is packed");
