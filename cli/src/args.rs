@@ -3,17 +3,17 @@
 //! What it means is not decided here: [`crate::job`] never sees clap.
 
 mod add;
-mod child;
+mod apply_attach;
 mod completion;
 mod deploy;
 mod disks;
 mod general;
 mod input;
-mod looks;
+mod inspect;
 mod make;
 mod memory;
+mod meta;
 mod output;
-mod own;
 mod owner;
 mod packed;
 mod plan;
@@ -28,14 +28,14 @@ use clap::{
     builder::styling::{AnsiColor, Styles},
 };
 
-pub(crate) use child::{Apply, Attach};
+pub(crate) use apply_attach::{Apply, Attach};
 pub(crate) use completion::{answered, script};
 pub(crate) use deploy::{Deploy, Receive, Serve};
 pub(crate) use disks::{Compare, Convert, Salvage};
 pub(crate) use general::General;
-pub(crate) use looks::{Check, Digest, Info, Map};
+pub(crate) use inspect::{Check, Digest, Info, Map};
 pub(crate) use make::Make;
-pub(crate) use own::{Completions, Env, Man, Version};
+pub(crate) use meta::{Completions, Env, Man, Version};
 pub(crate) use plan::{Inventory, Plan};
 pub(crate) use repo::{Repo, RepoVerb};
 

@@ -20,7 +20,7 @@ use serde::Serialize;
 
 use crate::{
     job::{Memory, Settings},
-    progress::Showing,
+    progress::ProgressDisplay,
     signals::Signals,
 };
 
@@ -65,7 +65,7 @@ pub(crate) struct Run<'a> {
     /// What has arrived.
     pub(crate) signals: &'a Signals,
     /// Shows how far it is.
-    pub(crate) showing: &'a Showing,
+    pub(crate) display: &'a ProgressDisplay,
     /// Whether writing has begun.
     pub(crate) begun: &'a Arc<AtomicBool>,
 }
@@ -73,7 +73,7 @@ pub(crate) struct Run<'a> {
 impl Run<'_> {
     /// What calls of the library are given; `memory`: what digests of earlier runs are good for, where the settings say a folder.
     fn context(&self, memory: Memory) -> Context {
-        let (phases, signals) = (self.showing.phases(), self.signals.clone());
+        let (phases, signals) = (self.display.phases(), self.signals.clone());
         let begun = Arc::clone(self.begun);
         let cache = match &self.settings.cache.value {
             Some(folder) => DigestCache::in_folder(folder.clone()),

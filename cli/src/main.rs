@@ -30,7 +30,7 @@ use crate::{
     call::Run,
     errors::Failure,
     job::Settings,
-    progress::Showing,
+    progress::ProgressDisplay,
     report::Report,
     signals::Signals,
     verb::{Session, Verb},
@@ -70,7 +70,7 @@ fn run(line: Line) -> ExitCode {
         exact: line.general.exact(),
         output_is_taken: false,
     };
-    let mut known = Known::default();
+    let mut known = RunState::default();
     match attempt(line, report, &mut known) {
         Ok(exit) => ExitCode::from(exit),
         Err(error) if errors::is_broken_pipe(&error) => ExitCode::SUCCESS,
@@ -94,7 +94,7 @@ fn run(line: Line) -> ExitCode {
 
 /// What is known of a run when it fails.
 #[derive(Debug, Default)]
-struct Known {
+struct RunState {
     /// How far it has come.
     run_progress: Arc<RunProgress>,
     /// Whether writing has begun.
@@ -106,12 +106,12 @@ struct Known {
 }
 
 /// Does what a line says, and tells the result; gives the exit status.
-fn attempt(line: Line, report: Report, known: &mut Known) -> Result<u8> {
+fn attempt(line: Line, report: Report, known: &mut RunState) -> Result<u8> {
     let Line { general, command } = line;
-    let settings = Settings::of_process(general.wishes(command.repository()))?;
+    let settings = Settings::of_process(general.overrides(command.repository()))?;
     let signals = Signals::listen(Arc::clone(&known.run_progress), last_words(report))?;
     let pool = Arc::new(Pool::new(settings.threads.value));
-    let mut showing = Showing::start(
+    let mut display = ProgressDisplay::start(
         settings.progress.value,
         report.loudness,
         &known.run_progress,
@@ -121,7 +121,7 @@ fn attempt(line: Line, report: Report, known: &mut Known) -> Result<u8> {
         pool: &pool,
         run_progress: &known.run_progress,
         signals: &signals,
-        showing: &showing,
+        display: &display,
         begun: &known.begun,
     };
     let mut session = Session {
@@ -131,7 +131,7 @@ fn attempt(line: Line, report: Report, known: &mut Known) -> Result<u8> {
     };
     let told = command.run(&mut session);
     known.interrupted = signals.exit();
-    showing.stop();
+    display.stop();
     let tell = told?;
     // What was to be written stands in its place: a result that cannot be told changes nothing about that.
     known.output = None;

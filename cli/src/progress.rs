@@ -30,7 +30,7 @@ const ASKED_TICK: Duration = Duration::from_secs(1);
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Manner {
+enum Visibility {
     /// Not at all.
     Silent,
     /// A bar that moves.
@@ -53,13 +53,13 @@ struct Event<'a> {
 
 /// A run's progress, shown until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Showing {
+pub(crate) struct ProgressDisplay {
     phase: Arc<Mutex<String>>,
     end: Option<mpsc::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Showing {
+impl ProgressDisplay {
     /// Shows what `run_progress` counts.
     pub(crate) fn start(
         when: job::Progress,
@@ -68,7 +68,7 @@ impl Showing {
     ) -> Self {
         let manner = manner(when, loudness, io::stderr().is_terminal());
         let phase = Arc::<Mutex<String>>::default();
-        if manner == Manner::Silent {
+        if manner == Visibility::Silent {
             return Self {
                 phase,
                 end: None,
@@ -81,10 +81,10 @@ impl Showing {
             run_progress: Arc::clone(run_progress),
         };
         let thread = thread::spawn(move || match manner {
-            Manner::Bar => shown.bar(&ended),
-            Manner::Log(tick) => shown.log(&ended, tick),
-            Manner::Json => shown.json(&ended),
-            Manner::Silent => {}
+            Visibility::Bar => shown.bar(&ended),
+            Visibility::Log(tick) => shown.log(&ended, tick),
+            Visibility::Json => shown.json(&ended),
+            Visibility::Silent => {}
         });
         Self {
             phase,
@@ -124,24 +124,24 @@ impl Phases {
     }
 }
 
-impl Drop for Showing {
+impl Drop for ProgressDisplay {
     fn drop(&mut self) {
         self.stop();
     }
 }
 
-fn manner(when: job::Progress, loudness: i8, is_terminal: bool) -> Manner {
+fn manner(when: job::Progress, loudness: i8, is_terminal: bool) -> Visibility {
     match when {
-        job::Progress::Json => Manner::Json,
-        _ if loudness < 0 => Manner::Silent,
-        job::Progress::Auto | job::Progress::Always if is_terminal => Manner::Bar,
-        job::Progress::Always => Manner::Log(ASKED_TICK),
-        job::Progress::Auto if loudness > 0 => Manner::Log(LOG_TICK),
-        job::Progress::Auto | job::Progress::Never => Manner::Silent,
+        job::Progress::Json => Visibility::Json,
+        _ if loudness < 0 => Visibility::Silent,
+        job::Progress::Auto | job::Progress::Always if is_terminal => Visibility::Bar,
+        job::Progress::Always => Visibility::Log(ASKED_TICK),
+        job::Progress::Auto if loudness > 0 => Visibility::Log(LOG_TICK),
+        job::Progress::Auto | job::Progress::Never => Visibility::Silent,
     }
 }
 
-/// What the showing thread looks at.
+/// What the display thread looks at.
 struct Shown {
     phase: Arc<Mutex<String>>,
     run_progress: Arc<RunProgress>,
@@ -236,13 +236,13 @@ mod tests {
     #[test]
     fn who_wants_quiet_gets_it_but_programs_are_always_told() {
         use job::Progress::{Always, Auto, Json, Never};
-        assert_eq!(manner(Auto, 0, true), Manner::Bar);
-        assert_eq!(manner(Auto, 0, false), Manner::Silent);
-        assert_eq!(manner(Auto, 1, false), Manner::Log(LOG_TICK));
-        assert_eq!(manner(Always, 0, false), Manner::Log(ASKED_TICK));
-        assert_eq!(manner(Always, -1, true), Manner::Silent);
-        assert_eq!(manner(Never, 1, true), Manner::Silent);
-        assert_eq!(manner(Json, -2, false), Manner::Json);
+        assert_eq!(manner(Auto, 0, true), Visibility::Bar);
+        assert_eq!(manner(Auto, 0, false), Visibility::Silent);
+        assert_eq!(manner(Auto, 1, false), Visibility::Log(LOG_TICK));
+        assert_eq!(manner(Always, 0, false), Visibility::Log(ASKED_TICK));
+        assert_eq!(manner(Always, -1, true), Visibility::Silent);
+        assert_eq!(manner(Never, 1, true), Visibility::Silent);
+        assert_eq!(manner(Json, -2, false), Visibility::Json);
     }
 
     #[test]

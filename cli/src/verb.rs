@@ -1,7 +1,7 @@
 //! The commands, done: what was typed becomes a job, that is done, and what comes of it is told once the progress bar is gone.
 
 mod images;
-mod own;
+mod meta;
 mod repo;
 mod sites;
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, ValueEnum};
 
 use crate::{
-    job::{Progress, Wishes},
+    job::{Overrides, Progress},
     report::Form,
 };
 
@@ -91,8 +91,8 @@ impl General {
     }
 
     /// What was typed of the settings that the environment can say too; `repository` was typed with the command.
-    pub(crate) fn wishes(&self, repository: Option<&PathBuf>) -> Wishes {
-        Wishes {
+    pub(crate) fn overrides(&self, repository: Option<&PathBuf>) -> Overrides {
+        Overrides {
             threads: self.threads,
             progress: self.progress.map(|when| match when {
                 ProgressWhen::Auto => Progress::Auto,

@@ -92,7 +92,7 @@ impl BaseInput {
         })
     }
 
-    /// How the other input is to be opened: with its `own` options and those for both, its parents being those typed behind `option`.
+    /// How the other input is to be opened: with its `meta` options and those for both, its parents being those typed behind `option`.
     pub(crate) fn open_other(
         &self,
         path: PathBuf,

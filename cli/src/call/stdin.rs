@@ -35,7 +35,7 @@ fn spool(folder: &Path, run: &Run<'_>, is_probed: bool) -> Result<File> {
             .with_hint("IMGDELTA_TMPDIR says where it is kept")
     };
     let mut file = tempfile::tempfile_in(folder).map_err(failed)?;
-    run.showing.phase("read standard input");
+    run.display.phase("read standard input");
     // It may wait for ever, and leaves nothing behind.
     run.signals.may_end_at_once(true);
     let mut input = io::stdin().lock();

@@ -50,7 +50,7 @@ impl Progress {
 
 /// What was typed of these settings.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Wishes {
+pub(crate) struct Overrides {
     /// `--threads`.
     pub(crate) threads: Option<u16>,
     /// `--progress`.
@@ -112,20 +112,20 @@ impl Settings {
     ///
     /// # Errors
     /// Usage, if a variable holds what cannot be.
-    pub(crate) fn of_process(wishes: Wishes) -> Result<Self> {
-        Self::resolve(wishes, &|name| {
+    pub(crate) fn of_process(overrides: Overrides) -> Result<Self> {
+        Self::resolve(overrides, &|name| {
             std::env::var_os(name).filter(|value| !value.is_empty())
         })
     }
 
-    fn resolve(wishes: Wishes, environment: Environment<'_>) -> Result<Self> {
+    fn resolve(overrides: Overrides, environment: Environment<'_>) -> Result<Self> {
         Ok(Self {
-            threads: threads(wishes.threads, environment)?,
-            progress: progress(wishes.progress, environment)?,
+            threads: threads(overrides.threads, environment)?,
+            progress: progress(overrides.progress, environment)?,
             cache: cache(environment),
             temporary: temporary(environment),
             time: time(environment)?,
-            repository: repository(wishes.repository, environment),
+            repository: repository(overrides.repository, environment),
             ssh: ssh(environment)?,
         })
     }
@@ -249,8 +249,8 @@ fn wrong(name: &str, value: &OsString, required: &str) -> Error {
 mod tests {
     use super::*;
 
-    fn resolved(wishes: Wishes, variables: &[(&str, &str)]) -> Result<Settings> {
-        Settings::resolve(wishes, &|name| {
+    fn resolved(overrides: Overrides, variables: &[(&str, &str)]) -> Result<Settings> {
+        Settings::resolve(overrides, &|name| {
             let found = variables.iter().find(|(known, _)| *known == name);
             found.map(|(_, value)| OsString::from(value))
         })
@@ -258,18 +258,18 @@ mod tests {
 
     #[test]
     fn a_flag_beats_the_environment_and_that_beats_the_default() -> Result<()> {
-        let wish = Wishes {
+        let wish = Overrides {
             threads: Some(3),
-            ..Wishes::default()
+            ..Overrides::default()
         };
         let five = [("IMGDELTA_THREADS", "5")];
         assert_eq!(resolved(wish, &five)?.threads.value, 3);
-        let found = resolved(Wishes::default(), &five)?.threads;
+        let found = resolved(Overrides::default(), &five)?.threads;
         assert_eq!(
             (found.value, found.origin),
             (5, Origin::Environment("IMGDELTA_THREADS"))
         );
-        let found = resolved(Wishes::default(), &[])?.threads;
+        let found = resolved(Overrides::default(), &[])?.threads;
         assert!(found.value >= 1 && found.origin == Origin::Default);
         Ok(())
     }
@@ -282,7 +282,7 @@ mod tests {
             ("IMGDELTA_PROGRESS", "sometimes"),
             ("SOURCE_DATE_EPOCH", "yesterday"),
         ] {
-            let error = resolved(Wishes::default(), &[(name, value)]).expect_err(name);
+            let error = resolved(Overrides::default(), &[(name, value)]).expect_err(name);
             assert_eq!(error.kind(), Kind::Usage);
             assert!(error.to_string().contains(name), "{error}");
         }
@@ -290,9 +290,9 @@ mod tests {
 
     #[test]
     fn the_repository_is_where_one_says_or_else_where_one_stands() -> Result<()> {
-        let wish = Wishes {
+        let wish = Overrides {
             repository: Some("hq".into()),
-            ..Wishes::default()
+            ..Overrides::default()
         };
         let elsewhere = [("IMGDELTA_REPO", "/elsewhere")];
         let found = resolved(wish, &elsewhere)?.repository;
@@ -300,9 +300,9 @@ mod tests {
             (found.value, found.origin),
             ("hq".into(), Origin::Flag("--repo"))
         );
-        let found = resolved(Wishes::default(), &elsewhere)?.repository;
+        let found = resolved(Overrides::default(), &elsewhere)?.repository;
         assert_eq!(found.value, Path::new("/elsewhere"));
-        let found = resolved(Wishes::default(), &[])?.repository;
+        let found = resolved(Overrides::default(), &[])?.repository;
         assert_eq!((found.value, found.origin), (".".into(), Origin::Default));
         Ok(())
     }
@@ -315,7 +315,7 @@ mod tests {
             ("IMGDELTA_CACHE", "/i"),
         ];
         let folder = |variables: &[(&str, &str)]| -> Result<Option<PathBuf>> {
-            Ok(resolved(Wishes::default(), variables)?.cache.value)
+            Ok(resolved(Overrides::default(), variables)?.cache.value)
         };
         assert_eq!(folder(&all)?, Some("/i".into()));
         assert_eq!(folder(&all[..2])?, Some("/c/imgdelta".into()));

@@ -201,8 +201,8 @@ pub mod repository {
 #[cfg(feature = "deploy")]
 pub mod deploy {
     pub use imgdelta_deploy::{
-        calls::*,
         bundle,
+        calls::*,
         wire::{self, SshUrl},
     };
 }
