@@ -139,7 +139,7 @@ impl Error {
     /// The code of an error where the host holds no file as long as what is written.
     pub const FILE_TOO_LONG: &'static str = "file_too_long";
 
-    /// An error of `kind` with a message in the house's form.
+    /// An error of `kind` with a message: lower case, no full stop.
     #[must_use]
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {

@@ -1,6 +1,6 @@
 //! Files to read from: by address, with no cursor, so that one image serves every thread with no lock.
 //!
-//! Files and bytes in memory alike: every parser runs without a file system. Nothing here writes.
+//! Files and bytes in memory alike: every parser runs without a file system.
 
 use std::{
     fmt,

@@ -1,4 +1,4 @@
-//! What `info` shows of an image. Nothing is judged here.
+//! What `info` shows of an image.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The bytes of a UDIF image, as the readers of qemu and 7-Zip take them. All integers are big-endian. Nothing is judged here.
+//! The bytes of a UDIF image, as the readers of qemu and 7-Zip take them. All integers are big-endian.
 
 use imgdelta_core::record;
 

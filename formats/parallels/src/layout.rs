@@ -1,4 +1,4 @@
-//! The bytes of an expanding file, as docs/interop/parallels.rst declares them. All integers are little-endian. Nothing is judged here.
+//! The bytes of an expanding file, as docs/interop/parallels.rst declares them. All integers are little-endian.
 
 use imgdelta_core::record;
 

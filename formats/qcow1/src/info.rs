@@ -1,4 +1,4 @@
-//! What `info` shows of an image: names in qemu's spelling, values as text. Nothing is judged here.
+//! What `info` shows of an image: names in qemu's spelling, values as text.
 
 use std::sync::Arc;
 

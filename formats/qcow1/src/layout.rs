@@ -1,4 +1,4 @@
-//! The bytes of a qcow image of version 1, as qemu's block/qcow.c declares them. All integers are big-endian. Nothing is judged here.
+//! The bytes of a qcow image of version 1, as qemu's block/qcow.c declares them. All integers are big-endian.
 
 use std::ops::RangeInclusive;
 

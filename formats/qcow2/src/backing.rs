@@ -1,6 +1,4 @@
 //! The backing file: how an image names its parent.
-//!
-//! Nothing here opens one.
 
 use imgdelta_core::{
     Bytes, Error, FileOffset, Format, Hint, HintKind, Kind, ParentLink, ParentSpec, Result, Source,
@@ -26,7 +24,7 @@ pub(crate) struct Backing {
 }
 
 impl Backing {
-    /// As the house names it.
+    /// As a parent link.
     pub(crate) fn link(&self) -> Result<ParentLink> {
         let format = match &self.format {
             None => None,

@@ -1,6 +1,4 @@
 //! The sizes that follow from the header, and the tables that stand where the header says.
-//!
-//! Nothing here reads a file.
 
 use imgdelta_core::{Bytes, FileOffset, VirtOffset};
 

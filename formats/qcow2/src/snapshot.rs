@@ -195,7 +195,7 @@ impl Snapshot {
         Ok(())
     }
 
-    /// As the house names it.
+    /// As core names it.
     pub(crate) fn metadata(&self) -> imgdelta_core::Snapshot {
         imgdelta_core::Snapshot {
             id: self.id.clone(),

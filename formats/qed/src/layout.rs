@@ -1,4 +1,4 @@
-//! The bytes of a QED image, as docs/interop/qed_spec.txt declares them. All integers are little-endian. Nothing is judged here.
+//! The bytes of a QED image, as docs/interop/qed_spec.txt declares them. All integers are little-endian.
 
 use std::ops::RangeInclusive;
 

@@ -1,4 +1,4 @@
-//! What can be said of a raw image before a byte of it is read. Nothing here reads.
+//! What can be said of a raw image before a byte of it is read.
 
 use std::sync::Arc;
 

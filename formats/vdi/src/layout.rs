@@ -1,4 +1,4 @@
-//! The bytes of a VDI, as VirtualBox's VDICore.h declares them. All integers are little-endian. Nothing is judged here.
+//! The bytes of a VDI, as VirtualBox's VDICore.h declares them. All integers are little-endian.
 
 use imgdelta_core::record;
 

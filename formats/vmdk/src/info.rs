@@ -1,4 +1,4 @@
-//! What `info` shows of an image: names in the descriptor's spelling, values as text. Nothing is judged here.
+//! What `info` shows of an image: names in the descriptor's spelling, values as text.
 
 use imgdelta_core::{Bytes, Format, ImageMetadata, Result, SECTOR};
 

@@ -1,5 +1,5 @@
 //! The bytes of VMDK extents that have a header: hosted sparse (`KDMV`), COWD and seSparse; and the markers of streams. All integers are
-//! little-endian, places are counted in sectors of 512 bytes. Nothing is judged here. \[TN\] is VMware's "Virtual Disk Format 5.0".
+//! little-endian, places are counted in sectors of 512 bytes. \[TN\] is VMware's "Virtual Disk Format 5.0".
 
 use imgdelta_core::record;
 

@@ -1,6 +1,4 @@
 //! Which qcow2 is written: the options as the user typed them, judged together as qemu judges them.
-//!
-//! Nothing here writes.
 
 use imgdelta_core::{Bytes, Error, Kind, Options, Result};
 

@@ -1,6 +1,4 @@
 //! What to say when no parent was found, or more than one: the most telling of what was wrong with the candidates.
-//!
-//! Nothing is looked for here.
 
 use std::path::Path;
 
