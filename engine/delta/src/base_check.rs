@@ -8,6 +8,7 @@ use crate::{
     chain::Chain,
     digest_cache::DigestCache,
     disk_hasher::{DiskHasher, Proof},
+    leaf_batch,
     planner::{Relation, Side, Task, extents_of, read_extents},
     tree::{Digest, WINDOW},
 };
@@ -58,30 +59,35 @@ impl<'a> BaseCheck<'a> {
         }
     }
 
-    /// The base's leaf of window `number` of a task, `target` being that of the disk of `size` bytes over it.
-    pub(crate) fn leaf(
+    /// The base's leaves of a task's windows, `targets` being those of the disk of `size` bytes over it.
+    pub(crate) fn leaves(
         &self,
         buffer: &mut Aligned,
         task: &Task,
-        number: u64,
-        (target, size): (&Digest, Bytes),
-    ) -> Result<Digest> {
-        let at = VirtOffset(number.saturating_mul(WINDOW.0));
-        let len = WINDOW.min(task.end().since(at));
-        let extents = extents_of(&task.extents, at, len);
+        (targets, size): (&[Digest], Bytes),
+    ) -> Result<Vec<Digest>> {
         let own = self.base.size();
-        let is_alike = DiskHasher::window_len(own, number) == DiskHasher::window_len(size, number);
-        if is_alike
-            && extents
-                .iter()
-                .all(|extent| extent.relation != Relation::Unknown)
-        {
-            return Ok(*target);
-        }
-        let bytes = buffer.bytes_mut().get_mut(..len.in_memory());
-        let bytes = bytes.unwrap_or_default();
-        read_extents(&self.base, extents, Side::Base, at, bytes)?;
-        Ok(DiskHasher::leaf_of(own, number, bytes))
+        let first = task.windows().start;
+        let part = |place: usize| {
+            let number = first.saturating_add(place as u64);
+            let at = VirtOffset(number.saturating_mul(WINDOW.0));
+            let len = WINDOW.min(task.end().since(at));
+            (number, at, len, extents_of(&task.extents, at, len))
+        };
+        let known = targets.iter().enumerate().map(|(place, target)| {
+            let (number, _, _, extents) = part(place);
+            let is_alike =
+                DiskHasher::window_len(own, number) == DiskHasher::window_len(size, number);
+            let mut relations = extents.iter().map(|extent| extent.relation);
+            let is_same = is_alike && relations.all(|relation| relation != Relation::Unknown);
+            is_same.then_some(*target)
+        });
+        leaf_batch::completed(known.collect(), buffer.bytes_mut(), |place, slot| {
+            let (number, at, len, extents) = part(place);
+            let bytes = slot.get_mut(..len.in_memory()).unwrap_or_default();
+            read_extents(&self.base, extents, Side::Base, at, bytes)?;
+            Ok(DiskHasher::window_len(own, number).min(len).in_memory())
+        })
     }
 }
 

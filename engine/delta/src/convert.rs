@@ -12,6 +12,7 @@ use crate::{
     digest_cache::{DigestCache, LeafWriter},
     disk_hasher::{DiskHasher, Proof},
     exec::{self, Costs, ExecContext, LONGEST_STEP},
+    leaf_batch,
     pipeline::{self, Stage},
     planner::{ExtentPlanner, PlanOptions, Relation, Side, Task, extents_of},
     tree::{Digest, WINDOW},
@@ -135,7 +136,7 @@ impl Convert<'_> {
         self.work.progress.begin(end);
         let workers = exec::workers(count, || Worker {
             unit_writer: UnitWriter::new(&*sink.writer, step),
-            base: base.map(|_| Aligned::zeroed(WINDOW)),
+            base: base.map(|_| Aligned::zeroed(leaf_batch::BUFFER)),
         });
         let copier = Copier {
             copy: self,
@@ -236,14 +237,15 @@ impl<'a> Stage for Copier<'a> {
         task.plan.read(self.copy.disk, Side::Target, at, bytes)?;
         if self.copy.proves {
             let size = self.copy.disk.size();
-            let leaf = |(number, window): (u64, &[u8])| DiskHasher::leaf_of(size, number, window);
-            task.leaves = (task.plan.windows())
-                .zip(unit_writer.data().chunks(WINDOW.in_memory()))
-                .map(leaf)
-                .collect();
+            let windows = task.plan.windows();
+            let len = (windows.end - windows.start).saturating_mul(WINDOW.0);
+            let bytes = unit_writer.data();
+            let bytes = bytes.get(..Bytes(len).in_memory()).unwrap_or(bytes);
+            task.leaves = leaf_batch::leaves_of(size, windows.start, bytes);
         }
         if let (Some(beside), Some(buffer)) = (self.base, base) {
-            task.base = self.leaves_beside(beside, buffer, task)?;
+            let own = (task.leaves.as_slice(), self.copy.disk.size());
+            task.base = beside.leaves(buffer, &task.plan, own)?;
         }
         self.mark(unit_writer, &task.plan, child_len);
         unit_writer.pack(at, child_len)?;
@@ -287,20 +289,6 @@ impl<'a> Stage for Copier<'a> {
 }
 
 impl Copier<'_> {
-    /// The base's leaves of a task whose own are known.
-    fn leaves_beside(
-        &self,
-        beside: &BaseCheck<'_>,
-        buffer: &mut Aligned,
-        task: &ConvertTask,
-    ) -> Result<Vec<Digest>> {
-        let size = self.copy.disk.size();
-        (task.plan.windows())
-            .zip(&task.leaves)
-            .map(|(number, leaf)| beside.leaf(buffer, &task.plan, number, (leaf, size)))
-            .collect()
-    }
-
     /// The task without the whole units at its ends that are known to be zero: of a sparse disk most are. What proves the disk must see
     /// all of it, and what writes zeros too.
     fn trimmed(&self, task: Task) -> Task {

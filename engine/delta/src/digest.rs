@@ -3,6 +3,8 @@
 mod against;
 mod over;
 
+use std::{sync::mpsc::sync_channel, thread};
+
 use imgdelta_core::{AtomicFile, Bytes, Error, Kind, Result, VirtOffset};
 use sha2::{Digest as _, Sha256};
 
@@ -14,6 +16,7 @@ use crate::{
     digest_cache::{DigestCache, LeafReader, LeafWriter, windows_of},
     disk_hasher::{DiskHasher, Proof},
     exec::{self, ExecContext},
+    leaf_batch,
     pipeline::{self, Stage},
     planner::{ExtentPlanner, PlanOptions, Relation, Side, Task},
     tree::{ContentId, Digest, WINDOW},
@@ -81,9 +84,9 @@ fn hash<'a>(
         against,
     };
     work.progress.begin(disk.size());
-    // As much at once as is decoded at once.
+    // As much at once as is hashed together, or decoded.
     let decoding = disk.decoding();
-    let portion = WINDOW.max(decoding.unit.round_up(WINDOW).min(step));
+    let portion = leaf_batch::BUFFER.max(decoding.unit.round_up(WINDOW).min(step));
     let each = Bytes(portion.0 + decoding.memory.0);
     let workers = work.cpu_workers(each, || Aligned::zeroed(portion));
     let hasher = Hasher { disk, work };
@@ -147,19 +150,41 @@ fn recall(disk: &Chain, memory: &DigestCache) -> Option<Proof> {
 /// # Errors
 /// As [`prove`].
 pub fn plain_sha256(disk: &Chain, work: ExecContext<'_>) -> Result<Digest> {
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; exec::step(WINDOW, disk.block_size()).in_memory()];
-    let mut at = VirtOffset::ZERO;
     work.progress.begin(disk.size());
-    while at.0 < disk.size().0 {
-        work.progress.go_on()?;
-        let len = Bytes(disk.size().0 - at.0).min(Bytes::from(buffer.len()));
-        let part = buffer.get_mut(..len.in_memory()).unwrap_or_default();
-        disk.read_at(at, part)?;
-        hash.update(&*part);
-        work.progress.advance(len, Bytes::ZERO);
-        at = at.saturating_add(len);
-    }
+    let step = exec::step(WINDOW, disk.block_size());
+    // One thread reads ahead while the other hashes: two buffers go round.
+    let (filled, to_hash) = sync_channel(1);
+    let (used, to_fill) = sync_channel(2);
+    let hash = thread::scope(move |scope| {
+        let buffers = [(); 2].map(|()| vec![0; step.in_memory()]);
+        buffers.into_iter().try_for_each(|one| used.send(one)).ok();
+        scope.spawn(move || {
+            let mut at = VirtOffset::ZERO;
+            while at.0 < disk.size().0
+                && let Ok(mut buffer) = to_fill.recv()
+            {
+                let len = Bytes(disk.size().0 - at.0).min(step);
+                buffer.truncate(len.in_memory());
+                let read = disk.read_at(at, &mut buffer).map(|()| buffer);
+                let is_over = read.is_err();
+                if filled.send(read).is_err() || is_over {
+                    return;
+                }
+                at = at.saturating_add(len);
+            }
+        });
+        let mut hash = Sha256::new();
+        while let Ok(read) = to_hash.recv() {
+            work.progress.go_on()?;
+            let buffer: Vec<u8> = read?;
+            hash.update(&buffer);
+            work.progress
+                .advance(Bytes::from(buffer.len()), Bytes::ZERO);
+            // Nobody waits for it behind the disk's end.
+            let _ = used.send(buffer);
+        }
+        Ok::<_, Error>(hash)
+    })?;
     disk.prove_unchanged()?;
     Ok(Digest(hash.finalize().into()))
 }
@@ -204,8 +229,8 @@ impl<'a> Stage for Hasher<'a> {
             let len = end.since(at).in_memory().min(buffer.len());
             let bytes = buffer.get_mut(..len).unwrap_or_default();
             task.plan.read(self.disk, Side::Target, at, bytes)?;
-            let windows = bytes.chunks(WINDOW.in_memory());
-            task.leaves.extend(windows.map(Digest::leaf));
+            let windows: Vec<&[u8]> = bytes.chunks(WINDOW.in_memory()).collect();
+            task.leaves.extend(leaf_batch::leaves(&windows));
             at = at.saturating_add(Bytes::from(len));
         }
         Ok(())

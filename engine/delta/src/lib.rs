@@ -31,6 +31,7 @@ pub mod disk_hasher;
 pub mod exec;
 pub mod gpt;
 pub mod layer;
+mod leaf_batch;
 pub mod make;
 pub mod manifest;
 mod null_writer;

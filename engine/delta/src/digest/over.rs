@@ -8,6 +8,7 @@ use crate::{
     digest_cache::{LeafReader, LeafRun, LeafWriter, windows_of},
     disk_hasher::{DiskHasher, Proof},
     exec::{self, ExecContext},
+    leaf_batch,
     pipeline::{self, Stage},
     planner::{
         Extent, ExtentPlanner, PlanOptions, Relation, Side, Task, extents_of, read_extents, windows,
@@ -53,8 +54,8 @@ pub fn prove_over(
     };
     let prover = DiskHasher::new(disk.size(), keeping);
     work.progress.begin(end);
-    let each = Bytes(WINDOW.0 + disk.decoding().memory.0);
-    let workers = work.cpu_workers(each, || Aligned::zeroed(WINDOW));
+    let each = Bytes(leaf_batch::BUFFER.0 + disk.decoding().memory.0);
+    let workers = work.cpu_workers(each, || Aligned::zeroed(leaf_batch::BUFFER));
     let hasher = Hasher { disk, base, work };
     let (source, prover) = pipeline::run(&hasher, &work, workers, (source, prover))?;
     disk.prove_unchanged()?;
@@ -129,22 +130,25 @@ impl<'a> Stage for Hasher<'a> {
         }
         let end = task.plan.end().min(VirtOffset(self.disk.size().0));
         let mut known = task.known.iter().flat_map(LeafRun::iter);
-        for number in windows(task.plan.at, end.since(task.plan.at)) {
-            let known = known.next();
+        let numbers: Vec<u64> = windows(task.plan.at, end.since(task.plan.at)).collect();
+        let part = |number: u64| {
             let at = VirtOffset(number.saturating_mul(WINDOW.0));
             let len = WINDOW.min(end.since(at));
-            let extents = extents_of(&task.plan.extents, at, len);
-            let leaf = match known.filter(|_| self.is_base_s(extents, len)) {
-                Some(leaf) => leaf,
-                None => {
-                    let bytes = buffer.bytes_mut();
-                    let bytes = bytes.get_mut(..len.in_memory()).unwrap_or_default();
-                    read_extents(self.disk, extents, Side::Target, at, bytes)?;
-                    Digest::leaf(bytes)
-                }
-            };
-            task.leaves.push(leaf);
-        }
+            (at, len, extents_of(&task.plan.extents, at, len))
+        };
+        let leaves = numbers.iter().map(|number| {
+            let (_, len, extents) = part(*number);
+            known.next().filter(|_| self.is_base_s(extents, len))
+        });
+        let leaves: Vec<Option<Digest>> = leaves.collect();
+        let found = leaf_batch::completed(leaves, buffer.bytes_mut(), |place, slot| {
+            let number = numbers.get(place).copied().unwrap_or_default();
+            let (at, len, extents) = part(number);
+            let bytes = slot.get_mut(..len.in_memory()).unwrap_or_default();
+            read_extents(self.disk, extents, Side::Target, at, bytes)?;
+            Ok(len.in_memory())
+        })?;
+        task.leaves.extend(found);
         Ok(())
     }
 

@@ -12,6 +12,7 @@ use crate::{
     digest_cache::LeafRun,
     disk_hasher::DiskHasher,
     layer::{self, LayerHasher},
+    leaf_batch::{self, TOGETHER},
     planner::{Relation, Side, Task, extents_of, read_extents},
     tree::{Digest, RepeatedSubtrees, WINDOW},
 };
@@ -40,23 +41,19 @@ struct Window {
     target: Option<Digest>,
 }
 
-/// What was found in a window that was read.
-struct Hashed {
-    base: Digest,
-    target: Digest,
-    is_equal: bool,
-}
-
-impl Comparison<'_, '_> {
+impl<'a> Comparison<'a, '_> {
     /// Compares it window by window, and packs the units of which the child says something.
     pub(super) fn run(&mut self) -> Result<()> {
         let Task { at, len, .. } = self.task.plan;
         let child_len = len.min(Bytes(self.context.shape.size.0.saturating_sub(at.0)));
         self.worker.unit_writer.begin(child_len);
         let (mut base, mut target) = (one_by_one(&self.task.base), one_by_one(&self.task.target));
-        for number in self.task.plan.windows() {
-            let found = self.window(number, (base.next(), target.next()))?;
-            self.task.windows.push(found);
+        let windows = self.task.plan.windows();
+        let windows = windows.map(|number| self.window(number, (base.next(), target.next())));
+        let windows: Vec<Window> = windows.collect();
+        for group in windows.chunks(TOGETHER) {
+            let found = self.group(group)?;
+            self.task.windows.extend(found);
         }
         self.complete_large_grains(at, child_len)?;
         self.mark_zero_runs(at, child_len)?;
@@ -71,19 +68,15 @@ impl Comparison<'_, '_> {
         Ok(())
     }
 
-    /// Compares one window: are both sides equal there, what are its leaves, and which grains does the child need?
-    fn window(
-        &mut self,
-        number: u64,
-        (base, target): (Option<Digest>, Option<Digest>),
-    ) -> Result<WindowDiff> {
+    /// A window, and what tables and remembered leaves say of it.
+    fn window(&self, number: u64, (base, target): (Option<Digest>, Option<Digest>)) -> Window {
         let context = self.context;
         let at = VirtOffset(number.saturating_mul(WINDOW.0));
         let len = WINDOW.min(self.task.plan.end().since(at));
         let len_on = |disk: &Chain| DiskHasher::window_len(disk.size(), number);
         let extents = extents_of(&self.task.plan.extents, at, len);
         let all = |is: fn(Relation) -> bool| extents.iter().all(|extent| is(extent.relation));
-        let window = Window {
+        Window {
             number,
             at,
             len: len.in_memory(),
@@ -92,19 +85,115 @@ impl Comparison<'_, '_> {
             is_zero: all(|relation| relation == Relation::Zero),
             base,
             target,
+        }
+    }
+
+    /// Compares as many windows as are hashed together: are both sides equal there, what are their leaves, and which grains does the child need?
+    /// The base is read only where the target's leaf is not the base's.
+    fn group(&mut self, windows: &[Window]) -> Result<Vec<WindowDiff>> {
+        let mut found: Vec<Option<WindowDiff>> = windows
+            .iter()
+            .map(|window| self.decide(window).map(WindowDiff::equal))
+            .collect();
+        let unread: Vec<usize> = (0..windows.len())
+            .filter(|slot| matches!(found.get(*slot), Some(None)))
+            .collect();
+        for slot in &unread {
+            self.read(Side::Target, *slot, windows)?;
+        }
+        let targets = self.leaves(Side::Target, &unread, windows);
+        let mut differing = Vec::new();
+        for (slot, leaf) in unread.into_iter().zip(targets) {
+            match self.is_equal(slot, leaf, windows)? {
+                true => put(&mut found, slot, WindowDiff::equal(leaf)),
+                false => differing.push((slot, leaf)),
+            }
+        }
+        let unknown: Vec<usize> = differing
+            .iter()
+            .map(|(slot, _)| *slot)
+            .filter(|slot| windows.get(*slot).and_then(Window::base_leaf).is_none())
+            .collect();
+        let mut bases = self.leaves(Side::Base, &unknown, windows).into_iter();
+        for (slot, target) in differing {
+            let Some(window) = windows.get(slot) else {
+                continue;
+            };
+            let base = match window.base_leaf() {
+                Some(leaf) => leaf,
+                None => bases.next().unwrap_or_default(),
+            };
+            let promised = window.base.filter(|_| window.target.is_some());
+            require(promised, base, "base", window.at)?;
+            self.mark(slot, window);
+            let diff = WindowDiff {
+                base,
+                target,
+                layer: None,
+            };
+            put(&mut found, slot, diff);
+        }
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// Whether the window in that slot, whose target's leaf is `leaf`, is equal on both sides. Reads the base where that is not known.
+    fn is_equal(&mut self, slot: usize, leaf: Digest, windows: &[Window]) -> Result<bool> {
+        let Some(window) = windows.get(slot) else {
+            return Ok(false);
         };
-        if let Some(leaf) = self.decide(&window) {
-            return Ok(WindowDiff::equal(leaf));
+        require(window.target, leaf, "target", window.at)?;
+        let is_the_base_s = self.context.proves && window.base == Some(leaf);
+        if window.is_alike && (window.is_equal || is_the_base_s) {
+            return Ok(true);
         }
-        let found = self.hash(&window)?;
-        if !found.is_equal {
-            self.mark(at, window.len);
+        self.read(Side::Base, slot, windows)?;
+        let (base, target) = (
+            self.worker.buffers.window(Side::Base, slot, window.len),
+            self.worker.buffers.window(Side::Target, slot, window.len),
+        );
+        Ok(window.is_alike && is_same(base, target))
+    }
+
+    /// Reads one side of the window in that slot.
+    fn read(&mut self, side: Side, slot: usize, windows: &[Window]) -> Result<()> {
+        let Some(window) = windows.get(slot) else {
+            return Ok(());
+        };
+        let (at, len) = (window.at, window.len);
+        let extents = extents_of(&self.task.plan.extents, at, Bytes::from(len));
+        let disk = self.disk(side);
+        read_extents(
+            disk,
+            extents,
+            side,
+            at,
+            self.worker.buffers.window_mut(side, slot, len),
+        )
+    }
+
+    const fn disk(&self, side: Side) -> &'a Chain {
+        match side {
+            Side::Base => self.context.base,
+            Side::Target => self.context.target,
         }
-        Ok(WindowDiff {
-            base: found.base,
-            target: found.target,
-            layer: None,
-        })
+    }
+
+    /// The leaves of one side of the windows in these slots, which were read; anything, where nothing is proven.
+    fn leaves(&self, side: Side, slots: &[usize], windows: &[Window]) -> Vec<Digest> {
+        if !self.context.proves {
+            return vec![Digest::default(); slots.len()];
+        }
+        let size = self.disk(side).size();
+        let bytes: Vec<&[u8]> = slots
+            .iter()
+            .filter_map(|slot| {
+                let window = windows.get(*slot)?;
+                let len = DiskHasher::window_len(size, window.number).in_memory();
+                let bytes = self.worker.buffers.window(side, *slot, window.len);
+                Some(bytes.get(..len).unwrap_or(bytes))
+            })
+            .collect();
+        leaf_batch::leaves(&bytes)
     }
 
     /// The leaf of a window that is equal on both sides, where tables and leaves that are known say so: nothing is read then.
@@ -122,53 +211,17 @@ impl Comparison<'_, '_> {
         window.base.filter(|_| is_known)
     }
 
-    /// Reads a window, the base only where the target's leaf is not the base's, and works out what its leaves are.
-    fn hash(&mut self, window: &Window) -> Result<Hashed> {
-        let (context, at, len) = (self.context, window.at, window.len);
-        let extents = extents_of(&self.task.plan.extents, at, Bytes::from(len));
-        let leaf_of = |disk: &Chain, bytes: &[u8]| {
-            if context.proves {
-                DiskHasher::leaf_of(disk.size(), window.number, bytes)
-            } else {
-                Digest::default()
-            }
-        };
-        let target = self.worker.target.bytes_mut();
-        let target = target.get_mut(..len).unwrap_or_default();
-        read_extents(context.target, extents, Side::Target, at, target)?;
-        let target_leaf = leaf_of(context.target, target);
-        require(window.target, target_leaf, "target", at)?;
-        let is_the_base_s = context.proves && window.base == Some(target_leaf);
-        if window.is_alike && (window.is_equal || is_the_base_s) {
-            return Ok(Hashed::equal(target_leaf));
-        }
-        let base = self.worker.base.bytes_mut();
-        let base = base.get_mut(..len).unwrap_or_default();
-        read_extents(context.base, extents, Side::Base, at, base)?;
-        if window.is_alike && is_same(base, target) {
-            return Ok(Hashed::equal(target_leaf));
-        }
-        let base_leaf = match window.base {
-            Some(leaf) if window.target.is_none() => leaf,
-            _ => leaf_of(context.base, base),
-        };
-        let promised = window.base.filter(|_| window.target.is_some());
-        require(promised, base_leaf, "base", at)?;
-        Ok(Hashed {
-            base: base_leaf,
-            target: target_leaf,
-            is_equal: false,
-        })
-    }
-
-    /// Marks the grains that differ in the window at `at`, and takes their bytes over.
-    fn mark(&mut self, at: VirtOffset, window: usize) {
+    /// Marks the grains that differ in the window in that slot, and takes their bytes over.
+    fn mark(&mut self, slot: usize, window: &Window) {
+        let at = window.at;
         let WriterLayout { grain, size, .. } = self.context.shape;
         let marks_zero = self.marks_zero_grains();
         let skip = at.since(self.task.plan.at).in_memory();
-        let there = window.min(Bytes(size.0.saturating_sub(at.0)).in_memory());
-        let base = self.worker.base.bytes().get(..there).unwrap_or_default();
-        let target = self.worker.target.bytes().get(..there).unwrap_or_default();
+        let there = Bytes(size.0.saturating_sub(at.0)).in_memory();
+        let there = window.len.min(there);
+        let buffers = &self.worker.buffers;
+        let base = buffers.window(Side::Base, slot, there);
+        let target = buffers.window(Side::Target, slot, there);
         let grain = grain.in_memory();
         let piece = grain.min(WINDOW.in_memory());
         for (number, (base, target)) in base.chunks(piece).zip(target.chunks(piece)).enumerate() {
@@ -273,8 +326,7 @@ impl Comparison<'_, '_> {
         let mut skip = 0;
         while skip < len {
             let part = WINDOW.min(Bytes(len - skip)).in_memory();
-            let bytes = self.worker.target.bytes_mut();
-            let bytes = bytes.get_mut(..part).unwrap_or_default();
+            let bytes = self.worker.buffers.window_mut(Side::Target, 0, part);
             let start = at.saturating_add(Bytes(skip));
             let target = self.context.target;
             self.task.plan.read(target, Side::Target, start, bytes)?;
@@ -312,13 +364,17 @@ impl Comparison<'_, '_> {
     }
 }
 
-impl Hashed {
-    const fn equal(leaf: Digest) -> Self {
-        Self {
-            base: leaf,
-            target: leaf,
-            is_equal: true,
-        }
+impl Window {
+    /// Its leaf in the base, where that is known and need not be found again: what the target is held against proves both.
+    fn base_leaf(&self) -> Option<Digest> {
+        self.base.filter(|_| self.target.is_none())
+    }
+}
+
+/// Fills a slot.
+fn put(found: &mut [Option<WindowDiff>], slot: usize, diff: WindowDiff) {
+    if let Some(place) = found.get_mut(slot) {
+        *place = Some(diff);
     }
 }
 

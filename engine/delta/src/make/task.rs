@@ -9,7 +9,8 @@ use crate::{
     chain::Chain,
     digest_cache::LeafRun,
     exec::ExecContext,
-    planner::Task,
+    leaf_batch,
+    planner::{Side, Task},
     tree::{Digest, WINDOW},
     unit_writer::UnitWriter,
 };
@@ -62,18 +63,47 @@ impl WindowDiff {
 /// One worker's buffers.
 pub(super) struct Worker {
     pub(super) unit_writer: UnitWriter,
-    /// The window's bytes in the base, and in the target: small enough to stay in the core's cache.
-    pub(super) base: Aligned,
-    pub(super) target: Aligned,
+    pub(super) buffers: WindowBuffers,
 }
 
 impl Worker {
     pub(super) fn new(unit_writer: UnitWriter) -> Self {
         Self {
             unit_writer,
-            base: Aligned::zeroed(WINDOW),
-            target: Aligned::zeroed(WINDOW),
+            buffers: WindowBuffers {
+                base: Aligned::zeroed(leaf_batch::BUFFER),
+                target: Aligned::zeroed(leaf_batch::BUFFER),
+            },
         }
+    }
+}
+
+/// The bytes of as many windows as are hashed together, in the base and in the target: few enough to stay in the core's cache. Each has a slot.
+pub(super) struct WindowBuffers {
+    base: Aligned,
+    target: Aligned,
+}
+
+impl WindowBuffers {
+    /// The first `len` bytes of the window in a slot.
+    pub(super) fn window(&self, side: Side, slot: usize, len: usize) -> &[u8] {
+        let buffer = match side {
+            Side::Base => &self.base,
+            Side::Target => &self.target,
+        };
+        let from = slot * WINDOW.in_memory();
+        buffer.bytes().get(from..from + len).unwrap_or_default()
+    }
+
+    /// The same, to be filled.
+    pub(super) fn window_mut(&mut self, side: Side, slot: usize, len: usize) -> &mut [u8] {
+        let buffer = match side {
+            Side::Base => &mut self.base,
+            Side::Target => &mut self.target,
+        };
+        let from = slot * WINDOW.in_memory();
+        let bytes = buffer.bytes_mut();
+        bytes.get_mut(from..from + len).unwrap_or_default()
     }
 }
 

@@ -1,0 +1,131 @@
+//! Leaves of several windows at once.
+//!
+//! One SHA-256 waits for itself: the instructions of a round need those of the round before. Independent ones do not, so the processor hashes
+//! four windows, or sixteen, in the time of two or of four. The digests are the same; `sha2` is the measure of that, at start-up and in the tests, and what
+//! hashes where the two disagree or the feature `multi-buffer` is off.
+
+use imgdelta_core::{Bytes, Result};
+
+use crate::tree::{Digest, WINDOW};
+
+/// How many windows are best hashed together: buffers that hold so many stay in the processor's caches.
+pub(crate) const TOGETHER: usize = 16;
+
+/// A buffer of that many windows, in bytes.
+pub(crate) const BUFFER: Bytes = Bytes(WINDOW.0 * TOGETHER as u64);
+
+/// The leaves of `windows`, in their order.
+pub(crate) fn leaves(windows: &[&[u8]]) -> Vec<Digest> {
+    if !is_trusted() || windows.len() < 2 {
+        return windows.iter().copied().map(Digest::leaf).collect();
+    }
+    hashed(windows)
+}
+
+/// The leaves of the windows of a disk of `size` bytes from window `first` on, which stand in `bytes`, zero-filled beyond the disk's end: of
+/// what lies there nothing counts.
+pub(crate) fn leaves_of(size: Bytes, first: u64, bytes: &[u8]) -> Vec<Digest> {
+    let numbered = (first..).zip(bytes.chunks(WINDOW.in_memory()));
+    let windows: Vec<&[u8]> = numbered
+        .map(|(number, window)| {
+            let left = size.0.saturating_sub(number.saturating_mul(WINDOW.0));
+            let len = Bytes(left).min(WINDOW).in_memory();
+            window.get(..len).unwrap_or(window)
+        })
+        .collect();
+    leaves(&windows)
+}
+
+/// The leaves of windows of which some are `known`: the others are read into `buffer`, as many as fit, and hashed together. `read` fills a
+/// window, given its place among them; it may be shorter than its part of the buffer.
+///
+/// # Errors
+/// Those of `read`.
+pub(crate) fn completed(
+    known: Vec<Option<Digest>>,
+    buffer: &mut [u8],
+    mut read: impl FnMut(usize, &mut [u8]) -> Result<usize>,
+) -> Result<Vec<Digest>> {
+    let mut unknown = (0..known.len()).filter(|at| matches!(known.get(*at), Some(None)));
+    let mut found = Vec::new();
+    loop {
+        let mut lens = Vec::new();
+        for (slot, at) in buffer
+            .chunks_mut(WINDOW.in_memory())
+            .zip(unknown.by_ref().take(TOGETHER))
+        {
+            lens.push(read(at, slot)?);
+        }
+        let slots = buffer.chunks(WINDOW.in_memory()).zip(&lens);
+        let windows: Vec<&[u8]> = slots
+            .map(|(slot, len)| slot.get(..*len).unwrap_or(slot))
+            .collect();
+        found.extend(leaves(&windows));
+        if lens.is_empty() {
+            break;
+        }
+    }
+    let mut found = found.into_iter();
+    let known = known.into_iter();
+    Ok(known
+        .filter_map(|leaf| leaf.or_else(|| found.next()))
+        .collect())
+}
+
+#[cfg(feature = "multi-buffer")]
+fn hashed(windows: &[&[u8]]) -> Vec<Digest> {
+    let mut digests = vec![[0; 32]; windows.len()];
+    tape_sha256::hash_many_prefixed(&[0], windows, &mut digests);
+    digests.into_iter().map(Digest).collect()
+}
+
+#[cfg(not(feature = "multi-buffer"))]
+fn hashed(windows: &[&[u8]]) -> Vec<Digest> {
+    windows.iter().copied().map(Digest::leaf).collect()
+}
+
+/// Whether several at once give what one alone gives on this processor: tried once, with windows that differ and one that is short.
+fn is_trusted() -> bool {
+    static IS_TRUSTED: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+    *IS_TRUSTED.get_or_init(|| {
+        let bytes: Vec<u8> = (0..1000_u32)
+            .map(|number| (number.wrapping_mul(167) >> 2) as u8)
+            .collect();
+        let windows: Vec<&[u8]> = bytes.chunks(57).collect();
+        let alone = windows.iter().copied().map(Digest::leaf);
+        hashed(&windows).into_iter().eq(alone)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_at_once_give_what_one_alone_gives_for_every_length() {
+        assert!(is_trusted());
+        let bytes: Vec<u8> = (0..70_000_u32)
+            .map(|number| (number.wrapping_mul(2_654_435_761) >> 13) as u8)
+            .collect();
+        // Each length alone among others, and batches of one length: both have ways of their own.
+        for len in (0..400).chain([4095, 4096, 65_535, 65_536]) {
+            for count in [1, 2, 3, 4, 5, 16, 17, 33] {
+                let windows: Vec<&[u8]> = (0..count).map(|at| &bytes[at..at + len]).collect();
+                let alone: Vec<Digest> = windows.iter().copied().map(Digest::leaf).collect();
+                assert_eq!(hashed(&windows), alone, "{count} of {len} bytes");
+            }
+        }
+        let mixed: Vec<&[u8]> = (0..300).map(|len| &bytes[len..3 * len]).collect();
+        let alone: Vec<Digest> = mixed.iter().copied().map(Digest::leaf).collect();
+        assert_eq!(leaves(&mixed), alone);
+    }
+
+    #[test]
+    fn what_lies_beyond_the_disk_s_end_does_not_count() {
+        let bytes = vec![7; 3 * WINDOW.in_memory()];
+        let size = Bytes(5 * WINDOW.0 + 1000);
+        let leaves = leaves_of(size, 4, &bytes);
+        let alone = [65_536, 1000, 0].map(|len| Digest::leaf(&bytes[..len]));
+        assert_eq!(leaves, alone);
+    }
+}
