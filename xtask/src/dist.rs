@@ -86,7 +86,7 @@ impl Dist {
 
     /// The program as cargo builds it.
     fn built(&self) -> PathBuf {
-        self.build.join(TARGET).join("release/imgdelta")
+        self.build.join(TARGET).join("dist/imgdelta")
     }
 
     /// The program as it is installed.
@@ -111,7 +111,14 @@ impl Dist {
         };
         let compiler = env::var("CC_x86_64_unknown_linux_musl");
         let compiler = compiler.unwrap_or_else(|_| "musl-gcc".to_owned());
-        let build = ["build", "--release", "--locked", "-p", "imgdelta-cli"];
+        let build = [
+            "build",
+            "--profile",
+            "dist",
+            "--locked",
+            "-p",
+            "imgdelta-cli",
+        ];
         done(
             cargo()
                 .args(build)
@@ -185,7 +192,7 @@ impl Dist {
         done(
             Command::new(packer)
                 .args(["--no-build", "--no-strip", "-p", "imgdelta-cli"])
-                .args(["--target", TARGET, "--output"])
+                .args(["--profile", "dist", "--target", TARGET, "--output"])
                 .arg(&self.out)
                 .env("CARGO_TARGET_DIR", &self.build)
                 .env("SOURCE_DATE_EPOCH", &self.time)
