@@ -206,3 +206,14 @@ pub(super) fn unexpected(found: &Message<'_>, required: &str) -> Error {
         found.word()
     ))
 }
+
+/// The other side went before it said anything: there is nothing to go on with.
+pub(super) fn no_answer(error: Error) -> Error {
+    match error.code() {
+        CUT => error.map_hint(|_| {
+            "try 'ssh HOST imgdelta --version': it shows whether the host is reached and has the program"
+                .to_owned()
+        }),
+        _ => error,
+    }
+}
