@@ -67,6 +67,7 @@
 //! ```
 
 pub mod entry;
+mod file_names;
 pub mod folder;
 mod hash;
 mod howto;
@@ -82,6 +83,7 @@ mod schedule;
 mod storage_need;
 mod store;
 mod store_options;
+mod sweep;
 pub mod unpack;
 
 use imgdelta_operations::Stage;

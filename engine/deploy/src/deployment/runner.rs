@@ -105,6 +105,7 @@ impl<'a> Runner<'a> {
         let mut outcomes = Vec::with_capacity(inventories.len());
         for (inventory, route) in inventories.into_iter().zip(batch.routes) {
             let mut outcome = SiteOutcome::default();
+            outcome.notes.append(&mut medium.take_notes());
             outcome.notes.extend(space_note.take());
             let mut site = medium.site(inventory);
             let mut images = Vec::new();

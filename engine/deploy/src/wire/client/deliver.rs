@@ -95,8 +95,13 @@ impl<R: Read, W: Write> ClientSession<'_, R, W> {
         let is_same =
             held.bytes > 0 && stream::prefix(files, held.bytes, self.progress)? == held.sha256;
         let at = if is_same { held.bytes } else { 0 };
-        if let Some(space) = held.space {
-            require_space(files.entry, at, space.into())?;
+        let space = held.space.map(Space::from);
+        if let Some(Err(error)) = space.map(|space| require_space(files.entry, at, space)) {
+            if held.may_skip {
+                self.connection.send(&Message::End(Empty))?;
+                self.stage = Stage::Announced;
+            }
+            return Err(error);
         }
         self.connection.send(&Message::StartAt(StartAt { at }))?;
         self.stream(files, at)?;

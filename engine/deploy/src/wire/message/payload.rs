@@ -141,6 +141,9 @@ pub(in crate::wire) struct ResumeState {
     /// The room where it lies, as the site says since it says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(in crate::wire) space: Option<SiteSpace>,
+    /// Whether `end` in place of `from` leaves the image out, and the conversation goes on. Programs before it was said do not say it.
+    #[serde(default)]
+    pub(in crate::wire) may_skip: bool,
 }
 
 /// Where what is sent begins: at what is held, or at the start, if that is something else.

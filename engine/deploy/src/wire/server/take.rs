@@ -76,11 +76,14 @@ impl<R: Read, W: Write + Send> ServerSession<'_, R, W> {
             Ok(incoming) => incoming,
             Err(error) => return self.refuse(&proposal.image, &error),
         };
-        if let Err(error) = self.receive(&mut incoming) {
-            if incoming.is_empty() {
-                incoming.clear();
+        match self.receive(&mut incoming) {
+            Ok(true) => {}
+            unsent => {
+                if incoming.is_empty() {
+                    incoming.clear();
+                }
+                return unsent.map(drop);
             }
-            return Err(error);
         }
         let folder = incoming.whole()?;
         let receiver = &mut state.receiver;
@@ -106,19 +109,20 @@ impl<R: Read, W: Write + Send> ServerSession<'_, R, W> {
         }
     }
 
-    /// Receives the files, from where an earlier conversation was cut.
-    fn receive(&mut self, incoming: &mut StagedFiles) -> Result<()> {
+    /// Receives the files, from where an earlier conversation was cut; false, if headquarters leaves the image out.
+    fn receive(&mut self, incoming: &mut StagedFiles) -> Result<bool> {
         self.connection
             .send(&Message::ResumeState(incoming.held().clone()))?;
         match self.connection.receive()? {
             Message::StartAt(StartAt { at }) => incoming.begin(at)?,
+            Message::End(Empty) => return Ok(false),
             other => return Err(unexpected(&other, "from")),
         }
         loop {
             self.run.work.progress.go_on()?;
             match self.connection.receive()? {
                 Message::Data(RawBytes(bytes)) => incoming.append(bytes)?,
-                Message::End(Empty) => return Ok(()),
+                Message::End(Empty) => return Ok(true),
                 other => return Err(unexpected(&other, "data")),
             }
         }
