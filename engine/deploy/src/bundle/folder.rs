@@ -1,5 +1,6 @@
-//! A delivery on disk: a folder, a stick say, that is opened, added to, and looked at. Everything in it is written whole or not at all;
-//! whatever else lies there is left alone. What is in its files is not known here.
+//! A delivery on disk: a folder, a stick say, that is opened, added to, and checked.
+//!
+//! Everything in it is written whole or not at all, for a stick may be pulled out at any time; files of other programs are left alone.
 
 use std::{
     fs::{self, File},

@@ -1,6 +1,8 @@
-//! `receive`: what of a bundle a site takes. Each image is made, proven and entered by itself: one that fails stops only those that are
-//! made from it. Where a bundle holds several ways to an image, the next best is taken when one turns out to be damaged, or to need a base that
-//! is not what it should be. To run it again does no harm, and finishes what was left.
+//! `receive`: a site takes from a delivery what is for it. Each image is made, proven and entered by itself: one that fails stops only those that are
+//! made from it.
+//!
+//! Where a delivery holds several ways to an image, the next best is taken when one turns out to be damaged, or to need a base that is not what it should
+//! be. To run it again does no harm, and finishes what was left.
 
 mod report;
 

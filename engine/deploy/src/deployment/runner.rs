@@ -1,5 +1,6 @@
 //! The plan carried out: how the images reach each site, in which order.
-//! Which base is best is not decided here, and what is done where one turns out to be none is the matter of `site_transfer`.
+//!
+//! What is carried comes first, for all sites together, so that each difference is packed once.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! One end of the connection: messages out, messages in, and lists in pieces. Which message may come when, both ends know.
+//! One end of the connection: messages out, messages in, and lists in pieces.
 
 use std::{
     io::{Read, Write},

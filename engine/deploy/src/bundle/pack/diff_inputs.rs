@@ -1,4 +1,4 @@
-//! The image that travels and its base, open: read, proven, and written as files. For whom, and where they are listed, is not known here.
+//! The image that travels and its base, open: read, proven, and written as files.
 
 use std::path::Path;
 
