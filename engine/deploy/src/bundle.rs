@@ -1,22 +1,24 @@
 //! What travels: packed at headquarters, installed at the site, by path or on a medium.
 //!
-//! A *delivery* is a folder, a stick say, that holds children, whole images, their manifests, [`delivery.json`](index) and a how-to. At
+//! A *delivery* ([`Bundle`]) is a folder, a stick say, that holds children, whole images, their manifests, [`delivery.json`](index) and a how-to. At
 //! headquarters [`pack`](Bundle::pack) puts into it what differs between two images; at the site [`receive`](receive()) takes out what it has the
 //! base for, proves the base, makes the image, proves that, and enters it. Nothing on a delivery is trusted. Which base is best is the matter
 //! of [`choice`](imgdelta_repository::choice).
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`index`] | `delivery.json`: what a delivery holds, and for whom; an entry of it is what travels over a line, too |
+//! | [`index`] | `delivery.json`: what a delivery holds, and for whom |
+//! | [`entry`] | one image as it travels: an entry of the list, which is what travels over a connection, too |
 //! | [`folder`] | a delivery on disk: opened, added to, its files looked at |
 //! | [`pack`](mod@pack) | a difference, or a whole image, as files that travel |
 //! | [`receive`](mod@receive) | what of a delivery a site takes |
-//! | [`outcome`] | what becomes of an image at its site, whatever has brought it |
-//! | [`unpack`] | what came, as a disk over its base, which is proven |
+//! | [`outcome`] | what becomes of an image at its site, for all transports |
+//! | [`unpack`] | what was received, as a disk over its base, which is proven |
 //! | [`install`](mod@install) | one image made of that, proven and entered |
 //!
 //! Inside, `removal` takes images out of a delivery again, `receiver` is a site's own end of any deployment, `schedule` works out which entries lead to an image, `store` writes images, `hash`
-//! reads files for their SHA-256, `howto` writes for people.
+//! reads files for their SHA-256, `howto` writes for people, `file_names` names files, `sweep` deletes those that nothing lists, `storage_need` and `medium_space`
+//! estimate space.
 //!
 //! ```
 //! use std::time::Duration;
@@ -67,6 +69,7 @@
 //! ```
 
 pub mod entry;
+mod file_names;
 pub mod folder;
 mod hash;
 mod howto;
@@ -82,6 +85,7 @@ mod schedule;
 mod storage_need;
 mod store;
 mod store_options;
+mod sweep;
 pub mod unpack;
 
 use imgdelta_operations::Stage;

@@ -1,4 +1,4 @@
-//! Images of headquarters on their request to sites: the plan, and for each image the candidates in which it may come, until one has led there.
+//! Images of headquarters transferred to sites: the plan, and for each image the candidates for its base, until one has worked.
 //!
 //! A [`Site`] is what images are brought to: the folder of a repository ([`LocalSite`]), a repository at the other end of a connection ([`RemoteSite`],
 //! [`SshSite`]), or a medium that is carried to one ([`CarriedSite`]). Where a base turns out not to be what it should be, at headquarters or at the
@@ -9,8 +9,8 @@
 //! | `site` | what a site is asked to do |
 //! | `local`, `remote`, `ssh`, `medium` | the sites that there are |
 //! | `runner` | the plan carried out at each of them |
-//! | `site_transfer` | one image brought to a site, in one request or another |
-//! | `staging` | the folder at a site for what is under request to it |
+//! | `site_transfer` | one image transferred to a site, from one base or another |
+//! | `staging` | the folder at a site for files that are being received |
 
 mod local;
 mod medium;

@@ -3,9 +3,9 @@
 //! | module | holds |
 //! |---|---|
 //! | [`calls`] | what is done with sites: plan, deploy, receive, serve, each a builder with one `run` |
-//! | [`deployment`] | images on their way to sites, in one way or another, whatever leads there |
-//! | [`bundle`] | what travels: packed at headquarters, received at the site |
-//! | [`wire`] | the conversation of two managers over a pipe: frames, both ends, resuming |
+//! | [`deployment`] | the plan carried out: images transferred to sites in folders, over ssh, or by a medium |
+//! | [`bundle`] | what travels: a folder of differences with a list, packed at headquarters, received at the site |
+//! | [`wire`] | the protocol between two programs over a pipe: frames, both ends, resuming |
 
 pub mod bundle;
 pub mod calls;

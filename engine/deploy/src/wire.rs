@@ -1,9 +1,8 @@
-//! The conversation of two managers over a pipe: the site's list intersected with headquarters', the choice, the difference, the entry.
+//! The conversation of two programs over a pipe: the site's list intersected with headquarters', the choice, the difference, the entry.
 //!
 //! `docs/protocol.md` of the project describes every frame. Headquarters has a [`ClientSession`], the site calls [`serve`]; each speaks over
 //! any pair of a reader and a writer, keeps at most a list and a frame in memory, and believes nothing of the other but what it has proven.
-//! Which base is best is not decided here, nor is anything packed or made: what comes over a connection is an entry of a delivery, and is received as
-//! one.
+//! What comes over a connection is an entry of a delivery, and is received as one.
 //!
 //! | module | holds |
 //! |---|---|

@@ -1,5 +1,6 @@
-//! A delivery on disk: a folder, a stick say, that is opened, added to, and looked at. Everything in it is written whole or not at all;
-//! whatever else lies there is left alone. What is in its files is not known here.
+//! A delivery on disk: a folder, a stick say, that is opened, added to, and checked.
+//!
+//! Everything in it is written whole or not at all, for a stick may be pulled out at any time; files of other programs are left alone.
 
 use std::{
     fs::{self, File},
@@ -23,6 +24,7 @@ use super::{
     howto,
     index::{INDEX, Index, LONGEST, SCHEMA_1},
     pack::{DiffInputs, Order, Packed},
+    sweep::sweep,
 };
 use crate::space::{Space, SpaceNeed, explain_full};
 
@@ -31,6 +33,8 @@ use crate::space::{Space, SpaceNeed, explain_full};
 pub struct Bundle {
     folder: PathBuf,
     index: Index,
+    /// What the user should know of what was found there.
+    notes: Vec<String>,
     /// The folder, open and locked, while something is added to it.
     _lock: Option<Arc<FileLock>>,
 }
@@ -45,6 +49,7 @@ impl Bundle {
             Some(index) => Ok(Self {
                 folder: folder.to_owned(),
                 index,
+                notes: Vec::new(),
                 _lock: None,
             }),
             None => Err(Error::new(Kind::Usage, "is not a delivery")
@@ -57,7 +62,7 @@ impl Bundle {
     }
 
     /// Opens the delivery in `folder` to add to it; the folder is made if it is not there. While another process adds to it, waits at most
-    /// so long.
+    /// so long. Files that an interrupted run left there and that nothing lists are deleted.
     ///
     /// # Errors
     /// As [`open`](Self::open), but that there may be none yet; Busy.
@@ -65,11 +70,21 @@ impl Bundle {
         create_folders(folder)?;
         let lock = lock(folder, wait)?;
         finish_commits(folder)?;
+        let found = read_index(folder)?;
+        // Without a list nothing says that this is a delivery, and without a lock another process may be about to list what it has packed.
+        let swept = found.as_ref().filter(|_| lock.is_held());
+        let notes = swept.map(|index| sweep(folder, index));
         Ok(Self {
             folder: folder.to_owned(),
-            index: read_index(folder)?.unwrap_or_default(),
+            index: found.unwrap_or_default(),
+            notes: notes.unwrap_or_default(),
             _lock: Some(Arc::new(lock)),
         })
+    }
+
+    /// What the user should know of what was found there; once.
+    pub fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
     }
 
     /// What is added from now on is for sites too whose programs know version 1 alone: it is listed in that form.

@@ -1,4 +1,4 @@
-//! The SHA-256 of a file, read in order. What it should be is not known here.
+//! The SHA-256 of a file, read in order.
 
 use std::path::Path;
 

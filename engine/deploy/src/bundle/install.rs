@@ -1,5 +1,6 @@
-//! One image made from its base and what target: the base proven by content, the image written, proven, and entered in one step. Until then
-//! nothing under its id is there. Which entry is taken, and whether its files are whole, is not known here.
+//! One image made from its base and the files of an entry: the base proven by content, the image written, proven, and entered in one step.
+//!
+//! Until then nothing stands under its id, so that a run that fails leaves the repository as it was.
 
 use imgdelta_core::{AtomicFile, Ownership, Result};
 use imgdelta_delta::{ContentId, digest_cache::LeafReader};
@@ -23,10 +24,10 @@ use super::{
 };
 use crate::space::{Space, explain_full};
 
-/// Makes an image of what target and enters it. One whose content is there already is left as it is.
+/// Makes an image of the files and enters it. One whose content is there already is left as it is.
 ///
 /// # Errors
-/// Chain, if the base is missing or another disk; Digest, if what target does not make the image that was promised; Corrupt, if it
+/// Chain, if the base is missing or another disk; Digest, if the files do not make the image that was promised; Corrupt, if it
 /// contradicts itself; Host (`no_space`), if there is no room for it; as [`Repository::enter`]; Interrupted. Nothing is entered then.
 pub fn install(
     site: &Repository,
@@ -207,7 +208,7 @@ fn lineage(
     entry: &BundleEntry,
     leaves: &AtomicFile,
 ) -> Result<Option<Parent>> {
-    // A site that skipped some has the nearest of those that target before.
+    // A site that skipped some has the nearest of those that came before.
     let parent = entry.parent.iter().map(|parent| &parent.content_id);
     let mut above = parent.chain(&entry.ancestors);
     let Some(record) = above.find_map(|content| listing.by_content(content)) else {

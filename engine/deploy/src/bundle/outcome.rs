@@ -1,4 +1,4 @@
-//! What becomes of an image at its site, whatever has brought it: the same words for a stick, a folder and a line.
+//! What becomes of an image at its site: the same terms for a stick, a folder and a connection.
 
 use imgdelta_core::{Error, Kind};
 use imgdelta_delta::ContentId;

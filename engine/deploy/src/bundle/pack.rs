@@ -1,6 +1,7 @@
-//! A difference, or a whole image, as files that travel: a child in compressed qcow2 and its manifest, a child of the site's own kind, or
-//! the whole image in compressed qcow2. What travels of the disks is read and proven on the way; that the rest is the same on both inputs, the
-//! leaves say where the repository has them. Which base is chosen, and for whom, is not known here.
+//! A difference, or a whole image, as files that travel: a child in compressed qcow2 and its manifest, a child of the site's own kind, or the whole image in
+//! compressed qcow2.
+//!
+//! What travels of the disks is read and proven on the way; that the rest is the same in both, the leaves say where the repository has them.
 
 mod diff_inputs;
 mod encoding;

@@ -1,4 +1,4 @@
-//! A site's own end of a deployment, whatever brings the files: bases are looked up and proven, steps kept open, images made and entered.
+//! A site's own end of a deployment, for all transports: bases are looked up and proven, steps kept open, images made and entered.
 
 use std::{
     collections::{HashMap, HashSet},

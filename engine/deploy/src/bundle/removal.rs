@@ -1,5 +1,5 @@
 //! Images taken out of a delivery: the list first, in one step, then the files. A medium that is pulled out in between holds files that nothing
-//! lists, and a list that is whole.
+//! lists, which the next run sweeps, and a list that is whole.
 
 use std::{collections::HashSet, fs, io, time::Duration};
 
@@ -56,6 +56,7 @@ impl Bundle {
     /// As [`removal`](Self::removal); Host, if the host cannot write. A file that cannot be deleted is told in a note: nothing lists it any more.
     pub fn remove(&mut self, words: &[String]) -> Result<Removal> {
         let mut removal = self.removal(words)?;
+        removal.notes.append(&mut self.take_notes());
         let keys: HashSet<_> = removal.entries.iter().map(BundleEntry::key).collect();
         let mut index = self.index().clone();
         super::TOOL.clone_into(&mut index.tool);

@@ -1,5 +1,6 @@
-//! Which entries of a delivery lead to the images that a site is to have, with the least to read: from what it has, through images that others
-//! bring. No file is opened here. An index may list 100 000 entries in any order: what is worked out takes each of them once.
+//! Which entries of a delivery lead to the images that a site is to have, with the least to read: from what it has, through images that others bring.
+//!
+//! An index may list 100 000 entries in any order, so each of them is looked at once.
 
 use std::{
     cmp::Reverse,

@@ -98,7 +98,7 @@ pub(super) fn store_child(
         base: base_disk.chain(),
         parent: top,
         target: disk,
-        // What target says of its sectors what its own format says: as a child here it has those of its base.
+        // The child says of its sectors what its own format says: as a child here it has those of its base.
         target_format: entry.format,
         exec: context.run.work,
     };

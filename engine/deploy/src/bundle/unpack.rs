@@ -1,5 +1,6 @@
-//! What target, as a disk: the child over its base, or the whole image. The base is proven by content, at once or in the same pass in which the
-//! disk is written; whether that is what was promised is found out then, not here.
+//! The files of an entry opened as a disk: the child over its base, or the whole image.
+//!
+//! The base is proven by content, at once or in the same pass in which the disk is written, so that it is read once.
 
 use std::{
     path::{Path, PathBuf},

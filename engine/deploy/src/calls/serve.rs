@@ -1,4 +1,4 @@
-//! `serve`: the site's end of a deployment over ssh. What is said there is the matter of the wire.
+//! `serve`: the site's end of a deployment over ssh.
 
 use std::{
     io::{Read, Write},

@@ -52,6 +52,11 @@ impl<'a> Medium<'a> {
         require_space_on_medium(pairs, self.bundle.index(), self.bundle.folder())
     }
 
+    /// What the user should know of what lay there before; once.
+    pub(super) fn take_notes(&mut self) -> Vec<String> {
+        self.bundle.take_notes()
+    }
+
     /// One of the sites.
     pub const fn site<'m>(&'m mut self, inventory: &'m Inventory) -> CarriedSite<'m, 'a> {
         CarriedSite {

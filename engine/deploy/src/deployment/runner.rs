@@ -1,5 +1,6 @@
 //! The plan carried out: how the images reach each site, in which order.
-//! Which base is best is not decided here, and what is done where one turns out to be none is the matter of `site_transfer`.
+//!
+//! What is carried comes first, for all sites together, so that each difference is packed once.
 
 use std::path::Path;
 
@@ -105,6 +106,7 @@ impl<'a> Runner<'a> {
         let mut outcomes = Vec::with_capacity(inventories.len());
         for (inventory, route) in inventories.into_iter().zip(batch.routes) {
             let mut outcome = SiteOutcome::default();
+            outcome.notes.append(&mut medium.take_notes());
             outcome.notes.extend(space_note.take());
             let mut site = medium.site(inventory);
             let mut images = Vec::new();

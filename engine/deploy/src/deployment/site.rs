@@ -1,4 +1,4 @@
-//! What a site is asked to do, whatever leads there.
+//! What a site is asked to do, the same for each kind of transport.
 
 use imgdelta_core::{Bytes, Format, Result};
 use imgdelta_delta::ContentId;

@@ -1,4 +1,4 @@
-//! Images on their request to one site: from the base that was planned, or else the next one, or else as a whole.
+//! Images transferred to one site: each from the base that was planned, or else the next one, or else as a whole.
 
 use std::collections::{HashMap, HashSet};
 

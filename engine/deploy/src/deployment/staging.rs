@@ -1,4 +1,6 @@
-//! The folder at a site for what is under request to it. What lies in it is not known here.
+//! The folder at a site for files that are being received.
+//!
+//! Each deployment has one of its own, so that two at once do not mix.
 
 use std::{fs, path::PathBuf};
 

@@ -1,4 +1,4 @@
-//! The folder that the other side asks for, if it may have it. What it asks for is a word, never a command and never believed.
+//! The folder that the other side asks for, if it lies in the folder that may be served. The path is never part of a command and never believed.
 
 use std::{
     env, fs,

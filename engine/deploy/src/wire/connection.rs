@@ -1,4 +1,4 @@
-//! One end of the connection: messages out, messages in, and lists in pieces. Which message may come when, both ends know.
+//! One end of the connection: messages out, messages in, and lists in pieces.
 
 use std::{
     io::{Read, Write},
@@ -205,4 +205,15 @@ pub(super) fn unexpected(found: &Message<'_>, required: &str) -> Error {
         "the other side says '{}' where '{required}' is due",
         found.word()
     ))
+}
+
+/// The other side went before it said anything: there is nothing to go on with.
+pub(super) fn no_answer(error: Error) -> Error {
+    match error.code() {
+        CUT => error.map_hint(|_| {
+            "try 'ssh HOST imgdelta --version': it shows whether the host is reached and has the program"
+                .to_owned()
+        }),
+        _ => error,
+    }
 }

@@ -1,4 +1,4 @@
-//! An error as it travels: what the other side says went wrong there. Empty of it may draw on a terminal or fill the memory.
+//! An error as it travels: what the other side says went wrong there. Nothing of it may draw on a terminal or fill the memory.
 
 use std::fmt;
 

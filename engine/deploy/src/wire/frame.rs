@@ -1,4 +1,4 @@
-//! Frames: a length, a kind, a payload of at most 1 MiB, and a digest over all of it. What payloads say is the matter of `message`.
+//! Frames: a length, a kind, a payload of at most 1 MiB, and a digest over all of it.
 //!
 //! ```text
 //! 0          length     u32, big-endian: bytes of the payload

@@ -11,7 +11,7 @@ use imgdelta_repository::catalogue::Repository;
 
 use super::{
     allowed_root,
-    connection::{Connection, greeting, negotiate, unexpected},
+    connection::{Connection, greeting, negotiate, no_answer, unexpected},
     frame::PROTOCOL,
     message::{Empty, Init, InitDone, Message},
 };
@@ -31,8 +31,8 @@ pub fn init_over<R: Read, W: Write>(
     let mut connection = Connection::new(from, to);
     connection
         .send(&Message::Hello(greeting()))
-        .map_err(super::client::no_answer)?;
-    let (version, program) = match connection.receive().map_err(super::client::no_answer)? {
+        .map_err(no_answer)?;
+    let (version, program) = match connection.receive().map_err(no_answer)? {
         Message::Welcome(theirs) => (negotiate(&theirs)?, theirs.program),
         other => return Err(unexpected(&other, "welcome")),
     };

@@ -1,4 +1,4 @@
-//! `ssh://[user@]host[:port]/path`, and the command that leads there. Empty is started here.
+//! `ssh://[user@]host[:port]/path`, and the command that leads there.
 //!
 //! The path is no part of the command: it travels in the protocol, so that no shell ever sees it.
 

@@ -1,5 +1,4 @@
-//! The files of an entry as one stream: one behind the other, in pieces that fit a frame. Where they come to lie at the site is the matter of
-//! `staging`.
+//! The files of an entry as one stream: one behind the other, in pieces that fit a frame.
 
 use std::{
     fs::File,

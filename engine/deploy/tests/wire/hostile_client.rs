@@ -292,9 +292,9 @@ fn more_or_less_than_was_offered_is_refused_and_wrong_bytes_too() -> Result<()> 
             "'bye' where 'data' is due",
         ),
         (
-            vec![(15, Vec::new())],
+            vec![(20, Vec::new())],
             Kind::Peer,
-            "'end' where 'from' is due",
+            "'bye' where 'from' is due",
         ),
     ] {
         let siege = Siege::new()?;
@@ -353,5 +353,38 @@ fn links_in_the_incoming_folder_lead_nowhere() -> Result<()> {
     let served = serve(&said[..], &mut answer, &siege.place.serving())?;
     assert_eq!(served.refused[0].1.kind, "host");
     assert_eq!(fs::read(&canary).expect("it is there"), b"precious");
+    Ok(())
+}
+
+/// It does not cheat: it found that the site has no room for the image.
+#[test]
+fn an_image_that_is_left_out_leaves_nothing_and_the_conversation_goes_on() -> Result<()> {
+    let siege = Siege::new()?;
+    let one = file("disk.image", 1000, b"x");
+    let frames = after(
+        siege.announced(),
+        [
+            choice("patched"),
+            offer("patched", &one),
+            (15, Vec::new()),
+            choice("other"),
+            offer("other", &one),
+            (15, Vec::new()),
+            (20, Vec::new()),
+        ],
+    );
+    let mut answer = Vec::new();
+    let said = raw::bytes(0, &frames);
+    let served = serve(&said[..], &mut answer, &siege.place.serving())?;
+    assert!(served.entered.is_empty());
+    let answers = raw::frames(&answer);
+    let kinds: Vec<u8> = answers.iter().map(|(kind, _)| *kind).collect();
+    let kinds: Vec<u8> = kinds.into_iter().filter(|kind| *kind != 16).collect();
+    assert_eq!(kinds[kinds.len() - 5..], [9, 12, 9, 12, 20]);
+    let (_, held) = answers.iter().find(|(kind, _)| *kind == 12).expect("held");
+    let held: Value = serde_json::from_slice(held).expect("it is JSON");
+    assert_eq!(held["may_skip"], true);
+    let incoming = fs::read_dir(siege.site.incoming()).map(Iterator::count);
+    assert_eq!(incoming.unwrap_or_default(), 0, "nothing is left of it");
     Ok(())
 }

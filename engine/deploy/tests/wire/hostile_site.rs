@@ -317,3 +317,51 @@ fn a_site_without_room_is_sent_nothing() -> Result<()> {
     assert_eq!(room(1 << 40, None).kind(), Kind::Peer);
     Ok(())
 }
+
+/// It does not cheat, but is full: what does not fit is left out, and the next image is asked about. One that is older cannot be told.
+#[test]
+fn an_image_that_does_not_fit_ends_no_conversation() -> Result<()> {
+    let place = Place::new();
+    let hq = place.repository("hq")?;
+    place.add(&hq, "patched", &noise(100_000, 1))?;
+    let goods = place.goods(&hq, "patched")?;
+    let space = json!({"free": 10, "shrinks": false});
+    let none = imgdelta_delta::Digest::plain(b"").to_string();
+    for may_skip in [true, false] {
+        let mut held = json!({"bytes": 0, "sha256": none, "space": space});
+        if may_skip {
+            held["may_skip"] = json!(true);
+        }
+        let frames = after(
+            announced(),
+            [
+                (9, Vec::new()),
+                raw::json(12, &held),
+                raw::json(10, &json!({"image": "patched", "name": "patched"})),
+                (20, Vec::new()),
+            ],
+        );
+        let said = raw::bytes(0, &frames);
+        let mut written = Vec::new();
+        let mut client = ClientSession::open(&said[..], &mut written, "/x", &place.progress)?;
+        client.announce(&hq.inventory()?, &[])?;
+        let mut deliver =
+            || client.deliver(&goods.proposal, &goods.folder, || Ok(goods.entry.clone()));
+        let error = deliver().expect_err("there is no room");
+        assert_eq!((error.kind(), error.code()), (Kind::Host, Error::NO_SPACE));
+        let next = deliver();
+        if may_skip {
+            assert!(matches!(next?.outcome, Outcome::There(_)));
+        } else {
+            assert_eq!(next.expect_err("it is over").code(), "out_of_order");
+        }
+        client.close()?;
+        let kinds = raw::frames(&written).into_iter().map(|(kind, _)| kind);
+        let kinds: Vec<u8> = kinds.skip_while(|kind| *kind != 8).collect();
+        match may_skip {
+            true => assert_eq!(kinds, [8, 11, 15, 8, 20]),
+            false => assert_eq!(kinds, [8, 11, 19]),
+        }
+    }
+    Ok(())
+}

@@ -1,4 +1,4 @@
-//! The image that travels and its base, open: read, proven, and written as files. For whom, and where they are listed, is not known here.
+//! The image that travels and its base, open: read, proven, and written as files.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use imgdelta_operations::{
     Stage,
     stored_image::{SentChild, require_child, write_whole},
 };
-use imgdelta_registry::{OutputSpec, extension_of, new_parent};
+use imgdelta_registry::{OutputSpec, new_parent};
 use imgdelta_repository::{
     catalogue::{Listing, Name, Record, Repository, lineage::row},
     choice::{Row, overlap},
@@ -21,11 +21,9 @@ use super::{
 use crate::bundle::{
     DeliveryContext,
     entry::{BundleEntry, FileEntry, ImageRef, MOST_ANCESTORS},
+    file_names::file_names,
     hash::sha256,
 };
-
-/// Most bytes of an image's name in the name of a file.
-const NAME_PART: usize = 64;
 
 /// The image and its base, open, and the form in which it travels.
 #[derive(Debug)]
@@ -157,7 +155,7 @@ impl DiffInputs {
         folder: &Path,
         context: &DeliveryContext<'_>,
     ) -> Result<(FileEntry, FileEntry)> {
-        let (name, manifest_name) = self.names()?;
+        let (name, manifest_name) = self.file_names()?;
         let image = &self.image;
         let spec = self.spec(folder, &name, encoding::of_child(image.disk.size()))?;
         let link = link_of(base, &spec.path)?;
@@ -198,7 +196,7 @@ impl DiffInputs {
         folder: &Path,
         context: &DeliveryContext<'_>,
     ) -> Result<FileEntry> {
-        let (name, _) = self.names()?;
+        let (name, _) = self.file_names()?;
         let disk = &self.image.disk.chain;
         let data = data.unwrap_or_else(|| disk.size());
         let spec = self.spec(folder, &name, encoding::of_whole(data))?;
@@ -209,6 +207,12 @@ impl DiffInputs {
         Ok(file)
     }
 
+    /// What its file and its manifest are called.
+    fn file_names(&self) -> Result<(Name, Name)> {
+        let (base, image, format) = self.key();
+        file_names(&self.image.record.name, &image, base.as_ref(), format)
+    }
+
     /// The file in `folder`, in the smallest form that its format has.
     fn spec(&self, folder: &Path, name: &Name, cluster: Bytes) -> Result<OutputSpec> {
         Ok(OutputSpec {
@@ -217,23 +221,6 @@ impl DiffInputs {
             existing: Existing::Replace,
             ..OutputSpec::of(folder.join(name.as_str()))
         })
-    }
-
-    /// What the file and its manifest are called: as the image, and by the first digits of both contents.
-    fn names(&self) -> Result<(Name, Name)> {
-        let digits = |record: &Record| -> String {
-            record.content_id.0.to_string().chars().take(12).collect()
-        };
-        let image = &self.image.record;
-        let from = match &self.base {
-            Some(base) => format!("from-{}", digits(&base.record)),
-            None => "whole".to_owned(),
-        };
-        let shown = cut(image.name.as_str());
-        let extension = extension_of(self.format);
-        let file = format!("{shown}.{}.{from}.{extension}", digits(image));
-        let manifest_name = format!("{file}.manifest.json");
-        Ok((file.parse()?, manifest_name.parse()?))
     }
 }
 
@@ -268,14 +255,6 @@ fn link_of(base: &SourceImage, child: &Path) -> Result<ParentSpec> {
         absolute: name.to_string(),
         ..link
     })
-}
-
-/// The beginning of a name.
-fn cut(name: &str) -> &str {
-    let end = (0..=NAME_PART.min(name.len()))
-        .rev()
-        .find(|end| name.is_char_boundary(*end));
-    name.get(..end.unwrap_or_default()).unwrap_or_default()
 }
 
 /// A file that was written, as it is listed.

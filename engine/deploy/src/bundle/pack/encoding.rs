@@ -1,4 +1,4 @@
-//! The smallest form in which a disk travels: qcow2 packed with zstd, in clusters that suit what is in it. Nothing is written here.
+//! The smallest encoding in which a disk travels: qcow2 compressed with zstd, in clusters that suit its data.
 
 use imgdelta_core::{Bytes, Format, Options, Result};
 

@@ -1,5 +1,4 @@
-//! An image of headquarters that is about to be packed, open: what its record says, what its leaves say, and whether it still is that. What
-//! is written of it is not known here.
+//! An image of headquarters that is about to be packed, open: what its record says, what its leaves say, and whether it still is that.
 
 use imgdelta_core::{Error, Kind, Result};
 use imgdelta_delta::{Proof, digest_cache::LeafReader};

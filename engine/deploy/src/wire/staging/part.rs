@@ -78,6 +78,7 @@ pub(super) fn held(folder: &Path, parts: &[FileEntry]) -> Result<(ResumeState, V
         bytes: whole.bytes,
         sha256: Digest(whole.hash.finalize().into()),
         space: Space::at(folder).map(Into::into),
+        may_skip: true,
     };
     Ok((held, each))
 }
