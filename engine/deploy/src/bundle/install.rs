@@ -6,10 +6,11 @@ use imgdelta_delta::{ContentId, digest_cache::LeafReader};
 use imgdelta_operations::Stage;
 use imgdelta_repository::{
     catalogue::{
-        Arrival, Files, How, Known, Listing, Name, Parent, Record, Repository,
+        ImageFiles, Listing, Name, NewImage, Parent, ParentEvidence, ProvenanceKind, Record,
+        Repository,
         lineage::{LEAST_PERCENT, row},
     },
-    choice::overlap,
+    planning::overlap,
 };
 
 use super::{
@@ -132,9 +133,11 @@ fn install_once(
 }
 
 /// The files, with the owner and the permissions that are asked for.
-fn owned(files: Files, ownership: Ownership) -> Files {
+fn owned(files: ImageFiles, ownership: Ownership) -> ImageFiles {
     match files {
-        Files::AtomicFileSet(place, drafts) => Files::AtomicFileSet(place, drafts.owned(ownership)),
+        ImageFiles::AtomicFileSet(place, drafts) => {
+            ImageFiles::AtomicFileSet(place, drafts.owned(ownership))
+        }
         other => other,
     }
 }
@@ -175,17 +178,17 @@ fn new_image(
     entry: &BundleEntry,
     name: Name,
     written: StoredImage,
-) -> Result<Arrival> {
+) -> Result<NewImage> {
     let (link, linked_file) = written.link.unzip();
     let parent = match link {
         Some(base) => Some(Parent {
             id: base,
-            known: Known::Linked,
+            known: ParentEvidence::Linked,
         }),
         None => lineage(site, listing, entry, &written.leaves)?,
     };
     let is_own_id = entry.image.folded() == entry.content_id.to_string();
-    Ok(Arrival {
+    Ok(NewImage {
         files: written.files,
         format: written.format,
         proof: written.proof,
@@ -196,7 +199,7 @@ fn new_image(
         golden: entry.golden,
         parent,
         linked_file: linked_file.flatten(),
-        how: How::Received,
+        how: ProvenanceKind::Received,
     })
 }
 
@@ -224,9 +227,9 @@ fn lineage(
     Ok(Some(Parent {
         id: record.id.clone(),
         known: if is_measured {
-            Known::Measured
+            ParentEvidence::Measured
         } else {
-            Known::Declared
+            ParentEvidence::Declared
         },
     }))
 }

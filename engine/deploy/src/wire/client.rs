@@ -13,7 +13,7 @@ use imgdelta_core::{Bytes, Error, Kind, Result};
 use imgdelta_delta::RunProgress;
 use imgdelta_repository::{
     catalogue::{ImageId, Inventory, facts::node},
-    choice::common,
+    planning::common,
 };
 
 use super::{

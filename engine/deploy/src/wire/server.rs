@@ -13,7 +13,7 @@ use imgdelta_core::{Error, Kind, Ownership, Result};
 use imgdelta_delta::RunProgress;
 use imgdelta_repository::{
     catalogue::{ImageId, Inventory, Repository, Run, facts::node},
-    choice::common,
+    planning::common,
 };
 
 use super::{
