@@ -208,10 +208,12 @@ impl Repository {
             self.settle_leaves(&leaves, &content)?.commit()?;
         }
         let mut notes = Vec::new();
+        let mut replaced = None;
         if let Some((presence, there)) = there {
             notes.push(returned(&there, presence, &record));
             notes.extend(broken_children(change, &there, &record));
-            restore_missing(&mut record, there);
+            restore_missing(&mut record, there.clone());
+            replaced = Some(there);
         }
         check_tags(&record.tags)?;
         let files = arrival.files;
@@ -222,11 +224,42 @@ impl Repository {
                 record = change.put(protected)?;
             }
         }
+        if let Some(replaced) = replaced.filter(|replaced| replaced.immutable) {
+            record = self.keep_immutable(change, record, &replaced, &mut notes)?;
+        }
         Ok(Added {
             record,
             is_new: true,
             notes,
         })
+    }
+
+    /// Has the files of an image that is here again immutable, as those were that it had; where the host does not let it, the image is golden alone.
+    fn keep_immutable(
+        &self,
+        change: &mut Transaction<'_>,
+        mut record: Record,
+        replaced: &Record,
+        notes: &mut Vec<String>,
+    ) -> Result<Record> {
+        // What still stands under another name is no image of the repository any more.
+        if replaced.files.first().map(|file| &file.path)
+            != record.files.first().map(|file| &file.path)
+        {
+            let _ = self.lift_immutable(replaced);
+        }
+        match self.make_immutable(&record) {
+            Ok(()) => Ok(record),
+            Err(error) => {
+                notes.push(format!(
+                    "{}: its file is not immutable any more: {}",
+                    record.name,
+                    error.message()
+                ));
+                record.immutable = false;
+                change.put(record)
+            }
+        }
     }
 
     /// The content is here already: its leaves take the place of those that are lost or damaged.

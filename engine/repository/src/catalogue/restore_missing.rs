@@ -32,6 +32,7 @@ pub(super) fn restore_missing(record: &mut Record, there: Record) {
     record.name = there.name;
     record.tags.extend(there.tags);
     record.golden |= there.golden;
+    record.immutable |= there.immutable;
     record.parent = record.parent.take().or(there.parent.map(unlinked));
 }
 
