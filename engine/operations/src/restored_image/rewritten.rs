@@ -7,7 +7,7 @@ use imgdelta_core::{
     Result, State, VirtOffset,
 };
 use imgdelta_delta::{Chain, DigestCache, ExecContext, Make};
-use imgdelta_registry::{AtomicFileSet, Opened, Output, OutputSpec, create, create_in, new_parent};
+use imgdelta_registry::{AtomicFileSet, Opened, Output, OutputSpec, ResolvedOutput, new_parent};
 
 use super::real;
 use crate::{
@@ -44,7 +44,7 @@ impl Rewritten<'_> {
     ///
     /// # Errors
     /// Unsupported, if the format is only read, or the image is of several files; Host (`no_space`), if there is no room for it beside the damaged
-    /// one; as [`create`](fn@create); those of the disk; Interrupted.
+    /// one; as [`create`](fn@imgdelta_registry::create); those of the disk; Interrupted.
     pub fn write(&self) -> Result<AtomicFileSet> {
         if self.metadata().is_some_and(|facts| facts.files.len() > 1) {
             let message =
@@ -65,10 +65,11 @@ impl Rewritten<'_> {
             .below
             .map(|(_, parent)| new_parent(parent, &place))
             .transpose()?;
+        let output = ResolvedOutput::of(spec)?;
         if let Some(space) = FreeSpace::beside(&place) {
-            self.require_room(&spec, space)?;
+            self.require_room(&output, space)?;
         }
-        let Output { writer, drafts } = create(&spec, self.disk.disk(), link)?;
+        let Output { writer, drafts } = output.create_beside(self.disk.disk(), link, &[])?;
         let size = writer.shape().size;
         if size != self.disk.size() {
             let message = format!(
@@ -93,11 +94,11 @@ impl Rewritten<'_> {
 
     /// Refuses it where there is no room for it beside the damaged image, before its first byte is written. What seems too much is read once to be
     /// measured: of a child only what it changes is written.
-    fn require_room(&self, spec: &OutputSpec, space: FreeSpace) -> Result<()> {
-        let place = &spec.path;
+    fn require_room(&self, output: &ResolvedOutput, space: FreeSpace) -> Result<()> {
+        let place = &output.spec().path;
         let Some((base, parent)) = self.below else {
             let room = SpaceCheck {
-                spec,
+                image: output,
                 place,
                 disk: self.disk,
                 space,
@@ -112,7 +113,7 @@ impl Rewritten<'_> {
         }
         let nowhere = Nowhere::default();
         let link = new_parent(parent, place)?;
-        let writer = create_in(&nowhere, spec, self.disk.disk(), Some(link))?;
+        let writer = output.create_in(&nowhere, self.disk.disk(), Some(link))?;
         self.make(base).run(writer)?;
         space
             .require(nowhere.written(), place)
@@ -224,10 +225,10 @@ mod tests {
             below: Some((&base.chain, &base.top)),
             ..whole
         };
-        let spec = OutputSpec {
+        let spec = ResolvedOutput::of(OutputSpec {
             format: Some(Format::Qcow2),
             ..OutputSpec::of(at("new.qcow2"))
-        };
+        })?;
         let free = |mib| FreeSpace {
             free: Bytes::mib(mib),
             longest_file: None,
