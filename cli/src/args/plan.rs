@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use imgdelta::core::{Bytes, Existing, Result};
 use imgdelta::deploy::{Destination, wire::REMOTE_PROGRAM};
-use imgdelta::repository::choice::{Measure, Rules};
+use imgdelta::repository::planning::{Measure, Rules};
 
 use super::{
     repository::Place,

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use imgdelta::core::{Bytes, Format, Ownership};
 use imgdelta::deploy::Destination;
-use imgdelta::repository::choice::Rules;
+use imgdelta::repository::planning::Rules;
 
 use super::Manner;
 

@@ -3,7 +3,7 @@
 //! A *delivery* ([`Bundle`]) is a folder, a stick say, that holds children, whole images, their manifests, [`delivery.json`](index) and a how-to. At
 //! headquarters [`pack`](Bundle::pack) puts into it what differs between two images; at the site [`receive`](receive()) takes out what it has the
 //! base for, proves the base, makes the image, proves that, and enters it. Nothing on a delivery is trusted. Which base is best is the matter
-//! of [`choice`](imgdelta_repository::choice).
+//! of [`planning`](imgdelta_repository::planning).
 //!
 //! | module | holds |
 //! |---|---|

@@ -29,7 +29,7 @@ use std::{
 use imgdelta_core::{Error, Kind, Result};
 use imgdelta_repository::{
     catalogue::{Inventory, Repository},
-    choice::{Route, Rules},
+    planning::{Route, Rules},
 };
 
 use self::runner::Runner;

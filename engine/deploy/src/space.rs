@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use imgdelta_core::{Bytes, Error, FileSystem, FreeSpace, Kind};
-use imgdelta_repository::choice::BESIDE;
+use imgdelta_repository::planning::BESIDE;
 
 /// How the line begins that says what is free.
 const FREE: &str = "free  ";

@@ -193,7 +193,7 @@ pub mod repository {
     pub use imgdelta_repository::{
         calls::*,
         catalogue::{self, Repository},
-        choice,
+        planning,
     };
 }
 

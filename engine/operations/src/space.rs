@@ -156,7 +156,7 @@ fn data_of(disk: &Chain) -> Result<Bytes> {
 }
 
 /// What so much data takes with its tables.
-fn with_tables(data: Bytes) -> Bytes {
+pub(crate) fn with_tables(data: Bytes) -> Bytes {
     let tables = data.0 / TABLES;
     Bytes(data.0.saturating_add(tables).saturating_add(LEAST.0))
 }

@@ -1,14 +1,14 @@
 //! A repository on disk: a folder of images and what is known of them.
 //!
-//! What it knows stands in plain files under `.imgdelta/`, each written whole or not at all; `rooms` shows them. Which base is best for
-//! an image is the matter of [`choice`](crate::choice).
+//! What it knows stands in plain files under `.imgdelta/`, each written whole or not at all; `layout` shows them. Which base is best for
+//! an image is the matter of [`planning`](crate::planning).
 //!
-//! | module | holds |
+//! | module | what it does |
 //! |---|---|
-//! | [`words`] | ids, names, tags, paths: looked at where they are made |
+//! | [`names`] | ids, names, tags, paths: looked at where they are made |
 //! | [`record`] | what is known of one image |
 //! | [`listing`], [`tree`] | all records at once: found, as a tree |
-//! | [`add`], [`enter`], [`scan`] | images come in |
+//! | [`add`], [`import`], [`scan`] | images come in |
 //! | [`dedup`] | as what differs from one that is here |
 //! | [`change`], [`remove`](mod@remove), [`gc`](mod@gc) | records change, images go |
 //! | [`presence`] | a look at the files of images, before a record is believed |
@@ -16,21 +16,21 @@
 //! | [`verdict`] | what was found of an image, and what became of it |
 //! | [`inventory`] | the list that another site reads |
 //! | [`disk`] | an image of a repository, open |
-//! | [`facts`] | what the choice of a base asks |
+//! | [`facts`] | leaf digests and allocations, as planning asks for them |
 //! | [`lineage`] | whether an image descends from another; leaves as they are weighed |
 //!
 //! Inside:
 //!
-//! | module | holds |
+//! | module | what it does |
 //! |---|---|
-//! | `rooms`, `places` | where its own files stand, and those of new images |
+//! | `layout`, `places` | where its own files stand, and those of new images |
 //! | `lock`, `lock_file`, `lock_owner`, `lock_beat` | what keeps two changes apart |
 //! | `journal`, `pending` | changes of several files, and what a killed process left of them |
 //! | `seal` | digests of records |
 //! | `protect`, `immutable` | golden images as read-only files, and as files that not even root writes to |
 //! | `store`, `proof`, `renew` | how images are copied, and proven; records of what is proven to be what they say |
-//! | `in_place`, `come_back`, `kinship` | what stands here already, is here again, is whose child |
-//! | `depth`, `near`, `timestamps` | how deep an image hangs, what was meant, how times are written |
+//! | `in_place`, `restore_missing`, `kinship` | images that stand here already, that come back, and whose children they are |
+//! | `depth`, `suggest`, `timestamps` | how long the chain of an image is, which name was meant, how times are written |
 //!
 //! ```
 //! use std::time::Duration;
@@ -65,25 +65,25 @@
 pub mod about;
 pub mod add;
 pub mod change;
-mod come_back;
 pub mod dedup;
 mod depth;
 pub mod disk;
-pub mod enter;
 pub mod facts;
 pub mod gc;
 mod immutable;
+pub mod import;
 mod in_place;
 pub mod inventory;
 mod journal;
 mod kinship;
+mod layout;
 pub mod lineage;
 pub mod listing;
 mod lock;
 mod lock_beat;
 mod lock_file;
 mod lock_owner;
-mod near;
+pub mod names;
 mod pending;
 mod places;
 pub mod presence;
@@ -93,16 +93,16 @@ pub mod record;
 pub mod remove;
 mod renew;
 pub mod repair;
-mod rooms;
+mod restore_missing;
 pub mod scan;
 mod seal;
 mod store;
+mod suggest;
 pub mod text;
 mod timestamps;
 pub mod tree;
 pub mod verdict;
 pub mod verify;
-pub mod words;
 
 use std::{
     path::{Path, PathBuf},
@@ -117,22 +117,22 @@ pub use self::{
     about::About,
     add::{Add, Added},
     change::{Edit, Edited},
-    enter::{Arrival, Files},
     gc::Swept,
+    import::{ImageFiles, NewImage},
     inventory::Inventory,
     listing::Listing,
+    names::{ImageId, InsidePath, Name, RepositoryId, Tag},
     presence::{Look, Presence},
-    record::{How, Known, Parent, Record},
+    record::{Parent, ParentEvidence, ProvenanceKind, Record},
     remove::Removed,
     repair::Repair,
     scan::Scanned,
     tree::Branch,
     verdict::{MendedBy, Mending, Provider, Verdict, Verified},
-    words::{ImageId, InsidePath, Name, RepositoryId, Tag},
 };
 use self::{
-    journal::Change,
-    rooms::{Rooms, is_missing, write_small},
+    journal::Transaction,
+    layout::{RepoPaths, is_missing, write_small},
 };
 
 /// How an operation is to be done.
@@ -147,7 +147,7 @@ pub struct Run<'a> {
 /// A folder of images and what is known of them.
 #[derive(Clone, Debug)]
 pub struct Repository {
-    rooms: Rooms,
+    paths: RepoPaths,
     about: About,
 }
 
@@ -158,9 +158,9 @@ impl Repository {
     /// Usage, if it is one already; Unsupported, if that format is not written; Host, if the host cannot.
     pub fn init(folder: &Path, default_format: Format) -> Result<Self> {
         driver_of_new(default_format)?;
-        let rooms = Rooms::make(folder)?;
+        let paths = RepoPaths::make(folder)?;
         let about = About::new(default_format);
-        write_small(&rooms.about(), &about.to_json()?, Existing::Keep).map_err(
+        write_small(&paths.about(), &about.to_json()?, Existing::Keep).map_err(
             |error| match error.kind() {
                 Kind::Usage => Error::new(Kind::Usage, "is a repository already")
                     .with_code("exists")
@@ -168,7 +168,7 @@ impl Repository {
                 _ => error,
             },
         )?;
-        Ok(Self { rooms, about })
+        Ok(Self { paths, about })
     }
 
     /// Opens the repository in `folder`. Nothing is written, so that it may lie on a read-only medium.
@@ -187,17 +187,17 @@ impl Repository {
                 .in_file(folder)
                 .with_hint("'imgdelta repo init FOLDER' makes one; --repo FOLDER or IMGDELTA_REPO names it")
         };
-        let rooms = Rooms::open(folder)?.ok_or_else(none)?;
-        let place = rooms.about();
+        let paths = RepoPaths::open(folder)?.ok_or_else(none)?;
+        let place = paths.about();
         let json = place.read(about::LONGEST)?.ok_or_else(none)?;
         let about = About::from_json(&json).map_err(|error| error.in_file(&place.path()))?;
-        Ok(Self { rooms, about })
+        Ok(Self { paths, about })
     }
 
     /// Its folder, as it was named.
     #[must_use]
     pub fn folder(&self) -> &Path {
-        &self.rooms.folder
+        &self.paths.folder
     }
 
     /// What it says of itself.
@@ -210,7 +210,7 @@ impl Repository {
     /// week.
     #[must_use]
     pub fn incoming(&self) -> PathBuf {
-        self.rooms.incoming_path()
+        self.paths.incoming_path()
     }
 
     /// All records, as they are now. A change that a killed process left half done is seen as whoever changes the repository next will finish
@@ -219,7 +219,7 @@ impl Repository {
     /// # Errors
     /// Host, if the host cannot list them.
     pub fn list(&self) -> Result<Listing> {
-        Listing::read(&self.rooms)
+        Listing::read(&self.paths)
     }
 
     /// As [`list`](Self::list), for those who are about to change it: what a killed process left half done is finished first, unless
@@ -265,7 +265,7 @@ impl Repository {
     /// # Errors
     /// Corrupt, if they are damaged or of another disk.
     pub fn leaves(&self, record: &Record) -> Result<Option<LeafReader>> {
-        let Some(place) = self.rooms.leaves(&record.content_id)? else {
+        let Some(place) = self.paths.leaves(&record.content_id)? else {
             return Ok(None);
         };
         let file = match place.open_to_read() {
@@ -285,7 +285,7 @@ impl Repository {
     }
 
     /// The right to change it. What a killed process left half done is finished first.
-    fn change(&self, run: &Run<'_>, what: &str) -> Result<Change<'_>> {
-        Change::begin(&self.rooms, run.wait, what)
+    fn change(&self, run: &Run<'_>, what: &str) -> Result<Transaction<'_>> {
+        Transaction::begin(&self.paths, run.wait, what)
     }
 }

@@ -1,11 +1,11 @@
 //! Repositories of disk images: plain files under `.imgdelta/`, what two sites have in common, and which base to choose.
 //!
-//! | module | holds |
+//! | module | what it does |
 //! |---|---|
 //! | [`calls`] | what is done with a repository, each call with one `run` |
 //! | [`catalogue`] | a repository on disk: records, leaf digests, lock |
-//! | [`choice`] | how much two images have in common, which base is best, in which order a batch travels; no file is opened here |
+//! | [`planning`] | how much two images have in common, which base is best, in which order a batch travels; no file is opened here |
 
 pub mod calls;
 pub mod catalogue;
-pub mod choice;
+pub mod planning;

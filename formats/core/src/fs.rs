@@ -12,6 +12,7 @@ pub mod file_system;
 mod folder;
 mod free_space;
 mod held;
+mod immutable;
 mod lock;
 mod ownership;
 mod placement;

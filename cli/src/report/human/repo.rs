@@ -6,7 +6,7 @@ use std::io;
 
 use imgdelta::repository::{
     AddReport, AddedImage, EditReport, GcReport, Image, InitReport, InventoryReport, RemoveReport,
-    ScanReport, catalogue::Known,
+    ScanReport, catalogue::ParentEvidence,
 };
 
 use super::{Page, Text};
@@ -85,11 +85,11 @@ fn parent(image: &Image) -> Option<String> {
     Some(format!("{name} ({})", known(parent.known)))
 }
 
-const fn known(known: Known) -> &'static str {
+const fn known(known: ParentEvidence) -> &'static str {
     match known {
-        Known::Linked => "needed to read it",
-        Known::Measured => "said and measured",
-        Known::Declared => "only said",
+        ParentEvidence::Linked => "needed to read it",
+        ParentEvidence::Measured => "said and measured",
+        ParentEvidence::Declared => "only said",
     }
 }
 

@@ -7,10 +7,11 @@ use imgdelta_delta::{ContentId, digest_cache::LeafReader};
 use imgdelta_operations::Stage;
 use imgdelta_repository::{
     catalogue::{
-        Arrival, Files, How, Known, Listing, Name, Parent, Record, Repository,
+        ImageFiles, Listing, Name, NewImage, Parent, ParentEvidence, ProvenanceKind, Record,
+        Repository,
         lineage::{LEAST_PERCENT, row},
     },
-    choice::overlap,
+    planning::overlap,
 };
 
 use super::{
@@ -133,9 +134,11 @@ fn install_once(
 }
 
 /// The files, with the owner and the permissions that are asked for.
-fn owned(files: Files, ownership: Ownership) -> Files {
+fn owned(files: ImageFiles, ownership: Ownership) -> ImageFiles {
     match files {
-        Files::AtomicFileSet(place, drafts) => Files::AtomicFileSet(place, drafts.owned(ownership)),
+        ImageFiles::AtomicFileSet(place, drafts) => {
+            ImageFiles::AtomicFileSet(place, drafts.owned(ownership))
+        }
         other => other,
     }
 }
@@ -176,17 +179,17 @@ fn new_image(
     entry: &BundleEntry,
     name: Name,
     written: StoredImage,
-) -> Result<Arrival> {
+) -> Result<NewImage> {
     let (link, linked_file) = written.link.unzip();
     let parent = match link {
         Some(base) => Some(Parent {
             id: base,
-            known: Known::Linked,
+            known: ParentEvidence::Linked,
         }),
         None => lineage(site, listing, entry, &written.leaves)?,
     };
     let is_own_id = entry.image.folded() == entry.content_id.to_string();
-    Ok(Arrival {
+    Ok(NewImage {
         files: written.files,
         format: written.format,
         proof: written.proof,
@@ -197,7 +200,7 @@ fn new_image(
         golden: entry.golden,
         parent,
         linked_file: linked_file.flatten(),
-        how: How::Received,
+        how: ProvenanceKind::Received,
     })
 }
 
@@ -225,9 +228,9 @@ fn lineage(
     Ok(Some(Parent {
         id: record.id.clone(),
         known: if is_measured {
-            Known::Measured
+            ParentEvidence::Measured
         } else {
-            Known::Declared
+            ParentEvidence::Declared
         },
     }))
 }

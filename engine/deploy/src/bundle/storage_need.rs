@@ -6,7 +6,7 @@
 use imgdelta_core::{Bytes, Format};
 use imgdelta_repository::{
     calls::PlanLeg,
-    choice::{BESIDE, Leg},
+    planning::{BESIDE, Transfer},
 };
 
 use super::{entry::BundleEntry, store_options::StoreOptions};
@@ -40,8 +40,8 @@ pub(crate) struct PlannedTransfer {
     pub(crate) is_step: bool,
 }
 
-impl From<&Leg> for PlannedTransfer {
-    fn from(leg: &Leg) -> Self {
+impl From<&Transfer> for PlannedTransfer {
+    fn from(leg: &Transfer) -> Self {
         Self {
             data: leg.choice.whole,
             bytes: leg.bytes,

@@ -9,8 +9,8 @@ use imgdelta_operations::{
 };
 use imgdelta_registry::{OpenSpec, Output, extension_of};
 use imgdelta_repository::{
-    catalogue::{Files, ImageId, InsidePath, Name, Repository, lineage::row},
-    choice::{Row, overlap},
+    catalogue::{ImageFiles, ImageId, InsidePath, Name, Repository, lineage::row},
+    planning::{LeafStream, overlap},
 };
 
 use super::{
@@ -23,7 +23,7 @@ use super::{
 #[derive(Debug)]
 pub(super) struct StoredImage {
     /// Its file.
-    pub(super) files: Files,
+    pub(super) files: ImageFiles,
     /// Its format.
     pub(super) format: Format,
     /// What proves it.
@@ -65,7 +65,7 @@ pub(super) fn store_whole(
     let is_clone = original.is_some_and(|(original, opened)| drafts.share(&**original, opened));
     let (copied, leaves) = target.write(writer, site.new_leaves()?, is_clone, context)?;
     Ok(StoredImage {
-        files: Files::AtomicFileSet(whole.place, drafts),
+        files: ImageFiles::AtomicFileSet(whole.place, drafts),
         format,
         proof: promised(entry, copied.proof)?,
         leaves,
@@ -110,7 +110,11 @@ pub(super) fn store_child(
     let (proof, leaves) = prove_child(site, base_disk, drafts.written_at(), format, context)?;
     let proof = promised(entry, Some(proof))?;
     let taken = room_on_disk(drafts.written_at())?;
-    let otherwise = overlap(row(LeafReader::open(leaves.written_at())?), Row::nothing())?.whole();
+    let otherwise = overlap(
+        row(LeafReader::open(leaves.written_at())?),
+        LeafStream::nothing(),
+    )?
+    .whole();
     if taken >= otherwise && otherwise > Bytes::ZERO {
         return whole(format!(
             "as a child of '{}' it would take {} bytes, which is not less",
@@ -118,7 +122,7 @@ pub(super) fn store_child(
         ));
     }
     Ok(Some(StoredImage {
-        files: Files::AtomicFileSet(place, drafts),
+        files: ImageFiles::AtomicFileSet(place, drafts),
         format,
         proof,
         leaves,

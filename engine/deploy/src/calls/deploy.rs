@@ -10,7 +10,7 @@ use imgdelta_operations::Context;
 use imgdelta_repository::{
     calls::{site_inventory, unreadable},
     catalogue::Repository,
-    choice::Rules,
+    planning::Rules,
 };
 
 pub use self::report::{DeployReport, HeldImage, ShippedImage, SiteReport};

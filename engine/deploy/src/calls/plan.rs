@@ -7,7 +7,7 @@ use imgdelta_operations::Context;
 use imgdelta_repository::{
     calls::{self, PlanReport, site_inventory},
     catalogue::{ImageId, Inventory, Repository},
-    choice::Rules,
+    planning::Rules,
 };
 
 use super::{

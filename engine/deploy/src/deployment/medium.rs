@@ -5,7 +5,7 @@ use std::{collections::HashMap, path::Path};
 use imgdelta_core::Result;
 use imgdelta_repository::{
     catalogue::{ImageId, Inventory},
-    choice::Pair,
+    planning::Pair,
 };
 
 use super::site::{Sender, Sent, Site, TransferRequest};

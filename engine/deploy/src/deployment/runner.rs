@@ -10,7 +10,7 @@ use imgdelta_repository::{
         ImageId, Inventory, Listing, Repository,
         facts::{Holdings, node},
     },
-    choice::{self, Batch, Carrier, Node, batch},
+    planning::{self, Batch, Node, Transport, batch},
 };
 
 use super::{
@@ -65,13 +65,13 @@ impl<'a> Runner<'a> {
     }
 
     /// How the images reach these sites; candidates are scored side by side.
-    fn batch(&self, inventories: &[&Inventory], carrier: Carrier) -> Result<Batch> {
+    fn batch(&self, inventories: &[&Inventory], carrier: Transport) -> Result<Batch> {
         let holdings = Holdings::of(self.deploy.headquarters, self.listing);
         let images = |inventory: &&Inventory| inventory.images.iter().map(node).collect();
         let nodes: Vec<Vec<Node>> = inventories.iter().map(images).collect();
         let sites = inventories.iter().zip(&nodes);
-        let sites: Vec<choice::Site<'_>> = sites
-            .map(|(inventory, images)| choice::Site {
+        let sites: Vec<planning::Site<'_>> = sites
+            .map(|(inventory, images)| planning::Site {
                 name: inventory.repository.to_string(),
                 images,
             })
@@ -99,7 +99,7 @@ impl<'a> Runner<'a> {
                 .with_code("no_delivery")
                 .with_hint("say one with -o"));
         };
-        let batch = self.batch(&inventories, Carrier::Medium)?;
+        let batch = self.batch(&inventories, Transport::SharedMedium)?;
         let of_version_1 = inventories.iter().any(|one| one.deliveries < 2);
         let mut medium = Medium::begin(self.sender(), folder, of_version_1)?;
         let mut space_note = medium.require_space(&batch.pairs)?;
@@ -117,7 +117,7 @@ impl<'a> Runner<'a> {
                 &mut outcome,
             );
             site_transfer.spare = self.deploy.spare;
-            for leg in &route.legs {
+            for leg in &route.transfers {
                 images.push(site_transfer.transfer(leg)?);
             }
             for image in images.into_iter().flatten() {
@@ -171,7 +171,7 @@ impl<'a> Runner<'a> {
         outcome: &mut SiteOutcome,
     ) -> Result<()> {
         let inventory = site.inventory()?;
-        let mut batch = self.batch(&[&inventory], Carrier::Lines)?;
+        let mut batch = self.batch(&[&inventory], Transport::PerSite)?;
         let Some(route) = batch.routes.pop() else {
             return Ok(());
         };
@@ -179,11 +179,11 @@ impl<'a> Runner<'a> {
             store: &self.deploy.store,
             default_format: inventory.default_format,
         };
-        let need = storage.legs(route.legs.iter().map(PlannedTransfer::from));
+        let need = storage.legs(route.transfers.iter().map(PlannedTransfer::from));
         let site_name = format!("the repository there ({})", inventory.repository);
         let note = need.require("what is to be sent", site.space(), &site_name)?;
         outcome.notes.extend(note);
-        let legs = route.legs.clone();
+        let legs = route.transfers.clone();
         outcome.route = Some(route);
         let mut site_transfer = SiteTransfer::new(
             (self.deploy, self.listing),

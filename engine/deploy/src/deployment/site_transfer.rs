@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use imgdelta_core::{Bytes, Error, Kind, Result};
 use imgdelta_repository::{
     catalogue::{ImageId, Inventory, Listing, Name, Record},
-    choice::{Leg, Origin, Weighed},
+    planning::{Origin, Score, Transfer},
 };
 
 use super::{
@@ -56,7 +56,7 @@ impl<'s> SiteTransfer<'s> {
     ///
     /// # Errors
     /// Interrupted; any other failure is the image's own.
-    pub(super) fn transfer(&mut self, leg: &Leg) -> Result<Option<ReceivedImage>> {
+    pub(super) fn transfer(&mut self, leg: &Transfer) -> Result<Option<ReceivedImage>> {
         let Some(record) = self.record(&leg.image) else {
             return Ok(None);
         };
@@ -92,7 +92,7 @@ impl<'s> SiteTransfer<'s> {
     /// What became of an image, now that it came or nothing is left to be tried.
     fn received_image(
         &mut self,
-        leg: &Leg,
+        leg: &Transfer,
         record: &Record,
         brought: Option<(Option<Base>, Outcome)>,
         mut rejected: Vec<Error>,
@@ -143,7 +143,7 @@ impl<'s> SiteTransfer<'s> {
     }
 
     /// The bases that an image can be made from there, the planned one first, and nothing last; each with the estimate of what is sent.
-    fn candidates(&self, leg: &Leg) -> Vec<(Option<Base>, Bytes)> {
+    fn candidates(&self, leg: &Transfer) -> Vec<(Option<Base>, Bytes)> {
         let rules = &self.deploy.rules;
         let choice = &leg.choice;
         let mut candidates: Vec<(Option<Base>, Bytes)> = Vec::new();
@@ -169,7 +169,7 @@ impl<'s> SiteTransfer<'s> {
     }
 
     /// A way from an image that the site had before.
-    fn there(&self, base: &Weighed, bytes: Bytes) -> Option<(Option<Base>, Bytes)> {
+    fn there(&self, base: &Score, bytes: Bytes) -> Option<(Option<Base>, Bytes)> {
         let at_site = base.at_site.parse().ok()?;
         self.base(&base.image, at_site, bytes)
     }
@@ -194,7 +194,7 @@ impl<'s> SiteTransfer<'s> {
         image: &'w Record,
         base: Option<Base>,
         bytes: Bytes,
-        leg: &Leg,
+        leg: &Transfer,
     ) -> TransferRequest<'w>
     where
         Self: 'w,
@@ -229,7 +229,7 @@ fn failure(error: &Error) -> Option<&Failure> {
 }
 
 /// All bases are gone, and the whole image was not to be.
-fn nothing_left(leg: &Leg) -> Error {
+fn nothing_left(leg: &Transfer) -> Error {
     let base = leg.from.base().unwrap_or_default();
     let message = format!("its base '{base}' did not get there");
     Error::new(Kind::Chain, message).with_code("no_base")

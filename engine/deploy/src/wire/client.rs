@@ -14,7 +14,7 @@ use imgdelta_core::{Error, Kind, Result};
 use imgdelta_delta::RunProgress;
 use imgdelta_repository::{
     catalogue::{ImageId, Inventory, facts::node},
-    choice::common,
+    planning::common,
 };
 
 pub use self::deliver::{Delivered, TransferStats};

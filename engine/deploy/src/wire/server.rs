@@ -14,7 +14,7 @@ use std::{
 use imgdelta_core::{Ownership, Result};
 use imgdelta_repository::{
     catalogue::{ImageId, Inventory, Repository, Run, facts::node},
-    choice::common,
+    planning::common,
 };
 
 use super::{

@@ -8,7 +8,7 @@ use imgdelta_fixtures::{
     peers::{self, Peer},
 };
 use imgdelta_registry::written_formats;
-use imgdelta_repository::catalogue::{Known, Repository};
+use imgdelta_repository::catalogue::{ParentEvidence, Repository};
 
 use crate::place::{Place, Windows, assert_sound, deploy, file_of, names, stored};
 
@@ -92,7 +92,7 @@ fn as_a_child_it_names_its_base_in_that_ones_format() -> Result<()> {
         if there == Format::Raw {
             assert_eq!(installed.as_child, Some(false));
             assert!(!installed.notes.is_empty());
-            assert_eq!(known, Some((&base.id, Known::Measured)));
+            assert_eq!(known, Some((&base.id, ParentEvidence::Measured)));
             assert_eq!(record.format, Format::Qcow2);
         } else {
             assert_eq!(
@@ -101,7 +101,7 @@ fn as_a_child_it_names_its_base_in_that_ones_format() -> Result<()> {
                 "{there}: {:?}",
                 installed.notes
             );
-            assert_eq!(known, Some((&base.id, Known::Linked)));
+            assert_eq!(known, Some((&base.id, ParentEvidence::Linked)));
             assert_eq!(record.format, there);
         }
         assert_eq!(
@@ -137,7 +137,7 @@ fn a_child_that_would_be_no_smaller_is_kept_whole() -> Result<()> {
             as_child: true,
             ..StoreOptions::default()
         },
-        rules: imgdelta_repository::choice::Rules {
+        rules: imgdelta_repository::planning::Rules {
             threshold: 0,
             ..Default::default()
         },

@@ -8,8 +8,8 @@ use imgdelta_delta::WINDOW;
 use imgdelta_deploy::bundle::Outcome;
 use imgdelta_deploy::deployment::{Deploy, Destination, SiteOutcome, deploy_one};
 use imgdelta_repository::{
-    catalogue::{How, Known, Repository},
-    choice::{Decision, Kin},
+    catalogue::{ParentEvidence, ProvenanceKind, Repository},
+    planning::{Decision, Relation},
 };
 
 use crate::place::{Place, Windows, assert_sound, files_below, names, stored};
@@ -54,14 +54,14 @@ fn world(place: &Place) -> Result<(Repository, Repository, Windows)> {
 fn assert_chosen(hq: &Repository, at_site: &SiteOutcome) -> Result<()> {
     let d = hq.show("D")?;
     let route = at_site.route.as_ref().expect("it was worked out");
-    assert_eq!(route.legs.len(), 1, "only F travels");
-    let choice = &route.legs[0].choice;
+    assert_eq!(route.transfers.len(), 1, "only F travels");
+    let choice = &route.transfers[0].choice;
     assert_eq!(choice.candidates, 3, "A, D and E are common");
     let Decision::Base(base) = &choice.decision else {
         panic!("a base was chosen: {choice:?}");
     };
     assert_eq!(base.image, d.id.to_string());
-    assert_eq!((base.kin, base.hops), (Kin::Parent, Some(1)));
+    assert_eq!((base.kin, base.hops), (Relation::Parent, Some(1)));
     let runners: Vec<&str> = (choice.runners_up.iter())
         .map(|one| one.image.as_str())
         .collect();
@@ -86,10 +86,10 @@ fn assert_arrived(hq: &Repository, site: &Repository, f: &Windows, place: &Place
     let (there, here) = (site.show("F")?, hq.show("F")?);
     assert_eq!((&there.id, there.content_id), (&here.id, here.content_id));
     assert_eq!(there.format, Format::Vmdk, "the site's own format");
-    assert_eq!(there.provenance.how, How::Received);
+    assert_eq!(there.provenance.how, ProvenanceKind::Received);
     let parent = there.parent.as_ref().expect("it descends from D");
     assert_eq!(parent.id, site.show("D of the site")?.id);
-    assert_eq!(parent.known, Known::Measured);
+    assert_eq!(parent.known, ParentEvidence::Measured);
     assert_eq!(stored(site, "F")?, f.bytes());
     assert_eq!(
         names(site)?,

@@ -8,7 +8,7 @@ use imgdelta_deploy::{
     deployment::{Deploy, SiteOutcome, deploy_over},
     wire::{ClientSession, Served, serve},
 };
-use imgdelta_repository::catalogue::{Known, Repository};
+use imgdelta_repository::catalogue::{ParentEvidence, Repository};
 
 use crate::{
     pipe,
@@ -125,7 +125,7 @@ fn without_a_base_the_whole_image_travels_and_as_a_child_it_stays_one() -> Resul
     let parent = child.parent.expect("it has one");
     assert_eq!(
         (parent.known, parent.id),
-        (Known::Linked, site.show("golden")?.id)
+        (ParentEvidence::Linked, site.show("golden")?.id)
     );
     Ok(())
 }
@@ -180,7 +180,7 @@ fn a_base_that_is_only_said_to_be_the_same_is_not_chosen() -> Result<()> {
     let sent = sent?;
     assert!(sent.failure().is_none(), "{sent:?}");
     let route = sent.route.as_ref().expect("it was worked out");
-    assert_eq!(route.legs[0].from.base(), None);
+    assert_eq!(route.transfers[0].from.base(), None);
     assert_eq!(served?.entered.len(), 1);
     assert_eq!(bytes(&site, "patched")?, patched);
     Ok(())

@@ -17,7 +17,7 @@ use imgdelta_repository::{
         Repository,
         facts::{Holdings, node},
     },
-    choice::{Rules, choose},
+    planning::{Rules, choose},
 };
 
 use crate::{

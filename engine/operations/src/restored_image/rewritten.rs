@@ -3,14 +3,24 @@
 use std::path::Path;
 
 use imgdelta_core::{
-    Bytes, Error, Existing, Format, Image, ImageMetadata, Kind, Options, Outputs, Result, State,
-    VirtOffset,
+    Bytes, Error, Existing, Format, FreeSpace, Image, ImageMetadata, Kind, Options, Outputs,
+    Result, State, VirtOffset,
 };
 use imgdelta_delta::{Chain, DigestCache, ExecContext, Make};
-use imgdelta_registry::{AtomicFileSet, Opened, Output, OutputSpec, create, new_parent};
+use imgdelta_registry::{AtomicFileSet, Opened, Output, OutputSpec, ResolvedOutput, new_parent};
 
 use super::real;
-use crate::stored_image::whole_copy;
+use crate::{
+    nowhere::Nowhere,
+    space::{SpaceCheck, with_tables},
+    stored_image::whole_copy,
+};
+
+/// Nothing is remembered of a disk that is mended.
+static NOTHING: DigestCache = DigestCache::none();
+
+/// What helps where a disk that is written anew does not fit beside the damaged one.
+const ROOM_HINT: &str = "make room there, and run the same command again";
 
 /// A disk that is to be written anew in the place of a damaged image. Dropped, it leaves nothing behind.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +43,8 @@ impl Rewritten<'_> {
     /// Writes the image, durably. It proves nothing: its keeper reads it back.
     ///
     /// # Errors
-    /// Unsupported, if the format is only read, or the image is of several files; as [`create`](fn@create); those of the disk; Interrupted.
+    /// Unsupported, if the format is only read, or the image is of several files; Host (`no_space`), if there is no room for it beside the damaged
+    /// one; as [`create`](fn@imgdelta_registry::create); those of the disk; Interrupted.
     pub fn write(&self) -> Result<AtomicFileSet> {
         if self.metadata().is_some_and(|facts| facts.files.len() > 1) {
             let message =
@@ -54,7 +65,11 @@ impl Rewritten<'_> {
             .below
             .map(|(_, parent)| new_parent(parent, &place))
             .transpose()?;
-        let Output { writer, drafts } = create(&spec, self.disk.disk(), link)?;
+        let output = ResolvedOutput::of(spec)?;
+        if let Some(space) = FreeSpace::beside(&place) {
+            self.require_room(&output, space)?;
+        }
+        let Output { writer, drafts } = output.create_beside(self.disk.disk(), link, &[])?;
         let size = writer.shape().size;
         if size != self.disk.size() {
             let message = format!(
@@ -70,18 +85,49 @@ impl Rewritten<'_> {
                 whole_copy(self.disk, self.exec).run(writer)?;
             }
             Some((base, _)) => {
-                let make = Make {
-                    base,
-                    target: self.disk,
-                    proves: false,
-                    memory: &DigestCache::none(),
-                    work: self.exec,
-                };
-                make.run(writer)?;
+                self.make(base).run(writer)?;
             }
         }
         drafts.main()?.sync()?;
         Ok(drafts)
+    }
+
+    /// Refuses it where there is no room for it beside the damaged image, before its first byte is written. What seems too much is read once to be
+    /// measured: of a child only what it changes is written.
+    fn require_room(&self, output: &ResolvedOutput, space: FreeSpace) -> Result<()> {
+        let place = &output.spec().path;
+        let Some((base, parent)) = self.below else {
+            let room = SpaceCheck {
+                image: output,
+                place,
+                disk: self.disk,
+                space,
+            };
+            return room
+                .require(self.exec, || ())
+                .map(drop)
+                .map_err(|error| error.map_hint(|_| ROOM_HINT.to_owned()));
+        };
+        if with_tables(self.disk.size()) <= space.free {
+            return Ok(());
+        }
+        let nowhere = Nowhere::default();
+        let link = new_parent(parent, place)?;
+        let writer = output.create_in(&nowhere, self.disk.disk(), Some(link))?;
+        self.make(base).run(writer)?;
+        space
+            .require(nowhere.written(), place)
+            .map_err(|error| error.with_hint(ROOM_HINT))
+    }
+
+    fn make<'m>(&'m self, base: &'m Chain) -> Make<'m> {
+        Make {
+            base,
+            target: self.disk,
+            proves: false,
+            memory: &NOTHING,
+            work: self.exec,
+        }
     }
 
     fn metadata(&self) -> Option<&ImageMetadata> {
@@ -143,5 +189,60 @@ impl Rewritten<'_> {
             _ => {}
         }
         Options::parse(&options)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use imgdelta_delta::RunProgress;
+    use imgdelta_registry::OpenSpec;
+
+    use super::*;
+    use crate::disk::Disk;
+
+    #[test]
+    fn what_does_not_fit_beside_the_damaged_one_is_refused_before_it_is_written() -> Result<()> {
+        let folder = tempfile::tempdir().expect("a place");
+        let at = |name: &str| folder.path().join(name);
+        let mut bytes = vec![5; 8 << 20];
+        fs::write(at("base.raw"), &bytes).expect("room");
+        bytes[..1 << 20].fill(6);
+        fs::write(at("disk.raw"), &bytes).expect("room");
+        let disk = Disk::open(&OpenSpec::of(at("disk.raw")))?;
+        let base = Disk::open(&OpenSpec::of(at("base.raw")))?;
+        let progress = RunProgress::default();
+        let whole = Rewritten {
+            place: &at("new.qcow2"),
+            format: Format::Qcow2,
+            image: None,
+            disk: &disk.chain,
+            below: None,
+            exec: ExecContext::new(2, &progress),
+        };
+        let child = Rewritten {
+            below: Some((&base.chain, &base.top)),
+            ..whole
+        };
+        let spec = ResolvedOutput::of(OutputSpec {
+            format: Some(Format::Qcow2),
+            ..OutputSpec::of(at("new.qcow2"))
+        })?;
+        let free = |mib| FreeSpace {
+            free: Bytes::mib(mib),
+            longest_file: None,
+            has_holes: true,
+        };
+        whole.require_room(&spec, free(10))?;
+        child.require_room(&spec, free(3))?;
+        for (rewritten, mib) in [(whole, 7), (child, 1)] {
+            let error = rewritten.require_room(&spec, free(mib));
+            let error = error.expect_err("there is less");
+            assert_eq!((error.kind(), error.code()), (Kind::Host, Error::NO_SPACE));
+            assert_eq!(error.hint(), Some(ROOM_HINT));
+        }
+        assert!(!at("new.qcow2").exists());
+        Ok(())
     }
 }

@@ -19,9 +19,9 @@ use super::{
 };
 pub use crate::catalogue::Add as AddSpec;
 use crate::catalogue::{
-    Known, Listing, Name, Presence, Repository,
+    Listing, Name, ParentEvidence, Presence, Repository,
     add::name_of,
-    enter::{id_taken, name_taken},
+    import::{id_taken, name_taken},
     record::check_tags,
 };
 
@@ -226,7 +226,7 @@ fn foresee(repository: &Repository, spec: &AddSpec, context: &Context) -> Result
         parent: parent.map(|parent| ImageParent {
             id: parent.id.to_string(),
             name: Some(parent.name.to_string()),
-            known: Known::Declared,
+            known: ParentEvidence::Declared,
         }),
         tags: spec.tags.iter().map(ToString::to_string).collect(),
         golden: spec.golden,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::catalogue::{Known, Listing, Look, Presence, Record};
+use crate::catalogue::{Listing, Look, ParentEvidence, Presence, Record};
 
 /// An image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -57,7 +57,7 @@ pub struct ImageParent {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// How that is known: `linked`, `measured`, `declared`.
-    pub known: Known,
+    pub known: ParentEvidence,
 }
 
 /// An image by its names alone.

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     catalogue::{Inventory, Repository, facts},
-    choice::{self, Carrier, Node, Resized, Rules, Site},
+    planning::{self, Node, Resized, Rules, Site, Transport},
 };
 
 /// How images would reach sites.
@@ -149,10 +149,10 @@ impl Plan {
             .collect();
         let carrier = self.carrier();
         let (batch, alike) = context.exec(Ids::OfContent)?.install(|| {
-            let batch = choice::batch(&here, &sites, &wanted, carrier, &holdings, &self.rules)?;
+            let batch = planning::batch(&here, &sites, &wanted, carrier, &holdings, &self.rules)?;
             let alike = nodes
                 .iter()
-                .map(|there| choice::resized(&here, there, &holdings, &self.rules))
+                .map(|there| planning::resized(&here, there, &holdings, &self.rules))
                 .collect::<Result<Vec<Vec<Resized>>>>()?;
             Ok::<_, Error>((batch, alike))
         })??;
@@ -179,12 +179,12 @@ impl Plan {
     }
 
     /// Repositories that are at hand have a line of their own; what is only known by its inventory is reached by a medium.
-    fn carrier(&self) -> Carrier {
+    fn carrier(&self) -> Transport {
         let is_medium = self.is_carried || self.media.is_some();
         if !is_medium && self.sites.iter().all(PlannedSite::has_line) {
-            Carrier::Lines
+            Transport::PerSite
         } else {
-            Carrier::Medium
+            Transport::SharedMedium
         }
     }
 

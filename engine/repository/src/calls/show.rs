@@ -7,7 +7,7 @@ use imgdelta_operations::Context;
 use serde::Serialize;
 
 use super::{image::Image, target::Target};
-use crate::catalogue::How;
+use crate::catalogue::ProvenanceKind;
 
 /// An image that is to be shown.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ pub struct ShowReport {
     /// By which program.
     pub tool: String,
     /// How it came here: `copied`, `relinked`, `difference`, `rewritten`, `in_place`, `received`.
-    pub how: How,
+    pub how: ProvenanceKind,
     /// What the user should know.
     pub notes: Vec<String>,
 }

@@ -4,10 +4,10 @@ use imgdelta_core::{Error, Format, Kind, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    names::RepositoryId,
     record::check_schema,
     seal::{check_seal, seal},
     text::as_text,
-    words::RepositoryId,
 };
 
 /// The version of the form.

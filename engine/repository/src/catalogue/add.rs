@@ -10,15 +10,15 @@ use imgdelta_delta::ContentId;
 use imgdelta_operations::{Disk, proof::prove_keeping};
 use imgdelta_registry::OpenSpec;
 
-pub use super::enter::Added;
+pub use super::import::Added;
 use super::{
     Edit, Repository, Run,
     dedup::{Deduplicated, Guest, MOST_DEEP},
-    enter::{Arrival, name_taken},
+    import::{NewImage, name_taken},
     listing::Listing,
-    record::{How, Record},
+    names::{ImageId, Name, Tag},
+    record::{ProvenanceKind, Record},
     store::Stored,
-    words::{ImageId, Name, Tag},
 };
 
 /// An image to be added.
@@ -77,7 +77,7 @@ impl Repository {
     /// the place of one that was read for it.
     fn is_of_others(&self, error: &Error, add: &Add) -> bool {
         let is_here =
-            |file: &PathBuf| file.starts_with(&self.rooms.folder) && *file != add.image.path;
+            |file: &PathBuf| file.starts_with(&self.paths.folder) && *file != add.image.path;
         match error.code() {
             "parent_unknown" => true,
             "input_changed" | "parent_missing" => {
@@ -132,7 +132,7 @@ impl Repository {
         if let Some(word) = &add.parent {
             listing.find(word)?;
         }
-        self.rooms.make_folders()?;
+        self.paths.make_folders()?;
         let way = match add.in_place {
             true => Way::Stored(Box::new(self.take_in(
                 &disk,
@@ -228,11 +228,11 @@ impl Repository {
         stored: Stored,
         listing: &Listing,
         notes: &mut Vec<String>,
-    ) -> Result<Arrival> {
+    ) -> Result<NewImage> {
         let leaves = stored.leaves.written_at();
         let link = stored.link.as_ref().map(|link| &link.id);
         let parent = self.lineage(listing, add.parent.as_deref(), link, leaves, notes)?;
-        Ok(Arrival {
+        Ok(NewImage {
             files: stored.files,
             format: stored.format,
             proof: stored.proof,
@@ -275,7 +275,7 @@ fn require_promised(add: &Add, promised: Option<ContentId>, stored: &Stored) -> 
 /// What to say of an image that stays where it stands and needs another one that is not recorded.
 fn needed_parent(disk: &Disk, stored: &Stored) -> Option<String> {
     let parent = disk.parents.first()?;
-    let is_alone = stored.how == How::InPlace && stored.link.is_none();
+    let is_alone = stored.how == ProvenanceKind::InPlace && stored.link.is_none();
     is_alone.then(|| {
         format!(
             "it cannot be read without {}, which is not recorded here: 'imgdelta repo scan' takes both in",

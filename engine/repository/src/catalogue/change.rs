@@ -7,10 +7,10 @@ use imgdelta_core::{Error, Kind, Result};
 
 use super::{
     Repository, Run,
-    enter::{id_taken, name_taken},
+    import::{id_taken, name_taken},
     listing::Listing,
+    names::{ImageId, Name, Tag},
     record::{Record, check_tags},
-    words::{ImageId, Name, Tag},
 };
 
 /// What is changed of a record.

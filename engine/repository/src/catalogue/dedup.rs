@@ -1,7 +1,7 @@
 //! `repo add --dedup`: an image is stored as what differs from the best base that is here, if that is smaller: in that one's format, or in the
 //! repository's own, where a child of that hangs on a base of any format.
 //!
-//! Which base is best is the matter of [`choice`](crate::choice). How many images must be read for one is bounded: each night's image would
+//! Which base is best is the matter of [`planning`](crate::planning). How many images must be read for one is bounded: each night's image would
 //! else be a child of the night's before, and hypervisors open few of them.
 
 use std::path::Path;
@@ -16,15 +16,15 @@ use imgdelta_registry::{OpenSpec, driver_of_new, extension_of};
 
 use super::{
     Repository, Run,
-    enter::Files,
     facts::Holdings,
+    import::ImageFiles,
     lineage::leaves_of,
     listing::Listing,
-    record::{How, Record},
+    names::Name,
+    record::{ProvenanceKind, Record},
     store::{LinkedTo, Stored},
-    words::Name,
 };
-use crate::choice::{Choice, Facts, Leaves, Node, Rules, Span, choose};
+use crate::planning::{Choice, Leaves, Measurements, Node, Rules, Span, choose};
 
 /// The most images that one is read from, unless the user says another number.
 pub const MOST_DEEP: usize = 32;
@@ -215,12 +215,12 @@ impl Repository {
                 return Ok(Err(format!("'{}' {why}", base.name)));
             }
             let stored = Stored {
-                files: Files::AtomicFileSet(place, drafts),
+                files: ImageFiles::AtomicFileSet(place, drafts),
                 format,
                 proof,
                 leaves,
                 link: Some(LinkedTo::of(base)),
-                how: How::Difference,
+                how: ProvenanceKind::Difference,
             };
             return Ok(Ok((stored, len)));
         }
@@ -265,7 +265,7 @@ struct Beside<'a> {
     leaves: &'a Path,
 }
 
-impl Facts for Beside<'_> {
+impl Measurements for Beside<'_> {
     fn leaves(&self, image: &str) -> Result<Option<Leaves<'_>>> {
         if image == self.guest {
             return LeafReader::open(self.leaves).map(|leaves| Some(leaves_of(leaves)));

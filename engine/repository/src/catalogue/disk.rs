@@ -42,7 +42,7 @@ impl Repository {
     /// As [`open_disk`](Self::open_disk), as far as nothing is opened.
     pub fn spec(&self, record: &Record) -> Result<OpenSpec> {
         Ok(OpenSpec {
-            path: self.rooms.place(record.path()?)?,
+            path: self.paths.place(record.path()?)?,
             format: Some(record.format),
             policy: self.policy(),
             ..OpenSpec::default()
@@ -82,7 +82,7 @@ impl Repository {
     /// What an image of the repository may name: any file of it.
     pub(super) fn policy(&self) -> Policy {
         Policy {
-            search: vec![self.rooms.folder.clone()],
+            search: vec![self.paths.folder.clone()],
             ..Policy::default()
         }
     }

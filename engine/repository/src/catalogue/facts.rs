@@ -4,7 +4,7 @@ use imgdelta_core::{Bytes, Result, State, VirtOffset};
 use imgdelta_operations::Disk;
 
 use super::{Repository, inventory::Item, lineage::leaves_of, listing::Listing, record::Record};
-use crate::choice::{Facts, Leaves, Node, Span};
+use crate::planning::{Leaves, Measurements, Node, Span};
 
 /// Most runs of a child that are named; one that is cut more finely is weighed by its leaves.
 const MOST_SPANS: usize = 1 << 20;
@@ -80,7 +80,7 @@ pub fn node(item: &Item) -> Node {
     }
 }
 
-impl Facts for Holdings<'_> {
+impl Measurements for Holdings<'_> {
     /// Leaves that are damaged are as if they were not there: `verify` says so.
     fn leaves(&self, image: &str) -> Result<Option<Leaves<'_>>> {
         let Some(record) = self.record(image) else {

@@ -15,7 +15,7 @@ use imgdelta_core::{
     try_lock,
 };
 
-use super::{Repository, Run, listing::Listing, lock_owner::LockOwner, rooms::is_missing};
+use super::{Repository, Run, layout::is_missing, listing::Listing, lock_owner::LockOwner};
 
 /// How long what a deployment has received so far is kept.
 pub const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -62,7 +62,7 @@ impl Repository {
     /// Busy, if another process changes the repository; Host, if the host cannot.
     pub fn gc(&self, run: &Run<'_>) -> Result<Swept> {
         let change = self.change(run, "gc")?;
-        finish_commits(&self.rooms.folder)?;
+        finish_commits(&self.paths.folder)?;
         let sweep = Sweep {
             changed: Some(BTreeMap::new()),
             ..Sweep::default()
@@ -79,7 +79,7 @@ impl Repository {
     }
 
     fn sweep(&self, listing: &Listing, mut sweep: Sweep) -> Result<Swept> {
-        let leaves = self.rooms.leaves_folder()?;
+        let leaves = self.paths.leaves_folder()?;
         // Of a record that cannot be read nobody knows which leaves it needs.
         if let Some(leaves) = &leaves
             && listing.faults().is_empty()
@@ -91,19 +91,19 @@ impl Repository {
             })?;
         }
         // What is replaced in these folders is replaced under the lock, which is ours now.
-        let guarded = [self.rooms.images()?, self.rooms.entering()?, leaves];
+        let guarded = [self.paths.images()?, self.paths.entering()?, leaves];
         for folder in guarded.iter().flatten() {
             sweep.folder(folder, |place| dead_draft(place, |_| true))?;
         }
-        let own = self.rooms.own_folder();
+        let own = self.paths.own_folder();
         sweep.folder(own, |place| dead_draft(place, is_old))?;
-        match HeldFolder::open(&self.rooms.folder) {
+        match HeldFolder::open(&self.paths.folder) {
             Ok(folder) => sweep.folder(&folder, |place| dead_draft(place, is_old))?,
             Err(cause) if is_missing(&cause) => {}
-            Err(cause) => return Err(cannot_list(cause, &self.rooms.folder)),
+            Err(cause) => return Err(cannot_list(cause, &self.paths.folder)),
         }
         sweep.folder(own, |place| Ok(Dead::if_so(is_dead_claim(place))))?;
-        if let Some(incoming) = self.rooms.incoming_there()? {
+        if let Some(incoming) = self.paths.incoming_there()? {
             sweep.old(&incoming)?;
         }
         sweep.end()
@@ -113,7 +113,7 @@ impl Repository {
     fn needed_leaves(&self, listing: &Listing) -> Result<HashSet<OsString>> {
         let mut needed = HashSet::new();
         for record in listing.records() {
-            let place = self.rooms.leaves(&record.content_id)?;
+            let place = self.paths.leaves(&record.content_id)?;
             needed.extend(place.map(|place| place.name().to_owned()));
         }
         Ok(needed)

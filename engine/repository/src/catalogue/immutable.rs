@@ -25,7 +25,7 @@ impl Repository {
     pub(super) fn make_immutable(&self, record: &Record) -> Result<()> {
         let mut done: Vec<PathBuf> = Vec::new();
         for file in &record.files {
-            let place = self.rooms.place(&file.path)?;
+            let place = self.paths.place(&file.path)?;
             match set(&place, true) {
                 Ok(true) => done.push(place),
                 Ok(false) => {}
@@ -50,7 +50,7 @@ impl Repository {
         }
         for file in &record.files {
             // What is missing, or not the repository's any more, has nothing to be taken off.
-            if let Ok(place) = self.rooms.place(&file.path) {
+            if let Ok(place) = self.paths.place(&file.path) {
                 set(&place, false)?;
             }
         }
@@ -71,7 +71,7 @@ impl Repository {
     /// Host, if the host or the file system does not let it.
     pub(super) fn can_be_immutable(&self) -> Result<()> {
         let name = format!(".immutable-{}", uuid::Uuid::new_v4());
-        let place = self.rooms.incoming()?.place(name);
+        let place = self.paths.incoming()?.place(name);
         let path = place.path();
         let made = place.create_new();
         let made = made.map_err(|cause| Error::host("cannot write", cause).in_file(&path))?;
@@ -80,7 +80,7 @@ impl Repository {
         can.map(drop).map_err(|error| {
             Error::new(error.kind(), error.message().to_owned())
                 .with_code(error.code())
-                .in_file(&self.rooms.folder)
+                .in_file(&self.paths.folder)
                 .with_hint(HINT)
         })
     }

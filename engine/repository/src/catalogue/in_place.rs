@@ -4,13 +4,13 @@ use imgdelta_core::{Error, Kind, Result};
 use imgdelta_operations::Disk;
 
 use super::{Repository, Run, add::Add, lineage::row, listing::Listing, record::Record};
-use crate::choice::{Row, overlap};
+use crate::planning::{LeafStream, overlap};
 
 impl Repository {
     /// Whether its leaves are there from the first to the last.
     fn has_leaves(&self, record: &Record) -> bool {
         let leaves = self.leaves(record).ok().flatten();
-        leaves.is_some_and(|leaves| overlap(row(leaves), Row::nothing()).is_ok())
+        leaves.is_some_and(|leaves| overlap(row(leaves), LeafStream::nothing()).is_ok())
     }
 
     /// The record of an image that is taken in a second time and has not changed since, unless its leaves are to be made anew.

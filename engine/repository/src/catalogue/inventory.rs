@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Repository,
+    names::{ImageId, Name, RepositoryId, Tag},
     presence::Look,
     record::{MOST_BYTES, Record, check_schema, check_tags},
     text::as_text,
-    words::{ImageId, Name, RepositoryId, Tag},
 };
 
 /// The version of an inventory's form.

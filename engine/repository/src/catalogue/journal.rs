@@ -9,35 +9,35 @@ use std::time::Duration;
 use imgdelta_core::{Error, Existing, HeldPlace, Result};
 
 use super::{
+    layout::{RepoPaths, is_missing, write_small},
     listing::Listing,
     lock::Lock,
+    names::ImageId,
     pending::{Pending, Step},
     record::Record,
-    rooms::{Rooms, is_missing, write_small},
-    words::ImageId,
 };
 
 /// The right to change a repository, and its records as they are.
 #[derive(Debug)]
-pub(super) struct Change<'a> {
-    rooms: &'a Rooms,
+pub(super) struct Transaction<'a> {
+    paths: &'a RepoPaths,
     /// The records. They follow what is done here.
     pub(super) listing: Listing,
     /// Nobody else changes the repository meanwhile.
     _lock: Lock,
 }
 
-impl<'a> Change<'a> {
+impl<'a> Transaction<'a> {
     /// Takes the lock and finishes what a killed process left.
     ///
     /// # Errors
     /// Busy, if another process holds it; Host, if the host cannot, or what was left cannot be read.
-    pub(super) fn begin(rooms: &'a Rooms, wait: Duration, what: &str) -> Result<Self> {
-        let lock = Lock::take(rooms, wait, what)?;
-        rooms.make_folders()?;
+    pub(super) fn begin(paths: &'a RepoPaths, wait: Duration, what: &str) -> Result<Self> {
+        let lock = Lock::take(paths, wait, what)?;
+        paths.make_folders()?;
         let mut change = Self {
-            listing: Listing::read_records(rooms)?,
-            rooms,
+            listing: Listing::read_records(paths)?,
+            paths,
             _lock: lock,
         };
         change.recover()?;
@@ -98,7 +98,7 @@ impl<'a> Change<'a> {
     /// # Errors
     /// Host, if the host cannot.
     pub(super) fn forget(&mut self, id: &ImageId) -> Result<()> {
-        self.rooms.record(id)?.remove_for_good()?;
+        self.paths.record(id)?.remove_for_good()?;
         self.listing.forget(id);
         Ok(())
     }
@@ -113,7 +113,7 @@ impl<'a> Change<'a> {
 
     /// Writes a record as it is.
     fn write(&mut self, record: Record) -> Result<()> {
-        let place = self.rooms.record(&record.id)?;
+        let place = self.paths.record(&record.id)?;
         write_small(&place, &record.to_json()?, Existing::Replace)?;
         self.listing.put(record);
         Ok(())
@@ -121,7 +121,7 @@ impl<'a> Change<'a> {
 
     /// Writes down what is about to be done.
     fn write_down(&self, pending: &Pending) -> Result<HeldPlace> {
-        let place = self.rooms.entry(&pending.record.id)?;
+        let place = self.paths.entry(&pending.record.id)?;
         write_small(&place, &pending.to_json()?, Existing::Replace)?;
         Ok(place)
     }
@@ -139,9 +139,9 @@ impl<'a> Change<'a> {
 
     /// Finishes what a killed process began. What cannot be read stays, and nothing is changed: it may be a later version's.
     fn recover(&mut self) -> Result<()> {
-        for (place, pending) in Pending::all(self.rooms)? {
+        for (place, pending) in Pending::all(self.paths)? {
             let pending = pending?;
-            if pending.is_due(&self.listing, self.rooms) {
+            if pending.is_due(&self.listing, self.paths) {
                 self.follow(&pending)?;
             }
             match place.remove() {
@@ -153,7 +153,7 @@ impl<'a> Change<'a> {
         }
         // Also if none was found: who was killed between taking an entry away and syncing left none, and a power cut would bring it back over what
         // comes now.
-        match self.rooms.entering()? {
+        match self.paths.entering()? {
             Some(entering) => entering.sync(),
             None => Ok(()),
         }

@@ -74,7 +74,7 @@ impl Repository {
         let disk = Disk::open(&OpenSpec {
             policy: Policy {
                 search,
-                parent: vec![self.rooms.place(base.path()?)?],
+                parent: vec![self.paths.place(base.path()?)?],
                 backing_format: Some(base.format),
                 // Its content is what tells the base: that is proven with what comes out.
                 accept_parent_id: true,
@@ -96,7 +96,7 @@ impl Repository {
         listing: &Listing,
         run: &Run<'_>,
     ) -> Result<Link> {
-        let base = self.rooms.place(parent.path()?)?;
+        let base = self.paths.place(parent.path()?)?;
         let leads_there = |disk: &Disk| {
             let found = disk.parents.first();
             let found = found.and_then(|found| FileVersion::at(&found.path));
@@ -107,7 +107,7 @@ impl Repository {
         if Disk::open(&self.spec(child)?).is_ok_and(|disk| leads_there(&disk)) {
             return Ok(Link::Right);
         }
-        let place = self.rooms.place(child.path()?)?;
+        let place = self.paths.place(child.path()?)?;
         if !child.owned {
             return Ok(Link::Left(format!(
                 "'{}' does not lead to '{}' any more, and is not the repository's to write to: {} links it",
@@ -130,7 +130,7 @@ impl Repository {
         record: &Record,
         opened: Option<&Disk>,
     ) -> Result<Option<String>> {
-        let is_there = self.rooms.place(record.path()?).is_ok();
+        let is_there = self.paths.place(record.path()?).is_ok();
         let Some(id) = record.linked_parent().filter(|_| is_there) else {
             return Ok(None);
         };
@@ -138,7 +138,7 @@ impl Repository {
         let Some(parent) = listing.by_id(id) else {
             return Ok(None);
         };
-        let place = self.rooms.place(parent.path()?).ok();
+        let place = self.paths.place(parent.path()?).ok();
         let recorded = place.as_ref().and_then(|place| FileVersion::at(place));
         let found = opened.and_then(|disk| FileVersion::at(&disk.parents.first()?.path));
         let leads_there = found
@@ -165,7 +165,7 @@ impl Repository {
         note.push_str(&if record.owned {
             "; 'imgdelta repo scan' lets it lead there again".to_owned()
         } else {
-            let child = self.rooms.folder.join(record.path()?.as_path());
+            let child = self.paths.folder.join(record.path()?.as_path());
             let line = attaching(&child, record.format, &base, parent.format);
             format!("; {line} links it, and 'imgdelta repo scan' takes both in again")
         });
@@ -196,7 +196,7 @@ impl Repository {
         listing: &Listing,
         run: &Run<'_>,
     ) -> Result<()> {
-        let place = self.rooms.place(child.path()?)?;
+        let place = self.paths.place(child.path()?)?;
         let driver = driver_of(child.format).ok_or_else(|| {
             Error::new(
                 Kind::Unsupported,

@@ -11,10 +11,10 @@ use imgdelta_delta::{
 use super::{
     Repository,
     listing::Listing,
-    record::{Known, Parent, Record},
-    words::ImageId,
+    names::ImageId,
+    record::{Parent, ParentEvidence, Record},
 };
-use crate::choice::{Leaves, Overlap, Row, Run, overlap};
+use crate::planning::{LeafStream, Leaves, Overlap, Run, overlap};
 
 /// The share of an image's windows, in percent, that its parent must hold for a lineage to be called measured.
 pub const LEAST_PERCENT: u32 = 10;
@@ -43,14 +43,14 @@ impl Repository {
             }
             return Ok(Some(Parent {
                 id: link.clone(),
-                known: Known::Linked,
+                known: ParentEvidence::Linked,
             }));
         }
         let Some(said) = said else {
             return Ok(None);
         };
         let known = match self.common(said, leaves) {
-            Some(common) if common.reaches(LEAST_PERCENT) => Known::Measured,
+            Some(common) if common.reaches(LEAST_PERCENT) => ParentEvidence::Measured,
             common => {
                 let why = common.map_or_else(
                     || "its leaf digests are not there".to_owned(),
@@ -60,7 +60,7 @@ impl Repository {
                     "'{}' is recorded as the parent only because it was said to be: {why}",
                     said.name
                 ));
-                Known::Declared
+                ParentEvidence::Declared
             }
         };
         Ok(Some(Parent {
@@ -78,8 +78,8 @@ impl Repository {
 
 /// The leaves of a disk as they are weighed.
 #[must_use]
-pub fn row(leaves: LeafReader) -> Row<'static> {
-    Row::new(leaves.size(), leaves_of(leaves))
+pub fn row(leaves: LeafReader) -> LeafStream<'static> {
+    LeafStream::new(leaves.size(), leaves_of(leaves))
 }
 
 /// The leaves of a disk, one by one, zeros run by run.

@@ -6,10 +6,10 @@ use imgdelta_core::{Error, HeldPlace, Kind, Result};
 use imgdelta_delta::ContentId;
 
 use super::{
-    near::nearest,
+    layout::RepoPaths,
+    names::{ImageId, InsidePath, Name},
     record::{self, Record},
-    rooms::Rooms,
-    words::{ImageId, InsidePath, Name},
+    suggest::nearest,
 };
 
 /// Most records of one repository.
@@ -63,9 +63,9 @@ impl Listing {
     ///
     /// # Errors
     /// Host, if the host cannot list the folder; Unsupported, if there are more than [`MOST_IMAGES`].
-    pub(super) fn read_records(rooms: &Rooms) -> Result<Self> {
+    pub(super) fn read_records(paths: &RepoPaths) -> Result<Self> {
         let mut listing = Self::default();
-        let Some(folder) = rooms.images()? else {
+        let Some(folder) = paths.images()? else {
             return Ok(listing);
         };
         let places = folder

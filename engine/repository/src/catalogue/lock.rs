@@ -13,7 +13,7 @@ use imgdelta_core::{Error, FileLock, HeldPlace, Kind, LockWait, Result};
 use imgdelta_delta::RunProgress;
 use rustix::io::Errno;
 
-use super::{lock_beat::Watching, lock_file::LockFile, lock_owner::LockOwner, rooms::Rooms};
+use super::{layout::RepoPaths, lock_beat::Watching, lock_file::LockFile, lock_owner::LockOwner};
 
 /// A lock that is held.
 #[derive(Debug)]
@@ -30,9 +30,9 @@ impl Lock {
     /// # Errors
     /// Busy, if it is held all that time, with who holds it; Reference, if no regular file stands for it; Host, if the host cannot, as on a
     /// read-only medium.
-    pub(super) fn take(rooms: &Rooms, wait: Duration, what: &str) -> Result<Self> {
+    pub(super) fn take(paths: &RepoPaths, wait: Duration, what: &str) -> Result<Self> {
         let owner = LockOwner::this(what);
-        let place = rooms.lock();
+        let place = paths.lock();
         let wait = LockWait::at_most(wait);
         let lock = FileLock::acquire(open(&place)?, &place.path(), wait, || busy(&place, false))?;
         if !lock.is_held() {
@@ -78,11 +78,11 @@ impl Drop for Lock {
 ///
 /// # Errors
 /// Interrupted.
-pub(super) fn await_change(rooms: &Rooms, progress: &RunProgress) -> Result<()> {
+pub(super) fn await_change(paths: &RepoPaths, progress: &RunProgress) -> Result<()> {
     /// One change takes far less.
     const LONGEST: Duration = Duration::from_secs(10);
     const PAUSE: Duration = Duration::from_millis(20);
-    let place = rooms.lock();
+    let place = paths.lock();
     let is_held = |place: &HeldPlace| LockOwner::read(place).is_some_and(|owner| !owner.is_dead());
     let since = Instant::now();
     while (is_held(&place) || is_held(&by_file(&place))) && since.elapsed() < LONGEST {

@@ -10,10 +10,10 @@ use imgdelta_core::{Error, FileVersion, HeldPlace, Kind, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    layout::RepoPaths,
     listing::Listing,
-    record::{Known, Parent, Record, check_schema},
-    rooms::Rooms,
-    words::ImageId,
+    names::ImageId,
+    record::{Parent, ParentEvidence, Record, check_schema},
 };
 
 /// The version of an entry's form.
@@ -86,8 +86,8 @@ impl Pending {
     ///
     /// # Errors
     /// Host, if the host cannot list them; Unsupported, if there are more than [`MOST`].
-    pub(super) fn all(rooms: &Rooms) -> Result<Vec<(HeldPlace, Result<Self>)>> {
-        let Some(folder) = rooms.entering()? else {
+    pub(super) fn all(paths: &RepoPaths) -> Result<Vec<(HeldPlace, Result<Self>)>> {
+        let Some(folder) = paths.entering()? else {
             return Ok(Vec::new());
         };
         let listed = folder.places();
@@ -113,7 +113,7 @@ impl Pending {
     }
 
     /// Whether it is still to be done: the image got its name, or had one, and nothing of the same or a later state is known of it.
-    pub(super) fn is_due(&self, listing: &Listing, rooms: &Rooms) -> bool {
+    pub(super) fn is_due(&self, listing: &Listing, paths: &RepoPaths) -> bool {
         let Self { record, .. } = self;
         let there = listing.by_id(&record.id);
         if there.is_some_and(|there| there.content_id != record.content_id) {
@@ -130,9 +130,9 @@ impl Pending {
             Some(_) => before.is_some_and(|before| before.content_id == record.content_id),
             None => {
                 let is_done = |there: &Record| {
-                    there.revision == record.revision && files_are_there(there, rooms)
+                    there.revision == record.revision && files_are_there(there, paths)
                 };
-                !known.any(is_done) && files_are_there(record, rooms)
+                !known.any(is_done) && files_are_there(record, paths)
             }
         }
     }
@@ -169,14 +169,14 @@ impl Listing {
     ///
     /// # Errors
     /// As [`read_records`](Self::read_records).
-    pub(super) fn read(rooms: &Rooms) -> Result<Self> {
+    pub(super) fn read(paths: &RepoPaths) -> Result<Self> {
         // Before the records: what is done meanwhile is found among them.
-        let under_way = Pending::all(rooms)?;
-        let mut listing = Self::read_records(rooms)?;
+        let under_way = Pending::all(paths)?;
+        let mut listing = Self::read_records(paths)?;
         for (_, pending) in under_way {
             listing.is_unsettled = true;
             match pending {
-                Ok(pending) if pending.is_due(&listing, rooms) => listing.follow(&pending),
+                Ok(pending) if pending.is_due(&listing, paths) => listing.follow(&pending),
                 Ok(_) => {}
                 Err(error) => listing.faults.push(error),
             }
@@ -198,7 +198,7 @@ impl Listing {
 /// A child whose parent has another id now.
 fn adopted(child: &Record, id: &ImageId) -> Record {
     let parent = child.parent.as_ref();
-    let known = parent.map_or(Known::Declared, |parent| parent.known);
+    let known = parent.map_or(ParentEvidence::Declared, |parent| parent.known);
     Record {
         parent: Some(Parent {
             id: id.clone(),
@@ -210,9 +210,9 @@ fn adopted(child: &Record, id: &ImageId) -> Record {
 }
 
 /// Whether the files of a record stand in their places, as it says.
-fn files_are_there(record: &Record, rooms: &Rooms) -> bool {
+fn files_are_there(record: &Record, paths: &RepoPaths) -> bool {
     record.files.iter().all(|file| {
-        let place = rooms.place(&file.path);
+        let place = paths.place(&file.path);
         let found = place.ok().and_then(|place| FileVersion::at(&place));
         found.is_some_and(|found| file.is_unchanged(&found))
     })

@@ -7,7 +7,7 @@ use imgdelta_core::{Error, Kind, Result};
 use super::{
     Repository,
     listing::Listing,
-    words::{InsidePath, Name},
+    names::{InsidePath, Name},
 };
 
 impl Repository {
@@ -65,7 +65,7 @@ impl Repository {
 
     fn named_place(&self, stem: &str, extension: &str) -> Result<(InsidePath, PathBuf)> {
         let path: InsidePath = format!("{stem}.{extension}").parse()?;
-        let place = self.rooms.folder.join(path.as_path());
+        let place = self.paths.folder.join(path.as_path());
         Ok((path, place))
     }
 }

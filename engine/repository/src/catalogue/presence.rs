@@ -16,10 +16,10 @@ use serde::Serialize;
 
 use super::{
     Repository,
+    layout::{RepoPaths, is_missing},
     listing::Listing,
+    names::OWN_FOLDER,
     record::{Record, StoredFile},
-    rooms::{Rooms, is_missing},
-    words::OWN_FOLDER,
 };
 
 /// How deep parents are followed: as deep as a chain may be.
@@ -62,7 +62,7 @@ impl Presence {
 /// Looks at the files of images. Each folder on the way is looked at once, each image too.
 #[derive(Debug)]
 pub struct Look<'a> {
-    rooms: &'a Rooms,
+    paths: &'a RepoPaths,
     listing: &'a Listing,
     /// The repository's folder with all links followed, if the host can tell.
     root: OnceCell<Option<PathBuf>>,
@@ -77,7 +77,7 @@ impl Repository {
     #[must_use]
     pub fn look<'a>(&'a self, listing: &'a Listing) -> Look<'a> {
         Look {
-            rooms: &self.rooms,
+            paths: &self.paths,
             listing,
             root: OnceCell::new(),
             folders: RefCell::default(),
@@ -144,8 +144,8 @@ impl<'a> Look<'a> {
 
     /// What is seen of one file.
     fn file(&self, file: &StoredFile) -> Presence {
-        let place = self.rooms.folder.join(file.path.as_path());
-        let folder = place.parent().unwrap_or(&self.rooms.folder);
+        let place = self.paths.folder.join(file.path.as_path());
+        let folder = place.parent().unwrap_or(&self.paths.folder);
         if !self.is_inside(folder) {
             return Presence::Missing;
         }
@@ -164,7 +164,7 @@ impl<'a> Look<'a> {
 
     /// What is seen of a file to which a link leads, which may not leave the folder.
     fn behind_link(&self, file: &StoredFile) -> Presence {
-        let found = self.rooms.place(&file.path).ok();
+        let found = self.paths.place(&file.path).ok();
         let found = found.and_then(|place| FileVersion::at(&place));
         match found {
             None => Presence::Missing,
@@ -178,7 +178,7 @@ impl<'a> Look<'a> {
         if let Some(known) = self.folders.borrow().get(folder) {
             return *known;
         }
-        let root = self.root.get_or_init(|| self.rooms.real_folder().ok());
+        let root = self.root.get_or_init(|| self.paths.real_folder().ok());
         let real = fs::canonicalize(folder).ok();
         let is_inside = root.as_ref().zip(real).is_some_and(|(root, real)| {
             real.starts_with(root) && !real.starts_with(root.join(OWN_FOLDER))

@@ -9,7 +9,7 @@ use imgdelta_operations::{
     proof::{KnownBelow, prove, prove_keeping},
 };
 
-use super::{Repository, Run, listing::Listing, record::Record, words::ImageId};
+use super::{Repository, Run, listing::Listing, names::ImageId, record::Record};
 
 impl Repository {
     /// What proves an image of the repository. What its parent holds is not read, if that one is here and nobody has written to it.
@@ -42,7 +42,7 @@ impl Repository {
         if let (Some(below), Some(parent)) = (disk.below(), unread)
             && prove(&below, run.work)?.id != parent.content_id
         {
-            let place = self.rooms.folder.join(parent.path()?.as_path());
+            let place = self.paths.folder.join(parent.path()?.as_path());
             let message = format!(
                 "is not the disk that was recorded as '{}', and what is made over it would be another one too",
                 parent.name
@@ -88,12 +88,12 @@ impl Repository {
     }
 
     /// A file of leaves in the making, below the repository's folder. Where it will stand is known when the disk is: see
-    /// [`Arrival::leaves`](super::Arrival::leaves).
+    /// [`NewImage::leaves`](super::NewImage::leaves).
     ///
     /// # Errors
     /// Host, if the host cannot.
     pub fn new_leaves(&self) -> Result<LeafWriter> {
-        let place = self.rooms.new_leaves(None)?;
+        let place = self.paths.new_leaves(None)?;
         AtomicFile::create_in(&place, Existing::Replace).map(LeafWriter::into_draft)
     }
 }

@@ -23,7 +23,7 @@ impl Repository {
     pub(super) fn with_permissions(&self, mut record: Record) -> Record {
         let is_golden = record.golden;
         for file in &mut record.files {
-            let Ok(place) = self.rooms.place(&file.path) else {
+            let Ok(place) = self.paths.place(&file.path) else {
                 continue;
             };
             match (is_golden, file.mode) {
@@ -43,7 +43,7 @@ impl Repository {
     /// Makes the files of an image that was mended read-only again, if they were before.
     pub(super) fn protect_again(&self, record: &Record) {
         for file in record.files.iter().filter(|file| file.mode.is_some()) {
-            if let Ok(place) = self.rooms.place(&file.path) {
+            if let Ok(place) = self.paths.place(&file.path) {
                 protect(&place);
             }
         }

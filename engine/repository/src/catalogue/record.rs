@@ -9,9 +9,9 @@ use imgdelta_delta::ContentId;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    names::{ImageId, InsidePath, Name, Tag},
     seal::{check_seal, seal},
     text::{as_text, maybe},
-    words::{ImageId, InsidePath, Name, Tag},
 };
 
 /// The version of a record's form.
@@ -96,13 +96,13 @@ pub struct Parent {
     /// Its id.
     pub id: ImageId,
     /// How that is known.
-    pub known: Known,
+    pub known: ParentEvidence,
 }
 
 /// How it is known that an image descends from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Known {
+pub enum ParentEvidence {
     /// The image is a child of the other one's file and cannot be read without it.
     Linked,
     /// The user says so, and enough of both disks is the same.
@@ -119,14 +119,14 @@ pub struct Provenance {
     /// By which program.
     pub tool: String,
     /// In which way.
-    pub how: How,
+    pub how: ProvenanceKind,
 }
 
 /// In which way an image came here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum How {
+pub enum ProvenanceKind {
     /// Its file was copied as it is.
     Copied,
     /// Its file was copied, and names its parent's copy here.
@@ -229,7 +229,7 @@ impl Record {
     #[must_use]
     pub fn linked_parent(&self) -> Option<&ImageId> {
         let parent = self.parent.as_ref()?;
-        (parent.known == Known::Linked).then_some(&parent.id)
+        (parent.known == ParentEvidence::Linked).then_some(&parent.id)
     }
 }
 

@@ -10,11 +10,11 @@ use imgdelta_operations::proof::prove;
 
 use super::{
     Repository, Run,
-    journal::Change,
+    journal::Transaction,
+    layout::is_missing,
     listing::Listing,
-    record::{Known, Parent, Record, StoredFile},
-    rooms::is_missing,
-    words::Name,
+    names::Name,
+    record::{Parent, ParentEvidence, Record, StoredFile},
 };
 
 /// An image that was removed, or would be.
@@ -79,14 +79,14 @@ impl Repository {
         });
         let is_kept = |place: &PathBuf| removed.kept.iter().any(|(kept, _)| kept == place);
         for file in &removed.record.files {
-            let place = self.rooms.folder.join(file.path.as_path());
+            let place = self.paths.folder.join(file.path.as_path());
             let is_ours = !matches!(self.whose(file, &place), File::Other(_));
             if removed.record.owned && is_ours && !is_kept(&place) {
                 removals.remove_regular(&place)?;
             }
         }
         removals.sync()?;
-        if let Some(leaves) = self.rooms.leaves(&removed.record.content_id)? {
+        if let Some(leaves) = self.paths.leaves(&removed.record.content_id)? {
             leaves.remove_for_good()?;
         }
         change.forget(&removed.record.id)?;
@@ -120,7 +120,7 @@ impl Repository {
             listing: Listing::default(),
         };
         for file in &removed.record.files {
-            let place = self.rooms.folder.join(file.path.as_path());
+            let place = self.paths.folder.join(file.path.as_path());
             match self.whose(file, &place) {
                 File::Ours | File::Twin if removed.record.owned => {
                     removed.deleted.push(place);
@@ -138,7 +138,7 @@ impl Repository {
     /// it was made.
     fn whose(&self, file: &StoredFile, place: &Path) -> File {
         match fs::symlink_metadata(place) {
-            Ok(found) if found.is_file() && self.rooms.place(&file.path).is_ok() => {
+            Ok(found) if found.is_file() && self.paths.place(&file.path).is_ok() => {
                 let now = FileVersion::at(place);
                 match now.filter(|now| file.is_unchanged(now)) {
                     None => File::Other(Kept::Changed),
@@ -155,7 +155,7 @@ impl Repository {
     fn keep_strange_twins(&self, removed: &mut Removed, run: &Run<'_>) -> Result<()> {
         let record = &removed.record;
         let is_twin = |file: &StoredFile| {
-            let place = self.rooms.folder.join(file.path.as_path());
+            let place = self.paths.folder.join(file.path.as_path());
             matches!(self.whose(file, &place), File::Twin)
         };
         if !record.owned || !record.files.iter().any(is_twin) {
@@ -206,14 +206,14 @@ impl Listing {
 }
 
 /// Gives the children of an image that goes to its parent.
-fn adopt(change: &mut Change<'_>, record: &Record) -> Result<()> {
+fn adopt(change: &mut Transaction<'_>, record: &Record) -> Result<()> {
     let children = change.listing.children(&record.id);
     let children: Vec<Record> = children.into_iter().cloned().collect();
     for mut child in children {
         let heir = record.parent.as_ref().map(|parent| parent.id.clone());
         child.parent = heir.filter(|heir| *heir != child.id).map(|id| Parent {
             id,
-            known: Known::Declared,
+            known: ParentEvidence::Declared,
         });
         change.put(child)?;
     }

@@ -27,9 +27,9 @@ use self::{
 use super::{
     Repository, Run,
     kinship::Link,
+    names::ImageId,
     record::{Record, StoredFile},
     verdict::{MendedBy, Mending, Verdict, Verified},
-    words::ImageId,
 };
 
 /// How images are to be mended.
@@ -118,7 +118,7 @@ impl Repository {
     /// Whether the file of an image that is not golden was written to since it was proven: not what rot does.
     fn is_written_by_somebody(&self, record: &Record) -> bool {
         let is_written = |file: &StoredFile| {
-            let place = self.rooms.place(&file.path).ok();
+            let place = self.paths.place(&file.path).ok();
             let now = place.and_then(|place| FileVersion::at(&place));
             now.is_some_and(|now| !file.is_unchanged(&now))
         };
@@ -153,7 +153,7 @@ impl Repository {
             Ok(Link::Mended) => Ok(Some(Mending::by(MendedBy::Relinking))),
             Ok(Link::Left(how)) => Err(Error::new(Kind::Chain, how)
                 .with_code("link_stale")
-                .in_file(&self.rooms.folder.join(record.path()?.as_path()))),
+                .in_file(&self.paths.folder.join(record.path()?.as_path()))),
             Err(error) if error.kind() == Kind::Interrupted => Err(error),
             // Its windows are damaged too.
             Ok(Link::Right) | Err(_) => Ok(None),

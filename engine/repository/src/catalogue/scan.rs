@@ -14,8 +14,8 @@ use imgdelta_registry::OpenSpec;
 
 use self::files::{Names, is_image, spelled, walk};
 use super::{
-    Added, Repository, Run, add::Add, enter::Arrival, kinship::Link, listing::Listing,
-    record::Record, rooms::is_missing, store::Stored, verify::SIDE_BY_SIDE, words::ImageId,
+    Added, Repository, Run, add::Add, import::NewImage, kinship::Link, layout::is_missing,
+    listing::Listing, names::ImageId, record::Record, store::Stored, verify::SIDE_BY_SIDE,
 };
 
 /// How many images are proven before they are entered together: each holds its leaves' draft open.
@@ -47,7 +47,7 @@ impl Repository {
         let mut listing = self.list_finished(run)?;
         let mut candidates = self.candidates(&listing, &mut scanned)?;
         candidates.sort_by(|one, two| (one.depth, &one.path).cmp(&(two.depth, &two.path)));
-        let mut waiting: Vec<Arrival> = Vec::new();
+        let mut waiting: Vec<NewImage> = Vec::new();
         let mut depth = 0;
         let mut names = Names::of(&listing);
         let _together = run.work.progress.together();
@@ -100,7 +100,7 @@ impl Repository {
             match self.mend_link(child, parent, &listing, run) {
                 Ok(Link::Right) => {}
                 Ok(Link::Mended) => {
-                    let place = self.rooms.folder.join(child.path()?.as_path());
+                    let place = self.paths.folder.join(child.path()?.as_path());
                     scanned.faults.retain(|(path, _)| *path != place);
                     scanned.notes.push(format!(
                         "'{}' leads to '{}' again, whose file stands elsewhere now",
@@ -110,7 +110,7 @@ impl Repository {
                 Ok(Link::Left(how)) => scanned.notes.push(how),
                 Err(error) if error.kind() == Kind::Interrupted => return Err(error),
                 Err(error) => {
-                    let place = self.rooms.folder.join(child.path()?.as_path());
+                    let place = self.paths.folder.join(child.path()?.as_path());
                     scanned.faults.push((place, error));
                 }
             }
@@ -141,7 +141,7 @@ impl Repository {
     /// Host, if the folder cannot be read.
     pub(super) fn image_files(&self) -> Result<Vec<PathBuf>> {
         let mut files = Vec::new();
-        walk(&self.rooms.folder, 0, &mut files)?;
+        walk(&self.paths.folder, 0, &mut files)?;
         files.sort();
         Ok(files)
     }
@@ -200,7 +200,7 @@ impl Repository {
         listing: &Listing,
         names: &mut Names,
         scanned: &mut Scanned,
-    ) -> Result<Option<Arrival>> {
+    ) -> Result<Option<NewImage>> {
         let (stored, spec, mut notes) = match looked {
             Looked::Known(record) => {
                 scanned.known.push(*record);
@@ -232,7 +232,7 @@ impl Repository {
     /// Enters what is waiting, the lock being taken once; the records as they are then, if there was anything.
     fn enter_all(
         &self,
-        waiting: &mut Vec<Arrival>,
+        waiting: &mut Vec<NewImage>,
         run: &Run<'_>,
         scanned: &mut Scanned,
     ) -> Result<Option<Listing>> {
@@ -243,7 +243,7 @@ impl Repository {
         for arrival in waiting.drain(..) {
             let path = arrival
                 .path()
-                .map(|path| self.rooms.folder.join(path.as_path()));
+                .map(|path| self.paths.folder.join(path.as_path()));
             match self.enter_in(&mut change, arrival, run) {
                 Ok(Added {
                     record,
@@ -263,7 +263,7 @@ impl Repository {
     /// The files that are images, each once: extents of others are none.
     fn candidates(&self, listing: &Listing, scanned: &mut Scanned) -> Result<Vec<Candidate>> {
         let mut files = Vec::new();
-        walk(&self.rooms.folder, 0, &mut files)?;
+        walk(&self.paths.folder, 0, &mut files)?;
         files.sort();
         let mut candidates = Vec::new();
         let mut extents: HashSet<(u64, u64)> = HashSet::new();

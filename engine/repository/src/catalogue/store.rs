@@ -14,10 +14,10 @@ use imgdelta_registry::{OpenSpec, Output, check_base_format, extension_of};
 
 use super::{
     Repository, Run,
-    enter::Files,
+    import::ImageFiles,
     listing::Listing,
-    record::{How, Record},
-    words::{ImageId, InsidePath, Name},
+    names::{ImageId, InsidePath, Name},
+    record::{ProvenanceKind, Record},
 };
 
 /// The image of the repository that a child names, and the file by which it does.
@@ -43,7 +43,7 @@ impl LinkedTo {
 #[derive(Debug)]
 pub(super) struct Stored {
     /// Its files.
-    pub(super) files: Files,
+    pub(super) files: ImageFiles,
     /// Its format.
     pub(super) format: Format,
     /// What proves it.
@@ -53,7 +53,7 @@ pub(super) struct Stored {
     /// The image here whose child its file is.
     pub(super) link: Option<LinkedTo>,
     /// How it was made.
-    pub(super) how: How,
+    pub(super) how: ProvenanceKind,
 }
 
 impl Repository {
@@ -130,12 +130,12 @@ impl Repository {
         let parent = disk.parents.first();
         let link = parent.and_then(|parent| self.record_of(&parent.path, listing));
         Ok(Stored {
-            files: Files::There(files),
+            files: ImageFiles::There(files),
             format: top.driver.format,
             proof,
             leaves,
             link: link.map(LinkedTo::of),
-            how: How::InPlace,
+            how: ProvenanceKind::InPlace,
         })
     }
 
@@ -150,12 +150,12 @@ impl Repository {
         })?;
         let (proof, leaves) = prove_keeping(&copied, None, || self.new_leaves(), run.work)?;
         Ok(Stored {
-            files: Files::AtomicFile(path, draft),
+            files: ImageFiles::AtomicFile(path, draft),
             format: top.driver.format,
             proof,
             leaves,
             link: None,
-            how: How::Copied,
+            how: ProvenanceKind::Copied,
         })
     }
 
@@ -174,12 +174,12 @@ impl Repository {
         let copied = relinked(&draft, driver, &base.top)?;
         let (proof, leaves) = self.proven_disk(&copied, listing, &HashSet::new(), run)?;
         Ok(Stored {
-            files: Files::AtomicFile(path, draft),
+            files: ImageFiles::AtomicFile(path, draft),
             format: driver.format,
             proof,
             leaves,
             link: Some(LinkedTo::of(parent)),
-            how: How::Relinked,
+            how: ProvenanceKind::Relinked,
         })
     }
 
@@ -204,12 +204,12 @@ impl Repository {
             .proof
             .ok_or_else(|| Error::new(Kind::Host, "the copy was not proven"))?;
         Ok(Stored {
-            files: Files::AtomicFileSet(whole.place, drafts),
+            files: ImageFiles::AtomicFileSet(whole.place, drafts),
             format: whole.format,
             proof,
             leaves,
             link: None,
-            how: How::Rewritten,
+            how: ProvenanceKind::Rewritten,
         })
     }
 

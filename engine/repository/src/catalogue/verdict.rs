@@ -6,8 +6,8 @@ use imgdelta_core::Error;
 use imgdelta_delta::ContentId;
 
 use super::{
+    names::Name,
     record::{Record, StoredFile},
-    words::Name,
 };
 
 /// What was found of one image.

@@ -73,7 +73,7 @@ impl Repository {
             if verified.is_sound() {
                 break;
             }
-            await_change(&self.rooms, run.work.progress)?;
+            await_change(&self.paths, run.work.progress)?;
             let Some(now) = self.list()?.by_id(&record.id).cloned() else {
                 return Ok(None);
             };

@@ -6,7 +6,7 @@ use imgdelta_core::{Format, Kind, Result};
 use imgdelta_delta::{DigestCache, prove};
 use imgdelta_fixtures::golden;
 use imgdelta_registry::OpenSpec;
-use imgdelta_repository::catalogue::{Add, How, Known, Repository};
+use imgdelta_repository::catalogue::{Add, ParentEvidence, ProvenanceKind, Repository};
 
 use crate::place::{Place, bytes_of, file_of, files_below, open};
 
@@ -48,7 +48,7 @@ fn a_copy_is_the_same_file_and_its_record_says_what_is_true() -> Result<()> {
         assert_eq!(record.content_id, proof.id);
         assert_eq!(record.id.as_str(), proof.id.to_string());
         assert_eq!(record.size, golden::SIZE);
-        assert_eq!(record.provenance.how, How::Copied);
+        assert_eq!(record.provenance.how, ProvenanceKind::Copied);
         assert_eq!(record.provenance.when, "2023-11-14T22:13:20Z");
         assert!(record.owned && !record.golden && record.parent.is_none());
         assert_eq!(repository.show(record.name.as_str())?, *record);
@@ -167,7 +167,7 @@ fn an_image_of_several_files_is_written_anew_as_one() -> Result<()> {
     .run(output.writer)?;
     output.drafts.commit()?;
     let added = place.add(&repository, &flat)?;
-    assert_eq!(added.record.provenance.how, How::Rewritten);
+    assert_eq!(added.record.provenance.how, ProvenanceKind::Rewritten);
     assert_eq!(added.record.format, Format::Vmdk);
     assert_eq!(added.record.files.len(), 1);
     assert_eq!(
@@ -187,8 +187,8 @@ fn a_parent_is_measured_and_one_that_has_nothing_in_common_is_only_declared() ->
         .collect();
     let other = place.write("other.raw", &noise);
     for (image, known) in [
-        (place.golden("patched.vhd"), Known::Measured),
-        (other, Known::Declared),
+        (place.golden("patched.vhd"), ParentEvidence::Measured),
+        (other, ParentEvidence::Declared),
     ] {
         let add = Add {
             image: OpenSpec::of(&image),
@@ -198,7 +198,10 @@ fn a_parent_is_measured_and_one_that_has_nothing_in_common_is_only_declared() ->
         let added = repository.add(&add, &place.run())?;
         let parent = added.record.parent.expect("it was said");
         assert_eq!(parent.known, known);
-        assert_eq!(added.notes.len(), usize::from(known == Known::Declared));
+        assert_eq!(
+            added.notes.len(),
+            usize::from(known == ParentEvidence::Declared)
+        );
     }
     let add = Add {
         image: OpenSpec::of(place.at("patched.vhd")),

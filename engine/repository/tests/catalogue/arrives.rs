@@ -5,13 +5,13 @@ use imgdelta_delta::{Apply, DigestCache, Proof, prove};
 use imgdelta_fixtures::golden;
 use imgdelta_registry::{Output, OutputSpec, create};
 use imgdelta_repository::catalogue::{
-    Arrival, Files, How, Known, Name, Parent, Record, Repository,
+    ImageFiles, Name, NewImage, Parent, ParentEvidence, ProvenanceKind, Record, Repository,
 };
 
 use crate::place::{Place, bytes_of, file_of, files_below, open};
 
 /// Applies the child to the base as an image of the repository, up to the moment before it is entered.
-fn arrival(place: &Place, repository: &Repository, parent: &Record) -> Result<Arrival> {
+fn arrival(place: &Place, repository: &Repository, parent: &Record) -> Result<NewImage> {
     let base = place.golden("golden.qcow2");
     let child = place.at("child.qcow2");
     if !child.exists() {
@@ -33,8 +33,8 @@ fn arrival(place: &Place, repository: &Repository, parent: &Record) -> Result<Ar
     };
     let (copied, leaves) = apply.run_keeping(writer, repository.new_leaves()?)?;
     let proof: Proof = copied.proof.expect("leaves are not kept without");
-    Ok(Arrival {
-        files: Files::AtomicFileSet(path, drafts),
+    Ok(NewImage {
+        files: ImageFiles::AtomicFileSet(path, drafts),
         format: Format::Vhd,
         proof,
         leaves: Some(leaves),
@@ -44,10 +44,10 @@ fn arrival(place: &Place, repository: &Repository, parent: &Record) -> Result<Ar
         golden: false,
         parent: Some(Parent {
             id: parent.id.clone(),
-            known: Known::Measured,
+            known: ParentEvidence::Measured,
         }),
         linked_file: None,
-        how: How::Received,
+        how: ProvenanceKind::Received,
     })
 }
 
@@ -65,7 +65,7 @@ fn until_it_is_entered_nothing_of_it_is_there_and_then_all_of_it() -> Result<()>
     assert!(added.is_new);
     let record = repository.show("patched")?;
     assert_eq!(record, added.record);
-    assert_eq!(record.provenance.how, How::Received);
+    assert_eq!(record.provenance.how, ProvenanceKind::Received);
     assert_eq!(
         bytes_of(&file_of(&repository, &record))?,
         golden::patched_bytes()
@@ -111,8 +111,8 @@ fn what_stays_where_it_stands_must_stand_there_still() -> Result<()> {
     let place = Place::new();
     let repository = place.repository("site")?;
     let there = place.add(&repository, &place.golden("golden.vhd"))?.record;
-    let arrival = Arrival {
-        files: Files::There(there.files.clone()),
+    let arrival = NewImage {
+        files: ImageFiles::There(there.files.clone()),
         parent: None,
         ..arrival(&place, &repository, &there)?
     };
@@ -132,7 +132,7 @@ fn a_child_is_not_entered_whose_parent_went_and_came_back_under_another_name() -
     let repository = place.repository("site")?;
     let parent = place.add(&repository, &place.golden("golden.vhd"))?.record;
     let file = |record: &Record| record.files.first().map(|file| file.path.clone());
-    let child = Arrival {
+    let child = NewImage {
         linked_file: file(&parent),
         ..arrival(&place, &repository, &parent)?
     };

@@ -9,7 +9,7 @@ use imgdelta_core::{Format, Kind, Result};
 use imgdelta_delta::{DigestCache, prove};
 use imgdelta_fixtures::golden;
 use imgdelta_registry::OpenSpec;
-use imgdelta_repository::catalogue::{Add, How, Known};
+use imgdelta_repository::catalogue::{Add, ParentEvidence, ProvenanceKind};
 
 use crate::place::{Place, bytes_of, file_of, open};
 
@@ -26,7 +26,7 @@ fn a_child_whose_parents_disk_is_here_becomes_its_child_in_every_format() -> Res
         let added = place.add(&repository, &child)?;
         assert_eq!(
             added.record.provenance.how,
-            How::Relinked,
+            ProvenanceKind::Relinked,
             "{extension}: {:?}",
             added.notes
         );
@@ -61,7 +61,7 @@ fn a_child_whose_parent_is_not_here_is_written_anew_as_one_file() -> Result<()> 
     let added = place.add(&repository, &child)?;
     assert_eq!(
         (added.record.provenance.how, added.record.format),
-        (How::Rewritten, Format::Vhd)
+        (ProvenanceKind::Rewritten, Format::Vhd)
     );
     assert!(added.record.parent.is_none());
     fs::remove_file(&base).expect("it is there");
@@ -85,10 +85,10 @@ fn a_parent_in_another_format_is_a_parent_by_measure() -> Result<()> {
         ..Add::default()
     };
     let added = repository.add(&add, &place.run())?;
-    assert_eq!(added.record.provenance.how, How::Rewritten);
+    assert_eq!(added.record.provenance.how, ProvenanceKind::Rewritten);
     assert_eq!(
         added.record.parent.map(|parent| parent.known),
-        Some(Known::Measured)
+        Some(ParentEvidence::Measured)
     );
     Ok(())
 }
@@ -214,11 +214,11 @@ fn damaged_leaves_of_a_parent_are_not_believed() -> Result<()> {
 #[test]
 fn an_image_is_stored_as_what_differs_from_the_best_base_in_its_format() -> Result<()> {
     for (extension, how) in [
-        ("vhd", How::Difference),
-        ("qcow2", How::Difference),
-        ("vmdk", How::Difference),
+        ("vhd", ProvenanceKind::Difference),
+        ("qcow2", ProvenanceKind::Difference),
+        ("vmdk", ProvenanceKind::Difference),
         // Raw has no children: the repository's own format has, over a base of any.
-        ("raw", How::Difference),
+        ("raw", ProvenanceKind::Difference),
     ] {
         let place = Place::new();
         let repository = place.repository("hq")?;
@@ -282,7 +282,7 @@ fn what_nothing_here_holds_is_stored_whole() -> Result<()> {
         ..Add::default()
     };
     let added = repository.add(&add, &place.run())?;
-    assert_eq!(added.record.provenance.how, How::Copied);
+    assert_eq!(added.record.provenance.how, ProvenanceKind::Copied);
     assert!(added.record.parent.is_none());
     Ok(())
 }

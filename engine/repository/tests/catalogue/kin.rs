@@ -8,7 +8,7 @@ use imgdelta_operations::{Context, Convert, Make};
 use imgdelta_registry::{OpenSpec, OutputSpec};
 use imgdelta_repository::{
     calls::{self, AddSpec},
-    catalogue::{Add, How, Presence, Record, Repository},
+    catalogue::{Add, Presence, ProvenanceKind, Record, Repository},
 };
 
 use crate::place::{Place, bytes_of, file_of};
@@ -58,7 +58,7 @@ fn differences_hang_as_deep_as_is_allowed_and_no_deeper() -> Result<()> {
         let file = file_of(&repository, &added.record);
         assert_eq!(bytes_of(&file)?, night(number));
         if number > 0 {
-            assert_eq!(added.record.provenance.how, How::Difference);
+            assert_eq!(added.record.provenance.how, ProvenanceKind::Difference);
         }
     }
     assert_eq!(deepest, 3);
@@ -69,7 +69,7 @@ fn differences_hang_as_deep_as_is_allowed_and_no_deeper() -> Result<()> {
         ..dedup(&image)
     };
     let added = repository.add(&add, &place.run())?;
-    assert_eq!(added.record.provenance.how, How::Copied);
+    assert_eq!(added.record.provenance.how, ProvenanceKind::Copied);
     assert!(added.notes[0].contains("stored whole"), "{:?}", added.notes);
     Ok(())
 }
@@ -142,7 +142,7 @@ fn a_child_comes_alone_if_its_manifest_names_an_image_that_is_here() -> Result<(
     }
     let added = place.add(&repository, &place.at("far/child.qcow2"))?;
     assert_eq!(added.record.linked_parent(), Some(&base.id));
-    assert_eq!(added.record.provenance.how, How::Relinked);
+    assert_eq!(added.record.provenance.how, ProvenanceKind::Relinked);
     let file = file_of(&repository, &added.record);
     assert_eq!(bytes_of(&file)?, golden::patched_bytes());
     // What is not what its manifest promises is not entered.

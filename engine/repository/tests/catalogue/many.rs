@@ -23,7 +23,7 @@ fn ten_thousand_images_are_listed_in_well_under_a_second() -> Result<()> {
                 id: format!("imgdelta1:{:064x}", number / 2)
                     .parse()
                     .expect("an id"),
-                known: imgdelta_repository::catalogue::Known::Declared,
+                known: imgdelta_repository::catalogue::ParentEvidence::Declared,
             }),
             ..first.clone()
         };

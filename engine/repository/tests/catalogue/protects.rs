@@ -91,6 +91,13 @@ fn is_immutable(file: &Path) -> bool {
         .is_ok_and(|flags| flags.contains(rustix::fs::IFlags::IMMUTABLE))
 }
 
+fn set_immutable(file: &Path, on: bool) {
+    let file = File::open(file).expect("there");
+    let mut flags = rustix::fs::ioctl_getflags(&file).expect("known");
+    flags.set(rustix::fs::IFlags::IMMUTABLE, on);
+    rustix::fs::ioctl_setflags(&file, flags).expect("it was let before");
+}
+
 #[test]
 fn an_immutable_image_is_written_to_by_nobody_and_still_goes_and_is_mended() -> Result<()> {
     let place = Place::new();
@@ -125,17 +132,11 @@ fn an_immutable_image_is_written_to_by_nobody_and_still_goes_and_is_mended() -> 
     // A damaged one is mended, and immutable again.
     let other = place.repository("backup")?;
     place.add(&other, &place.at("golden.raw"))?;
-    let flags = |on: bool| {
-        let file = File::open(&file).expect("there");
-        let mut flags = rustix::fs::ioctl_getflags(&file).expect("known");
-        flags.set(rustix::fs::IFlags::IMMUTABLE, on);
-        rustix::fs::ioctl_setflags(&file, flags).expect("it was let before");
-    };
-    flags(false);
+    set_immutable(&file, false);
     let bytes = fs::read(&file).expect("there");
     fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("ours");
     FileExt::write_all_at(&open().expect("ours"), b"rot!", 5).expect("room");
-    flags(true);
+    set_immutable(&file, true);
     let from = [other];
     let repair = Repair {
         from: &from,
@@ -157,7 +158,25 @@ fn an_immutable_image_is_written_to_by_nobody_and_still_goes_and_is_mended() -> 
         ..Add::default()
     };
     let record = repository.add(&add, &place.run())?.record;
-    assert!(record.immutable && is_immutable(&file_of(&repository, &record)));
+    let file = file_of(&repository, &record);
+    assert!(record.immutable && is_immutable(&file));
+    // One that is lost and comes back by itself is as it was.
+    set_immutable(&file, false);
+    fs::remove_file(&file).expect("ours");
+    let again = place.add(&repository, &place.at("golden.raw"))?;
+    let file = file_of(&repository, &again.record);
+    assert!(again.is_new && again.record.golden && again.record.immutable);
+    assert!(is_immutable(&file) && repository.show("golden")?.immutable);
+    // Under another name, because something stands in its place: that is let go.
+    set_immutable(&file, false);
+    fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("ours");
+    fs::write(&file, "another").expect("ours");
+    set_immutable(&file, true);
+    let moved = place.add(&repository, &place.at("golden.raw"))?.record;
+    let new = file_of(&repository, &moved);
+    assert!(new != file && moved.immutable && is_immutable(&new));
+    assert!(!is_immutable(&file), "its user may delete it");
     repository.remove("golden", &place.run())?;
+    assert!(!new.exists());
     Ok(())
 }

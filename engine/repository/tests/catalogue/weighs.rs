@@ -8,7 +8,7 @@ use imgdelta_repository::{
         Add,
         facts::{Holdings, node},
     },
-    choice::{Facts, Row, overlap},
+    planning::{LeafStream, Measurements, overlap},
 };
 
 use crate::place::{Place, bytes_of};
@@ -28,9 +28,9 @@ fn what_the_choice_is_told_is_what_the_bytes_say() -> Result<()> {
     let items = repository.inventory()?.images;
     assert_eq!(nodes, items.iter().map(node).collect::<Vec<_>>());
     assert_eq!(nodes[1].parent.as_ref(), Some(&nodes[0].id));
-    let row = |at: usize| -> Result<Row<'_>> {
+    let row = |at: usize| -> Result<LeafStream<'_>> {
         let leaves = known.leaves(&nodes[at].id)?.expect("they were kept");
-        Ok(Row::new(Bytes(golden::SIZE), leaves))
+        Ok(LeafStream::new(Bytes(golden::SIZE), leaves))
     };
     let found = overlap(row(1)?, row(0)?)?;
     let (before, after) = (bytes_of(&base)?, golden::patched_bytes());

@@ -20,6 +20,7 @@ use super::{
     draft::{ANYONE, OWNER, clear_kept, create_beside},
     draft_name::draft_kind,
     held::{HeldFolder, HeldPlace},
+    immutable,
     ownership::Ownership,
     recovery::finish_at,
 };
@@ -240,7 +241,7 @@ impl AtomicFile {
     /// that; holes stay holes. The path is not opened again: another file may have taken it.
     ///
     /// # Errors
-    /// Usage, if it is a device; Host, if the file was changed since, or cannot be read.
+    /// Usage, if it is a device; Host, if the file was changed since, is immutable, or cannot be read.
     pub fn of_existing(
         place: &Path,
         original: &dyn Source,
@@ -251,6 +252,10 @@ impl AtomicFile {
         let file = file.ok_or_else(|| a_file_is_required(place))?;
         if FileVersion::of_file(file).as_ref() != Some(opened) {
             return Err(replaced(place));
+        }
+        // Before it is copied: a disk may be long.
+        if immutable::is_open_immutable(file) {
+            return Err(immutable::refused(place));
         }
         let file = file
             .try_clone()

@@ -13,6 +13,7 @@ use super::{
     commit_record::{CommitRecord, Member, RECORD, Trace},
     draft::{ANYONE, create_beside},
     folder::{folder_of, sync_folder},
+    immutable,
     placement::rename_new,
     recovery::{PATIENCE, Slot, busy, finish, wait_for},
     rollback::Rollback,
@@ -125,6 +126,7 @@ fn place_one(file: &Whole) -> Result<Rollback> {
         Err(cause) if !file.replaces && cause.kind() == io::ErrorKind::AlreadyExists => {
             Err(appeared(place))
         }
+        Err(_) if file.replaces && immutable::is_immutable(place) => Err(immutable::refused(place)),
         Err(cause) => Err(Error::host("cannot rename into place", cause).in_file(place)),
     }
 }

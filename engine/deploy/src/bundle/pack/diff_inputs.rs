@@ -11,7 +11,7 @@ use imgdelta_operations::{
 use imgdelta_registry::{OutputSpec, new_parent};
 use imgdelta_repository::{
     catalogue::{Listing, Name, Record, Repository, lineage::row},
-    choice::{Row, overlap},
+    planning::{LeafStream, overlap},
 };
 
 use super::{
@@ -185,7 +185,7 @@ impl DiffInputs {
     /// How much of the image is not zero, as far as its leaves say.
     fn data(&self, headquarters: &Repository) -> Option<Bytes> {
         let leaves = self.image.leaves(headquarters)?;
-        let data = overlap(row(leaves), Row::nothing()).ok()?;
+        let data = overlap(row(leaves), LeafStream::nothing()).ok()?;
         Some(data.whole())
     }
 

@@ -8,7 +8,9 @@ use super::report::{
 use crate::{
     calls::image::ImageRef,
     catalogue::{Inventory, Listing},
-    choice::{self, Batch, Carrier, Decision, Kin, Origin, Overlap, Resized, Route, Weighed},
+    planning::{
+        self, Batch, Decision, Origin, Overlap, Relation, Resized, Route, Score, Transport,
+    },
 };
 use imgdelta_core::Bytes;
 
@@ -32,7 +34,7 @@ impl Names<'_> {
         batch: &Batch,
         lists: &[Inventory],
         alike: &[Vec<Resized>],
-        carrier: Carrier,
+        carrier: Transport,
     ) -> PlanReport {
         let routes = batch.routes.iter().zip(lists).zip(alike);
         let sites = routes.map(|((route, list), alike)| self.reached(route, list, alike));
@@ -43,11 +45,11 @@ impl Names<'_> {
             sites: pair.sites.clone(),
         });
         let bytes = match carrier {
-            Carrier::Lines => batch.bytes(),
-            Carrier::Medium => batch.on_medium(),
+            Transport::PerSite => batch.bytes(),
+            Transport::SharedMedium => batch.on_medium(),
         };
         let media = self.media.map(|media| {
-            let fit = choice::fits(batch.pairs.iter().map(|pair| pair.bytes), media);
+            let fit = planning::fits(batch.pairs.iter().map(|pair| pair.bytes), media);
             MediumFit {
                 size: media.0,
                 needed: fit.needed.0,
@@ -57,8 +59,8 @@ impl Names<'_> {
         PlanReport {
             repository: String::new(),
             carrier: match carrier {
-                Carrier::Lines => "lines",
-                Carrier::Medium => "medium",
+                Transport::PerSite => "lines",
+                Transport::SharedMedium => "medium",
             },
             sites: sites.collect(),
             pairs: pairs.collect(),
@@ -90,7 +92,7 @@ impl Names<'_> {
             repository: list.repository.to_string(),
             there: there.collect(),
             legs: route
-                .legs
+                .transfers
                 .iter()
                 .map(|leg| self.leg(leg, &abroad))
                 .collect(),
@@ -105,7 +107,7 @@ impl Names<'_> {
     pub(super) fn steps(&self, batch: &Batch) -> Vec<String> {
         let mut notes = Vec::new();
         for route in &batch.routes {
-            let steps = route.legs.iter().filter(|leg| leg.is_step);
+            let steps = route.transfers.iter().filter(|leg| leg.is_step);
             let steps: Vec<String> = steps.map(|step| self.step(step, route)).collect();
             if !steps.is_empty() {
                 notes.push(format!(
@@ -120,8 +122,8 @@ impl Names<'_> {
     }
 
     /// A step with what is made from it.
-    fn step(&self, step: &choice::Leg, route: &Route) -> String {
-        let onward = route.legs.iter();
+    fn step(&self, step: &planning::Transfer, route: &Route) -> String {
+        let onward = route.transfers.iter();
         let onward = onward.filter(|leg| leg.from.base() == Some(step.image.as_str()));
         let onward: Vec<String> = onward.map(|leg| self.named(&leg.image).name).collect();
         format!(
@@ -131,7 +133,7 @@ impl Names<'_> {
         )
     }
 
-    fn leg(&self, leg: &choice::Leg, abroad: &Abroad<'_>) -> PlanLeg {
+    fn leg(&self, leg: &planning::Transfer, abroad: &Abroad<'_>) -> PlanLeg {
         let (from, base) = match &leg.from {
             Origin::Nothing => ("whole", None),
             Origin::There(base) => ("there", Some(self.candidate(base, abroad))),
@@ -157,7 +159,7 @@ impl Names<'_> {
         }
     }
 
-    fn candidate(&self, weighed: &Weighed, abroad: &Abroad<'_>) -> PlanCandidate {
+    fn candidate(&self, weighed: &Score, abroad: &Abroad<'_>) -> PlanCandidate {
         let image = self.named(&weighed.image);
         let at_site = named_there(&weighed.at_site, abroad);
         let mut shown = weighed.clone();
@@ -169,10 +171,10 @@ impl Names<'_> {
             at_site: Some(at_site),
             shared: Some("content"),
             kin: Some(match weighed.kin {
-                Kin::Child => "child",
-                Kin::Parent => "parent",
-                Kin::Sibling => "sibling",
-                Kin::Stranger => "stranger",
+                Relation::Child => "child",
+                Relation::Parent => "parent",
+                Relation::Sibling => "sibling",
+                Relation::Stranger => "stranger",
             }),
             hops: weighed.hops,
             blocks: weighed.blocks.map(|blocks| blocks.0),
@@ -209,7 +211,7 @@ impl Names<'_> {
 
     /// How long that takes, in whole seconds, at the rate that was given.
     fn seconds(&self, bytes: Bytes) -> Option<u64> {
-        let time = choice::time_for(bytes, self.rate?)?;
+        let time = planning::time_for(bytes, self.rate?)?;
         let rest = u64::from(time.subsec_nanos() > 0);
         Some(time.as_secs().saturating_add(rest))
     }

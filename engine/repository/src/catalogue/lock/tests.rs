@@ -9,9 +9,9 @@ use std::{
 
 use super::*;
 
-/// A repository's rooms, empty.
-fn rooms(folder: &Path) -> Rooms {
-    Rooms::make(folder).expect("room")
+/// A repository's paths, empty.
+fn paths(folder: &Path) -> RepoPaths {
+    RepoPaths::make(folder).expect("room")
 }
 
 fn now() -> LockWait {
@@ -42,27 +42,27 @@ fn left(place: &Path) -> Vec<String> {
 #[test]
 fn one_holds_it_and_the_next_one_when_that_one_is_done() -> Result<()> {
     let folder = tempfile::tempdir().expect("a place");
-    let rooms = rooms(folder.path());
+    let paths = paths(folder.path());
     // What a killed process wrote there says nothing: the host's lock ended with it.
-    fs::write(rooms.lock().path(), dead().to_json()).expect("room");
-    let lock = Lock::take(&rooms, Duration::ZERO, "first")?;
-    let error = Lock::take(&rooms, Duration::ZERO, "second").expect_err("it is held");
+    fs::write(paths.lock().path(), dead().to_json()).expect("room");
+    let lock = Lock::take(&paths, Duration::ZERO, "first")?;
+    let error = Lock::take(&paths, Duration::ZERO, "second").expect_err("it is held");
     assert_eq!(error.kind(), Kind::Busy);
     assert!(error.message().contains("(first)"), "{error}");
     drop(lock);
-    Lock::take(&rooms, Duration::ZERO, "second")?;
-    assert_eq!(fs::read(rooms.lock().path()).expect("there"), b"");
+    Lock::take(&paths, Duration::ZERO, "second")?;
+    assert_eq!(fs::read(paths.lock().path()).expect("there"), b"");
     Ok(())
 }
 
 #[test]
 fn a_link_in_place_of_the_lock_is_not_written_through() {
     let folder = tempfile::tempdir().expect("a place");
-    let rooms = rooms(folder.path());
+    let paths = paths(folder.path());
     let precious = folder.path().join("precious");
     fs::write(&precious, "words").expect("room");
-    std::os::unix::fs::symlink(&precious, rooms.lock().path()).expect("links");
-    let error = Lock::take(&rooms, Duration::ZERO, "add").expect_err("a link");
+    std::os::unix::fs::symlink(&precious, paths.lock().path()).expect("links");
+    let error = Lock::take(&paths, Duration::ZERO, "add").expect_err("a link");
     assert_eq!(error.kind(), Kind::Reference);
     assert_eq!(fs::read(&precious).expect("there"), b"words");
 }
@@ -70,7 +70,7 @@ fn a_link_in_place_of_the_lock_is_not_written_through() {
 #[test]
 fn where_there_are_no_locks_a_file_takes_their_place() -> Result<()> {
     let folder = tempfile::tempdir().expect("a place");
-    let place = by_file(&rooms(folder.path()).lock()).path();
+    let place = by_file(&paths(folder.path()).lock()).path();
     let lock = Lock::take_file(&held(&place), now(), &LockOwner::this("first"))?;
     let error = Lock::take_file(&held(&place), now(), &LockOwner::this("second"));
     let error = error.expect_err("it is held");
@@ -85,7 +85,7 @@ fn where_there_are_no_locks_a_file_takes_their_place() -> Result<()> {
 #[test]
 fn of_a_process_on_another_host_nobody_knows_whether_it_lives() {
     let folder = tempfile::tempdir().expect("a place");
-    let place = by_file(&rooms(folder.path()).lock()).path();
+    let place = by_file(&paths(folder.path()).lock()).path();
     let far = LockOwner {
         host: "elsewhere".to_owned(),
         ..dead()
@@ -100,7 +100,7 @@ fn of_a_process_on_another_host_nobody_knows_whether_it_lives() {
 #[test]
 fn a_lock_that_does_not_say_whose_it_is_is_kept_for_a_minute() {
     let folder = tempfile::tempdir().expect("a place");
-    let place = by_file(&rooms(folder.path()).lock()).path();
+    let place = by_file(&paths(folder.path()).lock()).path();
     fs::write(&place, "").expect("room");
     let take = || Lock::take_file(&held(&place), now(), &LockOwner::this("wait"));
     assert!(take().is_err());
@@ -115,7 +115,7 @@ fn a_lock_that_does_not_say_whose_it_is_is_kept_for_a_minute() {
 #[test]
 fn a_claim_of_a_process_that_died_is_taken_over_too() -> Result<()> {
     let folder = tempfile::tempdir().expect("a place");
-    let place = by_file(&rooms(folder.path()).lock()).path();
+    let place = by_file(&paths(folder.path()).lock()).path();
     let owners = [dead(), dead(), dead()];
     fs::write(&place, owners[0].to_json()).expect("room");
     for pair in owners.windows(2) {
@@ -132,7 +132,7 @@ fn a_claim_of_a_process_that_died_is_taken_over_too() -> Result<()> {
 #[test]
 fn whoever_claims_a_dead_lock_keeps_the_others_out_and_who_comes_too_late_gives_up() -> Result<()> {
     let folder = tempfile::tempdir().expect("a place");
-    let place = by_file(&rooms(folder.path()).lock()).path();
+    let place = by_file(&paths(folder.path()).lock()).path();
     let gone = dead();
     fs::write(&place, gone.to_json()).expect("room");
     // A living process has claimed it and stands still before it goes on.
@@ -184,7 +184,7 @@ fn contender(place: &Path) -> Child {
 fn of_many_processes_that_find_one_dead_lock_one_has_it_at_a_time_and_each_in_its_turn() {
     for round in 0..12 {
         let folder = tempfile::tempdir().expect("a place");
-        let place = by_file(&rooms(folder.path()).lock()).path();
+        let place = by_file(&paths(folder.path()).lock()).path();
         fs::write(&place, dead().to_json()).expect("room");
         let contenders: Vec<Child> = (0..10).map(|_| contender(&place)).collect();
         for mut one in contenders {
@@ -199,7 +199,7 @@ fn of_many_processes_that_find_one_dead_lock_one_has_it_at_a_time_and_each_in_it
 fn of_many_threads_that_find_one_dead_lock_exactly_one_takes_it() {
     for _ in 0..50 {
         let folder = tempfile::tempdir().expect("a place");
-        let place = by_file(&rooms(folder.path()).lock()).path();
+        let place = by_file(&paths(folder.path()).lock()).path();
         let earlier = LockOwner {
             boot: "an earlier start".to_owned(),
             ..dead()
@@ -220,7 +220,7 @@ fn of_many_threads_that_find_one_dead_lock_exactly_one_takes_it() {
 #[test]
 fn the_lock_of_a_process_that_is_killed_is_taken_over_at_once() {
     let folder = tempfile::tempdir().expect("a place");
-    let place = by_file(&rooms(folder.path()).lock()).path();
+    let place = by_file(&paths(folder.path()).lock()).path();
     for _ in 0..20 {
         let mut one = contender(&place);
         while LockOwner::read(&held(&place)).is_none() {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::catalogue::{Listing, Record, words::ImageId};
+use crate::catalogue::{Listing, Record, names::ImageId};
 
 /// The images that are named, or all, and those that they cannot be read without; parents before their children, else in order of name.
 pub(super) fn parents_first(listing: &Listing, named: &HashSet<ImageId>) -> Vec<Record> {

@@ -143,7 +143,7 @@ fn candidates<'a>(
     let mut seen: HashSet<(std::path::PathBuf, String)> = HashSet::new();
     let repositories = std::iter::once((own, false)).chain(others.iter().map(|one| (one, true)));
     for (repository, is_other) in repositories {
-        let folder = repository.rooms.real_folder()?;
+        let folder = repository.paths.real_folder()?;
         for record in repository.list()?.records() {
             if seen.insert((folder.clone(), record.id.folded())) {
                 all.push(Candidate {

@@ -12,7 +12,7 @@ use imgdelta_registry::DRIVERS;
 use crate::catalogue::{
     add::name_of,
     listing::Listing,
-    words::{Name, OWN_FOLDER},
+    names::{Name, OWN_FOLDER},
 };
 
 /// How deep folders are entered.

@@ -1,5 +1,5 @@
 //! Which base to choose among the images that both sides have, and in which order a batch travels. No file is opened here: what
-//! images hold is asked of the caller, through [`Facts`].
+//! images hold is asked of the caller, through [`Measurements`].
 //!
 //! | what | says |
 //! |---|---|
@@ -13,12 +13,12 @@
 //! ```
 //! use imgdelta_core::{Bytes, Result};
 //! use imgdelta_delta::{ContentId, Digest, WINDOW};
-//! use imgdelta_repository::choice::{Facts, Leaves, Node, Rules, Run, Span, choose};
+//! use imgdelta_repository::planning::{Measurements, Leaves, Node, Rules, Run, Span, choose};
 //!
 //! /// Disks of four windows, each named by a letter; a dot is a window of zeros.
 //! struct Shelf;
 //!
-//! impl Facts for Shelf {
+//! impl Measurements for Shelf {
 //!     fn leaves(&self, image: &str) -> Result<Option<Leaves<'_>>> {
 //!         let disk = match image {
 //!             "golden" => "abc.",
@@ -67,28 +67,28 @@ mod batch;
 mod batch_plan;
 mod blocks;
 mod choose;
+mod estimate;
+mod explain;
 mod leaves;
 mod lineage;
 mod node;
 mod resized;
-mod roads;
 mod route;
 mod rules;
+mod scoring;
 mod search;
 mod steps;
-mod travel;
-mod weigh;
-mod why;
+mod transfers;
 
 pub use arborescence::{Edge, arborescence};
 pub use batch::batch;
-pub use batch_plan::{Batch, Carrier, Leg, Origin, Pair, Route, Site};
+pub use batch_plan::{Batch, Origin, Pair, Route, Site, Transfer, Transport};
 pub use blocks::Span;
 pub use choose::{Because, Choice, Decision, choose};
-pub use leaves::{Leaves, Overlap, Row, Run, overlap};
-pub use lineage::Kin;
+pub use estimate::{BESIDE, Fit, fits, time_for};
+pub use leaves::{LeafStream, Leaves, Overlap, Run, overlap};
+pub use lineage::Relation;
 pub use node::{Common, Node, common};
 pub use resized::{Resized, content_id_at, resized};
-pub use rules::{Facts, Measure, Rules};
-pub use travel::{BESIDE, Fit, fits, time_for};
-pub use weigh::Weighed;
+pub use rules::{Measure, Measurements, Rules};
+pub use scoring::Score;

@@ -1,29 +1,29 @@
 //! How the images of a batch reach one site: which of them have to be sent, by which steps, in which order. What each can be made
-//! from is found out in `roads`.
+//! from is found out in `transfers`.
 
 use std::collections::HashSet;
 
 use imgdelta_core::{Bytes, Result};
 
-use crate::choice::{
-    batch_plan::{Leg, Origin, Route, Site, sum},
+use crate::planning::{
+    batch_plan::{Origin, Route, Site, Transfer, sum},
     choose::{Choice, Decision},
-    roads::{Carried, Plan, Road, Roads, Start},
+    scoring::Scorer,
     steps,
-    weigh::Scale,
+    transfers::{Carried, Plan, TransferEdge, TransferGraph, TransferSource},
 };
 
 /// The cheapest route to a site that is to have the images at the places `wanted`; what is `carried` already costs nothing.
 pub(super) fn route(
-    scale: &mut Scale<'_>,
+    scorer: &mut Scorer<'_>,
     site: &Site<'_>,
     wanted: &[usize],
     carried: &Carried,
 ) -> Result<Route> {
-    let mut roads = Roads::new(scale, site, carried);
+    let mut graph = TransferGraph::new(scorer, site, carried);
     let (mut there, mut targets, mut naive) = (Vec::new(), Vec::new(), Vec::new());
     for image in wanted {
-        let choice = roads.choice(*image)?;
+        let choice = graph.choice(*image)?;
         if let Decision::There(at_site) = &choice.decision {
             there.push((choice.image.clone(), at_site.clone()));
         } else {
@@ -31,33 +31,33 @@ pub(super) fn route(
             naive.push(choice.bytes);
         }
     }
-    let (plan, saved) = with_steps(&mut roads, &targets)?;
+    let (plan, saved) = with_steps(&mut graph, &targets)?;
     Ok(Route {
         site: site.name.clone(),
         there,
-        legs: legs(&mut roads, &targets, &plan)?,
+        transfers: transfers(&mut graph, &targets, &plan)?,
         naive: sum(naive.into_iter()),
         saved_by_steps: saved,
     })
 }
 
 /// The cheapest plan for the targets, with each step that makes it cheaper still, and how much the steps save.
-fn with_steps(roads: &mut Roads<'_, '_>, targets: &[usize]) -> Result<(Plan, Bytes)> {
-    let mut best = roads.cheapest(targets, &[])?;
+fn with_steps(graph: &mut TransferGraph<'_, '_>, targets: &[usize]) -> Result<(Plan, Bytes)> {
+    let mut best = graph.cheapest(targets, &[])?;
     let without = best.cost;
     let mut steps = Vec::new();
-    let above = steps::above_several(roads, targets)?;
+    let above = steps::above_several(graph, targets)?;
     for step in &above {
-        try_step(roads, targets, *step, &mut steps, &mut best)?;
+        try_step(graph, targets, *step, &mut steps, &mut best)?;
     }
-    for step in steps::others(roads, targets, &above, &best)? {
-        try_step(roads, targets, step, &mut steps, &mut best)?;
+    for step in steps::others(graph, targets, &above, &best)? {
+        try_step(graph, targets, step, &mut steps, &mut best)?;
     }
     // A later step may have taken the place of an earlier one.
     let is_idle = |best: &Plan, step: &usize| best.onward(Some(*step)).next().is_none();
     while let Some(idle) = steps.iter().position(|step| is_idle(&best, step)) {
         steps.remove(idle);
-        best = roads.cheapest(targets, &steps)?;
+        best = graph.cheapest(targets, &steps)?;
     }
     let saved = Bytes(without.0.saturating_sub(best.cost.0));
     Ok((best, saved))
@@ -65,17 +65,17 @@ fn with_steps(roads: &mut Roads<'_, '_>, targets: &[usize]) -> Result<(Plan, Byt
 
 /// Takes one more step, if there may be more and it makes the plan cheaper.
 fn try_step(
-    roads: &mut Roads<'_, '_>,
+    graph: &mut TransferGraph<'_, '_>,
     targets: &[usize],
     step: usize,
     steps: &mut Vec<usize>,
     best: &mut Plan,
 ) -> Result<()> {
-    if steps.len() >= roads.scale.rules.steps {
+    if steps.len() >= graph.scorer.rules.steps {
         return Ok(());
     }
     steps.push(step);
-    let longer = roads.cheapest(targets, steps)?;
+    let longer = graph.cheapest(targets, steps)?;
     if longer.cost < best.cost {
         *best = longer;
     } else {
@@ -84,43 +84,51 @@ fn try_step(
     Ok(())
 }
 
-/// The legs of a plan, every base before what is made from it.
-fn legs(roads: &mut Roads<'_, '_>, targets: &[usize], plan: &Plan) -> Result<Vec<Leg>> {
+/// The transfers of a plan, every base before what is made from it.
+fn transfers(
+    graph: &mut TransferGraph<'_, '_>,
+    targets: &[usize],
+    plan: &Plan,
+) -> Result<Vec<Transfer>> {
     let targets: HashSet<usize> = targets.iter().copied().collect();
-    let mut next: Vec<&Road> = plan.onward(None).rev().collect();
-    let mut legs = Vec::with_capacity(plan.roads.len());
-    while let Some(road) = next.pop() {
-        let choice = roads.choice(road.to)?.clone();
-        legs.push(Leg {
+    let mut next: Vec<&TransferEdge> = plan.onward(None).rev().collect();
+    let mut transfers = Vec::with_capacity(plan.transfers.len());
+    while let Some(transfer) = next.pop() {
+        let choice = graph.choice(transfer.to)?.clone();
+        transfers.push(Transfer {
             image: choice.image.clone(),
-            from: origin(roads, &choice, road)?,
-            bytes: road.bytes,
-            is_step: !targets.contains(&road.to),
+            from: origin(graph, &choice, transfer)?,
+            bytes: transfer.bytes,
+            is_step: !targets.contains(&transfer.to),
             choice,
         });
-        next.extend(plan.onward(Some(road.to)).rev());
+        next.extend(plan.onward(Some(transfer.to)).rev());
     }
-    Ok(legs)
+    Ok(transfers)
 }
 
-/// What a road starts from, with what it measures.
-fn origin(roads: &mut Roads<'_, '_>, choice: &Choice, road: &Road) -> Result<Origin> {
-    let found = match road.from {
-        Start::Nothing => Some(Origin::Nothing),
-        Start::There(base) => {
+/// What a transfer starts from, with what it measures.
+fn origin(
+    graph: &mut TransferGraph<'_, '_>,
+    choice: &Choice,
+    transfer: &TransferEdge,
+) -> Result<Origin> {
+    let found = match transfer.from {
+        TransferSource::Nothing => Some(Origin::Nothing),
+        TransferSource::There(base) => {
             let mut all = choice.base().into_iter().chain(&choice.runners_up);
             all.find(|one| one.place == base)
                 .cloned()
                 .map(Origin::There)
         }
-        Start::Sent(base) => {
-            let node = roads.scale.lineage.node(base);
-            let overlap = roads.scale.overlap(road.to, base)?;
+        TransferSource::Sent(base) => {
+            let node = graph.scorer.lineage.node(base);
+            let overlap = graph.scorer.overlap(transfer.to, base)?;
             node.zip(overlap).map(|(node, overlap)| Origin::Sent {
                 image: node.id.clone(),
                 overlap,
             })
         }
     };
-    Ok(found.expect("a road starts at what it was measured from"))
+    Ok(found.expect("a transfer starts at what it was measured from"))
 }

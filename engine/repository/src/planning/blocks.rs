@@ -3,7 +3,7 @@
 use imgdelta_core::{Bytes, Result, VirtOffset};
 use imgdelta_delta::WINDOW;
 
-use crate::choice::leaves::{Relation, Row, compare};
+use crate::planning::leaves::{LeafStream, Relation, compare};
 
 /// Most runs that are kept of one way. Of a disk that is cut more finely, `blocks` says nothing.
 pub(super) const MOST_SPANS: usize = 1 << 21;
@@ -40,8 +40,11 @@ pub(super) fn union(mut spans: Vec<Span>, size: Bytes) -> Bytes {
 /// The windows in which a child differs from its parent, as runs; `None` if there are too many.
 ///
 /// # Errors
-/// As [`overlap`](crate::choice::overlap).
-pub(super) fn differing(child: Row<'_>, parent: Row<'_>) -> Result<Option<Vec<Span>>> {
+/// As [`overlap`](crate::planning::overlap).
+pub(super) fn differing(
+    child: LeafStream<'_>,
+    parent: LeafStream<'_>,
+) -> Result<Option<Vec<Span>>> {
     let mut spans: Vec<Span> = Vec::new();
     let mut is_too_fine = false;
     compare(child, parent, |first, count, relation| {
@@ -66,7 +69,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::choice::leaves::Run;
+    use crate::planning::leaves::Run;
 
     proptest! {
         #[test]
@@ -111,8 +114,8 @@ mod tests {
             leaf(3),
         ];
         let found = differing(
-            Row::new(size, Box::new(child.into_iter())),
-            Row::new(size, Box::new(parent.into_iter())),
+            LeafStream::new(size, Box::new(child.into_iter())),
+            LeafStream::new(size, Box::new(parent.into_iter())),
         )?;
         let expected = Span {
             at: VirtOffset(WINDOW.0),

@@ -8,9 +8,9 @@ use std::{
 
 use imgdelta_core::{Bytes, Result};
 
-use crate::choice::{
+use crate::planning::{
     choose::Decision,
-    roads::{Plan, Roads},
+    transfers::{Plan, TransferGraph},
 };
 
 /// How far up the tree steps are looked for: as deep as a chain may be.
@@ -23,8 +23,11 @@ const MOST_TARGETS: usize = 64;
 const MOST_PAIRS: usize = 512;
 
 /// Images from which at least two of the targets descend: those with the most and nearest first.
-pub(super) fn above_several(roads: &mut Roads<'_, '_>, targets: &[usize]) -> Result<Vec<usize>> {
-    let (lineage, rules) = (roads.scale.lineage, roads.scale.rules);
+pub(super) fn above_several(
+    graph: &mut TransferGraph<'_, '_>,
+    targets: &[usize],
+) -> Result<Vec<usize>> {
+    let (lineage, rules) = (graph.scorer.lineage, graph.scorer.rules);
     if rules.steps == 0 {
         return Ok(Vec::new());
     }
@@ -54,30 +57,34 @@ pub(super) fn above_several(roads: &mut Roads<'_, '_>, targets: &[usize]) -> Res
         .collect();
     steps.sort_unstable();
     steps.truncate(rules.list);
-    not_there(roads, steps.into_iter().map(|(.., step)| step))
+    not_there(graph, steps.into_iter().map(|(.., step)| step))
 }
 
 /// Other images, of whatever kinship or none, that would make the targets cheaper by more than they take themselves, as `plan` stands: those that save
 /// most first. Only the nearest are measured, so that it ends.
 pub(super) fn others(
-    roads: &mut Roads<'_, '_>,
+    graph: &mut TransferGraph<'_, '_>,
     targets: &[usize],
     known: &[usize],
     plan: &Plan,
 ) -> Result<Vec<usize>> {
-    let rules = roads.scale.rules;
+    let rules = graph.scorer.rules;
     if rules.steps == 0 || !(2..=MOST_TARGETS).contains(&targets.len()) {
         return Ok(Vec::new());
     }
     let most = rules.list.min(MOST_PAIRS / targets.len());
-    let near = nearest(roads, targets, known, most);
+    let near = nearest(graph, targets, known, most);
     let mut saved: HashMap<usize, u64> = HashMap::new();
     for target in targets {
-        let Some(road) = plan.roads.iter().find(|road| road.to == *target) else {
+        let Some(transfer) = plan
+            .transfers
+            .iter()
+            .find(|transfer| transfer.to == *target)
+        else {
             continue;
         };
-        let now = roads.cost(road);
-        let overlaps = roads.scale.overlaps(*target, &near)?;
+        let now = graph.cost(transfer);
+        let overlaps = graph.scorer.overlaps(*target, &near)?;
         for (step, overlap) in near.iter().zip(overlaps) {
             let Some(overlap) = overlap.filter(|overlap| overlap.reaches(rules.threshold)) else {
                 continue;
@@ -89,11 +96,11 @@ pub(super) fn others(
     }
     saved.retain(|_, less| *less > 0);
     let mut paying = Vec::new();
-    for step in not_there(roads, near.into_iter())? {
+    for step in not_there(graph, near.into_iter())? {
         let Some(less) = saved.get(&step).copied() else {
             continue;
         };
-        let cost = cheapest_to(roads, step, targets)?;
+        let cost = cheapest_to(graph, step, targets)?;
         if less > cost.0 {
             paying.push((Reverse(less - cost.0), step));
         }
@@ -103,10 +110,10 @@ pub(super) fn others(
 }
 
 /// What a step takes: from what is there, from nothing, or from a target that is sent anyway.
-fn cheapest_to(roads: &mut Roads<'_, '_>, step: usize, targets: &[usize]) -> Result<Bytes> {
-    let rules = roads.scale.rules;
-    let by_itself = roads.choice(step)?.bytes;
-    let overlaps = roads.scale.overlaps(step, targets)?;
+fn cheapest_to(graph: &mut TransferGraph<'_, '_>, step: usize, targets: &[usize]) -> Result<Bytes> {
+    let rules = graph.scorer.rules;
+    let by_itself = graph.choice(step)?.bytes;
+    let overlaps = graph.scorer.overlaps(step, targets)?;
     let from_targets = overlaps.into_iter().flatten();
     let from_targets = from_targets.map(|overlap| overlap.bytes(rules.has_zero_marks));
     Ok(from_targets
@@ -115,8 +122,13 @@ fn cheapest_to(roads: &mut Roads<'_, '_>, step: usize, targets: &[usize]) -> Res
 }
 
 /// At most so many images that stand here, neither targets nor `known`, the nearest of kin first, then those of the nearest size.
-fn nearest(roads: &Roads<'_, '_>, targets: &[usize], known: &[usize], most: usize) -> Vec<usize> {
-    let lineage = roads.scale.lineage;
+fn nearest(
+    graph: &TransferGraph<'_, '_>,
+    targets: &[usize],
+    known: &[usize],
+    most: usize,
+) -> Vec<usize> {
+    let lineage = graph.scorer.lineage;
     let size = |place| lineage.node(place).map_or(0, |node| node.size.0);
     // By how many hops the nearest target is away, and by how much its size is another.
     let mut distances: HashMap<usize, (u32, u64)> = HashMap::new();
@@ -142,10 +154,13 @@ fn nearest(roads: &Roads<'_, '_>, targets: &[usize], known: &[usize], most: usiz
 }
 
 /// Those that the site has not.
-fn not_there(roads: &mut Roads<'_, '_>, steps: impl Iterator<Item = usize>) -> Result<Vec<usize>> {
+fn not_there(
+    graph: &mut TransferGraph<'_, '_>,
+    steps: impl Iterator<Item = usize>,
+) -> Result<Vec<usize>> {
     let mut missing = Vec::new();
     for step in steps {
-        if !matches!(roads.choice(step)?.decision, Decision::There(_)) {
+        if !matches!(graph.choice(step)?.decision, Decision::There(_)) {
             missing.push(step);
         }
     }

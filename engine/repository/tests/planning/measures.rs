@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use imgdelta_core::{Bytes, Kind, Result};
 use imgdelta_delta::WINDOW;
-use imgdelta_repository::choice::{Because, Decision, Kin, Measure, Node, Rules, choose};
+use imgdelta_repository::planning::{Because, Decision, Measure, Node, Relation, Rules, choose};
 use proptest::prelude::*;
 
 use crate::shelf::{Shelf, node};
@@ -63,7 +63,7 @@ fn in_the_patents_example_the_parent_wins_by_every_measure() -> Result<()> {
         let choice = choose(&shelf.list, &site, "f", &shelf, &rules(measure))?;
         let base = choice.base().expect("the threshold is reached");
         assert_eq!(base.image, "d", "{measure:?}");
-        assert_eq!((base.hops, base.kin), (Some(1), Kin::Parent));
+        assert_eq!((base.hops, base.kin), (Some(1), Relation::Parent));
         assert_eq!(choice.bytes, Bytes(3 * WINDOW.0), "only F's difference");
         assert_eq!(choice.whole, Bytes(100 * WINDOW.0));
         assert_eq!(choice.candidates, 3);

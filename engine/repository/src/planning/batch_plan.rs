@@ -2,7 +2,7 @@
 
 use imgdelta_core::Bytes;
 
-use crate::choice::{choose::Choice, leaves::Overlap, node::Node, weigh::Weighed};
+use crate::planning::{choose::Choice, leaves::Overlap, node::Node, scoring::Score};
 
 /// A site that is to have the images.
 #[derive(Clone, Debug)]
@@ -15,11 +15,11 @@ pub struct Site<'a> {
 
 /// How a batch travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Carrier {
+pub enum Transport {
     /// To each site over a line of its own: each gets what is least for it.
-    Lines,
+    PerSite,
     /// On one medium to all: what it carries for one site costs nothing for the next.
-    Medium,
+    SharedMedium,
 }
 
 /// What travels where, and in which order.
@@ -59,7 +59,7 @@ pub struct Route {
     /// The images that it has already: the id at headquarters and the id there.
     pub there: Vec<(String, String)>,
     /// What is sent, every base before what is made from it.
-    pub legs: Vec<Leg>,
+    pub transfers: Vec<Transfer>,
     /// What would be sent, if each image went by itself from the best base that the site had before.
     pub naive: Bytes,
     /// How much less is sent than would be without the steps that it takes, those included.
@@ -70,13 +70,13 @@ impl Route {
     /// The estimate of what is sent.
     #[must_use]
     pub fn bytes(&self) -> Bytes {
-        sum(self.legs.iter().map(|leg| leg.bytes))
+        sum(self.transfers.iter().map(|transfer| transfer.bytes))
     }
 }
 
 /// One image on its way to a site.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Leg {
+pub struct Transfer {
     /// The image.
     pub image: String,
     /// What it is made from there.
@@ -95,7 +95,7 @@ pub enum Origin {
     /// Nothing: it travels as a whole.
     Nothing,
     /// An image that the site had before.
-    There(Weighed),
+    There(Score),
     /// An image of the batch.
     Sent {
         /// Its id.

@@ -8,10 +8,10 @@ use imgdelta_delta::{
     tree::{Builder, RepeatedSubtrees},
 };
 
-use crate::choice::{
-    leaves::{Row, Run, zero_leaf},
+use crate::planning::{
+    leaves::{LeafStream, Run, zero_leaf},
     node::Node,
-    rules::{Facts, Rules},
+    rules::{Measurements, Rules},
 };
 
 /// By how much sizes may differ that are looked at. Rounding to whole cylinders adds less than 8 MiB; resizing by hand adds more.
@@ -35,7 +35,7 @@ pub struct Resized {
 ///
 /// # Errors
 /// Corrupt, if the leaves hold an empty run; else what reading them gives.
-pub fn content_id_at(mut row: Row<'_>, size: Bytes) -> Result<Option<ContentId>> {
+pub fn content_id_at(mut row: LeafStream<'_>, size: Bytes) -> Result<Option<ContentId>> {
     let whole = (size.0 / WINDOW.0).min(row.size().0 / WINDOW.0);
     let mut tree = Builder::new(None);
     let mut zeros = 0;
@@ -75,7 +75,7 @@ pub fn content_id_at(mut row: Row<'_>, size: Bytes) -> Result<Option<ContentId>>
 pub fn resized(
     headquarters: &[Node],
     site: &[Node],
-    facts: &dyn Facts,
+    facts: &dyn Measurements,
     rules: &Rules,
 ) -> Result<Vec<Resized>> {
     let shared: HashSet<ContentId> = headquarters.iter().map(|here| here.content_id).collect();
@@ -95,7 +95,8 @@ pub fn resized(
         let Some(leaves) = facts.leaves(&here.id)? else {
             continue;
         };
-        if content_id_at(Row::new(here.size, leaves), there.size)? == Some(there.content_id) {
+        if content_id_at(LeafStream::new(here.size, leaves), there.size)? == Some(there.content_id)
+        {
             found.push(Resized {
                 image: here.id.clone(),
                 size: here.size,
@@ -125,9 +126,9 @@ mod tests {
         ContentId::new(Bytes::from(disk.len()), &tree.finish().0)
     }
 
-    fn row(disk: &[u8]) -> Row<'static> {
+    fn row(disk: &[u8]) -> LeafStream<'static> {
         let runs = leaves(disk).into_iter().map(|leaf| Ok(Run::Leaf(leaf)));
-        Row::new(Bytes::from(disk.len()), Box::new(runs))
+        LeafStream::new(Bytes::from(disk.len()), Box::new(runs))
     }
 
     proptest! {
@@ -161,7 +162,7 @@ mod tests {
 
     #[test]
     fn leaves_that_end_early_say_nothing() -> Result<()> {
-        let short = Row::new(Bytes::mib(1), Box::new(std::iter::empty()));
+        let short = LeafStream::new(Bytes::mib(1), Box::new(std::iter::empty()));
         assert_eq!(content_id_at(short, Bytes::mib(2))?, None);
         Ok(())
     }

@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use imgdelta_core::Result;
 
-use crate::choice::{
-    batch_plan::{Batch, Carrier, Pair, Route, Site},
+use crate::planning::{
+    batch_plan::{Batch, Pair, Route, Site, Transport},
     choose::place_of,
     lineage::Lineage,
     node::Node,
-    roads::Carried,
     route::route,
-    rules::{Facts, Rules},
-    weigh::Scale,
+    rules::{Measurements, Rules},
+    scoring::Scorer,
+    transfers::Carried,
 };
 
 /// Works out how the images reach the sites with the least to send.
@@ -26,8 +26,8 @@ pub fn batch(
     headquarters: &[Node],
     sites: &[Site<'_>],
     wanted: &[&str],
-    carrier: Carrier,
-    facts: &dyn Facts,
+    carrier: Transport,
+    facts: &dyn Measurements,
     rules: &Rules,
 ) -> Result<Batch> {
     let lineage = Lineage::new(headquarters);
@@ -36,23 +36,23 @@ pub fn batch(
         .into_iter()
         .map(|image| place_of(&lineage, image))
         .collect::<Result<Vec<usize>>>()?;
-    let mut scale = Scale::new(&lineage, facts, rules);
+    let mut scorer = Scorer::new(&lineage, facts, rules);
     let nothing = Carried::new();
     let apart = sites
         .iter()
-        .map(|site| route(&mut scale, site, &wanted, &nothing))
+        .map(|site| route(&mut scorer, site, &wanted, &nothing))
         .collect::<Result<Vec<Route>>>()?;
     let apart = gathered(apart);
-    if carrier == Carrier::Lines || sites.len() < 2 {
+    if carrier == Transport::PerSite || sites.len() < 2 {
         return Ok(apart);
     }
     let mut carried = Carried::new();
     let mut routes = Vec::with_capacity(sites.len());
     for site in sites {
-        let route = route(&mut scale, site, &wanted, &carried)?;
-        carried.extend(route.legs.iter().filter_map(|leg| {
-            let base = leg.from.base().and_then(|base| lineage.place(base));
-            Some((lineage.place(&leg.image)?, base))
+        let route = route(&mut scorer, site, &wanted, &carried)?;
+        carried.extend(route.transfers.iter().filter_map(|transfer| {
+            let base = transfer.from.base().and_then(|base| lineage.place(base));
+            Some((lineage.place(&transfer.image)?, base))
         }));
         routes.push(route);
     }
@@ -68,15 +68,15 @@ pub fn batch(
 fn gathered(routes: Vec<Route>) -> Batch {
     let mut pairs: BTreeMap<_, Pair> = BTreeMap::new();
     for route in &routes {
-        for leg in &route.legs {
-            let image = leg.image.clone();
-            let base = leg.from.base().map(str::to_owned);
+        for transfer in &route.transfers {
+            let image = transfer.image.clone();
+            let base = transfer.from.base().map(str::to_owned);
             let pair = pairs
                 .entry((image.clone(), base.clone()))
                 .or_insert_with(|| Pair {
                     image,
                     base,
-                    bytes: leg.bytes,
+                    bytes: transfer.bytes,
                     sites: Vec::new(),
                 });
             pair.sites.push(route.site.clone());

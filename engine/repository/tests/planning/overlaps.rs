@@ -2,7 +2,7 @@
 
 use imgdelta_core::{Bytes, Result};
 use imgdelta_delta::{WINDOW, tree::Digest};
-use imgdelta_repository::choice::{Row, Run, overlap};
+use imgdelta_repository::planning::{LeafStream, Run, overlap};
 use proptest::prelude::*;
 
 /// Disks of a few windows, most of whose bytes agree; the last window may be short.
@@ -33,7 +33,7 @@ fn disk() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// The disk's leaves as a catalogue keeps them: zero windows as runs where `in_runs`, else as any other.
-fn row(disk: &[u8], in_runs: bool) -> Row<'static> {
+fn row(disk: &[u8], in_runs: bool) -> LeafStream<'static> {
     let mut runs: Vec<Run> = Vec::new();
     for window in disk.chunks(WINDOW.in_memory()) {
         let is_zero = window.len() as u64 == WINDOW.0 && window.iter().all(|byte| *byte == 0);
@@ -43,7 +43,7 @@ fn row(disk: &[u8], in_runs: bool) -> Row<'static> {
             _ => runs.push(Run::Leaf(Digest::leaf(window))),
         }
     }
-    Row::new(Bytes::from(disk.len()), Box::new(runs.into_iter().map(Ok)))
+    LeafStream::new(Bytes::from(disk.len()), Box::new(runs.into_iter().map(Ok)))
 }
 
 proptest! {
@@ -84,7 +84,7 @@ fn exactly_the_threshold_is_enough() -> Result<()> {
     let leaf = |number| Ok(Run::Leaf(Digest([number; 32])));
     let row = |held: u8| {
         let runs = (1..=10).map(move |number| leaf(if number <= held { number } else { 99 }));
-        Row::new(Bytes(10 * WINDOW.0), Box::new(runs))
+        LeafStream::new(Bytes(10 * WINDOW.0), Box::new(runs))
     };
     assert!(overlap(row(10), row(1))?.reaches(10));
     assert!(!overlap(row(10), row(1))?.reaches(11));

@@ -22,7 +22,7 @@ use imgdelta_core::{
 };
 use imgdelta_delta::ContentId;
 
-use super::words::{ImageId, InsidePath, OWN_FOLDER};
+use super::names::{ImageId, InsidePath, OWN_FOLDER};
 
 /// The folder of the records.
 const IMAGES: &str = "images";
@@ -35,14 +35,14 @@ const INCOMING: &str = "incoming";
 
 /// The places of one repository.
 #[derive(Clone, Debug)]
-pub(super) struct Rooms {
+pub(super) struct RepoPaths {
     /// The repository's folder, as the user calls it.
     pub(super) folder: PathBuf,
     /// The repository's own folder in it, open.
     own: HeldFolder,
 }
 
-impl Rooms {
+impl RepoPaths {
     /// Those of the repository in `folder`; `None`, if it has no own folder.
     ///
     /// # Errors
@@ -69,9 +69,9 @@ impl Rooms {
         let outer = HeldFolder::open(&folder);
         let outer = outer.map_err(|cause| Error::host("cannot open", cause).in_file(&folder))?;
         let own = made(&outer.place(OWN_FOLDER), OWN_IS_LINK)?;
-        let rooms = Self { folder, own };
-        rooms.make_folders()?;
-        Ok(rooms)
+        let paths = Self { folder, own };
+        paths.make_folders()?;
+        Ok(paths)
     }
 
     /// What the repository says of itself.

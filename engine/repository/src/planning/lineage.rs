@@ -3,11 +3,11 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::choice::node::Node;
+use crate::planning::node::Node;
 
 /// How a candidate stands to the image that is wanted; in ties the earlier comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kin {
+pub enum Relation {
     /// It was made from the wanted image, directly or not.
     Child,
     /// The wanted image was made from it, directly or not.
@@ -20,11 +20,11 @@ pub enum Kin {
 
 /// The way from the wanted image to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Way {
+pub(super) struct TreePath {
     /// How many edges it has.
     pub(super) hops: u32,
     /// How the other stands to the wanted image.
-    pub(super) kin: Kin,
+    pub(super) kin: Relation,
     /// The image before it on the way, and the child of the edge between; `None` for the wanted image itself.
     pub(super) last: Option<(usize, usize)>,
 }
@@ -101,12 +101,12 @@ impl<'a> Lineage<'a> {
     }
 
     /// The shortest way to each image, by place; `None` where there is none.
-    pub(super) fn ways_from(&self, wanted: usize) -> Vec<Option<Way>> {
-        let mut ways: Vec<Option<Way>> = vec![None; self.nodes.len()];
+    pub(super) fn ways_from(&self, wanted: usize) -> Vec<Option<TreePath>> {
+        let mut ways: Vec<Option<TreePath>> = vec![None; self.nodes.len()];
         let mut queue = VecDeque::new();
-        let start = Way {
+        let start = TreePath {
             hops: 0,
-            kin: Kin::Stranger,
+            kin: Relation::Stranger,
             last: None,
         };
         if let Some(way) = ways.get_mut(wanted) {
@@ -119,7 +119,7 @@ impl<'a> Lineage<'a> {
             for (next, edge, upward) in up.into_iter().chain(down.map(|next| (*next, *next, false)))
             {
                 if let Some(free @ None) = ways.get_mut(next) {
-                    let further = Way {
+                    let further = TreePath {
                         hops: way.hops.saturating_add(1),
                         kin: turned(way, upward),
                         last: Some((place, edge)),
@@ -133,7 +133,7 @@ impl<'a> Lineage<'a> {
     }
 
     /// The edges of a way, each by the place of its child, from the far end on.
-    pub(super) fn edges(&self, ways: &[Option<Way>], to: usize) -> Vec<usize> {
+    pub(super) fn edges(&self, ways: &[Option<TreePath>], to: usize) -> Vec<usize> {
         let mut edges = Vec::new();
         let mut here = to;
         while let Some((before, edge)) = ways.get(here).copied().flatten().and_then(|way| way.last)
@@ -146,11 +146,11 @@ impl<'a> Lineage<'a> {
 }
 
 /// What becomes of the kinship on one more edge, up or down.
-const fn turned(way: Way, upward: bool) -> Kin {
+const fn turned(way: TreePath, upward: bool) -> Relation {
     match (way.hops, way.kin, upward) {
-        (0, _, true) | (_, Kin::Parent, true) => Kin::Parent,
-        (0, _, false) | (_, Kin::Child, false) => Kin::Child,
-        _ => Kin::Sibling,
+        (0, _, true) | (_, Relation::Parent, true) => Relation::Parent,
+        (0, _, false) | (_, Relation::Child, false) => Relation::Child,
+        _ => Relation::Sibling,
     }
 }
 
@@ -174,7 +174,7 @@ mod tests {
             .collect()
     }
 
-    fn way(list: &[Node], from: &str, to: &str) -> Option<(u32, Kin)> {
+    fn way(list: &[Node], from: &str, to: &str) -> Option<(u32, Relation)> {
         let lineage = Lineage::new(list);
         let ways = lineage.ways_from(lineage.place(from)?);
         ways[lineage.place(to)?].map(|way| (way.hops, way.kin))
@@ -191,12 +191,12 @@ mod tests {
             ("h", None),
             ("i", Some("somewhere else")),
         ]);
-        assert_eq!(way(&tree, "f", "d"), Some((1, Kin::Parent)));
-        assert_eq!(way(&tree, "f", "root"), Some((2, Kin::Parent)));
-        assert_eq!(way(&tree, "f", "e"), Some((2, Kin::Sibling)));
-        assert_eq!(way(&tree, "f", "g"), Some((1, Kin::Child)));
-        assert_eq!(way(&tree, "d", "g"), Some((2, Kin::Child)));
-        assert_eq!(way(&tree, "g", "e"), Some((3, Kin::Sibling)));
+        assert_eq!(way(&tree, "f", "d"), Some((1, Relation::Parent)));
+        assert_eq!(way(&tree, "f", "root"), Some((2, Relation::Parent)));
+        assert_eq!(way(&tree, "f", "e"), Some((2, Relation::Sibling)));
+        assert_eq!(way(&tree, "f", "g"), Some((1, Relation::Child)));
+        assert_eq!(way(&tree, "d", "g"), Some((2, Relation::Child)));
+        assert_eq!(way(&tree, "g", "e"), Some((3, Relation::Sibling)));
         assert_eq!(way(&tree, "f", "h"), None);
         assert_eq!(way(&tree, "h", "i"), None);
     }
@@ -210,8 +210,8 @@ mod tests {
             ("d", Some("d")),
             ("a", Some("d")),
         ]);
-        assert_eq!(way(&circle, "a", "c"), Some((1, Kin::Parent)));
-        assert_eq!(way(&circle, "a", "b"), Some((1, Kin::Child)));
+        assert_eq!(way(&circle, "a", "c"), Some((1, Relation::Parent)));
+        assert_eq!(way(&circle, "a", "b"), Some((1, Relation::Child)));
         assert_eq!(way(&circle, "a", "d"), None, "the first a counts");
         let lineage = Lineage::new(&circle);
         let ways = lineage.ways_from(0);

@@ -255,5 +255,5 @@ fn refused(what: &str, text: &str, fault: &str) -> Error {
 }
 
 #[cfg(test)]
-#[path = "words/tests.rs"]
+#[path = "names/tests.rs"]
 mod tests;

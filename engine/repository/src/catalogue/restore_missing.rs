@@ -1,9 +1,9 @@
 //! An image whose file was missing, changed or cut off from its parent is here again, with another file.
 
 use super::{
-    journal::Change,
+    journal::Transaction,
     presence::Presence,
-    record::{Known, Parent, Record},
+    record::{Parent, ParentEvidence, Record},
 };
 
 /// What to say of an image that is here again.
@@ -28,16 +28,17 @@ pub(super) fn returned(there: &Record, presence: Presence, record: &Record) -> S
 }
 
 /// An image whose file was missing is what it was, with another file.
-pub(super) fn come_back(record: &mut Record, there: Record) {
+pub(super) fn restore_missing(record: &mut Record, there: Record) {
     record.name = there.name;
     record.tags.extend(there.tags);
     record.golden |= there.golden;
+    record.immutable |= there.immutable;
     record.parent = record.parent.take().or(there.parent.map(unlinked));
 }
 
 /// What to say where children are linked to a file that does not stand in its place again.
 pub(super) fn broken_children(
-    change: &Change<'_>,
+    change: &Transaction<'_>,
     there: &Record,
     record: &Record,
 ) -> Option<String> {
@@ -59,7 +60,7 @@ pub(super) fn broken_children(
 /// What is left of a lineage when a file was replaced by one that needs no parent.
 fn unlinked(parent: Parent) -> Parent {
     let known = match parent.known {
-        Known::Linked => Known::Measured,
+        ParentEvidence::Linked => ParentEvidence::Measured,
         known => known,
     };
     Parent { known, ..parent }

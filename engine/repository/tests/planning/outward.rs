@@ -7,8 +7,8 @@ use std::{
 
 use imgdelta_core::{Bytes, Result};
 use imgdelta_delta::WINDOW;
-use imgdelta_repository::choice::{
-    Because, Decision, Facts, Kin, Leaves, Measure, Node, Rules, Span, choose, resized,
+use imgdelta_repository::planning::{
+    Because, Decision, Leaves, Measure, Measurements, Node, Relation, Rules, Span, choose, resized,
 };
 
 use crate::shelf::{Shelf, node};
@@ -143,7 +143,10 @@ fn those_without_lineage_get_the_whole_list_once_no_lineage_will_do() -> Result<
         };
         let choice = choose(&shelf.list, &site, "w", &shelf, &rules)?;
         let base = choice.base().expect("the stranger holds nearly all");
-        assert_eq!((base.image.as_str(), base.kin), ("stranger", Kin::Stranger));
+        assert_eq!(
+            (base.image.as_str(), base.kin),
+            ("stranger", Relation::Stranger)
+        );
         assert_eq!(choice.bytes, WINDOW);
     }
     Ok(())
@@ -242,10 +245,10 @@ fn of_very_many_without_lineage_those_of_the_nearest_size_are_read() -> Result<(
 /// A list that knows nothing of the images' contents but that each is as the last.
 struct Alike;
 
-impl Facts for Alike {
+impl Measurements for Alike {
     fn leaves(&self, image: &str) -> Result<Option<Leaves<'_>>> {
         use imgdelta_delta::tree::Digest;
-        use imgdelta_repository::choice::Run;
+        use imgdelta_repository::planning::Run;
         let own = Digest::leaf(image.as_bytes());
         let runs = [
             Run::Zero(1 << 20),

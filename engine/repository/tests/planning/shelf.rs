@@ -10,7 +10,7 @@ use imgdelta_delta::{
     ContentId, WINDOW,
     tree::{Builder, Digest, RepeatedSubtrees},
 };
-use imgdelta_repository::choice::{Facts, Leaves, Node, Run, Span};
+use imgdelta_repository::planning::{Leaves, Measurements, Node, Run, Span};
 
 /// What headquarters has.
 #[derive(Debug, Default)]
@@ -71,7 +71,7 @@ impl Shelf {
     }
 }
 
-impl Facts for Shelf {
+impl Measurements for Shelf {
     fn leaves(&self, image: &str) -> Result<Option<Leaves<'_>>> {
         let mut read = self.read.lock().expect("not poisoned");
         read.insert(image.to_owned());

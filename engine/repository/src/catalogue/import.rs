@@ -12,12 +12,12 @@ use imgdelta_registry::AtomicFileSet;
 
 use super::{
     Repository, Run,
-    come_back::{broken_children, come_back, returned},
-    journal::Change,
+    journal::Transaction,
+    names::{ImageId, InsidePath, Name, Tag},
     presence::Presence,
-    record::{How, Parent, Provenance, Record, SCHEMA, StoredFile, check_tags},
+    record::{Parent, Provenance, ProvenanceKind, Record, SCHEMA, StoredFile, check_tags},
+    restore_missing::{broken_children, restore_missing, returned},
     timestamps,
-    words::{ImageId, InsidePath, Name, Tag},
 };
 
 /// The program that enters records.
@@ -25,9 +25,9 @@ const TOOL: &str = concat!("imgdelta ", env!("CARGO_PKG_VERSION"));
 
 /// An image that is whole and proven, and has no record yet.
 #[derive(Debug)]
-pub struct Arrival {
+pub struct NewImage {
     /// Its files.
-    pub files: Files,
+    pub files: ImageFiles,
     /// Its format.
     pub format: Format,
     /// The size of its disk and its content id.
@@ -47,12 +47,12 @@ pub struct Arrival {
     /// The file by which its own link names that parent, if it has one: it must still be the parent's.
     pub linked_file: Option<InsidePath>,
     /// How it came here.
-    pub how: How,
+    pub how: ProvenanceKind,
 }
 
 /// The files of an image that is about to be entered.
 #[derive(Debug)]
-pub enum Files {
+pub enum ImageFiles {
     /// One that gets its name when the image is entered. It will stand at this place.
     AtomicFile(InsidePath, AtomicFile),
     /// As [`AtomicFile`](Self::AtomicFile), by a format's writer.
@@ -72,13 +72,13 @@ pub struct Added {
     pub notes: Vec<String>,
 }
 
-impl Arrival {
+impl NewImage {
     /// Where the image stands, or will.
     #[must_use]
     pub fn path(&self) -> Option<&InsidePath> {
         match &self.files {
-            Files::AtomicFile(path, _) | Files::AtomicFileSet(path, _) => Some(path),
-            Files::There(files) => files.first().map(|file| &file.path),
+            ImageFiles::AtomicFile(path, _) | ImageFiles::AtomicFileSet(path, _) => Some(path),
+            ImageFiles::There(files) => files.first().map(|file| &file.path),
         }
     }
 
@@ -108,7 +108,7 @@ impl Arrival {
     }
 }
 
-impl Files {
+impl ImageFiles {
     /// The files as they are, durable.
     fn stored(&self) -> Result<Vec<StoredFile>> {
         let (path, written) = match self {
@@ -178,7 +178,7 @@ impl Repository {
     /// # Errors
     /// Usage, if its name or its id is taken by another one; Chain, if its parent is not there; Busy, if another process changes the
     /// repository; Host, if the host cannot. Nothing is entered then.
-    pub fn enter(&self, arrival: Arrival, run: &Run<'_>) -> Result<Added> {
+    pub fn enter(&self, arrival: NewImage, run: &Run<'_>) -> Result<Added> {
         let mut change = self.change(run, &format!("add {}", arrival.name))?;
         self.enter_in(&mut change, arrival, run)
     }
@@ -186,12 +186,12 @@ impl Repository {
     /// As [`enter`](Self::enter), the right to change the repository being there.
     pub(super) fn enter_in(
         &self,
-        change: &mut Change<'_>,
-        arrival: Arrival,
+        change: &mut Transaction<'_>,
+        arrival: NewImage,
         run: &Run<'_>,
     ) -> Result<Added> {
         check_tags(&arrival.tags)?;
-        arrival.files.require_there(&self.rooms.folder)?;
+        arrival.files.require_there(&self.paths.folder)?;
         let content = arrival.proof.id;
         let there = change.listing.by_content(&content).cloned();
         let there = there.map(|there| (self.presence(&there, &change.listing), there));
@@ -208,10 +208,12 @@ impl Repository {
             self.settle_leaves(&leaves, &content)?.commit()?;
         }
         let mut notes = Vec::new();
+        let mut replaced = None;
         if let Some((presence, there)) = there {
             notes.push(returned(&there, presence, &record));
             notes.extend(broken_children(change, &there, &record));
-            come_back(&mut record, there);
+            restore_missing(&mut record, there.clone());
+            replaced = Some(there);
         }
         check_tags(&record.tags)?;
         let files = arrival.files;
@@ -222,11 +224,42 @@ impl Repository {
                 record = change.put(protected)?;
             }
         }
+        if let Some(replaced) = replaced.filter(|replaced| replaced.immutable) {
+            record = self.keep_immutable(change, record, &replaced, &mut notes)?;
+        }
         Ok(Added {
             record,
             is_new: true,
             notes,
         })
+    }
+
+    /// Has the files of an image that is here again immutable, as those were that it had; where the host does not let it, the image is golden alone.
+    fn keep_immutable(
+        &self,
+        change: &mut Transaction<'_>,
+        mut record: Record,
+        replaced: &Record,
+        notes: &mut Vec<String>,
+    ) -> Result<Record> {
+        // What still stands under another name is no image of the repository any more.
+        if replaced.files.first().map(|file| &file.path)
+            != record.files.first().map(|file| &file.path)
+        {
+            let _ = self.lift_immutable(replaced);
+        }
+        match self.make_immutable(&record) {
+            Ok(()) => Ok(record),
+            Err(error) => {
+                notes.push(format!(
+                    "{}: its file is not immutable any more: {}",
+                    record.name,
+                    error.message()
+                ));
+                record.immutable = false;
+                change.put(record)
+            }
+        }
     }
 
     /// The content is here already: its leaves take the place of those that are lost or damaged.
@@ -242,7 +275,7 @@ impl Repository {
     }
 
     /// The id of a new image, if nobody has it or its name.
-    fn free_id(&self, change: &Change<'_>, arrival: &Arrival) -> Result<ImageId> {
+    fn free_id(&self, change: &Transaction<'_>, arrival: &NewImage) -> Result<ImageId> {
         if let Some(other) = change.listing.by_name(&arrival.name) {
             return Err(name_taken(&arrival.name, other));
         }
@@ -262,7 +295,7 @@ impl Repository {
         leaves: &AtomicFile,
         content: &ContentId,
     ) -> Result<AtomicFile> {
-        let place = self.rooms.new_leaves(Some(content))?;
+        let place = self.paths.new_leaves(Some(content))?;
         let draft = AtomicFile::create_in(&place, Existing::Replace)?;
         draft.fill(&leaves.read_back()?)?;
         Ok(draft)
@@ -275,7 +308,7 @@ impl Repository {
     pub(crate) fn inside(&self, file: &Path) -> Result<InsidePath> {
         let real = std::fs::canonicalize(file)
             .map_err(|cause| Error::host("cannot find", cause).in_file(file))?;
-        InsidePath::between(&self.rooms.real_folder()?, &real)
+        InsidePath::between(&self.paths.real_folder()?, &real)
     }
 
     /// The image's own files as they were when it was opened.
@@ -299,7 +332,7 @@ impl Repository {
 
 /// The parent, which must be there; and where the image's link leads. Removed and added again meanwhile, it may stand under another name.
 fn present_parent(
-    change: &Change<'_>,
+    change: &Transaction<'_>,
     parent: Option<Parent>,
     linked_file: Option<&InsidePath>,
 ) -> Result<Option<Parent>> {

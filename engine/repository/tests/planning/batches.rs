@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use imgdelta_core::{Bytes, Kind, Result};
 use imgdelta_delta::WINDOW;
-use imgdelta_repository::choice::{
-    Batch, Carrier, Measure, Node, Origin, Route, Rules, Site, batch,
+use imgdelta_repository::planning::{
+    Batch, Measure, Node, Origin, Route, Rules, Site, Transport, batch,
 };
 use proptest::prelude::*;
 
@@ -92,25 +92,34 @@ fn travel(shelf: &Shelf, route: &Route, at_site: &[Node], wanted: &[&str]) {
         let content = shelf.node(id).content_id;
         at_site.iter().any(|node| node.content_id == content)
     };
-    for leg in &route.legs {
-        match &leg.from {
+    for transfer in &route.transfers {
+        match &transfer.from {
             Origin::Nothing => {}
             Origin::There(base) => assert!(has(&base.image), "{} is there", base.image),
             Origin::Sent { image, .. } => assert!(there.contains(image.as_str()), "{image} came"),
         }
-        let windows = cost(shelf, &leg.image, leg.from.base()).expect("the threshold is reached");
-        assert_eq!(leg.bytes, Bytes(windows * WINDOW.0));
-        assert_eq!(leg.is_step, !wanted.contains(&leg.image.as_str()));
-        assert!(!has(&leg.image), "{} is not sent twice", leg.image);
-        assert!(there.insert(&leg.image), "{} is sent once", leg.image);
+        let windows =
+            cost(shelf, &transfer.image, transfer.from.base()).expect("the threshold is reached");
+        assert_eq!(transfer.bytes, Bytes(windows * WINDOW.0));
+        assert_eq!(transfer.is_step, !wanted.contains(&transfer.image.as_str()));
+        assert!(
+            !has(&transfer.image),
+            "{} is not sent twice",
+            transfer.image
+        );
+        assert!(
+            there.insert(&transfer.image),
+            "{} is sent once",
+            transfer.image
+        );
     }
     for image in wanted {
         assert!(has(image) || there.contains(image), "{image} arrives");
     }
-    for step in route.legs.iter().filter(|leg| leg.is_step) {
-        let mut legs = route.legs.iter();
+    for step in route.transfers.iter().filter(|transfer| transfer.is_step) {
+        let mut legs = route.transfers.iter();
         assert!(
-            legs.any(|leg| leg.from.base() == Some(&step.image)),
+            legs.any(|transfer| transfer.from.base() == Some(&step.image)),
             "a step leads on"
         );
     }
@@ -123,8 +132,8 @@ fn unpack(plan: &Batch) {
         assert!(held.insert((pair.image.as_str(), pair.base.as_deref())));
         assert!(!pair.sites.is_empty());
     }
-    for leg in plan.routes.iter().flat_map(|route| &route.legs) {
-        assert!(held.contains(&(leg.image.as_str(), leg.from.base())));
+    for transfer in plan.routes.iter().flat_map(|route| &route.transfers) {
+        assert!(held.contains(&(transfer.image.as_str(), transfer.from.base())));
     }
 }
 
@@ -164,7 +173,7 @@ proptest! {
         let wanted: BTreeSet<&str> = wanted.iter().map(|number| &*ids[*number]).collect();
         let wanted: Vec<&str> = wanted.into_iter().collect();
         let sites = [site("one", &at_site)];
-        let plan = batch(&shelf.list, &sites, &wanted, Carrier::Lines, &shelf, &rules(0))?;
+        let plan = batch(&shelf.list, &sites, &wanted, Transport::PerSite, &shelf, &rules(0))?;
         travel(&shelf, &plan.routes[0], &at_site, &wanted);
         unpack(&plan);
         let is_there = |id: &&str| {
@@ -177,7 +186,7 @@ proptest! {
         prop_assert_eq!(plan.bytes(), Bytes(least * WINDOW.0));
         prop_assert!(plan.bytes() <= plan.naive());
 
-        let stepping = batch(&shelf.list, &sites, &wanted, Carrier::Lines, &shelf, &rules(8))?;
+        let stepping = batch(&shelf.list, &sites, &wanted, Transport::PerSite, &shelf, &rules(8))?;
         travel(&shelf, &stepping.routes[0], &at_site, &wanted);
         prop_assert!(stepping.bytes() <= plan.bytes());
         prop_assert_eq!(stepping.naive(), plan.naive());
@@ -197,7 +206,7 @@ proptest! {
         let sites: Vec<Site<'_>> = lists.iter().map(|list| site("a site", list)).collect();
         let wanted: Vec<&str> = wanted.iter().map(|number| &*ids[*number]).collect();
         let plan = |carrier| batch(&shelf.list, &sites, &wanted, carrier, &shelf, &rules(8));
-        let (lines, medium) = (plan(Carrier::Lines)?, plan(Carrier::Medium)?);
+        let (lines, medium) = (plan(Transport::PerSite)?, plan(Transport::SharedMedium)?);
         for plan in [&lines, &medium] {
             unpack(plan);
             for (route, list) in plan.routes.iter().zip(&lists) {
@@ -234,7 +243,7 @@ fn an_image_that_nobody_wants_is_a_step_where_that_saves_something() -> Result<(
             &shelf.list,
             &sites,
             &wanted,
-            Carrier::Lines,
+            Transport::PerSite,
             &shelf,
             &rules(steps),
         )
@@ -243,8 +252,11 @@ fn an_image_that_nobody_wants_is_a_step_where_that_saves_something() -> Result<(
     assert_eq!(plan(0)?.bytes(), Bytes((40 + 4 * 4) * WINDOW.0));
     let stepping = plan(8)?;
     assert_eq!(stepping.bytes(), Bytes((40 + 5 * 2) * WINDOW.0));
-    let steps = stepping.routes[0].legs.iter().filter(|leg| leg.is_step);
-    let steps: Vec<&str> = steps.map(|leg| &*leg.image).collect();
+    let steps = stepping.routes[0]
+        .transfers
+        .iter()
+        .filter(|transfer| transfer.is_step);
+    let steps: Vec<&str> = steps.map(|transfer| &*transfer.image).collect();
     assert_eq!(steps, ["golden"]);
     assert_eq!(stepping.naive(), Bytes(5 * 40 * WINDOW.0));
     Ok(())
@@ -267,22 +279,41 @@ fn an_image_without_kinship_is_a_step_where_that_saves_something() -> Result<()>
     let wanted = ["m0", "m1", "m2", "m3", "m4"];
     let plan = |steps| {
         let rules = rules(steps);
-        batch(&shelf.list, &sites, &wanted, Carrier::Lines, &shelf, &rules)
+        batch(
+            &shelf.list,
+            &sites,
+            &wanted,
+            Transport::PerSite,
+            &shelf,
+            &rules,
+        )
     };
     assert_eq!(plan(0)?.bytes(), Bytes((40 + 4 * 4) * WINDOW.0));
     let stepping = plan(8)?;
     let route = &stepping.routes[0];
     assert_eq!(stepping.bytes(), Bytes((40 + 5 * 2) * WINDOW.0));
     assert_eq!(route.saved_by_steps, Bytes(6 * WINDOW.0));
-    let steps = route.legs.iter().filter(|leg| leg.is_step);
-    let steps: Vec<&str> = steps.map(|leg| &*leg.image).collect();
+    let steps = route.transfers.iter().filter(|transfer| transfer.is_step);
+    let steps: Vec<&str> = steps.map(|transfer| &*transfer.image).collect();
     assert_eq!(steps, ["golden"]);
     travel(&shelf, route, &[], &wanted);
     // For one image nothing is a step, and where it takes as much as it saves it stays.
     for wanted in [&wanted[..1], &wanted[..2]] {
         let rules = rules(8);
-        let few = batch(&shelf.list, &sites, wanted, Carrier::Lines, &shelf, &rules)?;
-        assert!(few.routes[0].legs.iter().all(|leg| !leg.is_step));
+        let few = batch(
+            &shelf.list,
+            &sites,
+            wanted,
+            Transport::PerSite,
+            &shelf,
+            &rules,
+        )?;
+        assert!(
+            few.routes[0]
+                .transfers
+                .iter()
+                .all(|transfer| !transfer.is_step)
+        );
         assert_eq!(few.routes[0].saved_by_steps, Bytes::ZERO);
     }
     Ok(())
@@ -312,7 +343,7 @@ fn a_step_whose_place_a_better_one_takes_is_not_carried() -> Result<()> {
             &shelf.list,
             &sites,
             &wanted,
-            Carrier::Lines,
+            Transport::PerSite,
             &shelf,
             &rules(steps),
         )
@@ -344,7 +375,14 @@ fn in_a_large_batch_only_the_nearest_are_compared() -> Result<()> {
     let sites = [site("new", &[])];
     let bytes = |list| -> Result<_> {
         let rules = Rules { list, ..rules(0) };
-        let plan = batch(&shelf.list, &sites, &wanted, Carrier::Lines, &shelf, &rules)?;
+        let plan = batch(
+            &shelf.list,
+            &sites,
+            &wanted,
+            Transport::PerSite,
+            &shelf,
+            &rules,
+        )?;
         Ok(plan.bytes().0 / WINDOW.0)
     };
     assert_eq!(bytes(5)?, 51, "the last is all but the one before it");
@@ -362,10 +400,10 @@ fn a_medium_for_several_sites_reuses_what_it_carries() -> Result<()> {
     let (one, two) = (shelf.site(["golden"]), shelf.site(["golden", "near"]));
     let sites = [site("one", &one), site("two", &two)];
     let plan = |carrier| batch(&shelf.list, &sites, &["m0"], carrier, &shelf, &rules(8));
-    let lines = plan(Carrier::Lines)?;
+    let lines = plan(Transport::PerSite)?;
     assert_eq!(lines.bytes(), Bytes(3 * WINDOW.0));
     assert_eq!(lines.on_medium(), Bytes(3 * WINDOW.0));
-    let medium = plan(Carrier::Medium)?;
+    let medium = plan(Transport::SharedMedium)?;
     assert_eq!(medium.on_medium(), Bytes(2 * WINDOW.0));
     assert_eq!(medium.pairs.len(), 1);
     assert_eq!(medium.pairs[0].sites, ["one", "two"]);
@@ -382,7 +420,7 @@ fn what_a_site_has_is_not_sent_and_serves_as_a_base() -> Result<()> {
         &shelf.list,
         &sites,
         &wanted,
-        Carrier::Lines,
+        Transport::PerSite,
         &shelf,
         &rules(8),
     )?;
@@ -390,14 +428,18 @@ fn what_a_site_has_is_not_sent_and_serves_as_a_base() -> Result<()> {
         panic!("there are two sites");
     };
     assert_eq!(some.there, [("m1".to_owned(), "m1".to_owned())]);
-    assert_eq!(some.legs.len(), 1, "what is asked for twice is sent once");
-    assert_eq!(some.legs[0].from.base(), Some("m1"));
-    assert_eq!((all.legs.len(), all.there.len()), (0, 2));
+    assert_eq!(
+        some.transfers.len(),
+        1,
+        "what is asked for twice is sent once"
+    );
+    assert_eq!(some.transfers[0].from.base(), Some("m1"));
+    assert_eq!((all.transfers.len(), all.there.len()), (0, 2));
     let none = batch(
         &shelf.list,
         &sites,
         &["m9"],
-        Carrier::Lines,
+        Transport::PerSite,
         &shelf,
         &rules(8),
     );
@@ -421,7 +463,7 @@ fn a_batch_of_hundreds_in_a_long_lineage_is_planned_in_no_time() -> Result<()> {
         &shelf.list,
         &sites,
         &wanted,
-        Carrier::Lines,
+        Transport::PerSite,
         &shelf,
         &Rules::default(),
     )?;

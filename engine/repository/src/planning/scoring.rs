@@ -1,25 +1,26 @@
-//! The scale: what a candidate measures, worked out when it is asked for and only once. What is made of it is decided elsewhere.
+//! Scores candidates: hops, allocation and overlap with the image wanted. Each is worked out when it is asked for, and only once, because leaves are
+//! long to read.
 
 use std::{cmp::Reverse, collections::HashMap};
 
 use imgdelta_core::{Bytes, Result, parallel};
 
-use crate::choice::{
+use crate::planning::{
     blocks::{MOST_SPANS, Span, differing, union},
-    leaves::{Overlap, Row, overlap},
-    lineage::{Kin, Lineage, Way},
-    rules::{Facts, Measure, Rules},
+    leaves::{LeafStream, Overlap, overlap},
+    lineage::{Lineage, Relation, TreePath},
+    rules::{Measure, Measurements, Rules},
 };
 
 /// A candidate and what it measures, as far as that was worked out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Weighed {
+pub struct Score {
     /// Its id at headquarters.
     pub image: String,
     /// Its id at the site.
     pub at_site: String,
     /// How it stands to the wanted image.
-    pub kin: Kin,
+    pub kin: Relation,
     /// Edges between the two; `None` without lineage.
     pub hops: Option<u32>,
     /// Bytes in the union of allocation between the two.
@@ -30,7 +31,7 @@ pub struct Weighed {
     pub(super) place: usize,
 }
 
-impl Weighed {
+impl Score {
     /// Whether it will do as a base.
     #[must_use]
     pub fn serves(&self, rules: &Rules) -> bool {
@@ -41,7 +42,7 @@ impl Weighed {
     }
 
     /// What ties are settled by: child before sibling, then the smaller id.
-    fn tie(&self) -> (Kin, &str) {
+    fn tie(&self) -> (Relation, &str) {
         (self.kin, &self.image)
     }
 
@@ -71,9 +72,9 @@ impl Weighed {
 }
 
 /// What was measured, for all choices from one list.
-pub(super) struct Scale<'a> {
+pub(super) struct Scorer<'a> {
     pub(super) lineage: &'a Lineage<'a>,
-    pub(super) facts: &'a dyn Facts,
+    pub(super) facts: &'a dyn Measurements,
     pub(super) rules: &'a Rules,
     /// By wanted image and candidate.
     overlaps: HashMap<(usize, usize), Option<Overlap>>,
@@ -83,8 +84,12 @@ pub(super) struct Scale<'a> {
     kept: usize,
 }
 
-impl<'a> Scale<'a> {
-    pub(super) fn new(lineage: &'a Lineage<'a>, facts: &'a dyn Facts, rules: &'a Rules) -> Self {
+impl<'a> Scorer<'a> {
+    pub(super) fn new(
+        lineage: &'a Lineage<'a>,
+        facts: &'a dyn Measurements,
+        rules: &'a Rules,
+    ) -> Self {
         Self {
             lineage,
             facts,
@@ -127,7 +132,7 @@ impl<'a> Scale<'a> {
     pub(super) fn whole(&self, wanted: usize) -> Result<Bytes> {
         let size = self.lineage.node(wanted).map_or(Bytes::ZERO, |n| n.size);
         let measured = match self.row(wanted)? {
-            Some(row) => unless_damaged(overlap(row, Row::nothing()))?,
+            Some(row) => unless_damaged(overlap(row, LeafStream::nothing()))?,
             None => None,
         };
         Ok(measured.map_or(size, |all| all.whole()))
@@ -137,7 +142,7 @@ impl<'a> Scale<'a> {
     pub(super) fn blocks(
         &mut self,
         wanted: usize,
-        ways: &[Option<Way>],
+        ways: &[Option<TreePath>],
         candidate: usize,
     ) -> Result<Option<Bytes>> {
         let Some(size) = self.lineage.node(wanted).map(|node| node.size) else {
@@ -191,12 +196,12 @@ impl<'a> Scale<'a> {
         }
     }
 
-    fn row(&self, place: usize) -> Result<Option<Row<'a>>> {
+    fn row(&self, place: usize) -> Result<Option<LeafStream<'a>>> {
         let Some(node) = self.lineage.node(place) else {
             return Ok(None);
         };
         let leaves = self.facts.leaves(&node.id)?;
-        Ok(leaves.map(|leaves| Row::new(node.size, leaves)))
+        Ok(leaves.map(|leaves| LeafStream::new(node.size, leaves)))
     }
 }
 

@@ -1,15 +1,15 @@
-//! The choice of a base for one image and one site. What candidates measure is found out by the scale, not here.
+//! The choice of a base for one image and one site. What candidates measure is found out by the scorer, not here.
 
 use std::cmp::Ordering;
 
 use imgdelta_core::{Bytes, Error, Kind, Result};
 
-use crate::choice::{
-    lineage::{Kin, Lineage, Way},
+use crate::planning::{
+    lineage::{Lineage, Relation, TreePath},
     node::{Common, Node, common},
-    rules::{Facts, Measure, Rules},
+    rules::{Measure, Measurements, Rules},
+    scoring::{Score, Scorer},
     search::Search,
-    weigh::{Scale, Weighed},
 };
 
 /// What was chosen for an image, and why.
@@ -20,7 +20,7 @@ pub struct Choice {
     /// What travels.
     pub decision: Decision,
     /// The next best, with what they measure.
-    pub runners_up: Vec<Weighed>,
+    pub runners_up: Vec<Score>,
     /// The estimate of what has to be sent.
     pub bytes: Bytes,
     /// The estimate for the image as a whole.
@@ -38,7 +38,7 @@ pub enum Decision {
     /// Nothing: the site has the image, under this id.
     There(String),
     /// The difference from this base.
-    Base(Weighed),
+    Base(Score),
     /// The whole image.
     Whole(Because),
 }
@@ -58,7 +58,7 @@ pub enum Because {
 impl Choice {
     /// The base, if there is one.
     #[must_use]
-    pub const fn base(&self) -> Option<&Weighed> {
+    pub const fn base(&self) -> Option<&Score> {
         match &self.decision {
             Decision::Base(base) => Some(base),
             _ => None,
@@ -74,13 +74,13 @@ pub fn choose(
     headquarters: &[Node],
     site: &[Node],
     wanted: &str,
-    facts: &dyn Facts,
+    facts: &dyn Measurements,
     rules: &Rules,
 ) -> Result<Choice> {
     let lineage = Lineage::new(headquarters);
     let place = place_of(&lineage, wanted)?;
-    let mut scale = Scale::new(&lineage, facts, rules);
-    choose_among(&mut scale, &common(headquarters, site), place)
+    let mut scorer = Scorer::new(&lineage, facts, rules);
+    choose_among(&mut scorer, &common(headquarters, site), place)
 }
 
 /// Where the image stands in headquarters' list.
@@ -96,21 +96,21 @@ pub(super) fn place_of(lineage: &Lineage<'_>, image: &str) -> Result<usize> {
 
 /// As [`choose`], where the list is known and some of it measured already.
 pub(super) fn choose_among(
-    scale: &mut Scale<'_>,
+    scorer: &mut Scorer<'_>,
     shared: &[Common],
     wanted: usize,
 ) -> Result<Choice> {
-    let image = scale.lineage.node(wanted).map_or("", |node| &node.id);
+    let image = scorer.lineage.node(wanted).map_or("", |node| &node.id);
     let here = shared.iter().find(|one| one.image == image);
-    let ways = scale.lineage.ways_from(wanted);
+    let ways = scorer.lineage.ways_from(wanted);
     let others = shared.iter().filter(|one| one.image != image);
-    let weighable = others.filter_map(|one| candidate(scale.lineage, &ways, one));
-    let weighable: Vec<Weighed> = weighable
-        .filter(|one| scale.lineage.is_there(one.place))
+    let weighable = others.filter_map(|one| candidate(scorer.lineage, &ways, one));
+    let weighable: Vec<Score> = weighable
+        .filter(|one| scorer.lineage.is_there(one.place))
         .collect();
     let candidates = weighable.len();
     let mut search = Search {
-        scale,
+        scorer,
         wanted,
         ways: &ways,
         passed: Vec::new(),
@@ -123,17 +123,17 @@ pub(super) fn choose_among(
         },
     };
     let passed = search.passed;
-    conclude(scale, wanted, decision, passed, candidates)
+    conclude(scorer, wanted, decision, passed, candidates)
 }
 
 /// A common image as a candidate that was not weighed yet.
-fn candidate(lineage: &Lineage<'_>, ways: &[Option<Way>], one: &Common) -> Option<Weighed> {
+fn candidate(lineage: &Lineage<'_>, ways: &[Option<TreePath>], one: &Common) -> Option<Score> {
     let place = lineage.place(&one.image)?;
     let way = ways.get(place).copied().flatten();
-    Some(Weighed {
+    Some(Score {
         image: one.image.clone(),
         at_site: one.at_site.clone(),
-        kin: way.map_or(Kin::Stranger, |way| way.kin),
+        kin: way.map_or(Relation::Stranger, |way| way.kin),
         hops: way.map(|way| way.hops),
         blocks: None,
         overlap: None,
@@ -142,7 +142,7 @@ fn candidate(lineage: &Lineage<'_>, ways: &[Option<Way>], one: &Common) -> Optio
 }
 
 /// Why none of the candidates will do, of which these were weighed.
-fn because(candidates: usize, passed: &[Weighed]) -> Because {
+fn because(candidates: usize, passed: &[Score]) -> Because {
     if candidates == 0 {
         Because::NothingInCommon
     } else if passed.iter().all(|one| one.overlap.is_none()) {
@@ -154,13 +154,13 @@ fn because(candidates: usize, passed: &[Weighed]) -> Because {
 
 /// What the plan shows of a decision.
 fn conclude(
-    scale: &Scale<'_>,
+    scorer: &Scorer<'_>,
     wanted: usize,
     decision: Decision,
-    passed: Vec<Weighed>,
+    passed: Vec<Score>,
     candidates: usize,
 ) -> Result<Choice> {
-    let rules = scale.rules;
+    let rules = scorer.rules;
     let base = match &decision {
         Decision::Base(base) => Some(base),
         _ => None,
@@ -172,7 +172,7 @@ fn conclude(
     };
     let whole = match measured().next() {
         Some(overlap) => overlap.whole(),
-        None => scale.whole(wanted)?,
+        None => scorer.whole(wanted)?,
     };
     let bytes = match (&decision, base.and_then(|base| base.overlap)) {
         (Decision::There(_), _) => Bytes::ZERO,
@@ -183,7 +183,7 @@ fn conclude(
     let mut runners_up = passed;
     runners_up.sort_by(order(rules.measure));
     runners_up.truncate(rules.few);
-    let image = scale.lineage.node(wanted).map_or("", |node| &node.id);
+    let image = scorer.lineage.node(wanted).map_or("", |node| &node.id);
     Ok(Choice {
         image: image.to_owned(),
         decision,
@@ -196,7 +196,7 @@ fn conclude(
 }
 
 /// The order in which a measure ranks, the best first.
-fn order(measure: Measure) -> fn(&Weighed, &Weighed) -> Ordering {
+fn order(measure: Measure) -> fn(&Score, &Score) -> Ordering {
     match measure {
         Measure::Auto | Measure::Ratio => |one, two| one.by_ratio().cmp(&two.by_ratio()),
         Measure::Hops => |one, two| one.by_hops().cmp(&two.by_hops()),

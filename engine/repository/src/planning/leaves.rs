@@ -72,7 +72,7 @@ impl Overlap {
 /// # Errors
 /// Corrupt, if the wanted leaves end early or a run is empty; else what reading them gives. A candidate whose leaves end early
 /// holds nothing there.
-pub fn overlap(wanted: Row<'_>, candidate: Row<'_>) -> Result<Overlap> {
+pub fn overlap(wanted: LeafStream<'_>, candidate: LeafStream<'_>) -> Result<Overlap> {
     let mut overlap = Overlap {
         size: wanted.size,
         data: 0,
@@ -109,8 +109,8 @@ pub(super) enum Relation {
 /// # Errors
 /// As [`overlap`].
 pub(super) fn compare(
-    mut wanted: Row<'_>,
-    mut other: Row<'_>,
+    mut wanted: LeafStream<'_>,
+    mut other: LeafStream<'_>,
     mut see: impl FnMut(u64, u64, Relation),
 ) -> Result<()> {
     while wanted.at < wanted.windows {
@@ -135,7 +135,7 @@ pub(super) fn compare(
 }
 
 /// The leaves of a disk of a known size, read window by window; zero windows are told whichever way they are said.
-pub struct Row<'a> {
+pub struct LeafStream<'a> {
     leaves: Leaves<'a>,
     size: Bytes,
     /// What has been read and not passed yet, cut at the disk's end.
@@ -148,7 +148,7 @@ pub struct Row<'a> {
     short: Option<Digest>,
 }
 
-impl<'a> Row<'a> {
+impl<'a> LeafStream<'a> {
     /// The leaves of a disk of `size` bytes.
     #[must_use]
     pub fn new(size: Bytes, leaves: Leaves<'a>) -> Self {
@@ -233,9 +233,9 @@ fn faulty(what: String) -> Error {
 mod tests {
     use super::*;
 
-    fn row(windows: u64, runs: Vec<Run>) -> Row<'static> {
+    fn row(windows: u64, runs: Vec<Run>) -> LeafStream<'static> {
         let size = Bytes(windows * WINDOW.0);
-        Row::new(size, Box::new(runs.into_iter().map(Ok)))
+        LeafStream::new(size, Box::new(runs.into_iter().map(Ok)))
     }
 
     fn leaf(number: u8) -> Run {
@@ -268,14 +268,14 @@ mod tests {
 
     #[test]
     fn endless_leaves_are_cut_at_the_end_of_the_disk_and_empty_runs_are_refused() {
-        let endless = Row::new(
+        let endless = LeafStream::new(
             Bytes::mib(1),
             Box::new(std::iter::repeat_with(|| Ok(Run::Zero(u64::MAX)))),
         );
         let found = overlap(row(4, vec![Run::Zero(9)]), endless).expect("it ends");
         assert_eq!(found.data, 0);
         assert!(!found.reaches(0), "nobody holds any of nothing");
-        let empty = Row::new(
+        let empty = LeafStream::new(
             Bytes::mib(1),
             Box::new(std::iter::repeat_with(|| Ok(Run::Zero(0)))),
         );

@@ -2,7 +2,7 @@
 
 use imgdelta_core::Result;
 
-use crate::choice::{blocks::Span, leaves::Leaves};
+use crate::planning::{blocks::Span, leaves::Leaves};
 
 /// What ranks the candidates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -57,7 +57,7 @@ impl Default for Rules {
 /// What headquarters knows of its own images, by their ids.
 ///
 /// What is not known is `None`; an error ends the choice, so damage in one image's records had better be `None` too.
-pub trait Facts: Sync {
+pub trait Measurements: Sync {
     /// The image's leaf digests. They may be asked for more than once; if they turn out to be damaged, they are as if they were not known.
     ///
     /// # Errors

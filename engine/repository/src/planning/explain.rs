@@ -1,21 +1,21 @@
-//! The reasons of a choice as people read them. No figure is worked out here.
+//! The reasons of a choice as people read them, in one place: messages and plans say the same.
 
 use std::fmt;
 
-use crate::choice::{choose::Because, lineage::Kin, weigh::Weighed};
+use crate::planning::{choose::Because, lineage::Relation, scoring::Score};
 
 /// `golden: it was made from this, 1 hop, holds 97.3 % of its data`.
-impl fmt::Display for Weighed {
+impl fmt::Display for Score {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.image)?;
         if self.at_site != self.image {
             write!(f, " (there {})", self.at_site)?;
         }
         f.write_str(match self.kin {
-            Kin::Child => ": made from it",
-            Kin::Parent => ": it was made from this",
-            Kin::Sibling => ": of the same lineage",
-            Kin::Stranger => ": no lineage is known",
+            Relation::Child => ": made from it",
+            Relation::Parent => ": it was made from this",
+            Relation::Sibling => ": of the same lineage",
+            Relation::Stranger => ": no lineage is known",
         })?;
         match self.hops {
             Some(1) => f.write_str(", 1 hop")?,
