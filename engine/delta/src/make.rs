@@ -5,6 +5,7 @@
 //! look at the base at all; where the leaves of both are known, only windows that differ are read.
 
 mod compare;
+mod grains;
 mod pipeline;
 mod task;
 

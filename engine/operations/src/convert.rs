@@ -187,13 +187,10 @@ impl Convert {
             .as_ref()
             .map_or(input.chain(), |resized| &resized.disk);
         let promise = input.promise(&self.source, self.needs_manifest)?;
-        let in_pass = promise
-            .as_ref()
-            .is_some_and(|promise| promise.is_whole_disk())
-            && resized.is_none();
+        let is_whole = promise.as_ref().is_some_and(|it| it.is_whole_disk());
         let convert = delta::Convert {
             disk: chain,
-            proves: in_pass,
+            proves: is_whole && resized.is_none(),
             memory: &DigestCache::none(),
             work: context.exec(self.output.ids)?,
         };

@@ -194,19 +194,21 @@ impl Machine {
                 ("ResourceType", "17"),
             ],
         ];
-        for item in items {
-            text.push_str("      <Item>\n");
-            for (key, value) in item {
-                text.push_str(&format!("        <rasd:{key}>{value}</rasd:{key}>\n"));
-            }
-            text.push_str("      </Item>\n");
-        }
+        text.extend(items.map(item));
         if self.firmware == Firmware::Efi {
             text.push_str("      <vmw:Config ovf:required=\"false\" vmw:key=\"firmware\" vmw:value=\"efi\"/>\n");
         }
         text.push_str("    </VirtualHardwareSection>\n");
         text
     }
+}
+
+/// One thing of the hardware, as CIM's resource allocation data.
+fn item(fields: &[(&str, &str)]) -> String {
+    let lines = fields
+        .iter()
+        .map(|(key, value)| format!("        <rasd:{key}>{value}</rasd:{key}>\n"));
+    format!("      <Item>\n{}      </Item>\n", lines.collect::<String>())
 }
 
 #[cfg(test)]
