@@ -22,7 +22,7 @@ const SHRINKING: [u32; 4] = [
     0xf2f5_2010, // F2FS
 ];
 
-/// The room on a file system, here or where a site says it.
+/// The space on a file system, here or where a site says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Space {
     /// What may still be written.
@@ -53,7 +53,7 @@ fn is_full(error: &Error) -> bool {
     [Error::NO_SPACE, Error::FILE_TOO_LONG].contains(&error.code())
 }
 
-/// How much room something takes.
+/// How much space something takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SpaceNeed {
     /// At least so much.

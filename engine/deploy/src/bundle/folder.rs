@@ -11,8 +11,8 @@ use std::{
 };
 
 use imgdelta_core::{
-    AtomicFile, Bytes, Error, Existing, FileLock, FileOffset, FileSource, Kind, LockWait, Result,
-    Source, create_folders, fs::finish_commits, read_vec,
+    AtomicFile, Error, Existing, FileLock, FileOffset, Kind, LockWait, Result, create_folders,
+    fs::finish_commits,
 };
 use imgdelta_operations::Stage;
 use imgdelta_repository::catalogue::Repository;
@@ -22,7 +22,7 @@ use super::{
     entry::{BundleEntry, FileEntry, Recipient},
     hash::sha256,
     howto,
-    index::{INDEX, Index, LONGEST, SCHEMA_1},
+    index::{INDEX, Index, SCHEMA_1, read_index},
     pack::{DiffInputs, Order, Packed},
     sweep::sweep,
 };
@@ -249,34 +249,6 @@ impl Bundle {
             .with_detail(format!("promised sha256 {}", file.sha256))
             .with_detail(format!("found    sha256 {found}")))
     }
-}
-
-/// The index of the delivery in `folder`, if there is one.
-fn read_index(folder: &Path) -> Result<Option<Index>> {
-    let place = folder.join(INDEX);
-    match fs::symlink_metadata(&place) {
-        Ok(metadata) if metadata.is_file() => {}
-        Ok(_) => {
-            return Err(Error::new(Kind::Corrupt, "is not a regular file").in_file(&place));
-        }
-        Err(cause)
-            if matches!(
-                cause.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            return Ok(None);
-        }
-        Err(cause) => return Err(Error::host("cannot look at", cause).in_file(&place)),
-    }
-    let source = FileSource::open(&place)?;
-    if source.len() > Bytes(LONGEST) {
-        let message = format!("the index is longer than the {LONGEST} bytes that are read");
-        return Err(Error::new(Kind::Unsupported, message).in_file(&place));
-    }
-    let json = read_vec(&source, FileOffset::ZERO, source.len())?;
-    let index = Index::from_json(&json).map_err(|error| error.in_file(&place))?;
-    Ok(Some(index))
 }
 
 /// Locks the folder itself, so that no file of the lock stays on the medium. Where a file system knows no locks, two that add to one delivery at

@@ -3,9 +3,9 @@
 //! It comes from anywhere, as its entries do. Keys may be added within a version; those that are not known are passed over. What must be known to make
 //! anything of all of the entries is named in `requires`: a program that does not know one of those words leaves the whole delivery alone.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, fs, io, path::Path};
 
-use imgdelta_core::{Error, Kind, Result};
+use imgdelta_core::{Bytes, Error, FileOffset, FileSource, Kind, Result, Source, read_vec};
 use serde::{Deserialize, Serialize};
 
 use super::entry::{BundleEntry, faulty, require_known};
@@ -112,6 +112,34 @@ fn check_schema(json: &[u8]) -> Result<()> {
         shown.escape_debug()
     );
     Err(Error::new(Kind::Unsupported, message).with_code("schema"))
+}
+
+/// The index of the delivery in `folder`, if there is one.
+pub(super) fn read_index(folder: &Path) -> Result<Option<Index>> {
+    let place = folder.join(INDEX);
+    match fs::symlink_metadata(&place) {
+        Ok(metadata) if metadata.is_file() => {}
+        Ok(_) => {
+            return Err(Error::new(Kind::Corrupt, "is not a regular file").in_file(&place));
+        }
+        Err(cause)
+            if matches!(
+                cause.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            return Ok(None);
+        }
+        Err(cause) => return Err(Error::host("cannot look at", cause).in_file(&place)),
+    }
+    let source = FileSource::open(&place)?;
+    if source.len() > Bytes(LONGEST) {
+        let message = format!("the index is longer than the {LONGEST} bytes that are read");
+        return Err(Error::new(Kind::Unsupported, message).in_file(&place));
+    }
+    let json = read_vec(&source, FileOffset::ZERO, source.len())?;
+    let index = Index::from_json(&json).map_err(|error| error.in_file(&place))?;
+    Ok(Some(index))
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ const BLOCKS_IN_WINDOW: u64 = 16;
 /// What tables and headers of a packed image take at most, beside an eighth of it.
 const TABLES: Bytes = Bytes::mib(1);
 
-/// How an image gets to a site and is kept there, as far as its room is concerned.
+/// How an image gets to a site and is kept there, as far as its space is concerned.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StorageEstimate<'a> {
     /// In which form images are kept.

@@ -75,7 +75,7 @@ pub(super) fn lock(folder: &Path, wait: LockWait) -> Result<FileLock> {
     Err(while_working())
 }
 
-/// Opens a file that this room has made, or makes it: no link is followed, and nothing but a file is opened.
+/// Opens a file that an earlier offer has made, or makes it: no link is followed, and nothing but a file is opened.
 pub(super) fn open_regular(options: &mut fs::OpenOptions, place: &Path) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let file = options
