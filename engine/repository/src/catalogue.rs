@@ -109,7 +109,7 @@ use std::{
     time::Duration,
 };
 
-use imgdelta_core::{Error, Existing, Format, Kind, Result};
+use imgdelta_core::{Error, Existing, Format, HeldFolder, Kind, Result};
 use imgdelta_delta::{ExecContext, digest_cache::LeafReader};
 use imgdelta_registry::driver_of_new;
 
@@ -211,6 +211,15 @@ impl Repository {
     #[must_use]
     pub fn incoming(&self) -> PathBuf {
         self.paths.incoming_path()
+    }
+
+    /// As [`incoming`](Self::incoming), held open: what is done in it is done there, whoever swaps its path for a link meanwhile. It is made, if it is
+    /// not there.
+    ///
+    /// # Errors
+    /// Reference, if it is a link; Host, if the host cannot open or make it.
+    pub fn incoming_folder(&self) -> Result<HeldFolder> {
+        self.paths.incoming()
     }
 
     /// All records, as they are now. A change that a killed process left half done is seen as whoever changes the repository next will finish

@@ -1,4 +1,4 @@
-//! Opens images of a repository. Whether its content is what the record says is not looked at.
+//! Opens images of a repository as they are recorded: in the format of the record, its parents below the repository's folder.
 
 use imgdelta_core::{Error, FileVersion, Format, Kind, Result};
 use imgdelta_delta::digest_cache::LeafReader;

@@ -1,6 +1,5 @@
 //! An image that is whole and proven gets its name and its record. Until that moment nothing under its id is there.
-//!
-//! How it was made and proven is the matter of whoever brings it.
+//! Adding, scanning and deployments all come through here, so that records and files agree whoever is killed.
 
 use std::{collections::BTreeSet, path::Path};
 

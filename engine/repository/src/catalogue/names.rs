@@ -1,6 +1,5 @@
-//! The words that records and inventories are made of: ids, names, tags, paths. A value of these types has been looked at.
-//!
-//! What a word names, and whether it is there, is not known here.
+//! Ids, names, tags and paths of records and inventories. A value of these types has been checked when it was made, so that no name leads out of the
+//! repository's folder or breaks a terminal.
 
 use std::{fmt, path::Path, str::FromStr};
 

@@ -1,4 +1,5 @@
-//! How JSON holds what has a spelling of its own: content ids, digests, formats, as one word each. What they stand for is not known here.
+//! How JSON holds what has a spelling of its own: content ids, digests, formats, as one word each. Others read these files too, so that
+//! each has one spelling.
 
 /// A value, by `#[serde(with = "as_text")]`.
 pub mod as_text {

@@ -1,5 +1,5 @@
-//! The cheapest way to reach every vertex of a graph from one of them: Chu-Liu's and Edmonds' minimum-cost arborescence. What
-//! vertices and costs stand for is not known here.
+//! The cheapest way to reach every vertex of a graph from one of them: Chu-Liu's and Edmonds' minimum-cost arborescence.
+//! Taking the cheapest edge to each vertex may close a cycle; the algorithm merges it into one vertex and begins again.
 
 /// An edge that can be walked one way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

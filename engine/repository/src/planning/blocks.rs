@@ -1,4 +1,5 @@
-//! Allocation along the edges of a tree: runs of a disk, their union, their bytes. Which image says what is not known here.
+//! Allocation along the edges of a tree: runs of a disk, their union, their bytes. A union counts a block once that several
+//! images between two changed.
 
 use imgdelta_core::{Bytes, Result, VirtOffset};
 use imgdelta_delta::WINDOW;

@@ -1,4 +1,5 @@
-//! The choice of a base for one image and one site. What candidates measure is found out by the scorer, not here.
+//! The choice of a base for one image and one site. Cheap measures come first; only the best few are scored exactly, because leaf
+//! digests are long to read.
 
 use std::cmp::Ordering;
 

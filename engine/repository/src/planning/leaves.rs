@@ -1,4 +1,4 @@
-//! How much two disks have in common, from their leaf digests alone. Where the leaves come from is the caller's affair.
+//! How much two disks have in common, from their leaf digests alone. Both are read once, in order, in bounded memory.
 
 use std::sync::OnceLock;
 

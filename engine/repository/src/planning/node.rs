@@ -1,4 +1,5 @@
-//! Images as lists know them, and which of them two lists share. What an image holds is not looked at here.
+//! Images as lists know them, and which of them two lists share. Content ids tell, because each site names
+//! its images as it likes.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

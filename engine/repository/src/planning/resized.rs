@@ -1,4 +1,5 @@
-//! Disks that are the same but for their size: a VHD that was rounded up to whole cylinders, say. No base is made of them here.
+//! Disks that are the same but for their size: a VHD that was rounded up to whole cylinders, say. They are told
+//! beside a plan: as a base, one of another size is another disk.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! What the user can turn in the choice of a base, and what the caller knows of its images. Nothing is decided here.
+//! The settings of the choice of a base, and the measurements that it asks of its caller: a trait, so that a plan can be made of an inventory alone.
 
 use imgdelta_core::Result;
 

@@ -1,5 +1,5 @@
-//! The search outward through the candidates: near ones first, further ones while none will do. What is made of the one that is
-//! found is decided in `choose`.
+//! The search outward through the candidates: near ones first, further ones while none will do. Related images are
+//! mostly the most alike, so most are never scored.
 
 use imgdelta_core::Result;
 

@@ -120,6 +120,9 @@ fn an_own_folder_that_is_swapped_after_it_was_opened_stays_the_one_that_was_open
     for done in use_all(&hq, &place, 1) {
         done?;
     }
+    let received = hq.incoming_folder()?.place("received");
+    received.create_new().expect("room");
+    assert!(place.at("moved/incoming/received").exists());
     let image = place.write("kept.raw", &[3; 66_000]);
     place.add(&hq, &image)?;
     assert!(hq.list()?.find("kept").is_ok());

@@ -84,7 +84,8 @@ impl AtomicFile {
     /// Starts a file that will stand at `place`; or opens the block device there. What a killed run had committed there is finished first.
     ///
     /// # Errors
-    /// Usage, if something stands there that may not be replaced; Busy, if it is a device that is in use; Host, if the host cannot.
+    /// Usage, if something stands there that may not be replaced; Busy, if it is a device that is in use; Host, if it is immutable, or the host
+    /// cannot.
     pub fn create(place: &Path, existing: Existing) -> Result<Self> {
         finish_at(place)?;
         Self::check_place(place, existing)?;
@@ -102,6 +103,9 @@ impl AtomicFile {
             });
         }
         let kept = match existing {
+            Existing::Replace if immutable::is_immutable(place) => {
+                return Err(immutable::refused(place));
+            }
             Existing::Replace => Ownership::of(place),
             Existing::Keep => Ownership::default(),
         };

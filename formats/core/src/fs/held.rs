@@ -131,6 +131,8 @@ impl HeldFolder {
     /// The error, of the file as it was called before the way led [through](Self::through) the open folder.
     pub(crate) fn named(&self, error: Error) -> Error {
         let through = self.through();
+        let (by, path) = (through.to_string_lossy(), self.path.to_string_lossy());
+        let error = error.map_hint(|hint| hint.replace(&*by, &path));
         error.map_file(|file| match file.strip_prefix(&through) {
             Ok(inside) if inside.as_os_str().is_empty() => self.path.clone(),
             Ok(inside) => self.path.join(inside),

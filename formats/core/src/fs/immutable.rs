@@ -1,11 +1,10 @@
 //! Files that the host lets nobody write to, rename or delete, not even root, as long as they have the immutable attribute: said as that, with what
 //! takes it off.
 
-use std::{fs::File, path::Path};
+use std::{fs::File, os::unix::fs::OpenOptionsExt, path::Path};
 
-use rustix::fs::{IFlags, ioctl_getflags};
+use rustix::fs::{IFlags, OFlags, ioctl_getflags};
 
-use super::draft::open_to_lock;
 use crate::{Error, Kind};
 
 /// Whether an open file is immutable, as far as its file system says.
@@ -15,7 +14,12 @@ pub(crate) fn is_open_immutable(file: &File) -> bool {
 
 /// Whether the file at `place` is immutable, as far as its file system says. A link is none.
 pub(crate) fn is_immutable(place: &Path) -> bool {
-    open_to_lock(place).is_ok_and(|file| is_open_immutable(&file))
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let opened = File::options()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(place);
+    opened.is_ok_and(|file| is_open_immutable(&file))
 }
 
 /// What to say of an immutable file that is to be replaced.
@@ -64,12 +68,15 @@ mod tests {
         let source = FileSource::open(&place)?;
         let opened = FileVersion::at(&place).expect("it is there");
         let changed = AtomicFile::of_existing(&place, &source, &opened, &source);
-        let replaced = AtomicFile::create(&place, Existing::Replace).and_then(|draft| {
-            draft.sink().write_at(FileOffset::ZERO, b"new")?;
-            draft.commit()
-        });
+        let begun = AtomicFile::create(&place, Existing::Replace);
         assert!(set(&place, false));
-        for error in [changed.map(drop), replaced] {
+        let draft = AtomicFile::create(&place, Existing::Replace)?;
+        draft.sink().write_at(FileOffset::ZERO, b"new")?;
+        // Made so while the draft is written.
+        assert!(set(&place, true));
+        let replaced = draft.commit();
+        assert!(set(&place, false));
+        for error in [changed.map(drop), begun.map(drop), replaced] {
             let error = error.expect_err("it is immutable");
             assert_eq!((error.kind(), error.code()), (Kind::Host, "immutable"));
             let hint = error.hint().expect("what to do");
