@@ -70,7 +70,7 @@ impl Compare<'_> {
         let end = self.one.size().max(self.other.size());
         let sizes_differ = self.one.size() != self.other.size() && !self.ignores_size;
         let planner = ExtentPlanner::new(Some(self.one), self.other, end, options);
-        let sink = Sink {
+        let sink = CompareSink {
             found: Difference {
                 sizes_differ,
                 ..Difference::default()
@@ -96,7 +96,7 @@ impl Compare<'_> {
     }
 }
 
-struct Sink<'a> {
+struct CompareSink<'a> {
     found: Difference,
     /// A run of differing sectors that may go on.
     pending: Option<(VirtOffset, Bytes)>,
@@ -122,7 +122,7 @@ impl<'a> Stage for Comparer<'a> {
     type Task = CompareTask;
     type Worker = (Aligned, Aligned);
     type Source = ExtentPlanner<'a>;
-    type Sink = Sink<'a>;
+    type Sink = CompareSink<'a>;
 
     fn next_task(&self, planner: &mut Self::Source) -> Result<Option<CompareTask>> {
         self.compare.work.progress.go_on()?;
@@ -217,7 +217,7 @@ fn note_difference(at: VirtOffset, one: &[u8], other: &[u8], task: &mut CompareT
     }
 }
 
-impl Sink<'_> {
+impl CompareSink<'_> {
     fn add(&mut self, at: VirtOffset, len: Bytes) -> Result<()> {
         match &mut self.pending {
             Some((from, so_far)) if from.saturating_add(*so_far) == at => {

@@ -126,7 +126,7 @@ impl Convert<'_> {
         let end = base.map_or(Bytes::ZERO, |base| base.disk().size());
         let end = end.max(self.disk.size()).max(least);
         let planner = ExtentPlanner::new(base.map(BaseCheck::disk), self.disk, end, options);
-        let sink = Sink {
+        let sink = ConvertSink {
             prover: DiskHasher::new(self.disk.size(), keeping),
             base: base.map(BaseCheck::begin),
             seed: Seed::new(shape.size),
@@ -134,7 +134,7 @@ impl Convert<'_> {
             written: Bytes::ZERO,
         };
         self.work.progress.begin(end);
-        let workers = exec::workers(count, || Worker {
+        let workers = exec::workers(count, || ConvertWorker {
             unit_writer: UnitWriter::new(&*sink.writer, step),
             base: base.map(|_| Aligned::zeroed(leaf_batch::BUFFER)),
         });
@@ -164,7 +164,7 @@ struct Written {
     written: Bytes,
 }
 
-struct Sink<'a> {
+struct ConvertSink<'a> {
     prover: DiskHasher,
     /// The proof of the base, if it is to be proven too.
     base: Option<BaseProgress<'a>>,
@@ -180,7 +180,7 @@ struct Copier<'a> {
 }
 
 /// One thread's buffers.
-struct Worker {
+struct ConvertWorker {
     unit_writer: UnitWriter,
     /// A window of the base, if that is to be proven too.
     base: Option<Aligned>,
@@ -198,9 +198,9 @@ struct ConvertTask {
 
 impl<'a> Stage for Copier<'a> {
     type Task = ConvertTask;
-    type Worker = Worker;
+    type Worker = ConvertWorker;
     type Source = ExtentPlanner<'a>;
-    type Sink = Sink<'a>;
+    type Sink = ConvertSink<'a>;
 
     fn next_task(&self, planner: &mut Self::Source) -> Result<Option<ConvertTask>> {
         self.copy.work.progress.go_on()?;
@@ -213,8 +213,8 @@ impl<'a> Stage for Copier<'a> {
         }))
     }
 
-    fn process(&self, worker: &mut Worker, task: &mut ConvertTask) -> Result<()> {
-        let Worker { unit_writer, base } = worker;
+    fn process(&self, worker: &mut ConvertWorker, task: &mut ConvertTask) -> Result<()> {
+        let ConvertWorker { unit_writer, base } = worker;
         let Task {
             at, len, relation, ..
         } = task.plan;
@@ -255,7 +255,7 @@ impl<'a> Stage for Copier<'a> {
 
     fn commit(
         &self,
-        worker: &mut Worker,
+        worker: &mut ConvertWorker,
         task: &mut ConvertTask,
         sink: &mut Self::Sink,
     ) -> Result<()> {
@@ -279,7 +279,7 @@ impl<'a> Stage for Copier<'a> {
         Ok(())
     }
 
-    fn flush(&self, worker: &mut Worker, task: ConvertTask) -> Result<()> {
+    fn flush(&self, worker: &mut ConvertWorker, task: ConvertTask) -> Result<()> {
         if task.units > 0 {
             worker.unit_writer.write()
         } else {

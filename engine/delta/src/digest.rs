@@ -70,7 +70,7 @@ fn hash<'a>(
     keeping: Option<LeafWriter>,
     against: Option<Against>,
     work: ExecContext<'a>,
-) -> Result<Sink> {
+) -> Result<HashSink> {
     let step = exec::step(WINDOW, disk.block_size());
     let options = PlanOptions {
         step,
@@ -79,7 +79,7 @@ fn hash<'a>(
         longest_same: Bytes::ZERO,
     };
     let planner = ExtentPlanner::new(None, disk, disk.size(), options);
-    let sink = Sink {
+    let sink = HashSink {
         prover: DiskHasher::new(disk.size(), keeping),
         against,
     };
@@ -189,7 +189,7 @@ pub fn plain_sha256(disk: &Chain, work: ExecContext<'_>) -> Result<Digest> {
     Ok(Digest(hash.finalize().into()))
 }
 
-struct Sink {
+struct HashSink {
     prover: DiskHasher,
     /// What the disk's leaves are to be.
     against: Option<Against>,
@@ -209,7 +209,7 @@ impl<'a> Stage for Hasher<'a> {
     type Task = HashTask;
     type Worker = Aligned;
     type Source = ExtentPlanner<'a>;
-    type Sink = Sink;
+    type Sink = HashSink;
 
     fn next_task(&self, planner: &mut Self::Source) -> Result<Option<HashTask>> {
         self.work.progress.go_on()?;
@@ -236,7 +236,7 @@ impl<'a> Stage for Hasher<'a> {
         Ok(())
     }
 
-    fn commit(&self, _: &mut Aligned, task: &mut HashTask, sink: &mut Sink) -> Result<()> {
+    fn commit(&self, _: &mut Aligned, task: &mut HashTask, sink: &mut HashSink) -> Result<()> {
         if task.plan.relation == Relation::Zero {
             let range = task.plan.windows();
             sink.prover.zeros(range.end - range.start);

@@ -13,8 +13,8 @@ use imgdelta_core::{Bytes, Error, FinishParams, ImageWriter, Kind, Result, Write
 use sha2::{Digest as _, Sha256};
 
 use self::{
-    pipeline::{Differ, Sink, Source},
-    task::{DiffContext, Sides, Worker, damaged_memory},
+    pipeline::{DiffSink, DiffSource, Differ},
+    task::{DiffContext, DiffWorker, Sides, damaged_memory},
 };
 use crate::{
     chain::Chain,
@@ -136,11 +136,11 @@ impl Make<'_> {
         };
         let base_kept = keeping(self.base, expected.base);
         let target_kept = keeping(self.target, expected.target);
-        let source = Source {
+        let source = DiffSource {
             planner: ExtentPlanner::new(Some(self.base), self.target, end, options),
             leaves,
         };
-        let sink = Sink {
+        let sink = DiffSink {
             base: DiskHasher::new(self.base.size(), base_kept),
             target: DiskHasher::new(self.target.size(), target_kept),
             layer: LayerHasher::new(shape.size),
@@ -150,7 +150,9 @@ impl Make<'_> {
             changed: Bytes::ZERO,
         };
         self.work.progress.begin(end);
-        let workers = exec::workers(count, || Worker::new(UnitWriter::new(&*sink.writer, step)));
+        let workers = exec::workers(count, || {
+            DiffWorker::new(UnitWriter::new(&*sink.writer, step))
+        });
         let differ = Differ(DiffContext {
             base: self.base,
             target: self.target,
@@ -204,8 +206,13 @@ impl Make<'_> {
         seed.finalize().into()
     }
 
-    fn finish(&self, sink: Sink, shape: WriterLayout, expected: Sides<ContentId>) -> Result<Made> {
-        let Sink {
+    fn finish(
+        &self,
+        sink: DiffSink,
+        shape: WriterLayout,
+        expected: Sides<ContentId>,
+    ) -> Result<Made> {
+        let DiffSink {
             base,
             target,
             layer,

@@ -11,16 +11,16 @@ use crate::{
     fault::Fault,
     fork_checks,
     image::OPTIONS,
-    map::{Table, TableSum},
-    trailer::Meta,
+    map::{ChunkTable, TableSum},
+    trailer::ValidatedTrailer,
 };
 
 /// Checks an image.
 pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
     open.options.finish("dmg input", OPTIONS)?;
     let source = open.source;
-    let meta = Meta::read(&*source)?;
-    let table = Table::read(&meta, &*source)?;
+    let meta = ValidatedTrailer::read(&*source)?;
+    let table = ChunkTable::read(&meta, &*source)?;
     let largest = table.largest_compressed().unwrap_or_default();
     let mut report = CheckReport::default();
     fork_checks::data_fork(&meta, &*source)?

@@ -6,15 +6,15 @@ use crate::{
     checksum::{Sum, crc32},
     fault::Fault,
     layout::Trailer,
-    map::Table,
-    trailer::Meta,
+    map::ChunkTable,
+    trailer::ValidatedTrailer,
 };
 
 /// What is wrong with the checksum of the data fork.
 ///
 /// # Errors
 /// Those of reading.
-pub(crate) fn data_fork(meta: &Meta, source: &dyn Source) -> Result<Option<Error>> {
+pub(crate) fn data_fork(meta: &ValidatedTrailer, source: &dyn Source) -> Result<Option<Error>> {
     let Trailer {
         data_fork_offset: at,
         data_fork_size: len,
@@ -38,7 +38,7 @@ pub(crate) fn data_fork(meta: &Meta, source: &dyn Source) -> Result<Option<Error
 }
 
 /// What is wrong with the checksum of the tables' checksums.
-pub(crate) fn master(meta: &Meta, table: &Table) -> Option<Error> {
+pub(crate) fn master(meta: &ValidatedTrailer, table: &ChunkTable) -> Option<Error> {
     let kind = (meta.trailer.master_type, meta.trailer.master_size);
     let required = crc32(kind, &meta.trailer.master)?;
     let found = table.master_sum()?;

@@ -7,7 +7,7 @@ use imgdelta_core::{
     State, VirtOffset,
 };
 
-use crate::{chunk::Codec, codec::Decoder, info, map::Table, trailer::Meta};
+use crate::{chunk::Codec, codec::Decoder, info, map::ChunkTable, trailer::ValidatedTrailer};
 
 /// The names of the options that reading knows: none.
 pub(crate) const OPTIONS: &[&str] = &[];
@@ -16,7 +16,7 @@ pub(crate) const OPTIONS: &[&str] = &[];
 #[derive(Debug)]
 struct Dmg {
     facts: ImageMetadata,
-    table: Table,
+    table: ChunkTable,
     decoder: Decoder,
 }
 
@@ -28,8 +28,8 @@ pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
         return Err(Error::new(Kind::Unsupported, message));
     }
     let source = open.source;
-    let meta = Meta::read(&*source)?;
-    let table = Table::read(&meta, &*source)?;
+    let meta = ValidatedTrailer::read(&*source)?;
+    let table = ChunkTable::read(&meta, &*source)?;
     let largest = table.largest_compressed().unwrap_or_default();
     Ok(Arc::new(Dmg {
         facts: info::of(&meta, &table, &source),
@@ -40,7 +40,7 @@ pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
 
 /// It names nothing outside itself.
 pub(crate) fn references(source: &Arc<dyn Source>) -> Result<References> {
-    Meta::read(&**source)?;
+    ValidatedTrailer::read(&**source)?;
     Ok(References::default())
 }
 

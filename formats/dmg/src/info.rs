@@ -4,13 +4,17 @@ use std::sync::Arc;
 
 use imgdelta_core::{Bytes, Format, ImageMetadata, SECTOR, Source};
 
-use crate::{chunk::Codec, map::Table, trailer::Meta};
+use crate::{chunk::Codec, map::ChunkTable, trailer::ValidatedTrailer};
 
 /// Most partitions that are named.
 const NAMED: usize = 100;
 
 /// The facts of a judged image.
-pub(crate) fn of(meta: &Meta, table: &Table, source: &Arc<dyn Source>) -> ImageMetadata {
+pub(crate) fn of(
+    meta: &ValidatedTrailer,
+    table: &ChunkTable,
+    source: &Arc<dyn Source>,
+) -> ImageMetadata {
     ImageMetadata {
         format: Format::Dmg,
         variant: variant(table).into(),
@@ -28,7 +32,7 @@ pub(crate) fn of(meta: &Meta, table: &Table, source: &Arc<dyn Source>) -> ImageM
 }
 
 /// What hdiutil calls it; `UDIF` where its chunks are of several kinds.
-fn variant(table: &Table) -> &'static str {
+fn variant(table: &ChunkTable) -> &'static str {
     let codecs = table.codecs();
     let mut compressed = codecs.iter().filter(|codec| codec.is_compressed());
     match (compressed.next(), compressed.next()) {
@@ -38,14 +42,14 @@ fn variant(table: &Table) -> &'static str {
     }
 }
 
-fn notes(table: &Table) -> Vec<String> {
+fn notes(table: &ChunkTable) -> Vec<String> {
     (table.size == Bytes::ZERO)
         .then(|| "the disk is empty".to_owned())
         .into_iter()
         .collect()
 }
 
-fn details(meta: &Meta, table: &Table) -> Vec<(&'static str, String)> {
+fn details(meta: &ValidatedTrailer, table: &ChunkTable) -> Vec<(&'static str, String)> {
     let trailer = &meta.trailer;
     let codecs = table.codecs();
     let codecs: Vec<&str> = codecs.iter().map(|codec| codec.name()).collect();

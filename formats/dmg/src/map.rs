@@ -8,7 +8,7 @@ use crate::{
     fault::Fault,
     layout::{MISH, Mish, RawChunk},
     raw_table::RawTable,
-    trailer::Meta,
+    trailer::ValidatedTrailer,
 };
 
 /// The checksum of a table.
@@ -37,7 +37,7 @@ impl TableSum {
 
 /// All chunks of an image.
 #[derive(Debug)]
-pub(crate) struct Table {
+pub(crate) struct ChunkTable {
     /// In order of sectors; no two cover the same.
     chunks: Vec<Chunk>,
     /// What each table says of its checksum.
@@ -48,14 +48,14 @@ pub(crate) struct Table {
     pub(crate) size: Bytes,
 }
 
-impl Table {
+impl ChunkTable {
     /// Reads and judges all tables.
-    pub(crate) fn read(meta: &Meta, source: &dyn Source) -> Result<Self> {
+    pub(crate) fn read(meta: &ValidatedTrailer, source: &dyn Source) -> Result<Self> {
         let tables = meta.tables(source)?;
         Self::of(meta, &tables).map_err(|fault| Error::from(fault).in_structure("table of chunks"))
     }
 
-    fn of(meta: &Meta, tables: &[RawTable]) -> Result<Self, Fault> {
+    fn of(meta: &ValidatedTrailer, tables: &[RawTable]) -> Result<Self, Fault> {
         let mut chunks = Vec::new();
         let mut sums = Vec::new();
         for (number, table) in tables.iter().enumerate() {
@@ -136,7 +136,7 @@ impl Table {
 /// Adds the chunks of one table; what it says of its checksum.
 fn add(
     chunks: &mut Vec<Chunk>,
-    meta: &Meta,
+    meta: &ValidatedTrailer,
     number: usize,
     bytes: &[u8],
 ) -> Result<TableSum, Fault> {

@@ -15,14 +15,14 @@ const LONGEST: u64 = 32 << 20;
 
 /// The trailer of an image.
 #[derive(Clone, Debug)]
-pub(crate) struct Meta {
+pub(crate) struct ValidatedTrailer {
     /// As it stands there.
     pub(crate) trailer: Trailer,
     /// Where it stands: all else lies in front of it.
     pub(crate) end: u64,
 }
 
-impl Meta {
+impl ValidatedTrailer {
     /// Reads and judges the trailer.
     pub(crate) fn read(source: &dyn Source) -> Result<Self> {
         let len = source.len().0;

@@ -3,7 +3,7 @@
 use imgdelta_core::{CheckReport, Open, Result};
 
 use crate::{
-    bundle, expanding, file_check::check_file, image, map::Table, open_options::is_alone,
+    bundle, expanding, file_check::check_file, image, map::BlockTable, open_options::is_alone,
     validate::ValidatedHeader,
 };
 
@@ -17,7 +17,7 @@ pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
         }
         let meta = ValidatedHeader::read(&*open.source)?;
         report.notes.extend(meta.notes());
-        let table = Table::new(&meta, std::sync::Arc::clone(&open.source));
+        let table = BlockTable::new(&meta, std::sync::Arc::clone(&open.source));
         check_file(&meta, &table, &*open.source, &mut report)?;
     } else {
         bundle::check(&open.source, open.aux_files, &mut report)?;

@@ -10,7 +10,7 @@ use crate::{
     descriptor::{Descriptor, NAME},
     fault::Fault,
     file_check, info,
-    map::Table,
+    map::BlockTable,
     validate::ValidatedHeader,
 };
 
@@ -18,7 +18,7 @@ use crate::{
 #[derive(Debug)]
 struct Expanding {
     facts: ImageMetadata,
-    table: Table,
+    table: BlockTable,
     /// All that is known of it, for who looks closer.
     meta: ValidatedHeader,
 }
@@ -28,7 +28,7 @@ pub(crate) fn open(source: Arc<dyn Source>) -> Result<Arc<dyn Image>> {
     let meta = ValidatedHeader::read(&*source)?;
     Ok(Arc::new(Expanding {
         facts: info::of_file(&meta, &source),
-        table: Table::new(&meta, source),
+        table: BlockTable::new(&meta, source),
         meta,
     }))
 }

@@ -2,7 +2,7 @@
 
 use imgdelta_core::{CheckReport, Claimed, Error, Result, Source, overlaps};
 
-use crate::{fault::Fault, map::Table, validate::ValidatedHeader};
+use crate::{fault::Fault, map::BlockTable, validate::ValidatedHeader};
 
 /// Codes of faults that a note tells of when a disk is opened.
 pub(crate) const NOTED: &[&str] = &["parallels_data_offset"];
@@ -10,7 +10,7 @@ pub(crate) const NOTED: &[&str] = &["parallels_data_offset"];
 /// Checks one expanding file.
 pub(crate) fn check_file(
     meta: &ValidatedHeader,
-    table: &Table,
+    table: &BlockTable,
     source: &dyn Source,
     report: &mut CheckReport,
 ) -> Result<()> {
@@ -54,7 +54,7 @@ pub(crate) fn check_file(
 }
 
 /// Nothing counts references here, so no two blocks may share a byte.
-fn check_shared(table: &Table, source: &dyn Source, report: &mut CheckReport) -> Result<()> {
+fn check_shared(table: &BlockTable, source: &dyn Source, report: &mut CheckReport) -> Result<()> {
     let walk = |tell: &mut dyn FnMut(Claimed<u64>)| {
         table.each(source, |owner, found| {
             if let Ok(at) = found {

@@ -11,7 +11,7 @@ const PIECE: u64 = 64 << 10;
 
 /// Where BAT and blocks are.
 #[derive(Debug)]
-pub(crate) struct Table {
+pub(crate) struct BlockTable {
     pages: PagedTable,
     /// How long the file is.
     end: u64,
@@ -25,7 +25,7 @@ pub(crate) struct Table {
     size: Bytes,
 }
 
-impl Table {
+impl BlockTable {
     /// The table of a judged file.
     pub(crate) fn new(meta: &ValidatedHeader, source: Arc<dyn Source>) -> Self {
         Self {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use imgdelta_core::{Bytes, CheckReport, Error, FileOffset, Result, Source};
 
-use crate::{fault::Fault, file_check, map::Table, validate::ValidatedHeader};
+use crate::{fault::Fault, file_check, map::BlockTable, validate::ValidatedHeader};
 
 /// A file that holds a storage, or what a snapshot changed in it.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub(crate) struct Part {
 #[derive(Debug)]
 enum Content {
     /// In blocks.
-    Expanding(ValidatedHeader, Table),
+    Expanding(ValidatedHeader, BlockTable),
     /// All of it as it is: so many bytes.
     Plain(Bytes),
 }
@@ -29,7 +29,7 @@ impl Part {
     pub(crate) fn expanding(source: Arc<dyn Source>, number: u16) -> Result<Self> {
         let read = || {
             let meta = ValidatedHeader::read(&*source)?;
-            let table = Table::new(&meta, Arc::clone(&source));
+            let table = BlockTable::new(&meta, Arc::clone(&source));
             Ok(Content::Expanding(meta, table))
         };
         let content = read().map_err(|error| in_file(error, &*source))?;

@@ -6,7 +6,7 @@ use imgdelta_core::{CheckReport, Claimed, Error, FileOffset, Open, Result, Sourc
 
 use crate::{
     fault::Fault,
-    map::{Mapping, Seen, Table},
+    map::{BlockTable, Mapping, TableVisit},
     open_options::require_none,
     validate::ValidatedHeader,
 };
@@ -15,7 +15,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Owner {
     /// The L2 table of that number.
-    Table(u64),
+    BlockTable(u64),
     /// The cluster of that number.
     Cluster(u64),
 }
@@ -23,7 +23,7 @@ enum Owner {
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Table(number) => write!(f, "L2 table {number}"),
+            Self::BlockTable(number) => write!(f, "L2 table {number}"),
             Self::Cluster(number) => write!(f, "cluster {number}"),
         }
     }
@@ -34,12 +34,12 @@ pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
     require_none(open.options)?;
     let source = open.source;
     let meta = ValidatedHeader::read(&*source)?;
-    let table = Table::new(&meta, Arc::clone(&source));
+    let table = BlockTable::new(&meta, Arc::clone(&source));
     look(&table, &*source)
 }
 
 /// Looks at all tables.
-pub(crate) fn look(table: &Table, source: &dyn Source) -> Result<CheckReport> {
+pub(crate) fn look(table: &BlockTable, source: &dyn Source) -> Result<CheckReport> {
     let mut report = CheckReport::default();
     check_entries(table, source, &mut report)?;
     check_shared(table, source, &mut report)?;
@@ -47,13 +47,13 @@ pub(crate) fn look(table: &Table, source: &dyn Source) -> Result<CheckReport> {
 }
 
 /// Each entry leads somewhere. Compressed bytes are not decoded: that is reading.
-fn check_entries(table: &Table, source: &dyn Source, report: &mut CheckReport) -> Result<()> {
+fn check_entries(table: &BlockTable, source: &dyn Source, report: &mut CheckReport) -> Result<()> {
     let (mut plain, mut compressed, mut tables) = (0_u64, 0_u64, 0_u64);
     table.each(source, |seen| match seen {
-        Seen::Table(..) => tables += 1,
-        Seen::Cluster(_, Mapping::Compressed(..)) => compressed += 1,
-        Seen::Cluster(..) => plain += 1,
-        Seen::Fault(error) => report.fault(error),
+        TableVisit::BlockTable(..) => tables += 1,
+        TableVisit::Cluster(_, Mapping::Compressed(..)) => compressed += 1,
+        TableVisit::Cluster(..) => plain += 1,
+        TableVisit::Fault(error) => report.fault(error),
     })?;
     report.counts.extend([
         ("clusters", table.clusters()),
@@ -65,18 +65,20 @@ fn check_entries(table: &Table, source: &dyn Source, report: &mut CheckReport) -
 }
 
 /// Nothing counts references here, so no two things may share a byte.
-fn check_shared(table: &Table, source: &dyn Source, report: &mut CheckReport) -> Result<()> {
+fn check_shared(table: &BlockTable, source: &dyn Source, report: &mut CheckReport) -> Result<()> {
     let walk = |tell: &mut dyn FnMut(Claimed<Owner>)| {
         table.each(source, |seen| {
             let (owner, at, len) = match seen {
-                Seen::Table(number, at) => (Owner::Table(number), at, table.l2_len()),
-                Seen::Cluster(number, Mapping::Plain(at)) => {
+                TableVisit::BlockTable(number, at) => {
+                    (Owner::BlockTable(number), at, table.l2_len())
+                }
+                TableVisit::Cluster(number, Mapping::Plain(at)) => {
                     (Owner::Cluster(number), at, table.cluster())
                 }
-                Seen::Cluster(number, Mapping::Compressed(at, len)) => {
+                TableVisit::Cluster(number, Mapping::Compressed(at, len)) => {
                     (Owner::Cluster(number), at, len)
                 }
-                Seen::Cluster(_, Mapping::Absent) | Seen::Fault(_) => return,
+                TableVisit::Cluster(_, Mapping::Absent) | TableVisit::Fault(_) => return,
             };
             tell(Claimed {
                 start: at.0,

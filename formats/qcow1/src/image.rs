@@ -11,7 +11,7 @@ use crate::{
     check,
     compressed::{CompressedCluster, Unpacker},
     info,
-    map::Table,
+    map::BlockTable,
     open_options::require_none,
     validate::ValidatedHeader,
 };
@@ -21,7 +21,7 @@ use crate::{
 struct Qcow1 {
     facts: ImageMetadata,
     parent: Option<ParentLink>,
-    table: Table,
+    table: BlockTable,
     unpacker: Unpacker,
 }
 
@@ -37,7 +37,7 @@ pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
     Ok(Arc::new(Qcow1 {
         facts: info::of(&meta, &source),
         parent: meta.link(),
-        table: Table::new(&meta, Arc::clone(&source)),
+        table: BlockTable::new(&meta, Arc::clone(&source)),
         unpacker: Unpacker::new(source, meta.cluster()),
     }))
 }

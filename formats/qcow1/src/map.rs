@@ -15,7 +15,7 @@ use crate::{
 
 /// Where tables and clusters are.
 #[derive(Debug)]
-pub(crate) struct Table {
+pub(crate) struct BlockTable {
     pages: PagedTable,
     /// How long the file is.
     end: u64,
@@ -43,16 +43,16 @@ pub(crate) enum Mapping {
 
 /// What a walk through all tables meets.
 #[derive(Debug)]
-pub(crate) enum Seen {
+pub(crate) enum TableVisit {
     /// The L2 table of that number, and where it stands.
-    Table(u64, FileOffset),
+    BlockTable(u64, FileOffset),
     /// The cluster of that number, which is there.
     Cluster(u64, Mapping),
     /// An entry that leads nowhere.
     Fault(Error),
 }
 
-impl Table {
+impl BlockTable {
     /// The tables of a judged image.
     pub(crate) fn new(meta: &ValidatedHeader, source: Arc<dyn Source>) -> Self {
         Self {
@@ -239,7 +239,7 @@ impl Table {
     ///
     /// # Errors
     /// Host, if the host cannot read. What leads nowhere is shown.
-    pub(crate) fn each(&self, source: &dyn Source, mut see: impl FnMut(Seen)) -> Result<()> {
+    pub(crate) fn each(&self, source: &dyn Source, mut see: impl FnMut(TableVisit)) -> Result<()> {
         let mut index = 0;
         while index < self.l1_entries {
             match self.l2_at(index) {
@@ -248,10 +248,10 @@ impl Table {
                     continue;
                 }
                 Ok(Some(l2)) => {
-                    see(Seen::Table(index, l2));
+                    see(TableVisit::BlockTable(index, l2));
                     self.each_of(source, index, l2, &mut see)?;
                 }
-                Err(error) if error.kind() == Kind::Corrupt => see(Seen::Fault(error)),
+                Err(error) if error.kind() == Kind::Corrupt => see(TableVisit::Fault(error)),
                 Err(error) => return Err(error),
             }
             index = index.saturating_add(1);
@@ -265,7 +265,7 @@ impl Table {
         source: &dyn Source,
         index: u64,
         l2: FileOffset,
-        see: &mut impl FnMut(Seen),
+        see: &mut impl FnMut(TableVisit),
     ) -> Result<()> {
         let in_l2 = 1_u64 << self.l2_bits;
         let first = index.saturating_mul(in_l2);
@@ -278,8 +278,8 @@ impl Table {
             let entry_at = l2.saturating_add(Bytes(step.saturating_mul(8)));
             match self.mapping(guest, u64::from_be_bytes(*bytes), entry_at) {
                 Ok(Mapping::Absent) => {}
-                Ok(mapping) => see(Seen::Cluster(number, mapping)),
-                Err(error) => see(Seen::Fault(error)),
+                Ok(mapping) => see(TableVisit::Cluster(number, mapping)),
+                Err(error) => see(TableVisit::Fault(error)),
             }
         }
         Ok(())

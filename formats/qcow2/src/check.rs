@@ -12,7 +12,7 @@ use crate::{
     open_options::OpenOptions,
     refcount::Refcounts,
     refcount_census::{MOST, MOST_WINDOWS, RefcountCensus},
-    validate::Meta,
+    validate::ValidatedHeader,
 };
 
 /// Leaked clusters and stale refcounts.
@@ -26,7 +26,7 @@ struct CheckCounts {
 pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
     let choices = OpenOptions::of(open.options)?;
     let source = open.source;
-    let meta = Meta::read(&*source)?;
+    let meta = ValidatedHeader::read(&*source)?;
     meta.parent()?;
     let data_end = match meta.data_file()? {
         Some(name) => open.aux_files.open(name)?.len(),
@@ -38,7 +38,7 @@ pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
 /// Looks at everything, the plain data being in a file of `data_end` bytes.
 pub(crate) fn look(
     source: &Arc<dyn Source>,
-    meta: &Meta,
+    meta: &ValidatedHeader,
     choices: OpenOptions,
     data_end: Bytes,
 ) -> Result<CheckReport> {
@@ -112,7 +112,12 @@ fn compare(walk: &mut CheckWalk<'_>, found: &mut CheckCounts) -> Result<()> {
 }
 
 /// Says what harms no content.
-fn tell(report: &mut CheckReport, meta: &Meta, choices: OpenOptions, found: CheckCounts) {
+fn tell(
+    report: &mut CheckReport,
+    meta: &ValidatedHeader,
+    choices: OpenOptions,
+    found: CheckCounts,
+) {
     if meta.is_dirty() && !choices.ignores_dirty {
         report.notes.push(format!(
             "the dirty bit is set: refcounts may be stale, {} are too low",

@@ -17,7 +17,7 @@ use crate::{
     map::{data_reaches, in_l2, judge_l1, kept, packed_reaches, words},
     refcount::Refcounts,
     refcount_census::{RefcountCensus, Use},
-    validate::Meta,
+    validate::ValidatedHeader,
 };
 
 /// L2 tables that are read side by side take at most this together.
@@ -28,7 +28,7 @@ pub(crate) struct CheckWalk<'a> {
     /// The image.
     pub(crate) source: &'a Arc<dyn Source>,
     /// Its metadata.
-    pub(crate) meta: &'a Meta,
+    pub(crate) meta: &'a ValidatedHeader,
     /// Its refcounts.
     pub(crate) refcounts: &'a Refcounts,
     /// Who uses what.

@@ -57,13 +57,13 @@ pub(crate) struct Unpacker {
     source: Arc<dyn Source>,
     compression: Compression,
     cluster: usize,
-    idle: Mutex<Vec<Worker>>,
+    idle: Mutex<Vec<Decompressor>>,
     /// Unpacked clusters, by where what they were unpacked from starts and how far it goes.
     kept: BlockCache<(FileOffset, Bytes)>,
 }
 
 /// A decompressor with its input buffer.
-struct Worker {
+struct Decompressor {
     method: Method,
     input: Vec<u8>,
 }
@@ -129,7 +129,7 @@ impl Unpacker {
         let idle = lock(&self.idle).pop();
         let mut worker = match idle {
             Some(worker) => worker,
-            None => Worker::new(self.compression)?,
+            None => Decompressor::new(self.compression)?,
         };
         worker.input.resize(there.in_memory(), 0);
         self.source.read_at(packed.host, &mut worker.input)?;
@@ -178,7 +178,7 @@ enum Filled {
     Over,
 }
 
-impl Worker {
+impl Decompressor {
     /// A decompressor.
     fn new(compression: Compression) -> Result<Self> {
         let method = match compression {

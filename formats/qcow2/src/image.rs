@@ -15,9 +15,9 @@ use crate::{
     fault::Fault,
     geometry::Geometry,
     info,
-    map::Table,
+    map::ClusterTable,
     open_options::OpenOptions,
-    validate::Meta,
+    validate::ValidatedHeader,
 };
 
 /// An open image.
@@ -26,10 +26,10 @@ struct Qcow2 {
     facts: ImageMetadata,
     parent: Option<ParentLink>,
     geometry: Geometry,
-    table: Table,
+    table: ClusterTable,
     unpacker: Unpacker,
     /// All that is known of it, for who looks closer.
-    meta: Meta,
+    meta: ValidatedHeader,
     choices: OpenOptions,
 }
 
@@ -37,7 +37,7 @@ struct Qcow2 {
 pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
     let choices = OpenOptions::of(open.options)?;
     let source = open.source;
-    let meta = Meta::read(&*source)?;
+    let meta = ValidatedHeader::read(&*source)?;
     meta.refuse_unreadable()?;
     if !choices.ignores_corrupt {
         meta.refuse_corrupt()?;
@@ -74,7 +74,7 @@ pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
         facts,
         parent,
         geometry,
-        table: Table::new(Arc::clone(&source), geometry, reserved, (l1, size), data),
+        table: ClusterTable::new(Arc::clone(&source), geometry, reserved, (l1, size), data),
         unpacker: Unpacker::new(source, meta.compression, geometry.cluster()),
         meta,
         choices,
@@ -83,7 +83,7 @@ pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
 
 /// What an image names outside itself.
 pub(crate) fn references(source: &Arc<dyn Source>) -> Result<References> {
-    let meta = Meta::read(&**source)?;
+    let meta = ValidatedHeader::read(&**source)?;
     Ok(References {
         parent: meta.parent()?,
         aux_files: meta.data_file()?.map(str::to_owned).into_iter().collect(),

@@ -9,14 +9,18 @@ use imgdelta_core::{Bytes, Format, ImageMetadata, SECTOR, Source};
 use crate::{
     extension,
     layout::{autoclear, compatible, incompatible},
-    validate::Meta,
+    validate::ValidatedHeader,
 };
 
 /// Most bitmaps that are described one by one.
 const DESCRIBED: usize = 100;
 
 /// The facts of the disk of `size` that stands in `files`.
-pub(crate) fn facts(meta: &Meta, size: Bytes, files: Vec<Arc<dyn Source>>) -> ImageMetadata {
+pub(crate) fn facts(
+    meta: &ValidatedHeader,
+    size: Bytes,
+    files: Vec<Arc<dyn Source>>,
+) -> ImageMetadata {
     ImageMetadata {
         format: Format::Qcow2,
         variant: format!("v{}", meta.header.version),
@@ -39,7 +43,7 @@ pub(crate) fn facts(meta: &Meta, size: Bytes, files: Vec<Arc<dyn Source>>) -> Im
 }
 
 /// What the user should know though it reads.
-fn notes(meta: &Meta) -> Vec<String> {
+fn notes(meta: &ValidatedHeader) -> Vec<String> {
     let mut notes = Vec::new();
     if meta.is_dirty() {
         notes
@@ -59,7 +63,7 @@ fn notes(meta: &Meta) -> Vec<String> {
 }
 
 /// What else the header says.
-fn details(meta: &Meta) -> Vec<(&'static str, String)> {
+fn details(meta: &ValidatedHeader) -> Vec<(&'static str, String)> {
     let (header, features) = (&meta.header, &meta.features);
     let mut details = vec![
         ("cluster_size", meta.geometry.cluster().0.to_string()),
@@ -106,7 +110,7 @@ fn on(is: bool) -> String {
 }
 
 /// The names of the set bits of one kind, as qemu has them; else as the image itself has them; else their numbers.
-fn names(meta: &Meta, kind: u8, bits: u64) -> String {
+fn names(meta: &ValidatedHeader, kind: u8, bits: u64) -> String {
     let known = |bit: u32| match (kind, 1_u64 << bit) {
         (0, incompatible::DIRTY) => Some("dirty bit"),
         (0, incompatible::CORRUPT) => Some("corrupt bit"),

@@ -18,7 +18,7 @@ use crate::{
 
 /// The map of one disk of an image: the active one, or a snapshot's.
 #[derive(Debug)]
-pub(crate) struct Table {
+pub(crate) struct ClusterTable {
     pages: PagedTable,
     geometry: Geometry,
     reserved: Reserved,
@@ -33,7 +33,7 @@ pub(crate) struct Table {
     data_file: u16,
 }
 
-impl Table {
+impl ClusterTable {
     /// The map whose L1 table of `size / reach` entries is at `l1` of `source`; plain data are in `data_file` of `data_end` bytes.
     pub(crate) fn new(
         source: Arc<dyn Source>,

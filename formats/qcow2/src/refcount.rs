@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use imgdelta_core::{Bytes, FileOffset, PagedTable, Result, Source};
 
-use crate::{fault::Fault, geometry::Geometry, layout::RefcountEntry, validate::Meta};
+use crate::{fault::Fault, geometry::Geometry, layout::RefcountEntry, validate::ValidatedHeader};
 
 /// The refcounts of an image.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(crate) struct Refcounts {
 
 impl Refcounts {
     /// The refcounts that `validate` names in `source`.
-    pub(crate) fn new(source: &Arc<dyn Source>, meta: &Meta) -> Self {
+    pub(crate) fn new(source: &Arc<dyn Source>, meta: &ValidatedHeader) -> Self {
         let clusters = u64::from(meta.header.refcount_table_clusters);
         Self {
             pages: PagedTable::new(Arc::clone(source)),

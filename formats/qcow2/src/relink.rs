@@ -8,12 +8,12 @@ use crate::{
     backing::path_text,
     extension::{self, Extension},
     layout::{HEADER_V2, Header, HeaderV3, autoclear, extension as kind},
-    validate::Meta,
+    validate::ValidatedHeader,
 };
 
 /// What to write over a copy of `source` so that it names `parent`. Unknown extensions stay, in their order.
 pub(crate) fn relink(source: &Arc<dyn Source>, parent: &ParentSpec) -> Result<Vec<Patch>> {
-    let meta = Meta::read(&**source)?;
+    let meta = ValidatedHeader::read(&**source)?;
     if meta.backing.is_none() {
         let message = "it has no backing file, so it is not the child of anything";
         return Err(Error::new(Kind::Usage, message).with_code("qcow2_not_a_child"));
@@ -70,7 +70,7 @@ fn with_format(all: &[Extension], format: Option<Format>) -> Vec<Extension> {
 }
 
 /// A writer must clear the autoclear bits that it does not know.
-fn cleared(meta: &Meta) -> Option<Patch> {
+fn cleared(meta: &ValidatedHeader) -> Option<Patch> {
     let found = meta.features.autoclear_features;
     let kept = found & (autoclear::BITMAPS | autoclear::RAW_DATA_FILE);
     (kept != found).then(|| Patch {

@@ -1,6 +1,6 @@
 //! The header and what it names, read and judged: what stands here is true.
 //!
-//! The tables' entries are judged when they are looked up; whether an image can be read is asked of [`Meta::refuse_unreadable`].
+//! The tables' entries are judged when they are looked up; whether an image can be read is asked of [`ValidatedHeader::refuse_unreadable`].
 
 use imgdelta_core::{Bytes, Error, FileOffset, ParentLink, Result, Source, read_vec};
 
@@ -23,7 +23,7 @@ use crate::{
 
 /// What an image's metadata say.
 #[derive(Clone, Debug)]
-pub(crate) struct Meta {
+pub(crate) struct ValidatedHeader {
     /// The header.
     pub(crate) header: Header,
     /// What version 3 adds; what version 2 means by its absence.
@@ -42,7 +42,7 @@ pub(crate) struct Meta {
     pub(crate) bitmaps: Bitmaps,
 }
 
-impl Meta {
+impl ValidatedHeader {
     /// Reads and judges the metadata of `source`.
     pub(crate) fn read(source: &dyn Source) -> Result<Self> {
         let header = read_header(source)?;

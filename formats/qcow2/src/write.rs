@@ -20,7 +20,7 @@ use imgdelta_core::{
 use self::{
     create_options::CreateOptions,
     header::HeaderBuilder,
-    space::{Preallocation, Space},
+    space::{ClusterAllocator, Preallocation},
     tables::Tables,
 };
 use crate::layout::{L1Entry, L2Entry, Subclusters};
@@ -59,7 +59,7 @@ pub(crate) fn create(create: Create<'_>) -> Result<Box<dyn ImageWriter>> {
         Preallocation::Steps(0)
     };
     Ok(Box::new(Writer {
-        space: Space::new(sink, form.cluster_bits, form.refcount_order, ahead),
+        space: ClusterAllocator::new(sink, form.cluster_bits, form.refcount_order, ahead),
         tables: Tables::new(&form),
         has_parent: parent.is_some(),
         next: 0,
@@ -83,7 +83,7 @@ struct Writer {
     /// Where data go if not to the image.
     data: Option<Arc<dyn Sink>>,
     /// The image's clusters.
-    space: Space,
+    space: ClusterAllocator,
     /// What the guest's clusters are.
     tables: Tables,
     /// The first guest cluster that may still come.

@@ -8,7 +8,7 @@ use imgdelta_core::{CheckReport, Claimed, Error, FileOffset, Open, Result, Sourc
 use crate::{
     fault::Fault,
     info,
-    map::{Mapping, Seen, Table},
+    map::{BlockTable, Mapping, TableVisit},
     open_options::require_none,
     validate::ValidatedHeader,
 };
@@ -17,7 +17,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Owner {
     /// The L2 table of that number.
-    Table(u64),
+    BlockTable(u64),
     /// The cluster of that number.
     Cluster(u64),
 }
@@ -25,7 +25,7 @@ enum Owner {
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Table(number) => write!(f, "L2 table {number}"),
+            Self::BlockTable(number) => write!(f, "L2 table {number}"),
             Self::Cluster(number) => write!(f, "cluster {number}"),
         }
     }
@@ -36,14 +36,14 @@ pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
     require_none(open.options)?;
     let source = open.source;
     let meta = ValidatedHeader::read(&*source)?;
-    let table = Table::new(&meta, Arc::clone(&source));
+    let table = BlockTable::new(&meta, Arc::clone(&source));
     look(&meta, &table, &*source)
 }
 
 /// Looks at all tables.
 pub(crate) fn look(
     meta: &ValidatedHeader,
-    table: &Table,
+    table: &BlockTable,
     source: &dyn Source,
 ) -> Result<CheckReport> {
     let mut report = CheckReport {
@@ -58,16 +58,16 @@ pub(crate) fn look(
 /// Each entry leads somewhere, and each cluster of the file is somebody's.
 fn check_entries(
     meta: &ValidatedHeader,
-    table: &Table,
+    table: &BlockTable,
     source: &dyn Source,
     report: &mut CheckReport,
 ) -> Result<()> {
     let (mut allocated, mut zero, mut tables) = (0_u64, 0_u64, 0_u64);
     table.each(source, |seen| match seen {
-        Seen::Table(..) => tables += 1,
-        Seen::Cluster(_, Mapping::Zero) => zero += 1,
-        Seen::Cluster(..) => allocated += 1,
-        Seen::Fault(error) => report.fault(error),
+        TableVisit::BlockTable(..) => tables += 1,
+        TableVisit::Cluster(_, Mapping::Zero) => zero += 1,
+        TableVisit::Cluster(..) => allocated += 1,
+        TableVisit::Fault(error) => report.fault(error),
     })?;
     let of_table = u64::from(meta.header.table_size);
     let used = u64::from(meta.header.header_size)
@@ -90,15 +90,17 @@ fn check_entries(
 }
 
 /// Nothing counts references here, so no two things may share a cluster.
-fn check_shared(table: &Table, source: &dyn Source, report: &mut CheckReport) -> Result<()> {
+fn check_shared(table: &BlockTable, source: &dyn Source, report: &mut CheckReport) -> Result<()> {
     let walk = |tell: &mut dyn FnMut(Claimed<Owner>)| {
         table.each(source, |seen| {
             let (owner, at, len) = match seen {
-                Seen::Table(number, at) => (Owner::Table(number), at, table.table_len()),
-                Seen::Cluster(number, Mapping::Plain(at)) => {
+                TableVisit::BlockTable(number, at) => {
+                    (Owner::BlockTable(number), at, table.table_len())
+                }
+                TableVisit::Cluster(number, Mapping::Plain(at)) => {
                     (Owner::Cluster(number), at, table.cluster())
                 }
-                Seen::Cluster(..) | Seen::Fault(_) => return,
+                TableVisit::Cluster(..) | TableVisit::Fault(_) => return,
             };
             tell(Claimed {
                 start: at.0,

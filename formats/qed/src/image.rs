@@ -7,14 +7,14 @@ use imgdelta_core::{
     VirtOffset,
 };
 
-use crate::{check, info, map::Table, open_options::require_none, validate::ValidatedHeader};
+use crate::{check, info, map::BlockTable, open_options::require_none, validate::ValidatedHeader};
 
 /// An open image.
 #[derive(Debug)]
 struct Qed {
     facts: ImageMetadata,
     parent: Option<ParentLink>,
-    table: Table,
+    table: BlockTable,
     /// All that is known of it, for who looks closer.
     meta: ValidatedHeader,
 }
@@ -31,7 +31,7 @@ pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
     Ok(Arc::new(Qed {
         facts: info::of(&meta, &source),
         parent: meta.link(),
-        table: Table::new(&meta, source),
+        table: BlockTable::new(&meta, source),
         meta,
     }))
 }

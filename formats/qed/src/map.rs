@@ -13,7 +13,7 @@ const PIECE: u64 = 64 << 10;
 
 /// Where tables and clusters are.
 #[derive(Debug)]
-pub(crate) struct Table {
+pub(crate) struct BlockTable {
     pages: PagedTable,
     /// How long the file is.
     end: u64,
@@ -42,16 +42,16 @@ pub(crate) enum Mapping {
 
 /// What a walk through all tables meets.
 #[derive(Debug)]
-pub(crate) enum Seen {
+pub(crate) enum TableVisit {
     /// The L2 table of that number, and where it stands.
-    Table(u64, FileOffset),
+    BlockTable(u64, FileOffset),
     /// The cluster of that number, of which an L2 table says something.
     Cluster(u64, Mapping),
     /// An entry that leads nowhere.
     Fault(Error),
 }
 
-impl Table {
+impl BlockTable {
     /// The tables of a judged image.
     pub(crate) fn new(meta: &ValidatedHeader, source: Arc<dyn Source>) -> Self {
         Self {
@@ -223,7 +223,7 @@ impl Table {
     ///
     /// # Errors
     /// Host, if the host cannot read. What leads nowhere is shown.
-    pub(crate) fn each(&self, source: &dyn Source, mut see: impl FnMut(Seen)) -> Result<()> {
+    pub(crate) fn each(&self, source: &dyn Source, mut see: impl FnMut(TableVisit)) -> Result<()> {
         let tables = self.size.pieces(self.mapped());
         let mut index = 0;
         while index < tables {
@@ -233,10 +233,10 @@ impl Table {
                     continue;
                 }
                 Ok(Some(l2)) => {
-                    see(Seen::Table(index, l2));
+                    see(TableVisit::BlockTable(index, l2));
                     self.each_of(source, index, l2, &mut see)?;
                 }
-                Err(error) if error.kind() == Kind::Corrupt => see(Seen::Fault(error)),
+                Err(error) if error.kind() == Kind::Corrupt => see(TableVisit::Fault(error)),
                 Err(error) => return Err(error),
             }
             index = index.saturating_add(1);
@@ -250,7 +250,7 @@ impl Table {
         source: &dyn Source,
         index: u64,
         l2: FileOffset,
-        see: &mut impl FnMut(Seen),
+        see: &mut impl FnMut(TableVisit),
     ) -> Result<()> {
         let first = index.saturating_mul(self.entries());
         let there = self.clusters().saturating_sub(first).min(self.entries());
@@ -266,8 +266,8 @@ impl Table {
                 let entry_at = at.saturating_add(Bytes(step.saturating_mul(8)));
                 match self.mapping(guest, u64::from_le_bytes(*bytes), entry_at) {
                     Ok(Mapping::Absent) => {}
-                    Ok(mapping) => see(Seen::Cluster(number, mapping)),
-                    Err(error) => see(Seen::Fault(error)),
+                    Ok(mapping) => see(TableVisit::Cluster(number, mapping)),
+                    Err(error) => see(TableVisit::Fault(error)),
                 }
             }
             done = done.saturating_add(now);

@@ -69,7 +69,7 @@ struct RejectedCandidates {
 
 /// How a candidate came to be one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Origin {
+enum CandidateOrigin {
     /// The user says that it is the parent.
     Named,
     /// A path that the child records leads to it.
@@ -106,7 +106,11 @@ impl<'a> ParentSearch<'a> {
         let found = match self.spec.policy.parent.get(named) {
             Some(path) => {
                 let path = self.formats.file_of(path);
-                self.accept(Arc::new(FileSource::open(&path)?), &path, Origin::Named)?
+                self.accept(
+                    Arc::new(FileSource::open(&path)?),
+                    &path,
+                    CandidateOrigin::Named,
+                )?
             }
             None => match self.follow()? {
                 Some(parent) => Some(parent),
@@ -152,7 +156,7 @@ impl<'a> ParentSearch<'a> {
         match sandbox::open(&candidate.root, &candidate.inside) {
             Ok(file) => {
                 let source = Arc::new(FileSource::of(file, &candidate.path)?);
-                self.accept(source, &candidate.path, Origin::Recorded)
+                self.accept(source, &candidate.path, CandidateOrigin::Recorded)
             }
             Err(miss) => {
                 self.pass(candidate, miss);
@@ -172,7 +176,12 @@ impl<'a> ParentSearch<'a> {
         // What is wrong with an image that nobody named is of no interest.
         let passed = std::mem::take(&mut self.passed);
         let searched = identity_search::images(&child.path, &spec.policy, formats, |found| {
-            let parent = self.open_as(found.driver, &found.source, &found.path, Origin::Recorded);
+            let parent = self.open_as(
+                found.driver,
+                &found.source,
+                &found.path,
+                CandidateOrigin::Recorded,
+            );
             if let Some(parent) = parent {
                 push_new(&mut fitting, parent);
             }
@@ -216,7 +225,7 @@ impl<'a> ParentSearch<'a> {
         &mut self,
         source: Arc<dyn Source>,
         path: &Path,
-        origin: Origin,
+        origin: CandidateOrigin,
     ) -> Result<Option<Opened>> {
         for driver in self.drivers(&*source, path, origin)? {
             if let Some(parent) = self.open_as(driver, &source, path, origin) {
@@ -232,7 +241,7 @@ impl<'a> ParentSearch<'a> {
         driver: &'static Driver,
         source: &Arc<dyn Source>,
         path: &Path,
-        origin: Origin,
+        origin: CandidateOrigin,
     ) -> Option<Opened> {
         let layer = Layer {
             source: Arc::clone(source),
@@ -253,7 +262,7 @@ impl<'a> ParentSearch<'a> {
     }
 
     /// The parent, if it is the right one. Identity comes first: a child may bear the name of its parent.
-    fn fitting(&mut self, mut parent: Opened, origin: Origin) -> Option<Opened> {
+    fn fitting(&mut self, mut parent: Opened, origin: CandidateOrigin) -> Option<Opened> {
         if !self.is_called_right(&parent) {
             if !self.has_no_name(&parent, origin) {
                 self.passed.others.push(parent);

@@ -8,7 +8,7 @@ use imgdelta_core::{BitSet, CheckReport, FileOffset, Open, Result, Source};
 use crate::{
     fault::Fault,
     identity::NULL,
-    map::{Entry, Map},
+    map::{BlockEntry, Map},
     open_options::require_none,
     validate::ValidatedHeader,
 };
@@ -75,7 +75,7 @@ fn check_shared(map: &Map, source: &dyn Source, report: &mut CheckReport) -> Res
         let end = entries.min(start.saturating_add(PASS));
         let mut taken = BitSet::new(end - start);
         map.each(source, 0..map.blocks(), |block, entry| {
-            let Entry::Index(index) = entry else {
+            let BlockEntry::Index(index) = entry else {
                 return Ok(());
             };
             let Some(place) = u64::from(index)
@@ -110,7 +110,7 @@ fn tell(
     let wanted: HashSet<u32> = later.iter().map(|(_, index)| *index).collect();
     let mut firsts: HashMap<u32, u64> = HashMap::new();
     map.each(source, 0..map.blocks(), |block, entry| {
-        if let Entry::Index(index) = entry
+        if let BlockEntry::Index(index) = entry
             && wanted.contains(&index)
         {
             firsts.entry(index).or_insert(block);

@@ -9,7 +9,7 @@ use imgdelta_core::{
 
 use crate::{
     check, info,
-    map::{Entry, Map},
+    map::{BlockEntry, Map},
     open_options::require_none,
     validate::ValidatedHeader,
 };
@@ -72,9 +72,9 @@ impl Image for Vdi {
         let blocks = self.map.run(&self.pages, block, entry)?;
         let len = self.map.block_size.0.saturating_mul(blocks);
         let state = match entry {
-            Entry::Free => State::Absent,
-            Entry::Zero => State::Zero,
-            Entry::Index(index) => State::Data {
+            BlockEntry::Free => State::Absent,
+            BlockEntry::Zero => State::Zero,
+            BlockEntry::Index(index) => State::Data {
                 file: 0,
                 at: self.map.data_at(index).saturating_add(Bytes(inside)),
             },

@@ -17,7 +17,7 @@ const MOST_PIECES: usize = 128;
 
 /// What the map says of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Entry {
+pub(crate) enum BlockEntry {
     /// Nothing: the parent's, or zero.
     Free,
     /// Zero, whatever the parent holds.
@@ -26,7 +26,7 @@ pub(crate) enum Entry {
     Index(u32),
 }
 
-impl Entry {
+impl BlockEntry {
     /// The meaning of an entry's four bytes.
     const fn of(bytes: [u8; 4]) -> Self {
         match u32::from_le_bytes(bytes) {
@@ -46,9 +46,9 @@ struct BlockRun {
 
 impl BlockRun {
     /// Each with the block that it is of.
-    fn entries(&self) -> impl Iterator<Item = (u64, Entry)> {
+    fn entries(&self) -> impl Iterator<Item = (u64, BlockEntry)> {
         let (entries, _) = self.bytes.as_chunks::<4>();
-        (self.first..).zip(entries.iter().map(|bytes| Entry::of(*bytes)))
+        (self.first..).zip(entries.iter().map(|bytes| BlockEntry::of(*bytes)))
     }
 }
 
@@ -119,17 +119,17 @@ impl Map {
     }
 
     /// The entry of `block`, which must be one of the disk's, judged.
-    pub(crate) fn entry(&self, pages: &PagedTable, block: u64) -> Result<Entry> {
+    pub(crate) fn entry(&self, pages: &PagedTable, block: u64) -> Result<BlockEntry> {
         let bytes = pages.entry(self.entry_at(block))?;
-        self.validate(block, Entry::of(bytes))
+        self.validate(block, BlockEntry::of(bytes))
     }
 
     /// How many blocks from `block` on have the entry `first`, or the indexes that follow it, as far as the page shows; at least 1.
-    pub(crate) fn run(&self, pages: &PagedTable, block: u64, first: Entry) -> Result<u64> {
+    pub(crate) fn run(&self, pages: &PagedTable, block: u64, first: BlockEntry) -> Result<u64> {
         let (page, inside) = pages.page(self.entry_at(block))?;
         let (entries, _) = page.get(inside..).unwrap_or_default().as_chunks::<4>();
-        let goes_on = |(step, bytes): &(u32, &[u8; 4])| match (first, Entry::of(**bytes)) {
-            (Entry::Index(first), Entry::Index(index)) => {
+        let goes_on = |(step, bytes): &(u32, &[u8; 4])| match (first, BlockEntry::of(**bytes)) {
+            (BlockEntry::Index(first), BlockEntry::Index(index)) => {
                 self.extra == Bytes::ZERO
                     && index < self.entries
                     && first.checked_add(*step) == Some(index)
@@ -145,7 +145,7 @@ impl Map {
         &self,
         source: &dyn Source,
         blocks: Range<u64>,
-        mut see: impl FnMut(u64, Entry) -> Result<()>,
+        mut see: impl FnMut(u64, BlockEntry) -> Result<()>,
     ) -> Result<()> {
         self.in_pieces(source, blocks, Ok, |piece| {
             piece
@@ -158,7 +158,9 @@ impl Map {
     pub(crate) fn count(&self, source: &dyn Source, blocks: Range<u64>) -> Result<u64> {
         let mut all = 0_u64;
         let used = |piece: BlockRun| {
-            let used = piece.entries().filter(|(_, entry)| *entry != Entry::Free);
+            let used = piece
+                .entries()
+                .filter(|(_, entry)| *entry != BlockEntry::Free);
             Ok(used.count() as u64)
         };
         self.in_pieces(source, blocks, used, |used| {
@@ -197,7 +199,7 @@ impl Map {
         let judged = |piece: BlockRun| {
             let mut greatest = None;
             for (block, entry) in piece.entries() {
-                if let Entry::Index(index) = self.validate(block, entry)? {
+                if let BlockEntry::Index(index) = self.validate(block, entry)? {
                     self.judge_end(block, index, end)?;
                     greatest = greatest.max(Some(index));
                 }
@@ -233,9 +235,9 @@ impl Map {
         self.data_at(index).0.saturating_add(needed)
     }
 
-    fn validate(&self, block: u64, entry: Entry) -> Result<Entry> {
+    fn validate(&self, block: u64, entry: BlockEntry) -> Result<BlockEntry> {
         match entry {
-            Entry::Index(index) if index >= self.entries => {
+            BlockEntry::Index(index) if index >= self.entries => {
                 let blocks = self.entries;
                 let fault = Fault::Index {
                     block,

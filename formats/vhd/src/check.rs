@@ -12,7 +12,7 @@ use crate::{
     footer::SelectedFooter,
     layout::{DynamicHeader, Footer, NOWHERE},
     open_options::OpenOptions,
-    validate::Meta,
+    validate::ValidatedHeader,
 };
 
 use blocks::{Blocks, Unused};
@@ -50,7 +50,7 @@ fn look(source: &Arc<dyn Source>, reading: OpenOptions) -> Result<(CheckReport, 
         ignores_checksum: true,
         ..reading
     };
-    let mut meta = Meta::read(&**source, reading)?;
+    let mut meta = ValidatedHeader::read(&**source, reading)?;
     meta.read_link(&**source)?;
     let mut report = CheckReport::default();
     let mut unused = Unused::default();
@@ -116,7 +116,7 @@ fn first_difference(one: &Footer, other: &Footer) -> &'static str {
         .map_or("nothing", |field| field.name)
 }
 
-fn check_fixed(meta: &Meta, report: &mut CheckReport) {
+fn check_fixed(meta: &ValidatedHeader, report: &mut CheckReport) {
     if meta.footer().data_offset != NOWHERE {
         report.notes.push(format!(
             "data_offset is {:#x}, all ones are usual in a fixed image",

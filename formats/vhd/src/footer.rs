@@ -114,7 +114,7 @@ pub(crate) fn find(source: &dyn Source, ignores_checksum: bool) -> Result<Select
 }
 
 /// Why none counts: a wrong checksum where there is a footer, else that there is none.
-fn refusal(spots: &[Candidate], source: &dyn Source) -> Error {
+fn refusal(spots: &[FooterCandidate], source: &dyn Source) -> Error {
     match spots.iter().find(|one| one.look == FooterCheck::WrongSum) {
         Some(wrong) => Error::from(Fault::FooterChecksum {
             found: wrong.footer.checksum,
@@ -129,14 +129,14 @@ fn refusal(spots: &[Candidate], source: &dyn Source) -> Error {
 }
 
 /// One place where a footer can stand.
-struct Candidate {
+struct FooterCandidate {
     spot: FooterLocation,
     at: FileOffset,
     footer: Footer,
     look: FooterCheck,
 }
 
-impl Candidate {
+impl FooterCandidate {
     fn of(spot: FooterLocation, at: FileOffset, bytes: &[u8; 512]) -> Self {
         let footer = Footer::parse(bytes);
         let look = look_at(&footer);
@@ -155,11 +155,11 @@ impl Candidate {
 }
 
 /// The places of `source` where a footer can stand, the best first.
-fn candidates(source: &dyn Source) -> Result<Vec<Candidate>> {
+fn candidates(source: &dyn Source) -> Result<Vec<FooterCandidate>> {
     let len = source.len().0;
     let mut all = Vec::with_capacity(3);
     if let Some(at) = len.checked_sub(512).map(FileOffset) {
-        all.push(Candidate::of(
+        all.push(FooterCandidate::of(
             FooterLocation::End,
             at,
             &read_array(source, at)?,
@@ -167,11 +167,11 @@ fn candidates(source: &dyn Source) -> Result<Vec<Candidate>> {
     }
     if let Some(at) = len.checked_sub(SHORT_FOOTER as u64).map(FileOffset) {
         let bytes = with_last_byte(read_array(source, at)?);
-        all.push(Candidate::of(FooterLocation::ShortEnd, at, &bytes));
+        all.push(FooterCandidate::of(FooterLocation::ShortEnd, at, &bytes));
     }
     if len >= 512 {
         let bytes = read_array(source, FileOffset::ZERO)?;
-        all.push(Candidate::of(
+        all.push(FooterCandidate::of(
             FooterLocation::Start,
             FileOffset::ZERO,
             &bytes,

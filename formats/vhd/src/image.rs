@@ -15,7 +15,7 @@ use crate::{
     locator,
     map::{self, Tables},
     open_options::OpenOptions,
-    validate::Meta,
+    validate::ValidatedHeader,
 };
 
 /// An open VHD.
@@ -88,7 +88,7 @@ fn told_if_split(error: Error, source: &dyn Source, aux_files: &dyn AuxFiles) ->
 
 impl Vhd {
     fn read(source: &Arc<dyn Source>, reading: OpenOptions) -> Result<Self> {
-        let mut meta = Meta::read(&**source, reading)?;
+        let mut meta = ValidatedHeader::read(&**source, reading)?;
         let parent = meta.read_link(&**source)?;
         let blocks = match meta.tables(source.len()) {
             Some(tables) => {

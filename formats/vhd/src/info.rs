@@ -12,11 +12,11 @@ use crate::{
     identity,
     layout::{DynamicHeader, EPOCH, Footer},
     locator,
-    validate::{self, Meta},
+    validate::{self, ValidatedHeader},
 };
 
 /// The facts of a judged image.
-pub(crate) fn of(meta: &Meta, source: &Arc<dyn Source>) -> ImageMetadata {
+pub(crate) fn of(meta: &ValidatedHeader, source: &Arc<dyn Source>) -> ImageMetadata {
     let footer = meta.footer();
     let mut details = of_footer(footer);
     if let Some(header) = &meta.header {

@@ -37,7 +37,7 @@ pub(crate) struct Tables {
 
 /// One entry of the BAT that names a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub(crate) struct BatEntry {
     /// Which block of the disk.
     pub(crate) block: u64,
     /// The sector of its bitmap.
@@ -115,7 +115,7 @@ impl Tables {
         &self,
         source: &dyn Source,
         blocks: Range<u64>,
-        mut see: impl FnMut(Entry) -> Result<()>,
+        mut see: impl FnMut(BatEntry) -> Result<()>,
     ) -> Result<()> {
         let mut next = blocks.start;
         while next < blocks.end {
@@ -126,7 +126,7 @@ impl Tables {
             for (block, entry) in (next..).zip(entries) {
                 let sector = u32::from_be_bytes(*entry);
                 if sector != UNALLOCATED {
-                    see(Entry { block, sector })?;
+                    see(BatEntry { block, sector })?;
                 }
             }
             next += count;
@@ -198,8 +198,8 @@ impl Tables {
     }
 
     /// Judges where one block lies.
-    fn judge_place(&self, entry: Entry, locators: &[Range<u64>]) -> Result<(), Fault> {
-        let Entry { block, sector } = entry;
+    fn judge_place(&self, entry: BatEntry, locators: &[Range<u64>]) -> Result<(), Fault> {
+        let BatEntry { block, sector } = entry;
         let Range {
             start,
             end: block_end,
@@ -238,7 +238,7 @@ impl Tables {
 
     /// The error for the two blocks that the sectors of `pair` belong to.
     fn overlap(&self, source: &dyn Source, pair: [u32; 2]) -> Result<Error> {
-        let mut found: Vec<Entry> = Vec::new();
+        let mut found: Vec<BatEntry> = Vec::new();
         self.each(source, 0..self.blocks(), |entry| {
             if pair.contains(&entry.sector) && found.len() < 2 {
                 let is_new = found.iter().all(|one| one.sector != entry.sector);

@@ -10,14 +10,14 @@ use crate::{
     locator,
     map::Tables,
     open_options::OpenOptions,
-    validate::Meta,
+    validate::ValidatedHeader,
     write::LOCATOR_ROOM,
 };
 
 /// The patches that make the child in `source` one of `parent`: header and locators. Paths that do not fit where the old ones stand go
 /// to the end of the file, where a new footer follows them.
 pub(crate) fn relink(source: &Arc<dyn Source>, parent: &ParentSpec) -> Result<Vec<Patch>> {
-    let meta = Meta::read(&**source, OpenOptions::default())?;
+    let meta = ValidatedHeader::read(&**source, OpenOptions::default())?;
     let (Some(header), Some(tables), true) =
         (&meta.header, meta.tables(source.len()), meta.is_child())
     else {
@@ -79,7 +79,7 @@ struct Tail {
 }
 
 impl Tail {
-    fn at(meta: &Meta, len: Bytes) -> Self {
+    fn at(meta: &ValidatedHeader, len: Bytes) -> Self {
         let start = Bytes(meta.found.data_end(len.0)).round_up(Bytes(SECTOR)).0;
         Self { start, end: start }
     }

@@ -23,7 +23,7 @@ const MAX_SIZE: Bytes = Bytes(header::MAX_ENTRIES as u64 * header::MAX_BLOCK as 
 
 /// What is known of an image before its blocks are looked at.
 #[derive(Clone, Debug)]
-pub(crate) struct Meta {
+pub(crate) struct ValidatedHeader {
     /// The footer that counts, and its copy.
     pub(crate) found: SelectedFooter,
     /// The dynamic header; `None` in fixed images.
@@ -34,7 +34,7 @@ pub(crate) struct Meta {
     pub(crate) notes: Vec<String>,
 }
 
-impl Meta {
+impl ValidatedHeader {
     /// Reads and judges what `source` says of itself.
     pub(crate) fn read(source: &dyn Source, reading: OpenOptions) -> Result<Self> {
         let found = footer::find(source, reading.ignores_checksum)?;

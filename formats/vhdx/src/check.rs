@@ -13,18 +13,21 @@ use crate::{
     locator::PATHS,
     map::validate::FileRanges,
     open_options::OpenOptions,
-    validate::{Meta, in_locator},
+    validate::{ValidatedHeader, in_locator},
 };
 
 use blocks::Blocks;
 
 /// Checks an image.
 pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
-    look(Meta::read(&open.source, OpenOptions::take(open.options)?)?)
+    look(ValidatedHeader::read(
+        &open.source,
+        OpenOptions::take(open.options)?,
+    )?)
 }
 
 /// Looks at an image of which so much is known.
-pub(crate) fn look(mut meta: Meta) -> Result<CheckReport> {
+pub(crate) fn look(mut meta: ValidatedHeader) -> Result<CheckReport> {
     meta.judge_blocks(FileRanges::Held)?;
     let mut report = CheckReport::default();
     report.notes.append(&mut meta.notes);
@@ -35,7 +38,7 @@ pub(crate) fn look(mut meta: Meta) -> Result<CheckReport> {
     Ok(report)
 }
 
-fn check_headers(meta: &Meta, report: &mut CheckReport) -> Result<()> {
+fn check_headers(meta: &ValidatedHeader, report: &mut CheckReport) -> Result<()> {
     let headers = &meta.headers;
     if headers.other.as_ref() == Some(&headers.current) {
         report
@@ -58,7 +61,7 @@ fn check_headers(meta: &Meta, report: &mut CheckReport) -> Result<()> {
     Ok(())
 }
 
-fn check_regions(meta: &Meta, report: &mut CheckReport) {
+fn check_regions(meta: &ValidatedHeader, report: &mut CheckReport) {
     if meta.regions.differ {
         let [_, copy] = REGION_AT;
         report.fault(
@@ -78,7 +81,7 @@ fn check_regions(meta: &Meta, report: &mut CheckReport) {
     }
 }
 
-fn check_metadata(meta: &Meta, report: &mut CheckReport) {
+fn check_metadata(meta: &ValidatedHeader, report: &mut CheckReport) {
     let metadata = &meta.metadata;
     let has_reserved = metadata.head.reserved != 0
         || metadata.head.reserved_tail.iter().any(|byte| *byte != 0)

@@ -14,7 +14,7 @@ use crate::{
     layout::BatEntry,
     map::{Slot, Tables, state_of, validate::FileRanges},
     open_options::OpenOptions,
-    validate::Meta,
+    validate::ValidatedHeader,
 };
 
 /// An open VHDX.
@@ -26,7 +26,7 @@ struct Vhdx {
     bat: PagedTable,
     bitmaps: PagedTable,
     /// All that is known of it, for who looks closer.
-    meta: Meta,
+    meta: ValidatedHeader,
 }
 
 /// Opens an image.
@@ -36,7 +36,7 @@ pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
         let message = format!("VHDX has no internal snapshots, '{name}' was asked for");
         return Err(Error::new(Kind::Unsupported, message));
     }
-    let mut meta = Meta::read(&open.source, reading)?;
+    let mut meta = ValidatedHeader::read(&open.source, reading)?;
     meta.judge_blocks(FileRanges::Held)?;
     Ok(Arc::new(Vhdx {
         facts: info::of(&meta),

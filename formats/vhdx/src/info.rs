@@ -7,11 +7,11 @@ use imgdelta_core::{Bytes, Format, ImageMetadata};
 use crate::{
     identity,
     layout::{IS_USER, NO_GUID},
-    validate::{self, Meta},
+    validate::{self, ValidatedHeader},
 };
 
 /// The facts of a judged image.
-pub(crate) fn of(meta: &Meta) -> ImageMetadata {
+pub(crate) fn of(meta: &ValidatedHeader) -> ImageMetadata {
     let metadata = &meta.metadata;
     let sector = Bytes(u64::from(metadata.sector));
     ImageMetadata {
@@ -30,7 +30,7 @@ pub(crate) fn of(meta: &Meta) -> ImageMetadata {
     }
 }
 
-fn details(meta: &Meta) -> Vec<(&'static str, String)> {
+fn details(meta: &ValidatedHeader) -> Vec<(&'static str, String)> {
     let (header, metadata) = (&meta.headers.current, &meta.metadata);
     let mut details = vec![
         ("Creator", meta.creator.escape_debug().to_string()),

@@ -39,7 +39,7 @@ pub(crate) struct Regions {
 
 /// A region table that is whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Table {
+struct RegionTable {
     /// Where it stands.
     at: u64,
     /// Its head.
@@ -51,7 +51,7 @@ struct Table {
 /// The table that counts.
 struct Chosen {
     /// It.
-    table: Table,
+    table: RegionTable,
     /// What is wrong with the other one, if something is.
     flaw: Option<String>,
     /// Whether the other one is whole and not the same.
@@ -117,7 +117,7 @@ fn choose(source: &dyn Source) -> Result<Chosen> {
 }
 
 /// One table, or what is wrong with it.
-fn read_one(source: &dyn Source, at: u64) -> Result<Result<Table, String>> {
+fn read_one(source: &dyn Source, at: u64) -> Result<Result<RegionTable, String>> {
     if at.saturating_add(REGION_LEN as u64) > source.len().0 {
         return Ok(Err(format!("the file ends at {}", source.len().0)));
     }
@@ -137,10 +137,10 @@ fn read_one(source: &dyn Source, at: u64) -> Result<Result<Table, String>> {
         )));
     }
     let rest = rest.to_vec();
-    Ok(Ok(Table { at, head, rest }))
+    Ok(Ok(RegionTable { at, head, rest }))
 }
 
-fn entries_of(table: &Table) -> Result<Vec<RegionEntry>> {
+fn entries_of(table: &RegionTable) -> Result<Vec<RegionEntry>> {
     let found = table.head.entry_count;
     if found > REGION_ENTRIES {
         let most = REGION_ENTRIES;
@@ -219,7 +219,7 @@ fn find(
     guid: [u8; 16],
     name: &'static str,
     most: u32,
-    table: &Table,
+    table: &RegionTable,
 ) -> Result<Range<u64>> {
     let Some(number) = entries.iter().position(|entry| entry.guid == guid) else {
         return Err(Error::from(Fault::RegionMissing { name })
@@ -237,7 +237,7 @@ fn find(
     Ok(range_of(entry))
 }
 
-fn in_entry(fault: Fault, table: &Table, number: usize) -> Error {
+fn in_entry(fault: Fault, table: &RegionTable, number: usize) -> Error {
     let field = match fault {
         Fault::RegionTwice { .. } | Fault::RegionUnknown { .. } => "guid",
         Fault::RegionTooLong { .. } => "length",

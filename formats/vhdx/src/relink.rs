@@ -14,12 +14,12 @@ use crate::{
     link::Link,
     metadata::{MAX_ITEM, Metadata},
     open_options::OpenOptions,
-    validate::Meta,
+    validate::ValidatedHeader,
 };
 
 /// The patches that make the child in `source` one of `parent`: the parent locator, and headers that say that the file was written to.
 pub(crate) fn relink(source: &Arc<dyn Source>, parent: &ParentSpec) -> Result<Vec<Patch>> {
-    let meta = Meta::read(source, OpenOptions::default())?;
+    let meta = ValidatedHeader::read(source, OpenOptions::default())?;
     let (Some(old), true) = (&meta.locator, meta.metadata.is_child()) else {
         let message = "is not a differencing VHDX, which alone names a parent";
         return Err(Error::new(Kind::Unsupported, message));

@@ -15,7 +15,7 @@ use crate::{
         validate::{FileRanges, OccupiedRanges},
     },
     open_options::OpenOptions,
-    validate::Meta,
+    validate::ValidatedHeader,
 };
 
 /// The most entries of the BAT that are mended in one go: beyond it the table as a whole is in doubt.
@@ -24,7 +24,7 @@ const MOST_ENTRIES: usize = 1 << 20;
 /// How the image is mended.
 pub(crate) fn repair(open: Open<'_>) -> Result<Repair> {
     let reading = OpenOptions::take(open.options)?;
-    let meta = Meta::read(&open.source, reading)?;
+    let meta = ValidatedHeader::read(&open.source, reading)?;
     meta.judge_blocks(FileRanges::GivenUp)?;
     let mut repair = Repair {
         source: std::sync::Arc::clone(&meta.source),
@@ -41,7 +41,7 @@ pub(crate) fn repair(open: Open<'_>) -> Result<Repair> {
 }
 
 /// The log was replayed when the file was read, and the new headers say that it is empty.
-fn tell_log(meta: &Meta, reading: OpenOptions, repair: &mut Repair) {
+fn tell_log(meta: &ValidatedHeader, reading: OpenOptions, repair: &mut Repair) {
     if meta.headers.has_log() {
         repair.done.push(if reading.ignores_log {
             "the log was dropped, as log=ignore asks for".into()
@@ -52,7 +52,7 @@ fn tell_log(meta: &Meta, reading: OpenOptions, repair: &mut Repair) {
 }
 
 /// Both tables as the one that counts.
-fn mend_regions(meta: &Meta, repair: &mut Repair) -> Result<()> {
+fn mend_regions(meta: &ValidatedHeader, repair: &mut Repair) -> Result<()> {
     let regions = &meta.regions;
     if regions.flaw.is_none() && !regions.differ {
         return Ok(());
@@ -76,7 +76,7 @@ fn mend_regions(meta: &Meta, repair: &mut Repair) -> Result<()> {
 }
 
 /// Clears what means nothing in the BAT; where the last block or bitmap ends.
-fn mend_bat(meta: &Meta, repair: &mut Repair) -> Result<u64> {
+fn mend_bat(meta: &ValidatedHeader, repair: &mut Repair) -> Result<u64> {
     let tables = meta.tables();
     let (needed, mut end) = (tables.entries(), 0);
     let mut mended = BTreeMap::new();
@@ -122,7 +122,7 @@ fn mend_bat(meta: &Meta, repair: &mut Repair) -> Result<u64> {
 }
 
 /// What structures and stored blocks take.
-fn taken(meta: &Meta, tables: &Tables) -> Result<OccupiedRanges> {
+fn taken(meta: &ValidatedHeader, tables: &Tables) -> Result<OccupiedRanges> {
     let end = meta.source.len().0;
     let mut taken = OccupiedRanges::default();
     for (range, _) in meta.structures() {
@@ -177,7 +177,7 @@ fn mend_len(end: u64, repair: &mut Repair) {
 }
 
 /// Both headers anew, where anything was mended or one of them is not as it should be.
-fn mend_headers(meta: &Meta, repair: &mut Repair) -> Result<()> {
+fn mend_headers(meta: &ValidatedHeader, repair: &mut Repair) -> Result<()> {
     let headers = &meta.headers;
     let is_flawed = headers.flaw.is_some() || headers.other.as_ref() == Some(&headers.current);
     if is_flawed {

@@ -19,7 +19,7 @@ use crate::{
 
 /// What is known of an image before its blocks are looked at.
 #[derive(Clone, Debug)]
-pub(crate) struct Meta {
+pub(crate) struct ValidatedHeader {
     /// The file, its log replayed: all that is read after the headers is read here.
     pub(crate) source: Arc<dyn Source>,
     /// Who made it.
@@ -38,7 +38,7 @@ pub(crate) struct Meta {
     pub(crate) notes: Vec<String>,
 }
 
-impl Meta {
+impl ValidatedHeader {
     /// Reads and judges what `source` says of itself.
     pub(crate) fn read(source: &Arc<dyn Source>, reading: OpenOptions) -> Result<Self> {
         let creator = header::creator(&**source)?;

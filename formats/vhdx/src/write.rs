@@ -21,7 +21,7 @@ use crate::{
 };
 use bat::Bat;
 use sector_bitmap::SectorBitmap;
-use space::Space;
+use space::BlockAllocator;
 
 /// The largest piece in which a child's block is told.
 const UNIT: Bytes = Bytes::mib(2);
@@ -57,7 +57,7 @@ struct Writer {
     shape: BatShape,
     sink: Arc<dyn Sink>,
     bat: Bat,
-    space: Space,
+    space: BlockAllocator,
     /// The block that the last unit was of.
     block: Block,
     /// In a child, the bitmap of the chunk that block is in.
@@ -84,7 +84,7 @@ impl Writer {
         Self {
             shape: plan.shape(),
             bat: Bat::new(Arc::clone(&sink), FileOffset(bat_at)),
-            space: Space::new(Arc::clone(&sink), data_at, ahead),
+            space: BlockAllocator::new(Arc::clone(&sink), data_at, ahead),
             block: Block::default(),
             chunk: SectorBitmap::default(),
             plan,

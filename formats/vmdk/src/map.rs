@@ -3,7 +3,7 @@
 
 mod walk;
 
-pub(crate) use walk::Seen;
+pub(crate) use walk::GrainVisit;
 
 use std::sync::Arc;
 

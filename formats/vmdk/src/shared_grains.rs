@@ -6,7 +6,7 @@ use imgdelta_core::{CheckReport, Error, Result, SECTOR, Source};
 
 use crate::{
     fault::Fault,
-    map::{GrainMapping, Seen, Tables},
+    map::{GrainMapping, GrainVisit, Tables},
 };
 
 use starts::Starts;
@@ -29,7 +29,12 @@ pub(crate) struct Misplaced {
 
 impl Misplaced {
     /// Counts them, in an extent whose grains were judged. Nothing more is read where they stand in order, as most writers leave them.
-    pub(crate) fn of(tables: &Tables, source: &dyn Source, step: u64, seen: &Seen) -> Result<Self> {
+    pub(crate) fn of(
+        tables: &Tables,
+        source: &dyn Source,
+        step: u64,
+        seen: &GrainVisit,
+    ) -> Result<Self> {
         let mut found = Self {
             repeated: seen.repeated,
             ..Self::default()

@@ -47,7 +47,7 @@ pub fn prove_over(
     let end = disk.size().max(base.size());
     let expected = known.id();
     let is_kept = keeping.is_some();
-    let source = Source {
+    let source = HashSource {
         planner: ExtentPlanner::new(Some(base), disk, end, options),
         known,
         base: DiskHasher::new(base.size(), None),
@@ -69,7 +69,7 @@ pub fn prove_over(
     Ok((prover.finish(true), None))
 }
 
-struct Source<'a> {
+struct HashSource<'a> {
     planner: ExtentPlanner<'a>,
     known: LeafReader,
     /// Of what the leaves that were read make: in the order in which they stand in their file, so it belongs to the source.
@@ -93,7 +93,7 @@ struct HashTask {
 impl<'a> Stage for Hasher<'a> {
     type Task = HashTask;
     type Worker = Aligned;
-    type Source = Source<'a>;
+    type Source = HashSource<'a>;
     type Sink = DiskHasher;
 
     fn next_task(&self, source: &mut Self::Source) -> Result<Option<HashTask>> {

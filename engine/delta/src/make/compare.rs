@@ -6,7 +6,7 @@ use imgdelta_core::{
     BlockState, Bytes, Error, Kind, Result, SECTOR, VirtOffset, WriterLayout, is_same, is_zero,
 };
 
-use super::task::{DiffContext, DiffTask, WindowDiff, Worker};
+use super::task::{DiffContext, DiffTask, DiffWorker, WindowDiff};
 use crate::{
     chain::Chain,
     digest_cache::LeafRun,
@@ -20,7 +20,7 @@ use crate::{
 /// A task while it is compared.
 pub(super) struct Comparison<'a, 'b> {
     pub(super) context: DiffContext<'a>,
-    pub(super) worker: &'b mut Worker,
+    pub(super) worker: &'b mut DiffWorker,
     pub(super) task: &'b mut DiffTask,
 }
 

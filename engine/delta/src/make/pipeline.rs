@@ -5,7 +5,7 @@ use imgdelta_core::{Bytes, ImageWriter, Kind, Result};
 
 use super::{
     compare::Comparison,
-    task::{DiffContext, DiffTask, Sides, Worker, damaged_memory},
+    task::{DiffContext, DiffTask, DiffWorker, Sides, damaged_memory},
 };
 use crate::{
     chain::Chain,
@@ -18,13 +18,13 @@ use crate::{
 };
 
 /// Where tasks come from.
-pub(super) struct Source<'a> {
+pub(super) struct DiffSource<'a> {
     pub(super) planner: ExtentPlanner<'a>,
     pub(super) leaves: Sides<LeafReader>,
 }
 
 /// What is found, in order.
-pub(super) struct Sink {
+pub(super) struct DiffSink {
     pub(super) base: DiskHasher,
     pub(super) target: DiskHasher,
     pub(super) layer: LayerHasher,
@@ -39,9 +39,9 @@ pub(super) struct Differ<'a>(pub(super) DiffContext<'a>);
 
 impl<'a> Stage for Differ<'a> {
     type Task = DiffTask;
-    type Worker = Worker;
-    type Source = Source<'a>;
-    type Sink = Sink;
+    type Worker = DiffWorker;
+    type Source = DiffSource<'a>;
+    type Sink = DiffSink;
 
     fn next_task(&self, source: &mut Self::Source) -> Result<Option<DiffTask>> {
         self.0.work.progress.go_on()?;
@@ -59,7 +59,7 @@ impl<'a> Stage for Differ<'a> {
         }))
     }
 
-    fn process(&self, worker: &mut Worker, task: &mut DiffTask) -> Result<()> {
+    fn process(&self, worker: &mut DiffWorker, task: &mut DiffTask) -> Result<()> {
         if task.plan.relation == Relation::Unknown {
             Comparison {
                 context: self.0,
@@ -72,7 +72,12 @@ impl<'a> Stage for Differ<'a> {
         }
     }
 
-    fn commit(&self, worker: &mut Worker, task: &mut DiffTask, sink: &mut Sink) -> Result<()> {
+    fn commit(
+        &self,
+        worker: &mut DiffWorker,
+        task: &mut DiffTask,
+        sink: &mut DiffSink,
+    ) -> Result<()> {
         let range = task.plan.windows();
         let count = range.end - range.start;
         match task.plan.relation {
@@ -109,7 +114,7 @@ impl<'a> Stage for Differ<'a> {
         Ok(())
     }
 
-    fn flush(&self, worker: &mut Worker, task: DiffTask) -> Result<()> {
+    fn flush(&self, worker: &mut DiffWorker, task: DiffTask) -> Result<()> {
         if task.units > 0 {
             worker.unit_writer.write()
         } else {

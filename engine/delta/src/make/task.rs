@@ -61,12 +61,12 @@ impl WindowDiff {
 }
 
 /// One worker's buffers.
-pub(super) struct Worker {
+pub(super) struct DiffWorker {
     pub(super) unit_writer: UnitWriter,
     pub(super) buffers: WindowBuffers,
 }
 
-impl Worker {
+impl DiffWorker {
     pub(super) fn new(unit_writer: UnitWriter) -> Self {
         Self {
             unit_writer,

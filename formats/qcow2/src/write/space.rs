@@ -25,7 +25,7 @@ const FIRST_STEP: u64 = 1 << 20;
 
 /// Gives away the clusters of a file, in order.
 #[derive(Debug)]
-pub(super) struct Space {
+pub(super) struct ClusterAllocator {
     /// The file.
     sink: Arc<dyn Sink>,
     /// Log 2 of the bytes of a cluster.
@@ -68,7 +68,7 @@ pub(super) struct MetadataLocations {
     pub(super) len: Bytes,
 }
 
-impl Space {
+impl ClusterAllocator {
     /// The space of an empty file whose first cluster is the header's. `order`: log 2 of the bits of a refcount.
     pub(super) fn new(
         sink: Arc<dyn Sink>,
@@ -118,7 +118,7 @@ impl Space {
     /// The next cluster, for the bytes of `unit`.
     ///
     /// # Errors
-    /// As [`Space::take`].
+    /// As [`ClusterAllocator::take`].
     pub(super) fn take_for(&mut self, unit: &Unit<'_>) -> Result<FileOffset> {
         let at = self.take()?;
         if let Preallocation::Rows(ahead) = &mut self.ahead {
@@ -130,7 +130,7 @@ impl Space {
     /// Room for `len` packed bytes, not more than a cluster: they go on where the last ones ended if they can, and share that cluster.
     ///
     /// # Errors
-    /// As [`Space::take`].
+    /// As [`ClusterAllocator::take`].
     pub(super) fn take_packed(&mut self, len: Bytes) -> Result<FileOffset> {
         let tail = self.tail.filter(|tail| self.can_share(*tail));
         let at = match tail {
@@ -301,9 +301,9 @@ mod tests {
 
     use super::*;
 
-    fn space(order: u32) -> Space {
+    fn space(order: u32) -> ClusterAllocator {
         let ahead = Preallocation::Steps(0);
-        Space::new(Arc::new(MemSink::default()), 9, order, ahead)
+        ClusterAllocator::new(Arc::new(MemSink::default()), 9, order, ahead)
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use imgdelta_core::{Bytes, FileOffset, Result, Sink, write_without_zeros};
 
-use super::{create_options::CreateOptions, space::Space};
+use super::{create_options::CreateOptions, space::ClusterAllocator};
 use crate::layout::{L1Entry, L2Entry, Subclusters};
 
 /// How much of the L1 table is written at once.
@@ -42,8 +42,8 @@ impl Tables {
     /// breaks no run of them.
     ///
     /// # Errors
-    /// As [`Space::take`].
-    pub(super) fn turn_to(&mut self, cluster: u64, space: &mut Space) -> Result<()> {
+    /// As [`ClusterAllocator::take`].
+    pub(super) fn turn_to(&mut self, cluster: u64, space: &mut ClusterAllocator) -> Result<()> {
         let index = usize::try_from(cluster >> self.l2_bits).unwrap_or(usize::MAX);
         if self.open != Some(index) {
             self.close(space)?;
@@ -69,8 +69,8 @@ impl Tables {
     /// Writes the L2 table in memory, if there is one.
     ///
     /// # Errors
-    /// As [`Space::take`].
-    pub(super) fn close(&mut self, space: &mut Space) -> Result<()> {
+    /// As [`ClusterAllocator::take`].
+    pub(super) fn close(&mut self, space: &mut ClusterAllocator) -> Result<()> {
         let Some(index) = self.open.take() else {
             return Ok(());
         };

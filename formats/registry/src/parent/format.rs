@@ -9,7 +9,7 @@ use imgdelta_core::{
     Driver, Error, Format, Identity, Kind, ProbeResult, ProbeWindow, Result, Source,
 };
 
-use super::{Origin, ParentSearch};
+use super::{CandidateOrigin, ParentSearch};
 
 impl ParentSearch<'_> {
     /// The formats in which a candidate is opened, one after the other until it is the parent: none, if it has no format that is known, which
@@ -21,7 +21,7 @@ impl ParentSearch<'_> {
         &mut self,
         source: &dyn Source,
         path: &Path,
-        origin: Origin,
+        origin: CandidateOrigin,
     ) -> Result<Vec<&'static Driver>> {
         let said = self.spec.policy.backing_format;
         let said = said.map(|format| self.driver(format)).transpose()?;
@@ -32,13 +32,13 @@ impl ParentSearch<'_> {
         let recorded = self.link.format.map(|format| self.driver(format));
         let recorded = recorded.transpose()?;
         match (recorded, said, origin) {
-            (Some(recorded), said, Origin::Named) => {
+            (Some(recorded), said, CandidateOrigin::Named) => {
                 Ok(self.recorded_or_named(recorded, said, source, path))
             }
-            (Some(recorded), _, Origin::Recorded) => Ok(vec![recorded]),
+            (Some(recorded), _, CandidateOrigin::Recorded) => Ok(vec![recorded]),
             (None, Some(said), _) => Ok(vec![said]),
-            (None, None, Origin::Named) => Ok(self.probed(source, path)),
-            (None, None, Origin::Recorded) => Err(self.unsaid()),
+            (None, None, CandidateOrigin::Named) => Ok(self.probed(source, path)),
+            (None, None, CandidateOrigin::Recorded) => Err(self.unsaid()),
         }
     }
 

@@ -3,7 +3,7 @@
 
 use imgdelta_core::{Error, Format, Identity, Kind, Result};
 
-use super::{Origin, ParentSearch, push_new};
+use super::{CandidateOrigin, ParentSearch, push_new};
 use crate::layer::Opened;
 
 impl ParentSearch<'_> {
@@ -26,9 +26,9 @@ impl ParentSearch<'_> {
 
     /// Whether the user names an image that can have no identity: VirtualBox makes children over qcow2 and knows by itself which. What is raw only
     /// because nobody claims it must be said to be.
-    pub(super) fn has_no_name(&self, parent: &Opened, origin: Origin) -> bool {
+    pub(super) fn has_no_name(&self, parent: &Opened, origin: CandidateOrigin) -> bool {
         let facts = parent.image.metadata();
-        origin == Origin::Named
+        origin == CandidateOrigin::Named
             && facts.identity.is_none()
             && facts.aliases.is_empty()
             && self.is_no_guess(parent)

@@ -6,7 +6,7 @@ use std::{ops::Range, sync::Arc};
 
 use imgdelta_core::{Bytes, CheckReport, Kind, Result, Source, parallel};
 
-use crate::{batmap, layout::DynamicHeader, locator, map::Tables, validate::Meta};
+use crate::{batmap, layout::DynamicHeader, locator, map::Tables, validate::ValidatedHeader};
 
 use look::{BlockChecker, BlockFindings, PIECE};
 
@@ -42,7 +42,7 @@ impl<'a> Blocks<'a> {
     /// Ready to look at the blocks of `tables`.
     pub(super) fn new(
         source: &'a Arc<dyn Source>,
-        meta: &Meta,
+        meta: &ValidatedHeader,
         header: &DynamicHeader,
         tables: Tables,
         report: &'a mut CheckReport,

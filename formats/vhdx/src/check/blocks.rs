@@ -10,7 +10,7 @@ use crate::{
     fault::Fault,
     layout::MIB,
     map::{Slot, validate::OccupiedRanges},
-    validate::Meta,
+    validate::ValidatedHeader,
 };
 
 use look::{BlockChecker, Counts};
@@ -31,7 +31,7 @@ pub(super) struct Blocks<'a> {
 
 impl<'a> Blocks<'a> {
     /// Ready to look at the judged blocks of an image.
-    pub(super) fn new(meta: &'a Meta, report: &'a mut CheckReport) -> Self {
+    pub(super) fn new(meta: &'a ValidatedHeader, report: &'a mut CheckReport) -> Self {
         let end = meta.source.len().0;
         let mut taken = OccupiedRanges::default();
         for (range, _) in meta.structures() {

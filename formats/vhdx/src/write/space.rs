@@ -6,14 +6,14 @@ use imgdelta_core::{Bytes, FileOffset, Reservation, Sink, Unit};
 
 /// Where the file ends so far.
 #[derive(Debug)]
-pub(super) struct Space {
+pub(super) struct BlockAllocator {
     sink: Arc<dyn Sink>,
     /// Where the next block or bitmap goes.
     end: FileOffset,
     ahead: Reservation,
 }
 
-impl Space {
+impl BlockAllocator {
     pub(super) const fn new(sink: Arc<dyn Sink>, start: FileOffset, ahead: Reservation) -> Self {
         Self {
             sink,

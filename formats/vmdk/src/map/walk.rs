@@ -24,7 +24,7 @@ const REMEMBERED: usize = 1 << 20;
 
 /// What all grains of an extent are like, every one of which the file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Seen {
+pub(crate) struct GrainVisit {
     /// Whether those that are stored stand in the order of their addresses, none over the next one.
     pub(crate) is_ascending: bool,
     /// The first sector that one of them takes; none does, if it is the largest number.
@@ -65,8 +65,8 @@ fn shown(
 
 impl Tables {
     /// Judges every grain: the file holds it, so that a file that was cut is known at once. Grains take `step` sectors at least.
-    pub(crate) fn validate(&self, step: u64) -> Result<Seen> {
-        let mut seen = Seen {
+    pub(crate) fn validate(&self, step: u64) -> Result<GrainVisit> {
+        let mut seen = GrainVisit {
             is_ascending: true,
             lowest: u64::MAX,
             repeated: 0,

@@ -2,7 +2,7 @@
 
 use imgdelta_core::{Bytes, CheckReport, Error, Result, parallel};
 
-use super::{Grains, Sparse, copies::Pair, footer};
+use super::{Grains, Sparse, copies::TableCopies, footer};
 use crate::{caches::GrainPlace, fault::Fault, grain::Unpacker, map::GrainMapping, shared_grains};
 
 /// Packed grains that are unpacked as one piece of work.
@@ -23,7 +23,7 @@ impl Sparse {
         let stored = match &self.grains {
             Grains::Tables(tables) => {
                 self.check_copies(report)?;
-                let step = Pair::of(&self.file, &self.header, self.size).step();
+                let step = TableCopies::of(&self.file, &self.header, self.size).step();
                 shared_grains::check(tables, &*self.file.source, step, report)?
             }
             Grains::Scanned(scanned) => scanned.each().count() as u64,
@@ -39,7 +39,7 @@ impl Sparse {
 
     /// Both directories must say the same of every grain.
     fn check_copies(&self, report: &mut CheckReport) -> Result<()> {
-        let pair = Pair::of(&self.file, &self.header, self.size);
+        let pair = TableCopies::of(&self.file, &self.header, self.size);
         if !pair.has_two() {
             return Ok(());
         }

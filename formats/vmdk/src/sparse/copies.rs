@@ -8,7 +8,7 @@ use crate::{
     fault::Fault,
     grain::PREFIX,
     layout::{COMPRESSED, REDUNDANT, SparseHeader},
-    map::{Form, GrainMapping, Seen, Tables},
+    map::{Form, GrainMapping, GrainVisit, Tables},
     shared_grains::Misplaced,
 };
 
@@ -32,16 +32,16 @@ pub(crate) enum Copies {
 }
 
 /// The copies of one extent.
-pub(super) struct Pair<'a> {
+pub(super) struct TableCopies<'a> {
     file: &'a File,
     header: &'a SparseHeader,
     size: Bytes,
 }
 
 /// One copy, every entry of which can be.
-struct Candidate {
+struct TableCandidate {
     tables: Tables,
-    seen: Seen,
+    seen: GrainVisit,
 }
 
 /// The tables that are read.
@@ -52,7 +52,7 @@ pub(super) fn choose(
     copies: Copies,
     notes: &mut Vec<String>,
 ) -> Result<Tables> {
-    let pair = Pair::of(file, header, size);
+    let pair = TableCopies::of(file, header, size);
     let copy = match (copies, pair.has_two()) {
         (Copies::Primary, _) | (_, false) => pair.open(PRIMARY)?,
         (Copies::Redundant, true) => pair.open(SECOND)?,
@@ -63,7 +63,7 @@ pub(super) fn choose(
     Ok(copy.tables)
 }
 
-impl<'a> Pair<'a> {
+impl<'a> TableCopies<'a> {
     pub(super) const fn of(file: &'a File, header: &'a SparseHeader, size: Bytes) -> Self {
         Self { file, header, size }
     }
@@ -115,15 +115,15 @@ impl<'a> Pair<'a> {
         }
     }
 
-    fn open(&self, name: &'static str) -> Result<Candidate> {
+    fn open(&self, name: &'static str) -> Result<TableCandidate> {
         let tables = self.tables(name);
         tables.judge_directory(name)?;
         let seen = tables.validate(self.step())?;
-        Ok(Candidate { tables, seen })
+        Ok(TableCandidate { tables, seen })
     }
 
     /// The sound one of both.
-    fn sound(&self, copies: Copies, notes: &mut Vec<String>) -> Result<Candidate> {
+    fn sound(&self, copies: Copies, notes: &mut Vec<String>) -> Result<TableCandidate> {
         match (self.open(PRIMARY), self.open(SECOND)) {
             (Err(error), _) | (Ok(_), Err(error)) if error.kind() != Kind::Corrupt => Err(error),
             (Ok(first), Ok(second)) if first.seen.sum == second.seen.sum => Ok(first),
@@ -149,7 +149,7 @@ impl<'a> Pair<'a> {
 
     /// Whether a copy can be read alone, the other one being damaged: that must not know of grains which this one does not have. Where even its
     /// directory is damaged it knows nothing.
-    fn stands_in(&self, copy: &Candidate, other: &'static str, copies: Copies) -> Result<()> {
+    fn stands_in(&self, copy: &TableCandidate, other: &'static str, copies: Copies) -> Result<()> {
         let damaged = self.tables(other).leniently();
         if copies == Copies::Either || damaged.judge_directory(other).is_err() {
             return Ok(());
@@ -170,11 +170,11 @@ impl<'a> Pair<'a> {
     /// have not; else the one that only has more grains than the other, which lost them. Tables never lose grains by themselves.
     fn sounder(
         &self,
-        first: Candidate,
-        second: Candidate,
+        first: TableCandidate,
+        second: TableCandidate,
         copies: Copies,
         notes: &mut Vec<String>,
-    ) -> Result<Candidate> {
+    ) -> Result<TableCandidate> {
         let (mut count, mut only_first, mut only_second) = (0_u64, 0_u64, 0_u64);
         let see = |_, one, other| {
             count += 1;
@@ -182,7 +182,7 @@ impl<'a> Pair<'a> {
             only_second += u64::from(one == GrainMapping::Absent);
         };
         first.tables.each_difference(&second.tables, see)?;
-        let is_clean = |copy: &Candidate| {
+        let is_clean = |copy: &TableCandidate| {
             let source = &*self.file.source;
             Misplaced::of(&copy.tables, source, self.step(), &copy.seen)
                 .map(|found| found.is_none())

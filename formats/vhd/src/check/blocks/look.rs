@@ -8,7 +8,7 @@ use super::Unused;
 use crate::{
     bitmap,
     fault::Fault,
-    map::{Entry, Tables, bitmap_at},
+    map::{BatEntry, Tables, bitmap_at},
 };
 
 /// How much of a block's data is read at once.
@@ -52,7 +52,7 @@ impl BlockChecker<'_> {
         Ok(seen)
     }
 
-    fn block(&self, entry: Entry, buffer: &mut Vec<u8>, seen: &mut BlockFindings) -> Result<()> {
+    fn block(&self, entry: BatEntry, buffer: &mut Vec<u8>, seen: &mut BlockFindings) -> Result<()> {
         seen.sectors.push(entry.sector);
         let bits = read_vec(
             self.source,
@@ -99,7 +99,7 @@ impl BlockChecker<'_> {
     /// Counts the sectors of a run without bits that hold data all the same.
     fn count_data(
         &self,
-        entry: Entry,
+        entry: BatEntry,
         first: usize,
         len: usize,
         buffer: &mut Vec<u8>,
@@ -133,7 +133,7 @@ impl BlockChecker<'_> {
     /// A set bit of the batmap promises that the bitmap is full: a reader may skip it.
     fn hold_against_batmap(
         &self,
-        entry: Entry,
+        entry: BatEntry,
         bits: &[u8],
         sectors: usize,
         seen: &mut BlockFindings,
