@@ -116,6 +116,23 @@ static const char *path_of(int file, char path[PATH_MAX])
     return path;
 }
 
+/* The whole path of what is reached from an open folder: by a name in it, or through /proc/self/fd. */
+static const char *whole(int folder, const char *path, char buffer[PATH_MAX])
+{
+    char inside[PATH_MAX];
+    int number, length = 0;
+    if (path && sscanf(path, "/proc/self/fd/%d/%n", &number, &length) == 1 && length > 0) {
+        folder = number;
+        path += length;
+    } else if (!path || *path == '/' || folder == AT_FDCWD) {
+        return path;
+    }
+    if (!path_of(folder, inside))
+        return path;
+    snprintf(buffer, PATH_MAX, "%.*s/%s", PATH_MAX / 2, inside, path);
+    return buffer;
+}
+
 static enum verdict count_file(const char *call, int file)
 {
     char path[PATH_MAX];
@@ -264,48 +281,58 @@ int flock(int file, int operation)
 
 int rename(const char *from, const char *to)
 {
+    char from_path[PATH_MAX], to_path[PATH_MAX];
+    const char *shown_from = whole(AT_FDCWD, from, from_path), *shown_to = whole(AT_FDCWD, to, to_path);
     REAL(int, "rename", const char *, const char *);
-    WHOLE(count_from("rename", to, from))
+    WHOLE(count_from("rename", shown_to, shown_from))
     return real(from, to);
 }
 
 int renameat(int from_folder, const char *from, int to_folder, const char *to)
 {
+    char from_path[PATH_MAX], to_path[PATH_MAX];
+    const char *shown_from = whole(from_folder, from, from_path), *shown_to = whole(to_folder, to, to_path);
     REAL(int, "renameat", int, const char *, int, const char *);
-    WHOLE(count_from("rename", to, from))
+    WHOLE(count_from("rename", shown_to, shown_from))
     return real(from_folder, from, to_folder, to);
 }
 
 int renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned flags)
 {
+    char from_path[PATH_MAX], to_path[PATH_MAX];
+    const char *shown_from = whole(from_folder, from, from_path), *shown_to = whole(to_folder, to, to_path);
     REAL(int, "renameat2", int, const char *, int, const char *, unsigned);
-    if (flags && is_without("SHIM_NO_NOREPLACE", to)) {
+    if (flags && is_without("SHIM_NO_NOREPLACE", shown_to)) {
         errno = EINVAL;
         return -1;
     }
-    WHOLE(count_from("rename", to, from))
+    WHOLE(count_from("rename", shown_to, shown_from))
     return real(from_folder, from, to_folder, to, flags);
 }
 
 int link(const char *from, const char *to)
 {
+    char from_path[PATH_MAX], to_path[PATH_MAX];
+    const char *shown_from = whole(AT_FDCWD, from, from_path), *shown_to = whole(AT_FDCWD, to, to_path);
     REAL(int, "link", const char *, const char *);
-    if (is_without("SHIM_NO_LINKS", to)) {
+    if (is_without("SHIM_NO_LINKS", shown_to)) {
         errno = EPERM;
         return -1;
     }
-    WHOLE(count_from("link", to, from))
+    WHOLE(count_from("link", shown_to, shown_from))
     return real(from, to);
 }
 
 int linkat(int from_folder, const char *from, int to_folder, const char *to, int flags)
 {
+    char from_path[PATH_MAX], to_path[PATH_MAX];
+    const char *shown_from = whole(from_folder, from, from_path), *shown_to = whole(to_folder, to, to_path);
     REAL(int, "linkat", int, const char *, int, const char *, int);
-    if (is_without("SHIM_NO_LINKS", to)) {
+    if (is_without("SHIM_NO_LINKS", shown_to)) {
         errno = EPERM;
         return -1;
     }
-    WHOLE(count_from("link", to, from))
+    WHOLE(count_from("link", shown_to, shown_from))
     return real(from_folder, from, to_folder, to, flags);
 }
 
@@ -339,15 +366,17 @@ int fremovexattr(int file, const char *name)
 
 int unlink(const char *path)
 {
+    char buffer[PATH_MAX];
     REAL(int, "unlink", const char *);
-    WHOLE(count("unlink", path))
+    WHOLE(count("unlink", whole(AT_FDCWD, path, buffer)))
     return real(path);
 }
 
 int unlinkat(int folder, const char *path, int flags)
 {
+    char buffer[PATH_MAX];
     REAL(int, "unlinkat", int, const char *, int);
-    WHOLE(count("unlink", path))
+    WHOLE(count("unlink", whole(folder, path, buffer)))
     return real(folder, path, flags);
 }
 
@@ -359,8 +388,9 @@ int unlinkat(int folder, const char *path, int flags)
         va_start(list, flags); \
         mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(list, mode_t) : 0; \
         va_end(list); \
+        char buffer[PATH_MAX]; \
         if (flags & (O_CREAT | O_TRUNC)) \
-            WHOLE(count("create", path)) \
+            WHOLE(count("create", whole(AT_FDCWD, path, buffer))) \
         return real(path, flags, mode); \
     }
 OPEN(open)
@@ -374,8 +404,9 @@ OPEN(open64)
         va_start(list, flags); \
         mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(list, mode_t) : 0; \
         va_end(list); \
+        char buffer[PATH_MAX]; \
         if (flags & (O_CREAT | O_TRUNC)) \
-            WHOLE(count("create", path)) \
+            WHOLE(count("create", whole(folder, path, buffer))) \
         return real(folder, path, flags, mode); \
     }
 OPEN_AT(openat)
