@@ -3,8 +3,9 @@
 //! What comes out is an image of one header and one table of blocks, read only. What is to become of it stands in CONTRIBUTING.md.
 
 use std::{
-    fs,
+    env, fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use crate::run::Failed;
@@ -58,6 +59,12 @@ pub(crate) fn new_format(words: &[&str], root: &Path) -> Result<(), Failed> {
     for (file, behind, line) in entries(name, &type_name) {
         enter(&root.join(file), &behind, &line)?;
     }
+    // Where names stand among others depends on the name; a toolchain without rustfmt leaves them as they are.
+    let mut fmt = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let _ = fmt
+        .args(["fmt", "-p", &format!("imgdelta-{name}")])
+        .current_dir(root)
+        .status();
     println!("formats/{name}: a crate that compiles; CONTRIBUTING.md says what comes next");
     Ok(())
 }
