@@ -7,11 +7,15 @@
 //!
 //! `--beside PATH` takes another imgdelta for the peer, with the very same commands: what a change did to speed and memory.
 //!
+//! `--write FILE` also puts the rows into the table of that page which stands between two comments (`docs/benchmarks.md` has one): rows that
+//! stand there already are replaced, others stay.
+//!
 //! `--only "deploy "` is the deliveries beside rsync, borg, casync and the whole image (`fixtures/peers/install.sh --bench`
 //! installs those): 10 GiB more while it runs, 3 GiB of which stay, and their table has how much travelled.
 
 mod bench;
 mod job;
+mod page;
 mod rows;
 mod table;
 
@@ -29,6 +33,8 @@ struct Options {
     only: Option<String>,
     imgdelta: PathBuf,
     beside: Option<PathBuf>,
+    /// The page that the rows are written to.
+    write: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -48,6 +54,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
         only: None,
         imgdelta: env!("CARGO_BIN_EXE_imgdelta").into(),
         beside: None,
+        write: None,
     };
     while let Some(name) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{name} wants a value"));
@@ -56,6 +63,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
             "--work" => options.work = value()?.into(),
             "--only" => options.only = Some(value()?),
             "--imgdelta" => options.imgdelta = value()?.into(),
+            "--write" => options.write = Some(value()?.into()),
             "--beside" => options.beside = Some(value()?.into()),
             "--runs" => {
                 options.runs = value()?
@@ -94,14 +102,19 @@ fn run(options: &Options) -> Result<(), String> {
                 .is_none_or(|only| row.name.contains(only.as_str()))
         })
         .collect();
-    println!("{}\n", machine());
+    let machine = machine();
+    println!("{machine}\n");
     let mut lines = Vec::new();
     for row in &rows {
         eprintln!("{} …", row.name);
         lines.push(measure(row, options.runs, &work));
     }
-    print!("{}", table::markdown(&lines));
-    Ok(())
+    let table = table::markdown(&lines);
+    print!("{table}");
+    match &options.write {
+        Some(page) => page::write(page, &machine, options.runs, &table),
+        None => Ok(()),
+    }
 }
 
 /// Runs both sides of a row in turn, so that a slow minute of the machine strikes both.
