@@ -136,12 +136,12 @@ impl Chunk {
             table: number,
             is_summed: raw.kind != kind::IGNORE,
         };
-        judged.judge_range(chunk, bounds)?;
-        judged.judge_bytes(chunk, bounds)?;
+        judged.validate_range(chunk, bounds)?;
+        judged.validate_bytes(chunk, bounds)?;
         Ok(Some(judged))
     }
 
-    fn judge_range(&self, chunk: u32, bounds: &Bounds) -> Result<(), Fault> {
+    fn validate_range(&self, chunk: u32, bounds: &Bounds) -> Result<(), Fault> {
         if self.end() > bounds.sectors {
             return Err(Fault::ChunkPastDisk {
                 number: bounds.number,
@@ -163,7 +163,7 @@ impl Chunk {
         Ok(())
     }
 
-    fn judge_bytes(&self, chunk: u32, bounds: &Bounds) -> Result<(), Fault> {
+    fn validate_bytes(&self, chunk: u32, bounds: &Bounds) -> Result<(), Fault> {
         let number = bounds.number;
         if self.codec == Codec::Zero {
             return Ok(());

@@ -151,9 +151,9 @@ impl Descriptor {
             return Err(Fault::DescriptorVersion { found });
         }
         let parameters = child(root, ROOT, "Disk_Parameters")?;
-        let (sectors, sector) = judge_parameters(parameters)?;
+        let (sectors, sector) = validate_parameters(parameters)?;
         let storages = storages_of(child(root, ROOT, "StorageData")?)?;
-        judge_ranges(&storages, sectors)?;
+        validate_ranges(&storages, sectors)?;
         let snapshots = root.child("Snapshots");
         let shots = snapshots.map_or(Ok(Vec::new()), shots_of)?;
         let top = top_of(snapshots, &shots, &storages)?;
@@ -168,7 +168,7 @@ impl Descriptor {
 }
 
 /// The size of the disk in sectors of 512 bytes, and the size of the sectors that its guest sees.
-fn judge_parameters(parameters: &Element) -> Result<(u64, Bytes), Fault> {
+fn validate_parameters(parameters: &Element) -> Result<(u64, Bytes), Fault> {
     let found = optional(parameters, "Padding")?.unwrap_or_default();
     if found != 0 {
         return Err(Fault::Padding { found });
@@ -232,7 +232,7 @@ fn file_of(element: &Element) -> Result<DiskFile, Fault> {
 }
 
 /// Storages follow each other from the disk's first sector to its last.
-fn judge_ranges(storages: &[Storage], sectors: u64) -> Result<(), Fault> {
+fn validate_ranges(storages: &[Storage], sectors: u64) -> Result<(), Fault> {
     let mut required = 0;
     for storage in storages {
         if storage.start != required || storage.end <= storage.start {

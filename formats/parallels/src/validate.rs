@@ -28,7 +28,7 @@ impl ValidatedHeader {
             return Err(Fault::HeaderCut { end }.into());
         }
         let header = Header::parse(&read_array(source, FileOffset::ZERO)?);
-        judge_kind(&header)?;
+        validate_kind(&header)?;
         let is_old = header.magic == MAGIC_OLD;
         let sectors = if is_old {
             header.nb_sectors & u64::from(u32::MAX)
@@ -41,7 +41,7 @@ impl ValidatedHeader {
             data_fault: None,
             header,
         };
-        meta.judge_bat(sectors, end)?;
+        meta.validate_bat(sectors, end)?;
         meta.place_data(end);
         Ok(meta)
     }
@@ -97,7 +97,7 @@ impl ValidatedHeader {
             .at(FileOffset(Header::at(field)))
     }
 
-    fn judge_bat(&self, sectors: u64, end: u64) -> Result<()> {
+    fn validate_bat(&self, sectors: u64, end: u64) -> Result<()> {
         let entries = self.header.nb_bat_entries;
         let bat_end = self.bat_end();
         if bat_end > end {
@@ -136,7 +136,7 @@ impl ValidatedHeader {
     }
 }
 
-fn judge_kind(header: &Header) -> Result<()> {
+fn validate_kind(header: &Header) -> Result<()> {
     if header.magic != MAGIC_OLD && header.magic != MAGIC_EXT {
         let found = header.magic.escape_ascii().to_string();
         return Err(ValidatedHeader::in_header(Fault::Magic { found }, "magic"));

@@ -29,13 +29,13 @@ impl ValidatedHeader {
             return Err(Fault::HeaderCut { end }.into());
         }
         let header = Header::parse(&read_array(source, FileOffset::ZERO)?);
-        judge_kind(&header)?;
-        judge_sizes(&header)?;
+        validate_kind(&header)?;
+        validate_sizes(&header)?;
         let mut meta = Self {
             header,
             backing: None,
         };
-        meta.judge_l1(end)?;
+        meta.validate_l1(end)?;
         meta.backing = backing(&meta.header, source)?;
         Ok(meta)
     }
@@ -88,7 +88,7 @@ impl ValidatedHeader {
         }
     }
 
-    fn judge_l1(&self, end: u64) -> Result<()> {
+    fn validate_l1(&self, end: u64) -> Result<()> {
         let found = self.header.l1_table_offset;
         if found < Header::SIZE as u64 {
             return Err(in_header(Fault::L1Offset { found }, "l1_table_offset"));
@@ -114,7 +114,7 @@ fn in_header(fault: Fault, field: &'static str) -> Error {
         .at(FileOffset(Header::at(field)))
 }
 
-fn judge_kind(header: &Header) -> Result<()> {
+fn validate_kind(header: &Header) -> Result<()> {
     let (found, version) = (header.magic, header.version);
     if found != MAGIC {
         return Err(in_header(Fault::Magic { found }, "magic"));
@@ -125,7 +125,7 @@ fn judge_kind(header: &Header) -> Result<()> {
     Ok(())
 }
 
-fn judge_sizes(header: &Header) -> Result<()> {
+fn validate_sizes(header: &Header) -> Result<()> {
     // What it should be is told before how it is encrypted: damage may look like encryption.
     if !CLUSTER_BITS.contains(&header.cluster_bits) {
         let found = header.cluster_bits;

@@ -100,12 +100,12 @@ pub(crate) fn validate(
         return Ok(None);
     }
     let name = utf8("name of the backing file", &name)?.to_owned();
-    let format = judge_format(extensions)?;
+    let format = validate_format(extensions)?;
     Ok(Some(Backing { name, format }))
 }
 
 /// The recorded name of the backing file's format.
-fn judge_format(extensions: &[Extension]) -> Result<Option<String>> {
+fn validate_format(extensions: &[Extension]) -> Result<Option<String>> {
     let Some(name) = data_of(extensions, kind::BACKING_FORMAT) else {
         return Ok(None);
     };

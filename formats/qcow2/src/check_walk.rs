@@ -14,7 +14,7 @@ use crate::{
     fault::Fault,
     geometry::{Geometry, Reserved},
     layout::{BitmapEntry, L1Entry, L2Entry},
-    map::{data_reaches, in_l2, judge_l1, kept, packed_reaches, words},
+    map::{data_reaches, in_l2, kept, packed_reaches, validate_l1, words},
     refcount::Refcounts,
     refcount_census::{RefcountCensus, Use},
     validate::ValidatedHeader,
@@ -210,7 +210,7 @@ impl CheckWalk<'_> {
         for index in 0..root.entries {
             let place = root.at.saturating_add(Bytes(index * L1Entry::SIZE));
             let entry = L1Entry(u64::from_be_bytes(pages.entry::<8>(place)?));
-            match judge_l1(geometry, &Reserved::default(), entry, end) {
+            match validate_l1(geometry, &Reserved::default(), entry, end) {
                 Ok(None) => {}
                 Ok(Some(at)) => {
                     self.count(at, geometry.cluster(), Use::L2);

@@ -64,7 +64,7 @@ pub(crate) fn read_features(source: &dyn Source, header: &Header) -> Result<Head
 }
 
 /// Sizes that the rest is measured by.
-pub(crate) fn judge_geometry(header: &Header, features: &HeaderV3) -> Result<Geometry> {
+pub(crate) fn validate_geometry(header: &Header, features: &HeaderV3) -> Result<Geometry> {
     let bits = header.cluster_bits;
     let refuse = |least| {
         let found = bits;
@@ -118,7 +118,11 @@ pub(crate) fn read_compression(source: &dyn Source, features: &HeaderV3) -> Resu
 }
 
 /// Places and sizes of the tables.
-pub(crate) fn judge_tables(source: &dyn Source, header: &Header, geometry: Geometry) -> Result<()> {
+pub(crate) fn validate_tables(
+    source: &dyn Source,
+    header: &Header,
+    geometry: Geometry,
+) -> Result<()> {
     let end = source.len();
     let found = header.refcount_table_clusters;
     let most = REFCOUNT_TABLE_LIMIT.0 / geometry.cluster().0;
@@ -135,11 +139,11 @@ pub(crate) fn judge_tables(source: &dyn Source, header: &Header, geometry: Geome
     geometry
         .place("the refcount table", at, len, end)
         .map_err(|fault| in_header(fault, "refcount_table_offset"))?;
-    judge_l1_table(header, geometry, end)
+    validate_l1_table(header, geometry, end)
 }
 
 /// Place and size of the active L1 table.
-fn judge_l1_table(header: &Header, geometry: Geometry, end: Bytes) -> Result<()> {
+fn validate_l1_table(header: &Header, geometry: Geometry, end: Bytes) -> Result<()> {
     let (found, most) = (header.size, geometry.most());
     if found > most {
         return Err(in_header(Fault::Size { found, most }, "size"));

@@ -72,7 +72,7 @@ impl ClusterTable {
     fn l2_at(&self, at: VirtOffset) -> Result<Option<FileOffset>> {
         let place = self.l1_place(self.geometry.l1_index(at));
         let entry = L1Entry(u64::from_be_bytes(self.pages.entry::<8>(place)?));
-        self.judge_l1(entry).map_err(|fault| {
+        self.validate_l1(entry).map_err(|fault| {
             Error::from(fault)
                 .in_field("L1 table", "L2 table offset")
                 .at(place)
@@ -80,8 +80,8 @@ impl ClusterTable {
     }
 
     /// The L2 table that an L1 entry names, judged.
-    fn judge_l1(&self, entry: L1Entry) -> Result<Option<FileOffset>, Fault> {
-        judge_l1(self.geometry, &self.reserved, entry, self.end)
+    fn validate_l1(&self, entry: L1Entry) -> Result<Option<FileOffset>, Fault> {
+        validate_l1(self.geometry, &self.reserved, entry, self.end)
     }
 
     /// Where entry `index` of the L1 table is.
@@ -263,7 +263,7 @@ pub(crate) fn words(entry: &[u8]) -> (L2Entry, u64) {
 }
 
 /// The L2 table that an L1 entry names in a file of `end` bytes; `None` where it names none.
-pub(crate) fn judge_l1(
+pub(crate) fn validate_l1(
     geometry: Geometry,
     reserved: &Reserved,
     entry: L1Entry,

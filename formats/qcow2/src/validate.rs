@@ -12,7 +12,7 @@ use crate::{
     fault::Fault,
     geometry::{Geometry, Reserved},
     header::{
-        in_header, judge_geometry, judge_tables, read_compression, read_features, read_header,
+        in_header, read_compression, read_features, read_header, validate_geometry, validate_tables,
     },
     layout::{
         CRYPT_AES, CRYPT_LUKS, CRYPT_NONE, EncryptionExtension, Header, HeaderV3, L1Entry,
@@ -47,12 +47,12 @@ impl ValidatedHeader {
     pub(crate) fn read(source: &dyn Source) -> Result<Self> {
         let header = read_header(source)?;
         let features = read_features(source, &header)?;
-        let geometry = judge_geometry(&header, &features)?;
+        let geometry = validate_geometry(&header, &features)?;
         let area = first_cluster(source, &header, &features, geometry)?;
-        let extensions = judge_features(&features, &area)?;
+        let extensions = validate_features(&features, &area)?;
         let compression = read_compression(source, &features)?;
-        judge_encryption(&header, &extensions)?;
-        judge_tables(source, &header, geometry)?;
+        validate_encryption(&header, &extensions)?;
+        validate_tables(source, &header, geometry)?;
         let backing = backing::validate(source, &header, &extensions)?;
         let raw_data_file = features.autoclear_features & autoclear::RAW_DATA_FILE != 0;
         if geometry.data_file && raw_data_file && backing.is_some() {
@@ -181,7 +181,7 @@ struct Area {
 }
 
 /// The extensions; a feature bit that nobody here knows is named by them.
-fn judge_features(features: &HeaderV3, area: &Area) -> Result<Vec<Extension>> {
+fn validate_features(features: &HeaderV3, area: &Area) -> Result<Vec<Extension>> {
     let extensions = extension::parse(&area.bytes, area.at);
     let unknown = features.incompatible_features & !incompatible::KNOWN;
     if unknown == 0 {
@@ -200,7 +200,7 @@ fn judge_features(features: &HeaderV3, area: &Area) -> Result<Vec<Extension>> {
 }
 
 /// LUKS has a pointer to its header, and nothing else has one.
-fn judge_encryption(header: &Header, extensions: &[Extension]) -> Result<()> {
+fn validate_encryption(header: &Header, extensions: &[Extension]) -> Result<()> {
     let data = data_of(extensions, kind::ENCRYPTION);
     let method = header.crypt_method;
     if data.is_some() != (method == CRYPT_LUKS) {

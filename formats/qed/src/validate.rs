@@ -30,9 +30,9 @@ impl ValidatedHeader {
             header: Header::parse(&read_array(source, FileOffset::ZERO)?),
             backing: None,
         };
-        meta.judge_kind()?;
-        meta.judge_l1(end)?;
-        meta.judge_size()?;
+        meta.validate_kind()?;
+        meta.validate_l1(end)?;
+        meta.validate_size()?;
         meta.backing = meta.read_backing(source)?;
         Ok(meta)
     }
@@ -85,7 +85,7 @@ impl ValidatedHeader {
         }
     }
 
-    fn judge_kind(&self) -> Result<()> {
+    fn validate_kind(&self) -> Result<()> {
         let header = &self.header;
         let found = header.magic;
         if found != MAGIC {
@@ -112,7 +112,7 @@ impl ValidatedHeader {
         Ok(())
     }
 
-    fn judge_l1(&self, end: u64) -> Result<()> {
+    fn validate_l1(&self, end: u64) -> Result<()> {
         let found = self.header.l1_table_offset;
         let least = self.header_end();
         let table_end = found.saturating_add(self.table_len().0);
@@ -129,7 +129,7 @@ impl ValidatedHeader {
         Err(in_header(fault, "l1_table_offset"))
     }
 
-    fn judge_size(&self) -> Result<()> {
+    fn validate_size(&self) -> Result<()> {
         let found = self.header.image_size;
         let entries = self.table_len().0 / 8;
         let most = (entries.saturating_mul(entries)).saturating_mul(self.cluster().0);

@@ -22,7 +22,7 @@ use crate::{
 
 /// The files beside one image.
 #[derive(Debug)]
-pub(crate) struct Beside<'a> {
+pub(crate) struct FilesBeside<'a> {
     /// The image's own file.
     image: PathBuf,
     /// Which file on the host that is.
@@ -102,7 +102,7 @@ impl RejectedCandidates {
     }
 }
 
-impl<'a> Beside<'a> {
+impl<'a> FilesBeside<'a> {
     /// The files beside the image in `source`, called `path`.
     ///
     /// # Errors
@@ -182,7 +182,7 @@ impl<'a> Beside<'a> {
     }
 }
 
-impl AuxFiles for Beside<'_> {
+impl AuxFiles for FilesBeside<'_> {
     fn open(&self, name: &str) -> Result<Arc<dyn Source>> {
         let mut places = Places::new(&self.image, self.policy);
         places.add(&Hint {
@@ -220,7 +220,7 @@ fn is_same(one: &FileSource, other: &FileSource) -> bool {
     }
 }
 
-impl Beside<'_> {
+impl FilesBeside<'_> {
     /// The error when several files are called so but for how letters are written.
     fn ambiguous(&self, name: &str, files: Vec<FileSource>) -> Error {
         let message = format!(

@@ -12,7 +12,7 @@ use imgdelta_core::{
     AuxFiles, Driver, FileVersion, Image, LayerId, NoAuxFiles, Open, Options, Result, Source,
 };
 
-use crate::{aux_files::Beside, error_context::NamedLayer, policy::Policy};
+use crate::{aux_files::FilesBeside, error_context::NamedLayer, policy::Policy};
 
 /// An open image.
 #[derive(Clone, Debug)]
@@ -126,7 +126,7 @@ impl Layer<'_> {
         policy: &Policy,
         act: impl FnOnce(Open<'_>) -> Result<T>,
     ) -> Result<(T, Vec<String>)> {
-        let beside = Beside::new(&self.path, &*self.source, policy)?;
+        let beside = FilesBeside::new(&self.path, &*self.source, policy)?;
         let aux_files: &dyn AuxFiles = if self.packed.is_member {
             &NoAuxFiles
         } else {

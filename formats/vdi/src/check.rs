@@ -26,7 +26,7 @@ pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
 pub(crate) fn look(source: &dyn Source) -> Result<CheckReport> {
     let meta = ValidatedHeader::read(source)?;
     let map = Map::of(&meta);
-    map.judge_all(source)?;
+    map.validate_all(source)?;
     let mut report = CheckReport::default();
     report.notes.extend(meta.notes.iter().cloned());
     check_ids(&meta, &mut report);

@@ -34,7 +34,7 @@ pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
     let source = open.source;
     let mut meta = ValidatedHeader::read(&*source)?;
     let map = Map::of(&meta);
-    if let Some(index) = map.judge_all(&*source)?
+    if let Some(index) = map.validate_all(&*source)?
         && index >= meta.header.blocks_allocated
     {
         meta.notes.push(format!(

@@ -193,14 +193,14 @@ impl Map {
 
     /// Makes sure that every block of the disk which is in the file is whole there, so that a file that was cut is known at once. Returns
     /// the greatest index.
-    pub(crate) fn judge_all(&self, source: &dyn Source) -> Result<Option<u32>> {
+    pub(crate) fn validate_all(&self, source: &dyn Source) -> Result<Option<u32>> {
         let end = source.len().0;
         let mut greatest = None;
         let judged = |piece: BlockRun| {
             let mut greatest = None;
             for (block, entry) in piece.entries() {
                 if let BlockEntry::Index(index) = self.validate(block, entry)? {
-                    self.judge_end(block, index, end)?;
+                    self.validate_end(block, index, end)?;
                     greatest = greatest.max(Some(index));
                 }
             }
@@ -214,7 +214,7 @@ impl Map {
     }
 
     /// Makes sure that a block is whole in a file of `end` bytes.
-    fn judge_end(&self, block: u64, index: u32, end: u64) -> Result<()> {
+    fn validate_end(&self, block: u64, index: u32, end: u64) -> Result<()> {
         let block_end = self.needed_end(block, index);
         if block_end <= end {
             return Ok(());

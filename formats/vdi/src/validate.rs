@@ -116,14 +116,14 @@ impl ValidatedHeader {
     }
 
     fn validate(mut self, end: u64) -> Result<Self> {
-        self.judge_kind()?;
-        self.judge_sizes()?;
-        self.judge_places(end)?;
+        self.validate_kind()?;
+        self.validate_sizes()?;
+        self.validate_places(end)?;
         self.note();
         Ok(self)
     }
 
-    fn judge_kind(&self) -> Result<()> {
+    fn validate_kind(&self) -> Result<()> {
         let header = &self.header;
         if !matches!(header.image_type, NORMAL | FIXED | UNDO | DIFFERENCING) {
             let found = header.image_type;
@@ -150,7 +150,7 @@ impl ValidatedHeader {
         Ok(())
     }
 
-    fn judge_sizes(&self) -> Result<()> {
+    fn validate_sizes(&self) -> Result<()> {
         let header = &self.header;
         if u64::from(header.sector_size) != SECTOR {
             let found = header.sector_size;
@@ -187,7 +187,7 @@ impl ValidatedHeader {
         Ok(())
     }
 
-    fn judge_places(&self, end: u64) -> Result<()> {
+    fn validate_places(&self, end: u64) -> Result<()> {
         let header = &self.header;
         let entries = header.blocks;
         let map_end = self.map_at.0.saturating_add(u64::from(entries) * 4);

@@ -110,7 +110,7 @@ impl CreateOptions {
         let size = sized(create.disk.size, sizing)?;
         let parent = create.parent.as_ref();
         if let Some(parent) = parent {
-            judge_child_size(size, sizing, parent)?;
+            validate_child_size(size, sizing, parent)?;
         }
         if let Some(block_size) = block_size.filter(|one| size.pieces(*one) > MAX_BLOCKS) {
             return Err(Error::new(
@@ -126,7 +126,7 @@ impl CreateOptions {
             parent.and_then(|parent| parent.details.iter().find(|(key, _)| *key == "geometry"));
         let copied = copied.and_then(|(_, text)| Geometry::parse(text));
         let geometry = copied.unwrap_or_else(|| Geometry::for_size(size));
-        judge_creator(creator, geometry, size)?;
+        validate_creator(creator, geometry, size)?;
         Ok(Self {
             size,
             block_size,
@@ -229,7 +229,7 @@ fn azure_size(asked: Bytes) -> Result<Bytes> {
 }
 
 /// Windows opens no child whose size is not its parent's.
-fn judge_child_size(size: Bytes, sizing: &str, parent: &ParentSpec) -> Result<()> {
+fn validate_child_size(size: Bytes, sizing: &str, parent: &ParentSpec) -> Result<()> {
     if size == parent.size {
         return Ok(());
     }
@@ -246,7 +246,7 @@ fn judge_child_size(size: Bytes, sizing: &str, parent: &ParentSpec) -> Result<()
 }
 
 /// qemu reads images of these two creators by their geometry; then it must say the size.
-fn judge_creator(creator: [u8; 4], geometry: Geometry, size: Bytes) -> Result<()> {
+fn validate_creator(creator: [u8; 4], geometry: Geometry, size: Bytes) -> Result<()> {
     let goes_by_chs = matches!(&creator, b"vpc " | b"qemu");
     if !goes_by_chs || geometry == Geometry::MAX || geometry.size() == size {
         return Ok(());

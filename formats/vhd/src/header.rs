@@ -83,7 +83,7 @@ pub(crate) fn validate(
 }
 
 /// Judges where the BAT is and what it covers, before anything of it is read.
-pub(crate) fn judge_table(
+pub(crate) fn validate_table(
     header: &DynamicHeader,
     footer: &Footer,
     size: Bytes,

@@ -173,7 +173,7 @@ impl Tables {
         let judged = |blocks: &Range<u64>| {
             let mut sectors: Vec<u32> = Vec::new();
             self.each(source, blocks.clone(), |entry| {
-                self.judge_place(entry, locators)
+                self.validate_place(entry, locators)
                     .map_err(|fault| self.in_bat(fault, entry.block))?;
                 sectors.push(entry.sector);
                 Ok(())
@@ -198,7 +198,7 @@ impl Tables {
     }
 
     /// Judges where one block lies.
-    fn judge_place(&self, entry: BatEntry, locators: &[Range<u64>]) -> Result<(), Fault> {
+    fn validate_place(&self, entry: BatEntry, locators: &[Range<u64>]) -> Result<(), Fault> {
         let BatEntry { block, sector } = entry;
         let Range {
             start,

@@ -34,12 +34,12 @@ pub(crate) fn relink(source: &Arc<dyn Source>, parent: &ParentSpec) -> Result<Ve
         ));
     }
     let link = Link::to(parent)?;
-    let mut rooms = rooms(&**source, header, &tables)?;
+    let mut free_ranges = free_ranges(&**source, header, &tables)?;
     let mut tail = Tail::at(&meta, source.len());
     let mut entries = [const { ParentLocator::UNUSED }; 8];
     let mut patches = Vec::new();
     for (entry, (code, data)) in entries.iter_mut().zip(&link.locators) {
-        let room = match take_room(&mut rooms, Bytes::from(data.len())) {
+        let room = match take_range(&mut free_ranges, Bytes::from(data.len())) {
             Some(room) => room,
             None => tail.take(Bytes::from(data.len())),
         };
@@ -95,25 +95,29 @@ impl Tail {
     }
 }
 
-/// The smallest of `rooms` that holds `len` bytes.
-fn take_room(rooms: &mut Vec<Range<u64>>, len: Bytes) -> Option<Range<u64>> {
+/// The smallest of `free_ranges` that holds `len` bytes.
+fn take_range(free_ranges: &mut Vec<Range<u64>>, len: Bytes) -> Option<Range<u64>> {
     let fits = |room: &&Range<u64>| room.end - room.start >= len.0;
-    let best = rooms
+    let best = free_ranges
         .iter()
         .filter(fits)
         .min_by_key(|room| room.end - room.start)?
         .clone();
-    rooms.retain(|room| *room != best);
+    free_ranges.retain(|room| *room != best);
     Some(best)
 }
 
-/// The rooms that the old locators keep and that nothing else uses: `platform_data_space` is believed only as far as the next structure.
-fn rooms(source: &dyn Source, header: &DynamicHeader, tables: &Tables) -> Result<Vec<Range<u64>>> {
+/// The ranges that the old locators keep and that nothing else uses: `platform_data_space` is believed only as far as the next structure.
+fn free_ranges(
+    source: &dyn Source,
+    header: &DynamicHeader,
+    tables: &Tables,
+) -> Result<Vec<Range<u64>>> {
     let used = header
         .parent_locators
         .iter()
         .filter(|entry| entry.platform_code != [0; 4]);
-    let mut rooms: Vec<Range<u64>> = used
+    let mut free_ranges: Vec<Range<u64>> = used
         .map(|entry| {
             let start = entry.platform_data_offset;
             let room = locator::space(entry).max(u64::from(entry.platform_data_length));
@@ -121,10 +125,10 @@ fn rooms(source: &dyn Source, header: &DynamicHeader, tables: &Tables) -> Result
         })
         .filter(|room| room.start < room.end && room.start.is_multiple_of(SECTOR))
         .collect();
-    rooms.sort_by_key(|room| room.start);
-    let starts: Vec<u64> = rooms.iter().map(|room| room.start).collect();
+    free_ranges.sort_by_key(|room| room.start);
+    let starts: Vec<u64> = free_ranges.iter().map(|room| room.start).collect();
     let mut last = 0;
-    for (room, next) in rooms
+    for (room, next) in free_ranges
         .iter_mut()
         .zip(starts.into_iter().skip(1).chain([u64::MAX]))
     {
@@ -136,24 +140,24 @@ fn rooms(source: &dyn Source, header: &DynamicHeader, tables: &Tables) -> Result
         last = room.start.saturating_add(1);
     }
     for taken in tables.structures() {
-        cut(&mut rooms, &taken.0);
+        cut(&mut free_ranges, &taken.0);
     }
     tables.each(source, 0..u64::from(tables.entries), |entry| {
         let start = tables.range(entry.sector);
-        cut(&mut rooms, &start);
+        cut(&mut free_ranges, &start);
         Ok(())
     })?;
     // Also a room that is exactly filled must end with its sector.
-    for room in &mut rooms {
+    for room in &mut free_ranges {
         room.end -= room.end.saturating_sub(room.start) % SECTOR;
     }
-    rooms.retain(|room| room.start < room.end);
-    Ok(rooms)
+    free_ranges.retain(|room| room.start < room.end);
+    Ok(free_ranges)
 }
 
 /// Takes from each room what `taken` shares with it and what lies behind.
-fn cut(rooms: &mut [Range<u64>], taken: &Range<u64>) {
-    for room in rooms {
+fn cut(free_ranges: &mut [Range<u64>], taken: &Range<u64>) {
+    for room in free_ranges {
         if room.start < taken.end && taken.start < room.end {
             room.end = taken.start.max(room.start);
         }

@@ -39,7 +39,7 @@ impl ValidatedHeader {
     pub(crate) fn read(source: &dyn Source, reading: OpenOptions) -> Result<Self> {
         let found = footer::find(source, reading.ignores_checksum)?;
         let mut notes = found.notes.clone();
-        let size = judge_footer(&found, reading, &mut notes)?;
+        let size = validate_footer(&found, reading, &mut notes)?;
         let end = found.data_end(source.len().0);
         let header = if found.footer.disk_type == FIXED {
             if size.0 > end {
@@ -56,12 +56,12 @@ impl ValidatedHeader {
         } else {
             let header = header::read(source, &found.footer, end)?;
             header::validate(&header, &found.footer, reading, &mut notes)?;
-            header::judge_table(&header, &found.footer, size, end, &mut notes)?;
+            header::validate_table(&header, &found.footer, size, end, &mut notes)?;
             batmap::refuse_encrypted(source, &found.footer, &header)?;
             Some(header)
         };
         if reading.ignores_bitmaps {
-            judge_without_bitmaps(&found, &mut notes)?;
+            validate_without_bitmaps(&found, &mut notes)?;
         }
         Ok(Self {
             found,
@@ -120,7 +120,7 @@ fn in_footer(fault: Fault, field: &'static str, found: &SelectedFooter) -> Error
 }
 
 /// Judges everything that the footer says by itself; the disk's size comes out.
-fn judge_footer(
+fn validate_footer(
     found: &SelectedFooter,
     reading: OpenOptions,
     notes: &mut Vec<String>,
@@ -149,7 +149,7 @@ fn judge_footer(
             found,
         ));
     }
-    let size = judge_size(found, reading, notes)?;
+    let size = validate_size(found, reading, notes)?;
     if footer.features & 2 == 0 || footer.features > 3 {
         notes.push(format!(
             "features are {:#x}, 2 or 3 is usual",
@@ -168,7 +168,7 @@ fn judge_footer(
 }
 
 /// In a child the bitmaps say what is the parent's: there they cannot be ignored.
-fn judge_without_bitmaps(found: &SelectedFooter, notes: &mut Vec<String>) -> Result<()> {
+fn validate_without_bitmaps(found: &SelectedFooter, notes: &mut Vec<String>) -> Result<()> {
     match found.footer.disk_type {
         DIFFERENCING => {
             let fault = Fault::BitmapsOfChild;
@@ -197,7 +197,7 @@ pub(crate) const fn type_name(disk_type: u32) -> &'static str {
 }
 
 /// The size is what `current_size` says, as all readers but qemu have it. qemu goes by the geometry for some creators.
-fn judge_size(
+fn validate_size(
     found: &SelectedFooter,
     reading: OpenOptions,
     notes: &mut Vec<String>,

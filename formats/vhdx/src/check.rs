@@ -28,7 +28,7 @@ pub(crate) fn check(open: Open<'_>) -> Result<CheckReport> {
 
 /// Looks at an image of which so much is known.
 pub(crate) fn look(mut meta: ValidatedHeader) -> Result<CheckReport> {
-    meta.judge_blocks(FileRanges::Held)?;
+    meta.validate_blocks(FileRanges::Held)?;
     let mut report = CheckReport::default();
     report.notes.append(&mut meta.notes);
     check_headers(&meta, &mut report)?;

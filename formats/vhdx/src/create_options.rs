@@ -60,7 +60,7 @@ impl CreateOptions {
             ));
         }
         let size = create.disk.size.round_up(Bytes(u64::from(sector)));
-        judge_size(size)?;
+        validate_size(size)?;
         Ok(Self {
             size,
             block_size: block_size.unwrap_or_else(|| default_block_size(size)),
@@ -168,7 +168,7 @@ fn take_log_size(options: &mut Options) -> Result<u32> {
         })
 }
 
-fn judge_size(size: Bytes) -> Result<()> {
+fn validate_size(size: Bytes) -> Result<()> {
     if size == Bytes::ZERO {
         return Err(Error::new(
             Kind::Unsupported,

@@ -37,7 +37,7 @@ pub(crate) fn open(open: Open<'_>) -> Result<Arc<dyn Image>> {
         return Err(Error::new(Kind::Unsupported, message));
     }
     let mut meta = ValidatedHeader::read(&open.source, reading)?;
-    meta.judge_blocks(FileRanges::Held)?;
+    meta.validate_blocks(FileRanges::Held)?;
     Ok(Arc::new(Vhdx {
         facts: info::of(&meta),
         parent: meta.link.take(),

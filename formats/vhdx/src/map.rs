@@ -68,7 +68,7 @@ impl Tables {
     }
 
     /// Judges that the region has room for what the disk needs.
-    pub(crate) fn judge_room(&self) -> Result<()> {
+    pub(crate) fn validate_room(&self) -> Result<()> {
         let (found, required) = (self.room(), self.entries());
         if found < required {
             return Err(self.in_bat(Fault::BatTooSmall { found, required }, 0));

@@ -64,13 +64,13 @@ impl Metadata {
         let physical = items.optional(PHYSICAL_SECTOR_SIZE, "Physical Sector Size")?;
         let physical = physical.map(u32::from_le_bytes);
         let page_83 = items.optional(PAGE_83_DATA, "Page 83 Data")?;
-        items.judge_block(&parameters)?;
-        items.judge_sector(LOGICAL_SECTOR_SIZE, "Logical Sector Size", sector)?;
+        items.validate_block(&parameters)?;
+        items.validate_sector(LOGICAL_SECTOR_SIZE, "Logical Sector Size", sector)?;
         if let Some(physical) = physical {
-            items.judge_sector(PHYSICAL_SECTOR_SIZE, "Physical Sector Size", physical)?;
+            items.validate_sector(PHYSICAL_SECTOR_SIZE, "Physical Sector Size", physical)?;
         }
-        items.judge_size(size, sector)?;
-        items.judge_parent(&parameters)?;
+        items.validate_size(size, sector)?;
+        items.validate_parent(&parameters)?;
         Ok(Self {
             region: region.clone(),
             head,
@@ -165,7 +165,7 @@ impl Items<'_> {
         })
     }
 
-    fn judge_block(&self, parameters: &FileParameters) -> Result<()> {
+    fn validate_block(&self, parameters: &FileParameters) -> Result<()> {
         let found = parameters.block_size;
         if found.is_power_of_two() && (MIB..=MAX_BLOCK).contains(&u64::from(found)) {
             Ok(())
@@ -174,7 +174,7 @@ impl Items<'_> {
         }
     }
 
-    fn judge_sector(&self, id: [u8; 16], name: &'static str, found: u32) -> Result<()> {
+    fn validate_sector(&self, id: [u8; 16], name: &'static str, found: u32) -> Result<()> {
         if matches!(found, 512 | 4096) {
             Ok(())
         } else {
@@ -182,7 +182,7 @@ impl Items<'_> {
         }
     }
 
-    fn judge_size(&self, found: u64, sector: u32) -> Result<()> {
+    fn validate_size(&self, found: u64, sector: u32) -> Result<()> {
         let fault = if found > MAX_SIZE {
             let most = MAX_SIZE;
             Fault::SizeTooLarge { found, most }
@@ -194,7 +194,7 @@ impl Items<'_> {
         Err(self.in_item(fault, VIRTUAL_DISK_SIZE, "size"))
     }
 
-    fn judge_parent(&self, parameters: &FileParameters) -> Result<()> {
+    fn validate_parent(&self, parameters: &FileParameters) -> Result<()> {
         let has_parent = parameters.flags & HAS_PARENT != 0;
         let fault = match self.entry(PARENT_LOCATOR) {
             None if has_parent => Fault::NoLocator,

@@ -32,7 +32,7 @@ pub(crate) fn relink(source: &Arc<dyn Source>, parent: &ParentSpec) -> Result<Ve
         )
         .with_code("vhdx_log_in_use"));
     }
-    judge_sector(&meta.metadata, parent)?;
+    validate_sector(&meta.metadata, parent)?;
     let link = Link::to(parent)?;
     let new = link.locator(Some(old));
     if new.pairs == old.pairs {
@@ -46,7 +46,7 @@ pub(crate) fn relink(source: &Arc<dyn Source>, parent: &ParentSpec) -> Result<Ve
 }
 
 /// Sectors of another size than the parent's are opened by nobody.
-fn judge_sector(metadata: &Metadata, parent: &ParentSpec) -> Result<()> {
+fn validate_sector(metadata: &Metadata, parent: &ParentSpec) -> Result<()> {
     match parent_sector(parent) {
         Some(found) if found != metadata.sector => Err(Error::new(
             Kind::Chain,

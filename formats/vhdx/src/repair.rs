@@ -25,7 +25,7 @@ const MOST_ENTRIES: usize = 1 << 20;
 pub(crate) fn repair(open: Open<'_>) -> Result<Repair> {
     let reading = OpenOptions::take(open.options)?;
     let meta = ValidatedHeader::read(&open.source, reading)?;
-    meta.judge_blocks(FileRanges::GivenUp)?;
+    meta.validate_blocks(FileRanges::GivenUp)?;
     let mut repair = Repair {
         source: std::sync::Arc::clone(&meta.source),
         patches: Vec::new(),

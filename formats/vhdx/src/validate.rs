@@ -67,7 +67,7 @@ impl ValidatedHeader {
             link,
             notes,
         };
-        meta.tables().judge_room()?;
+        meta.tables().validate_room()?;
         Ok(meta.noted())
     }
 
@@ -120,9 +120,9 @@ impl ValidatedHeader {
     }
 
     /// Judges where all blocks are.
-    pub(crate) fn judge_blocks(&self, rooms: FileRanges) -> Result<()> {
+    pub(crate) fn validate_blocks(&self, ranges: FileRanges) -> Result<()> {
         self.tables()
-            .validate(&*self.source, &self.structures(), rooms)
+            .validate(&*self.source, &self.structures(), ranges)
     }
 
     /// Which kind of VHDX it is.

@@ -104,7 +104,7 @@ impl Grained {
         source: &Arc<dyn Source>,
         grain: Bytes,
     ) -> Result<Vec<String>> {
-        tables.judge_directory("grain directory")?;
+        tables.validate_directory("grain directory")?;
         let step = (grain.0 / SECTOR).max(1);
         let seen = tables.validate(step)?;
         Ok(Misplaced::of(tables, &**source, step, &seen)?.notes())

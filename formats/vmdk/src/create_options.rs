@@ -124,7 +124,7 @@ impl Parent {
                     .with_hint("convert the base to a new VMDK, which gets one")
             })?;
         let path = parent.relative.as_ref().unwrap_or(&parent.absolute).clone();
-        judge_name(&path)?;
+        validate_name(&path)?;
         // What a parent's file says goes into the child's text: only if it is what it should be.
         let uuid = |name| {
             let found = parent.details.iter().find(|(known, _)| *known == name);
@@ -144,7 +144,7 @@ impl Parent {
 }
 
 /// A name that a descriptor can hold: it has no way to escape a quote.
-fn judge_name(name: &str) -> Result<()> {
+fn validate_name(name: &str) -> Result<()> {
     if name.contains('"') || name.chars().any(char::is_control) {
         return Err(Error::new(
             Kind::Unsupported,
@@ -169,7 +169,7 @@ impl CreateOptions {
         let split = take_split(&mut options, subformat)?;
         options.finish("vmdk", CREATE_OPTIONS)?;
         let size = create.disk.size.round_up(Bytes(SECTOR));
-        judge_size(size)?;
+        validate_size(size)?;
         let parent = create.parent.as_ref().map(Parent::of).transpose()?;
         if parent.is_some() && !matches!(subformat, Subformat::Sparse | Subformat::SplitSparse) {
             return Err(Error::new(
@@ -196,9 +196,9 @@ impl CreateOptions {
                 format!("zeroed_grain=on does not go with {}", subformat.name()),
             ));
         }
-        judge_count(subformat, size, split)?;
+        validate_count(subformat, size, split)?;
         let name = create.outputs.name().unwrap_or_else(|| "disk.vmdk".into());
-        judge_name(&name)?;
+        validate_name(&name)?;
         let sizes = extents(subformat, size, split);
         let stem = stem(&name, subformat, sizes.len(), create.outputs);
         Ok(Self {
@@ -281,7 +281,7 @@ fn stem(name: &str, subformat: Subformat, count: usize, outputs: &dyn Outputs) -
 }
 
 /// No more extents than most readers take.
-fn judge_count(subformat: Subformat, size: Bytes, split: Bytes) -> Result<()> {
+fn validate_count(subformat: Subformat, size: Bytes, split: Bytes) -> Result<()> {
     let count = size.pieces(split);
     if !subformat.is_split() || count <= MOST_PIECES {
         return Ok(());
@@ -300,7 +300,7 @@ fn judge_count(subformat: Subformat, size: Bytes, split: Bytes) -> Result<()> {
 }
 
 /// A size that some VMDK can have.
-fn judge_size(size: Bytes) -> Result<()> {
+fn validate_size(size: Bytes) -> Result<()> {
     if size == Bytes::ZERO {
         return Err(Error::new(
             Kind::Unsupported,

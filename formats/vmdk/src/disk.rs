@@ -88,7 +88,7 @@ impl Disk {
         } else {
             with_sectors(lines, &mut notes)
         };
-        judge_lines(&lines).map_err(in_descriptor)?;
+        validate_lines(&lines).map_err(in_descriptor)?;
         let mut opener = Opener::new(source, aux_files, reading, lines.len());
         let pieces = if own {
             let piece = opener.open_own(&lines);
@@ -207,7 +207,7 @@ pub(crate) fn aux_files(front: &ImageFile) -> Result<Vec<String>, Fault> {
 }
 
 /// Whether all extents may be read, and are no more than can be.
-fn judge_lines(lines: &[ExtentLine]) -> Result<(), Fault> {
+fn validate_lines(lines: &[ExtentLine]) -> Result<(), Fault> {
     let mut found = 0_u128;
     for (number, line) in lines.iter().enumerate() {
         if line.access == Access::None {

@@ -137,7 +137,7 @@ impl Tables {
     }
 
     /// Makes sure that the directory lies in the file.
-    pub(crate) fn judge_directory(&self, name: &'static str) -> Result<()> {
+    pub(crate) fn validate_directory(&self, name: &'static str) -> Result<()> {
         let entries = self.tables();
         let len = entries.saturating_mul(self.form.width());
         let end = self.source.len().0;
@@ -290,7 +290,7 @@ impl Tables {
                 }
             }
         };
-        match self.judge_place(grain, place) {
+        match self.validate_place(grain, place) {
             Ok(()) => Ok(cell),
             Err(_) if self.is_lenient => Ok(GrainMapping::Absent),
             Err(error) => Err(error),
@@ -305,7 +305,7 @@ impl Tables {
         grains.saturating_add(index.saturating_mul(step))
     }
 
-    fn judge_place(&self, grain: u64, sector: u64) -> Result<()> {
+    fn validate_place(&self, grain: u64, sector: u64) -> Result<()> {
         let first = self.first;
         if sector < first {
             let fault = Fault::GrainInMetadata {

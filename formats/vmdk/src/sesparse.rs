@@ -24,7 +24,7 @@ pub(crate) fn open(file: File, line: Option<u64>) -> Result<Grained> {
     }
     let header = SeHeader::parse(&read_array(&**source, FileOffset::ZERO)?);
     validate(&header)?;
-    judge_volatile(&**source, &header)?;
+    validate_volatile(&**source, &header)?;
     let size = Grained::size_of(line, header.capacity)?;
     let grain = Bytes(GRAIN * SECTOR);
     let form = Form::SeSparse {
@@ -84,7 +84,7 @@ fn validate(header: &SeHeader) -> Result<()> {
 }
 
 /// The journal is what ESXi has promised and not yet done.
-fn judge_volatile(source: &dyn Source, header: &SeHeader) -> Result<()> {
+fn validate_volatile(source: &dyn Source, header: &SeHeader) -> Result<()> {
     let at = FileOffset(header.volatile_offset.saturating_mul(SECTOR));
     let volatile = SeVolatile::parse(&read_array(source, at)?);
     let refuse = |fault: Fault| Err(Error::from(fault).in_structure("volatile header").at(at));

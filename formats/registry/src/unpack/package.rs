@@ -22,7 +22,7 @@ use super::{
     choice::{PackedDisk, chosen, listed},
 };
 use crate::{
-    aux_files::Beside,
+    aux_files::FilesBeside,
     open_spec::{OpenSpec, Unpack},
     policy::Policy,
 };
@@ -88,7 +88,7 @@ enum Files<'a> {
     /// In an archive.
     Archive(&'a Archive),
     /// Beside the descriptor.
-    Folder(&'a Beside<'a>),
+    Folder(&'a FilesBeside<'a>),
 }
 
 impl Files<'_> {
@@ -301,7 +301,7 @@ pub(super) fn of_folder(bare: Bare, spec: &OpenSpec, unpack: &Unpack) -> Result<
         search: spec.policy.search.clone(),
         ..Policy::default()
     };
-    let beside = Beside::new(&bare.path, &*bare.source, &policy)?;
+    let beside = FilesBeside::new(&bare.path, &*bare.source, &policy)?;
     let name = bare
         .path
         .file_name()

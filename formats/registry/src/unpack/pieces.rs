@@ -6,7 +6,7 @@ use imgdelta_core::{AuxFiles, Error, Kind, Result, Source};
 use imgdelta_packed::{joined::Joined, piece::Piece};
 
 use super::Bare;
-use crate::{aux_files::Beside, policy::Policy};
+use crate::{aux_files::FilesBeside, policy::Policy};
 
 /// Most pieces of a disk.
 const MOST: usize = 100_000;
@@ -34,7 +34,7 @@ pub(super) fn last_of_several(path: &Path, piece: &Piece) -> Result<Option<u64>>
 /// Chain, if one is missing; Corrupt, if one is cut short; Reference, if one is a link that leads elsewhere.
 pub(super) fn join(bare: Bare, piece: &Piece, last: u64) -> Result<Bare> {
     let policy = Policy::default();
-    let beside = Beside::new(&bare.path, &*bare.source, &policy)?;
+    let beside = FilesBeside::new(&bare.path, &*bare.source, &policy)?;
     let mut pieces = vec![Arc::clone(&bare.source)];
     for number in piece.number.saturating_add(1)..=last {
         let name = piece.named(number);

@@ -74,14 +74,14 @@ impl<'a> Blocks<'a> {
             Ok(())
         })?;
         if self.counts.kept > 0 {
-            self.rooms()?;
+            self.ranges()?;
         }
         self.tell();
         Ok(())
     }
 
     /// Blocks without data that keep their room must be alone there. They are looked at when all that is stored is known.
-    fn rooms(&mut self) -> Result<()> {
+    fn ranges(&mut self) -> Result<()> {
         let (look, taken, report) = (&self.look, &mut self.taken, &mut *self.report);
         let tables = &look.tables;
         tables.each(look.source, 0..tables.entries(), |index, entry| {

@@ -63,7 +63,7 @@ struct PlacementCheck<'a> {
     /// What blocks must not lie on, and what it is called.
     structures: &'a [(Range<u64>, &'static str)],
     end: u64,
-    rooms: FileRanges,
+    ranges: FileRanges,
     taken: OccupiedRanges,
     /// The first block of a chunk that needs its bitmap, until that was seen.
     partial: Option<u64>,
@@ -75,14 +75,14 @@ impl Tables {
         &self,
         source: &dyn Source,
         structures: &[(Range<u64>, &'static str)],
-        rooms: FileRanges,
+        ranges: FileRanges,
     ) -> Result<()> {
         let mut validate = PlacementCheck {
             tables: self,
             source,
             structures,
             end: source.len().0.min(MAX_FILE),
-            rooms,
+            ranges,
             taken: OccupiedRanges::default(),
             partial: None,
         };
@@ -113,7 +113,7 @@ impl PlacementCheck<'_> {
             state @ (4 | 5) => Err(self
                 .tables
                 .in_bat(Fault::BlockState { block, state }, index)),
-            _ if self.rooms == FileRanges::Held && entry.keeps_room() => {
+            _ if self.ranges == FileRanges::Held && entry.keeps_room() => {
                 self.room(block, entry, index)
             }
             _ => Ok(()),

@@ -54,7 +54,7 @@ pub(super) fn validate(entries: &[MetadataEntry], region: &Range<u64>) -> Result
     let mut names = BTreeSet::new();
     for (number, entry) in entries.iter().enumerate() {
         let is_new = names.insert((entry.item_id, entry.flags & IS_USER));
-        judge_entry(entry, is_new, region.end.saturating_sub(region.start))
+        validate_entry(entry, is_new, region.end.saturating_sub(region.start))
             .map_err(|(fault, field)| in_entry(fault, field, region, number))?;
     }
     let mut places: Vec<&MetadataEntry> = entries.iter().filter(|entry| entry.length > 0).collect();
@@ -73,7 +73,11 @@ pub(super) fn validate(entries: &[MetadataEntry], region: &Range<u64>) -> Result
 }
 
 /// Judges one entry; `end` is the region's length.
-fn judge_entry(entry: &MetadataEntry, is_new: bool, end: u64) -> Result<(), (Fault, &'static str)> {
+fn validate_entry(
+    entry: &MetadataEntry,
+    is_new: bool,
+    end: u64,
+) -> Result<(), (Fault, &'static str)> {
     let guid = identity::text(entry.item_id);
     let (at, len, flags) = (entry.offset, entry.length, entry.flags);
     let is_user = flags & IS_USER != 0;

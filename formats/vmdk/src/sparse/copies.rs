@@ -117,7 +117,7 @@ impl<'a> TableCopies<'a> {
 
     fn open(&self, name: &'static str) -> Result<TableCandidate> {
         let tables = self.tables(name);
-        tables.judge_directory(name)?;
+        tables.validate_directory(name)?;
         let seen = tables.validate(self.step())?;
         Ok(TableCandidate { tables, seen })
     }
@@ -151,7 +151,7 @@ impl<'a> TableCopies<'a> {
     /// directory is damaged it knows nothing.
     fn stands_in(&self, copy: &TableCandidate, other: &'static str, copies: Copies) -> Result<()> {
         let damaged = self.tables(other).leniently();
-        if copies == Copies::Either || damaged.judge_directory(other).is_err() {
+        if copies == Copies::Either || damaged.validate_directory(other).is_err() {
             return Ok(());
         }
         let mut count = 0;
