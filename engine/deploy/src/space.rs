@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use imgdelta_core::{Bytes, Error, FileSystem, FreeSpace, Kind};
+use imgdelta_core::{Bytes, Error, FreeSpace, Kind};
 use imgdelta_repository::planning::BESIDE;
 
 /// How the line begins that says what is free.
@@ -13,14 +13,6 @@ const FREE: &str = "free  ";
 
 /// What files of disks take at least: header, tables and one manifest.
 const LEAST_FILE: Bytes = Bytes::kib(16);
-
-/// File systems that may pack what they are given, or find that they have it already: how much a file takes on them its length does not say.
-const SHRINKING: [u32; 4] = [
-    0x9123_683e, // Btrfs
-    0x2fc1_2fc1, // ZFS
-    0xca45_1a4e, // bcachefs
-    0xf2f5_2010, // F2FS
-];
 
 /// The space on a file system, here or where a site says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +35,7 @@ impl Space {
         Some(Self {
             free: found.free,
             longest_file: found.longest_file,
-            shrinks: SHRINKING.contains(&FileSystem::at(standing).magic),
+            shrinks: found.shrinks,
         })
     }
 }

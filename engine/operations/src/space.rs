@@ -81,7 +81,7 @@ impl SpaceCheck<'_> {
         if with_tables(data) <= self.space.free {
             return Ok(None);
         }
-        if writer.encoder().memory() > Bytes::ZERO {
+        if writer.encoder().memory() > Bytes::ZERO || self.space.shrinks {
             return Ok(Some(format!(
                 "it may not fit: {data} of data are to be compressed, {} are free",
                 self.space.free

@@ -233,6 +233,7 @@ mod tests {
             free: Bytes::mib(mib),
             longest_file: None,
             has_holes: true,
+            shrinks: false,
         };
         whole.require_room(&spec, free(10))?;
         child.require_room(&spec, free(3))?;

@@ -42,6 +42,7 @@ fn free(mib: u64) -> FreeSpace {
         free: Bytes::mib(mib),
         longest_file: None,
         has_holes: true,
+        shrinks: false,
     }
 }
 
@@ -89,5 +90,16 @@ fn a_file_that_is_too_long_for_fat_is_refused_before_it_is_begun() -> Result<()>
     };
     let (note, _) = required(Format::Qcow2, less)?;
     assert!(note.is_some_and(|note| note.contains("FAT")));
+    Ok(())
+}
+
+#[test]
+fn a_file_system_that_compresses_is_tried() -> Result<()> {
+    let space = FreeSpace {
+        shrinks: true,
+        ..free(3)
+    };
+    let (note, is_measured) = required(Format::Qcow2, space)?;
+    assert!(note.is_some_and(|note| note.contains("may not fit")) && !is_measured);
     Ok(())
 }

@@ -11,6 +11,9 @@ const FAT: u32 = 0x4d44;
 /// What Linux calls exFAT. As on FAT, there are no holes: a file takes all of its length.
 const EXFAT: u32 = 0x2011_bab0;
 
+/// File systems that may store bytes in fewer: Btrfs, ZFS, bcachefs, F2FS. Whether something fits there shows when it is written.
+const SHRINKING: [u32; 4] = [0x9123_683e, 0x2fc1_2fc1, 0xca45_1a4e, 0xf2f5_2010];
+
 /// What a file system still takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FreeSpace {
@@ -20,6 +23,8 @@ pub struct FreeSpace {
     pub longest_file: Option<Bytes>,
     /// Whether what was never written takes no room.
     pub has_holes: bool,
+    /// Whether bytes may take less room than they are.
+    pub shrinks: bool,
 }
 
 impl FreeSpace {
@@ -65,17 +70,18 @@ impl FreeSpace {
     fn of(found: &rustix::fs::StatVfs, kind: FileSystem) -> Self {
         Self {
             free: Bytes(found.f_bavail.saturating_mul(found.f_frsize)),
+            shrinks: SHRINKING.contains(&kind.magic),
             has_holes: ![FAT, EXFAT].contains(&kind.magic),
             longest_file: (kind.magic == FAT).then_some(Bytes(u32::MAX as u64)),
         }
     }
 
-    /// Refuses what takes `needed` bytes of `folder`, if fewer are free there.
+    /// Refuses what takes `needed` bytes of `folder`, if fewer are free there, and each takes one.
     ///
     /// # Errors
     /// Host (`no_space`), with both figures.
     pub fn require(&self, needed: Bytes, folder: &Path) -> Result<()> {
-        if needed <= self.free {
+        if needed <= self.free || self.shrinks {
             return Ok(());
         }
         let message = format!(
@@ -98,7 +104,16 @@ mod tests {
             free: Bytes::mib(1),
             longest_file: None,
             has_holes: true,
+            shrinks: false,
         };
+        assert!(
+            FreeSpace {
+                shrinks: true,
+                ..space
+            }
+            .require(Bytes::mib(2), Path::new("here"))
+            .is_ok()
+        );
         assert!(space.require(Bytes::mib(1), Path::new("here")).is_ok());
         let error = space.require(Bytes(1_048_577), Path::new("here"));
         let error = error.expect_err("a byte more");
