@@ -231,6 +231,15 @@ impl Error {
         self
     }
 
+    /// Says all of it in other words: the message, the lines under it, and what to do next.
+    pub(crate) fn map_words(mut self, change: impl Fn(&str) -> String) -> Self {
+        self.0.message = change(&self.0.message);
+        for line in &mut self.0.details {
+            *line = change(line);
+        }
+        self.map_hint(change)
+    }
+
     /// Adds a line that is shown, indented, under the message.
     #[must_use]
     pub fn with_detail(mut self, line: impl Into<String>) -> Self {

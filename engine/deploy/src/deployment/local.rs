@@ -1,7 +1,5 @@
 //! A repository whose folder can be reached.
 
-use std::fs;
-
 use imgdelta_core::Result;
 use imgdelta_repository::catalogue::{Inventory, Repository};
 
@@ -61,9 +59,12 @@ impl Site for LocalSite<'_> {
             context,
             ..
         } = self.sender;
-        let folder = incoming.folder.clone();
+        let held = incoming.folder.clone();
         self.incoming = Some(incoming);
-        let packed = pack(headquarters, &request.order(), &folder, context)?;
+        // Images are written and opened by paths: these lead through the open folder.
+        let folder = held.through();
+        let packed = pack(headquarters, &request.order(), &folder, context)
+            .map_err(|error| held.named(error))?;
         let entry = packed.entry.clone();
         sent.push(request.sent(packed, None));
         let files = EntryFiles {
@@ -74,10 +75,10 @@ impl Site for LocalSite<'_> {
         if !request.is_step {
             // Not synced: the folder goes in the end, and `gc` finds what a killed process leaves.
             for file in entry.files() {
-                let _ = fs::remove_file(folder.join(file.name.as_str()));
+                let _ = held.place(file.name.as_str()).remove();
             }
         }
-        outcome
+        outcome.map_err(|error| held.named(error))
     }
 
     fn finish(self: Box<Self>) -> Result<()> {

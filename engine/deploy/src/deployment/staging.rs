@@ -2,41 +2,44 @@
 //!
 //! Each deployment has one of its own, so that two at once do not mix.
 
-use std::{fs, path::PathBuf};
-
-use imgdelta_core::{Error, Kind, Result};
+use imgdelta_core::{Error, HeldFolder, HeldPlace, Kind, Result};
 use imgdelta_repository::catalogue::Repository;
 
 /// The folder at the site for what is under way to it. It goes when all is done, whatever becomes of it; what a killed process leaves,
 /// `gc` finds.
 pub(super) struct StagingFolder {
-    pub(super) folder: PathBuf,
+    /// Open: whatever is put in the place of it or of a folder above it, all is done in this one.
+    pub(super) folder: HeldFolder,
+    /// Where that stands.
+    place: HeldPlace,
 }
 
 impl StagingFolder {
     /// Makes one that no other deployment has.
     pub(super) fn make(site: &Repository) -> Result<Self> {
-        let incoming = site.incoming();
-        fs::create_dir_all(&incoming)
-            .map_err(|cause| Error::host("cannot create the folder", cause).in_file(&incoming))?;
+        let incoming = site.incoming_folder()?;
         let process = std::process::id();
         for number in 0..1000_u32 {
-            let folder = incoming.join(format!("by-path-{process}-{number}"));
-            match fs::create_dir(&folder) {
-                Ok(()) => return Ok(Self { folder }),
+            let place = incoming.place(format!("by-path-{process}-{number}"));
+            match place.make_new_folder() {
+                Ok(folder) => return Ok(Self { folder, place }),
                 Err(cause) if cause.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(cause) => {
-                    return Err(Error::host("cannot create the folder", cause).in_file(&folder));
+                    let path = place.path();
+                    return Err(Error::host("cannot create the folder", cause).in_file(&path));
                 }
             }
         }
-        Err(Error::new(Kind::Busy, "many deployments are under way to it").in_file(&incoming))
+        Err(Error::new(Kind::Busy, "many deployments are under way to it").in_file(incoming.path()))
     }
 }
 
 impl Drop for StagingFolder {
-    /// What cannot be removed, or comes back after a power cut, stays for `gc`: nobody is told that it is gone.
+    /// What cannot be removed, or comes back after a power cut, stays for `gc`: nobody is told that it is gone. Folders in it are not ours.
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.folder);
+        for place in self.folder.places().unwrap_or_default() {
+            let _ = place.remove();
+        }
+        let _ = self.place.remove_folder();
     }
 }

@@ -4,13 +4,9 @@
 mod folder;
 mod part;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
-use imgdelta_core::{Bytes, Error, FileLock, Kind, LockWait, Result};
+use imgdelta_core::{Bytes, Error, FileLock, HeldFolder, HeldPlace, Kind, LockWait, Result};
 use imgdelta_delta::Digest;
 use imgdelta_repository::catalogue::{ImageId, Repository};
 use sha2::Digest as _;
@@ -28,7 +24,10 @@ use crate::{
 /// What a site holds of an offer.
 #[derive(Debug)]
 pub(super) struct StagedFiles {
-    folder: PathBuf,
+    /// Open: whatever is put in the place of it or of a folder above it, all is done in this one.
+    folder: HeldFolder,
+    /// Where that stands.
+    place: HeldPlace,
     parts: Vec<FileEntry>,
     /// Bytes of the stream that are here.
     at: u64,
@@ -56,12 +55,13 @@ impl StagedFiles {
         wait: Duration,
     ) -> Result<Self> {
         let name = folder_name(base, &entry.image);
-        let folder = repository.incoming().join(name);
-        let lock = lock(&folder, LockWait::at_most(wait))?;
+        let place = repository.incoming_folder()?.place(name);
+        let (folder, lock) = lock(&place, LockWait::at_most(wait))?;
         let parts: Vec<FileEntry> = entry.files().cloned().collect();
         let (held, kept) = held(&folder, &parts)?;
         Ok(Self {
             folder,
+            place,
             parts,
             at: 0,
             held,
@@ -111,12 +111,13 @@ impl StagedFiles {
             let (now, later) = bytes.split_at(len.min(bytes.len()));
             let to_come = Bytes(current.left);
             current.take(now).map_err(|cause| {
-                let error = Error::host("cannot write", cause).in_file(&self.folder);
+                let error = Error::host("cannot write", cause).in_file(self.folder.path());
                 let (need, left) = (
                     SpaceNeed::exactly(to_come),
                     "what came stays, and the same command goes on with it",
                 );
-                explain_full(error, "what is to come", need, &self.folder, left)
+                let through = self.folder.through();
+                self.named(explain_full(error, "what is to come", need, &through, left))
             })?;
             self.at = self.at.saturating_add(now.len() as u64);
             bytes = later;
@@ -130,31 +131,37 @@ impl StagedFiles {
         self.held.bytes == 0 && self.at == 0
     }
 
-    /// The folder in which all parts lie under their names, now that they are here.
+    /// A path [through](HeldFolder::through) the open folder, in which all parts lie under their names, now that they are here: images are opened by
+    /// paths. Of errors that speak of it see [`named`](Self::named).
     ///
     /// # Errors
     /// Peer, if they are not.
-    pub(super) fn whole(&self) -> Result<&Path> {
+    pub(super) fn whole(&self) -> Result<PathBuf> {
         if self.current.is_some() || self.begun < self.parts.len() {
             let at = self.at;
             return Err(faulty(&format!(
                 "the end comes after {at} bytes, which are not all"
             )));
         }
-        Ok(&self.folder)
+        Ok(self.folder.through())
+    }
+
+    /// The error, of the files as they are called here.
+    pub(super) fn named(&self, error: Error) -> Error {
+        self.folder.named(error)
     }
 
     /// Takes all of it away: it has served.
     pub(super) fn clear(self) {
         // What stays behind, or comes back after a power cut, `gc` takes away: nobody was told that it is gone, so nothing is synced.
         for part in &self.parts {
-            let _ = fs::remove_file(self.folder.join(part.name.as_str()));
+            let _ = self.folder.place(part.name.as_str()).remove();
         }
-        let _ = fs::remove_file(self.folder.join(LOCK));
-        let folder = self.folder.clone();
+        let _ = self.folder.place(LOCK).remove();
+        let place = self.place.clone();
         drop(self);
         // Nothing is open any more: where a file system cannot forget a file that is, the folder would stay.
-        let _ = fs::remove_dir(&folder);
+        let _ = place.remove_folder();
     }
 
     /// Ends the parts that are whole, and begins the next one that has bytes to come.
@@ -170,7 +177,7 @@ impl StagedFiles {
     fn next_part(&mut self) -> Result<()> {
         if let Some(part) = self.parts.get(self.begun) {
             let kept = self.kept.get(self.begun).cloned().unwrap_or_default();
-            let place = self.folder.join(part.name.as_str());
+            let place = self.folder.place(part.name.as_str());
             self.current = Some(OpenPart::open(&place, kept, part.length)?);
         }
         Ok(())
@@ -197,7 +204,7 @@ impl StagedFiles {
     fn require_space(&self, at: u64) -> Result<()> {
         let offered = self.parts.iter().map(|part| part.length);
         let needed = offered.fold(0, u64::saturating_add).saturating_sub(at);
-        let shown = self.folder.display().to_string();
+        let shown = self.folder.path().display().to_string();
         let longest = self.parts.iter().map(|part| Bytes(part.length)).max();
         let longest = longest.unwrap_or_default();
         let need = SpaceNeed {
@@ -205,21 +212,19 @@ impl StagedFiles {
             longest_at_most: longest,
             ..SpaceNeed::exactly(Bytes(needed))
         };
-        need.require("what is to come", Space::at(&self.folder), &shown)?;
+        need.require("what is to come", Space::at(&self.folder.through()), &shown)?;
         Ok(())
     }
 
     /// Takes away the files of an earlier offer that this one does not have.
     fn drop_others(&self) -> Result<()> {
-        let failed = |cause| Error::host("cannot list", cause).in_file(&self.folder);
-        for entry in fs::read_dir(&self.folder).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            let name = entry.file_name();
+        let failed = |cause| Error::host("cannot list", cause).in_file(self.folder.path());
+        for place in self.folder.places().map_err(failed)? {
             let is_known =
                 |name| name == LOCK || self.parts.iter().any(|part| part.name.as_str() == name);
-            if !name.to_str().is_some_and(is_known) {
+            if !place.name().to_str().is_some_and(is_known) {
                 // Not synced: if it comes back, the next offer drops it again.
-                let _ = fs::remove_file(entry.path());
+                let _ = place.remove();
             }
         }
         Ok(())

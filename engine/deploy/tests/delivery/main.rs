@@ -12,11 +12,14 @@ mod damage;
 mod disks;
 mod formats;
 mod kills;
+#[path = "../outside/mod.rs"]
+mod outside;
 mod patent;
 mod place;
 mod refusals;
 mod second_ways;
 mod sticks;
 mod stops;
+mod swaps;
 mod together;
 mod version_1;

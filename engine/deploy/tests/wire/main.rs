@@ -13,9 +13,12 @@ mod disks;
 mod hostile_client;
 mod hostile_site;
 mod lines;
+#[path = "../outside/mod.rs"]
+mod outside;
 mod pipe;
 mod place;
 mod raw;
 mod sends;
+mod swaps;
 mod talks;
 mod version_1;

@@ -115,7 +115,8 @@ impl HeldFolder {
 
     /// A path that leads to this folder as it is open here, whatever stands at its path by now: for what works by paths. It holds as long as the
     /// folder is open. Where the host mounts no `/proc`, the path that it was opened by.
-    pub(crate) fn through(&self) -> PathBuf {
+    #[must_use]
+    pub fn through(&self) -> PathBuf {
         let through = PathBuf::from(format!("/proc/self/fd/{}", self.handle.as_raw_fd()));
         let identity = |found: io::Result<Metadata>| {
             let found = found.ok();
@@ -128,11 +129,12 @@ impl HeldFolder {
         }
     }
 
-    /// The error, of the file as it was called before the way led [through](Self::through) the open folder.
-    pub(crate) fn named(&self, error: Error) -> Error {
+    /// The error, of the folder and the files in it as they were called before the way led [through](Self::through) the open folder.
+    #[must_use]
+    pub fn named(&self, error: Error) -> Error {
         let through = self.through();
         let (by, path) = (through.to_string_lossy(), self.path.to_string_lossy());
-        let error = error.map_hint(|hint| hint.replace(&*by, &path));
+        let error = error.map_words(|words| renamed(words, &by, &path));
         error.map_file(|file| match file.strip_prefix(&through) {
             Ok(inside) if inside.as_os_str().is_empty() => self.path.clone(),
             Ok(inside) => self.path.join(inside),
@@ -262,6 +264,16 @@ impl HeldPlace {
         self.open_folder()
     }
 
+    /// Makes a folder, where nothing stands, and opens it. Not durable yet.
+    ///
+    /// # Errors
+    /// That of the host: AlreadyExists, if something stands there.
+    pub fn make_new_folder(&self) -> io::Result<HeldFolder> {
+        let all = Mode::RWXU | Mode::RWXG | Mode::RWXO;
+        mkdirat(&self.folder, self.component()?, all)?;
+        self.open_folder()
+    }
+
     /// The content of the regular file that stands there; `None`, if nothing does.
     ///
     /// # Errors
@@ -383,6 +395,18 @@ impl HeldPlace {
         let opened = retry_on_intr(|| openat(&self.folder, name, flags, mode));
         Ok(File::from(opened?))
     }
+}
+
+/// The words, with a path in them called otherwise; a longer number is another open folder.
+fn renamed(words: &str, from: &str, to: &str) -> String {
+    let mut parts = words.split(from);
+    let mut all = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let is_other = part.starts_with(|c: char| c.is_ascii_digit());
+        all.push_str(if is_other { from } else { to });
+        all.push_str(part);
+    }
+    all
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! error: a lock that may not hold is none.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, File, Metadata, TryLockError},
     io,
     os::unix::fs::MetadataExt,
     path::Path,
@@ -15,6 +15,7 @@ use std::{
 
 use rustix::io::Errno;
 
+use super::held::HeldPlace;
 use crate::{Error, Result};
 
 /// What came of an attempt to lock a file.
@@ -142,7 +143,17 @@ impl FileLock {
     /// Whether the file still stands at `place`: whoever held it before may have taken it away, and then it keeps nobody out.
     #[must_use]
     pub fn stands_at(&self, place: &Path) -> bool {
-        match (self.file.metadata(), fs::symlink_metadata(place)) {
+        self.is_same(fs::symlink_metadata(place))
+    }
+
+    /// As [`stands_at`](Self::stands_at), of a place in a folder that is held open.
+    #[must_use]
+    pub fn stands_in(&self, place: &HeldPlace) -> bool {
+        self.is_same(place.metadata())
+    }
+
+    fn is_same(&self, there: io::Result<Metadata>) -> bool {
+        match (self.file.metadata(), there) {
             (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) == (there.dev(), there.ino()),
             _ => false,
         }
@@ -196,6 +207,9 @@ mod tests {
         assert!(!held.stands_at(&place));
         fs::write(&place, "").expect("room");
         assert!(!held.stands_at(&place), "another file of that name");
+        let in_folder = HeldPlace::at(&place).expect("it is there");
+        assert!(!held.stands_in(&in_folder), "another file of that name");
+        assert!(acquire(&place, Duration::ZERO)?.stands_in(&in_folder));
         Ok(())
     }
 

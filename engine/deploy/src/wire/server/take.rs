@@ -88,9 +88,17 @@ impl<R: Read, W: Write + Send> ServerSession<'_, R, W> {
         let folder = incoming.whole()?;
         let receiver = &mut state.receiver;
         let taken = while_working(&mut self.connection, progress, || {
-            let files = EntryFiles { entry, folder };
+            let files = EntryFiles {
+                entry,
+                folder: &folder,
+            };
             let context = DeliveryContext::quiet(run);
             receiver.take(&files, &proposal.store(ownership), proposal.step, &context)
+        });
+        // It may be made from steps, which lie in folders of their own.
+        let taken = taken.map_err(|error| {
+            let folders = state.kept.iter().chain([&incoming]);
+            folders.fold(error, |error, one| one.named(error))
         });
         match taken {
             Ok(Outcome::Step) => {

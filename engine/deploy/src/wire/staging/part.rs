@@ -3,14 +3,13 @@
 use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom, Write},
-    path::Path,
 };
 
-use imgdelta_core::{Error, Result};
+use imgdelta_core::{Error, HeldFolder, HeldPlace, Result};
 use imgdelta_delta::Digest;
 use sha2::{Digest as _, Sha256};
 
-use super::folder::open_regular;
+use super::folder::regular;
 use crate::{
     bundle::FileEntry,
     space::Space,
@@ -34,16 +33,17 @@ pub(super) struct OpenPart {
 
 impl OpenPart {
     /// The part in the file at `place`, of which only what is kept stays.
-    pub(super) fn open(place: &Path, kept: HeldPart, length: u64) -> Result<Self> {
+    pub(super) fn open(place: &HeldPlace, kept: HeldPart, length: u64) -> Result<Self> {
         let opened = || {
-            let mut file = open_regular(File::options().write(true).create(true), place)?;
+            let mut file = regular(place.open_or_create())?;
             file.set_len(kept.bytes)?;
             file.seek(SeekFrom::Start(kept.bytes))?;
             Ok(file)
         };
         Ok(Self {
-            file: opened()
-                .map_err(|cause: io::Error| Error::host("cannot open", cause).in_file(place))?,
+            file: opened().map_err(|cause: io::Error| {
+                Error::host("cannot open", cause).in_file(&place.path())
+            })?,
             hash: kept.hash,
             left: length.saturating_sub(kept.bytes),
         })
@@ -59,12 +59,15 @@ impl OpenPart {
 }
 
 /// What is here of the parts, up to the first byte that is missing or known to be wrong: of all together, and of each.
-pub(super) fn held(folder: &Path, parts: &[FileEntry]) -> Result<(ResumeState, Vec<HeldPart>)> {
+pub(super) fn held(
+    folder: &HeldFolder,
+    parts: &[FileEntry],
+) -> Result<(ResumeState, Vec<HeldPart>)> {
     let mut whole = HeldPart::default();
     let mut each = Vec::new();
     for part in parts {
         let mut behind = whole.clone();
-        let Some(kept) = kept(&folder.join(part.name.as_str()), part, &mut behind)? else {
+        let Some(kept) = kept(&folder.place(part.name.as_str()), part, &mut behind)? else {
             break;
         };
         whole = behind;
@@ -77,20 +80,21 @@ pub(super) fn held(folder: &Path, parts: &[FileEntry]) -> Result<(ResumeState, V
     let held = ResumeState {
         bytes: whole.bytes,
         sha256: Digest(whole.hash.finalize().into()),
-        space: Space::at(folder).map(Into::into),
+        space: Space::at(&folder.through()).map(Into::into),
         may_skip: true,
     };
     Ok((held, each))
 }
 
 /// What is here of one part; `None` if nothing is, or it is whole and not what it is to be. `all` takes it in too.
-fn kept(place: &Path, part: &FileEntry, all: &mut HeldPart) -> Result<Option<HeldPart>> {
-    let mut file = match open_regular(&mut File::options(), place) {
+fn kept(place: &HeldPlace, part: &FileEntry, all: &mut HeldPart) -> Result<Option<HeldPart>> {
+    let path = place.path();
+    let mut file = match regular(place.open_to_read()) {
         Ok(file) => file,
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(cause) => return Err(Error::host("cannot open", cause).in_file(place)),
+        Err(cause) => return Err(Error::host("cannot open", cause).in_file(&path)),
     };
-    let failed = |cause| Error::host("cannot read", cause).in_file(place);
+    let failed = |cause| Error::host("cannot read", cause).in_file(&path);
     let mut kept = HeldPart {
         bytes: file.metadata().map_err(failed)?.len().min(part.length),
         hash: Sha256::new(),

@@ -116,3 +116,33 @@ fn errors_speak_of_the_file_as_its_user_calls_it() {
     let folder = held.place("inner").read(3).expect_err("no file");
     assert_eq!(folder.kind(), Kind::Corrupt);
 }
+
+#[test]
+fn a_new_folder_is_made_where_nothing_stands() {
+    let (_place, held, strange) = held_and_strange();
+    symlink(&strange, held.path().join("door")).expect("links");
+    for taken in ["inner", "file", "door"] {
+        let cause = held.place(taken).make_new_folder().expect_err("taken");
+        assert_eq!(cause.kind(), io::ErrorKind::AlreadyExists, "{taken}");
+    }
+    let made = held.place("new").make_new_folder().expect("room");
+    made.place("below").create_new().expect("room");
+    assert_eq!(names(&held.path().join("new")), ["below"]);
+    assert!(held.place("../new").make_new_folder().is_err());
+}
+
+#[test]
+fn an_error_names_the_folder_as_its_user_does_and_no_other_open_one() {
+    let (_place, held, _) = held_and_strange();
+    let through = held.through();
+    let (by, path) = (through.display(), held.path().display());
+    let error = Error::new(Kind::Host, format!("no room in {by}"))
+        .with_detail(format!("{by}/file and {by}0/file"))
+        .with_hint(format!("make room in {by}"))
+        .in_file(&through.join("file"));
+    let error = held.named(error);
+    assert_eq!(error.message(), format!("no room in {path}"));
+    assert_eq!(error.details(), [format!("{path}/file and {by}0/file")]);
+    assert_eq!(error.hint(), Some(&*format!("make room in {path}")));
+    assert_eq!(error.location().file, Some(held.path().join("file")));
+}
