@@ -12,6 +12,7 @@
 
 mod bases;
 mod bombs;
+mod canary;
 mod cuts;
 mod malformed;
 mod memory;

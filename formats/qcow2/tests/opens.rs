@@ -4,29 +4,17 @@
 
 mod reading;
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, Error, FileOffset, Format, Image, Kind, ParentSpec, ProbeResult, ProbeWindow, Result,
-    Source, State, VirtOffset,
+    Bytes, Error, FileOffset, Image, Kind, ProbeResult, ProbeWindow, Result, State, VirtOffset,
 };
 use imgdelta_fixtures::{
-    Fill, Recipe, conform,
-    qcow2::{Backing, Bitmap, Built, Compression, DataFile, Qcow2Spec, Snapshot, Zeros},
+    Recipe, conform,
+    qcow2::{Bitmap, Built, Compression, DataFile, Qcow2Spec, Snapshot, Zeros},
 };
 use imgdelta_qcow2::DRIVER;
-use reading::{Beside, how, memory, open, open_with, read_all};
-
-/// A disk of several L2 tables' reach where clusters are small.
-fn recipe(cluster_bits: u32, seed: u64) -> Recipe {
-    let cluster = 1_u64 << cluster_bits;
-    let size = (cluster * 40).clamp(512 << 10, 24 << 20) + 512;
-    match seed % 3 {
-        0 => Recipe::scatter(size, cluster, seed),
-        1 => Recipe::sectors(size, seed),
-        _ => Recipe::small(size),
-    }
-}
+use reading::{Beside, how, memory, open, open_with, read_all, recipe};
 
 /// Opens what was built, the data file beside it.
 fn open_built(built: Built) -> Result<Arc<dyn Image>> {
@@ -312,185 +300,5 @@ fn a_dirty_image_reads_with_a_note_and_a_corrupt_one_only_when_told() -> Result<
     let image = open_with(&corrupt.build(), "corrupt=ignore")?;
     assert_eq!(read_all(&*image)?, corrupt.recipe.expected(None));
     assert!(open_with(&corrupt.build(), "korrupt=ignore").is_err());
-    Ok(())
-}
-
-#[test]
-fn the_parent_link_says_what_is_recorded_and_no_more() -> Result<()> {
-    let link = |name: &str, format: Option<&str>| {
-        let spec = Qcow2Spec {
-            backing: Some(Backing {
-                name: name.into(),
-                format: format.map(str::to_owned),
-            }),
-            ..Qcow2Spec::new(Recipe::empty(1 << 20), 12)
-        };
-        let references = (DRIVER.references)(&memory(&spec.build()))?;
-        references
-            .parent
-            .ok_or_else(|| Error::new(Kind::Chain, "no parent"))
-    };
-    for (name, format) in [
-        ("raw", Format::Raw),
-        ("qcow2", Format::Qcow2),
-        ("vpc", Format::Vhd),
-        ("vmdk", Format::Vmdk),
-        ("vdi", Format::Vdi),
-        ("vhdx", Format::Vhdx),
-    ] {
-        assert_eq!(link("base", Some(name))?.format, Some(format));
-    }
-    let link = link("json:{}", None)?;
-    assert_eq!((link.format, link.identities.len()), (None, 0));
-    assert_eq!(
-        (link.hints[0].field, link.hints[0].text.as_str()),
-        ("backing file", "json:{}")
-    );
-    Ok(())
-}
-
-/// Writes the patches of a relink over the image.
-fn relinked(bytes: &[u8], parent: &ParentSpec) -> Result<Vec<u8>> {
-    let relink = DRIVER.relink.expect("qcow2 relinks");
-    let mut bytes = bytes.to_vec();
-    for patch in relink(&memory(&bytes), parent)? {
-        let at = Bytes(patch.at.0).in_memory();
-        bytes[at..at + patch.bytes.len()].copy_from_slice(&patch.bytes);
-    }
-    Ok(bytes)
-}
-
-#[test]
-fn a_relinked_child_names_its_new_parent_and_keeps_everything_else() -> Result<()> {
-    let under = Recipe::scatter(1 << 20, 4096, 1).expected(None);
-    for version in [2, 3] {
-        let spec = Qcow2Spec {
-            version,
-            extensions: vec![(0x1234_5678, b"kept".to_vec()), (0x1234_5679, vec![7; 33])],
-            more_features: [0, 0, if version == 3 { 1 << 40 } else { 0 }],
-            ..Qcow2Spec::child(recipe(16, 1), 16, "a-rather-long-name.raw", "raw", &under)
-        };
-        let parent = |relative: &str| ParentSpec {
-            format: Some(Format::Vhd),
-            relative: Some(relative.to_owned()),
-            absolute: "/golden/base.vhd".to_owned(),
-            ..ParentSpec::default()
-        };
-        let bytes = relinked(&spec.build(), &parent("../b.vhd"))?;
-        let image = open(&bytes)?;
-        let link = image.parent().expect("it is a child");
-        assert_eq!(
-            (link.format, link.hints[0].text.as_str()),
-            (Some(Format::Vhd), "../b.vhd")
-        );
-        assert!(bytes.windows(4).any(|found| found == b"kept"));
-        if version == 3 {
-            assert_eq!(bytes[88..96], [0; 8], "an unknown autoclear bit is cleared");
-        }
-        conform(&image, &spec.recipe, Some(&under));
-        let back = relinked(&bytes, &parent("a:b.vhd"))?;
-        let references = (DRIVER.references)(&memory(&back))?;
-        assert_eq!(
-            references.parent.expect("a child").hints[0].text,
-            "./a:b.vhd"
-        );
-    }
-    Ok(())
-}
-
-#[test]
-fn a_name_that_does_not_fit_is_refused() {
-    let spec = Qcow2Spec::child(Recipe::empty(1 << 20), 9, "b.raw", "raw", &[]);
-    for (len, kind) in [
-        (100, None),
-        (460, Some(Kind::Unsupported)),
-        (1024, Some(Kind::Unsupported)),
-    ] {
-        let parent = ParentSpec {
-            format: Some(Format::Raw),
-            absolute: "/".repeat(len),
-            ..ParentSpec::default()
-        };
-        let found = relinked(&spec.build(), &parent)
-            .err()
-            .map(|error| error.kind());
-        assert_eq!(found, kind, "{len}");
-    }
-    let alone = Qcow2Spec::new(Recipe::empty(1 << 20), 12).build();
-    let error = relinked(&alone, &ParentSpec::default()).expect_err("it has no parent");
-    assert_eq!(error.kind(), Kind::Usage);
-}
-
-#[test]
-fn a_tebibyte_of_nothing_is_mapped_at_once() -> Result<()> {
-    for (bits, extended) in [(16, false), (21, false), (12, false), (16, true)] {
-        let mut bytes = Qcow2Spec {
-            extended_l2: extended,
-            ..Qcow2Spec::new(Recipe::of(64 << 10, [(0, 512, Fill::Text)]), bits)
-        }
-        .build();
-        // The disk grows; its L1 table moves to the end of the file, nothing but its first entry.
-        let cluster = 1_usize << bits;
-        let l1 = bytes.len().next_multiple_of(cluster);
-        let entry = u64::from_be_bytes(bytes[40..48].try_into().expect("8 bytes"));
-        let at = Bytes(entry).in_memory();
-        let first = bytes[at..at + 8].to_vec();
-        let reach = (cluster / if extended { 16 } else { 8 }) * cluster;
-        let entries = (1_usize << 40) / reach;
-        bytes.resize(l1 + (entries * 8).next_multiple_of(cluster), 0);
-        bytes[l1..l1 + 8].copy_from_slice(&first);
-        bytes[24..32].copy_from_slice(&(1_u64 << 40).to_be_bytes());
-        bytes[36..40].copy_from_slice(&u32::try_from(entries).expect("few").to_be_bytes());
-        bytes[40..48].copy_from_slice(&(l1 as u64).to_be_bytes());
-        let image = open(&bytes)?;
-        let start = Instant::now();
-        let (mut at, mut extents) = (VirtOffset::ZERO, 0);
-        while at.0 < 1 << 40 {
-            at = image.extent_at(at)?.end();
-            extents += 1;
-        }
-        assert!(extents < 2000, "{bits}: {extents} extents");
-        assert!(
-            start.elapsed().as_millis() < 500,
-            "{bits}: {:?}",
-            start.elapsed()
-        );
-    }
-    Ok(())
-}
-
-/// A source that counts what is read of it.
-#[derive(Debug)]
-struct Counting(Arc<dyn Source>, std::sync::atomic::AtomicU64);
-
-impl Source for Counting {
-    fn len(&self) -> Bytes {
-        self.0.len()
-    }
-
-    fn read_at(&self, at: FileOffset, buf: &mut [u8]) -> Result<()> {
-        let len = buf.len() as u64;
-        self.1.fetch_add(len, std::sync::atomic::Ordering::Relaxed);
-        self.0.read_at(at, buf)
-    }
-}
-
-#[test]
-fn a_compressed_cluster_read_in_pieces_is_unpacked_once() -> Result<()> {
-    let spec = Qcow2Spec {
-        compression: Some(Compression::deflate()),
-        ..Qcow2Spec::new(Recipe::of(2 << 20, [(0, 2 << 20, Fill::Text)]), 21)
-    };
-    let source = Arc::new(Counting(memory(&spec.build()), Default::default()));
-    let beside = Beside::default();
-    let image = (DRIVER.open)(how(Arc::clone(&source) as Arc<dyn Source>, &beside))?;
-    let mut piece = vec![0; 64 << 10];
-    image.read_data(VirtOffset::ZERO, &mut piece)?;
-    let once = source.1.load(std::sync::atomic::Ordering::Relaxed);
-    for number in 1..32 {
-        image.read_data(VirtOffset(number << 16), &mut piece)?;
-        assert!(piece == spec.recipe.bytes_at(number << 16, 64 << 10));
-    }
-    assert_eq!(source.1.load(std::sync::atomic::Ordering::Relaxed), once);
     Ok(())
 }

@@ -25,6 +25,7 @@ mod refuses;
 mod scans;
 mod several;
 mod swaps;
+mod under_way;
 mod verifies;
 mod weighs;
 mod witnesses;

@@ -6,6 +6,7 @@
     reason = "the models know their sizes and say what they expect"
 )]
 
+mod batch_steps;
 mod batches;
 mod measures;
 mod outward;

@@ -144,3 +144,14 @@ pub(crate) fn long(len: u64, places: &[u64]) -> Long {
     }
     Long(bytes, len)
 }
+
+/// A disk of several L2 tables' reach where clusters are small.
+pub(crate) fn recipe(cluster_bits: u32, seed: u64) -> Recipe {
+    let cluster = 1_u64 << cluster_bits;
+    let size = (cluster * 40).clamp(512 << 10, 24 << 20) + 512;
+    match seed % 3 {
+        0 => Recipe::scatter(size, cluster, seed),
+        1 => Recipe::sectors(size, seed),
+        _ => Recipe::small(size),
+    }
+}

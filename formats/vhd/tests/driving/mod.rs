@@ -216,3 +216,16 @@ pub(crate) fn pair(over: &Recipe, block_size: u32) -> Result<Pair> {
         below,
     })
 }
+
+/// A unique id as a reader says it.
+pub(crate) fn uuid_text(id: [u8; 16]) -> String {
+    let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+    [
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..],
+    ]
+    .join("-")
+}
