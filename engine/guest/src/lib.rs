@@ -12,13 +12,17 @@
 //! | [`partition`] | GPT, MBR with logical partitions, or a disk without a table |
 //! | [`contents`] | which file system, or what else, a volume holds |
 //! | [`survey`](mod@survey) | a whole disk: its volumes, and what of them is certainly unused |
+//! | [`files`](mod@files), [`entry`] | the files of a volume with their extents |
 //! | [`unused`] | what of a volume certainly nobody needs |
 //!
 //! Inside, one module a family: `ext` (ext2, ext3, ext4), `fat` (12, 16, 32), `exfat`, `ntfs`, `xfs`, `swap`.
 
 pub mod contents;
 pub mod disk;
+pub mod entry;
+mod ext;
 mod fault;
+pub mod files;
 pub mod partition;
 pub mod runs;
 pub mod survey;
@@ -28,6 +32,8 @@ mod window;
 
 pub use contents::Contents;
 pub use disk::Disk;
+pub use entry::{Entry, EntryKind};
+pub use files::{Files, files};
 pub use partition::{Layout, Table, Volume, volumes};
 pub use runs::{Run, Runs};
 pub use survey::{Survey, survey};

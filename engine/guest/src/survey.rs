@@ -5,6 +5,7 @@ use imgdelta_core::Result;
 use crate::{
     contents::Contents,
     disk::Disk,
+    ext,
     fault::{Fault, Found},
     partition::{self, Layout, Volume},
     swap,
@@ -58,6 +59,7 @@ pub fn survey(disk: &dyn Disk) -> Result<Survey> {
 fn unused(disk: &dyn Disk, volume: &Volume) -> Found<Unused> {
     let window = Window::new(disk, volume.start, volume.len);
     match volume.contents {
+        Contents::Ext => ext::unused(&window),
         Contents::Swap => swap::unused(&window),
         contents => Err(Fault::unsound(format!(
             "it holds {contents}, which is not read here"

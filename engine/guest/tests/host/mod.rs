@@ -17,7 +17,7 @@ use std::{
 };
 
 use imgdelta_core::{Bytes, Result, VirtOffset};
-use imgdelta_guest::{Disk, Run, Runs};
+use imgdelta_guest::{Disk, Entry, Run, Runs, Unused, Verdict, files, survey};
 
 /// A disk in memory, with sectors of the given size.
 #[derive(Clone)]
@@ -138,6 +138,8 @@ pub(crate) fn run(words: &[&str], input: &str) -> String {
 /// The runs of an image that `partclone.FS` calls used.
 pub(crate) fn partclone(system: &str, image: &Path) -> Runs {
     let (map, log) = (image.with_extension("map"), image.with_extension("log"));
+    // It writes over nothing.
+    let _ = std::fs::remove_file(&map);
     let program = format!("partclone.{system}");
     let [image, map_name, log] = [image, &map, &log].map(|path| path.to_str().expect("a name"));
     run(
@@ -153,6 +155,35 @@ pub(crate) fn partclone(system: &str, image: &Path) -> Runs {
         Some(Run::new(number(at).ok()?, number(len).ok()?))
     });
     Runs::of(rows.collect())
+}
+
+/// A path as a word of a command.
+pub(crate) fn name(path: &Path) -> &str {
+    path.to_str().expect("a name")
+}
+
+/// What can be left out of an image that is one volume.
+pub(crate) fn verdict(path: &Path) -> Verdict {
+    let disk = Image::open(path);
+    let mut survey = survey(&disk).expect("it is read");
+    assert_eq!(survey.verdicts.len(), 1, "{:?}", survey.layout);
+    survey.verdicts.remove(0)
+}
+
+/// What can be left out, if that is certain.
+pub(crate) fn unused(path: &Path) -> Unused {
+    match verdict(path) {
+        Verdict::Known(unused) => unused,
+        Verdict::Kept(why) => panic!("{why}"),
+    }
+}
+
+/// The files of an image that is one volume.
+pub(crate) fn listed(path: &Path) -> Vec<Entry> {
+    let disk = Image::open(path);
+    let survey = survey(&disk).expect("it is read");
+    let files = files(&disk, &survey.layout.volumes[0]).expect("it is listed");
+    files.map(|entry| entry.expect("it is sound")).collect()
 }
 
 /// Where programs are.
