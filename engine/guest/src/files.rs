@@ -6,7 +6,7 @@ use crate::{
     contents::Contents,
     disk::Disk,
     entry::Entry,
-    ext,
+    exfat, ext, fat,
     fault::{Fault, Found},
     partition::Volume,
     window::Window,
@@ -26,6 +26,8 @@ pub fn files<'d>(disk: &'d dyn Disk, volume: &Volume) -> Result<Files<'d>> {
     let window = Window::new(disk, volume.start, volume.len);
     let files: Found<Box<dyn Iterator<Item = _>>> = match volume.contents {
         Contents::Ext => ext::files(window).map(|walk| Box::new(walk) as _),
+        Contents::Fat => fat::files(window).map(|walk| Box::new(walk) as _),
+        Contents::ExFat => exfat::files(window).map(|walk| Box::new(walk) as _),
         contents => {
             let why = format!("files of a volume that holds {contents} are not listed");
             return Err(Error::new(Kind::Unsupported, why));

@@ -20,7 +20,9 @@
 pub mod contents;
 pub mod disk;
 pub mod entry;
+mod exfat;
 mod ext;
+mod fat;
 mod fault;
 pub mod files;
 pub mod partition;
@@ -28,6 +30,7 @@ pub mod runs;
 pub mod survey;
 mod swap;
 pub mod unused;
+mod walk;
 mod window;
 
 pub use contents::Contents;

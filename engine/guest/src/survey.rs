@@ -5,7 +5,7 @@ use imgdelta_core::Result;
 use crate::{
     contents::Contents,
     disk::Disk,
-    ext,
+    exfat, ext, fat,
     fault::{Fault, Found},
     partition::{self, Layout, Volume},
     swap,
@@ -60,6 +60,8 @@ fn unused(disk: &dyn Disk, volume: &Volume) -> Found<Unused> {
     let window = Window::new(disk, volume.start, volume.len);
     match volume.contents {
         Contents::Ext => ext::unused(&window),
+        Contents::Fat => fat::unused(&window),
+        Contents::ExFat => exfat::unused(&window),
         Contents::Swap => swap::unused(&window),
         contents => Err(Fault::unsound(format!(
             "it holds {contents}, which is not read here"

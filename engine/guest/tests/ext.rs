@@ -122,7 +122,7 @@ fn what_is_free_is_what_partclone_says() {
         let right = if options.contains("bigalloc") {
             dumpe2fs(&image)
         } else {
-            partclone("extfs", &image).gaps(size * MIB)
+            partclone("extfs", &image)
         };
         assert!(free == right, "{options}:\n{free:x?}\n{right:x?}");
         assert!(free.total().0 > size * MIB / 8, "{options}: {free:?}");

@@ -118,6 +118,7 @@ pub(crate) fn run(words: &[&str], input: &str) -> String {
         .args(args)
         .env("PATH", path())
         .env("MTOOLS_SKIP_CHECK", "1")
+        .env("LC_ALL", "C.UTF-8")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -135,7 +136,7 @@ pub(crate) fn run(words: &[&str], input: &str) -> String {
     said
 }
 
-/// The runs of an image that `partclone.FS` calls used.
+/// The runs of an image that `partclone.FS` does not call used, up to the end of the file system.
 pub(crate) fn partclone(system: &str, image: &Path) -> Runs {
     let (map, log) = (image.with_extension("map"), image.with_extension("log"));
     // It writes over nothing.
@@ -149,7 +150,7 @@ pub(crate) fn partclone(system: &str, image: &Path) -> Runs {
     let text = std::fs::read_to_string(&map).expect("it wrote a map");
     let number = |text: &str| u64::from_str_radix(text.trim_start_matches("0x"), 16);
     let rows = text.lines().filter_map(|line| {
-        let [at, len, "+"] = line.split_whitespace().collect::<Vec<_>>()[..] else {
+        let [at, len, "?"] = line.split_whitespace().collect::<Vec<_>>()[..] else {
             return None;
         };
         Some(Run::new(number(at).ok()?, number(len).ok()?))
@@ -184,6 +185,16 @@ pub(crate) fn listed(path: &Path) -> Vec<Entry> {
     let survey = survey(&disk).expect("it is read");
     let files = files(&disk, &survey.layout.volumes[0]).expect("it is listed");
     files.map(|entry| entry.expect("it is sound")).collect()
+}
+
+/// The bytes of a file as its extents have them.
+pub(crate) fn contents(image: &[u8], entry: &Entry, len: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for run in &entry.extents {
+        bytes.extend(&image[run.start.0 as usize..run.end() as usize]);
+    }
+    bytes.truncate(len);
+    bytes
 }
 
 /// Where programs are.
