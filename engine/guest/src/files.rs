@@ -8,6 +8,7 @@ use crate::{
     entry::Entry,
     exfat, ext, fat,
     fault::{Fault, Found},
+    ntfs,
     partition::Volume,
     window::Window,
 };
@@ -28,6 +29,7 @@ pub fn files<'d>(disk: &'d dyn Disk, volume: &Volume) -> Result<Files<'d>> {
         Contents::Ext => ext::files(window).map(|walk| Box::new(walk) as _),
         Contents::Fat => fat::files(window).map(|walk| Box::new(walk) as _),
         Contents::ExFat => exfat::files(window).map(|walk| Box::new(walk) as _),
+        Contents::Ntfs => ntfs::files(window).map(|list| Box::new(list) as _),
         contents => {
             let why = format!("files of a volume that holds {contents} are not listed");
             return Err(Error::new(Kind::Unsupported, why));

@@ -25,6 +25,7 @@ mod ext;
 mod fat;
 mod fault;
 pub mod files;
+mod ntfs;
 pub mod partition;
 pub mod runs;
 pub mod survey;

@@ -7,6 +7,7 @@ use crate::{
     disk::Disk,
     exfat, ext, fat,
     fault::{Fault, Found},
+    ntfs,
     partition::{self, Layout, Volume},
     swap,
     unused::{Unused, Verdict},
@@ -62,6 +63,7 @@ fn unused(disk: &dyn Disk, volume: &Volume) -> Found<Unused> {
         Contents::Ext => ext::unused(&window),
         Contents::Fat => fat::unused(&window),
         Contents::ExFat => exfat::unused(&window),
+        Contents::Ntfs => ntfs::unused(&window),
         Contents::Swap => swap::unused(&window),
         contents => Err(Fault::unsound(format!(
             "it holds {contents}, which is not read here"

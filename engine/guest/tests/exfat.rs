@@ -19,6 +19,14 @@ const TOOLS: [(&str, &str); 3] = [
 ];
 const MIB: u64 = 1 << 20;
 
+/// A loop device over an image, where there may be one.
+fn attached(image: &Path) -> Option<String> {
+    let mut command = Command::new("/usr/sbin/losetup");
+    let done = command.args(["--show", "-f"]).arg(image).output().ok()?;
+    let device = String::from_utf8_lossy(&done.stdout).trim().to_owned();
+    done.status.success().then_some(device)
+}
+
 /// A volume with the tree in it, some of it taken out and put in again; empty, said out loud, where nothing can be mounted.
 fn make(folder: &Path, tree: &Path, size: u64, options: &str) -> (PathBuf, bool) {
     let path = folder.join("exfat.raw");
@@ -29,10 +37,8 @@ fn make(folder: &Path, tree: &Path, size: u64, options: &str) -> (PathBuf, bool)
     run(&words, "");
     let mounted = folder.join("mounted");
     fs::create_dir_all(&mounted).expect("a folder");
-    let mount = Command::new("/usr/sbin/mount.exfat-fuse")
-        .args([&path, &mounted])
-        .output();
-    if mount.is_ok_and(|mount| mount.status.success()) {
+    if let Some(device) = attached(&path) {
+        run(&["mount.exfat-fuse", &device, name(&mounted)], "");
         let inside = mounted.join("large");
         run(
             &["cp", "-r", &format!("{}/.", name(tree)), name(&mounted)],
@@ -49,6 +55,7 @@ fn make(folder: &Path, tree: &Path, size: u64, options: &str) -> (PathBuf, bool)
             fs::copy(tree.join(&path), mounted.join(&path)).expect("it is written");
         }
         run(&["umount", name(&mounted)], "");
+        run(&["losetup", "-d", &device], "");
         return (path, true);
     }
     eprintln!("skipped: exFAT cannot be mounted here, so it is empty");
