@@ -11,6 +11,7 @@ use crate::{
     ntfs,
     partition::Volume,
     window::Window,
+    xfs,
 };
 
 /// The files of a volume: each is told once, with the first of its names that is met.
@@ -30,6 +31,7 @@ pub fn files<'d>(disk: &'d dyn Disk, volume: &Volume) -> Result<Files<'d>> {
         Contents::Fat => fat::files(window).map(|walk| Box::new(walk) as _),
         Contents::ExFat => exfat::files(window).map(|walk| Box::new(walk) as _),
         Contents::Ntfs => ntfs::files(window).map(|list| Box::new(list) as _),
+        Contents::Xfs => xfs::files(window).map(|walk| Box::new(walk) as _),
         contents => {
             let why = format!("files of a volume that holds {contents} are not listed");
             return Err(Error::new(Kind::Unsupported, why));

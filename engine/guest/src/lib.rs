@@ -33,6 +33,7 @@ mod swap;
 pub mod unused;
 mod walk;
 mod window;
+mod xfs;
 
 pub use contents::Contents;
 pub use disk::Disk;

@@ -118,6 +118,15 @@ impl Runs {
         left
     }
 
+    /// These and `others`.
+    #[must_use]
+    pub fn with(&self, others: &Self) -> Self {
+        let all = self.runs.iter().chain(&others.runs);
+        let mut all = Self::of(all.copied().collect());
+        all.shortest = self.shortest.max(others.shortest);
+        all
+    }
+
     /// The runs that are in none of these, from 0 to `end`.
     #[must_use]
     pub fn gaps(&self, end: u64) -> Self {

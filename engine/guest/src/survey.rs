@@ -12,6 +12,7 @@ use crate::{
     swap,
     unused::{Unused, Verdict},
     window::Window,
+    xfs,
 };
 
 /// A disk.
@@ -64,6 +65,7 @@ fn unused(disk: &dyn Disk, volume: &Volume) -> Found<Unused> {
         Contents::Fat => fat::unused(&window),
         Contents::ExFat => exfat::unused(&window),
         Contents::Ntfs => ntfs::unused(&window),
+        Contents::Xfs => xfs::unused(&window),
         Contents::Swap => swap::unused(&window),
         contents => Err(Fault::unsound(format!(
             "it holds {contents}, which is not read here"

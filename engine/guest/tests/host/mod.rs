@@ -75,10 +75,24 @@ pub(crate) fn blank(path: &Path, len: u64) {
     file.set_len(len).expect("it can be as long");
 }
 
-/// Writes `bytes` at `at` of an image.
-pub(crate) fn poke(path: &Path, at: u64, bytes: &[u8]) {
-    let file = File::options().write(true).open(path).expect("it opens");
+/// Writes `bytes` at `at` of an image: what was there before.
+pub(crate) fn poke(path: &Path, at: u64, bytes: &[u8]) -> Vec<u8> {
+    let file = File::options().read(true).write(true).open(path);
+    let file = file.expect("it opens");
+    let mut before = vec![0; bytes.len()];
+    file.read_exact_at(&mut before, at).expect("it is read");
     file.write_all_at(bytes, at).expect("it is written");
+    before
+}
+
+/// Makes sure that nothing of an image is left out, for that reason, where `bytes` stand at `at`.
+pub(crate) fn is_kept(path: &Path, at: u64, bytes: &[u8], reason: &str) {
+    let before = poke(path, at, bytes);
+    let Verdict::Kept(why) = verdict(path) else {
+        panic!("{reason}: it is not kept")
+    };
+    assert!(why.contains(reason), "{why} instead of {reason}");
+    poke(path, at, &before);
 }
 
 /// Reads `N` bytes at `at` of an image.
@@ -187,11 +201,15 @@ pub(crate) fn listed(path: &Path) -> Vec<Entry> {
     files.map(|entry| entry.expect("it is sound")).collect()
 }
 
-/// The bytes of a file as its extents have them.
-pub(crate) fn contents(image: &[u8], entry: &Entry, len: usize) -> Vec<u8> {
+/// The first `len` bytes of a file as its extents have them.
+pub(crate) fn contents(image: &Path, entry: &Entry, len: usize) -> Vec<u8> {
+    let file = File::open(image).expect("it opens");
     let mut bytes = Vec::new();
     for run in &entry.extents {
-        bytes.extend(&image[run.start.0 as usize..run.end() as usize]);
+        let mut part = vec![0; run.len.in_memory()];
+        file.read_exact_at(&mut part, run.start.0)
+            .expect("it is read");
+        bytes.extend(part);
     }
     bytes.truncate(len);
     bytes
