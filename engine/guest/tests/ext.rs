@@ -5,11 +5,13 @@ mod tree;
 
 use std::{
     collections::BTreeMap,
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
+    process::Command,
 };
 
-use host::{are_there, blank, is_kept, listed, name, partclone, peek, run, unused};
-use imgdelta_guest::{EntryKind, Run, Runs};
+use host::{are_there, blank, is_kept, listed, name, partclone, peek, run, unused, verdict};
+use imgdelta_guest::{EntryKind, Run, Runs, Verdict};
 
 const TOOLS: [(&str, &str); 5] = [
     ("dumpe2fs", "e2fsprogs"),
@@ -166,6 +168,65 @@ fn every_files_blocks_are_what_debugfs_says() {
             assert_eq!(found, right, "{options}: {}", entry.path);
         }
         assert!(asked > 10);
+    }
+}
+
+#[test]
+fn what_the_kernel_wrote_is_listed_and_kept_while_it_is_mounted() {
+    if !are_there(&TOOLS) {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let tree = tree::make(&folder.path().join("tree"));
+    let empty = folder.path().join("empty");
+    std::fs::create_dir_all(&empty).expect("a folder");
+    for options in ["-t ext4 -b 1024", "-t ext4 -b 4096 -O bigalloc"] {
+        let image = make(folder.path(), &empty, 128 * MIB, options);
+        let mount = Command::new("mount")
+            .args(["-o", "loop"])
+            .args([&image, &empty])
+            .output();
+        if !mount.as_ref().is_ok_and(|mount| mount.status.success()) {
+            eprintln!("skipped: ext4 cannot be mounted here: {options} {mount:?}");
+            continue;
+        }
+        run(
+            &["cp", "-a", &format!("{}/.", name(&tree)), name(&empty)],
+            "",
+        );
+        let torn = std::fs::File::create(empty.join("torn")).expect("a file");
+        for number in 0..600 {
+            let written = torn.write_all_at(&[7; 4096], number * 70_000);
+            written.expect("it is written");
+        }
+        drop(torn);
+        std::fs::remove_file(empty.join("small")).expect("it is there");
+        std::fs::copy(tree.join("small"), empty.join("small")).expect("it is written");
+        run(&["sync", "-f", name(&empty)], "");
+        let mounted = verdict(&image);
+        run(&["umount", name(&empty)], "");
+        let Verdict::Kept(why) = mounted else {
+            panic!("it was mounted")
+        };
+        assert!(why.contains("must be replayed"), "{why}");
+        let free = unused(&image).free;
+        let right = if options.contains("bigalloc") {
+            dumpe2fs(&image)
+        } else {
+            partclone("extfs", &image)
+        };
+        assert!(free == right, "{options}:\n{free:x?}\n{right:x?}");
+        let entries = listed(&image);
+        tree::same(&entries, options);
+        let torn = entries
+            .iter()
+            .find(|one| one.path == "/torn")
+            .expect("it is there");
+        assert!(
+            torn.extents.len() >= 600,
+            "{options}: {}",
+            torn.extents.len()
+        );
     }
 }
 
