@@ -6,6 +6,7 @@
 #![allow(clippy::panic, reason = "a fuzz target fails by panicking")]
 
 mod gpt;
+mod guest;
 mod image;
 mod lists;
 mod packed;
@@ -56,6 +57,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("digests", packed::digests),
     ("recorded_path", paths::recorded),
     ("gpt", gpt::resize),
+    ("guest", guest::look),
     ("manifest", image::manifest),
     ("record", lists::record),
     ("inventory", lists::inventory),
