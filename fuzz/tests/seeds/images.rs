@@ -133,7 +133,7 @@ pub(crate) fn vhdx(first: std::ops::Range<usize>) -> Vec<Vec<u8>> {
 }
 
 /// The input of which the target makes this file; `None` if it is too large for one.
-fn pages(image: &[u8], first: &std::ops::Range<usize>) -> Option<Vec<u8>> {
+pub(crate) fn pages(image: &[u8], first: &std::ops::Range<usize>) -> Option<Vec<u8>> {
     let used = image.chunks(4096).enumerate();
     let used = used.filter(|(_, page)| page.iter().any(|byte| *byte != 0));
     let mut used: Vec<(usize, &[u8])> = used.collect();

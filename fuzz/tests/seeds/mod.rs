@@ -158,7 +158,7 @@ fn guest() -> Vec<Vec<u8>> {
         let packed = std::fs::read(path).expect("it is read");
         zstd::decode_all(&packed[..]).expect("it was packed")
     });
-    let inputs = images.filter_map(|image| pages(&image, &(0..0)));
+    let inputs = images.filter_map(|image| images::pages(&image, &(0..0)));
     // The sums of VHDX have no place here.
     let inputs = inputs.map(|mut input| {
         input.splice(..1, [0]);
