@@ -61,7 +61,8 @@ impl Site for LocalSite<'_> {
         } = self.sender;
         let held = incoming.folder.clone();
         self.incoming = Some(incoming);
-        // Images are written and opened by paths: these lead through the open folder.
+        // Images are written and opened by paths: these lead through the open folder. A file in it that becomes a link once it was packed is followed
+        // when it is opened: what that leads to is read as a disk, and enters nothing unless it makes the image that is to come.
         let folder = held.through();
         let packed = pack(headquarters, &request.order(), &folder, context)
             .map_err(|error| held.named(error))?;

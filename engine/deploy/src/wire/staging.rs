@@ -134,6 +134,9 @@ impl StagedFiles {
     /// A path [through](HeldFolder::through) the open folder, in which all parts lie under their names, now that they are here: images are opened by
     /// paths. Of errors that speak of it see [`named`](Self::named).
     ///
+    /// A part that becomes a link after it was proven is followed by whoever opens it there: what that leads to is read as a disk, and enters nothing
+    /// unless it makes the image that was promised.
+    ///
     /// # Errors
     /// Peer, if they are not.
     pub(super) fn whole(&self) -> Result<PathBuf> {
