@@ -79,12 +79,8 @@ impl Walk<'_> {
         for number in (1..own).filter(|number| *number != inode::ROOT) {
             let inode = inode::read(&self.volume, &self.fs, &self.groups, number)?;
             let extents: Vec<_> = if number == inode::RESIZE {
-                let double = crate::window::le::<u32>(inode.block(), 13 * 4);
-                let one = u64::from(double);
-                (one > 0 && one < self.fs.blocks)
-                    .then(|| self.fs.run(one, 1))
-                    .into_iter()
-                    .collect()
+                let block = inode::resize_block(&self.volume, &self.fs, &self.groups)?;
+                block.into_iter().collect()
             } else {
                 extents(&self.volume, &self.fs, &inode, &mut self.budget)?
                     .all()

@@ -115,6 +115,12 @@ fn is_journal_empty(volume: &Window<'_>, fs: &Superblock, groups: &[Group]) -> F
 /// Makes sure that no inode with a name has a block that is called free.
 fn nobody_has(volume: &Window<'_>, fs: &Superblock, groups: &[Group], free: &Runs) -> Found<()> {
     let mut budget = Budget::of(fs);
+    let resize = inode::resize_block(volume, fs, groups)?;
+    if resize.is_some_and(|run| free.meets(run)) {
+        return Err(Fault::unsound(
+            "its resize inode has a block that is called free",
+        ));
+    }
     inode::each(volume, fs, groups, |number, inode: &Inode| {
         let found = extents(volume, fs, inode, &mut budget)?;
         if found.all().any(|run| free.meets(run)) {

@@ -4,6 +4,7 @@ use super::{groups::Group, superblock::Superblock};
 use crate::{
     entry::EntryKind,
     fault::{Fault, Found},
+    runs::Run,
     window::{Window, le},
 };
 
@@ -70,6 +71,18 @@ pub(super) fn read(
 ) -> Found<Inode> {
     let at = place(fs, groups, number)?;
     Ok(Inode(volume.bytes(at, fs.inode_size, fs.block)?))
+}
+
+/// The one block of [`RESIZE`] that is not counted with the descriptors: it says where those are.
+pub(super) fn resize_block(
+    volume: &Window<'_>,
+    fs: &Superblock,
+    groups: &[Group],
+) -> Found<Option<Run>> {
+    let inode = read(volume, fs, groups, RESIZE)?;
+    let block = u64::from(le::<u32>(inode.block(), 13 * 4));
+    let is_there = block > 0 && block < fs.blocks;
+    Ok(is_there.then(|| fs.run(block, 1)))
 }
 
 /// Where an inode stands in the volume.
