@@ -37,6 +37,46 @@ pub(super) struct Superblock {
     start: u64,
 }
 
+impl RawSuperblock {
+    const fn has(&self, feature: u32) -> bool {
+        self.incompat & feature != 0
+    }
+
+    /// How many blocks there are.
+    fn blocks(&self) -> u64 {
+        let high = if self.has(incompat::BITS64) {
+            self.blocks_count_hi
+        } else {
+            0
+        };
+        u64::from(high) << 32 | u64::from(self.blocks_count_lo)
+    }
+
+    /// The bytes of an inode.
+    fn inode_len(&self) -> u64 {
+        match self.rev_level {
+            0 => 128,
+            _ => u64::from(self.inode_size),
+        }
+    }
+
+    /// The bytes of a group's descriptor, and the fewest that it may have.
+    fn descriptor_len(&self) -> (u64, u64) {
+        match self.has(incompat::BITS64) {
+            true => (u64::from(self.desc_size), 64),
+            false => (32, 32),
+        }
+    }
+
+    /// What checksums begin with.
+    fn seed(&self) -> u32 {
+        match self.has(incompat::CSUM_SEED) {
+            true => self.checksum_seed,
+            false => raw_crc32c(!0, &self.uuid),
+        }
+    }
+}
+
 impl Superblock {
     /// Reads and judges it; not whether it is clean.
     pub(super) fn read(volume: &Window<'_>) -> Found<Self> {
@@ -79,7 +119,6 @@ impl Superblock {
 
     /// What its numbers say, if they can be.
     fn geometry(raw: RawSuperblock, volume: &Window<'_>) -> Found<Self> {
-        let is = |feature: u32| raw.incompat & feature != 0;
         let refuse = |what: &str| {
             Err(Fault::Unsound(format!(
                 "its superblock has an impossible {what}"
@@ -95,12 +134,7 @@ impl Superblock {
             Some(shift @ 0..=16) => 1_u64 << shift,
             _ => return refuse("cluster size"),
         };
-        let high = if is(incompat::BITS64) {
-            raw.blocks_count_hi
-        } else {
-            0
-        };
-        let blocks = u64::from(high) << 32 | u64::from(raw.blocks_count_lo);
+        let blocks = raw.blocks();
         let first = u64::from(raw.first_data_block);
         let per_group = u64::from(raw.blocks_per_group);
         let clusters = u64::from(raw.clusters_per_group);
@@ -123,29 +157,15 @@ impl Superblock {
         {
             return refuse("number of groups or inodes");
         }
-        let inode_size = if raw.rev_level == 0 {
-            128
-        } else {
-            u64::from(raw.inode_size)
-        };
+        let inode_size = raw.inode_len();
         if !inode_size.is_power_of_two() || inode_size < 128 || inode_size > block {
             return refuse("inode size");
         }
-        let desc_size = if is(incompat::BITS64) {
-            u64::from(raw.desc_size)
-        } else {
-            32
-        };
-        let least = if is(incompat::BITS64) { 64 } else { 32 };
+        let (desc_size, least) = raw.descriptor_len();
         if !desc_size.is_power_of_two() || !(least..=1024).contains(&desc_size) {
             return refuse("size of descriptors");
         }
-        let seed = if is(incompat::CSUM_SEED) {
-            raw.checksum_seed
-        } else {
-            raw_crc32c(!0, &raw.uuid)
-        };
-        let start = volume.start().0;
+        let seed = raw.seed();
         Ok(Self {
             raw,
             block,
@@ -155,7 +175,7 @@ impl Superblock {
             desc_size,
             inode_size,
             seed,
-            start,
+            start: volume.start().0,
         })
     }
 

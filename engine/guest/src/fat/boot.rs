@@ -95,15 +95,7 @@ impl Boot {
             return refuse("sector or cluster size");
         }
         let is_32 = block.table_16 == 0;
-        let table_sectors = if is_32 {
-            u64::from(block.table_32)
-        } else {
-            u64::from(block.table_16)
-        };
-        let total = match block.total_16 {
-            0 => u64::from(block.total_32),
-            total => u64::from(total),
-        };
+        let (table_sectors, total) = lengths(&block);
         let reserved = u64::from(block.reserved);
         let tables = u64::from(block.tables);
         let root_bytes = u64::from(block.root_entries) * 32;
@@ -125,11 +117,7 @@ impl Boot {
             return refuse("number of sectors");
         }
         let is_alone = is_32 && block.mirroring & 0x80 != 0;
-        let active = if is_alone {
-            u64::from(block.mirroring & 0xf)
-        } else {
-            0
-        };
+        let active = u64::from(block.mirroring & 0xf) * u64::from(is_alone);
         if active >= tables || is_32 && block.version != 0 {
             return refuse("table or version");
         }
@@ -189,4 +177,16 @@ impl Boot {
     pub(super) fn kept(&self, volume: &Window<'_>) -> Run {
         Run::new(volume.start().0, self.data)
     }
+}
+
+/// How many sectors a table takes, and how many there are: each is said in 16 bits, or where those are 0 in 32.
+fn lengths(block: &Block) -> (u64, u64) {
+    let either = |short: u16, long: u32| match short {
+        0 => u64::from(long),
+        short => u64::from(short),
+    };
+    (
+        either(block.table_16, block.table_32),
+        either(block.total_16, block.total_32),
+    )
 }

@@ -174,11 +174,7 @@ impl Superblock {
             log: None,
             folder_block,
             has_crcs,
-            has_types: if has_crcs {
-                raw.incompat & 1 != 0
-            } else {
-                raw.features_2 & FTYPE_4 != 0
-            },
+            has_types: has_types(&raw, has_crcs),
             start: volume.start().0,
         };
         if raw.log_start != 0 {
@@ -269,4 +265,13 @@ pub(super) fn is_sealed(bytes: &[u8], at: usize) -> bool {
     };
     let crc = crc32c::crc32c_append(crc32c::crc32c(before), &[0; 4]);
     crc32c::crc32c_append(crc, after) == le::<u32>(bytes, at)
+}
+
+/// Whether directories say of each entry what it is.
+const fn has_types(raw: &Raw, has_crcs: bool) -> bool {
+    if has_crcs {
+        raw.incompat & 1 != 0
+    } else {
+        raw.features_2 & FTYPE_4 != 0
+    }
 }

@@ -24,7 +24,7 @@ use rustix::{
 };
 
 use super::folder::sync_opened;
-use crate::{Error, Kind, Result};
+use crate::{Error, Result};
 
 /// How folders are opened: to be listed and synced.
 const FOLDER: OFlags = OFlags::RDONLY

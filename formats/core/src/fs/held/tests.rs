@@ -1,6 +1,7 @@
 use std::{fs, os::unix::fs::symlink};
 
 use super::*;
+use crate::Kind;
 use crate::{AtomicFile, Existing, FileOffset};
 
 /// A folder `held`, open, and one beside it that nobody may touch.
