@@ -83,7 +83,7 @@ impl SpaceCheck<'_> {
         }
         if writer.encoder().memory() > Bytes::ZERO || self.space.shrinks {
             return Ok(Some(format!(
-                "it may not fit: {data} of data are to be compressed, {} are free",
+                "it may not fit: {data} of data are to be stored, {} are free; how small they become shows as they are written",
                 self.space.free
             )));
         }
