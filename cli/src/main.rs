@@ -37,8 +37,8 @@ use crate::{
 };
 
 fn main() -> ExitCode {
-    if args::answered() {
-        return ExitCode::SUCCESS;
+    if let Some(exit) = args::answered() {
+        return ExitCode::from(exit);
     }
     let words: Vec<OsString> = std::env::args_os().collect();
     allow_many_files();

@@ -14,7 +14,7 @@ use clap_complete::{
     env::{CompleteEnv, EnvCompleter, Shells},
 };
 use imgdelta::{
-    core::{Error, Format, Result},
+    core::{Error, Format, Kind, Result},
     registry,
     repository::Repository,
 };
@@ -30,16 +30,22 @@ const PROGRAM: &str = "imgdelta";
 /// Where an option stands that makes a key one of reading an image; else it is of writing one.
 const READING: &str = "Input";
 
-/// Answers a shell that asks for completions; whether one did.
-pub(crate) fn answered() -> bool {
+/// Answers a shell that asks for completions; the exit status, if one did. What is no shell is an error: nothing that was typed is done then.
+pub(crate) fn answered() -> Option<u8> {
     let here = std::env::current_dir().ok();
     let answered = CompleteEnv::with_factory(completed)
         .var(VARIABLE)
         .bin(PROGRAM)
         .completer(PROGRAM)
         .try_complete(std::env::args_os(), here.as_deref());
-    // A shell shows no message here: what cannot be completed is offered nothing.
-    answered.unwrap_or(true)
+    match answered {
+        Ok(true) => Some(0),
+        Ok(false) => None,
+        Err(error) => {
+            let _ = error.print();
+            Some(Kind::Usage.exit())
+        }
+    }
 }
 
 /// The script that a shell loads.

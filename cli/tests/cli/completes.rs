@@ -84,3 +84,16 @@ fn images_of_the_repository_are_offered() {
         [""; 0]
     );
 }
+
+#[test]
+fn what_is_no_shell_is_an_error_and_nothing_is_done() {
+    let place = Place::golden();
+    let said = place
+        .command("convert golden.raw -o out.vhd")
+        .env("IMGDELTA_COMPLETE", "nonsense")
+        .output()
+        .expect("it starts");
+    assert_eq!(said.status.code(), Some(2), "{said:?}");
+    assert!(!said.stderr.is_empty());
+    assert!(!place.path("out.vhd").exists());
+}
