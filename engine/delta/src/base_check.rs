@@ -1,7 +1,7 @@
 //! A base that is proven in the same pass in which the disk over it is copied: what both have is read and hashed once. Nothing is written
 //! here.
 
-use imgdelta_core::{Bytes, Result, VirtOffset};
+use imgdelta_core::{Bytes, Result};
 
 use crate::{
     buffer::Aligned,
@@ -9,8 +9,8 @@ use crate::{
     digest_cache::DigestCache,
     disk_hasher::{DiskHasher, Proof},
     leaf_batch,
-    planner::{Relation, Side, Task, extents_of, read_extents},
-    tree::{Digest, WINDOW},
+    planner::{Relation, Side, Task, TaskWindow, extents_of, read_extents},
+    tree::Digest,
 };
 
 /// The base, and what it must be.
@@ -67,11 +67,12 @@ impl<'a> BaseCheck<'a> {
         (targets, size): (&[Digest], Bytes),
     ) -> Result<Vec<Digest>> {
         let own = self.base.size();
-        let first = task.windows().start;
+        let windows: Vec<TaskWindow> = task.windows_to_read().collect();
         let part = |place: usize| {
-            let number = first.saturating_add(place as u64);
-            let at = VirtOffset(number.saturating_mul(WINDOW.0));
-            let len = WINDOW.min(task.end().since(at));
+            let window = windows.get(place).copied().unwrap_or_default();
+            let TaskWindow {
+                number, at, len, ..
+            } = window;
             (number, at, len, extents_of(&task.extents, at, len))
         };
         let known = targets.iter().enumerate().map(|(place, target)| {

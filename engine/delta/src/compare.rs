@@ -11,7 +11,9 @@ use crate::{
     chain::Chain,
     exec::{self, ExecContext},
     pipeline::{self, Stage},
-    planner::{ExtentPlanner, PlanOptions, Relation, Side, Task, extents_of, read_extents},
+    planner::{
+        ExtentPlanner, PlanOptions, Relation, Side, Task, TaskWindow, extents_of, read_extents,
+    },
     tree::WINDOW,
 };
 
@@ -61,8 +63,11 @@ impl Compare<'_> {
         each: &mut (dyn FnMut(VirtOffset, Bytes) -> Result<()> + Send),
     ) -> Result<Difference> {
         let step = exec::step(WINDOW, self.one.block_size().max(self.other.block_size()));
+        let decoding = self.one.decoding().max(self.other.decoding());
         let options = PlanOptions {
             step,
+            block: exec::block(step, [decoding.unit]),
+            gathers: true,
             skips_zero: true,
             skips_same: true,
             longest_same: Bytes(u64::MAX),
@@ -79,7 +84,6 @@ impl Compare<'_> {
             each,
         };
         self.work.progress.begin(end);
-        let decoding = self.one.decoding().max(self.other.decoding());
         let each = Bytes(2 * WINDOW.0 + decoding.memory.0);
         let workers = self
             .work
@@ -141,10 +145,8 @@ impl<'a> Stage for Comparer<'a> {
         if task.plan.relation != Relation::Unknown {
             return Ok(());
         }
-        let end = task.plan.end();
-        for number in task.plan.windows() {
-            let at = VirtOffset(number.saturating_mul(WINDOW.0));
-            let len = WINDOW.min(end.since(at));
+        let windows: Vec<TaskWindow> = task.plan.windows_to_read().collect();
+        for TaskWindow { at, len, .. } in windows {
             let extents = extents_of(&task.plan.extents, at, len);
             if extents
                 .iter()

@@ -1,8 +1,8 @@
 //! `convert` and `apply`: a disk, whatever its chain, as one whole image.
 
 use imgdelta_core::{
-    AtomicFile, BlockState, Bytes, Error, FinishParams, ImageWriter, Kind, Result, VirtOffset,
-    WriterLayout, is_zero,
+    AtomicFile, BlockState, Bytes, Error, FinishParams, ImageWriter, Kind, Result, WriterLayout,
+    is_zero,
 };
 
 use crate::{
@@ -14,8 +14,8 @@ use crate::{
     exec::{self, Costs, ExecContext, LONGEST_STEP},
     leaf_batch,
     pipeline::{self, Stage},
-    planner::{ExtentPlanner, PlanOptions, Relation, Side, Task, extents_of},
-    tree::{Digest, WINDOW},
+    planner::{ExtentPlanner, PlanOptions, Relation, Section, Side, Task, extents_of},
+    tree::Digest,
     unit_writer::{Seed, UnitWriter},
 };
 
@@ -112,8 +112,15 @@ impl Convert<'_> {
         let encoder = writer.encoder().memory();
         let costs = Costs::new(shape.unit, encoder, decoding, LONGEST_STEP);
         let (step, count) = self.work.crew(self.work.io_workers(), &costs);
+        let zero_run = if shape.marks_zero {
+            writer.zero_run()
+        } else {
+            Bytes::ZERO
+        };
         let options = PlanOptions {
             step,
+            block: exec::block(step, [shape.unit, zero_run, decoding.unit]),
+            gathers: true,
             skips_zero: !shape.wants_zeros || base.is_some_and(BaseCheck::is_under),
             skips_same: false,
             longest_same: Bytes::ZERO,
@@ -188,8 +195,6 @@ struct ConvertWorker {
 
 struct ConvertTask {
     plan: Task,
-    /// How much of the disk it stands for: what is zero at its ends is not looked at.
-    covers: Bytes,
     leaves: Vec<Digest>,
     /// The base's, if that is to be proven too.
     base: Vec<Digest>,
@@ -205,8 +210,7 @@ impl<'a> Stage for Copier<'a> {
     fn next_task(&self, planner: &mut Self::Source) -> Result<Option<ConvertTask>> {
         self.copy.work.progress.go_on()?;
         Ok(planner.task()?.map(|plan| ConvertTask {
-            covers: plan.len,
-            plan: self.trimmed(plan),
+            plan,
             leaves: Vec::new(),
             base: Vec::new(),
             units: 0,
@@ -215,40 +219,29 @@ impl<'a> Stage for Copier<'a> {
 
     fn process(&self, worker: &mut ConvertWorker, task: &mut ConvertTask) -> Result<()> {
         let ConvertWorker { unit_writer, base } = worker;
-        let Task {
-            at, len, relation, ..
-        } = task.plan;
-        if relation == Relation::Zero {
+        if task.plan.relation == Relation::Zero {
             return Ok(());
         }
-        let there = len.min(Bytes(self.shape.size.0.saturating_sub(at.0)));
-        // The writer may round the disk's size up: the rest of the last unit is zero.
-        let last = at.0.saturating_add(len.0) >= self.copy.disk.size().0;
-        let child_len = if last {
-            Bytes(self.shape.size.0.saturating_sub(at.0)).min(len.round_up(self.shape.unit))
-        } else {
-            there
-        };
-        unit_writer.begin_full(child_len);
+        let len = task.plan.to_read();
+        let image_len = self.image_len(&task.plan);
+        unit_writer.begin_full(image_len);
         let bytes = unit_writer
             .data_mut()
-            .get_mut(..child_len.max(len).in_memory())
+            .get_mut(..image_len.max(len).in_memory())
             .unwrap_or_default();
-        task.plan.read(self.copy.disk, Side::Target, at, bytes)?;
+        task.plan
+            .read_packed(self.copy.disk, Side::Target, Bytes::ZERO, bytes)?;
         if self.copy.proves {
             let size = self.copy.disk.size();
-            let windows = task.plan.windows();
-            let len = (windows.end - windows.start).saturating_mul(WINDOW.0);
-            let bytes = unit_writer.data();
-            let bytes = bytes.get(..Bytes(len).in_memory()).unwrap_or(bytes);
-            task.leaves = leaf_batch::leaves_of(size, windows.start, bytes);
+            let numbers = task.plan.windows_to_read().map(|window| window.number);
+            task.leaves = leaf_batch::leaves_of(size, numbers, unit_writer.data());
         }
         if let (Some(beside), Some(buffer)) = (self.base, base) {
             let own = (task.leaves.as_slice(), self.copy.disk.size());
             task.base = beside.leaves(buffer, &task.plan, own)?;
         }
-        self.mark(unit_writer, &task.plan, child_len);
-        unit_writer.pack(at, child_len)?;
+        self.mark(unit_writer, &task.plan, image_len);
+        unit_writer.pack(image_len, |packed| task.plan.address_of(packed))?;
         task.units = unit_writer.units();
         Ok(())
     }
@@ -259,23 +252,14 @@ impl<'a> Stage for Copier<'a> {
         task: &mut ConvertTask,
         sink: &mut Self::Sink,
     ) -> Result<()> {
+        let unit_writer = &mut worker.unit_writer;
         let mut written = Bytes::ZERO;
-        if task.plan.relation == Relation::Zero {
-            let range = task.plan.windows();
-            sink.prover.zeros(range.end - range.start);
-            if let Some(base) = &mut sink.base {
-                base.zeros(range.end - range.start);
-            }
-        } else {
-            if let Some(base) = &mut sink.base {
-                task.base.iter().try_for_each(|leaf| base.leaf(leaf))?;
-            }
-            let unit_writer = &mut worker.unit_writer;
-            written = unit_writer.place(task.plan.at, &mut *sink.writer, &mut sink.seed)?;
-            task.leaves.iter().for_each(|leaf| sink.prover.leaf(leaf));
+        if task.units > 0 {
+            written = unit_writer.place(&mut *sink.writer, &mut sink.seed)?;
         }
+        sink.prove(task)?;
         sink.written = Bytes(sink.written.0.saturating_add(written.0));
-        self.copy.work.progress.advance(task.covers, written);
+        self.copy.work.progress.advance(task.plan.len, written);
         Ok(())
     }
 
@@ -288,28 +272,44 @@ impl<'a> Stage for Copier<'a> {
     }
 }
 
+impl ConvertSink<'_> {
+    /// Takes the task's windows into the proofs.
+    fn prove(&mut self, task: &ConvertTask) -> Result<()> {
+        let (mut own, mut base) = (task.leaves.iter(), task.base.iter());
+        for section in task.plan.sections() {
+            match section {
+                Section::Passed(count) => {
+                    self.prover.zeros(count);
+                    if let Some(base) = &mut self.base {
+                        base.zeros(count);
+                    }
+                }
+                Section::Read(count) => {
+                    let count = Bytes(count).in_memory();
+                    let taken = own.by_ref().take(count);
+                    taken.for_each(|leaf| self.prover.leaf(leaf));
+                    if let Some(proof) = &mut self.base {
+                        let mut taken = base.by_ref().take(count);
+                        taken.try_for_each(|leaf| proof.leaf(leaf))?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Copier<'_> {
-    /// The task without the whole units at its ends that are known to be zero: of a sparse disk most are. What proves the disk must see
-    /// all of it, and what writes zeros too.
-    fn trimmed(&self, task: Task) -> Task {
-        if self.copy.proves || self.shape.wants_zeros || task.relation != Relation::Unknown {
-            return task;
-        }
-        let extents = task.extents.iter();
-        let mut stored = extents.filter(|extent| extent.relation != Relation::Zero);
-        let Some(first) = stored.next() else {
-            return task;
-        };
-        let last = stored.next_back().unwrap_or(first);
-        let unit = self.shape.unit;
-        let end = task.end();
-        let from = first.at.align_down(unit).max(task.at);
-        let to = VirtOffset(Bytes(last.end().0).round_up(unit).0).min(end);
-        Task {
-            at: from,
-            len: to.since(from),
-            ..task
-        }
+    /// How many bytes of the image the task's are, in memory: none beyond the image's end, and the rest of the disk's last unit, since a
+    /// writer may round the disk's size up.
+    fn image_len(&self, task: &Task) -> Bytes {
+        let WriterLayout { size, unit, .. } = self.shape;
+        let spans = task.spans().iter();
+        let lens = spans.map(|span| {
+            let there = Bytes(size.0.saturating_sub(span.at.0));
+            span.len.round_up(unit).min(there).0
+        });
+        Bytes(lens.sum())
     }
 
     /// What is zero need not be stored, unless old bytes would show through; nor does what stands there already.
@@ -320,7 +320,7 @@ impl Copier<'_> {
         let is_under = self.base.is_some_and(BaseCheck::is_under);
         let is_same = |number: usize| {
             let at = (number as u64).saturating_mul(grain.0);
-            let at = task.at.saturating_add(Bytes(at));
+            let at = task.address_of(Bytes(at));
             let extents = extents_of(&task.extents, at, grain);
             let mut relations = extents.iter().map(|extent| extent.relation);
             relations.all(|relation| relation != Relation::Unknown)

@@ -18,7 +18,7 @@ use crate::{
     exec::{self, ExecContext},
     leaf_batch,
     pipeline::{self, Stage},
-    planner::{ExtentPlanner, PlanOptions, Relation, Side, Task},
+    planner::{ExtentPlanner, PlanOptions, Relation, Section, Side, Task},
     tree::{ContentId, Digest, WINDOW},
 };
 
@@ -72,8 +72,11 @@ fn hash<'a>(
     work: ExecContext<'a>,
 ) -> Result<HashSink> {
     let step = exec::step(WINDOW, disk.block_size());
+    let decoding = disk.decoding();
     let options = PlanOptions {
         step,
+        block: exec::block(step, [decoding.unit]),
+        gathers: true,
         skips_zero: true,
         skips_same: false,
         longest_same: Bytes::ZERO,
@@ -85,7 +88,6 @@ fn hash<'a>(
     };
     work.progress.begin(disk.size());
     // As much at once as is hashed together, or decoded.
-    let decoding = disk.decoding();
     let portion = leaf_batch::BUFFER.max(decoding.unit.round_up(WINDOW).min(step));
     let each = Bytes(portion.0 + decoding.memory.0);
     let workers = work.cpu_workers(each, || Aligned::zeroed(portion));
@@ -223,30 +225,39 @@ impl<'a> Stage for Hasher<'a> {
         if task.plan.relation == Relation::Zero {
             return Ok(());
         }
-        let (mut at, end) = (task.plan.at, task.plan.end());
-        while at < end {
+        let (mut from, end) = (Bytes::ZERO, task.plan.to_read());
+        while from < end {
             let buffer = buffer.bytes_mut();
-            let len = end.since(at).in_memory().min(buffer.len());
+            let len = Bytes(end.0 - from.0).in_memory().min(buffer.len());
             let bytes = buffer.get_mut(..len).unwrap_or_default();
-            task.plan.read(self.disk, Side::Target, at, bytes)?;
+            task.plan
+                .read_packed(self.disk, Side::Target, from, bytes)?;
             let windows: Vec<&[u8]> = bytes.chunks(WINDOW.in_memory()).collect();
             task.leaves.extend(leaf_batch::leaves(&windows));
-            at = at.saturating_add(Bytes::from(len));
+            from = Bytes(from.0.saturating_add(len as u64));
         }
         Ok(())
     }
 
     fn commit(&self, _: &mut Aligned, task: &mut HashTask, sink: &mut HashSink) -> Result<()> {
-        if task.plan.relation == Relation::Zero {
-            let range = task.plan.windows();
-            sink.prover.zeros(range.end - range.start);
-            if let Some(against) = &mut sink.against {
-                against.zeros(range.end - range.start)?;
+        let mut leaves = task.leaves.iter();
+        for section in task.plan.sections() {
+            match section {
+                Section::Passed(count) => {
+                    sink.prover.zeros(count);
+                    if let Some(against) = &mut sink.against {
+                        against.zeros(count)?;
+                    }
+                }
+                Section::Read(count) => {
+                    for leaf in leaves.by_ref().take(Bytes(count).in_memory()) {
+                        sink.prover.leaf(leaf);
+                        if let Some(against) = &mut sink.against {
+                            against.leaf(leaf)?;
+                        }
+                    }
+                }
             }
-        }
-        task.leaves.iter().for_each(|leaf| sink.prover.leaf(leaf));
-        if let Some(against) = &mut sink.against {
-            task.leaves.iter().try_for_each(|leaf| against.leaf(leaf))?;
         }
         self.work.progress.advance(task.plan.len, Bytes::ZERO);
         Ok(())

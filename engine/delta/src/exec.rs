@@ -173,6 +173,12 @@ pub(crate) fn step(unit: Bytes, block: Bytes) -> Bytes {
     Bytes(step.0.next_power_of_two())
 }
 
+/// What spans of tasks start at multiples of, where none of these lengths, in bytes, is to be cut: a power of two, at most a step.
+pub(crate) fn block(step: Bytes, whole: impl IntoIterator<Item = Bytes>) -> Bytes {
+    let longest = whole.into_iter().fold(WINDOW, Bytes::max);
+    Bytes(longest.min(step).0.next_power_of_two()).min(step)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

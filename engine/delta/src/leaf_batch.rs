@@ -4,9 +4,9 @@
 //! four windows, or sixteen, in the time of two or of four. The digests are the same; `sha2` is the measure of that, at start-up and in the tests, and what
 //! hashes where the two disagree or the feature `multi-buffer` is off.
 
-use imgdelta_core::{Bytes, Result};
+use imgdelta_core::{Bytes, Result, is_zero};
 
-use crate::tree::{Digest, WINDOW};
+use crate::tree::{Digest, RepeatedSubtrees, WINDOW};
 
 /// How many windows are best hashed together: buffers that hold so many stay in the processor's caches.
 pub(crate) const TOGETHER: usize = 16;
@@ -14,18 +14,39 @@ pub(crate) const TOGETHER: usize = 16;
 /// A buffer of that many windows, in bytes.
 pub(crate) const BUFFER: Bytes = Bytes(WINDOW.0 * TOGETHER as u64);
 
-/// The leaves of `windows`, in their order.
+/// The leaves of `windows`, in their order. The leaf of a whole window of zeros is known.
 pub(crate) fn leaves(windows: &[&[u8]]) -> Vec<Digest> {
+    let is_known = |window: &[u8]| window.len() == WINDOW.in_memory() && is_zero(window);
+    let known: Vec<bool> = windows.iter().map(|window| is_known(window)).collect();
+    if !known.contains(&true) {
+        return leaves_of_data(windows);
+    }
+    let data: Vec<&[u8]> = windows
+        .iter()
+        .zip(&known)
+        .filter_map(|(window, is_known)| (!is_known).then_some(*window))
+        .collect();
+    let mut data = leaves_of_data(&data).into_iter();
+    let zero = RepeatedSubtrees::zero().leaf();
+    let leaf = |is_known: bool| if is_known { Some(zero) } else { data.next() };
+    known.into_iter().filter_map(leaf).collect()
+}
+
+fn leaves_of_data(windows: &[&[u8]]) -> Vec<Digest> {
     if !is_trusted() || windows.len() < 2 {
         return windows.iter().copied().map(Digest::leaf).collect();
     }
     hashed(windows)
 }
 
-/// The leaves of the windows of a disk of `size` bytes from window `first` on, which stand in `bytes`, zero-filled beyond the disk's end: of
-/// what lies there nothing counts.
-pub(crate) fn leaves_of(size: Bytes, first: u64, bytes: &[u8]) -> Vec<Digest> {
-    let numbered = (first..).zip(bytes.chunks(WINDOW.in_memory()));
+/// The leaves of windows of a disk of `size` bytes, which stand in `bytes` one behind the other, zero-filled beyond the disk's end: of what lies
+/// there nothing counts.
+pub(crate) fn leaves_of(
+    size: Bytes,
+    numbers: impl Iterator<Item = u64>,
+    bytes: &[u8],
+) -> Vec<Digest> {
+    let numbered = numbers.zip(bytes.chunks(WINDOW.in_memory()));
     let windows: Vec<&[u8]> = numbered
         .map(|(number, window)| {
             let left = size.0.saturating_sub(number.saturating_mul(WINDOW.0));
@@ -127,7 +148,7 @@ mod tests {
     fn what_lies_beyond_the_disk_s_end_does_not_count() {
         let bytes = vec![7; 3 * WINDOW.in_memory()];
         let size = Bytes(5 * WINDOW.0 + 1000);
-        let leaves = leaves_of(size, 4, &bytes);
+        let leaves = leaves_of(size, 4.., &bytes);
         let alone = [65_536, 1000, 0].map(|len| Digest::leaf(&bytes[..len]));
         assert_eq!(leaves, alone);
     }

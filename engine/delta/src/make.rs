@@ -125,7 +125,8 @@ impl Make<'_> {
         let costs = Costs::new(shape.unit, encoder, decoding, exec::step(shape.unit, block));
         let (step, count) = self.work.crew(self.work.threads.max(1), &costs);
         let end = self.end(shape);
-        let options = self.plan(step, leaves.base.is_some());
+        let whole = [shape.unit, zero_run.unwrap_or_default(), decoding.unit];
+        let options = self.plan((step, exec::block(step, whole)), leaves.base.is_some());
         let expected = Sides {
             base: leaves.base.as_ref().map(LeafReader::id),
             target: leaves.target.as_ref().map(LeafReader::id),
@@ -176,10 +177,12 @@ impl Make<'_> {
         }
     }
 
-    /// How they are planned, in steps of `step`.
-    fn plan(&self, step: Bytes, knows_base: bool) -> PlanOptions {
+    /// How they are planned, in steps and blocks of so many bytes.
+    fn plan(&self, (step, block): (Bytes, Bytes), knows_base: bool) -> PlanOptions {
         PlanOptions {
             step,
+            block,
+            gathers: true,
             skips_zero: true,
             skips_same: !self.proves || knows_base,
             longest_same: if self.proves {

@@ -2,22 +2,31 @@
 //!
 //! What the tables alone decide is never read: where both sides are zero, and where both take a run from the same layer, they are
 //! equal. What a layer's tables say of a run is asked once: the tasks carry it to whoever reads.
+//!
+//! A task has a step of bytes to be read, however far apart they lie: what a sparse disk holds in scattered blocks is hashed together and
+//! written together as if it were dense.
 
 mod extent;
+mod task;
 
 use std::collections::VecDeque;
 
 use imgdelta_core::{Bytes, Result, State, VirtOffset};
 
 use self::extent::Mapping;
-pub(crate) use self::extent::{Extent, Relation, Side, Task, extents_of, read_extents, windows};
+pub(crate) use self::extent::{Extent, Relation, Side, extents_of, read_extents, windows};
+pub(crate) use self::task::{Section, Task, TaskWindow};
 use crate::chain::{Chain, Cursor, Origin, Run, SharedAnswers};
 
 /// How two disks, or one, are to be cut.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PlanOptions {
-    /// The length of a task: a power of two, at least a window. Tasks start at its multiples.
+    /// How many bytes of a task are to be read at most: a power of two, at least a window.
     pub(crate) step: Bytes,
+    /// The least run that is passed over, and what tasks and their spans start at multiples of: a power of two, at least a window, at most a step.
+    pub(crate) block: Bytes,
+    /// Whether a task may go on behind zeros that are passed over.
+    pub(crate) gathers: bool,
     /// Whether runs that are zero on both sides may be passed over.
     pub(crate) skips_zero: bool,
     /// Whether runs that both take from the same layer may be passed over, and their layer's tables need not be asked.
@@ -41,6 +50,8 @@ pub(crate) struct ExtentPlanner<'a> {
     end: VirtOffset,
     /// Runs that were asked for and belong to no task yet, in order; the last one ends at `at`.
     ahead: VecDeque<Extent>,
+    /// What was passed over behind the last task.
+    found: Option<Task>,
 }
 
 impl<'a> ExtentPlanner<'a> {
@@ -61,34 +72,46 @@ impl<'a> ExtentPlanner<'a> {
             at: VirtOffset::ZERO,
             end: VirtOffset(end.0),
             ahead: VecDeque::new(),
+            found: None,
         }
     }
 
     /// The next task; `None` at the end.
     pub(crate) fn task(&mut self) -> Result<Option<Task>> {
-        let Some(first) = self.next()? else {
-            return Ok(None);
-        };
-        self.ahead.push_front(first);
-        if first.at.is_aligned(self.options.step)
-            && let Some(long) = self.long(first)?
-        {
-            return Ok(Some(long));
+        if let Some(task) = self.found.take() {
+            return Ok(Some(task));
         }
-        self.short(first.at).map(Some)
+        let mut task = Task::empty(self.peek()?.map_or(self.end, |first| first.at));
+        while task.to_read() < self.options.step
+            && let Some(next) = self.peek()?
+        {
+            let passed = self.pass_over(&next)?;
+            if passed == Bytes::ZERO {
+                self.take_block(&mut task)?;
+            } else if task.is_empty() {
+                return Ok(Some(Task::passed(next.at, passed, next.relation)));
+            } else if self.options.gathers && next.relation == Relation::Zero {
+                task.skip(passed);
+            } else {
+                self.found = Some(Task::passed(next.at, passed, next.relation));
+                break;
+            }
+        }
+        Ok((!task.is_empty()).then_some(task))
     }
 
-    /// A run of at least one step that can be passed over, from `first` on, which is the first one ahead.
-    fn long(&mut self, first: Extent) -> Result<Option<Task>> {
+    /// Passes over what is like `first`, which is the next run, and can be passed over; returns how much that is: whole blocks, or up to the end.
+    fn pass_over(&mut self, first: &Extent) -> Result<Bytes> {
         let longest = match first.relation {
             Relation::Zero if self.options.skips_zero => Bytes(u64::MAX),
             Relation::Same if self.options.skips_same => self.options.longest_same,
-            _ => return Ok(None),
+            _ => return Ok(Bytes::ZERO),
         };
-        let mut end = first.at;
+        let (start, block) = (first.at, self.options.block);
+        let mut end = start;
         // What was looked at; of what surely is passed over only the length is kept.
         let mut looked = VecDeque::new();
-        while end < self.end && end.since(first.at) < longest {
+        while end < self.end && end.since(start) < longest {
             let Some(extent) = self.next()? else { break };
             let is_like = extent.relation == first.relation;
             looked.push_back(extent);
@@ -96,61 +119,54 @@ impl<'a> ExtentPlanner<'a> {
                 break;
             }
             end = extent.end();
-            let passed = first.at.saturating_add(end.since(first.at).min(longest));
-            let passed = passed.align_down(self.options.step);
+            let passed = start.saturating_add(end.since(start).min(longest));
+            let passed = passed.align_down(block);
             while looked.front().is_some_and(|extent| extent.end() <= passed) {
                 looked.pop_front();
             }
         }
-        let len = end.since(first.at).min(longest);
-        let whole = if first.at.saturating_add(len) >= self.end {
+        let len = end.since(start).min(longest);
+        let whole = if start.saturating_add(len) >= self.end {
             len
         } else {
-            Bytes(VirtOffset(len.0).align_down(self.options.step).0)
+            Bytes(VirtOffset(len.0).align_down(block).0)
         };
-        let rest = first.at.saturating_add(whole);
+        let rest = start.saturating_add(whole);
         for extent in looked.into_iter().rev() {
             if extent.end() > rest {
                 self.ahead.push_front(extent.part(rest, extent.end()));
             }
         }
-        Ok((whole > Bytes::ZERO).then(|| Task {
-            at: first.at,
-            len: whole,
-            relation: first.relation,
-            extents: Vec::new(),
-        }))
+        Ok(whole)
     }
 
-    /// What there is from `start` to the next multiple of the step.
-    fn short(&mut self, start: VirtOffset) -> Result<Task> {
-        let end = start
-            .align_down(self.options.step)
-            .saturating_add(self.options.step)
-            .min(self.end);
-        let mut extents: Vec<Extent> = Vec::new();
-        let mut at = start;
-        while at < end {
-            let Some(extent) = self.next()? else { break };
+    /// Takes the rest of the block in which the next run starts into a task.
+    fn take_block(&mut self, task: &mut Task) -> Result<()> {
+        let mut end = None;
+        while let Some(extent) = self.next()? {
+            let end = *end.get_or_insert_with(|| {
+                let start = extent.at.align_down(self.options.block);
+                start.saturating_add(self.options.block).min(self.end)
+            });
             if extent.end() > end {
                 self.ahead.push_front(extent.part(end, extent.end()));
             }
             let now = extent.part(extent.at, end);
-            at = now.end();
-            match extents
-                .last_mut()
-                .and_then(|last| Some((last.joined(&now)?, last)))
-            {
-                Some((both, last)) => *last = both,
-                None => extents.push(now),
+            task.push(now);
+            if now.end() >= end {
+                break;
             }
         }
-        Ok(Task {
-            at: start,
-            len: at.since(start),
-            relation: Relation::Unknown,
-            extents,
-        })
+        Ok(())
+    }
+
+    /// The next run, which stays the next; `None` at the end.
+    fn peek(&mut self) -> Result<Option<Extent>> {
+        let next = self.next()?;
+        if let Some(extent) = next {
+            self.ahead.push_front(extent);
+        }
+        Ok(next)
     }
 
     /// The next run; `None` at the end.

@@ -36,6 +36,8 @@ pub(crate) struct UnitWriter {
 
 /// A unit that waits to be placed.
 struct Ready {
+    /// Where it starts on the disk.
+    at: VirtOffset,
     /// Where it starts in the part.
     skip: usize,
     len: usize,
@@ -134,8 +136,13 @@ impl UnitWriter {
         &mut self.grains
     }
 
-    /// Packs every unit of the part `[at, at + len)` that says anything.
-    pub(crate) fn pack(&mut self, at: VirtOffset, len: Bytes) -> Result<()> {
+    /// Packs every unit that says anything of the part of `len` bytes; `address_of` says where on the disk a unit lies, given where it starts in
+    /// the part.
+    pub(crate) fn pack(
+        &mut self,
+        len: Bytes,
+        address_of: impl Fn(Bytes) -> VirtOffset,
+    ) -> Result<()> {
         let (unit, grain) = (
             self.shape.unit.in_memory().max(1),
             self.shape.grain.in_memory().max(1),
@@ -153,11 +160,8 @@ impl UnitWriter {
             let skip = number * unit;
             let start = self.compressed.len();
             self.out.clear();
-            let one = Unit {
-                at: at.saturating_add(Bytes::from(skip)),
-                bytes,
-                grains,
-            };
+            let at = address_of(Bytes::from(skip));
+            let one = Unit { at, bytes, grains };
             let encoded = self.encoder.encode(&one, &mut self.out)?;
             self.compressed.append(&mut self.out);
             let hash = if self.shape.has_ids {
@@ -167,6 +171,7 @@ impl UnitWriter {
             };
             let compressed = (start, self.compressed.len() - start);
             self.units.push(Ready {
+                at,
                 skip,
                 len: bytes.len(),
                 encoded,
@@ -202,12 +207,7 @@ impl UnitWriter {
     }
 
     /// Has the units placed, in order; returns how many bytes are to be written.
-    pub(crate) fn place(
-        &mut self,
-        at: VirtOffset,
-        writer: &mut dyn ImageWriter,
-        seed: &mut Seed,
-    ) -> Result<Bytes> {
+    pub(crate) fn place(&mut self, writer: &mut dyn ImageWriter, seed: &mut Seed) -> Result<Bytes> {
         let mut total = 0;
         for ready in &self.units {
             let bytes = self
@@ -216,7 +216,7 @@ impl UnitWriter {
                 .get(ready.skip..ready.skip + ready.len)
                 .unwrap_or_default();
             let unit = Unit {
-                at: at.saturating_add(Bytes::from(ready.skip)),
+                at: ready.at,
                 bytes,
                 grains: self.grains.get(self.grains_of(ready)).unwrap_or_default(),
             };

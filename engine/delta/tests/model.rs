@@ -26,7 +26,11 @@ fn work(progress: &RunProgress, threads: usize) -> ExecContext<'_> {
 /// A layer of a disk of `size` bytes: runs of absent, zero and data, some of it the same in every layer.
 fn layer(size: u64, absent: bool) -> impl Strategy<Value = Arc<MemImage>> {
     let cells = size.div_ceil(512) as usize;
-    prop::collection::vec((0..8_u8, 1..200_usize, 0..4_u8), 1..40).prop_map(move |runs| {
+    prop::collection::vec(
+        (0..8_u8, prop_oneof![1..200_usize, 100..900_usize], 0..4_u8),
+        1..40,
+    )
+    .prop_map(move |runs| {
         let mut all = Vec::with_capacity(cells);
         for (kind, len, seed) in runs.iter().cycle() {
             for _ in 0..*len {

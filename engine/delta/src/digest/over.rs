@@ -37,8 +37,11 @@ pub fn prove_over(
     if known.size() != base.size() {
         return Err(wrong_leaves("are of a disk of another size"));
     }
+    let step = exec::step(WINDOW, disk.block_size());
     let options = PlanOptions {
-        step: exec::step(WINDOW, disk.block_size()),
+        step,
+        block: exec::block(step, [disk.decoding().unit]),
+        gathers: false,
         skips_zero: true,
         skips_same: true,
         longest_same: LONGEST_SAME,
@@ -101,7 +104,7 @@ impl<'a> Stage for Hasher<'a> {
         let Some(plan) = source.planner.task()? else {
             return Ok(None);
         };
-        let range = plan.windows();
+        let range = windows(plan.at, plan.len);
         let there = range.end.min(windows_of(self.base.size()));
         let there = there.saturating_sub(range.start);
         let known = match plan.relation {
@@ -153,7 +156,7 @@ impl<'a> Stage for Hasher<'a> {
     }
 
     fn commit(&self, _: &mut Aligned, task: &mut HashTask, disk: &mut DiskHasher) -> Result<()> {
-        let range = task.plan.windows();
+        let range = windows(task.plan.at, task.plan.len);
         match task.plan.relation {
             Relation::Zero => disk.zeros(range.end - range.start),
             Relation::Same => task.known.iter().for_each(|run| disk.run(run)),

@@ -13,7 +13,7 @@ use crate::{
     disk_hasher::DiskHasher,
     layer::{self, LayerHasher},
     leaf_batch::{self, TOGETHER},
-    planner::{Relation, Side, Task, extents_of, read_extents},
+    planner::{Relation, Side, TaskWindow, extents_of, read_extents},
     tree::{Digest, RepeatedSubtrees, WINDOW},
 };
 
@@ -29,6 +29,8 @@ struct Window {
     number: u64,
     at: VirtOffset,
     len: usize,
+    /// Where it starts in the part that is written.
+    packed: usize,
     /// Whether as many of its bytes lie on either disk.
     is_alike: bool,
     /// Whether tables say that it is equal on both sides.
@@ -44,35 +46,44 @@ struct Window {
 impl<'a> Comparison<'a, '_> {
     /// Compares it window by window, and packs the units of which the child says something.
     pub(super) fn run(&mut self) -> Result<()> {
-        let Task { at, len, .. } = self.task.plan;
-        let child_len = len.min(Bytes(self.context.shape.size.0.saturating_sub(at.0)));
+        let child_len = self.task.plan.to_read_below(self.context.shape.size);
         self.worker.unit_writer.begin(child_len);
         let (mut base, mut target) = (one_by_one(&self.task.base), one_by_one(&self.task.target));
-        let windows = self.task.plan.windows();
-        let windows = windows.map(|number| self.window(number, (base.next(), target.next())));
+        let windows = self.task.plan.windows_to_read();
+        let windows = windows.map(|window| self.window(window, (base.next(), target.next())));
         let windows: Vec<Window> = windows.collect();
         for group in windows.chunks(TOGETHER) {
             let found = self.group(group)?;
             self.task.windows.extend(found);
         }
-        self.complete_large_grains(at, child_len)?;
-        self.mark_zero_runs(at, child_len)?;
+        self.complete_large_grains(child_len)?;
+        self.mark_zero_runs(child_len)?;
         if self.task.changed == Bytes::ZERO {
             return Ok(());
         }
-        self.worker.unit_writer.pack(at, child_len)?;
+        let plan = &self.task.plan;
+        let unit_writer = &mut self.worker.unit_writer;
+        unit_writer.pack(child_len, |packed| plan.address_of(packed))?;
         if self.context.proves {
-            self.prove_layer(at, child_len);
+            self.prove_layer(&windows, child_len);
         }
         self.task.units = self.worker.unit_writer.units();
         Ok(())
     }
 
     /// A window, and what tables and remembered leaves say of it.
-    fn window(&self, number: u64, (base, target): (Option<Digest>, Option<Digest>)) -> Window {
+    fn window(
+        &self,
+        window: TaskWindow,
+        (base, target): (Option<Digest>, Option<Digest>),
+    ) -> Window {
         let context = self.context;
-        let at = VirtOffset(number.saturating_mul(WINDOW.0));
-        let len = WINDOW.min(self.task.plan.end().since(at));
+        let TaskWindow {
+            number,
+            at,
+            len,
+            packed,
+        } = window;
         let len_on = |disk: &Chain| DiskHasher::window_len(disk.size(), number);
         let extents = extents_of(&self.task.plan.extents, at, len);
         let all = |is: fn(Relation) -> bool| extents.iter().all(|extent| is(extent.relation));
@@ -80,6 +91,7 @@ impl<'a> Comparison<'a, '_> {
             number,
             at,
             len: len.in_memory(),
+            packed: packed.in_memory(),
             is_alike: len_on(context.base) == len_on(context.target),
             is_equal: all(|relation| relation != Relation::Unknown),
             is_zero: all(|relation| relation == Relation::Zero),
@@ -216,7 +228,7 @@ impl<'a> Comparison<'a, '_> {
         let at = window.at;
         let WriterLayout { grain, size, .. } = self.context.shape;
         let marks_zero = self.marks_zero_grains();
-        let skip = at.since(self.task.plan.at).in_memory();
+        let skip = window.packed;
         let there = Bytes(size.0.saturating_sub(at.0)).in_memory();
         let there = window.len.min(there);
         let buffers = &self.worker.buffers;
@@ -252,13 +264,12 @@ impl<'a> Comparison<'a, '_> {
     }
 
     /// The leaves of the child's own layer as it will be read back, for the windows of which it says something.
-    fn prove_layer(&mut self, at: VirtOffset, child_len: Bytes) {
+    fn prove_layer(&mut self, windows: &[Window], child_len: Bytes) {
         let grains = self.worker.unit_writer.read_back();
         let grain = self.context.shape.grain.0;
-        let first = at.0 / WINDOW.0;
-        for (number, found) in (first..).zip(&mut self.task.windows) {
-            let skip = number.saturating_mul(WINDOW.0) - at.0;
-            let count = LayerHasher::sectors_of(self.context.shape.size, number);
+        for (window, found) in windows.iter().zip(&mut self.task.windows) {
+            let skip = window.packed as u64;
+            let count = LayerHasher::sectors_of(self.context.shape.size, window.number);
             let sectors: Vec<BlockState> = (0..count as u64)
                 .map(|sector| Bytes((skip + sector * SECTOR) / grain).in_memory())
                 .map(|grain| grains.get(grain).copied().unwrap_or(BlockState::Absent))

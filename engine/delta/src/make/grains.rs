@@ -7,7 +7,7 @@ use crate::{planner::Side, tree::WINDOW};
 
 impl Comparison<'_, '_> {
     /// A grain larger than a window is data as a whole when any of its windows is: the others are read too.
-    pub(super) fn complete_large_grains(&mut self, at: VirtOffset, child_len: Bytes) -> Result<()> {
+    pub(super) fn complete_large_grains(&mut self, child_len: Bytes) -> Result<()> {
         let grain = self.context.shape.grain;
         let marks_zero = self.marks_zero_grains();
         if grain <= WINDOW {
@@ -19,7 +19,7 @@ impl Comparison<'_, '_> {
             }
             let from = Bytes((number as u64).saturating_mul(grain.0));
             let to = Bytes(from.0.saturating_add(grain.0)).min(child_len);
-            let start = at.saturating_add(from);
+            let start = self.task.plan.address_of(from);
             let Some(bytes) = self
                 .worker
                 .unit_writer
@@ -47,7 +47,7 @@ impl Comparison<'_, '_> {
 
     /// Marks runs of several grains that are zero all over and differ somewhere. What did not differ in them is zero too then, and
     /// the child says so.
-    pub(super) fn mark_zero_runs(&mut self, at: VirtOffset, child_len: Bytes) -> Result<()> {
+    pub(super) fn mark_zero_runs(&mut self, child_len: Bytes) -> Result<()> {
         let grain = self.context.shape.grain;
         let Some(run) = self.context.zero_run.filter(|run| *run > grain) else {
             return Ok(());
@@ -67,7 +67,8 @@ impl Comparison<'_, '_> {
             let bytes = bytes.get(from.in_memory()..to.in_memory());
             // What is absent is zero in these bytes, whatever the target has there.
             if is_zero(bytes.unwrap_or_default())
-                && (is_whole || self.is_target_zero(at.saturating_add(from), to.0 - from.0)?)
+                && (is_whole
+                    || self.is_target_zero(self.task.plan.address_of(from), to.0 - from.0)?)
                 && let Some(grains) = self.worker.unit_writer.grains_mut().get_mut(range)
             {
                 grains.fill(BlockState::Zero);

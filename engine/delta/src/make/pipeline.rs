@@ -13,7 +13,8 @@ use crate::{
     disk_hasher::DiskHasher,
     layer::LayerHasher,
     pipeline::Stage,
-    planner::{ExtentPlanner, Relation, Task},
+    planner::{ExtentPlanner, Relation, Section, Task, windows},
+    tree::WINDOW,
     unit_writer::Seed,
 };
 
@@ -78,38 +79,22 @@ impl<'a> Stage for Differ<'a> {
         task: &mut DiffTask,
         sink: &mut DiffSink,
     ) -> Result<()> {
-        let range = task.plan.windows();
-        let count = range.end - range.start;
-        match task.plan.relation {
-            Relation::Zero => {
-                sink.base.zeros(count);
-                sink.target.zeros(count);
-                sink.layer.absent(count);
-            }
-            Relation::Same => {
-                for run in &task.base {
-                    sink.base.run(run);
-                    sink.target.run(run);
-                }
-                sink.layer.absent(count);
-            }
-            Relation::Unknown => {
-                if task.units > 0 {
-                    let unit_writer = &mut worker.unit_writer;
-                    unit_writer.place(task.plan.at, &mut *sink.writer, &mut sink.seed)?;
-                }
-                for found in &task.windows {
-                    sink.base.leaf(&found.base);
-                    sink.target.leaf(&found.target);
-                    match &found.layer {
-                        Some(leaf) => sink.layer.leaf(leaf),
-                        None => sink.layer.absent(1),
-                    }
-                }
-                sink.units += task.units;
-                sink.changed = Bytes(sink.changed.0 + task.changed.0);
-            }
+        if task.units > 0 {
+            let unit_writer = &mut worker.unit_writer;
+            unit_writer.place(&mut *sink.writer, &mut sink.seed)?;
         }
+        if task.plan.relation == Relation::Same {
+            for run in &task.base {
+                sink.base.run(run);
+                sink.target.run(run);
+            }
+            let windows = windows(task.plan.at, task.plan.len);
+            sink.layer.absent(windows.end - windows.start);
+        } else {
+            sink.prove(task);
+        }
+        sink.units += task.units;
+        sink.changed = Bytes(sink.changed.0 + task.changed.0);
         self.0.work.progress.advance(task.plan.len, task.changed);
         Ok(())
     }
@@ -123,21 +108,54 @@ impl<'a> Stage for Differ<'a> {
     }
 }
 
-/// What is known of the leaves of a task; nothing of one that is zero.
+impl DiffSink {
+    /// Takes the windows of a task that was compared, or is zero, into the proofs.
+    fn prove(&mut self, task: &DiffTask) {
+        let mut windows = task.windows.iter();
+        for section in task.plan.sections() {
+            match section {
+                Section::Passed(count) => {
+                    self.base.zeros(count);
+                    self.target.zeros(count);
+                    self.layer.absent(count);
+                }
+                Section::Read(count) => {
+                    for found in windows.by_ref().take(Bytes(count).in_memory()) {
+                        self.base.leaf(&found.base);
+                        self.target.leaf(&found.target);
+                        match &found.layer {
+                            Some(leaf) => self.layer.leaf(leaf),
+                            None => self.layer.absent(1),
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What is known of the leaves of the windows of a task that are looked at, or are the same; nothing of what is zero.
 fn known(leaves: Option<&mut LeafReader>, plan: &Task, disk: &Chain) -> Result<Vec<LeafRun>> {
     let Some(leaves) = leaves else {
         return Ok(Vec::new());
     };
-    let range = plan.windows();
-    let end = range.end.min(windows_of(disk.size()));
-    let there = end.saturating_sub(range.start);
-    let taken = match plan.relation {
-        // However long it is: what a damaged file says of it is not gathered.
-        Relation::Zero => leaves.pass_zeros(there).map(|()| Vec::new()),
-        Relation::Same | Relation::Unknown => leaves.take(there),
-    };
-    taken.map_err(|error| match error.kind() {
-        Kind::Corrupt => damaged_memory(),
-        _ => error,
-    })
+    let mut at = plan.at.0 / WINDOW.0;
+    let mut known = Vec::new();
+    for section in plan.sections() {
+        let (Section::Passed(count) | Section::Read(count)) = section;
+        let there = windows_of(disk.size()).saturating_sub(at).min(count);
+        at = at.saturating_add(count);
+        let taken = match section {
+            // However long it is: what a damaged file says of it is not gathered.
+            Section::Passed(_) if plan.relation != Relation::Same => {
+                leaves.pass_zeros(there).map(|()| Vec::new())
+            }
+            _ => leaves.take(there),
+        };
+        known.extend(taken.map_err(|error| match error.kind() {
+            Kind::Corrupt => damaged_memory(),
+            _ => error,
+        })?);
+    }
+    Ok(known)
 }

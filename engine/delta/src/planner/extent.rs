@@ -105,41 +105,6 @@ impl Extent {
     }
 }
 
-/// One task.
-#[derive(Clone, Debug)]
-pub(crate) struct Task {
-    pub(crate) at: VirtOffset,
-    pub(crate) len: Bytes,
-    /// `Zero` or `Same`: a long run, to be passed over. `Unknown`: at most one step, to be looked at.
-    pub(crate) relation: Relation,
-    /// The runs in it, in order, without gap; empty where it is passed over.
-    pub(crate) extents: Vec<Extent>,
-}
-
-impl Task {
-    /// The first address behind it.
-    pub(crate) const fn end(&self) -> VirtOffset {
-        self.at.saturating_add(self.len)
-    }
-
-    /// The windows that it touches: their numbers.
-    pub(crate) fn windows(&self) -> std::ops::Range<u64> {
-        windows(self.at, self.len)
-    }
-
-    /// Fills `buf` with the bytes that `chain`, which is that side's disk, has from `at` on. Beyond the task's runs they are zero.
-    pub(crate) fn read(
-        &self,
-        chain: &Chain,
-        side: Side,
-        at: VirtOffset,
-        buf: &mut [u8],
-    ) -> Result<()> {
-        let extents = extents_of(&self.extents, at, Bytes::from(buf.len()));
-        read_extents(chain, extents, side, at, buf)
-    }
-}
-
 /// The windows that a run touches: their numbers.
 pub(crate) fn windows(at: VirtOffset, len: Bytes) -> std::ops::Range<u64> {
     at.0 / WINDOW.0..at.saturating_add(len).0.div_ceil(WINDOW.0)
