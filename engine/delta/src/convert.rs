@@ -143,7 +143,7 @@ impl Convert<'_> {
         self.work.progress.begin(end);
         let workers = exec::workers(count, || ConvertWorker {
             unit_writer: UnitWriter::new(&*sink.writer, step),
-            base: base.map(|_| Aligned::zeroed(leaf_batch::BUFFER)),
+            base: base.map(|_| Aligned::zeroed(leaf_batch::buffer())),
         });
         let copier = Copier {
             copy: self,
@@ -315,13 +315,18 @@ impl Copier<'_> {
     /// What is zero need not be stored, unless old bytes would show through; nor does what stands there already.
     fn mark(&self, unit_writer: &mut UnitWriter, task: &Task, len: Bytes) {
         let WriterLayout {
-            grain, wants_zeros, ..
+            grain,
+            size,
+            wants_zeros,
+            ..
         } = self.shape;
         let is_under = self.base.is_some_and(BaseCheck::is_under);
         let is_same = |number: usize| {
             let at = (number as u64).saturating_mul(grain.0);
             let at = task.address_of(Bytes(at));
-            let extents = extents_of(&task.extents, at, grain);
+            // What a longer base has behind the image's end is cut off.
+            let len = grain.min(Bytes(size.0.saturating_sub(at.0)));
+            let extents = extents_of(&task.extents, at, len);
             let mut relations = extents.iter().map(|extent| extent.relation);
             relations.all(|relation| relation != Relation::Unknown)
         };

@@ -88,7 +88,7 @@ fn hash<'a>(
     };
     work.progress.begin(disk.size());
     // As much at once as is hashed together, or decoded.
-    let portion = leaf_batch::BUFFER.max(decoding.unit.round_up(WINDOW).min(step));
+    let portion = leaf_batch::buffer().max(decoding.unit.round_up(WINDOW).min(step));
     let each = Bytes(portion.0 + decoding.memory.0);
     let workers = work.cpu_workers(each, || Aligned::zeroed(portion));
     let hasher = Hasher { disk, work };

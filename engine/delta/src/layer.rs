@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     digest_cache::windows_of,
     exec::{Decoding, ExecContext},
+    leaf_batch,
     pipeline::{self, Stage},
     tree::{Builder, ContentId, Digest, RepeatedSubtrees, WINDOW},
 };
@@ -18,15 +19,56 @@ use crate::{
 /// Sectors in a window.
 const SECTORS: usize = (WINDOW.0 / SECTOR) as usize;
 
+/// A window of a layer: what each of its sectors is, and all its bytes.
+#[derive(Debug)]
+pub(crate) struct LayerWindow<'a> {
+    pub(crate) sectors: Vec<BlockState>,
+    pub(crate) bytes: &'a [u8],
+}
+
+impl LayerWindow<'_> {
+    /// Whether it is whole, and data all over.
+    fn is_data(&self) -> bool {
+        self.bytes.len() == WINDOW.in_memory()
+            && self.sectors.len() == SECTORS
+            && self
+                .sectors
+                .iter()
+                .all(|sector| *sector == BlockState::Data)
+    }
+}
+
+/// The leaves of windows, in their order: those that are data all over begin alike, and are hashed together.
+pub(crate) fn leaves(windows: &[LayerWindow<'_>]) -> Vec<Digest> {
+    let mut prefix = [byte_of(BlockState::Data); SECTORS + 1];
+    prefix[0] = 0;
+    let data = windows.iter().filter(|window| window.is_data());
+    let data: Vec<&[u8]> = data.map(|window| window.bytes).collect();
+    let mut data = leaf_batch::prefixed(&prefix, &data).into_iter();
+    let windows = windows.iter();
+    let leaves = windows.filter_map(|window| {
+        if window.is_data() {
+            data.next()
+        } else {
+            Some(leaf(&window.sectors, window.bytes))
+        }
+    });
+    leaves.collect()
+}
+
+const fn byte_of(sector: BlockState) -> u8 {
+    match sector {
+        BlockState::Absent => 0,
+        BlockState::Zero => 1,
+        BlockState::Data => 2,
+    }
+}
+
 /// The leaf of a window: what each of its sectors is, and all its bytes.
-pub(crate) fn leaf(sectors: &[BlockState], bytes: &[u8]) -> Digest {
+fn leaf(sectors: &[BlockState], bytes: &[u8]) -> Digest {
     let mut map = [0; SECTORS];
     for (place, sector) in map.iter_mut().zip(sectors) {
-        *place = match sector {
-            BlockState::Absent => 0,
-            BlockState::Zero => 1,
-            BlockState::Data => 2,
-        };
+        *place = byte_of(*sector);
     }
     let map = map.get(..sectors.len()).unwrap_or(&map);
     let mut hash = Sha256::new().chain_update([0]).chain_update(map);
@@ -105,8 +147,9 @@ pub fn layer_digest(image: &dyn Image, work: ExecContext<'_>) -> Result<Digest> 
         ahead: VecDeque::new(),
     };
     let decoding = Decoding::of(image.compressed_unit());
-    let each = Bytes(WINDOW.0 + decoding.memory.0);
-    let workers = work.cpu_workers(each, || vec![0; WINDOW.in_memory()]);
+    let room = leaf_batch::buffer();
+    let each = Bytes(room.0.saturating_add(decoding.memory.0));
+    let workers = work.cpu_workers(each, || vec![0; room.in_memory()]);
     let reader = Reader { image, size, work };
     let prover = LayerHasher::new(size);
     let (_, prover) = pipeline::run(&reader, &work, workers, (source, prover))?;
@@ -181,9 +224,18 @@ impl Stage for Reader<'_> {
         if task.extents.is_empty() {
             return Ok(());
         }
-        for number in task.first..task.first + task.count {
-            let sectors = self.read_window(number, &task.extents, buf)?;
-            task.leaves.push(leaf(&sectors, buf));
+        let mut numbers = (task.first..task.first.saturating_add(task.count)).peekable();
+        while numbers.peek().is_some() {
+            let mut windows = Vec::new();
+            let slots = buf.chunks_mut(WINDOW.in_memory());
+            for (slot, number) in slots.zip(numbers.by_ref()) {
+                let sectors = self.read_window(number, &task.extents, slot)?;
+                windows.push(LayerWindow {
+                    sectors,
+                    bytes: slot,
+                });
+            }
+            task.leaves.extend(leaves(&windows));
         }
         Ok(())
     }

@@ -6,13 +6,23 @@
 
 use imgdelta_core::{Bytes, Result, is_zero};
 
+use sha2::{Digest as _, Sha256};
+
 use crate::tree::{Digest, RepeatedSubtrees, WINDOW};
 
-/// How many windows are best hashed together: buffers that hold so many stay in the processor's caches.
-pub(crate) const TOGETHER: usize = 16;
+/// How many windows this processor hashes at once, 4 to 16. No more are read into a buffer than that: four stay in the nearer caches of a core.
+pub(crate) fn together() -> usize {
+    #[cfg(feature = "multi-buffer")]
+    let lanes = tape_sha256::lane_width();
+    #[cfg(not(feature = "multi-buffer"))]
+    let lanes = 4;
+    lanes.clamp(4, 16)
+}
 
 /// A buffer of that many windows, in bytes.
-pub(crate) const BUFFER: Bytes = Bytes(WINDOW.0 * TOGETHER as u64);
+pub(crate) fn buffer() -> Bytes {
+    Bytes(WINDOW.0.saturating_mul(together() as u64))
+}
 
 /// The leaves of `windows`, in their order. The leaf of a whole window of zeros is known.
 pub(crate) fn leaves(windows: &[&[u8]]) -> Vec<Digest> {
@@ -33,10 +43,23 @@ pub(crate) fn leaves(windows: &[&[u8]]) -> Vec<Digest> {
 }
 
 fn leaves_of_data(windows: &[&[u8]]) -> Vec<Digest> {
+    prefixed(&[0], windows)
+}
+
+/// The digests of `prefix` and each of `windows`, in their order.
+pub(crate) fn prefixed(prefix: &[u8], windows: &[&[u8]]) -> Vec<Digest> {
     if !is_trusted() || windows.len() < 2 {
-        return windows.iter().copied().map(Digest::leaf).collect();
+        return one_by_one(prefix, windows);
     }
-    hashed(windows)
+    hashed(prefix, windows)
+}
+
+fn one_by_one(prefix: &[u8], windows: &[&[u8]]) -> Vec<Digest> {
+    let hash = |window: &&[u8]| {
+        let hash = Sha256::new().chain_update(prefix).chain_update(window);
+        Digest(hash.finalize().into())
+    };
+    windows.iter().map(hash).collect()
 }
 
 /// The leaves of windows of a disk of `size` bytes, which stand in `bytes` one behind the other, zero-filled beyond the disk's end: of what lies
@@ -73,7 +96,7 @@ pub(crate) fn completed(
         let mut lens = Vec::new();
         for (slot, at) in buffer
             .chunks_mut(WINDOW.in_memory())
-            .zip(unknown.by_ref().take(TOGETHER))
+            .zip(unknown.by_ref().take(together()))
         {
             lens.push(read(at, slot)?);
         }
@@ -94,15 +117,15 @@ pub(crate) fn completed(
 }
 
 #[cfg(feature = "multi-buffer")]
-fn hashed(windows: &[&[u8]]) -> Vec<Digest> {
+fn hashed(prefix: &[u8], windows: &[&[u8]]) -> Vec<Digest> {
     let mut digests = vec![[0; 32]; windows.len()];
-    tape_sha256::hash_many_prefixed(&[0], windows, &mut digests);
+    tape_sha256::hash_many_prefixed(prefix, windows, &mut digests);
     digests.into_iter().map(Digest).collect()
 }
 
 #[cfg(not(feature = "multi-buffer"))]
-fn hashed(windows: &[&[u8]]) -> Vec<Digest> {
-    windows.iter().copied().map(Digest::leaf).collect()
+fn hashed(prefix: &[u8], windows: &[&[u8]]) -> Vec<Digest> {
+    one_by_one(prefix, windows)
 }
 
 /// Whether several at once give what one alone gives on this processor: tried once, with windows that differ and one that is short.
@@ -116,7 +139,7 @@ fn is_trusted() -> bool {
         [57, 1057].into_iter().all(|len| {
             let windows: Vec<&[u8]> = bytes.chunks(len).take(38).collect();
             let alone = windows.iter().copied().map(Digest::leaf);
-            hashed(&windows).into_iter().eq(alone)
+            hashed(&[0], &windows).into_iter().eq(alone)
         })
     })
 }
@@ -136,12 +159,22 @@ mod tests {
             for count in [1, 2, 3, 4, 5, 16, 17, 33] {
                 let windows: Vec<&[u8]> = (0..count).map(|at| &bytes[at..at + len]).collect();
                 let alone: Vec<Digest> = windows.iter().copied().map(Digest::leaf).collect();
-                assert_eq!(hashed(&windows), alone, "{count} of {len} bytes");
+                assert_eq!(hashed(&[0], &windows), alone, "{count} of {len} bytes");
             }
         }
         let mixed: Vec<&[u8]> = (0..300).map(|len| &bytes[len..3 * len]).collect();
         let alone: Vec<Digest> = mixed.iter().copied().map(Digest::leaf).collect();
         assert_eq!(leaves(&mixed), alone);
+        let prefix = [2; 129];
+        assert_eq!(prefixed(&prefix, &mixed), one_by_one(&prefix, &mixed));
+    }
+
+    #[test]
+    fn windows_of_zeros_among_others_have_the_leaf_of_zeros() {
+        let (zeros, ones) = (vec![0; WINDOW.in_memory()], vec![1; WINDOW.in_memory()]);
+        let short = &zeros[..1000];
+        let windows: [&[u8]; 5] = [&zeros, &ones, &zeros, short, &ones];
+        assert_eq!(leaves(&windows), windows.map(Digest::leaf));
     }
 
     #[test]

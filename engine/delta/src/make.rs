@@ -123,7 +123,7 @@ impl Make<'_> {
         let decoding = self.base.decoding().max(self.target.decoding());
         let encoder = writer.encoder().memory();
         let costs = Costs::new(shape.unit, encoder, decoding, exec::step(shape.unit, block));
-        let (step, count) = self.work.crew(self.work.threads.max(1), &costs);
+        let (step, count) = self.work.crew(self.work.io_workers(), &costs);
         let end = self.end(shape);
         let whole = [shape.unit, zero_run.unwrap_or_default(), decoding.unit];
         let options = self.plan((step, exec::block(step, whole)), leaves.base.is_some());

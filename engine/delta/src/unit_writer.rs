@@ -22,8 +22,8 @@ pub(crate) struct UnitWriter {
     data: Aligned,
     /// What each grain of the part is.
     grains: Vec<BlockState>,
-    /// Whether `data` holds anything but zero.
-    is_dirty: bool,
+    /// What `data` holds besides zeros.
+    filled: Filled,
     /// What the encoder made of one unit.
     out: Vec<u8>,
     /// What it compressed, one unit after another.
@@ -32,6 +32,15 @@ pub(crate) struct UnitWriter {
     units: Vec<Ready>,
     /// What is to be written, in order.
     writes: Vec<Write>,
+}
+
+/// What a part's bytes hold besides zeros.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Filled {
+    /// At most the grains that are said to be something.
+    Grains,
+    /// Anything.
+    All,
 }
 
 /// A unit that waits to be placed.
@@ -83,7 +92,7 @@ impl UnitWriter {
             encoder: writer.encoder(),
             data: Aligned::zeroed(step),
             grains: Vec::new(),
-            is_dirty: false,
+            filled: Filled::Grains,
             out: Vec::new(),
             compressed: Vec::new(),
             units: Vec::new(),
@@ -93,17 +102,29 @@ impl UnitWriter {
 
     /// Starts a part of `len` bytes: zero and absent.
     pub(crate) fn begin(&mut self, len: Bytes) {
-        if self.is_dirty {
-            self.data.bytes_mut().fill(0);
-            self.is_dirty = false;
+        match self.filled {
+            Filled::All => self.data.bytes_mut().fill(0),
+            Filled::Grains => self.clear_grains(),
         }
+        self.filled = Filled::Grains;
         self.reset(len);
     }
 
     /// Starts a part of `len` bytes that will all be filled in: what stands in the buffer stays.
     pub(crate) fn begin_full(&mut self, len: Bytes) {
-        self.is_dirty = true;
+        self.filled = Filled::All;
         self.reset(len);
+    }
+
+    /// Zeroes the grains that are said to be something.
+    fn clear_grains(&mut self) {
+        let grain = self.shape.grain.in_memory().max(1);
+        let pieces = self.data.bytes_mut().chunks_mut(grain);
+        for (piece, state) in pieces.zip(&self.grains) {
+            if *state != BlockState::Absent {
+                piece.fill(0);
+            }
+        }
     }
 
     fn reset(&mut self, len: Bytes) {
@@ -115,9 +136,8 @@ impl UnitWriter {
         self.grains.resize(grains, BlockState::Absent);
     }
 
-    /// The part's bytes, to be filled in.
+    /// The part's bytes, to be filled in: after [`begin`](Self::begin) only those of grains that are said to be something.
     pub(crate) fn data_mut(&mut self) -> &mut [u8] {
-        self.is_dirty = true;
         self.data.bytes_mut()
     }
 

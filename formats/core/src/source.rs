@@ -8,6 +8,7 @@ use std::{
     io,
     os::unix::fs::{FileExt, FileTypeExt},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use rustix::fs::{OFlags, SeekFrom, seek};
@@ -144,6 +145,8 @@ pub struct FileSource {
     path: PathBuf,
     len: u64,
     opened: FileVersion,
+    /// Where data was last found to begin behind a hole: whoever goes over the file asks there next, and the host is asked once.
+    data: AtomicU64,
 }
 
 impl FileSource {
@@ -194,6 +197,7 @@ impl FileSource {
             file,
             path: path.to_owned(),
             len,
+            data: AtomicU64::new(u64::MAX),
         })
     }
 }
@@ -214,11 +218,20 @@ impl Source for FileSource {
 
     fn stored_at(&self, at: FileOffset) -> Result<AllocatedRange> {
         let end = FileOffset(self.len);
-        match seek(&self.file, SeekFrom::Data(at.0)) {
-            Ok(data) if data > at.0 => Ok(AllocatedRange {
-                is_data: false,
-                end: FileOffset(data.min(self.len)),
-            }),
+        let is_known = self.data.load(Ordering::Relaxed) == at.0;
+        let data = if is_known {
+            Ok(at.0)
+        } else {
+            seek(&self.file, SeekFrom::Data(at.0))
+        };
+        match data {
+            Ok(data) if data > at.0 => {
+                self.data.store(data, Ordering::Relaxed);
+                Ok(AllocatedRange {
+                    is_data: false,
+                    end: FileOffset(data.min(self.len)),
+                })
+            }
             Ok(_) => {
                 let hole = seek(&self.file, SeekFrom::Hole(at.0)).unwrap_or(self.len);
                 Ok(AllocatedRange {

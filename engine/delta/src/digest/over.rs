@@ -57,8 +57,8 @@ pub fn prove_over(
     };
     let prover = DiskHasher::new(disk.size(), keeping);
     work.progress.begin(end);
-    let each = Bytes(leaf_batch::BUFFER.0 + disk.decoding().memory.0);
-    let workers = work.cpu_workers(each, || Aligned::zeroed(leaf_batch::BUFFER));
+    let each = Bytes(leaf_batch::buffer().0 + disk.decoding().memory.0);
+    let workers = work.cpu_workers(each, || Aligned::zeroed(leaf_batch::buffer()));
     let hasher = Hasher { disk, base, work };
     let (source, prover) = pipeline::run(&hasher, &work, workers, (source, prover))?;
     disk.prove_unchanged()?;

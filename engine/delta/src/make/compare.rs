@@ -11,8 +11,8 @@ use crate::{
     chain::Chain,
     digest_cache::LeafRun,
     disk_hasher::DiskHasher,
-    layer::{self, LayerHasher},
-    leaf_batch::{self, TOGETHER},
+    layer::{self, LayerHasher, LayerWindow},
+    leaf_batch,
     planner::{Relation, Side, TaskWindow, extents_of, read_extents},
     tree::{Digest, RepeatedSubtrees, WINDOW},
 };
@@ -52,7 +52,7 @@ impl<'a> Comparison<'a, '_> {
         let windows = self.task.plan.windows_to_read();
         let windows = windows.map(|window| self.window(window, (base.next(), target.next())));
         let windows: Vec<Window> = windows.collect();
-        for group in windows.chunks(TOGETHER) {
+        for group in windows.chunks(leaf_batch::together()) {
             let found = self.group(group)?;
             self.task.windows.extend(found);
         }
@@ -267,7 +267,8 @@ impl<'a> Comparison<'a, '_> {
     fn prove_layer(&mut self, windows: &[Window], child_len: Bytes) {
         let grains = self.worker.unit_writer.read_back();
         let grain = self.context.shape.grain.0;
-        for (window, found) in windows.iter().zip(&mut self.task.windows) {
+        let mut said = Vec::new();
+        for (place, window) in windows.iter().enumerate() {
             let skip = window.packed as u64;
             let count = LayerHasher::sectors_of(self.context.shape.size, window.number);
             let sectors: Vec<BlockState> = (0..count as u64)
@@ -282,7 +283,13 @@ impl<'a> Comparison<'a, '_> {
                     .data()
                     .get(Bytes(skip).in_memory()..Bytes(to).in_memory())
                     .unwrap_or_default();
-                found.layer = Some(layer::leaf(&sectors, bytes));
+                said.push((place, LayerWindow { sectors, bytes }));
+            }
+        }
+        let (places, said): (Vec<usize>, Vec<LayerWindow<'_>>) = said.into_iter().unzip();
+        for (place, leaf) in places.into_iter().zip(layer::leaves(&said)) {
+            if let Some(found) = self.task.windows.get_mut(place) {
+                found.layer = Some(leaf);
             }
         }
     }

@@ -71,8 +71,8 @@ impl DiffWorker {
         Self {
             unit_writer,
             buffers: WindowBuffers {
-                base: Aligned::zeroed(leaf_batch::BUFFER),
-                target: Aligned::zeroed(leaf_batch::BUFFER),
+                base: Aligned::zeroed(leaf_batch::buffer()),
+                target: Aligned::zeroed(leaf_batch::buffer()),
             },
         }
     }

@@ -7,12 +7,17 @@ use imgdelta_core::{AtomicFile, Bytes, Error, Existing, FileOffset, Result, Sink
 use super::{CRC, HEAD, LONGEST_RUN, MAGIC_2, TAG_END, TAG_LEAVES, TAG_ZERO};
 use crate::tree::{ContentId, Digest};
 
+/// How many bytes of parts are written together.
+const WRITE: usize = 64 << 10;
+
 /// A file of leaves on its way. It appears whole or not at all.
 #[derive(Debug)]
 pub struct LeafWriter {
     draft: AtomicFile,
     sink: Arc<dyn Sink>,
+    /// Where the next parts go, and those that wait to be written together: of a disk whose data is scattered each is small.
     at: FileOffset,
+    parts: Vec<u8>,
     zeros: u64,
     leaves: Vec<u8>,
     /// The first failure. What is written is a by-product: whoever writes it need not stop.
@@ -36,6 +41,7 @@ impl LeafWriter {
             draft,
             sink,
             at: FileOffset(HEAD.0 + CRC),
+            parts: Vec::new(),
             zeros: 0,
             leaves: Vec::new(),
             failure: None,
@@ -61,9 +67,11 @@ impl LeafWriter {
     pub(crate) fn finish(mut self, size: Bytes, id: ContentId) -> Result<AtomicFile> {
         self.flush_leaves();
         self.flush_zeros();
-        self.write([&[TAG_END], id.0.0.as_slice()].concat());
+        self.part(&[&[TAG_END], id.0.0.as_slice()].concat());
+        self.write();
         self.at = FileOffset::ZERO;
-        self.write([MAGIC_2.as_slice(), &size.0.to_le_bytes()].concat());
+        self.part(&[MAGIC_2.as_slice(), &size.0.to_le_bytes()].concat());
+        self.write();
         match self.failure {
             Some(failure) => Err(failure),
             None => Ok(self.draft),
@@ -74,7 +82,7 @@ impl LeafWriter {
         if self.zeros > 0 {
             let run = [&[TAG_ZERO], self.zeros.to_le_bytes().as_slice()].concat();
             self.zeros = 0;
-            self.write(run);
+            self.part(&run);
         }
     }
 
@@ -83,16 +91,25 @@ impl LeafWriter {
             let count = self.leaves.len() as u64 / 32;
             let run = [&[TAG_LEAVES], count.to_le_bytes().as_slice(), &self.leaves].concat();
             self.leaves.clear();
-            self.write(run);
+            self.part(&run);
         }
     }
 
-    /// Writes a part and its CRC.
-    fn write(&mut self, mut part: Vec<u8>) {
-        part.extend(crc32fast::hash(&part).to_le_bytes());
-        if self.failure.is_none() {
-            self.failure = self.sink.write_at(self.at, &part).err();
+    /// Takes a part and its CRC.
+    fn part(&mut self, part: &[u8]) {
+        self.parts.extend_from_slice(part);
+        self.parts.extend(crc32fast::hash(part).to_le_bytes());
+        if self.parts.len() >= WRITE {
+            self.write();
         }
-        self.at = self.at.saturating_add(Bytes::from(part.len()));
+    }
+
+    /// Writes the parts that wait.
+    fn write(&mut self) {
+        if self.failure.is_none() {
+            self.failure = self.sink.write_at(self.at, &self.parts).err();
+        }
+        self.at = self.at.saturating_add(Bytes::from(self.parts.len()));
+        self.parts.clear();
     }
 }
