@@ -132,12 +132,24 @@ impl Apply<'_> {
     ///
     /// # Errors
     /// As [`run_keeping`](Self::run_keeping).
-    pub fn run_onto_base(
+    pub fn run_onto_base_keeping(
         &self,
         writer: Box<dyn ImageWriter>,
         leaves: LeafWriter,
     ) -> Result<(Converted, AtomicFile)> {
         with_leaves(self.run_beside(writer, Some(leaves), true)?)
+    }
+
+    /// As [`run_onto_base_keeping`](Self::run_onto_base_keeping), the leaves not being kept. The base is read, whatever is remembered of it.
+    ///
+    /// # Errors
+    /// As [`run_proving`](Self::run_proving); Chain, if there is no manifest that says what the base must be.
+    pub fn run_onto_base(&self, writer: Box<dyn ImageWriter>) -> Result<Converted> {
+        if self.manifest.is_none() {
+            let message = "nothing says what the base must be";
+            return Err(Error::new(Kind::Chain, message).with_code("no_manifest"));
+        }
+        Ok(self.run_beside(writer, None, true)?.0)
     }
 
     pub(crate) fn run_beside(

@@ -299,7 +299,12 @@ impl UnitWriter {
             is_compressed,
         } = write;
         let bytes = self.bytes_of(*skip, *len, *is_compressed);
-        if *is_compressed || placed.sink.needs_zeroing() || self.shape.grain == self.shape.unit {
+        if self.shape.wants_zeros && !*is_compressed {
+            self.write_said(placed, *skip, bytes)?;
+        } else if *is_compressed
+            || placed.sink.needs_zeroing()
+            || self.shape.grain == self.shape.unit
+        {
             placed.sink.write_at(placed.at, bytes)?;
         } else {
             self.write_data(placed, *skip, bytes)?;
@@ -313,14 +318,26 @@ impl UnitWriter {
         Ok(())
     }
 
+    /// Where old bytes stand, what is absent stands there already, and zeros are written as any data.
+    fn write_said(&self, placed: &Placement, skip: usize, bytes: &[u8]) -> Result<()> {
+        write_pages(&*placed.sink, placed.at, bytes, |from, page| {
+            let said = self.grains_at(skip.saturating_add(from), page.len());
+            said.iter().any(|grain| *grain != BlockState::Absent)
+        })
+    }
+
+    /// The grains that a piece of the part touches.
+    fn grains_at(&self, from: usize, len: usize) -> &[BlockState] {
+        let grain = self.shape.grain.in_memory().max(1);
+        let to = from.saturating_add(len).div_ceil(grain);
+        self.grains.get(from / grain..to).unwrap_or_default()
+    }
+
     /// A new file reads as zero where nothing is written: pages without data, and of data those that are zero, stay holes. Grains that
     /// share a page with data are zero in memory, and cost nothing.
     fn write_data(&self, placed: &Placement, skip: usize, bytes: &[u8]) -> Result<()> {
-        let grain = self.shape.grain.in_memory().max(1);
         let wanted = |from: usize, page: &[u8]| {
-            let from = skip.saturating_add(from);
-            let to = from.saturating_add(page.len()).div_ceil(grain);
-            let grains = self.grains.get(from / grain..to).unwrap_or_default();
+            let grains = self.grains_at(skip.saturating_add(from), page.len());
             grains.contains(&BlockState::Data) && !is_zero(page)
         };
         write_pages(&*placed.sink, placed.at, bytes, wanted)

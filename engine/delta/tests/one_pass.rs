@@ -246,7 +246,7 @@ proptest! {
         // As a file is that began as a clone: what is not written keeps old bytes.
         let stale = WriterLayout { grain: WINDOW, marks_zero: false, wants_zeros: true, ..shape(wanted.size().0) };
         let (out, result) = writer(stale);
-        let (copied, _) = apply.run_onto_base(out, LeafWriter::create(&place.path().join("leaves"))?)?;
+        let (copied, _) = apply.run_onto_base_keeping(out, LeafWriter::create(&place.path().join("leaves"))?)?;
         prop_assert_eq!(&copied.proof, &made.target);
         let result = Arc::new(result.lock().expect("not poisoned").take().expect("finished"));
         for (number, window) in result.cells().chunks(CELLS).enumerate() {

@@ -126,9 +126,13 @@ impl Apply {
         let may_not_fit = require_room(&target, &pair.disk, context)?;
         let output = ImageOutput::begin(&target, disk, None, &inputs, context)?;
         let format = output.driver.format;
+        let is_clone = pair.manifest.is_some() && output.share(&pair.base);
         let (writer, written) = output.split();
         context.begin(Stage::Apply(path));
-        let applied = if in_place {
+        let applied = if is_clone {
+            let copied = apply.run_onto_base(writer);
+            copied.map(|copied| (copied, false))
+        } else if in_place {
             apply.run(writer).map(|copied| (copied, base_from_memory))
         } else {
             apply.run_proving(writer)

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use imgdelta_core::{
-    Bytes, Error, FileVersion, Format, Image, ImageMetadata, Kind, Result, VirtOffset,
+    Bytes, Error, FileVersion, Format, Image, ImageMetadata, Kind, Result, Source, VirtOffset,
 };
 use imgdelta_delta::{Chain, Layer};
 use imgdelta_registry::{DiskTraits, OpenSpec, Opened, open_chain, open_image};
@@ -146,6 +146,18 @@ impl Disk {
         layers
             .flat_map(|layer| layer.stamps().iter().cloned())
             .collect()
+    }
+
+    /// The file in which the disk lies byte for byte, and nothing else, in the version in which it was opened; `None` of any other disk.
+    pub(crate) fn in_one_file(&self) -> Option<(&Arc<dyn Source>, &FileVersion)> {
+        let ([layer], [file]) = (
+            self.chain.layers(),
+            self.top.image.metadata().files.as_slice(),
+        ) else {
+            return None;
+        };
+        let is_raw = self.top.driver.format == Format::Raw && self.top.within.is_empty();
+        Some((file, layer.stamps().first()?)).filter(|_| is_raw)
     }
 
     /// The versions of the top image's own files when it was opened.

@@ -170,6 +170,16 @@ impl ImageOutput {
         })
     }
 
+    /// Has the output, which is to be a raw image, hold what `base` holds, if that lies byte for byte in one file and the file system shares blocks;
+    /// false, and nothing is done, where it does not.
+    pub(crate) fn share(&self, base: &Disk) -> bool {
+        let (Place::Files(drafts), Format::Raw) = (&self.place, self.driver.format) else {
+            return false;
+        };
+        base.in_one_file()
+            .is_some_and(|(file, opened)| drafts.share(&**file, opened))
+    }
+
     /// Hands over the writer; what is left knows what became of it.
     pub(crate) fn split(self) -> (Box<dyn ImageWriter>, WrittenImage) {
         let written = WrittenImage {

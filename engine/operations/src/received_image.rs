@@ -95,7 +95,7 @@ impl ReceivedImage {
         exec: ExecContext<'_>,
     ) -> Result<(Converted, AtomicFile)> {
         match self.apply(exec) {
-            Some(apply) if is_clone => apply.run_onto_base(writer, leaves),
+            Some(apply) if is_clone => apply.run_onto_base_keeping(writer, leaves),
             Some(apply) if !self.is_proven => apply.run_keeping(writer, leaves),
             _ => whole_copy(&self.disk, exec).run_keeping(writer, leaves),
         }

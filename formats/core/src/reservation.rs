@@ -74,7 +74,7 @@ fn is_full(unit: &Unit<'_>) -> bool {
         .grains
         .iter()
         .filter(|grain| **grain == BlockState::Data);
-    data.count() >= unit.grains.len() - unit.grains.len() / 8
+    data.count() >= unit.grains.len()
 }
 
 #[cfg(test)]

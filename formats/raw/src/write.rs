@@ -11,8 +11,11 @@ use imgdelta_core::{
 
 use crate::DRIVER;
 
-/// The piece in which the disk is handed over. Small enough that holes survive, large enough that direct writes are cheap.
+/// The piece in which the disk is handed over: large enough that direct writes are cheap.
 const UNIT: Bytes = Bytes::mib(1);
+
+/// The least hole.
+const GRAIN: Bytes = Bytes::kib(4);
 
 /// Starts a raw image.
 ///
@@ -47,7 +50,7 @@ pub(crate) fn create(create: Create<'_>) -> Result<Box<dyn ImageWriter>> {
     Ok(Box::new(RawWriter {
         sink,
         size: create.disk.size,
-        ahead: Reservation::new(FileOffset::ZERO, create.disk.size, false),
+        ahead: Reservation::new(FileOffset::ZERO, create.disk.size, true),
     }))
 }
 
@@ -65,7 +68,7 @@ impl ImageWriter for RawWriter {
         WriterLayout {
             size: self.size,
             unit: UNIT,
-            grain: UNIT,
+            grain: GRAIN,
             marks_zero: false,
             wants_zeros: self.sink.needs_zeroing(),
             has_ids: false,
