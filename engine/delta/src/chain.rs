@@ -17,6 +17,9 @@ use crate::exec::Decoding;
 pub use cursor::Cursor;
 pub(crate) use cursor::SharedAnswers;
 
+/// What is read in one go where a task is read window by window.
+const READ_AT_ONCE: Bytes = Bytes::kib(64);
+
 /// One layer of a chain.
 #[derive(Clone, Debug)]
 pub struct Layer {
@@ -336,6 +339,23 @@ impl Chain {
         }
         rest.fill(0);
         Ok(())
+    }
+
+    /// Says that these runs will be read next: see [`imgdelta_core::Source::will_read`]. What a read takes in one go anyway is not worth a word.
+    pub(crate) fn will_read(&self, runs: impl Iterator<Item = Run>) {
+        let mut runs = runs.peekable();
+        while let Some(mut run) = runs.next() {
+            while let Some(both) = runs.peek().and_then(|next| run.joined(next)) {
+                run = both;
+                runs.next();
+            }
+            if let (State::Data { file, at }, Ok(layer)) = (run.state, self.layer(run.origin))
+                && run.len > READ_AT_ONCE
+                && let Some(source) = layer.image.metadata().files.get(usize::from(file))
+            {
+                source.will_read(at, run.len);
+            }
+        }
     }
 
     /// Fills `buf` from a run.

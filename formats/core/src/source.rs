@@ -5,13 +5,17 @@
 use std::{
     fmt,
     fs::File,
-    io,
+    io::{self, IoSliceMut},
+    num::NonZeroU64,
     os::unix::fs::{FileExt, FileTypeExt},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use rustix::fs::{OFlags, SeekFrom, seek};
+use rustix::{
+    fs::{Advice, OFlags, SeekFrom, fadvise, seek},
+    io::{Errno, ReadWriteFlags, preadv2},
+};
 
 use crate::{
     Bytes, Error, FileOffset, Kind, Result,
@@ -53,6 +57,11 @@ pub trait Source: fmt::Debug + Send + Sync {
             is_data: true,
             end: FileOffset(self.len().0),
         })
+    }
+
+    /// Says that `len` bytes from `at` on will be read next, so that a disk reads them in one go. Never an error: they are read all the same.
+    fn will_read(&self, at: FileOffset, len: Bytes) {
+        let _ = (at, len);
     }
 
     /// Which file this is on the host, in the version that was opened: known before the first byte was read. `None` for bytes in memory.
@@ -240,12 +249,22 @@ impl Source for FileSource {
                 })
             }
             // ENXIO: no data from here to the end.
-            Err(rustix::io::Errno::NXIO) => Ok(AllocatedRange {
+            Err(Errno::NXIO) => Ok(AllocatedRange {
                 is_data: false,
                 end,
             }),
             // Devices and some file systems know no holes.
             Err(_) => Ok(AllocatedRange { is_data: true, end }),
+        }
+    }
+
+    fn will_read(&self, at: FileOffset, len: Bytes) {
+        // Of what is in memory already the host need not be told: that costs as much as reading it.
+        let mut first = [0];
+        let mut first = [IoSliceMut::new(&mut first)];
+        let probed = preadv2(&self.file, &mut first, at.0, ReadWriteFlags::NOWAIT);
+        if probed == Err(Errno::AGAIN) {
+            let _ = fadvise(&self.file, at.0, NonZeroU64::new(len.0), Advice::WillNeed);
         }
     }
 

@@ -170,6 +170,11 @@ impl Task {
         read_extents(chain, extents, side, at, buf)
     }
 
+    /// Says that what is to be read of a side will be read next.
+    pub(crate) fn will_read(&self, chain: &Chain, side: Side) {
+        chain.will_read(self.extents.iter().map(|extent| extent.run(side)));
+    }
+
     /// Fills `buf` with what is to be read, from packed address `from` on.
     pub(crate) fn read_packed(
         &self,
