@@ -9,15 +9,18 @@ use crate::job::{Job, Step};
 pub(crate) struct Bench<'a> {
     pub(crate) work: &'a Path,
     pub(crate) imgdelta: &'a Path,
+    /// Beyond this a peer whose time follows the disk and not the data counts as not finished.
+    pub(crate) patience: Duration,
 }
 
 impl Bench<'_> {
-    /// A step from its words; `imgdelta` is the program under test, what ends in `.sh` a script of the workloads.
+    /// A step from its words; `imgdelta` is the program under test, `limit` the bare loops, what ends in `.sh` a script of the workloads.
     fn step(&self, words: &str) -> Step {
         let place = |word: &str| match (word.strip_prefix('@'), word.strip_prefix('%')) {
             (Some(name), _) => self.work.join(name).into(),
             (_, Some(name)) => self.work.join("out").join(name).into(),
             _ if word == "imgdelta" => self.imgdelta.into(),
+            _ if word == "limit" => self.work.join("limit").into(),
             _ if word.ends_with(".sh") => crate::scripts().join(word).into(),
             _ => word.into(),
         };
@@ -36,6 +39,17 @@ impl Bench<'_> {
             cache: self.work.join("cache"),
             ..Job::default()
         }
+    }
+
+    /// One of the bare loops, which are built where they are not.
+    pub(crate) fn limit(&self, output: Option<&str>, line: &str) -> Job {
+        self.job(output, &[line]).after(self, &["limit.sh @limit"])
+    }
+
+    /// imgdelta's copy of an image as `out.TO`.
+    pub(crate) fn converted(&self, input: &str, to: &str, option: &str) -> Job {
+        let line = format!("imgdelta convert @{input} -o %out.{to} {option}");
+        self.job(Some(&format!("out.{to}")), &[&line])
     }
 
     /// qemu-img's way to a child.

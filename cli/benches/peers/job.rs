@@ -7,11 +7,15 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::{UsageWho, getrusage};
+
+use crate::report::Sample;
+
 /// A command and its arguments.
 pub(crate) type Step = Vec<OsString>;
 
 /// What is run, and what it leaves.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Job {
     /// Untimed, before each run: the child that `apply` needs, digests that are to be remembered.
     pub(crate) before: Vec<Step>,
@@ -27,18 +31,6 @@ pub(crate) struct Job {
     pub(crate) cache: PathBuf,
     /// After this it counts as not finished.
     pub(crate) limit: Option<Duration>,
-}
-
-/// What one run took.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Sample {
-    pub(crate) wall: Duration,
-    /// Largest resident set of its commands.
-    pub(crate) peak_kib: u64,
-    /// Allocated bytes of the output.
-    pub(crate) output: Option<u64>,
-    /// Bytes that travelled.
-    pub(crate) sent: Option<u64>,
 }
 
 impl Job {
@@ -62,12 +54,14 @@ impl Job {
     }
 
     pub(crate) fn run(&self) -> Result<Sample, String> {
+        let spent = processor_time()?;
         let begun = Instant::now();
         let mut peak_kib = 0;
         for step in &self.steps {
             peak_kib = peak_kib.max(self.step(step, begun)?);
         }
-        let wall = begun.elapsed();
+        let wall = begun.elapsed().as_secs_f64();
+        let cpu = processor_time()? - spent;
         let output = self
             .output
             .as_ref()
@@ -77,6 +71,7 @@ impl Job {
             .map_err(|error| format!("no output: {error}"))?;
         Ok(Sample {
             wall,
+            cpu,
             peak_kib,
             output,
             sent: self
@@ -126,6 +121,16 @@ impl Job {
         command.args(arguments).env("XDG_CACHE_HOME", &self.cache);
         Ok(command)
     }
+}
+
+/// Seconds of processor time that all commands have taken which have ended so far.
+fn processor_time() -> Result<f64, String> {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).map_err(|error| error.to_string())?;
+    let times = [usage.user_time(), usage.system_time()];
+    Ok(times
+        .iter()
+        .map(|time| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6)
+        .sum())
 }
 
 /// Runs a command to success; else the last line that it said.

@@ -1,38 +1,48 @@
-//! imgdelta beside its peers on the same disks, in the same run, durable against durable: medians as a Markdown table.
+//! imgdelta beside its peers and beside the bare loops on the same disks, in the same run, durable against durable: medians as Markdown tables.
 //!
-//! `cargo bench -p imgdelta-cli --bench peers [-- --work DIR --runs 5 --only NAME --imgdelta PATH --beside PATH]`
+//! `cargo bench -p imgdelta-cli --bench peers [-- --work DIR --runs 5 --only NAME --imgdelta PATH --beside PATH --quick --list]`
 //!
-//! The first run makes the disks (minutes, 20 GiB, see `benches/workloads/make.sh`). Times of one run are comparable with
-//! each other and with nothing else: look at the ratios.
+//! The first run makes the disks (minutes, 30 GiB, see `benches/workloads/make.sh`). Times of one run are comparable with
+//! each other and with nothing else: look at the ratios. A ratio is the median of those of the rounds: in each round each side runs once.
+//!
+//! `--quick` does all of it on disks of an eighth of the size, once, in minutes: to try the bench, not to quote it.
 //!
 //! `--beside PATH` takes another imgdelta for the peer, with the very same commands: what a change did to speed and memory.
 //!
-//! `--write FILE` also puts the rows into the table of that page which stands between two comments (`docs/benchmarks.md` has one): rows that
-//! stand there already are replaced, others stay.
+//! `--write FILE` makes of the rows the part of that page which stands between two comments (`docs/benchmarks.md` has one), and a picture beside
+//! it. Rows that were measured before in the same work folder on the same machine stay.
 //!
 //! `--only "deploy "` is the deliveries beside rsync, borg, casync and the whole image (`fixtures/peers/install.sh --bench`
 //! installs those): 10 GiB more while it runs, 3 GiB of which stay, and their table has how much travelled.
 
 mod bench;
 mod job;
-mod page;
+mod machine;
+mod measure;
+mod memory;
+mod report;
 mod rows;
-mod table;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
+use std::time::Duration;
 
-use job::Job;
-use rows::Row;
-use table::{Line, Side};
+use bench::Bench;
+use measure::Setting;
+use memory::Memory;
+use rows::{Row, Series};
 
 /// What the command line asks for.
 struct Options {
-    work: PathBuf,
-    runs: usize,
+    work: Option<PathBuf>,
+    runs: Option<usize>,
     only: Option<String>,
     imgdelta: PathBuf,
     beside: Option<PathBuf>,
+    /// Whether the disks are an eighth.
+    is_quick: bool,
+    /// Whether rows are only named.
+    lists: bool,
     /// The page that the rows are written to.
     write: Option<PathBuf>,
 }
@@ -49,119 +59,179 @@ fn main() -> ExitCode {
 
 fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
     let mut options = Options {
-        work: manifest_folder().join("../target/bench"),
-        runs: 5,
+        work: None,
+        runs: None,
         only: None,
         imgdelta: env!("CARGO_BIN_EXE_imgdelta").into(),
         beside: None,
+        is_quick: false,
+        lists: false,
         write: None,
     };
     while let Some(name) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{name} wants a value"));
         match name.as_str() {
             "--bench" => {} // cargo's own
-            "--work" => options.work = value()?.into(),
+            "--work" => options.work = Some(value()?.into()),
             "--only" => options.only = Some(value()?),
             "--imgdelta" => options.imgdelta = value()?.into(),
             "--write" => options.write = Some(value()?.into()),
             "--beside" => options.beside = Some(value()?.into()),
+            "--quick" => options.is_quick = true,
+            "--list" => options.lists = true,
             "--runs" => {
-                options.runs = value()?
-                    .parse()
-                    .map_err(|error| format!("--runs: {error}"))?;
+                let runs = value()?.parse();
+                options.runs = Some(runs.map_err(|error| format!("--runs: {error}"))?);
             }
             _ => return Err(format!("unknown argument {name}")),
         }
     }
-    if options.runs == 0 {
+    if options.runs == Some(0) {
         return Err("--runs wants at least 1".into());
+    }
+    if options.write.is_some() && options.beside.is_some() {
+        return Err(
+            "a page is of imgdelta beside its peers: --write and --beside exclude each other"
+                .into(),
+        );
     }
     Ok(options)
 }
 
-fn run(options: &Options) -> Result<(), String> {
-    std::fs::create_dir_all(options.work.join("out")).map_err(|error| error.to_string())?;
-    let work = options
-        .work
-        .canonicalize()
-        .map_err(|error| error.to_string())?;
-    let mut rows = rows::all(&work, &options.imgdelta);
-    if let Some(other) = &options.beside {
-        for (row, other) in rows.iter_mut().zip(rows::all(&work, other)) {
-            row.peer = Some(other.ours);
+impl Options {
+    /// Makes the work folder. A mark in it says how large the disks in it are.
+    fn work_folder(&self) -> Result<PathBuf, String> {
+        let (name, runs) = match self.is_quick {
+            true => ("../target/bench-quick", "quick"),
+            false => ("../target/bench", "full"),
+        };
+        let work = self
+            .work
+            .clone()
+            .unwrap_or_else(|| manifest_folder().join(name));
+        let told = |error| format!("{}: {error}", work.display());
+        std::fs::create_dir_all(work.join("out")).map_err(told)?;
+        let work = work.canonicalize().map_err(told)?;
+        let mark = work.join("size");
+        let found = std::fs::read_to_string(&mark).unwrap_or_default();
+        if !found.is_empty() && found != runs {
+            return Err(format!(
+                "{} has the disks of a {found} run: give another --work",
+                work.display()
+            ));
         }
-        // Beside each of its peers a delivery is the same delivery.
-        rows.dedup_by(|one, other| one.ours.steps == other.ours.steps);
+        std::fs::write(&mark, runs).map_err(told)?;
+        Ok(work)
     }
-    let rows: Vec<Row> = rows
-        .into_iter()
-        .filter(|row| {
-            options
-                .only
-                .as_ref()
-                .is_none_or(|only| row.name.contains(only.as_str()))
-        })
-        .collect();
-    let machine = machine();
-    println!("{machine}\n");
-    let mut lines = Vec::new();
-    for row in &rows {
-        eprintln!("{} …", row.name);
-        lines.push(measure(row, options.runs, &work));
-    }
-    let table = table::markdown(&lines);
-    print!("{table}");
-    match &options.write {
-        Some(page) => page::write(page, &machine, options.runs, &table),
-        None => Ok(()),
-    }
-}
 
-/// Runs both sides of a row in turn, so that a slow minute of the machine strikes both.
-fn measure(row: &Row, runs: usize, work: &Path) -> Line {
-    let mut ours = Side::default();
-    let mut peers = Side::default();
-    let ready = prepare(row, work);
-    for _ in 0..runs {
-        for (job, side) in [
-            (Some(&row.ours), &mut ours),
-            (row.peer.as_ref(), &mut peers),
-        ] {
-            // A side that failed or did not finish says so once.
-            let (Some(job), None) = (job, &side.fault) else {
-                continue;
-            };
-            match ready.clone().and_then(|()| timed(row, job, work)) {
-                Ok(sample) => side.samples.push(sample),
-                Err(why) => side.fault = Some(why),
+    /// What rows are measured with.
+    fn setting<'a>(&self, work: &'a Path) -> Setting<'a> {
+        let mut program = machine::program(&self.imgdelta);
+        if self.is_quick {
+            program += ", on disks of an eighth of the size";
+        }
+        Setting {
+            work,
+            runs: self.runs.unwrap_or(if self.is_quick { 1 } else { 5 }),
+            program,
+        }
+    }
+
+    /// Whether a row of this name is wanted.
+    fn wants(&self, name: &str) -> bool {
+        self.only
+            .as_ref()
+            .is_none_or(|only| name.contains(only.as_str()))
+    }
+
+    /// All rows, and those that are wanted.
+    fn rows(&self, work: &Path) -> (Vec<Row>, Vec<Row>) {
+        // Beyond this a peer that takes minutes counts as not finished; each try costs it.
+        let patience = Duration::from_secs(if self.is_quick { 20 } else { 60 });
+        let all = |imgdelta| {
+            rows::all(&Bench {
+                work,
+                imgdelta,
+                patience,
+            })
+        };
+        let mut rows = all(&self.imgdelta);
+        if let Some(other) = &self.beside {
+            for (row, other) in rows.iter_mut().zip(all(other)) {
+                row.become_own(other);
             }
+            // Beside each of its peers a work is the same work.
+            rows.dedup_by(|one, other| one.ours.steps == other.ours.steps);
         }
+        let wanted = rows
+            .iter()
+            .filter(|row| self.wants(&row.name()))
+            .cloned()
+            .collect();
+        (rows, wanted)
     }
-    for job in [Some(&row.ours), row.peer.as_ref()].into_iter().flatten() {
-        job.clear();
-    }
-    Line {
-        name: row.name.to_owned(),
-        ours,
-        peer: row.peer.is_some().then_some(peers),
+
+    /// The same of the series; there are none beside another imgdelta.
+    fn series(&self, work: &Path) -> (Vec<Series>, Vec<Series>) {
+        let imgdelta = &self.imgdelta;
+        let all = match self.beside {
+            Some(_) => Vec::new(),
+            None => rows::series(&Bench {
+                work,
+                imgdelta,
+                patience: Duration::MAX,
+            }),
+        };
+        let wanted = all
+            .iter()
+            .filter(|one| self.wants(one.work))
+            .cloned()
+            .collect();
+        (all, wanted)
     }
 }
 
-/// Makes the disks that the row works on.
-fn prepare(row: &Row, work: &Path) -> Result<(), String> {
-    let mut make = Command::new(scripts().join("make.sh"));
-    job::succeed(make.arg(work).args(row.workloads))
-}
-
-/// One run, with the inputs in the page cache and nothing left to write from earlier runs.
-fn timed(row: &Row, job: &Job, work: &Path) -> Result<job::Sample, String> {
-    job.prepare()?;
-    job::succeed(Command::new("sync").arg("--file-system").arg(work))?;
-    let mut warm = Command::new("python3");
-    warm.arg(scripts().join("warm.py"))
-        .args(row.inputs.iter().map(|file| work.join(file)));
-    job::succeed(&mut warm)?;
-    job.run()
+fn run(options: &Options) -> Result<(), String> {
+    let work = options.work_folder()?;
+    let (all_rows, rows) = options.rows(&work);
+    let (all_series, series) = options.series(&work);
+    if options.lists {
+        rows.iter().for_each(|row| println!("{}", row.name()));
+        series.iter().for_each(|one| println!("{}", one.work));
+        return Ok(());
+    }
+    if rows.is_empty() && series.is_empty() {
+        return Err("no row has that in its name; --list names them".into());
+    }
+    let machine = machine::machine();
+    println!("{machine}\n");
+    let mut memory = Memory::of(&work, &machine);
+    let setting = options.setting(&work);
+    let (mut lines, mut many) = (Vec::new(), Vec::new());
+    for row in &rows {
+        eprintln!("{} …", row.name());
+        let line = setting.line(row);
+        if options.beside.is_none() {
+            memory.line(&line);
+            memory.keep(&work)?;
+        }
+        lines.push(line);
+    }
+    for one in &series {
+        eprintln!("{} …", one.work);
+        let one = setting.series(one);
+        memory.series(&one);
+        memory.keep(&work)?;
+        many.push(one);
+    }
+    print!("{}", report::tables(&lines, &many));
+    let Some(page) = &options.write else {
+        return Ok(());
+    };
+    let lines = all_rows.iter().filter_map(|row| memory.line_of(row));
+    let many = all_series.iter().filter_map(|one| memory.series_of(one));
+    let (lines, many) = (lines.collect::<Vec<_>>(), many.collect::<Vec<_>>());
+    report::write(page, &machine, &lines, &many)
 }
 
 fn scripts() -> PathBuf {
@@ -170,30 +240,4 @@ fn scripts() -> PathBuf {
 
 fn manifest_folder() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// What the figures were measured on.
-fn machine() -> String {
-    let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpus
-        .lines()
-        .find_map(|line| line.strip_prefix("model name"))
-        .unwrap_or("an unknown processor");
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let peers = ["qemu-img", "rsync", "borg", "casync", "zstd"].map(version);
-    format!(
-        "{cores} cores, {}; {}",
-        model.trim_start_matches([' ', '\t', ':']),
-        peers.join("; ")
-    )
-}
-
-/// The first line that a peer says of itself.
-fn version(program: &str) -> String {
-    let said = job::said(Command::new(program).arg("--version")).unwrap_or_default();
-    let line = said
-        .lines()
-        .next()
-        .map(|line| line.trim_matches(['*', ' ']));
-    line.map_or_else(|| format!("no {program}"), str::to_owned)
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Makes the disk images that the benchmarks work on; what is there already is kept.
-#   make.sh WORK_FOLDER [base|small|apt|copy|vhd|head|sparse|chain|related|random|huge|mixed|borg|casync|all|none]...
-# Needs mke2fs, debugfs, openssl, python3, qemu-img and qemu-io; neither root nor a mount; 30 GiB of disk.
-# 'all' leaves out what borg and casync know, which needs those two.
+#   make.sh WORK_FOLDER [base|small|apt|copy|vhd|head|sparse|chain|related|random|huge|mixed|zstd|scaled|depths|borg|casync|all|none]...
+# Needs mke2fs, debugfs, openssl, python3, qemu-img and qemu-io; neither root nor a mount; 40 GiB of disk.
+# 'all' leaves out what borg and casync know, which needs those two. Where WORK_FOLDER/size says 'quick', data are an eighth.
 # Every choice is seeded; file contents come from this machine's $SOURCE (/usr).
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -15,15 +15,18 @@ source=${SOURCE:-/usr}
 export PATH=$PATH:/usr/sbin:/sbin
 export E2FSPROGS_FAKE_TIME=1700000000
 uuid=11111111-2222-3333-4444-555555555555
+mib=$((1 << 20))
 gib=$((1 << 30))
+part=1
+[ "$(cat size 2>/dev/null)" != quick ] || part=8
 
 # 8 GiB of ext4 with about 3 GiB of real files, no partition table.
 make_base() {
   [ -f base.raw ] && [ -d tree ] && return
   rm -rf tree tree.part base.part
-  python3 "$here/pick_tree.py" "$source" tree.part 3000
+  python3 "$here/pick_tree.py" "$source" tree.part $((3000 / part))
   mv tree.part tree
-  truncate -s 8G base.part
+  truncate -s $((8 * gib / part)) base.part
   mke2fs -q -F -t ext4 -b 4096 -U "$uuid" -E hash_seed="$uuid",lazy_itable_init=0,lazy_journal_init=0 -d tree base.part
   mv base.part base.raw
 }
@@ -44,7 +47,7 @@ make_apt() {
   cp --sparse=always base.raw apt.part
   rm -rf new
   mkdir new
-  python3 "$here/upgrade_files.py" tree new 2 300 >apt.debugfs
+  python3 "$here/upgrade_files.py" tree new 2 $((300 / part)) >apt.debugfs
   debugfs -w -f apt.debugfs apt.part >apt.log 2>&1
   rm -rf new apt.debugfs
   mv apt.part apt.raw
@@ -73,7 +76,7 @@ make_head() {
   make_small
   local name
   for name in base small; do
-    [ -f "head-$name.raw" ] || { head -c 1G "$name.raw" >head.part && mv head.part "head-$name.raw"; }
+    [ -f "head-$name.raw" ] || { head -c $((gib / part)) "$name.raw" >head.part && mv head.part "head-$name.raw"; }
     head_as "$name" vmdk vmdk subformat=monolithicSparse
     head_as "$name" vdi vdi static=off
     head_as "$name" vhdx vhdx subformat=dynamic
@@ -92,7 +95,7 @@ head_as() {
 
 make_sparse() {
   [ -f sparse2.raw ] && return
-  python3 "$here/sparse_pair.py" sparse1.part sparse2.part 3
+  python3 "$here/sparse_pair.py" sparse1.part sparse2.part 3 $((32768 / part))
   mv sparse1.part sparse1.raw
   mv sparse2.part sparse2.raw
 }
@@ -107,7 +110,7 @@ make_chain() {
   local number below=00 name
   for number in $(seq 1 20); do
     name=$(printf %02d "$number")
-    overlay "chain.part/$name.qcow2" "$below.qcow2" $((100 + number)) $((8 * gib))
+    overlay "chain.part/$name.qcow2" "$below.qcow2" $((100 + number)) $((8 * gib / part))
     below=$name
   done
   rm -rf chain
@@ -129,7 +132,7 @@ make_related() {
 # overlay FILE BACKING SEED BYTES
 overlay() {
   qemu-img create -q -f qcow2 -F qcow2 -b "$2" "$1"
-  python3 "$here/overlay_writes.py" "$3" "$4" | qemu-io -f qcow2 "$1" >/dev/null
+  python3 "$here/overlay_writes.py" "$3" "$4" $((1600 / part)) | qemu-io -t unsafe -f qcow2 "$1" >/dev/null
 }
 
 # The largest VHDX, with nothing in it.
@@ -144,7 +147,7 @@ make_random() {
     [ -f "rand$number.raw" ] && continue
     # head ends the endless stream: openssl then dies of the broken pipe, as it should.
     { openssl enc -aes-128-ctr -nosalt -K "$(printf %032x $((10 + number)))" -iv 0 </dev/zero 2>/dev/null || true; } |
-      head -c 2G >random.part
+      head -c $((2 * gib / part)) >random.part
     mv random.part "rand$number.raw"
   done
 }
@@ -152,23 +155,81 @@ make_random() {
 # 1 GiB, half of it real files, a quarter that does not compress, a quarter that was never written to: packed, and as a package with digests.
 make_mixed() {
   [ -f mixed.ova ] && return
-  { tar -C "$source" -cf - . 2>/dev/null || true; } | head -c 512M >mixed.raw
-  { openssl enc -aes-128-ctr -nosalt -K "$(printf %032x 77)" -iv 0 </dev/zero 2>/dev/null || true; } | head -c 256M >>mixed.raw
-  truncate -s 1G mixed.raw
+  { tar -C "$source" -cf - . 2>/dev/null || true; } | head -c $((512 * mib / part)) >mixed.raw
+  { openssl enc -aes-128-ctr -nosalt -K "$(printf %032x 77)" -iv 0 </dev/zero 2>/dev/null || true; } | head -c $((256 * mib / part)) >>mixed.raw
+  truncate -s $((gib / part)) mixed.raw
   gzip -6 -kf mixed.raw
   zstd -q -3 -T0 -kf mixed.raw
   xz -0 -T0 -kf mixed.raw
   qemu-img convert -f raw -O vmdk -o subformat=streamOptimized mixed.raw mixed.vmdk
-  cat >mixed.ovf <<'XML'
+  cat >mixed.ovf <<XML
 <?xml version="1.0"?>
 <Envelope xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1">
 <References><File ovf:id="f1" ovf:href="mixed.vmdk"/></References>
-<DiskSection><Info/><Disk ovf:diskId="d1" ovf:fileRef="f1" ovf:capacity="1" ovf:capacityAllocationUnits="byte * 2^30"/></DiskSection>
+<DiskSection><Info/><Disk ovf:diskId="d1" ovf:fileRef="f1" ovf:capacity="$((gib / part))" ovf:capacityAllocationUnits="byte"/></DiskSection>
 </Envelope>
 XML
   sha256sum --tag mixed.ovf mixed.vmdk | sed 's/SHA256 (/SHA256(/; s/) = /)= /' >mixed.mf
   tar --format=ustar -cf ova.part mixed.ovf mixed.vmdk mixed.mf
   mv ova.part mixed.ova
+}
+
+# The base as qcow2, compressed with zstd.
+make_zstd() {
+  make_base
+  [ -f base-zstd.qcow2 ] && return
+  qemu-img convert -c -m 16 -W -f raw -O qcow2 -o compression_type=zstd base.raw zstd.part
+  mv zstd.part base-zstd.qcow2
+}
+
+# The same 256 MiB in runs of 1 MiB spread over disks of 8 GiB to 64 TiB: raw where ext4 has files so long, qcow2, VHDX; and the same with
+# a twentieth changed. A raw file of 16 TiB is a window shorter: ext4's longest is.
+make_scaled() {
+  [ -d scaled ] && return
+  rm -rf scaled.part
+  mkdir scaled.part
+  local size bytes
+  for size in 8G 64G 1T 16T 64T; do
+    bytes=$(numfmt --from=iec "$size")
+    scaled_as "$size" qcow2 "$bytes"
+    scaled_as "$size" vhdx "$bytes"
+    case $size in
+      64T) ;;
+      16T) scaled_as "$size" raw $((bytes - 65536)) ;;
+      *) scaled_as "$size" raw "$bytes" ;;
+    esac
+  done
+  mv scaled.part scaled
+}
+
+# scaled_as SIZE FORMAT BYTES
+scaled_as() {
+  local name
+  for name in "$1" "$1-new"; do
+    qemu-img create -q -f "$2" "scaled.part/$name.$2" "$3"
+    # shellcheck disable=SC2046  # the word 'new', or none
+    python3 "$here/scaled.py" "$3" $((256 / part)) $([ "$name" = "$1" ] || echo new) |
+      qemu-io -t unsafe -f "$2" "scaled.part/$name.$2" >/dev/null
+  done
+}
+
+# The same 256 MiB in runs of 1 MiB on 8 GiB, dealt out to the layers of chains of 1 to 200.
+make_depths() {
+  [ -d depths ] && return
+  rm -rf depths.part
+  local depth layer name below run
+  for depth in 1 2 10 50 200; do
+    mkdir -p "depths.part/$depth"
+    below=
+    for layer in $(seq 0 $((depth - 1))); do
+      name=$(printf %03d "$layer").qcow2
+      qemu-img create -q -u -f qcow2 ${below:+-F qcow2 -b "$below"} "depths.part/$depth/$name" 8G
+      for run in $(seq "$layer" "$depth" 255); do echo "write -P $((1 + run % 255)) $((run * 32 * mib)) $mib"; done |
+        qemu-io -t unsafe -f qcow2 "depths.part/$depth/$name" >/dev/null
+      below=$name
+    done
+  done
+  mv depths.part depths
 }
 
 # What borg knows of the base: a repository, and what it remembers of it.
@@ -197,9 +258,9 @@ make_casync() {
 
 for kind in "${@:-all}"; do
   case $kind in
-    all) for kind in small apt copy vhd head sparse chain related random huge mixed; do "make_$kind"; done ;;
+    all) for kind in small apt copy vhd head sparse chain related random huge mixed zstd scaled depths; do "make_$kind"; done ;;
     none) ;;
-    base | small | apt | copy | vhd | head | sparse | chain | related | random | huge | mixed | borg | casync) "make_$kind" ;;
+    base | small | apt | copy | vhd | head | sparse | chain | related | random | huge | mixed | zstd | scaled | depths | borg | casync) "make_$kind" ;;
     *) echo "make.sh: no workload is called $kind" >&2; exit 2 ;;
   esac
 done

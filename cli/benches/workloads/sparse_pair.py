@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Two 1 TiB sparse images: 2 GiB in scattered 64 KiB pieces, and the same with 5 % changed and 1 % in new places.
+"""Two 1 TiB sparse images: scattered 64 KiB pieces (32768 are 2 GiB), and the same with 5 % changed and 1 % in new places.
 
-sparse_pair.py FIRST SECOND SEED
+sparse_pair.py FIRST SECOND SEED PIECES
 """
 import os
 import random
@@ -9,7 +9,6 @@ import sys
 
 BLOCK = 64 << 10
 SIZE = 1 << 40
-PIECES = 32768
 
 
 def half_text(choice, at):
@@ -19,9 +18,9 @@ def half_text(choice, at):
 
 
 def main():
-    first, second, seed = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    first, second, seed, pieces = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     choice = random.Random(seed)
-    places = sorted(choice.sample(range(SIZE // BLOCK), PIECES))
+    places = sorted(choice.sample(range(SIZE // BLOCK), pieces))
     images = [os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644) for path in (first, second)]
     for image in images:
         os.ftruncate(image, SIZE)
@@ -29,7 +28,7 @@ def main():
         data = half_text(choice, number)
         os.pwrite(images[0], data, number * BLOCK)
         os.pwrite(images[1], choice.randbytes(BLOCK) if choice.random() < 0.05 else data, number * BLOCK)
-    for number in choice.sample(range(SIZE // BLOCK), PIECES // 100):
+    for number in choice.sample(range(SIZE // BLOCK), pieces // 100):
         os.pwrite(images[1], choice.randbytes(BLOCK), number * BLOCK)
 
 

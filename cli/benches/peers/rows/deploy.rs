@@ -3,33 +3,32 @@
 //! `workloads/deploy.sh` says what each of them knows before and what it runs; the line between the two hosts is a pair of
 //! pipes. Only imgdelta proves the base and the result. A peer that is missing says so in its rows.
 
-use super::{PATIENCE, Row, names};
+use super::Row;
 use crate::bench::Bench;
 use crate::job::Job;
 
 pub(super) fn all(bench: &Bench<'_>) -> Vec<Row> {
-    let works: [(_, &'static [_; 1], _); 8] = [
-        ("deploy small (peer: rsync)", &["small"], "rsync"),
-        ("deploy small (peer: borg)", &["small"], "borg"),
-        ("deploy small (peer: casync)", &["small"], "casync"),
-        ("deploy small (peer: whole, zstd)", &["small"], "zstd"),
-        ("deploy apt (peer: rsync)", &["apt"], "rsync"),
-        ("deploy apt (peer: borg)", &["apt"], "borg"),
-        ("deploy apt (peer: casync)", &["apt"], "casync"),
-        ("deploy apt (peer: whole, zstd)", &["apt"], "zstd"),
+    let works: [(_, &'static [_; 1], _, _); 8] = [
+        ("deploy small", &["small"], "rsync", "rsync"),
+        ("deploy small", &["small"], "borg", "borg"),
+        ("deploy small", &["small"], "casync", "casync"),
+        ("deploy small", &["small"], "zstd", "the whole image, zstd"),
+        ("deploy apt", &["apt"], "rsync", "rsync"),
+        ("deploy apt", &["apt"], "borg", "borg"),
+        ("deploy apt", &["apt"], "casync", "casync"),
+        ("deploy apt", &["apt"], "zstd", "the whole image, zstd"),
     ];
-    let row = |(name, workloads, tool)| {
+    let row = |(work, workloads, tool, beside)| {
         let [disk]: &[&str; 1] = workloads;
         let target = format!("{disk}.raw");
-        Row {
-            name,
-            workloads,
-            inputs: names(&["base.raw", &target]),
-            ours: delivery(bench, "deploy", &target, "imgdelta", &[]),
-            peer: Some(
-                delivery(bench, "deploy-peer", &target, tool, known(tool)).within(PATIENCE * 10),
-            ),
-        }
+        let peer = delivery(bench, "deploy-peer", &target, tool, known(tool));
+        Row::new(
+            work,
+            beside,
+            delivery(bench, "deploy", &target, "imgdelta", &[]),
+            peer.within(bench.patience * 10),
+        )
+        .on(workloads, &["base.raw", &target])
     };
     works.into_iter().map(row).collect()
 }

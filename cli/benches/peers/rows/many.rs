@@ -2,17 +2,18 @@
 
 use super::Row;
 use crate::bench::Bench;
+use crate::job::Job;
 
 /// Makes it, where it is not there.
 const MADE: &str = "many.sh imgdelta @many 10000";
 
 pub(super) fn all(bench: &Bench<'_>) -> Vec<Row> {
-    let row = |name, output: Option<&str>, line: &str| Row {
-        name,
-        workloads: &["none"],
-        inputs: Vec::new(),
-        ours: bench.job(output, &[line]).after(bench, &[MADE]),
-        peer: None,
+    let row = |work, output: Option<&str>, line: &str| {
+        let ours = bench.job(output, &[line]).after(bench, &[MADE]);
+        Row {
+            peer: None,
+            ..Row::new(work, "", ours, Job::default())
+        }
     };
     vec![
         row(

@@ -2,8 +2,11 @@
 //!
 //! Compressed images are made from the first GiB only: the peer packs them on one thread.
 
-use super::{PATIENCE, Row, names};
+use super::Row;
 use crate::bench::Bench;
+
+/// The peer of copies.
+const DIRECT: &str = "qemu-img convert -t none";
 
 pub(super) fn all(bench: &Bench<'_>) -> Vec<Row> {
     let mut rows = writes(bench);
@@ -14,17 +17,16 @@ pub(super) fn all(bench: &Bench<'_>) -> Vec<Row> {
 
 /// From raw.
 fn writes(bench: &Bench<'_>) -> Vec<Row> {
-    let write = |name, workloads, input: &str, to: &str, option: &str| {
-        let ours = format!("imgdelta convert @{input} -o %out.{to} {option}");
-        let option = option.replace("--option", "-o");
-        let peer = format!("qemu-img convert -t none -f raw -O {to} {option} @{input} %peer.{to}");
-        Row {
-            name,
-            workloads,
-            inputs: names(&[input]),
-            ours: bench.job(Some(&format!("out.{to}")), &[&ours]),
-            peer: Some(bench.job(Some(&format!("peer.{to}")), &[&peer])),
-        }
+    let write = |work, workloads, input: &str, to: &str, option: &str| {
+        let as_peer = option.replace("--option", "-o");
+        let peer = format!("qemu-img convert -t none -f raw -O {to} {as_peer} @{input} %peer.{to}");
+        Row::new(
+            work,
+            DIRECT,
+            bench.converted(input, to, option),
+            bench.job(Some(&format!("peer.{to}")), &[&peer]),
+        )
+        .on(workloads, &[input])
     };
     let several = |mut row: Row, kind: &str, ours: usize, peer: usize| {
         row.ours = row.ours.scratch(bench, &extents("out", kind, ours));
@@ -34,7 +36,11 @@ fn writes(bench: &Bench<'_>) -> Vec<Row> {
         row.peer = peer;
         row
     };
-    let base = |name, to, option| write(name, &["base"], "base.raw", to, option);
+    let base = |work, to, option| write(work, &["base"], "base.raw", to, option);
+    let (split, flat) = (
+        "--option subformat=twoGbMaxExtentSparse",
+        "--option subformat=monolithicFlat",
+    );
     let mut sparse = write(
         "convert sparse 1 TiB to vdi",
         &["sparse"],
@@ -42,29 +48,16 @@ fn writes(bench: &Bench<'_>) -> Vec<Row> {
         "vdi",
         "",
     );
-    sparse.peer = sparse.peer.map(|job| job.within(PATIENCE * 3));
+    sparse.peer = sparse.peer.map(|job| job.within(bench.patience * 3));
     vec![
-        base(
-            "convert raw to vmdk",
-            "vmdk",
-            "--option subformat=monolithicSparse",
-        ),
         several(
-            base(
-                "convert raw to vmdk, split",
-                "vmdk",
-                "--option subformat=twoGbMaxExtentSparse",
-            ),
+            base("convert raw to vmdk, split", "vmdk", split),
             "s0",
             5,
             4,
         ),
         several(
-            base(
-                "convert raw to vmdk, flat",
-                "vmdk",
-                "--option subformat=monolithicFlat",
-            ),
+            base("convert raw to vmdk, flat", "vmdk", flat),
             "flat",
             1,
             1,
@@ -93,48 +86,41 @@ fn extents(stem: &str, kind: &str, count: usize) -> Vec<String> {
 
 /// To raw.
 fn reads(bench: &Bench<'_>) -> Vec<Row> {
-    let read = |name, input: &str, from: &str| Row {
-        name,
-        workloads: &["head"],
-        inputs: names(&[input]),
-        ours: bench.job(
-            Some("out.raw"),
-            &[&format!("imgdelta convert @{input} -o %out.raw")],
-        ),
-        peer: Some(bench.job(
-            Some("peer.raw"),
-            &[&format!(
-                "qemu-img convert -t none -f {from} -O raw @{input} %peer.raw"
-            )],
-        )),
+    let read = |work, input: &str, from: &str| {
+        let peer = format!("qemu-img convert -t none -f {from} -O raw @{input} %peer.raw");
+        Row::new(
+            work,
+            DIRECT,
+            bench.converted(input, "raw", ""),
+            bench.job(Some("peer.raw"), &[&peer]),
+        )
+        .on(&["head"], &[input])
     };
-    let compare = |name, input: &str, format: &str| Row {
-        name,
-        workloads: &["head"],
-        inputs: names(&["head-base.raw", input]),
-        ours: bench.job(
-            None,
-            &[&format!("imgdelta compare @head-base.raw @{input}")],
-        ),
-        peer: Some(bench.job(
-            None,
-            &[&format!(
-                "qemu-img compare -f raw -F {format} @head-base.raw @{input}"
-            )],
-        )),
+    let compare = |work, input: &str, format: &str| {
+        let peer = format!("qemu-img compare -f raw -F {format} @head-base.raw @{input}");
+        Row::new(
+            work,
+            "qemu-img compare",
+            bench.job(
+                None,
+                &[&format!("imgdelta compare @head-base.raw @{input}")],
+            ),
+            bench.job(None, &[&peer]),
+        )
+        .on(&["head"], &["head-base.raw", input])
     };
     let mut flat = read(
         "convert vmdk of 1 GiB, flat, to raw",
         "head-base.flat.vmdk",
         "vmdk",
     );
-    flat.inputs = names(&["head-base.flat-flat.vmdk"]);
+    flat.inputs = vec!["head-base.flat-flat.vmdk".to_owned()];
     let mut split = read(
         "convert vmdk of 1 GiB, split, to raw",
         "head-base.split.vmdk",
         "vmdk",
     );
-    split.inputs = names(&["head-base.split-s001.vmdk"]);
+    split.inputs = vec!["head-base.split-s001.vmdk".to_owned()];
     vec![
         read("convert vmdk of 1 GiB to raw", "head-base.vmdk", "vmdk"),
         split,
@@ -152,26 +138,22 @@ fn reads(bench: &Bench<'_>) -> Vec<Row> {
 
 /// The peer makes no VMDK or VDI child of two images by content: its qcow2 child stands for it.
 fn children(bench: &Bench<'_>) -> Vec<Row> {
-    let make = |name, format: &str| {
+    let make = |work, format: &str| {
         let (base, target) = (
             format!("head-base.{format}"),
             format!("head-small.{format}"),
         );
-        Row {
-            name,
-            workloads: &["head"],
-            inputs: names(&[&base, &target]),
-            ours: bench.job(
-                Some(&format!("child.{format}")),
-                &[&format!(
-                    "imgdelta make -b @{base} -t @{target} -o %child.{format} --no-cache"
-                )],
-            ),
-            peer: Some(bench.rebased(format, &base, &target)),
-        }
+        let line = format!("imgdelta make -b @{base} -t @{target} -o %child.{format} --no-cache");
+        Row::new(
+            work,
+            "qemu-img's qcow2 child",
+            bench.job(Some(&format!("child.{format}")), &[&line]),
+            bench.rebased(format, &base, &target),
+        )
+        .on(&["head"], &[&base, &target])
     };
     vec![
-        make("make vmdk child of 1 GiB (peer: qcow2)", "vmdk"),
-        make("make vdi child of 1 GiB (peer: qcow2)", "vdi"),
+        make("make vmdk child of 1 GiB", "vmdk"),
+        make("make vdi child of 1 GiB", "vdi"),
     ]
 }
