@@ -230,11 +230,7 @@ impl<'a> Stage for Copier<'a> {
             there
         };
         unit_writer.begin_full(child_len);
-        let bytes = unit_writer
-            .data_mut()
-            .get_mut(..child_len.max(len).in_memory())
-            .unwrap_or_default();
-        task.plan.read(self.copy.disk, Side::Target, at, bytes)?;
+        self.read(unit_writer, &task.plan, child_len.max(len))?;
         if self.copy.proves {
             let size = self.copy.disk.size();
             let windows = task.plan.windows();
@@ -289,6 +285,46 @@ impl<'a> Stage for Copier<'a> {
 }
 
 impl Copier<'_> {
+    /// Fills in `len` bytes of the disk from the task's start on. Units that a layer has compressed as the writer would are kept so.
+    fn read(&self, unit_writer: &mut UnitWriter, task: &Task, len: Bytes) -> Result<()> {
+        let disk = self.copy.disk;
+        let mut at = task.at;
+        let coding = unit_writer.coding();
+        let runs = task.extents.iter().map(|extent| extent.run(Side::Target));
+        for run in runs.filter(|_| coding.is_some()) {
+            let is_inside = run.at >= at && run.extent().end() <= task.end();
+            let packed = coding.and_then(|coding| disk.packed_by(&run, coding));
+            let Some(image) = packed.filter(|_| is_inside) else {
+                continue;
+            };
+            self.read_between(unit_writer, task, (at, run.at))?;
+            let skip = run.at.since(task.at).in_memory();
+            let read = |bytes: &mut [u8], packed: &mut Vec<u8>| {
+                image.read_packed(&run.extent(), bytes, packed)
+            };
+            unit_writer.adopt(run.at, skip, read)?;
+            at = run.extent().end();
+        }
+        self.read_between(unit_writer, task, (at, task.at.saturating_add(len)))
+    }
+
+    /// Fills in the bytes from one address to another.
+    fn read_between(
+        &self,
+        unit_writer: &mut UnitWriter,
+        task: &Task,
+        (from, to): (VirtOffset, VirtOffset),
+    ) -> Result<()> {
+        let skip = |at: VirtOffset| at.since(task.at).in_memory();
+        let part = unit_writer.data_mut().get_mut(skip(from)..skip(to));
+        match part {
+            Some(bytes) if !bytes.is_empty() => {
+                task.read(self.copy.disk, Side::Target, from, bytes)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The task without the whole units at its ends that are known to be zero: of a sparse disk most are. What proves the disk must see
     /// all of it, and what writes zeros too.
     fn trimmed(&self, task: Task) -> Task {
