@@ -41,6 +41,7 @@ mod oracle;
 mod owners;
 mod packages;
 mod packed;
+mod passed_on;
 mod passed_over;
 mod peers;
 mod place;

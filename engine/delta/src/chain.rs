@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use imgdelta_core::{
     Bytes, DiskSpec, Error, Extent, FileVersion, Image, Kind, LayerId, Result, SECTOR, State,
-    VirtOffset,
+    UnitCoding, VirtOffset,
 };
 
 use crate::exec::Decoding;
@@ -98,7 +98,7 @@ pub struct Run {
 }
 
 impl Run {
-    fn extent(&self) -> Extent {
+    pub(crate) const fn extent(&self) -> Extent {
         Extent {
             at: self.at,
             len: self.len,
@@ -356,6 +356,16 @@ impl Chain {
                 source.will_read(at, run.len);
             }
         }
+    }
+
+    /// The layer that compressed all of a run, and nothing else with it, to one unit of this coding; `None`: there is no such layer.
+    pub(crate) fn packed_by(&self, run: &Run, coding: UnitCoding) -> Option<&dyn Image> {
+        let State::Compressed { unit, .. } = run.state else {
+            return None;
+        };
+        let image = &*self.layer(run.origin).ok()?.image;
+        let is_whole = unit == run.at && run.len == coding.unit;
+        (is_whole && image.coding() == Some(coding)).then_some(image)
     }
 
     /// Fills `buf` from a run.

@@ -6,8 +6,8 @@
 use std::ops::Range;
 
 use imgdelta_core::{
-    BlockState, Bytes, Encoded, Encoder, ImageWriter, Payload, Placement, Result, Unit, VirtOffset,
-    WriterLayout, is_zero, write_pages,
+    BlockState, Bytes, Encoded, Encoder, ImageWriter, Payload, Placement, Result, Unit, UnitCoding,
+    VirtOffset, WriterLayout, is_zero, write_pages,
 };
 use sha2::{Digest as _, Sha256};
 use xxhash_rust::xxh3::xxh3_128;
@@ -28,6 +28,10 @@ pub(crate) struct UnitWriter {
     out: Vec<u8>,
     /// What it compressed, one unit after another.
     compressed: Vec<u8>,
+    /// Units whose bytes stand there as another image compressed them: where each starts in the part, and there, and how many bytes.
+    adopted: Vec<(usize, usize, usize)>,
+    /// What one of them was.
+    packed: Vec<u8>,
     /// The part's units that are to be placed.
     units: Vec<Ready>,
     /// What is to be written, in order.
@@ -95,6 +99,8 @@ impl UnitWriter {
             filled: Filled::Grains,
             out: Vec::new(),
             compressed: Vec::new(),
+            adopted: Vec::new(),
+            packed: Vec::new(),
             units: Vec::new(),
             writes: Vec::new(),
         }
@@ -129,6 +135,7 @@ impl UnitWriter {
 
     fn reset(&mut self, len: Bytes) {
         self.compressed.clear();
+        self.adopted.clear();
         self.units.clear();
         self.writes.clear();
         self.grains.clear();
@@ -144,6 +151,35 @@ impl UnitWriter {
     /// The part's bytes.
     pub(crate) fn data(&self) -> &[u8] {
         self.data.bytes()
+    }
+
+    /// How units are compressed that can be [adopted](Self::adopt).
+    pub(crate) fn coding(&self) -> Option<UnitCoding> {
+        self.encoder.coding()
+    }
+
+    /// Fills in the whole unit at `at`, which starts at `skip` of the part, by `read`, which also says what another image of the same
+    /// coding has compressed it to. That is written if the unit is all data; units are adopted in order.
+    pub(crate) fn adopt(
+        &mut self,
+        at: VirtOffset,
+        skip: usize,
+        read: impl FnOnce(&mut [u8], &mut Vec<u8>) -> Result<()>,
+    ) -> Result<()> {
+        let end = skip.saturating_add(self.shape.unit.in_memory());
+        self.packed.clear();
+        let mut packed = std::mem::take(&mut self.packed);
+        read(
+            self.data_mut().get_mut(skip..end).unwrap_or_default(),
+            &mut packed,
+        )?;
+        let start = self.compressed.len();
+        if !packed.is_empty() && self.encoder.adopt(at, &packed, &mut self.compressed) {
+            let len = self.compressed.len() - start;
+            self.adopted.push((skip, start, len));
+        }
+        self.packed = packed;
+        Ok(())
     }
 
     /// What each grain is.
@@ -178,18 +214,23 @@ impl UnitWriter {
                 continue;
             }
             let skip = number * unit;
-            let start = self.compressed.len();
-            self.out.clear();
             let at = address_of(Bytes::from(skip));
             let one = Unit { at, bytes, grains };
-            let encoded = self.encoder.encode(&one, &mut self.out)?;
-            self.compressed.append(&mut self.out);
+            let (encoded, compressed) = match adopted_of(&self.adopted, skip, grains) {
+                Some(compressed) => (Encoded::COMPRESSED, compressed),
+                None => {
+                    let start = self.compressed.len();
+                    self.out.clear();
+                    let encoded = self.encoder.encode(&one, &mut self.out)?;
+                    self.compressed.append(&mut self.out);
+                    (encoded, (start, self.compressed.len() - start))
+                }
+            };
             let hash = if self.shape.has_ids {
                 xxh3_128(bytes)
             } else {
                 0
             };
-            let compressed = (start, self.compressed.len() - start);
             self.units.push(Ready {
                 at,
                 skip,
@@ -342,6 +383,20 @@ impl UnitWriter {
         };
         write_pages(&*placed.sink, placed.at, bytes, wanted)
     }
+}
+
+/// Where the bytes stand of the unit at `skip` of a part, if it was adopted and is all data.
+fn adopted_of(
+    adopted: &[(usize, usize, usize)],
+    skip: usize,
+    grains: &[BlockState],
+) -> Option<(usize, usize)> {
+    let number = adopted
+        .binary_search_by_key(&skip, |(skip, ..)| *skip)
+        .ok()?;
+    let (_, start, len) = adopted.get(number)?;
+    let is_data = grains.iter().all(|grain| *grain == BlockState::Data);
+    is_data.then_some((*start, *len))
 }
 
 impl Write {

@@ -129,6 +129,14 @@ impl Task {
         })
     }
 
+    /// The packed address of a run, if all of it is to be read and lies in one piece.
+    pub(crate) fn packed_run(&self, at: VirtOffset, len: Bytes) -> Option<Bytes> {
+        let later = self.spans.partition_point(|span| span.at <= at);
+        let span = self.spans.get(later.checked_sub(1)?)?;
+        let end = at.checked_add(len)?;
+        (end <= span.end()).then(|| sum(span.packed, at.since(span.at)))
+    }
+
     /// All windows of it in the order of the disk.
     pub(crate) fn sections(&self) -> impl Iterator<Item = Section> {
         let mut at = self.at;
