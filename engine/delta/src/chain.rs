@@ -8,8 +8,8 @@ mod cursor;
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, DiskSpec, Error, Extent, FileVersion, Image, Kind, LayerId, Result, SECTOR, State,
-    UnitCoding, VirtOffset,
+    Bytes, DiskSpec, Error, Extent, FileOffset, FileVersion, Image, Kind, LayerId, Result, SECTOR,
+    Source, State, UnitCoding, VirtOffset,
 };
 
 use crate::exec::Decoding;
@@ -366,6 +366,16 @@ impl Chain {
         let image = &*self.layer(run.origin).ok()?.image;
         let is_whole = unit == run.at && run.len == coding.unit;
         (is_whole && image.coding() == Some(coding)).then_some(image)
+    }
+
+    /// The file in which a run's bytes stand as they are, and where they start in it; `None` of any other run.
+    pub(crate) fn stands_at(&self, run: &Run) -> Option<(Arc<dyn Source>, FileOffset)> {
+        let State::Data { file, at } = run.state else {
+            return None;
+        };
+        let layer = self.layer(run.origin).ok()?;
+        let file = layer.image.metadata().files.get(usize::from(file))?;
+        Some((Arc::clone(file), at))
     }
 
     /// Fills `buf` from a run.

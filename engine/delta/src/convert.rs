@@ -235,6 +235,7 @@ impl<'a> Stage for Copier<'a> {
             let own = (task.leaves.as_slice(), self.copy.disk.size());
             task.base = beside.leaves(buffer, &task.plan, own)?;
         }
+        unit_writer.stand(task.plan.standing(self.copy.disk, Side::Target));
         self.mark(unit_writer, &task.plan, image_len);
         unit_writer.pack(image_len, |packed| task.plan.address_of(packed))?;
         task.units = unit_writer.units();

@@ -5,7 +5,7 @@
 use imgdelta_core::{Bytes, Result, VirtOffset};
 
 use super::extent::{Extent, Relation, Side, extents_of, read_extents, windows};
-use crate::{chain::Chain, tree::WINDOW};
+use crate::{chain::Chain, tree::WINDOW, unit_writer::Standing};
 
 /// One task.
 #[derive(Clone, Debug)]
@@ -181,6 +181,21 @@ impl Task {
     /// Says that what is to be read of a side will be read next.
     pub(crate) fn will_read(&self, chain: &Chain, side: Side) {
         chain.will_read(self.extents.iter().map(|extent| extent.run(side)));
+    }
+
+    /// Where what is to be read of a side stands in files as it is, in order.
+    pub(crate) fn standing(&self, chain: &Chain, side: Side) -> Vec<Standing> {
+        let runs = self.extents.iter().map(|extent| extent.run(side));
+        let standing = runs.filter_map(|run| {
+            let (file, at) = chain.stands_at(&run)?;
+            Some(Standing {
+                skip: self.packed_run(run.at, run.len)?.in_memory(),
+                len: run.len.in_memory(),
+                file,
+                at,
+            })
+        });
+        standing.collect()
     }
 
     /// Fills `buf` with what is to be read, from packed address `from` on.
