@@ -4,21 +4,20 @@
 //! disk, what lies beyond that layer's end is hidden, as every hypervisor does it.
 
 mod cursor;
+mod files;
+mod packed;
 
 use std::sync::Arc;
 
 use imgdelta_core::{
-    Bytes, DiskSpec, Error, Extent, FileOffset, FileVersion, Image, Kind, LayerId, Result, SECTOR,
-    Source, State, UnitCoding, VirtOffset,
+    Bytes, DiskSpec, Error, Extent, FileVersion, Image, Kind, LayerId, Result, SECTOR, State,
+    VirtOffset,
 };
 
 use crate::exec::Decoding;
 
 pub use cursor::Cursor;
 pub(crate) use cursor::SharedAnswers;
-
-/// What is read in one go where a task is read window by window.
-const READ_AT_ONCE: Bytes = Bytes::kib(64);
 
 /// One layer of a chain.
 #[derive(Clone, Debug)]
@@ -339,43 +338,6 @@ impl Chain {
         }
         rest.fill(0);
         Ok(())
-    }
-
-    /// Says that these runs will be read next: see [`imgdelta_core::Source::will_read`]. What a read takes in one go anyway is not worth a word.
-    pub(crate) fn will_read(&self, runs: impl Iterator<Item = Run>) {
-        let mut runs = runs.peekable();
-        while let Some(mut run) = runs.next() {
-            while let Some(both) = runs.peek().and_then(|next| run.joined(next)) {
-                run = both;
-                runs.next();
-            }
-            if let (State::Data { file, at }, Ok(layer)) = (run.state, self.layer(run.origin))
-                && run.len > READ_AT_ONCE
-                && let Some(source) = layer.image.metadata().files.get(usize::from(file))
-            {
-                source.will_read(at, run.len);
-            }
-        }
-    }
-
-    /// The layer that compressed all of a run, and nothing else with it, to one unit of this coding; `None`: there is no such layer.
-    pub(crate) fn packed_by(&self, run: &Run, coding: UnitCoding) -> Option<&dyn Image> {
-        let State::Compressed { unit, .. } = run.state else {
-            return None;
-        };
-        let image = &*self.layer(run.origin).ok()?.image;
-        let is_whole = unit == run.at && run.len == coding.unit;
-        (is_whole && image.coding() == Some(coding)).then_some(image)
-    }
-
-    /// The file in which a run's bytes stand as they are, and where they start in it; `None` of any other run.
-    pub(crate) fn stands_at(&self, run: &Run) -> Option<(Arc<dyn Source>, FileOffset)> {
-        let State::Data { file, at } = run.state else {
-            return None;
-        };
-        let layer = self.layer(run.origin).ok()?;
-        let file = layer.image.metadata().files.get(usize::from(file))?;
-        Some((Arc::clone(file), at))
     }
 
     /// Fills `buf` from a run.
