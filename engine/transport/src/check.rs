@@ -3,12 +3,7 @@
 use imgdelta_core::{Bytes, CheckReport, Error, FileOffset, Kind, Result, parallel};
 use imgdelta_delta::{Chain, Digest, ExecContext};
 
-use crate::{
-    fault::Fault,
-    file::{TransportFile, WINDOW},
-    map::Content,
-    window,
-};
+use crate::{entries::WINDOW, fault::Fault, file::TransportFile, map::Content, window};
 
 /// Most windows that are in memory at once.
 const AHEAD: usize = 32;

@@ -7,11 +7,11 @@ use imgdelta_delta::{Digest, Manifest};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
+    entries::{SEGMENT, WINDOW, judge_record, judge_segments},
     fault::Fault,
     head::Head,
     layout::{
-        LONGEST_MAP, LONGEST_PACKED_MAP, LONGEST_WINDOW, MAGIC, SEGMENT_BLOCKS, SegmentEntry,
-        WindowEntry, blocks_of, layer_size,
+        LONGEST_WINDOW, MAGIC, SEGMENT_BLOCKS, SegmentEntry, WindowEntry, blocks_of, layer_size,
     },
     map::{Run, SegmentShape, decode},
     window::decompress,
@@ -19,12 +19,6 @@ use crate::{
 
 /// How much of an index is read at once.
 const TOGETHER: u64 = 1 << 16;
-
-/// The name of a window in messages.
-pub(crate) const WINDOW: &str = "window";
-
-/// The name of a segment of the map in messages.
-pub(crate) const SEGMENT: &str = "segment";
 
 /// A transport file, open.
 #[derive(Debug)]
@@ -232,98 +226,6 @@ fn prove(
         return Ok(());
     }
     Err(Error::from(Fault::PartDigest { part }).at(FileOffset(at)))
-}
-
-/// A record lies in its area, and is not longer than one can be.
-fn judge_record(
-    (part, number): (&'static str, u64),
-    (at, packed): (u64, u32),
-    (from, to): (u64, u64),
-    longest: Bytes,
-) -> Result<(), Fault> {
-    let (found, most) = (u64::from(packed), longest.0);
-    if found == 0 || found > most {
-        return Err(Fault::Packed {
-            part,
-            number,
-            found,
-            most,
-        });
-    }
-    let is_inside = at >= from && at.checked_add(found).is_some_and(|end| end <= to);
-    if !is_inside {
-        return Err(Fault::Place {
-            part,
-            number,
-            found: FileOffset(at),
-            required: FileOffset(from),
-        });
-    }
-    Ok(())
-}
-
-/// The segments are in order, lie one behind the other, and store no more than there is.
-fn judge_segments(head: &Head, segments: &[SegmentEntry]) -> Result<()> {
-    let header = head.fields();
-    let count = blocks_of(head.target_size()).div_ceil(SEGMENT_BLOCKS);
-    let (mut least, mut at, mut stored) = (0_u64, header.map_at, 0_u64);
-    for (place, entry) in (0_u64..).zip(segments) {
-        let placed = |fault: Fault| {
-            let skip = place.saturating_mul(SegmentEntry::SIZE as u64);
-            Error::from(fault).at(FileOffset(header.segment_index_at.saturating_add(skip)))
-        };
-        let number = entry.number;
-        if number < least || number >= count {
-            let most = count.saturating_sub(1);
-            let found = number;
-            return Err(placed(Fault::SegmentOrder { found, least, most }));
-        }
-        let area = (header.map_at, header.manifest_at);
-        judge_record(
-            (SEGMENT, number),
-            (entry.at, entry.packed),
-            area,
-            LONGEST_PACKED_MAP,
-        )
-        .map_err(placed)?;
-        if entry.at != at {
-            let part = SEGMENT;
-            return Err(placed(Fault::Place {
-                part,
-                number,
-                found: FileOffset(entry.at),
-                required: FileOffset(at),
-            }));
-        }
-        let most = LONGEST_MAP.0;
-        if entry.len == 0 || u64::from(entry.len) > most {
-            let (field, found) = ("len of a segment", entry.len.into());
-            return Err(placed(Fault::TooLarge { field, found, most }));
-        }
-        let reaches = stored
-            ..=header
-                .fresh_blocks
-                .min(stored.saturating_add(SEGMENT_BLOCKS));
-        if !reaches.contains(&entry.fresh_before) || (place == 0 && entry.fresh_before != 0) {
-            return Err(placed(Fault::FreshCount {
-                number,
-                found: entry.fresh_before,
-                required: stored,
-            }));
-        }
-        stored = entry.fresh_before;
-        least = number.saturating_add(1);
-        at = at.saturating_add(entry.packed.into());
-    }
-    if at != header.manifest_at {
-        return Err(Fault::Contradiction {
-            field: "manifest_at",
-            found: header.manifest_at,
-            required: at,
-        }
-        .into());
-    }
-    Ok(())
 }
 
 /// The manifest, which is about the same disks as the header.

@@ -30,14 +30,12 @@ fn table() -> &'static [u64; 256] {
 pub(crate) fn anchors(bytes: &[u8], mut each: impl FnMut(usize, u64)) {
     let table = table();
     let mut hash = 0_u64;
-    let mut at = 0;
-    for byte in bytes {
+    for (at, byte) in bytes.iter().enumerate() {
         let number = table.get(usize::from(*byte)).copied().unwrap_or_default();
         hash = (hash << 1).wrapping_add(number);
         if hash >> (u64::BITS - BITS) == 0 && at >= MEMORY - 1 {
             each(at, hash.wrapping_mul(SPREAD));
         }
-        at += 1;
     }
 }
 

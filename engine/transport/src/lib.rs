@@ -20,12 +20,13 @@
 //! | [`refill`] | damaged windows, put in anew |
 //!
 //! Inside, `block_states` takes from `make` what differs, `base_index` finds what the base holds (`gear`, `sampled_index`), `moved` and
-//! `repeats` find where a block stands already, `plan` writes the map down.
+//! `repeats` find where a block stands already, `plan` writes the map down; `entries` judges the indexes.
 
 mod base_index;
 mod block_states;
 pub mod check;
 mod driver;
+mod entries;
 mod fault;
 pub mod file;
 mod file_writer;

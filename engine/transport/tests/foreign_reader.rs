@@ -1,5 +1,10 @@
 //! What an independent reader makes of a file, written from the description of the form alone: `decode.py`, with the program zstd.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "a test indexes what it has just made"
+)]
+
 mod common;
 
 use std::{path::Path, process::Command};

@@ -1,5 +1,10 @@
 //! What comes out of base and file is the target, byte for byte, whatever differs.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "a test indexes what it has just made"
+)]
+
 mod common;
 
 use std::sync::Arc;
