@@ -57,4 +57,5 @@ mod same;
 mod space;
 mod sshd;
 mod survives;
+mod transport;
 mod year;
