@@ -13,7 +13,6 @@
 mod cache;
 mod cuts;
 #[path = "../cli/host.rs"]
-#[expect(dead_code, reason = "what is done here needs less of it")]
 mod host;
 mod kills;
 mod limits;
