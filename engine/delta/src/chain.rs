@@ -4,12 +4,13 @@
 //! disk, what lies beyond that layer's end is hidden, as every hypervisor does it.
 
 mod cursor;
+mod packed;
 
 use std::sync::Arc;
 
 use imgdelta_core::{
     Bytes, DiskSpec, Error, Extent, FileVersion, Image, Kind, LayerId, Result, SECTOR, State,
-    UnitCoding, VirtOffset,
+    VirtOffset,
 };
 
 use crate::exec::Decoding;
@@ -336,16 +337,6 @@ impl Chain {
         }
         rest.fill(0);
         Ok(())
-    }
-
-    /// The layer that compressed all of a run, and nothing else with it, to one unit of this coding; `None`: there is no such layer.
-    pub(crate) fn packed_by(&self, run: &Run, coding: UnitCoding) -> Option<&dyn Image> {
-        let State::Compressed { unit, .. } = run.state else {
-            return None;
-        };
-        let image = &*self.layer(run.origin).ok()?.image;
-        let is_whole = unit == run.at && run.len == coding.unit;
-        (is_whole && image.coding() == Some(coding)).then_some(image)
     }
 
     /// Fills `buf` from a run.
