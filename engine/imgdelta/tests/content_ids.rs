@@ -61,7 +61,9 @@ fn a_child_is_the_same_on_any_number_of_threads_and_names_both_ids() -> Result<(
         Convert::new(OpenSpec::of(at("5.raw")), OutputSpec::of(&base)).run(&Context::new())?;
         let mut first = None;
         for threads in [1, 2, 7] {
-            let child = at(&format!("child-{threads}.{format}"));
+            // A descriptor names its own file.
+            fs::create_dir_all(at(&threads.to_string())).expect("room");
+            let child = at(&format!("{threads}/child.{format}"));
             let (base, target) = (OpenSpec::of(&base), OpenSpec::of(at("9.raw")));
             Make::new(base, target, OutputSpec::of(&child))
                 .run(&Context::new().threads(threads))?;
