@@ -19,6 +19,7 @@ mod packed;
 mod plan;
 mod repo;
 mod repository;
+mod signer;
 mod values;
 
 use std::{ffi::OsString, path::PathBuf};

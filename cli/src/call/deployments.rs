@@ -44,6 +44,7 @@ fn call(job: &job::Deploy, run: &Run<'_>) -> Deploy {
         .rules(job.rules)
         .native(job.native)
         .spare(job.spare)
+        .sign(job.sign.clone())
         .format(job.keeping.format)
         .as_child(job.keeping.as_child)
         .ownership(job.keeping.ownership)
@@ -68,6 +69,7 @@ pub(crate) fn drop_images(job: &job::DropImages, run: &Run<'_>) -> Result<DropRe
 /// Takes from a delivery what is for this site.
 pub(crate) fn receive(job: &job::Receive, run: &Run<'_>) -> Result<ReceiveReport> {
     Receive::new(&job.delivery, &run.settings.repository.value)
+        .signer(job.signer.clone())
         .format(job.keeping.format)
         .as_child(job.keeping.as_child)
         .ownership(job.keeping.ownership)

@@ -4,7 +4,7 @@ use imgdelta::core::Kind;
 use imgdelta::deploy::{DeployReport, DropReport, ReceiveReport, ReceivedImage, SiteReport};
 use imgdelta::repository::{
     AddReport, EditReport, Failed, GcReport, InitReport, InventoryReport, ListSummary, PlanReport,
-    RemoveReport, ScanReport, ShowReport, TreeSummary, VerifySummary,
+    RemoveReport, RequireSignerReport, ScanReport, ShowReport, TreeSummary, VerifySummary,
 };
 use imgdelta::{
     ApplyReport, AttachAllReport, AttachReport, CheckedImage, ChildReport, CompareReport,
@@ -56,6 +56,7 @@ outcome! {
     InitReport: "imgdelta/repo-init/1",
     EditReport: "imgdelta/repo-edit/1",
     GcReport: "imgdelta/repo-gc/1",
+    RequireSignerReport: "imgdelta/repo-require-signer/1",
 }
 
 impl Outcome for PlanReport {

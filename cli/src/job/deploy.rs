@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use imgdelta::core::{Bytes, Format, Ownership};
 use imgdelta::deploy::Destination;
-use imgdelta::repository::planning::Rules;
+use imgdelta::repository::{catalogue::Signer, planning::Rules};
 
 use super::Manner;
 
@@ -40,6 +40,8 @@ pub(crate) struct Deploy {
     pub(crate) native: bool,
     /// How many more ways to each image the medium carries than are needed.
     pub(crate) spare: usize,
+    /// The key that the medium's list is signed with.
+    pub(crate) sign: Option<PathBuf>,
     /// In which form sites that are reached keep the images.
     pub(crate) keeping: Keeping,
     /// How the sites' repositories are changed.
@@ -86,6 +88,8 @@ pub(crate) struct Serve {
 pub(crate) struct Receive {
     /// The delivery's folder.
     pub(crate) delivery: PathBuf,
+    /// Who must have signed it, besides whom the repository requires.
+    pub(crate) signer: Option<Signer>,
     /// In which form the images are kept.
     pub(crate) keeping: Keeping,
     /// How the repository is changed.

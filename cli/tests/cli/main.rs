@@ -54,6 +54,7 @@ mod resize;
 mod roles;
 mod salvages;
 mod same;
+mod signed;
 mod space;
 mod sshd;
 mod survives;

@@ -10,6 +10,7 @@
 //! | [`index`] | `delivery.json`: what a delivery holds, and for whom |
 //! | [`entry`] | one image as it travels: an entry of the list, which is what travels over a connection, too |
 //! | [`folder`] | a delivery on disk: opened, added to, its files looked at |
+//! | [`signature`] | by whom the list was made |
 //! | [`pack`](mod@pack) | a difference, or a whole image, as files that travel |
 //! | [`receive`](mod@receive) | what of a delivery a site takes |
 //! | [`outcome`] | what becomes of an image at its site, for all transports |
@@ -82,6 +83,7 @@ pub mod receive;
 mod receiver;
 mod removal;
 mod schedule;
+pub mod signature;
 mod storage_need;
 mod store;
 mod store_options;
@@ -98,8 +100,9 @@ pub use self::{
     install::install,
     outcome::{EnteredImage, Outcome, ReceivedImage, SiteImage},
     pack::{Order, Packed, pack},
-    receive::{Received, preview, receive},
+    receive::{Received, SignedDelivery, preview, receive},
     removal::Removal,
+    signature::SigningKey,
     store_options::StoreOptions,
     unpack::{BaseDisk, EntryFiles},
 };

@@ -41,7 +41,7 @@ pub use self::{
     ssh::{SshPrograms, SshSite},
 };
 use crate::{
-    bundle::{DeliveryContext, ReceivedImage, StoreOptions},
+    bundle::{DeliveryContext, ReceivedImage, SigningKey, StoreOptions},
     wire::{ClientSession, SshUrl},
 };
 
@@ -63,6 +63,8 @@ pub struct Deploy<'a> {
     pub rules: Rules,
     /// Whether children are of the site's own kind and not of the smallest.
     pub native: bool,
+    /// The key that a medium's list is signed with.
+    pub sign: Option<SigningKey>,
     /// In which form sites that are reached keep them.
     pub store: StoreOptions,
     /// How many other ways to each image a medium carries, for bases that turn out to be spoilt.
@@ -83,6 +85,7 @@ impl<'a> From<&'a Repository> for Deploy<'a> {
             bundle: None,
             rules: Rules::default(),
             native: false,
+            sign: None,
             store: StoreOptions::default(),
             spare: 0,
             programs: SshPrograms::default(),

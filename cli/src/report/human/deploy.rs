@@ -116,6 +116,9 @@ impl Text for ReceiveReport {
     const IS_SUMMARY: bool = true;
 
     fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
+        for signer in &self.signers {
+            page.line(format_args!("{}: signed by {signer}", self.delivery))?;
+        }
         for image in &self.images {
             arrived(image, "here", "", page)?;
         }

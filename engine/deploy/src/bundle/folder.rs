@@ -2,6 +2,8 @@
 //!
 //! Everything in it is written whole or not at all, for a stick may be pulled out at any time; files of other programs are left alone.
 
+mod signed;
+
 use std::{
     fs::{self, File},
     io,
@@ -35,6 +37,8 @@ pub struct Bundle {
     index: Index,
     /// What the user should know of what was found there.
     notes: Vec<String>,
+    /// Whether a signature went because the index is another one now.
+    lost_signature: bool,
     /// The folder, open and locked, while something is added to it.
     _lock: Option<Arc<FileLock>>,
 }
@@ -45,20 +49,7 @@ impl Bundle {
     /// # Errors
     /// Usage, if there is none; Corrupt or Unsupported, if its index is damaged or of another version; Host, if the host cannot read.
     pub fn open(folder: &Path) -> Result<Self> {
-        match read_index(folder)? {
-            Some(index) => Ok(Self {
-                folder: folder.to_owned(),
-                index,
-                notes: Vec::new(),
-                _lock: None,
-            }),
-            None => Err(Error::new(Kind::Usage, "is not a delivery")
-                .with_code("no_delivery")
-                .in_file(folder)
-                .with_hint(format!(
-                    "the folder that 'imgdelta deploy -o' has written holds {INDEX}; where the site has all of it already, none is written"
-                ))),
-        }
+        Self::open_signed(folder, [])
     }
 
     /// Opens the delivery in `folder` to add to it; the folder is made if it is not there. While another process adds to it, waits at most
@@ -78,12 +69,14 @@ impl Bundle {
             folder: folder.to_owned(),
             index: found.unwrap_or_default(),
             notes: notes.unwrap_or_default(),
+            lost_signature: false,
             _lock: Some(Arc::new(lock)),
         })
     }
 
     /// What the user should know of what was found there; once.
     pub fn take_notes(&mut self) -> Vec<String> {
+        self.tell_lost_signature();
         std::mem::take(&mut self.notes)
     }
 
@@ -188,14 +181,14 @@ impl Bundle {
             &self.folder.join(howto::HOWTO),
             howto::text(&index).as_bytes(),
         )?;
-        write(&self.folder.join(INDEX), &index.to_json()?)?;
+        self.write_index(&index)?;
         self.index = index;
         Ok(())
     }
 
     /// Lists only what that index lists: fewer than before. The how-to follows it.
     pub(super) fn list(&mut self, index: Index) -> Result<()> {
-        write(&self.folder.join(INDEX), &index.to_json()?)?;
+        self.write_index(&index)?;
         let text = howto::text(&index);
         self.index = index;
         write(&self.folder.join(howto::HOWTO), text.as_bytes())
@@ -249,6 +242,16 @@ impl Bundle {
             .with_detail(format!("promised sha256 {}", file.sha256))
             .with_detail(format!("found    sha256 {found}")))
     }
+}
+
+/// Nothing is listed there.
+fn no_delivery(folder: &Path) -> Error {
+    Error::new(Kind::Usage, "is not a delivery")
+        .with_code("no_delivery")
+        .in_file(folder)
+        .with_hint(format!(
+            "the folder that 'imgdelta deploy -o' has written holds {INDEX}; where the site has all of it already, none is written"
+        ))
 }
 
 /// Locks the folder itself, so that no file of the lock stays on the medium. Where a file system knows no locks, two that add to one delivery at

@@ -116,6 +116,18 @@ fn check_schema(json: &[u8]) -> Result<()> {
 
 /// The index of the delivery in `folder`, if there is one.
 pub(super) fn read_index(folder: &Path) -> Result<Option<Index>> {
+    read_bytes(folder)?
+        .map(|json| parse(folder, &json))
+        .transpose()
+}
+
+/// The index in these bytes, which are those of the delivery in `folder`.
+pub(super) fn parse(folder: &Path, json: &[u8]) -> Result<Index> {
+    Index::from_json(json).map_err(|error| error.in_file(&folder.join(INDEX)))
+}
+
+/// The bytes of the index of the delivery in `folder`, if there is one. Nothing of them is looked at.
+pub(super) fn read_bytes(folder: &Path) -> Result<Option<Vec<u8>>> {
     let place = folder.join(INDEX);
     match fs::symlink_metadata(&place) {
         Ok(metadata) if metadata.is_file() => {}
@@ -137,9 +149,7 @@ pub(super) fn read_index(folder: &Path) -> Result<Option<Index>> {
         let message = format!("the index is longer than the {LONGEST} bytes that are read");
         return Err(Error::new(Kind::Unsupported, message).in_file(&place));
     }
-    let json = read_vec(&source, FileOffset::ZERO, source.len())?;
-    let index = Index::from_json(&json).map_err(|error| error.in_file(&place))?;
-    Ok(Some(index))
+    read_vec(&source, FileOffset::ZERO, source.len()).map(Some)
 }
 
 #[cfg(test)]

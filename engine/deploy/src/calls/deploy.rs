@@ -21,7 +21,7 @@ use super::{
     plan::Plan,
 };
 use crate::{
-    bundle::{DeliveryContext, StoreOptions},
+    bundle::{DeliveryContext, SigningKey, StoreOptions},
     deployment::{self, SshPrograms, deploy_many},
 };
 
@@ -37,6 +37,7 @@ pub struct Deploy {
     store: StoreOptions,
     wait: Duration,
     spare: usize,
+    sign: Option<PathBuf>,
     programs: SshPrograms,
     packing: Option<PathBuf>,
 }
@@ -58,6 +59,7 @@ impl Deploy {
             store: StoreOptions::default(),
             wait: WAIT,
             spare: 0,
+            sign: None,
             programs: SshPrograms::default(),
             packing: None,
         }
@@ -83,6 +85,14 @@ impl Deploy {
     #[must_use]
     pub const fn spare(mut self, ways: usize) -> Self {
         self.spare = ways;
+        self
+    }
+
+    /// The key that the list of the medium is signed with, by the system's ssh-keygen: a private key file, or the `.pub` of a key that the ssh agent
+    /// holds. A site that knows the key can see then who made the delivery, see [`Receive::signer`](super::Receive::signer).
+    #[must_use]
+    pub fn sign(mut self, key: Option<PathBuf>) -> Self {
+        self.sign = key;
         self
     }
 
@@ -175,6 +185,7 @@ impl Deploy {
         let listing = headquarters.list()?;
         refuse_twice(&self.sites)?;
         self.require_own_files()?;
+        self.require_medium_to_sign()?;
         let mut summary = Summary {
             listing: &listing,
             notes: unreadable(&listing),
@@ -216,6 +227,25 @@ impl Deploy {
         Err(Error::new(Kind::Usage, message).with_hint(hint))
     }
 
+    /// Only what is carried is signed.
+    fn require_medium_to_sign(&self) -> Result<()> {
+        let mut reached = self.sites.iter().filter(|site| !site.is_carried());
+        let (Some(_), Some(site)) = (&self.sign, reached.next()) else {
+            return Ok(());
+        };
+        let message = match site {
+            Destination::Ssh(_) => {
+                "nothing is signed over ssh: the site knows by whose key the line was opened"
+            }
+            _ => {
+                "nothing is signed that is entered in a folder at once: who writes there can write anything"
+            }
+        };
+        Err(Error::new(Kind::Usage, message)
+            .with_code("sign_medium")
+            .with_hint("leave --sign out, or carry it: --for INVENTORY -o FOLDER --sign KEY"))
+    }
+
     /// Sends the images, and says what became of it at each site.
     fn send(
         &self,
@@ -239,6 +269,7 @@ impl Deploy {
             native: self.native,
             store: self.store,
             spare: self.spare,
+            sign: (self.sign.as_deref()).map(SigningKey::new).transpose()?,
             programs: self.programs.clone(),
             ..deployment::Deploy::from(headquarters)
         };

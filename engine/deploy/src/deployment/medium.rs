@@ -4,12 +4,12 @@ use std::{collections::HashMap, path::Path};
 
 use imgdelta_core::Result;
 use imgdelta_repository::{
-    catalogue::{ImageId, Inventory},
+    catalogue::{ImageId, Inventory, Listing},
     planning::Pair,
 };
 
 use super::site::{Sender, Sent, Site, TransferRequest};
-use crate::bundle::{Bundle, Outcome, Packed, require_space_on_medium};
+use crate::bundle::{Bundle, Outcome, Packed, SigningKey, require_space_on_medium};
 
 /// The medium: what is on it for one site costs nothing for the next.
 pub struct Medium<'a> {
@@ -50,6 +50,22 @@ impl<'a> Medium<'a> {
         let pairs = pairs.iter();
         let pairs = pairs.map(|pair| (pair.image.as_str(), pair.base.as_deref(), pair.bytes));
         require_space_on_medium(pairs, self.bundle.index(), self.bundle.folder())
+    }
+
+    /// Takes over what it lists already, for it is about to be signed.
+    ///
+    /// # Errors
+    /// As [`Bundle::adopt`].
+    pub(super) fn adopt(&mut self, listing: &Listing) -> Result<()> {
+        self.bundle.adopt(listing)
+    }
+
+    /// Signs its list.
+    ///
+    /// # Errors
+    /// As [`Bundle::sign`].
+    pub(super) fn sign(&mut self, key: &SigningKey) -> Result<()> {
+        self.bundle.sign(key)
     }
 
     /// What the user should know of what lay there before; once.

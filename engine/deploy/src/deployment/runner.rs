@@ -102,6 +102,8 @@ impl<'a> Runner<'a> {
         let batch = self.batch(&inventories, Transport::SharedMedium)?;
         let of_version_1 = inventories.iter().any(|one| one.deliveries < 2);
         let mut medium = Medium::begin(self.sender(), folder, of_version_1)?;
+        let key = self.deploy.sign.as_ref();
+        key.map_or(Ok(()), |_| medium.adopt(self.listing))?;
         let mut space_note = medium.require_space(&batch.pairs)?;
         let mut outcomes = Vec::with_capacity(inventories.len());
         for (inventory, route) in inventories.into_iter().zip(batch.routes) {
@@ -127,6 +129,10 @@ impl<'a> Runner<'a> {
             }
             outcome.route = Some(route);
             outcomes.push(outcome);
+        }
+        key.map_or(Ok(()), |key| medium.sign(key))?;
+        if let Some(last) = outcomes.last_mut() {
+            last.notes.append(&mut medium.take_notes());
         }
         Ok(outcomes)
     }
