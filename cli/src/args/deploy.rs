@@ -17,8 +17,9 @@ Examples:
   imgdelta deploy patched --repo hq --for site.inv -o stick
   imgdelta deploy patched --repo hq --to /mnt/site",
     after_long_help = "\
-For each site the best base that both sides have is chosen, as 'imgdelta plan' shows it. What differs from it travels as a child in compressed \
-qcow2, a disk that any tool opens; below the threshold the whole image does. At the site the base is proven, the image made, proven, and only \
+For each site the best base that both sides have is chosen, as 'imgdelta plan' shows it. What differs from it travels as a transport \
+file, packed against all that the base holds and read over it alone; with --native as a child in the site's own format, a disk that other tools open; below the threshold the whole image \
+does, in compressed qcow2. Where a site's program does not read transport files, a child in compressed qcow2 is sent. At the site the base is proven, the image made, proven, and only \
 then entered. Where that base turns out not to be what it should be, the next one is taken, and at last the whole image. Run again, the same line finishes what was left, and sends nothing that is there.
 
 Onto a medium each difference goes once, whatever the number of sites; one that holds other deliveries is added to. --spare N puts more ways on \
@@ -78,7 +79,7 @@ pub(crate) struct Deploy {
         long,
         value_name = "NAME",
         requires = "output",
-        conflicts_with_all = ["images", "carried", "to", "spare", "sign", "native", "as_child", "format", "owner", "mode"],
+        conflicts_with_all = ["images", "carried", "to", "spare", "sign", "native", "level", "as_child", "format", "owner", "mode"],
         help_heading = "Way"
     )]
     drop: Vec<String>,
@@ -88,9 +89,12 @@ pub(crate) struct Deploy {
     /// What imgdelta is called on the hosts that ssh leads to.
     #[arg(long, value_name = "PROGRAM", default_value = REMOTE_PROGRAM, help_heading = "Way", hide_short_help = true)]
     remote_program: String,
-    /// Send children of the site's own format, not the smallest.
+    /// Send children of the site's own format, disks that other tools open, not the transport form.
     #[arg(long, help_heading = "Way")]
     native: bool,
+    /// How hard the transport form is packed, 1 to 19 (3 without it).
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=19), conflicts_with = "native", help_heading = "Way")]
+    level: Option<i32>,
     /// How the sites that can be reached keep the images.
     #[command(flatten)]
     keeping: Keeping,
@@ -124,6 +128,7 @@ impl Deploy {
             medium: self.output,
             rules: self.choice.rules(),
             native: self.native,
+            level: self.level,
             spare: self.spare.into(),
             sign: self.sign,
             keeping: self.keeping.job()?,

@@ -52,6 +52,9 @@ fn call(job: &job::Deploy, run: &Run<'_>) -> Deploy {
         .ssh(&settings.ssh.value)
         .remote_program(&job.remote_program)
         .packing_folder(&settings.temporary.value);
+    if let Some(level) = job.level {
+        deploy = deploy.level(level);
+    }
     if let Some(medium) = &job.medium {
         deploy = deploy.medium(medium);
     }

@@ -36,8 +36,10 @@ pub(crate) struct Deploy {
     pub(crate) medium: Option<PathBuf>,
     /// How bases are chosen.
     pub(crate) rules: Rules,
-    /// Whether children are of the sites' own formats.
+    /// Whether children of the sites' own formats are sent.
     pub(crate) native: bool,
+    /// How hard the transport form is packed, if that is said.
+    pub(crate) level: Option<i32>,
     /// How many more ways to each image the medium carries than are needed.
     pub(crate) spare: usize,
     /// The key that the medium's list is signed with.

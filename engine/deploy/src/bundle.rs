@@ -26,7 +26,7 @@
 //!
 //! use imgdelta_core::{Bytes, Format, Result};
 //! use imgdelta_delta::{RunProgress, ExecContext};
-//! use imgdelta_deploy::bundle::{Bundle, DeliveryContext, Order, Recipient, StoreOptions, receive};
+//! use imgdelta_deploy::bundle::{Bundle, DeliveryContext, Form, Order, Recipient, StoreOptions, receive};
 //! use imgdelta_registry::OpenSpec;
 //! use imgdelta_repository::catalogue::{Add, Repository, Run};
 //!
@@ -55,7 +55,7 @@
 //! let order = Order {
 //!     image: headquarters.show("patched")?.id,
 //!     base: Some(headquarters.show("golden")?.id),
-//!     native: None,
+//!     form: Form::default(),
 //!     bytes: Bytes::mib(1),
 //!     sites: vec![Recipient { repository: site.inventory()?.repository, step: false }],
 //! };
@@ -94,12 +94,12 @@ use imgdelta_operations::Stage;
 use imgdelta_repository::catalogue::Run;
 
 pub use self::{
-    entry::{BundleEntry, FileEntry, ImageRef, Recipient},
+    entry::{BundleEntry, EntryForm, FileEntry, ImageRef, Recipient},
     folder::Bundle,
     index::{Index, SCHEMA, SCHEMA_1},
     install::install,
     outcome::{EnteredImage, Outcome, ReceivedImage, SiteImage},
-    pack::{Order, Packed, pack},
+    pack::{Form, Order, Packed, pack},
     receive::{Received, SignedDelivery, preview, receive},
     removal::Removal,
     signature::SigningKey,

@@ -24,7 +24,7 @@ use super::{
     entry::{BundleEntry, FileEntry, Recipient},
     hash::sha256,
     howto,
-    index::{INDEX, Index, SCHEMA_1, read_index},
+    index::{INDEX, Index, SCHEMA, SCHEMA_1, read_index},
     pack::{DiffInputs, Order, Packed},
     sweep::sweep,
 };
@@ -85,6 +85,31 @@ impl Bundle {
         SCHEMA_1.clone_into(&mut self.index.schema);
     }
 
+    /// Whether what is added may be in the transport form: a list of version 1 cannot tell of it.
+    #[must_use]
+    pub fn may_hold_transport(&self) -> bool {
+        self.index.schema == SCHEMA
+    }
+
+    /// Makes sure that what lies there is read by programs that do not know the transport form.
+    ///
+    /// # Errors
+    /// Usage (`delivery_form`), if something of it is in that form.
+    pub fn require_no_transport(&self) -> Result<()> {
+        let entry = self.index.items.iter().find(|one| !one.form.is_image());
+        let Some(entry) = entry else {
+            return Ok(());
+        };
+        let message = format!(
+            "holds '{}' in the transport form, which the program of one of the sites does not read",
+            entry.name
+        );
+        Err(Error::new(Kind::Usage, message)
+            .with_code("delivery_form")
+            .in_file(&self.folder)
+            .with_hint("choose another folder for that site"))
+    }
+
     /// Its folder.
     #[must_use]
     pub fn folder(&self) -> &Path {
@@ -107,7 +132,7 @@ impl Bundle {
         order: &Order,
         context: &DeliveryContext<'_>,
     ) -> Result<Packed> {
-        let inputs = DiffInputs::open(headquarters, order)?;
+        let mut inputs = DiffInputs::open(headquarters, order)?;
         let known = self
             .index
             .items
@@ -123,7 +148,7 @@ impl Bundle {
             },
             None => {
                 context.run.work.progress.go_on()?;
-                self.pack_new(headquarters, &inputs, order, context)?
+                self.pack_new(headquarters, &mut inputs, order, context)?
             }
         };
         if let Some(known) = known {
@@ -138,7 +163,7 @@ impl Bundle {
     fn pack_new(
         &self,
         headquarters: &Repository,
-        inputs: &DiffInputs,
+        inputs: &mut DiffInputs,
         order: &Order,
         context: &DeliveryContext<'_>,
     ) -> Result<Packed> {
@@ -177,6 +202,7 @@ impl Bundle {
             Some(there) => *there = entry,
             None => index.items.push(entry),
         }
+        index.require_forms();
         write(
             &self.folder.join(howto::HOWTO),
             howto::text(&index).as_bytes(),
@@ -187,7 +213,8 @@ impl Bundle {
     }
 
     /// Lists only what that index lists: fewer than before. The how-to follows it.
-    pub(super) fn list(&mut self, index: Index) -> Result<()> {
+    pub(super) fn list(&mut self, mut index: Index) -> Result<()> {
+        index.require_forms();
         self.write_index(&index)?;
         let text = howto::text(&index);
         self.index = index;

@@ -6,6 +6,7 @@
 use std::{collections::HashSet, fs, io, path::Path};
 
 use imgdelta_core::{Bytes, Error, FileOffset, FileSource, Kind, Result, Source, read_vec};
+use imgdelta_repository::catalogue::inventory::TRANSPORT;
 use serde::{Deserialize, Serialize};
 
 use super::entry::{BundleEntry, faulty, require_known};
@@ -48,6 +49,14 @@ impl Index {
         }
     }
 
+    /// Requires what its entries need all of its readers to know: a program that knows no transport form takes such an entry for a damaged one.
+    pub(super) fn require_forms(&mut self) {
+        let is_needed = self.items.iter().any(|entry| !entry.form.is_image());
+        self.requires.retain(|word| word != TRANSPORT);
+        self.requires
+            .extend(is_needed.then(|| TRANSPORT.to_owned()));
+    }
+
     /// As the file.
     ///
     /// # Errors
@@ -71,7 +80,6 @@ impl Index {
         check_schema(json)?;
         let index: Self =
             serde_json::from_slice(json).map_err(|cause| faulty(&cause.to_string()))?;
-        require_known(&index.requires, "the delivery")?;
         let (mut pairs, mut files) = (HashSet::new(), HashSet::new());
         for entry in &index.items {
             entry.validate()?;
@@ -95,16 +103,18 @@ impl Default for Index {
     }
 }
 
-/// Looks at the version before anything else.
+/// Looks at the version, and at what must be known to read the rest, before anything else.
 fn check_schema(json: &[u8]) -> Result<()> {
     #[derive(Deserialize)]
     struct Version {
         schema: String,
+        #[serde(default)]
+        requires: Vec<String>,
     }
-    let Version { schema } =
+    let Version { schema, requires } =
         serde_json::from_slice(json).map_err(|cause| faulty(&cause.to_string()))?;
     if [SCHEMA, SCHEMA_1].contains(&schema.as_str()) {
-        return Ok(());
+        return require_known(&requires, "the delivery");
     }
     let shown: String = schema.chars().take(80).collect();
     let message = format!(

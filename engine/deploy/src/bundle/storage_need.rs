@@ -103,7 +103,7 @@ impl StorageEstimate<'_> {
             entry.data.map_or(0, |data| data.min(entry.size)),
         );
         let has_base = entry.base.is_some();
-        let packed = match (entry.format, has_base) {
+        let packed = match (entry.file_format(), has_base) {
             (Format::Qcow2, true) => length / BLOCKS_IN_WINDOW,
             (Format::Qcow2, false) => {
                 let tables = (length / 8).saturating_add(entry.size >> 13);

@@ -6,7 +6,7 @@ mod summary;
 use std::{path::PathBuf, time::Duration};
 
 use imgdelta_core::{Error, Format, Kind, Ownership, Result};
-use imgdelta_operations::Context;
+use imgdelta_operations::{Context, sent_transport::LEVEL};
 use imgdelta_repository::{
     calls::{site_inventory, unreadable},
     catalogue::Repository,
@@ -34,6 +34,7 @@ pub struct Deploy {
     medium: Option<PathBuf>,
     rules: Rules,
     native: bool,
+    level: i32,
     store: StoreOptions,
     wait: Duration,
     spare: usize,
@@ -56,6 +57,7 @@ impl Deploy {
             medium: None,
             rules: Rules::default(),
             native: false,
+            level: LEVEL,
             store: StoreOptions::default(),
             wait: WAIT,
             spare: 0,
@@ -103,10 +105,18 @@ impl Deploy {
         self
     }
 
-    /// Whether children are of the sites' own formats, and not of the one that is smallest.
+    /// Whether children of the sites' own formats are sent, disks that other tools open, and not the transport form, which is smaller. Where a site's
+    /// program does not read that, a child in compressed qcow2 is sent.
     #[must_use]
     pub const fn native(mut self, native: bool) -> Self {
         self.native = native;
+        self
+    }
+
+    /// How hard the transport form is packed: the level of zstd, 1 to 19; 3, if nothing is said.
+    #[must_use]
+    pub const fn level(mut self, level: i32) -> Self {
+        self.level = level;
         self
     }
 
@@ -267,6 +277,7 @@ impl Deploy {
             bundle: self.carrier().cloned(),
             rules: self.rules,
             native: self.native,
+            level: self.level,
             store: self.store,
             spare: self.spare,
             sign: (self.sign.as_deref()).map(SigningKey::new).transpose()?,

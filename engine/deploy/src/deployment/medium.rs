@@ -42,6 +42,18 @@ impl<'a> Medium<'a> {
         })
     }
 
+    /// Whether what is put on it may be in the transport form; `all_take` says whether all of its sites read that. What one of them does not read
+    /// must not lie there before.
+    ///
+    /// # Errors
+    /// Usage (`delivery_form`), if it does.
+    pub(super) fn may_hold_transport(&self, all_take: bool) -> Result<bool> {
+        if !all_take {
+            self.bundle.require_no_transport()?;
+        }
+        Ok(all_take && self.bundle.may_hold_transport())
+    }
+
     /// Makes sure that there may be room for what it is to carry; what lies there already counts no more. A note, if it is not certain.
     ///
     /// # Errors
@@ -91,9 +103,7 @@ impl<'a> Medium<'a> {
         let order = request.order();
         let key = (order.base.clone(), order.image.clone());
         if let Some(packed) = self.packed.get(&key)
-            && request
-                .native
-                .is_none_or(|native| native == packed.entry.format)
+            && request.form.takes(packed.entry.file_format())
         {
             self.bundle.is_also_for(&packed.entry, &order.sites)?;
             return Ok(packed.clone());
