@@ -1,4 +1,4 @@
-//! `plan`, `deploy`, `receive` and `serve`: a job becomes a call of the library.
+//! `plan`, `deploy`, `receive`, `verify` and `serve`: a job becomes a call of the library.
 
 use std::{fs::File, io, os::fd::AsFd};
 
@@ -6,6 +6,7 @@ use imgdelta::core::{Error, Result};
 use imgdelta::deploy::wire::{Patience, PatientReader};
 use imgdelta::deploy::{
     Deploy, DeployReport, DropImages, DropReport, Plan, Receive, ReceiveReport, Serve,
+    VerifyDelivery, VerifyDeliveryReport,
 };
 use imgdelta::repository::PlanReport;
 
@@ -78,6 +79,17 @@ pub(crate) fn receive(job: &job::Receive, run: &Run<'_>) -> Result<ReceiveReport
         .ownership(job.keeping.ownership)
         .wait(job.manner.wait)
         .dry_run(job.manner.dry_run)
+        .run(&run.context(Memory::Unused))
+}
+
+/// Looks a delivery through.
+pub(crate) fn verify_delivery(
+    job: &job::VerifyDelivery,
+    run: &Run<'_>,
+) -> Result<VerifyDeliveryReport> {
+    run.signals.may_end_at_once(true);
+    VerifyDelivery::new(&job.delivery)
+        .signer(job.signer.clone())
         .run(&run.context(Memory::Unused))
 }
 

@@ -97,3 +97,12 @@ pub(crate) struct Receive {
     /// How the repository is changed.
     pub(crate) manner: Manner,
 }
+
+/// `verify`.
+#[derive(Clone, Debug)]
+pub(crate) struct VerifyDelivery {
+    /// The delivery's folder.
+    pub(crate) delivery: PathBuf,
+    /// Who must have signed it.
+    pub(crate) signer: Option<Signer>,
+}

@@ -16,9 +16,10 @@
 //! | [`outcome`] | what becomes of an image at its site, for all transports |
 //! | [`unpack`] | what was received, as a disk over its base, which is proven |
 //! | [`install`](mod@install) | one image made of that, proven and entered |
+//! | [`verify`](mod@verify) | a delivery looked through, file by file, without a repository |
 //!
 //! Inside, `removal` takes images out of a delivery again, `receiver` is a site's own end of any deployment, `schedule` works out which entries lead to an image, `store` writes images, `hash`
-//! reads files for their SHA-256, `howto` writes for people, `file_names` names files, `sweep` deletes those that nothing lists, `storage_need` and `medium_space`
+//! reads files for their SHA-256, `howto` writes for people, `sums` for sha256sum, `file_names` names files, `sweep` deletes those that nothing lists, `storage_need` and `medium_space`
 //! estimate space.
 //!
 //! ```
@@ -87,8 +88,10 @@ pub mod signature;
 mod storage_need;
 mod store;
 mod store_options;
+mod sums;
 mod sweep;
 pub mod unpack;
+pub mod verify;
 
 use imgdelta_operations::Stage;
 use imgdelta_repository::catalogue::Run;
@@ -105,6 +108,7 @@ pub use self::{
     signature::SigningKey,
     store_options::StoreOptions,
     unpack::{BaseDisk, EntryFiles},
+    verify::{FileState, VerifiedDelivery, VerifiedFile, verify},
 };
 pub(crate) use self::{
     medium_space::{require_space_in_folder, require_space_on_medium},

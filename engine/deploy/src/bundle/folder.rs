@@ -16,6 +16,7 @@ use imgdelta_core::{
     AtomicFile, Error, Existing, FileLock, FileOffset, Kind, LockWait, Result, create_folders,
     fs::finish_commits,
 };
+use imgdelta_delta::Digest;
 use imgdelta_operations::Stage;
 use imgdelta_repository::catalogue::Repository;
 
@@ -202,23 +203,19 @@ impl Bundle {
             Some(there) => *there = entry,
             None => index.items.push(entry),
         }
+        self.list(index)
+    }
+
+    /// Lists what that index lists, and nothing else. The how-to goes before it.
+    pub(super) fn list(&mut self, mut index: Index) -> Result<()> {
         index.require_forms();
-        write(
-            &self.folder.join(howto::HOWTO),
-            howto::text(&index).as_bytes(),
-        )?;
+        let text = howto::text(&index);
+        let digest = Digest::plain(text.as_bytes());
+        index.howto = Some(digest).filter(|_| index.schema != SCHEMA_1);
+        write(&self.folder.join(howto::HOWTO), text.as_bytes())?;
         self.write_index(&index)?;
         self.index = index;
         Ok(())
-    }
-
-    /// Lists only what that index lists: fewer than before. The how-to follows it.
-    pub(super) fn list(&mut self, mut index: Index) -> Result<()> {
-        index.require_forms();
-        self.write_index(&index)?;
-        let text = howto::text(&index);
-        self.index = index;
-        write(&self.folder.join(howto::HOWTO), text.as_bytes())
     }
 
     /// Where a file of the delivery lies.
@@ -302,7 +299,7 @@ fn write(place: &Path, content: &[u8]) -> Result<()> {
 }
 
 /// Something that lies in a delivery is not what was put there.
-fn damaged(kind: Kind, what: &str, place: &Path) -> Error {
+pub(super) fn damaged(kind: Kind, what: &str, place: &Path) -> Error {
     Error::new(kind, what)
         .with_code("delivery_damaged")
         .in_file(place)

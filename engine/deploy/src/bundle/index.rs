@@ -6,7 +6,8 @@
 use std::{collections::HashSet, fs, io, path::Path};
 
 use imgdelta_core::{Bytes, Error, FileOffset, FileSource, Kind, Result, Source, read_vec};
-use imgdelta_repository::catalogue::inventory::TRANSPORT;
+use imgdelta_delta::Digest;
+use imgdelta_repository::catalogue::{inventory::TRANSPORT, text::maybe};
 use serde::{Deserialize, Serialize};
 
 use super::entry::{BundleEntry, faulty, require_known};
@@ -33,6 +34,9 @@ pub struct Index {
     /// What must be known to read it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requires: Vec<String>,
+    /// The SHA-256 of the how-to that was written with it, for people act on what that says. Version 1 does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "maybe")]
+    pub howto: Option<Digest>,
     /// What travels, each (base, image) pair once.
     pub items: Vec<BundleEntry>,
 }
@@ -45,6 +49,7 @@ impl Index {
             schema: SCHEMA.to_owned(),
             tool: super::TOOL.to_owned(),
             requires: Vec::new(),
+            howto: None,
             items: Vec::new(),
         }
     }

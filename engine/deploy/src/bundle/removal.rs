@@ -61,6 +61,7 @@ impl Bundle {
         super::TOOL.clone_into(&mut index.tool);
         index.items.retain(|entry| !keys.contains(&entry.key()));
         self.list(index)?;
+        self.write_sums()?;
         removal.notes.append(&mut self.take_notes());
         for file in removal.entries.iter().flat_map(BundleEntry::files) {
             let place = self.folder().join(file.name.as_str());

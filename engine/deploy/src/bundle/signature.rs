@@ -80,33 +80,23 @@ pub(super) fn sign(folder: &Path, index: &[u8], key: &SigningKey) -> Result<()> 
     draft.commit()
 }
 
-/// Takes the signature away from a list that is about to be another one; whether there was one.
-///
-/// # Errors
-/// Host, if the host cannot.
-pub(super) fn drop_signature(folder: &Path) -> Result<bool> {
-    let place = folder.join(SIGNATURE);
-    match fs::remove_file(&place) {
-        Ok(()) => Ok(true),
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(cause) => Err(Error::host("cannot take the old signature away", cause).in_file(&place)),
-    }
-}
-
 /// Makes sure that `signer` has signed `index`, the bytes of the list in `folder`.
 ///
 /// # Errors
 /// Digest, if there is no signature (`unsigned`), or not his of these bytes (`signature`); Usage, if the file of signers is not there; Host.
 pub(super) fn verify(folder: &Path, index: &[u8], signer: &Signer) -> Result<()> {
     signer.validate()?;
-    let signature = read_signature(folder, signer)?;
+    let required = format!(
+        "a signature by '{}' is required: at headquarters, 'imgdelta deploy IMAGE -o STICK --sign KEY' makes it",
+        signer.id
+    );
+    let signature = read_signature(folder, &required)?;
     signer.require_files()?;
     let kept = keep(&signature)?;
-    let signature = kept.path();
     let [mode, verify, space, name] = ["-Y", "verify", "-n", NAMESPACE].map(OsStr::new);
     let [of, by, file, revoked] = ["-f", "-I", "-s", "-r"].map(OsStr::new);
     let mut arguments = vec![mode, verify, space, name, of, signer.signers.as_os_str()];
-    arguments.extend([by, OsStr::new(&signer.id), file, signature.as_os_str()]);
+    arguments.extend([by, OsStr::new(&signer.id), file, kept.path().as_os_str()]);
     if let Some(list) = &signer.revoked {
         arguments.extend([revoked, list.as_os_str()]);
     }
@@ -114,27 +104,49 @@ pub(super) fn verify(folder: &Path, index: &[u8], signer: &Signer) -> Result<()>
     if said.is_ok() {
         return Ok(());
     }
-    let message = format!("is no signature of {INDEX} by '{}'", signer.id);
-    let error = Error::new(Kind::Digest, message)
+    let hint = format!(
+        "nothing of it is believed; ask headquarters to deploy it anew with --sign. If '{}' signs with another key by now, {} must list that",
+        signer.id,
+        signer.signers.display()
+    );
+    Err(said.blamed(no_signature(
+        folder,
+        &format!("by '{}'", signer.id),
+        &hint,
+    )))
+}
+
+/// Makes sure that the signature in `folder` is one of `index`, by whichever key: nothing is said of whose that is.
+///
+/// # Errors
+/// Digest, if there is no signature (`unsigned`), or none of these bytes (`signature`); Host.
+pub(super) fn require_whole(folder: &Path, index: &[u8]) -> Result<()> {
+    let hint = "at headquarters, 'imgdelta deploy IMAGE -o STICK --sign KEY' makes a new one";
+    let kept = keep(&read_signature(folder, hint)?)?;
+    let [mode, check, space, name] = ["-Y", "check-novalidate", "-n", NAMESPACE].map(OsStr::new);
+    let arguments = [mode, check, space, name, OsStr::new("-s")];
+    let arguments = [&arguments[..], &[kept.path().as_os_str()]].concat();
+    let said = keygen::run(&arguments, index, Talk::Kept)?;
+    if said.is_ok() {
+        return Ok(());
+    }
+    Err(said.blamed(no_signature(folder, "as it is", hint)))
+}
+
+/// It is none of the list.
+fn no_signature(folder: &Path, by: &str, hint: &str) -> Error {
+    Error::new(Kind::Digest, format!("is no signature of {INDEX} {by}"))
         .with_code("signature")
         .in_file(&folder.join(SIGNATURE))
-        .with_hint(format!(
-            "nothing of it is believed; ask headquarters to deploy it anew with --sign. If '{}' signs with another key by now, {} must list that",
-            signer.id,
-            signer.signers.display()
-        ));
-    Err(said.blamed(error))
+        .with_hint(hint)
 }
 
 /// The signature beside the list. It comes from anywhere: no link is followed, and no more is read than a signature has.
-fn read_signature(folder: &Path, signer: &Signer) -> Result<Vec<u8>> {
+fn read_signature(folder: &Path, hint: &str) -> Result<Vec<u8>> {
     let place = folder.join(SIGNATURE);
     let refused = |what: &str| {
         let error = Error::new(Kind::Digest, what).with_code("unsigned");
-        error.in_file(&place).with_hint(format!(
-            "a signature by '{}' is required: at headquarters, 'imgdelta deploy IMAGE -o STICK --sign KEY' makes it",
-            signer.id
-        ))
+        error.in_file(&place).with_hint(hint)
     };
     match fs::symlink_metadata(&place) {
         Ok(found) if found.is_file() => {}

@@ -15,9 +15,9 @@ use super::{
 /// What the file is called.
 pub(super) const SUMS: &str = "SHA256SUMS";
 
-/// The file for what an index lists; `index_digest` is that of its bytes, `howto` that of the how-to's.
-pub(super) fn text(index: &Index, index_digest: Digest, howto: Digest) -> String {
-    let own = [(INDEX, index_digest), (HOWTO, howto)];
+/// The file for what an index lists; the digests are those of the bytes of the index and of the how-to.
+pub(super) fn text(index: &Index, (of_index, of_howto): (Digest, Digest)) -> String {
+    let own = [(INDEX, of_index), (HOWTO, of_howto)];
     let files = index.items.iter().flat_map(BundleEntry::files);
     let files = files.map(|file| (file.name.as_str(), file.sha256));
     let mut text = String::new();
@@ -28,8 +28,8 @@ pub(super) fn text(index: &Index, index_digest: Digest, howto: Digest) -> String
     text
 }
 
-/// What a file says of the file of that name.
-pub(super) fn digest_of<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    let mut lines = text.lines().filter_map(|line| line.split_once("  "));
-    lines.find_map(|(digest, of)| (of == name).then_some(digest))
+/// What the file says: names, and the digests in hexadecimal. A line of another form says nothing.
+pub(super) fn lines(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let lines = text.lines().filter_map(|line| line.split_once("  "));
+    lines.map(|(digest, name)| (name, digest))
 }

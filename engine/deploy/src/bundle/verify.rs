@@ -2,12 +2,16 @@
 
 mod own_files;
 
-use std::{collections::HashMap, fs, path::Path};
+use std::{
+    collections::{HashMap, HashSet},
+    fs,
+    path::Path,
+};
 
 use imgdelta_core::{Error, Kind, Result};
-use imgdelta_delta::{Digest, RunProgress};
+use imgdelta_delta::Digest;
 use imgdelta_operations::Stage;
-use imgdelta_repository::catalogue::Signer;
+use imgdelta_repository::catalogue::{Name, Signer};
 
 use self::own_files::OwnFiles;
 use super::{
@@ -15,14 +19,16 @@ use super::{
     entry::{BundleEntry, FileEntry},
     file_names::is_file_name,
     folder::{Bundle, damaged},
-    hash::sha256,
+    hash::sha256_on_medium,
 };
 
 /// What was found in the folder of a delivery.
 #[derive(Debug, Default)]
 pub struct VerifiedDelivery {
-    /// Each file, in order: the list's own, what it lists, what is there besides.
+    /// Each file, in order: the list and what was written with it, what it lists, what is called so and is not listed.
     pub files: Vec<VerifiedFile>,
+    /// How many other files and folders lie there: others' matter, and left alone.
+    pub others: u64,
     /// By whose signature the list was believed.
     pub signer: Option<String>,
     /// What the user should know.
@@ -45,29 +51,37 @@ pub struct VerifiedFile {
 pub enum FileState {
     /// What was put there.
     Sound,
-    /// Not what was put there: missing, damaged, another one, or a link. Why.
+    /// Not what was put there: missing, damaged, another one, a link, or listed nowhere. Why.
     Faulty(Error),
-    /// Something that the delivery knows nothing of, and leaves alone.
-    Foreign,
+}
+
+impl VerifiedFile {
+    /// What was found of a file of that name.
+    fn new(name: impl Into<String>, length: u64, fault: Option<Error>) -> Self {
+        Self {
+            name: name.into(),
+            length,
+            state: fault.map_or(FileState::Sound, FileState::Faulty),
+        }
+    }
 }
 
 /// Reads all that lies in the delivery in `folder`, from the medium where the host lets go of what it remembers of it. If `signer` is given, his
 /// signature is verified before anything of it is believed. What is wrong with one file is a finding.
 ///
 /// # Errors
-/// As [`Bundle::open_signed`]: without a list that can be read, nothing can be said of the rest; Interrupted.
+/// As [`Bundle::open_signed`]: without a list that can be read, nothing can be said of the rest; Host, if the folder cannot be listed; Interrupted.
 pub fn verify(
     folder: &Path,
     signer: Option<&Signer>,
     context: &DeliveryContext<'_>,
 ) -> Result<VerifiedDelivery> {
     let bundle = Bundle::open_signed(folder, signer)?;
-    let own = OwnFiles::read(&bundle)?;
     let mut found = VerifiedDelivery {
         signer: signer.map(|signer| signer.id.clone()),
         ..VerifiedDelivery::default()
     };
-    own.judge(&bundle, signer.is_none(), &mut found)?;
+    OwnFiles::read(&bundle)?.judge(signer.is_some(), &mut found)?;
     let listed = bundle.index().items.iter().flat_map(BundleEntry::files);
     let listed: Vec<&FileEntry> = listed.collect();
     let names = listed.iter().map(|file| (file.sha256, file.name.as_str()));
@@ -75,11 +89,8 @@ pub fn verify(
     for file in &listed {
         found.files.push(look(&bundle, file, &names, context)?);
     }
-    let known = listed.iter().map(|file| file.name.folded());
-    let known: std::collections::HashSet<String> = known.collect();
-    found.files.extend(besides(folder, |name| {
-        own_files::is_own(name) || known.contains(&name.to_lowercase())
-    })?);
+    let known: HashSet<String> = listed.iter().map(|file| file.name.folded()).collect();
+    besides(folder, &known, &mut found)?;
     Ok(found)
 }
 
@@ -92,22 +103,15 @@ fn look(
 ) -> Result<VerifiedFile> {
     let read = bundle.place(file).and_then(|place| {
         (context.on_stage)(Stage::Check(&place));
-        let found = sha256(&place, context.run.work.progress)?;
+        let found = sha256_on_medium(&place, context.run.work.progress)?;
         Ok((place, found))
     });
-    let (length, state) = match read {
+    let (length, fault) = match read {
         Err(error) if error.kind() == Kind::Interrupted => return Err(error),
-        Err(error) => (0, FileState::Faulty(error)),
-        Ok((place, (length, digest))) => {
-            let fault = fault(file, &place, (length, digest), names);
-            (length, fault.map_or(FileState::Sound, FileState::Faulty))
-        }
+        Err(error) => (0, Some(error)),
+        Ok((place, found)) => (found.0, fault(file, &place, found, names)),
     };
-    Ok(VerifiedFile {
-        name: file.name.to_string(),
-        length,
-        state,
-    })
+    Ok(VerifiedFile::new(file.name.as_str(), length, fault))
 }
 
 /// What is wrong with a file of that length and digest.
@@ -133,33 +137,31 @@ fn fault(
 }
 
 /// What lies in the folder and is not `known`: what is called as files of deliveries are is a fault, all else is others' matter.
-fn besides(folder: &Path, known: impl Fn(&str) -> bool) -> Result<Vec<VerifiedFile>> {
+fn besides(folder: &Path, known: &HashSet<String>, found: &mut VerifiedDelivery) -> Result<()> {
     let failed = |cause| Error::host("cannot list", cause).in_file(folder);
-    let mut files = Vec::new();
+    let mut unlisted = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let name = entry.file_name();
-        let shown = name.to_string_lossy().into_owned();
-        if name.to_str().is_some_and(&known) {
+        let name = name.to_string_lossy();
+        let folded = name.parse::<Name>().map(|name| name.folded());
+        if own_files::is_own(&name) || folded.is_ok_and(|folded| known.contains(&folded)) {
             continue;
         }
-        let state = match is_file_name(&shown) {
-            true => FileState::Faulty(
-                Error::new(Kind::Corrupt, "is called as files of deliveries are, and nothing lists it")
-                    .with_code("foreign")
-                    .in_file(&entry.path())
-                    .with_hint("it is from another delivery, or an interrupted run left it: the next 'imgdelta deploy' onto this medium deletes it"),
-            ),
-            false => FileState::Foreign,
-        };
-        files.push(VerifiedFile {
-            name: shown,
-            length: entry.metadata().map_or(0, |found| found.len()),
-            state,
-        });
+        if !is_file_name(&name) {
+            found.others = found.others.saturating_add(1);
+            continue;
+        }
+        let fault = Error::new(Kind::Corrupt, "is called as files of deliveries are, and nothing lists it")
+            .with_code("unlisted")
+            .in_file(&entry.path())
+            .with_hint("it is of another delivery, or an interrupted run left it: the next 'imgdelta deploy' onto this medium deletes it");
+        let length = entry.metadata().map_or(0, |found| found.len());
+        unlisted.push(VerifiedFile::new(name, length, Some(fault)));
     }
-    files.sort_by(|one, other| one.name.cmp(&other.name));
-    Ok(files)
+    unlisted.sort_by(|one, other| one.name.cmp(&other.name));
+    found.files.append(&mut unlisted);
+    Ok(())
 }
 
 impl VerifiedDelivery {
@@ -167,12 +169,7 @@ impl VerifiedDelivery {
     pub fn faults(&self) -> impl Iterator<Item = (&VerifiedFile, &Error)> {
         self.files.iter().filter_map(|file| match &file.state {
             FileState::Faulty(error) => Some((file, error)),
-            _ => None,
+            FileState::Sound => None,
         })
     }
-}
-
-/// The digest of a small file's bytes, by a look that tells nobody how far it is.
-pub(super) fn digest_quietly(place: &Path) -> Result<Digest> {
-    sha256(place, &RunProgress::default()).map(|(_, digest)| digest)
 }

@@ -72,12 +72,12 @@ impl<'a> Medium<'a> {
         self.bundle.adopt(listing)
     }
 
-    /// Signs its list.
+    /// Nothing more is put on it: sums are written, and the list is signed, if there is a key.
     ///
     /// # Errors
-    /// As [`Bundle::sign`].
-    pub(super) fn sign(&mut self, key: &SigningKey) -> Result<()> {
-        self.bundle.sign(key)
+    /// As [`Bundle::finish`].
+    pub(super) fn finish(&mut self, key: Option<&SigningKey>) -> Result<()> {
+        self.bundle.finish(key)
     }
 
     /// What the user should know of what lay there before; once.

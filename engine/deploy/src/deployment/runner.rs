@@ -104,7 +104,9 @@ impl<'a> Runner<'a> {
         let of_version_1 = inventories.iter().any(|one| one.deliveries < 2);
         let mut medium = Medium::begin(self.sender(), folder, of_version_1)?;
         let key = self.deploy.sign.as_ref();
-        key.map_or(Ok(()), |_| medium.adopt(self.listing))?;
+        if key.is_some() {
+            medium.adopt(self.listing)?;
+        }
         let all_take = inventories.iter().all(|one| one.takes(TRANSPORT));
         let may_hold_transport = medium.may_hold_transport(all_take)?;
         let mut space_note = medium.require_space(&batch.pairs)?;
@@ -136,7 +138,7 @@ impl<'a> Runner<'a> {
             outcome.route = Some(route);
             outcomes.push(outcome);
         }
-        key.map_or(Ok(()), |key| medium.sign(key))?;
+        medium.finish(key)?;
         if let Some(last) = outcomes.last_mut() {
             last.notes.append(&mut medium.take_notes());
         }

@@ -1,15 +1,18 @@
 //! A delivery whose list is signed: verified before it is read, signed when all of it is written.
 
-use std::path::Path;
+use std::{fs, io, path::Path};
 
 use imgdelta_core::{Error, Kind, Result};
+use imgdelta_delta::Digest;
 use imgdelta_repository::catalogue::{Listing, Record, Signer};
 
 use super::{Bundle, no_delivery, write};
 use crate::bundle::{
     entry::BundleEntry,
+    howto,
     index::{INDEX, Index, parse, read_bytes},
-    signature::{SIGNATURE, SigningKey, drop_signature, sign, verify},
+    signature::{SIGNATURE, SigningKey, sign, verify},
+    sums::{self, SUMS},
 };
 
 impl Bundle {
@@ -56,27 +59,43 @@ impl Bundle {
         Ok(())
     }
 
-    /// Signs what it lists; where nothing was ever listed, nothing is signed.
+    /// Ends what was begun: writes the sums of what lies there, and signs the list, if there is a key. Where nothing was ever listed, there is nothing
+    /// to be done.
     ///
     /// # Errors
     /// Host, if the key does not sign (`not_signed`), or the host cannot write.
-    pub fn sign(&mut self, key: &SigningKey) -> Result<()> {
+    pub fn finish(&mut self, key: Option<&SigningKey>) -> Result<()> {
         if read_bytes(&self.folder)?.is_none() {
             return Ok(());
         }
-        // The list that was added to is the one that is signed, whatever stands there by now.
-        let index = self.index.clone();
-        self.write_index(&index)?;
-        sign(&self.folder, &index.to_json()?, key)?;
+        if key.is_some() {
+            // The list that was added to is the one that is signed, whatever stands there by now.
+            self.list(self.index.clone())?;
+        }
+        self.write_sums()?;
+        let Some(key) = key else { return Ok(()) };
+        sign(&self.folder, &self.index.to_json()?, key)?;
         self.lost_signature = false;
         Ok(())
     }
 
-    /// Writes the index. The signature of another one goes before.
+    /// Writes the sums of what lies there.
+    pub(in crate::bundle) fn write_sums(&self) -> Result<()> {
+        let Some(json) = read_bytes(&self.folder)? else {
+            return Ok(());
+        };
+        let howto = howto::text(&self.index);
+        let digests = (Digest::plain(&json), Digest::plain(howto.as_bytes()));
+        let text = sums::text(&self.index, digests);
+        write(&self.folder.join(SUMS), text.as_bytes())
+    }
+
+    /// Writes the index. The signature and the sums of another one go before: a medium that is pulled out meanwhile has none, and no wrong ones.
     pub(super) fn write_index(&mut self, index: &Index) -> Result<()> {
         let json = index.to_json()?;
         if read_bytes(&self.folder)?.as_ref() != Some(&json) {
-            self.lost_signature |= drop_signature(&self.folder)?;
+            self.lost_signature |= drop_file(&self.folder.join(SIGNATURE))?;
+            drop_file(&self.folder.join(SUMS))?;
         }
         write(&self.folder.join(INDEX), &json)
     }
@@ -89,6 +108,17 @@ impl Bundle {
                 "{}: the list is another one now, so the signature was deleted; --sign KEY makes a new one",
                 place.display()
             ));
+        }
+    }
+}
+
+/// Takes away what was made for a list that is about to be another one; whether it was there.
+fn drop_file(place: &Path) -> Result<bool> {
+    match fs::remove_file(place) {
+        Ok(()) => Ok(true),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(cause) => {
+            Err(Error::host("is of another list, and cannot be deleted", cause).in_file(place))
         }
     }
 }
