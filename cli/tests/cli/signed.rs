@@ -4,7 +4,7 @@ use std::{fs, path::Path, process::Command};
 
 use crate::{
     place::{Place, Said},
-    repo::{headquarters, json},
+    repo::{expect_json, headquarters, json},
 };
 
 /// Who signs.
@@ -259,21 +259,76 @@ fn another_key_and_another_purpose_are_refused() {
 
 #[test]
 fn a_part_that_is_not_what_was_signed_is_refused() {
+    // A transport file; a child and its manifest.
+    for (form, count) in [("", 1), (" --native", 2)] {
+        let place = with_key();
+        place.ok(&format!("{DEPLOY}{form}"));
+        let mut parts = Vec::new();
+        for entry in fs::read_dir(place.path("stick")).expect("readable") {
+            let name = entry.expect("readable").file_name();
+            parts.push(name.into_string().expect("UTF-8"));
+        }
+        parts.retain(|name| name.starts_with("patched"));
+        assert_eq!(parts.len(), count, "{form}");
+        for part in parts {
+            flip(&place, &format!("stick/{part}"));
+            assert_unbelieved(&place, RECEIVE, 6, "delivery_damaged");
+            flip(&place, &format!("stick/{part}"));
+        }
+        place.ok(RECEIVE);
+    }
+}
+
+#[test]
+fn a_stick_is_looked_through_by_who_has_no_repository() {
     let place = with_key();
     place.ok(DEPLOY);
-    let mut parts = Vec::new();
-    for entry in fs::read_dir(place.path("stick")).expect("readable") {
-        let name = entry.expect("readable").file_name();
-        parts.push(name.into_string().expect("UTF-8"));
+    let by = "--signers allowed --signer images@example.org";
+    let verify = format!("verify stick {by}");
+    expect_json(&place, "verify", &verify);
+    let said = place.ok("verify stick");
+    assert!(said.contains("all are what was put there"), "{said}");
+    let part = fs::read_dir(place.path("stick")).expect("readable");
+    let mut part = part.map(|entry| entry.expect("readable").file_name());
+    let part = part.find(|name| name.to_string_lossy().ends_with(".imgdelta"));
+    let part = part.expect("a transport file").into_string().expect("UTF-8");
+    let file = format!("stick/{part}");
+    flip(&place, &file);
+    for line in ["verify stick", &verify, "verify stick --json"] {
+        let said = place.run(line);
+        assert_eq!(said.exit, 6, "{}{}", said.out, said.err);
+        assert!(said.err.contains(&part) && said.err.contains("hint"), "{}", said.err);
     }
-    parts.retain(|name| name.starts_with("patched"));
-    assert_eq!(parts.len(), 2, "a child and its manifest");
-    for part in parts {
-        flip(&place, &format!("stick/{part}"));
-        assert_unbelieved(&place, RECEIVE, 6, "delivery_damaged");
-        flip(&place, &format!("stick/{part}"));
-    }
-    place.ok(RECEIVE);
+    place.change(&file, |bytes| bytes.truncate(100));
+    assert_eq!(place.run("verify stick").exit, 3);
+    place.ok(DEPLOY);
+    place.ok(&verify);
+    // Whose signature it is, and whether it is one of this list, without being asked by whom.
+    let other = verify.replace("images@", "somebody@");
+    assert!(place.refused(&other, 6).contains("is no signature of"));
+    flip(&place, "stick/delivery.json.sig");
+    let said = place.run("verify stick");
+    assert_eq!(said.exit, 6, "{}{}", said.out, said.err);
+    assert!(said.err.contains("delivery.json.sig"), "{}", said.err);
+    place.refused(&verify, 6);
+    fs::remove_file(place.path("stick/delivery.json.sig")).expect("it is there");
+    place.ok("verify stick");
+    assert!(place.refused(&verify, 6).contains("is not signed"));
+    place.refused("verify nowhere", 2);
+    place.refused("verify stick --signer images@example.org", 2);
+}
+
+#[test]
+fn who_must_have_signed_in_json() {
+    let place = with_key();
+    let require = "repo require-signer images@example.org --signers allowed --revoked other.pub";
+    expect_json(&place, "repo-require-signer", &format!("{require} --repo site"));
+    let again = json(&place, &format!("{require} --repo site -n"));
+    assert_eq!((&again["dry_run"], &again["before"]["id"]), (&true.into(), &ID.into()));
+    place.refused("repo require-signer images@example.org --signers nowhere --repo site", 2);
+    place.refused("repo require-signer images@example.org --repo site", 2);
+    place.ok("repo require-signer --off --repo site");
+    place.ok("repo list --repo site");
 }
 
 #[test]

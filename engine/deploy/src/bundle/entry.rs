@@ -147,7 +147,7 @@ mod as_texts {
 }
 
 /// What need not be written.
-const fn is_false(flag: &bool) -> bool {
+pub(super) const fn is_false(flag: &bool) -> bool {
     !*flag
 }
 

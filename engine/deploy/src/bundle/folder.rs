@@ -86,19 +86,20 @@ impl Bundle {
         SCHEMA_1.clone_into(&mut self.index.schema);
     }
 
-    /// Whether what is added may be in the transport form: a list of version 1 cannot tell of it.
+    /// Whether what is added may be in the transport form: a list of version 1 cannot tell of it, and what is there may be for sites that do not read it.
     #[must_use]
     pub fn may_hold_transport(&self) -> bool {
-        self.index.schema == SCHEMA
+        self.index.schema == SCHEMA && !self.index.images_only
     }
 
-    /// Makes sure that what lies there is read by programs that do not know the transport form.
+    /// What is added from now on is for sites too whose programs do not know the transport form: nothing is put there in it, now or later.
     ///
     /// # Errors
-    /// Usage (`delivery_form`), if something of it is in that form.
-    pub fn require_no_transport(&self) -> Result<()> {
+    /// Usage (`delivery_form`), if something lies there in that form.
+    pub fn keep_to_images(&mut self) -> Result<()> {
         let entry = self.index.items.iter().find(|one| !one.form.is_image());
         let Some(entry) = entry else {
+            self.index.images_only = true;
             return Ok(());
         };
         let message = format!(
@@ -209,6 +210,8 @@ impl Bundle {
     /// Lists what that index lists, and nothing else. The how-to goes before it.
     pub(super) fn list(&mut self, mut index: Index) -> Result<()> {
         index.require_forms();
+        // Version 1 has no such key, and is for such sites anyway.
+        index.images_only &= !index.items.is_empty() && index.schema != SCHEMA_1;
         let text = howto::text(&index);
         let digest = Digest::plain(text.as_bytes());
         index.howto = Some(digest).filter(|_| index.schema != SCHEMA_1);

@@ -10,7 +10,7 @@ use imgdelta_delta::Digest;
 use imgdelta_repository::catalogue::{inventory::TRANSPORT, text::maybe};
 use serde::{Deserialize, Serialize};
 
-use super::entry::{BundleEntry, faulty, require_known};
+use super::entry::{BundleEntry, faulty, is_false, require_known};
 
 /// The version of the form that is written, where all who are to read it know it.
 pub const SCHEMA: &str = "imgdelta/delivery/2";
@@ -34,6 +34,9 @@ pub struct Index {
     /// What must be known to read it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requires: Vec<String>,
+    /// Whether something of it is for sites that read images alone: nothing is added in another form.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub images_only: bool,
     /// The SHA-256 of the how-to that was written with it, for people act on what that says. Version 1 does not say.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "maybe")]
     pub howto: Option<Digest>,
@@ -49,6 +52,7 @@ impl Index {
             schema: SCHEMA.to_owned(),
             tool: super::TOOL.to_owned(),
             requires: Vec::new(),
+            images_only: false,
             howto: None,
             items: Vec::new(),
         }

@@ -42,16 +42,16 @@ impl<'a> Medium<'a> {
         })
     }
 
-    /// Whether what is put on it may be in the transport form; `all_take` says whether all of its sites read that. What one of them does not read
-    /// must not lie there before.
+    /// Whether what is put on it may be in the transport form; `all_take` says whether all of the sites read that. What one of them does not read
+    /// must not lie there before, and is not put there later.
     ///
     /// # Errors
     /// Usage (`delivery_form`), if it does.
-    pub(super) fn may_hold_transport(&self, all_take: bool) -> Result<bool> {
+    pub(super) fn may_hold_transport(&mut self, all_take: bool) -> Result<bool> {
         if !all_take {
-            self.bundle.require_no_transport()?;
+            self.bundle.keep_to_images()?;
         }
-        Ok(all_take && self.bundle.may_hold_transport())
+        Ok(self.bundle.may_hold_transport())
     }
 
     /// Makes sure that there may be room for what it is to carry; what lies there already counts no more. A note, if it is not certain.
