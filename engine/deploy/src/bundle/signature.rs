@@ -125,7 +125,8 @@ pub(super) fn require_whole(folder: &Path, index: &[u8]) -> Result<()> {
     let kept = keep(&read_signature(folder, hint)?)?;
     let [mode, check, space, name] = ["-Y", "check-novalidate", "-n", NAMESPACE].map(OsStr::new);
     let arguments = [mode, check, space, name, OsStr::new("-s")];
-    let arguments = [&arguments[..], &[kept.path().as_os_str()]].concat();
+    let mut arguments = Vec::from(arguments);
+    arguments.push(kept.path().as_os_str());
     let said = keygen::run(&arguments, index, Talk::Kept)?;
     if said.is_ok() {
         return Ok(());

@@ -6,18 +6,13 @@ use std::fmt::Write as _;
 
 use imgdelta_delta::Digest;
 
-use super::{
-    entry::BundleEntry,
-    howto::HOWTO,
-    index::{INDEX, Index},
-};
+use super::{entry::BundleEntry, index::Index};
 
 /// What the file is called.
 pub(super) const SUMS: &str = "SHA256SUMS";
 
-/// The file for what an index lists; the digests are those of the bytes of the index and of the how-to.
-pub(super) fn text(index: &Index, (of_index, of_howto): (Digest, Digest)) -> String {
-    let own = [(INDEX, of_index), (HOWTO, of_howto)];
+/// The file for what an index lists, and for the delivery's `own` files, by name.
+pub(super) fn text(index: &Index, own: [(&str, Digest); 2]) -> String {
     let files = index.items.iter().flat_map(BundleEntry::files);
     let files = files.map(|file| (file.name.as_str(), file.sha256));
     let mut text = String::new();
@@ -28,8 +23,8 @@ pub(super) fn text(index: &Index, (of_index, of_howto): (Digest, Digest)) -> Str
     text
 }
 
-/// What the file says: names, and the digests in hexadecimal. A line of another form says nothing.
-pub(super) fn lines(text: &str) -> impl Iterator<Item = (&str, &str)> {
-    let lines = text.lines().filter_map(|line| line.split_once("  "));
-    lines.map(|(digest, name)| (name, digest))
+/// What the file says of the file of that name: its digest in hexadecimal.
+pub(super) fn digest_of<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let mut lines = text.lines().filter_map(|line| line.split_once("  "));
+    lines.find_map(|(digest, of)| (of == name).then_some(digest))
 }

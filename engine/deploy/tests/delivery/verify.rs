@@ -63,7 +63,9 @@ fn every_file_that_is_not_what_was_put_there_is_named_and_no_other_one() -> Resu
             match look(&place, &stick) {
                 Ok(found) => {
                     assert!(found.iter().any(|(file, _)| file == name), "{name} at {at}: {found:?}");
-                    assert!(is_list || found.len() == 1, "{name} at {at}: {found:?}");
+                    // Of a list and its sums that differ nobody knows which is damaged.
+                    let is_either = is_list || name == "SHA256SUMS";
+                    assert!(is_either || found.len() == 1, "{name} at {at}: {found:?}");
                 }
                 // Of a list that cannot be read nothing is believed.
                 Err(error) => assert!(is_list, "{name} at {at}: {error}"),
@@ -72,7 +74,10 @@ fn every_file_that_is_not_what_was_put_there_is_named_and_no_other_one() -> Resu
         for cut in [0, whole.len() / 2, whole.len() - 1] {
             fs::write(&path, &whole[..cut]).expect("room");
             match look(&place, &stick) {
-                Ok(found) => assert_eq!(found.len(), 1, "{name} cut at {cut}: {found:?}"),
+                Ok(found) => {
+                    assert!(found.iter().any(|(file, _)| file == name), "{name} cut at {cut}: {found:?}");
+                    assert!(is_list || found.len() == 1, "{name} cut at {cut}: {found:?}");
+                }
                 Err(error) => assert!(is_list, "{name} cut at {cut}: {error}"),
             }
         }

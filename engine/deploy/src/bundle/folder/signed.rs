@@ -9,7 +9,7 @@ use imgdelta_repository::catalogue::{Listing, Record, Signer};
 use super::{Bundle, no_delivery, write};
 use crate::bundle::{
     entry::BundleEntry,
-    howto,
+    howto::{self, HOWTO},
     index::{INDEX, Index, parse, read_bytes},
     signature::{SIGNATURE, SigningKey, sign, verify},
     sums::{self, SUMS},
@@ -85,8 +85,11 @@ impl Bundle {
             return Ok(());
         };
         let howto = howto::text(&self.index);
-        let digests = (Digest::plain(&json), Digest::plain(howto.as_bytes()));
-        let text = sums::text(&self.index, digests);
+        let own = [
+            (INDEX, Digest::plain(&json)),
+            (HOWTO, Digest::plain(howto.as_bytes())),
+        ];
+        let text = sums::text(&self.index, own);
         write(&self.folder.join(SUMS), text.as_bytes())
     }
 

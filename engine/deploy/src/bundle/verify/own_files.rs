@@ -1,13 +1,12 @@
 //! The list of a delivery, its how-to, its sums and its signature: what they say of each other.
 
-use std::{collections::HashMap, fs, io, path::Path};
+use std::{fs, io, path::Path};
 
 use imgdelta_core::{Bytes, Error, FileOffset, FileSource, Kind, Result, Source, read_vec};
 use imgdelta_delta::Digest;
 
 use super::{VerifiedDelivery, VerifiedFile};
 use crate::bundle::{
-    entry::BundleEntry,
     folder::{Bundle, damaged},
     howto::HOWTO,
     index::{INDEX, LONGEST, read_bytes},
@@ -25,7 +24,6 @@ pub(super) struct OwnFiles<'a> {
     bundle: &'a Bundle,
     index: Vec<u8>,
     howto: Option<Vec<u8>>,
-    /// What the sums say: digests, by names.
     sums: Option<Vec<u8>>,
 }
 
@@ -47,70 +45,81 @@ impl<'a> OwnFiles<'a> {
     /// Says what each of them is; `is_proven`: the signature that was asked for is one of the list.
     pub(super) fn judge(&self, is_proven: bool, found: &mut VerifiedDelivery) -> Result<()> {
         let signature = match is_proven {
-            true => None,
+            true => Some((self.length_of(SIGNATURE), None)),
             false => self.signature(found)?,
         };
-        let is_proven = is_proven || matches!(signature, Some((_, None)));
-        let sums = self.sums.as_deref().map(String::from_utf8_lossy);
-        let sums = sums.as_deref().map(|text| sums::lines(text).collect());
-        self.tell(INDEX, &self.index, self.index_fault(is_proven, &sums), found);
-        if let Some(howto) = &self.howto {
-            self.tell(HOWTO, howto, self.howto_fault(howto, &sums), found);
+        let is_proven = matches!(signature, Some((_, None)));
+        let fault = self.index_fault(is_proven);
+        self.tell(INDEX, Some(&self.index), fault, found);
+        let fault = self.howto_fault();
+        if self.howto.is_some() || fault.is_some() {
+            self.tell(HOWTO, self.howto.as_ref(), fault, found);
         }
-        match (&self.sums, &sums) {
-            (Some(bytes), Some(lines)) => {
-                self.tell(SUMS, bytes, self.sums_fault(lines, is_proven), found);
-            }
-            _ => found.notes.push(format!("there is no {SUMS}: an interrupted run writes none, and the next 'imgdelta deploy' onto this medium does")),
+        match &self.sums {
+            Some(sums) => self.tell(SUMS, Some(sums), self.sums_fault(sums), found),
+            None => found.notes.push(format!(
+                "there is no {SUMS}: a run that is interrupted leaves none, and the next 'imgdelta deploy' onto this medium writes it"
+            )),
         }
         if let Some((length, fault)) = signature {
             found.files.push(VerifiedFile::new(SIGNATURE, length, fault));
-        } else if is_proven {
-            let length = fs::metadata(self.bundle.folder().join(SIGNATURE));
-            let length = length.map_or(0, |found| found.len());
-            found.files.push(VerifiedFile::new(SIGNATURE, length, None));
         }
         Ok(())
     }
 
     /// Tells of one of them.
-    fn tell(&self, name: &str, bytes: &[u8], fault: Option<&str>, found: &mut VerifiedDelivery) {
+    fn tell(
+        &self,
+        name: &str,
+        bytes: Option<&Vec<u8>>,
+        fault: Option<&str>,
+        found: &mut VerifiedDelivery,
+    ) {
         let place = self.bundle.folder().join(name);
-        let fault = fault.map(|what| damaged(Kind::Digest, what, &place));
-        let file = VerifiedFile::new(name, bytes.len() as u64, fault);
-        found.files.push(file);
+        let kind = bytes.map_or(Kind::Corrupt, |_| Kind::Digest);
+        let fault = fault.map(|what| damaged(kind, what, &place));
+        let length = bytes.map_or(0, |bytes| bytes.len() as u64);
+        found.files.push(VerifiedFile::new(name, length, fault));
+    }
+
+    fn length_of(&self, name: &str) -> u64 {
+        let found = fs::metadata(self.bundle.folder().join(name));
+        found.map_or(0, |found| found.len())
+    }
+
+    /// What the sums say of a file.
+    fn said(&self, name: &str) -> Option<String> {
+        let text = String::from_utf8_lossy(self.sums.as_deref()?);
+        let digest = sums::digest_of(&text, name)?;
+        Some(digest.to_owned())
     }
 
     /// What is wrong with the list. One that is signed needs no other witness.
-    fn index_fault(&self, is_proven: bool, sums: &Option<Lines<'_>>) -> Option<&'static str> {
-        let said = sums.as_ref()?.get(INDEX)?;
-        let is_other = *said != Digest::plain(&self.index).to_string();
-        (is_other && !is_proven).then_some("is not the list that SHA256SUMS was written for")
+    fn index_fault(&self, is_proven: bool) -> Option<&'static str> {
+        let is_other = self.said(INDEX)? != Digest::plain(&self.index).to_string();
+        (is_other && !is_proven)
+            .then_some("is not the list that SHA256SUMS was written for: one of the two is damaged")
     }
 
     /// What is wrong with the how-to: the list says what it must be, or else the sums do.
-    fn howto_fault(&self, howto: &[u8], sums: &Option<Lines<'_>>) -> Option<&'static str> {
-        let digest = Digest::plain(howto).to_string();
-        let said = match self.bundle.index().howto {
-            Some(said) => said.to_string(),
-            None => (*sums.as_ref()?.get(HOWTO)?).to_owned(),
+    fn howto_fault(&self) -> Option<&'static str> {
+        let of_list = self.bundle.index().howto.map(|digest| digest.to_string());
+        let Some(howto) = &self.howto else {
+            return of_list.map(|_| "is listed, but not there");
         };
-        (said != digest).then_some("is not what was put there")
+        let required = of_list.or_else(|| self.said(HOWTO))?;
+        (required != Digest::plain(howto).to_string()).then_some("is not what was put there")
     }
 
-    /// What is wrong with the sums: they must name what the list names, with its digests. Where the list itself may be wrong, that is its own fault.
-    fn sums_fault(&self, lines: &Lines<'_>, is_proven: bool) -> Option<&'static str> {
+    /// What is wrong with the sums: they say what the list says, and nothing else.
+    fn sums_fault(&self, sums: &[u8]) -> Option<&'static str> {
         let index = self.bundle.index();
-        let files = index.items.iter().flat_map(BundleEntry::files);
-        let mut wanted: HashMap<&str, String> = files
-            .map(|file| (file.name.as_str(), file.sha256.to_string()))
-            .collect();
-        wanted.extend(index.howto.map(|howto| (HOWTO, howto.to_string())));
-        wanted.extend(is_proven.then(|| (INDEX, Digest::plain(&self.index).to_string())));
-        let is_wanted = |(name, digest): (&&str, &String)| lines.get(name) == Some(&digest.as_str());
-        let is_known = |name: &&str| wanted.contains_key(name) || is_own(name);
-        let agrees = wanted.iter().all(is_wanted) && lines.keys().all(is_known);
-        (!agrees).then_some("is not what was written for the list")
+        let howto = self.howto.as_deref().map(Digest::plain);
+        let own = [
+            (INDEX, Digest::plain(&self.index)),
+            (HOWTO, index.howto.or(howto).unwrap_or_default()),
+        ];
+        (sums != sums::text(index, own).as_bytes()).then_some("is not what was written for the list")
     }
 
     /// Looks whether a signature that nobody asked for is one of this list at all: how long it is, and what is wrong with it.
@@ -135,9 +144,6 @@ impl<'a> OwnFiles<'a> {
         Ok(Some((metadata.len(), fault)))
     }
 }
-
-/// Digests, by names.
-type Lines<'a> = HashMap<&'a str, &'a str>;
 
 /// The bytes of a small file of the delivery, if it is there: no link is followed.
 fn read_small(place: &Path) -> Result<Option<Vec<u8>>> {
