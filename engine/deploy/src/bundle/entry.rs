@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use imgdelta_core::{Error, Format, Kind, Result};
 use imgdelta_delta::{ContentId, Digest};
 use imgdelta_repository::catalogue::{
-    ImageId, Name, RepositoryId, Tag,
+    ImageId, Name, Record, RepositoryId, Tag,
     inventory::{TAKES, TRANSPORT},
     text::as_text,
 };
@@ -97,6 +97,17 @@ pub struct ImageRef {
     pub content_id: ContentId,
     /// What it is called there.
     pub name: Name,
+}
+
+impl ImageRef {
+    /// What is said of an image that has that record.
+    pub(super) fn of(record: &Record) -> Self {
+        Self {
+            id: record.id.clone(),
+            content_id: record.content_id,
+            name: record.name.clone(),
+        }
+    }
 }
 
 /// A file of a delivery, in the delivery's own folder.

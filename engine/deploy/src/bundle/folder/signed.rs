@@ -8,7 +8,7 @@ use imgdelta_repository::catalogue::{Listing, Record, Signer};
 
 use super::{Bundle, no_delivery, write};
 use crate::bundle::{
-    entry::BundleEntry,
+    entry::{BundleEntry, ImageRef},
     howto::{self, HOWTO},
     index::{INDEX, Index, parse, read_bytes},
     signature::{SIGNATURE, SigningKey, sign, verify},
@@ -52,6 +52,15 @@ impl Bundle {
             let Some(record) = record.filter(is_same) else {
                 return Err(not_ours(&self.folder, entry));
             };
+            // A base is found and proven by its content, and may have left this repository since.
+            let base = entry.base.as_ref();
+            let base = base.and_then(|base| listing.by_content(&base.content_id));
+            if let Some(base) = base {
+                entry.base = Some(ImageRef::of(base));
+            }
+            let parent = record.parent.as_ref();
+            let parent = parent.and_then(|parent| listing.by_id(&parent.id));
+            entry.parent = parent.map(ImageRef::of);
             entry.name = record.name.clone();
             entry.tags = record.tags.clone();
             entry.golden = record.golden;

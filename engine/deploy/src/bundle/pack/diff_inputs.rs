@@ -15,10 +15,7 @@ use imgdelta_repository::{
     planning::{LeafStream, overlap},
 };
 
-use super::{
-    Form, Order, Packed, encoding,
-    source_image::{SourceImage, image_ref},
-};
+use super::{Form, Order, Packed, encoding, source_image::SourceImage};
 use crate::bundle::{
     DeliveryContext,
     entry::{BundleEntry, FileEntry, ImageRef, MOST_ANCESTORS},
@@ -52,7 +49,7 @@ impl DiffInputs {
         let parent = image.record.parent.as_ref();
         let parent = parent
             .and_then(|parent| listing.by_id(&parent.id))
-            .map(image_ref);
+            .map(ImageRef::of);
         let ancestors = ancestors(
             &listing,
             &image.record,
