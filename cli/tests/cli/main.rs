@@ -50,6 +50,7 @@ mod promises;
 mod refuses;
 mod repo;
 mod repo_damage;
+mod requires_signer;
 mod resize;
 mod roles;
 mod salvages;
