@@ -19,7 +19,9 @@ mod packed;
 mod plan;
 mod repo;
 mod repository;
+mod signer;
 mod values;
+mod verify;
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -38,6 +40,7 @@ pub(crate) use make::Make;
 pub(crate) use meta::{Completions, Env, Man, Version};
 pub(crate) use plan::{Inventory, Plan};
 pub(crate) use repo::{Repo, RepoVerb};
+pub(crate) use verify::Verify;
 
 /// Ends every long help: what a script may rely on.
 const EXIT_CODES: &str = "\
@@ -128,6 +131,8 @@ pub(crate) enum Command {
     Deploy(Box<Deploy>),
     /// Take from a delivery what is for this site: prove the base, make the image, prove it, enter it.
     Receive(Receive),
+    /// Is all of a delivery what was put there? No repository is needed.
+    Verify(Verify),
     /// Be the site's end of a deployment over ssh.
     Serve(Serve),
     /// Which settings hold, and where each came from.

@@ -24,7 +24,9 @@ use crate::{
     signals::Signals,
 };
 
-pub(crate) use deployments::{deploy, deploy_dry_run, drop_images, plan, receive, serve};
+pub(crate) use deployments::{
+    deploy, deploy_dry_run, drop_images, plan, receive, serve, verify_delivery,
+};
 pub(crate) use env::{Environment, env};
 pub(crate) use images::{
     apply, attach, attach_all, check, compare, convert, digest, expand, info, make, make_transport,

@@ -91,6 +91,7 @@ verbs!(
     Plan,
     Deploy,
     Receive,
+    Verify,
     Serve,
     Env,
     Version,

@@ -6,7 +6,7 @@ use clap::Args;
 use imgdelta::core::{Format, Result};
 use imgdelta::deploy::{Destination, wire::REMOTE_PROGRAM};
 
-use super::{input, owner::Owner, plan::Choice, repository::Change, values::time};
+use super::{input, owner::Owner, plan::Choice, repository::Change, signer::Signed, values::time};
 use crate::job;
 
 /// `deploy`: the difference from the best base that both sides have, sent or put on a medium.
@@ -17,13 +17,15 @@ Examples:
   imgdelta deploy patched --repo hq --for site.inv -o stick
   imgdelta deploy patched --repo hq --to /mnt/site",
     after_long_help = "\
-For each site the best base that both sides have is chosen, as 'imgdelta plan' shows it. What differs from it travels as a child in compressed \
-qcow2, a disk that any tool opens; below the threshold the whole image does. At the site the base is proven, the image made, proven, and only \
+For each site the best base that both sides have is chosen, as 'imgdelta plan' shows it. What differs from it travels as a transport \
+file, packed against all that the base holds and read over it alone; with --native as a child in the site's own format, a disk that other tools open; below the threshold the whole image \
+does, in compressed qcow2. Where a site's program does not read transport files, a child in compressed qcow2 is sent. At the site the base is proven, the image made, proven, and only \
 then entered. Where that base turns out not to be what it should be, the next one is taken, and at last the whole image. Run again, the same line finishes what was left, and sends nothing that is there.
 
 Onto a medium each difference goes once, whatever the number of sites; one that holds other deliveries is added to. --spare N puts more ways on \
 it than are needed. 'imgdelta receive' takes it from there. --drop NAME makes room: it takes an image off the medium again, list first, and is refused \
-where others there are made from that image and stay.
+where others there are made from that image and stay. --sign KEY signs the list, which holds the digests of all that is received, so that \
+'imgdelta receive --signers FILE --signer ID' can see who made it; each run onto the medium signs anew.
 
 With ssh:// imgdelta is called on the other host through the system's ssh, with keys, agent and configuration as they are (IMGDELTA_SSH names another \
 program), and proves and enters the image there. A path that begins with /~/ is from the home folder there. What was cut goes on where it was.
@@ -33,6 +35,7 @@ Where one site fails, the others are served all the same; the exit status is the
 Examples:
   imgdelta deploy patched --repo hq --for site.inv -o stick
   imgdelta deploy november december --repo hq --for a.inv --for b.inv -o stick
+  imgdelta deploy patched --repo hq --for site.inv -o stick --sign ~/.ssh/id_ed25519
   imgdelta deploy --drop october --drop november -o stick
   imgdelta deploy patched --repo hq --to /mnt/site --as-child
   imgdelta deploy patched --repo hq --to ssh://admin@site.example/srv/images
@@ -68,12 +71,15 @@ pub(crate) struct Deploy {
     /// Put N more ways to each image on the medium, from the next bases and at last as a whole, should a base or a file be spoilt.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=16), conflicts_with = "to", help_heading = "Way", hide_short_help = true)]
     spare: u8,
+    /// Sign the medium's list by the system's ssh-keygen: a private key file, or the .pub of a key in the ssh agent.
+    #[arg(long, value_name = "KEY", help_heading = "Way")]
+    sign: Option<PathBuf>,
     /// Take an image off the medium of -o instead: its entries and files (repeatable). Refused where others there are made from it.
     #[arg(
         long,
         value_name = "NAME",
         requires = "output",
-        conflicts_with_all = ["images", "carried", "to", "spare", "native", "as_child", "format", "owner", "mode"],
+        conflicts_with_all = ["images", "carried", "to", "spare", "sign", "native", "level", "as_child", "format", "owner", "mode"],
         help_heading = "Way"
     )]
     drop: Vec<String>,
@@ -83,9 +89,12 @@ pub(crate) struct Deploy {
     /// What imgdelta is called on the hosts that ssh leads to.
     #[arg(long, value_name = "PROGRAM", default_value = REMOTE_PROGRAM, help_heading = "Way", hide_short_help = true)]
     remote_program: String,
-    /// Send children of the site's own format, not the smallest.
+    /// Send children of the site's own format, disks that other tools open, not the transport form.
     #[arg(long, help_heading = "Way")]
     native: bool,
+    /// How hard the transport form is packed, 1 to 19 (3 without it).
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=19), conflicts_with = "native", help_heading = "Way")]
+    level: Option<i32>,
     /// How the sites that can be reached keep the images.
     #[command(flatten)]
     keeping: Keeping,
@@ -119,7 +128,9 @@ impl Deploy {
             medium: self.output,
             rules: self.choice.rules(),
             native: self.native,
+            level: self.level,
             spare: self.spare.into(),
+            sign: self.sign,
             keeping: self.keeping.job()?,
             manner: self.change.manner(),
             remote_program: self.remote_program,
@@ -138,11 +149,16 @@ Takes the images that are for this repository; where the delivery names none of 
 content; the image is made, proven, and only then entered. Where a file is damaged or a base not what it should be, the next way that the delivery \
 holds is taken. What is here already is left alone, so a second run does no harm.
 
-Exit status 0: what fits is here. 5: nothing has its base here. 3 or 6: the delivery is damaged; nothing of the damaged image is entered.
+With --signers FILE --signer ID the list of the delivery must be signed by ID with a key that FILE names, in the form of git's allowed_signers; so it \
+must where the repository requires it ('imgdelta repo require-signer'). Nothing of the delivery is believed before.
+
+Exit status 0: what fits is here. 5: nothing has its base here. 3 or 6: the delivery is damaged, or not signed as required; nothing of what is \
+damaged is entered.
 
 Examples:
   imgdelta receive stick --repo site
   imgdelta receive stick --repo site --dry-run
+  imgdelta receive stick --repo site --signers allowed_signers --signer images@example.org
   imgdelta receive stick --repo site --as-child
   imgdelta receive stick --repo site --format vhdx --wait 5m
   imgdelta receive stick --repo site --owner libvirt-qemu:kvm --mode 640"
@@ -151,6 +167,9 @@ pub(crate) struct Receive {
     /// The folder that 'imgdelta deploy -o' has written.
     #[arg(value_name = "DELIVERY", help_heading = "Repository")]
     delivery: PathBuf,
+    /// Who must have signed the delivery.
+    #[command(flatten)]
+    signed: Signed,
     /// How the images are kept.
     #[command(flatten)]
     keeping: Keeping,
@@ -164,6 +183,7 @@ impl Receive {
     pub(crate) fn job(self) -> Result<job::Receive> {
         Ok(job::Receive {
             delivery: self.delivery,
+            signer: self.signed.signer()?,
             keeping: self.keeping.job()?,
             manner: self.change.manner(),
         })

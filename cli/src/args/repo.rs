@@ -6,7 +6,7 @@ mod edit;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use imgdelta::core::Format;
+use imgdelta::core::{Format, Result};
 use imgdelta::deploy::wire::REMOTE_PROGRAM;
 
 use self::edit::{Golden, Remove, Rename, SetId, Tags};
@@ -14,6 +14,7 @@ use super::{
     add::Add,
     input,
     repository::{Change, Place},
+    signer::{Files, RequireSigner},
 };
 use crate::job;
 
@@ -69,6 +70,8 @@ pub(crate) enum RepoVerb {
     Verify(Verify),
     /// Remove images; only files that the repository made are deleted.
     Remove(Remove),
+    /// Say who must have signed what is received from a medium.
+    RequireSigner(RequireSigner),
     /// Sweep away what killed processes left behind; no image is touched.
     Gc(Change),
 }
@@ -88,6 +91,7 @@ impl Repo {
             RepoVerb::Rename(typed) => &typed.change.place,
             RepoVerb::Verify(typed) => &typed.change.place,
             RepoVerb::Remove(typed) => &typed.change.place,
+            RepoVerb::RequireSigner(typed) => &typed.change.place,
         };
         place.repo.as_ref()
     }
@@ -101,7 +105,8 @@ What stands in the folder is left alone; 'repo scan' takes it in. On another hos
 Examples:
   imgdelta repo init hq
   imgdelta repo init ssh://admin@site.example/srv/images
-  imgdelta repo init site --format vhdx")]
+  imgdelta repo init site --format vhdx
+  imgdelta repo init site --require-signer images@example.org --signers /etc/imgdelta/allowed_signers")]
 pub(crate) struct Init {
     /// The folder, or ssh://[user@]host[:port]/path; it is made if it is not there [default: as --repo] [env: IMGDELTA_REPO=].
     #[arg(value_name = "FOLDER", help_heading = "Repository")]
@@ -109,6 +114,17 @@ pub(crate) struct Init {
     /// The format of images that are made here.
     #[arg(short, long, value_name = "FMT", value_parser = input::new_format, default_value = "qcow2", help_heading = "Repository")]
     format: Format,
+    /// Receive from a medium only what ID has signed, an identity of the file of --signers.
+    #[arg(
+        long,
+        value_name = "ID",
+        requires = "signers",
+        help_heading = "Signature"
+    )]
+    require_signer: Option<String>,
+    /// By which keys.
+    #[command(flatten)]
+    signers: Files,
     /// Say what would be done; write nothing.
     #[arg(short = 'n', long, help_heading = "Repository")]
     dry_run: bool,
@@ -119,12 +135,13 @@ pub(crate) struct Init {
 
 impl Init {
     /// What it means.
-    pub(crate) fn job(self) -> job::Init {
-        job::Init {
+    pub(crate) fn job(self) -> Result<job::Init> {
+        Ok(job::Init {
             format: self.format,
+            signer: self.signers.signer(self.require_signer)?,
             dry_run: self.dry_run,
             remote_program: self.remote_program,
-        }
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! `plan`, `deploy`, `receive` and `serve`: a job becomes a call of the library.
+//! `plan`, `deploy`, `receive`, `verify` and `serve`: a job becomes a call of the library.
 
 use std::{fs::File, io, os::fd::AsFd};
 
@@ -6,6 +6,7 @@ use imgdelta::core::{Error, Result};
 use imgdelta::deploy::wire::{Patience, PatientReader};
 use imgdelta::deploy::{
     Deploy, DeployReport, DropImages, DropReport, Plan, Receive, ReceiveReport, Serve,
+    VerifyDelivery, VerifyDeliveryReport,
 };
 use imgdelta::repository::PlanReport;
 
@@ -44,6 +45,7 @@ fn call(job: &job::Deploy, run: &Run<'_>) -> Deploy {
         .rules(job.rules)
         .native(job.native)
         .spare(job.spare)
+        .sign(job.sign.clone())
         .format(job.keeping.format)
         .as_child(job.keeping.as_child)
         .ownership(job.keeping.ownership)
@@ -51,6 +53,9 @@ fn call(job: &job::Deploy, run: &Run<'_>) -> Deploy {
         .ssh(&settings.ssh.value)
         .remote_program(&job.remote_program)
         .packing_folder(&settings.temporary.value);
+    if let Some(level) = job.level {
+        deploy = deploy.level(level);
+    }
     if let Some(medium) = &job.medium {
         deploy = deploy.medium(medium);
     }
@@ -68,11 +73,23 @@ pub(crate) fn drop_images(job: &job::DropImages, run: &Run<'_>) -> Result<DropRe
 /// Takes from a delivery what is for this site.
 pub(crate) fn receive(job: &job::Receive, run: &Run<'_>) -> Result<ReceiveReport> {
     Receive::new(&job.delivery, &run.settings.repository.value)
+        .signer(job.signer.clone())
         .format(job.keeping.format)
         .as_child(job.keeping.as_child)
         .ownership(job.keeping.ownership)
         .wait(job.manner.wait)
         .dry_run(job.manner.dry_run)
+        .run(&run.context(Memory::Unused))
+}
+
+/// Looks a delivery through.
+pub(crate) fn verify_delivery(
+    job: &job::VerifyDelivery,
+    run: &Run<'_>,
+) -> Result<VerifyDeliveryReport> {
+    run.signals.may_end_at_once(true);
+    VerifyDelivery::new(&job.delivery)
+        .signer(job.signer.clone())
         .run(&run.context(Memory::Unused))
 }
 

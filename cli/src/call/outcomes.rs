@@ -1,10 +1,12 @@
 //! The library's reports as results of commands: which schema they have in JSON, and which exit status.
 
 use imgdelta::core::Kind;
-use imgdelta::deploy::{DeployReport, DropReport, ReceiveReport, ReceivedImage, SiteReport};
+use imgdelta::deploy::{
+    DeployReport, DropReport, ReceiveReport, ReceivedImage, SiteReport, VerifyDeliveryReport,
+};
 use imgdelta::repository::{
     AddReport, EditReport, Failed, GcReport, InitReport, InventoryReport, ListSummary, PlanReport,
-    RemoveReport, ScanReport, ShowReport, TreeSummary, VerifySummary,
+    RemoveReport, RequireSignerReport, ScanReport, ShowReport, TreeSummary, VerifySummary,
 };
 use imgdelta::{
     ApplyReport, AttachAllReport, AttachReport, CheckedImage, ChildReport, CompareReport,
@@ -56,6 +58,7 @@ outcome! {
     InitReport: "imgdelta/repo-init/1",
     EditReport: "imgdelta/repo-edit/1",
     GcReport: "imgdelta/repo-gc/1",
+    RequireSignerReport: "imgdelta/repo-require-signer/1",
 }
 
 impl Outcome for PlanReport {
@@ -219,6 +222,24 @@ impl Outcome for ReceiveReport {
 
     fn failures(&self) -> Vec<(String, &Failed)> {
         of_images("", self.images.iter())
+    }
+
+    fn exit(&self) -> u8 {
+        self.failure().map_or(0, |failed| failed.exit)
+    }
+
+    fn notes(&self) -> &[String] {
+        &self.notes
+    }
+}
+
+impl Outcome for VerifyDeliveryReport {
+    const SCHEMA: &'static str = "imgdelta/verify/1";
+
+    fn failures(&self) -> Vec<(String, &Failed)> {
+        let files = self.files.iter();
+        let failed = files.filter_map(|file| Some((file.name.clone(), file.error.as_ref()?)));
+        failed.collect()
     }
 
     fn exit(&self) -> u8 {

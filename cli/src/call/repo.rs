@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use imgdelta::core::{Kind, Result};
+use imgdelta::core::{Error, Kind, Result};
 use imgdelta::deploy::{InitSite, SshUrl};
 use imgdelta::repository::{
     Add, AddReport, AddTags, EditReport, Gc, GcReport, Init, InitReport, InventoryReport, List,
-    ListSummary, Remove, RemoveReport, RemoveTags, Rename, Scan, ScanReport, SetGolden, SetId,
-    Show, ShowReport, Tree, TreeImage, TreeSummary, VerifiedImage, Verify, VerifySummary,
-    WriteInventory,
+    ListSummary, Remove, RemoveReport, RemoveTags, Rename, RequireSigner, RequireSignerReport,
+    Scan, ScanReport, SetGolden, SetId, Show, ShowReport, Tree, TreeImage, TreeSummary,
+    VerifiedImage, Verify, VerifySummary, WriteInventory,
     catalogue::{self, Repository},
     left_out, unreadable,
 };
@@ -42,6 +42,7 @@ pub(crate) fn init(job: &job::Init, run: &Run<'_>) -> Result<InitReport> {
     let settings = run.settings;
     let word = settings.repository.value.to_str();
     if let Some(word) = word.filter(|word| SshUrl::is_meant(word)) {
+        refuse_elsewhere(job)?;
         return InitSite::new(SshUrl::parse(word)?)
             .format(job.format)
             .dry_run(job.dry_run)
@@ -51,7 +52,29 @@ pub(crate) fn init(job: &job::Init, run: &Run<'_>) -> Result<InitReport> {
     }
     Init::new(run.folder())
         .format(job.format)
+        .signer(job.signer.clone())
         .dry_run(job.dry_run)
+        .run(&run.context(Memory::Unused))
+}
+
+/// The files of keys are those of the host that the repository is on.
+fn refuse_elsewhere(job: &job::Init) -> Result<()> {
+    if job.signer.is_none() {
+        return Ok(());
+    }
+    let message = "who must have signed is said on the host of the repository";
+    Err(Error::new(Kind::Usage, message)
+        .with_hint("there, 'imgdelta repo require-signer ID --signers FILE --repo FOLDER' says it"))
+}
+
+/// Says who must have signed what is received from a medium.
+pub(crate) fn require_signer(
+    job: &job::RequireSigner,
+    run: &Run<'_>,
+) -> Result<RequireSignerReport> {
+    RequireSigner::new(run.folder(), job.signer.clone())
+        .wait(job.manner.wait)
+        .dry_run(job.manner.dry_run)
         .run(&run.context(Memory::Unused))
 }
 

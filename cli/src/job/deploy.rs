@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use imgdelta::core::{Bytes, Format, Ownership};
 use imgdelta::deploy::Destination;
-use imgdelta::repository::planning::Rules;
+use imgdelta::repository::{catalogue::Signer, planning::Rules};
 
 use super::Manner;
 
@@ -36,10 +36,14 @@ pub(crate) struct Deploy {
     pub(crate) medium: Option<PathBuf>,
     /// How bases are chosen.
     pub(crate) rules: Rules,
-    /// Whether children are of the sites' own formats.
+    /// Whether children of the sites' own formats are sent.
     pub(crate) native: bool,
+    /// How hard the transport form is packed, if that is said.
+    pub(crate) level: Option<i32>,
     /// How many more ways to each image the medium carries than are needed.
     pub(crate) spare: usize,
+    /// The key that the medium's list is signed with.
+    pub(crate) sign: Option<PathBuf>,
     /// In which form sites that are reached keep the images.
     pub(crate) keeping: Keeping,
     /// How the sites' repositories are changed.
@@ -86,8 +90,19 @@ pub(crate) struct Serve {
 pub(crate) struct Receive {
     /// The delivery's folder.
     pub(crate) delivery: PathBuf,
+    /// Who must have signed it, besides whom the repository requires.
+    pub(crate) signer: Option<Signer>,
     /// In which form the images are kept.
     pub(crate) keeping: Keeping,
     /// How the repository is changed.
     pub(crate) manner: Manner,
+}
+
+/// `verify`.
+#[derive(Clone, Debug)]
+pub(crate) struct VerifyDelivery {
+    /// The delivery's folder.
+    pub(crate) delivery: PathBuf,
+    /// Who must have signed it.
+    pub(crate) signer: Option<Signer>,
 }

@@ -19,6 +19,8 @@ pub(crate) struct Manner {
 pub(crate) struct Init {
     /// The format of images that are made there.
     pub(crate) format: Format,
+    /// Who must have signed what is received there from a medium.
+    pub(crate) signer: Option<catalogue::Signer>,
     /// Whether it is only worked out.
     pub(crate) dry_run: bool,
     /// What imgdelta is called on another host.
@@ -41,6 +43,15 @@ pub(crate) struct Editing {
     pub(crate) image: String,
     /// What is changed.
     pub(crate) edit: catalogue::Edit,
+    /// How.
+    pub(crate) manner: Manner,
+}
+
+/// `repo require-signer`.
+#[derive(Clone, Debug)]
+pub(crate) struct RequireSigner {
+    /// Who; `None`: nobody.
+    pub(crate) signer: Option<catalogue::Signer>,
     /// How.
     pub(crate) manner: Manner,
 }

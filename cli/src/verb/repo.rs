@@ -18,7 +18,7 @@ impl Verb for Repo {
         let run = session.run;
         let edit = |job: Result<job::Editing>| Ok(session.tells(repo::edit(&job?, run)?));
         match self.verb {
-            RepoVerb::Init(typed) => Ok(session.tells(repo::init(&typed.job(), run)?)),
+            RepoVerb::Init(typed) => Ok(session.tells(repo::init(&typed.job()?, run)?)),
             RepoVerb::Add(typed) => Ok(session.tells(repo::add(&typed.job()?, run)?)),
             RepoVerb::Scan(typed) => Ok(session.tells(repo::scan(typed.manner(), run)?)),
             RepoVerb::List(_) => rows(session, |row| repo::list(run, row)),
@@ -31,6 +31,9 @@ impl Verb for Repo {
             RepoVerb::Rename(typed) => edit(typed.job()),
             RepoVerb::Verify(typed) => rows(session, |row| repo::verify(&typed.job(), run, row)),
             RepoVerb::Remove(typed) => remove(typed.job(), session),
+            RepoVerb::RequireSigner(typed) => {
+                Ok(session.tells(repo::require_signer(&typed.job()?, run)?))
+            }
             RepoVerb::Gc(typed) => Ok(session.tells(repo::gc(typed.manner(), run)?)),
         }
     }

@@ -4,7 +4,7 @@ use imgdelta::core::Result;
 
 use super::{Session, Telling, Verb, unwritten};
 use crate::{
-    args::{Deploy, Inventory, Plan, Receive, Serve},
+    args::{Deploy, Inventory, Plan, Receive, Serve, Verify},
     call,
 };
 
@@ -51,6 +51,12 @@ impl Verb for Deploy {
 impl Verb for Receive {
     fn run(self, session: &mut Session<'_>) -> Result<Telling> {
         Ok(session.tells(call::receive(&self.job()?, session.run)?))
+    }
+}
+
+impl Verb for Verify {
+    fn run(self, session: &mut Session<'_>) -> Result<Telling> {
+        Ok(session.tells(call::verify_delivery(&self.job()?, session.run)?))
     }
 }
 

@@ -86,7 +86,7 @@ fn all_may_go_and_come_again() {
     assert!(told.contains("0 entries left"), "{told}");
     let (names, files) = listed(&place);
     assert!(names.is_empty());
-    assert_eq!(files, ["HOWTO.txt", "delivery.json"]);
+    assert_eq!(files, ["HOWTO.txt", "SHA256SUMS", "delivery.json"]);
     let told = place.ok("receive stick --repo site");
     assert!(told.contains("holds nothing for this repository"), "{told}");
     place.ok("deploy patched --repo hq --for site.inv -o stick");
@@ -100,7 +100,7 @@ fn a_stick_that_keeps_a_file_has_a_list_that_is_whole() {
     let (_, files) = listed(&place);
     let file = files
         .iter()
-        .find(|file| file.starts_with("third") && file.ends_with(".qcow2"))
+        .find(|file| file.starts_with("third") && file.ends_with(".imgdelta"))
         .expect("it is there");
     // A file that cannot be deleted stands for a stick that was pulled out before it was.
     let path = place.path(&format!("stick/{file}"));

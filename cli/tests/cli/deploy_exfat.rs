@@ -30,7 +30,7 @@ fn the_story_of_a_stick_with_exfat() {
     place.ok(&format!("inventory --repo site -o {inventory}"));
     let deploy = format!("deploy patched --repo hq --for {inventory} -o {stick}");
     let told = place.ok(&deploy);
-    assert!(told.contains("as a child of golden"), "{told}");
+    assert!(told.contains("as the difference from golden"), "{told}");
     place.ok(&deploy);
     medium.unmount();
     medium.mount(Access::ReadOnly);

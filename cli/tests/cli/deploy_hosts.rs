@@ -123,7 +123,7 @@ fn what_was_cut_with_the_line_goes_on_when_that_is_mended() {
     let place = &hosts.place;
     let running = hosts.deploy("patched").spawn().expect("it starts");
     wait_until("the first frames", || {
-        let coming = hosts.coming(".qcow2");
+        let coming = hosts.coming(".imgdelta");
         coming.is_some_and(|file| file.metadata().is_ok_and(|about| about.len() >= FRAME))
     });
     hosts.network.cut();

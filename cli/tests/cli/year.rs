@@ -263,11 +263,11 @@ fn interrupted(place: &Place) {
     place.write("ssh", HERE.as_bytes());
     place.ok("inventory --repo mine -o mine.inv --force");
     place.ok("deploy win-03 --repo hq --for mine.inv -o pulled");
-    // Half of the child is on the stick.
+    // Half of the difference is on the stick.
     let child = fs::read_dir(place.path("pulled")).expect("readable");
     let child = child.map(|entry| entry.expect("readable").path());
-    let child = child.filter(|path| path.extension().is_some_and(|end| end == "qcow2"));
-    let child = child.last().expect("a child");
+    let child = child.filter(|path| path.extension().is_some_and(|end| end == "imgdelta"));
+    let child = child.last().expect("a transport file");
     let bytes = fs::read(&child).expect("readable");
     let mut half = fs::File::create(&child).expect("room");
     half.write_all(&bytes[..bytes.len() / 2]).expect("room");

@@ -10,14 +10,16 @@
 //! | [`index`] | `delivery.json`: what a delivery holds, and for whom |
 //! | [`entry`] | one image as it travels: an entry of the list, which is what travels over a connection, too |
 //! | [`folder`] | a delivery on disk: opened, added to, its files looked at |
+//! | [`signature`] | by whom the list was made |
 //! | [`pack`](mod@pack) | a difference, or a whole image, as files that travel |
 //! | [`receive`](mod@receive) | what of a delivery a site takes |
 //! | [`outcome`] | what becomes of an image at its site, for all transports |
 //! | [`unpack`] | what was received, as a disk over its base, which is proven |
 //! | [`install`](mod@install) | one image made of that, proven and entered |
+//! | [`verify`](mod@verify) | a delivery looked through, file by file, without a repository |
 //!
 //! Inside, `removal` takes images out of a delivery again, `receiver` is a site's own end of any deployment, `schedule` works out which entries lead to an image, `store` writes images, `hash`
-//! reads files for their SHA-256, `howto` writes for people, `file_names` names files, `sweep` deletes those that nothing lists, `storage_need` and `medium_space`
+//! reads files for their SHA-256, `howto` writes for people, `sums` for sha256sum, `file_names` names files, `sweep` deletes those that nothing lists, `storage_need` and `medium_space`
 //! estimate space.
 //!
 //! ```
@@ -25,7 +27,7 @@
 //!
 //! use imgdelta_core::{Bytes, Format, Result};
 //! use imgdelta_delta::{RunProgress, ExecContext};
-//! use imgdelta_deploy::bundle::{Bundle, DeliveryContext, Order, Recipient, StoreOptions, receive};
+//! use imgdelta_deploy::bundle::{Bundle, DeliveryContext, Form, Order, Recipient, StoreOptions, receive};
 //! use imgdelta_registry::OpenSpec;
 //! use imgdelta_repository::catalogue::{Add, Repository, Run};
 //!
@@ -54,7 +56,7 @@
 //! let order = Order {
 //!     image: headquarters.show("patched")?.id,
 //!     base: Some(headquarters.show("golden")?.id),
-//!     native: None,
+//!     form: Form::default(),
 //!     bytes: Bytes::mib(1),
 //!     sites: vec![Recipient { repository: site.inventory()?.repository, step: false }],
 //! };
@@ -82,26 +84,31 @@ pub mod receive;
 mod receiver;
 mod removal;
 mod schedule;
+pub mod signature;
 mod storage_need;
 mod store;
 mod store_options;
+mod sums;
 mod sweep;
 pub mod unpack;
+pub mod verify;
 
 use imgdelta_operations::Stage;
 use imgdelta_repository::catalogue::Run;
 
 pub use self::{
-    entry::{BundleEntry, FileEntry, ImageRef, Recipient},
+    entry::{BundleEntry, EntryForm, FileEntry, ImageRef, Recipient},
     folder::Bundle,
     index::{Index, SCHEMA, SCHEMA_1},
     install::install,
     outcome::{EnteredImage, Outcome, ReceivedImage, SiteImage},
-    pack::{Order, Packed, pack},
-    receive::{Received, preview, receive},
+    pack::{Form, Order, Packed, pack},
+    receive::{Received, SignedDelivery, preview, receive},
     removal::Removal,
+    signature::SigningKey,
     store_options::StoreOptions,
     unpack::{BaseDisk, EntryFiles},
+    verify::{FileState, VerifiedDelivery, VerifiedFile, verify},
 };
 pub(crate) use self::{
     medium_space::{require_space_in_folder, require_space_on_medium},

@@ -7,6 +7,7 @@
 //! | [`InitSite`] | starts a repository on another host |
 //! | [`DropImages`] | takes images off a medium again |
 //! | [`Receive`] | takes from a medium what is for a site |
+//! | [`VerifyDelivery`] | looks a medium through, file by file, without a repository |
 //! | [`Serve`] | holds the site's end of a conversation over ssh |
 //!
 //! All of them prove the base, make the image, prove that, and only then enter it. One site or image that fails does not stop the others: what
@@ -74,6 +75,7 @@ mod init_site;
 mod plan;
 mod receive;
 mod serve;
+mod verify_delivery;
 
 pub use self::{
     deploy::{Deploy, DeployReport, HeldImage, ShippedImage, SiteReport},
@@ -83,4 +85,5 @@ pub use self::{
     plan::Plan,
     receive::{ImageOutcome, Receive, ReceiveReport, ReceivedImage},
     serve::{RefusedImage, Serve, ServeReport},
+    verify_delivery::{DeliveryFile, VerifyDelivery, VerifyDeliveryReport},
 };

@@ -27,6 +27,7 @@ use std::{
 };
 
 use imgdelta_core::{Error, Kind, Result};
+use imgdelta_operations::sent_transport::LEVEL;
 use imgdelta_repository::{
     catalogue::{Inventory, Repository},
     planning::{Route, Rules},
@@ -41,7 +42,7 @@ pub use self::{
     ssh::{SshPrograms, SshSite},
 };
 use crate::{
-    bundle::{DeliveryContext, ReceivedImage, StoreOptions},
+    bundle::{DeliveryContext, ReceivedImage, SigningKey, StoreOptions},
     wire::{ClientSession, SshUrl},
 };
 
@@ -61,8 +62,12 @@ pub struct Deploy<'a> {
     pub bundle: Option<PathBuf>,
     /// How bases are chosen.
     pub rules: Rules,
-    /// Whether children are of the site's own kind and not of the smallest.
+    /// Whether children of the sites' own formats are sent, and not the smaller transport form.
     pub native: bool,
+    /// The key that a medium's list is signed with.
+    pub sign: Option<SigningKey>,
+    /// How hard the transport form is packed: the level of zstd, 1 to 19.
+    pub level: i32,
     /// In which form sites that are reached keep them.
     pub store: StoreOptions,
     /// How many other ways to each image a medium carries, for bases that turn out to be spoilt.
@@ -83,6 +88,8 @@ impl<'a> From<&'a Repository> for Deploy<'a> {
             bundle: None,
             rules: Rules::default(),
             native: false,
+            sign: None,
+            level: LEVEL,
             store: StoreOptions::default(),
             spare: 0,
             programs: SshPrograms::default(),

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use imgdelta_core::{Bytes, Error, Format, Identity, Kind, Result, fs::committed_at};
+use imgdelta_core::{Error, Format, Identity, Kind, Result, fs::committed_at};
 use imgdelta_delta::{self as delta, Chain, ExecContext, Layer, Manifest, manifest};
 use imgdelta_registry::{OpenSpec, open_chain};
 use serde::Serialize;
@@ -40,9 +40,6 @@ pub enum ProvenBy {
     /// The user's word alone: the child records another identity.
     Nothing,
 }
-
-/// What the workers of a run over a transport file take together.
-const SITE_MEMORY: Bytes = Bytes::mib(12);
 
 /// A child and its base, open.
 #[derive(Debug)]
@@ -110,15 +107,9 @@ impl ChildPair {
     /// How a run over the pair is to be done: unpacking a transport file takes less memory than other runs, as sites are small.
     pub(crate) fn exec<'a>(&self, context: &'a Context, ids: Ids) -> Result<ExecContext<'a>> {
         let work = context.exec(ids)?;
-        let is_transport = self.child.top.driver.format == Format::Transport;
-        let most = if is_transport {
-            SITE_MEMORY
-        } else {
-            work.memory
-        };
-        Ok(ExecContext {
-            memory: work.memory.min(most),
-            ..work
+        Ok(match self.child.top.driver.format {
+            Format::Transport => transport_file::at_site(work),
+            _ => work,
         })
     }
 

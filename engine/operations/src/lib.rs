@@ -9,6 +9,7 @@
 //! | [`expand`] | such a file and its base as a child |
 //! | [`apply`], [`attach`] | a child and its base, proven: as a full image, or linked |
 //! | [`convert`] | a disk as one image of any format |
+//! | [`sent_transport`] | a transport file that a deployment sends, in the making |
 //! | [`stored_image`] | an image that a repository keeps or a deployment sends, in the making |
 //! | [`restored_image`] | a damaged image whose bad windows are known by now, as it was |
 //! | [`received_image`] | an image that came, as a disk over a base that is here |
@@ -41,6 +42,7 @@ pub mod proof;
 pub mod received_image;
 pub mod restored_image;
 pub mod salvage;
+pub mod sent_transport;
 mod space;
 pub mod stored_image;
 mod target;

@@ -3,7 +3,7 @@
 //! [`apply`](crate::apply) does the same for its user's files. Here the base may itself be a disk that is written nowhere, the manifest has
 //! been read and held against a delivery's list, and the image gets its name from its keeper.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use imgdelta_core::{AtomicFile, Bytes, Error, Format, ImageWriter, Kind, Result, SECTOR};
 use imgdelta_delta::{
@@ -11,7 +11,7 @@ use imgdelta_delta::{
 };
 use imgdelta_registry::{OpenSpec, open_image};
 
-use crate::stored_image::whole_copy;
+use crate::{stored_image::whole_copy, transport_file};
 
 /// A site proves a base by reading it, whatever is remembered of its file.
 static NOTHING_KNOWN: DigestCache = DigestCache::none();
@@ -24,6 +24,8 @@ pub struct ReceivedImage {
     base: Option<(Chain, Manifest)>,
     /// Whether the base is the one that it must be.
     is_proven: bool,
+    /// Its file, if that is a transport file: what that holds is unpacked over the base.
+    transport: Option<PathBuf>,
 }
 
 impl ReceivedImage {
@@ -36,6 +38,7 @@ impl ReceivedImage {
             disk: sized(&Chain::new(vec![layer(file, format)?])?, size, file)?,
             base: None,
             is_proven: true,
+            transport: None,
         })
     }
 
@@ -55,6 +58,30 @@ impl ReceivedImage {
             disk: sized(&disk, size, file)?,
             base: Some((base.clone(), manifest)),
             is_proven: false,
+            transport: None,
+        })
+    }
+
+    /// The disk of `size` bytes that the transport file in `file` and `base` make. The manifest travels in it; `accept` says whether it is one of the
+    /// image that was listed.
+    ///
+    /// # Errors
+    /// Those of `accept`; Corrupt, if the file is damaged or no transport file, or their disk has another size; Unsupported, if it is of another
+    /// version; Chain, if the two do not fit.
+    pub fn of_transport(
+        file: &Path,
+        size: Bytes,
+        base: &Chain,
+        accept: impl FnOnce(&Manifest) -> Result<()>,
+    ) -> Result<Self> {
+        let (opened, manifest) = transport_file::open_over(file, base)?;
+        accept(&manifest).map_err(|error| error.in_file(file))?;
+        let disk = Chain::over(Layer::new(opened.image, opened.id), base)?;
+        Ok(Self {
+            disk: sized(&disk, size, file)?,
+            base: Some((base.clone(), manifest)),
+            is_proven: false,
+            transport: Some(file.to_owned()),
         })
     }
 
@@ -94,10 +121,36 @@ impl ReceivedImage {
         is_clone: bool,
         exec: ExecContext<'_>,
     ) -> Result<(Converted, AtomicFile)> {
-        match self.apply(exec) {
+        let exec = self.exec(exec);
+        let written = match self.apply(exec) {
             Some(apply) if is_clone => apply.run_onto_base_keeping(writer, leaves),
             Some(apply) if !self.is_proven => apply.run_keeping(writer, leaves),
             _ => whole_copy(&self.disk, exec).run_keeping(writer, leaves),
+        };
+        written.map_err(|error| self.doubt(error, exec))
+    }
+
+    /// What went wrong where the disk was read. Over another base the windows of a transport file unpack to something else: the base is doubted first,
+    /// and else it is the file.
+    #[must_use]
+    pub fn doubt(&self, error: Error, exec: ExecContext<'_>) -> Error {
+        let Some(file) = self.transport.as_ref() else {
+            return error;
+        };
+        if !transport_file::may_be_of_base(&error) {
+            return error;
+        }
+        let apply = self.apply(exec).filter(|_| !self.is_proven);
+        let of_base = apply.and_then(|apply| apply.prove_base().err());
+        of_base.unwrap_or_else(|| error.in_file(file))
+    }
+
+    /// How it is read: a transport file in as little memory as a small site has.
+    #[must_use]
+    pub fn exec<'a>(&self, exec: ExecContext<'a>) -> ExecContext<'a> {
+        match self.transport {
+            Some(_) => transport_file::at_site(exec),
+            None => exec,
         }
     }
 

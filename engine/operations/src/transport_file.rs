@@ -2,10 +2,13 @@
 
 use std::{fs::File, io::Read, path::Path, sync::Arc};
 
-use imgdelta_core::{Error, FileSource, Kind, LayerId, Result, Source};
-use imgdelta_delta::Chain;
+use imgdelta_core::{Bytes, Error, FileSource, Kind, LayerId, Result, Source};
+use imgdelta_delta::{Chain, ExecContext, Manifest};
 use imgdelta_registry::{OpenSpec, Opened};
 use imgdelta_transport::{DRIVER, TransportFile, TransportImage, is_transport};
+
+/// What the workers of a run over a transport file take together.
+const SITE_MEMORY: Bytes = Bytes::mib(12);
 
 /// Whether a transport file is meant: one that says so itself, and of which no format was said.
 pub(crate) fn is_meant(spec: &OpenSpec) -> bool {
@@ -26,12 +29,22 @@ pub(crate) fn file_at(path: &Path) -> Result<TransportFile> {
     TransportFile::open(source).map_err(|error| error.in_file(path))
 }
 
+/// Opens it as a layer over `base`, with the manifest that travels in it.
+pub(crate) fn open_over(path: &Path, base: &Chain) -> Result<(Opened, Manifest)> {
+    let file = file_at(path)?;
+    let manifest = file.manifest().clone();
+    Ok((layer(file, path, Some(base)), manifest))
+}
+
 /// Opens it as a layer over `base`; without one it tells its extents alone.
 pub(crate) fn open(path: &Path, base: Option<&Chain>) -> Result<Opened> {
-    let file = file_at(path)?;
+    Ok(layer(file_at(path)?, path, base))
+}
+
+fn layer(file: TransportFile, path: &Path, base: Option<&Chain>) -> Opened {
     let stamp = file.source().opened().cloned();
     let image = Arc::new(TransportImage::new(file, base));
-    Ok(Opened {
+    Opened {
         id: LayerId::of(&*image),
         image,
         driver: &DRIVER,
@@ -39,7 +52,15 @@ pub(crate) fn open(path: &Path, base: Option<&Chain>) -> Result<Opened> {
         stamp,
         within: Vec::new(),
         notes: Vec::new(),
-    })
+    }
+}
+
+/// How a run over a transport file is to be done: unpacking one takes less memory than other runs, as sites are small.
+pub(crate) fn at_site(work: ExecContext<'_>) -> ExecContext<'_> {
+    ExecContext {
+        memory: work.memory.min(SITE_MEMORY),
+        ..work
+    }
 }
 
 /// It was given where a disk is needed.

@@ -59,6 +59,7 @@ mod inventory;
 mod list;
 mod plan;
 mod remove;
+mod require_signer;
 mod scan;
 mod show;
 mod site;
@@ -79,6 +80,7 @@ pub use plan::{
     SitePlan,
 };
 pub use remove::{Remove, RemoveReport};
+pub use require_signer::{RequireSigner, RequireSignerReport};
 pub use scan::{FailedFile, SameDisk, Scan, ScanReport};
 pub use show::{ImageFile, Show, ShowReport};
 pub use site::{refuse_twice, site_inventory};

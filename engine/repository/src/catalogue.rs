@@ -96,6 +96,7 @@ pub mod repair;
 mod restore_missing;
 pub mod scan;
 mod seal;
+pub mod signer;
 mod store;
 mod suggest;
 pub mod text;
@@ -127,6 +128,7 @@ pub use self::{
     remove::Removed,
     repair::Repair,
     scan::Scanned,
+    signer::Signer,
     tree::Branch,
     verdict::{MendedBy, Mending, Provider, Verdict, Verified},
 };
@@ -157,9 +159,22 @@ impl Repository {
     /// # Errors
     /// Usage, if it is one already; Unsupported, if that format is not written; Host, if the host cannot.
     pub fn init(folder: &Path, default_format: Format) -> Result<Self> {
+        Self::init_requiring(folder, default_format, None)
+    }
+
+    /// As [`init`](Self::init), and from the beginning nothing is received from a medium whose list `signer` has not signed.
+    ///
+    /// # Errors
+    /// As [`init`](Self::init); Usage, if a file of keys is not there (`no_signers`).
+    pub fn init_requiring(
+        folder: &Path,
+        default_format: Format,
+        signer: Option<Signer>,
+    ) -> Result<Self> {
         driver_of_new(default_format)?;
+        signer.as_ref().map_or(Ok(()), Signer::require_files)?;
         let paths = RepoPaths::make(folder)?;
-        let about = About::new(default_format);
+        let about = About::new(default_format).with_signer(signer);
         write_small(&paths.about(), &about.to_json()?, Existing::Keep).map_err(
             |error| match error.kind() {
                 Kind::Usage => Error::new(Kind::Usage, "is a repository already")

@@ -3,7 +3,9 @@
 use std::sync::PoisonError;
 
 use imgdelta_core::{Bytes, Error, Kind, Result, Sink, VirtOffset, parallel};
-use imgdelta_delta::{Chain, DigestCache, ExecContext, Made, Make, Manifest};
+use imgdelta_delta::{
+    Chain, DigestCache, ExecContext, Made, Make, Manifest, digest_cache::LeafReader,
+};
 
 use crate::{
     base_index::{BaseIndex, IndexBudget},
@@ -58,6 +60,15 @@ impl<'a> Pack<'a> {
     /// Those of the disks; Usage, if there is no such level; Unsupported, if a disk is larger than [`LARGEST_DISK`]; Host, if an input changed
     /// meanwhile; Interrupted.
     pub fn prepare(self) -> Result<Packing<'a>> {
+        self.prepare_knowing(None)
+    }
+
+    /// As [`prepare`](Self::prepare); where the leaves of base and target are `known`, what they say needs no comparing: see [`Make::run_knowing`].
+    /// The base is read all the same, for what it holds anywhere.
+    ///
+    /// # Errors
+    /// As [`prepare`](Self::prepare); with leaves as [`Make::run_knowing`].
+    pub fn prepare_knowing(self, known: Option<(LeafReader, LeafReader)>) -> Result<Packing<'a>> {
         if !(1..=19).contains(&self.level) {
             let message = format!("level {} is none: 1 to 19 are possible", self.level);
             return Err(Error::new(Kind::Usage, message).with_code("level"));
@@ -79,7 +90,10 @@ impl<'a> Pack<'a> {
             memory: self.memory,
             work,
         };
-        let made = make.run(keeper)?;
+        let made = match known {
+            Some((base, target)) => make.run_knowing(keeper, base, target),
+            None => make.run(keeper),
+        }?;
         let states = std::mem::take(&mut *states.lock().unwrap_or_else(PoisonError::into_inner));
         let mut packing = Packing {
             pack: Self { work, ..self },

@@ -211,6 +211,14 @@ impl FileSource {
     }
 }
 
+impl FileSource {
+    /// Has the host forget what it remembers of the file, so that what is read next comes from the medium. What was written and is not on the medium
+    /// yet stays; where a host cannot, it is read from memory all the same.
+    pub fn forget(&self) {
+        let _ = fadvise(&self.file, 0, None, Advice::DontNeed);
+    }
+}
+
 impl Source for FileSource {
     fn len(&self) -> Bytes {
         Bytes(self.len)

@@ -4,6 +4,7 @@ use std::io;
 
 use imgdelta::deploy::{
     DeployReport, DropReport, ImageOutcome, ReceiveReport, ReceivedImage, ShippedImage, SiteReport,
+    VerifyDeliveryReport,
 };
 
 use super::{Page, Text};
@@ -58,7 +59,7 @@ fn served(site: &SiteReport, is_carried: bool, page: &mut Page<'_>) -> io::Resul
 
 fn sent(parcel: &ShippedImage, page: &mut Page<'_>) -> io::Result<()> {
     let what = match &parcel.base {
-        Some(base) => format!("as a child of {}", base.name),
+        Some(base) => format!("as the difference from {}", base.name),
         None => "as a whole".to_owned(),
     };
     let step = if parcel.is_step {
@@ -89,7 +90,7 @@ impl Text for DropReport {
         let said = if self.dry_run { "would go" } else { "dropped" };
         for entry in &self.dropped {
             let what = match &entry.base {
-                Some(base) => format!("as a child of {}", base.name),
+                Some(base) => format!("as the difference from {}", base.name),
                 None => "as a whole".to_owned(),
             };
             page.line(format_args!(
@@ -116,6 +117,9 @@ impl Text for ReceiveReport {
     const IS_SUMMARY: bool = true;
 
     fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
+        for signer in &self.signers {
+            page.line(format_args!("{}: signed by {signer}", self.delivery))?;
+        }
         for image in &self.images {
             arrived(image, "here", "", page)?;
         }
@@ -126,6 +130,39 @@ impl Text for ReceiveReport {
             ))?;
         }
         Ok(())
+    }
+}
+
+impl Text for VerifyDeliveryReport {
+    const IS_SUMMARY: bool = true;
+
+    fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
+        let is_loud = page.is_loud();
+        let shown = self.files.iter().filter(|file| !file.sound || is_loud);
+        for file in shown {
+            let (sign, what) = match file.sound {
+                true => ('=', "is what was put there"),
+                false => ('!', "is not what was put there"),
+            };
+            page.line(format_args!("{sign} {}: {what}", file.name))?;
+        }
+        let (count, length) = self.files.iter().fold((0_usize, 0_u64), |(n, sum), file| {
+            (n.saturating_add(1), sum.saturating_add(file.length))
+        });
+        let by = self.signer.as_ref();
+        let by = by.map_or_else(String::new, |signer| format!(", signed by {signer}"));
+        let faulty = self.files.iter().filter(|file| !file.sound).count();
+        let length = page.size(length);
+        match faulty {
+            0 => page.line(format_args!(
+                "{}: {count} files, {length}, all are what was put there{by}",
+                self.delivery
+            )),
+            _ => page.line(format_args!(
+                "{}: {faulty} of {count} files are not what was put there{by}",
+                self.delivery
+            )),
+        }
     }
 }
 

@@ -91,7 +91,7 @@ fn tree(legs: &[PlanLeg]) -> Vec<(usize, &PlanLeg)> {
 
 fn travelling(leg: &PlanLeg, depth: usize, page: &mut Page<'_>) -> io::Result<()> {
     let what = match &leg.base {
-        Some(base) => format!("as a child of {}", base.image.name),
+        Some(base) => format!("as the difference from {}", base.image.name),
         None => "as a whole".to_owned(),
     };
     let step = if leg.is_step {

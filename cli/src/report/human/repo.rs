@@ -6,7 +6,8 @@ use std::io;
 
 use imgdelta::repository::{
     AddReport, AddedImage, EditReport, GcReport, Image, InitReport, InventoryReport, RemoveReport,
-    ScanReport, catalogue::ParentEvidence,
+    RequireSignerReport, ScanReport,
+    catalogue::{ParentEvidence, Signer},
 };
 
 use super::{Page, Text};
@@ -19,6 +20,33 @@ impl Text for InitReport {
             "{}: a repository; images that are made here are {}, and copies keep their format, raw too, unless 'repo add --format' says another",
             self.repository, self.default_format
         ))?;
+        if let Some(signer) = &self.signer {
+            requires(&self.repository, signer, page)?;
+        }
+        nothing(page, self.dry_run)
+    }
+}
+
+/// Who must have signed.
+fn requires(repository: &str, signer: &Signer, page: &mut Page<'_>) -> io::Result<()> {
+    page.line(format_args!(
+        "{repository}: receives from a medium only what '{}' has signed, by {}",
+        signer.id,
+        signer.signers.display()
+    ))
+}
+
+impl Text for RequireSignerReport {
+    const IS_SUMMARY: bool = true;
+
+    fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
+        match &self.signer {
+            Some(signer) => requires(&self.repository, signer, page)?,
+            None => page.line(format_args!(
+                "{}: receives from a medium whatever is proven, signed or not",
+                self.repository
+            ))?,
+        }
         nothing(page, self.dry_run)
     }
 }

@@ -7,11 +7,12 @@ use std::collections::BTreeSet;
 
 use imgdelta_core::{Error, Format, Kind, Result};
 use imgdelta_delta::{ContentId, Digest};
-use imgdelta_repository::catalogue::{ImageId, Name, RepositoryId, Tag, text::as_text};
+use imgdelta_repository::catalogue::{
+    ImageId, Name, Record, RepositoryId, Tag,
+    inventory::{TAKES, TRANSPORT},
+    text::as_text,
+};
 use serde::{Deserialize, Serialize};
-
-/// What `requires` may name here. No word is in use yet.
-const FEATURES: [&str; 0] = [];
 
 /// Most words, and most bytes of one, in `requires`.
 const MOST_REQUIRED: usize = 64;
@@ -49,12 +50,15 @@ pub struct BundleEntry {
     /// The images that this one descends from in turn, by what their disks are, where the parent need not be at the site: the nearest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty", with = "as_texts")]
     pub ancestors: Vec<ContentId>,
-    /// The format of the file that travels.
+    /// The form of the file that travels.
+    #[serde(default, skip_serializing_if = "EntryForm::is_image")]
+    pub form: EntryForm,
+    /// The format of the file that travels, if it is an image; else qcow2.
     #[serde(with = "as_text")]
     pub format: Format,
-    /// The child, or the whole image.
+    /// The child, the transport file, or the whole image.
     pub file: FileEntry,
-    /// What proves a child; a whole image is proven by its content id alone.
+    /// What proves a child; that of a transport file is in it, and a whole image is proven by its content id alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifest: Option<FileEntry>,
     /// What must be known to make the image of its files.
@@ -62,6 +66,25 @@ pub struct BundleEntry {
     pub requires: Vec<String>,
     /// For whom it is.
     pub sites: Vec<Recipient>,
+}
+
+/// In which form a file travels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EntryForm {
+    /// An image: a child, or a whole one.
+    #[default]
+    Image,
+    /// A transport file, which is read over its base alone.
+    Transport,
+}
+
+impl EntryForm {
+    /// Whether it is an image.
+    #[must_use]
+    pub const fn is_image(&self) -> bool {
+        matches!(self, Self::Image)
+    }
 }
 
 /// An image that an entry refers to.
@@ -74,6 +97,17 @@ pub struct ImageRef {
     pub content_id: ContentId,
     /// What it is called there.
     pub name: Name,
+}
+
+impl ImageRef {
+    /// What is said of an image that has that record.
+    pub(super) fn of(record: &Record) -> Self {
+        Self {
+            id: record.id.clone(),
+            content_id: record.content_id,
+            name: record.name.clone(),
+        }
+    }
 }
 
 /// A file of a delivery, in the delivery's own folder.
@@ -124,7 +158,7 @@ mod as_texts {
 }
 
 /// What need not be written.
-const fn is_false(flag: &bool) -> bool {
+pub(super) const fn is_false(flag: &bool) -> bool {
     !*flag
 }
 
@@ -132,7 +166,28 @@ impl BundleEntry {
     /// What tells it apart from others.
     pub(super) fn key(&self) -> (Option<ContentId>, ContentId, Format) {
         let base = self.base.as_ref().map(|base| base.content_id);
-        (base, self.content_id, self.format)
+        (base, self.content_id, self.file_format())
+    }
+
+    /// The format of its file.
+    #[must_use]
+    pub const fn file_format(&self) -> Format {
+        match self.form {
+            EntryForm::Image => self.format,
+            EntryForm::Transport => Format::Transport,
+        }
+    }
+
+    /// The format of its file and what must be known to read that.
+    pub(super) fn form_of(format: Format) -> (EntryForm, Format, Vec<String>) {
+        match format {
+            Format::Transport => (
+                EntryForm::Transport,
+                Format::Qcow2,
+                vec![TRANSPORT.to_owned()],
+            ),
+            image => (EntryForm::Image, image, Vec::new()),
+        }
     }
 
     /// Says that it is for these sites too. Whoever is to keep the image needs no word that it is a step.
@@ -161,7 +216,19 @@ impl BundleEntry {
     /// Corrupt, if it contradicts itself, or its files are longer together than files can be.
     pub fn validate(&self) -> Result<()> {
         let (base, manifest) = (self.base.as_ref(), self.manifest.as_ref());
-        if base.is_some() != manifest.is_some() {
+        let is_transport = !self.form.is_image();
+        if is_transport && (base.is_none() || manifest.is_some()) {
+            let message = format!(
+                "'{}' is a transport file without a base, or with a manifest beside it",
+                self.image
+            );
+            return Err(faulty(&message));
+        }
+        if is_transport != self.requires.iter().any(|word| word == TRANSPORT) {
+            let message = format!("'{}' does not say what its form requires", self.image);
+            return Err(faulty(&message));
+        }
+        if !is_transport && base.is_some() != manifest.is_some() {
             return Err(faulty(&format!(
                 "'{}' has a base without a manifest, or a manifest without a base",
                 self.image
@@ -199,7 +266,7 @@ impl BundleEntry {
 
 /// Makes sure that each of the words is known here.
 pub(super) fn require_known(words: &[String], whose: &str) -> Result<()> {
-    let unknown = words.iter().find(|word| !FEATURES.contains(&word.as_str()));
+    let unknown = words.iter().find(|word| !TAKES.contains(&word.as_str()));
     let Some(unknown) = unknown else {
         return Ok(());
     };

@@ -1,7 +1,7 @@
 //! What the files of a delivery are called: one rule, by which they are named and recognised.
 //!
 //! `IMAGE.CONTENT.from-BASE.EXTENSION` for a child, `IMAGE.CONTENT.whole.EXTENSION` for a whole image, with the first digits of the contents; the manifest
-//! of a child is called as the child with `.manifest.json` behind it.
+//! of a child is called as the child with `.manifest.json` behind it; a transport file has its own in it.
 
 use imgdelta_core::{Format, Result};
 use imgdelta_delta::ContentId;
@@ -68,7 +68,7 @@ pub(super) fn is_file_name(name: &str) -> bool {
         Some(base) => is_digits(base),
         None => from == WHOLE && !is_manifest,
     };
-    let mut formats = Format::ALL.into_iter();
+    let mut formats = Format::ALL.into_iter().chain([Format::Transport]);
     is_from
         && is_digits(content)
         && (1..=NAME_PART).contains(&image.len())
@@ -95,7 +95,7 @@ mod tests {
         let long = "ü".repeat(60);
         for image in ["patched", "a.b.c", "Golden Disk", &long] {
             for base in [None, Some(content("base"))] {
-                for format in Format::ALL {
+                for format in Format::ALL.into_iter().chain([Format::Transport]) {
                     let image: Name = image.parse()?;
                     let named = file_names(&image, &content("image"), base.as_ref(), format)?;
                     assert!(is_file_name(named.0.as_str()), "{}", named.0);

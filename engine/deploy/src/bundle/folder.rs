@@ -2,6 +2,8 @@
 //!
 //! Everything in it is written whole or not at all, for a stick may be pulled out at any time; files of other programs are left alone.
 
+mod signed;
+
 use std::{
     fs::{self, File},
     io,
@@ -14,6 +16,7 @@ use imgdelta_core::{
     AtomicFile, Error, Existing, FileLock, FileOffset, Kind, LockWait, Result, create_folders,
     fs::finish_commits,
 };
+use imgdelta_delta::Digest;
 use imgdelta_operations::Stage;
 use imgdelta_repository::catalogue::Repository;
 
@@ -22,7 +25,7 @@ use super::{
     entry::{BundleEntry, FileEntry, Recipient},
     hash::sha256,
     howto,
-    index::{INDEX, Index, SCHEMA_1, read_index},
+    index::{INDEX, Index, SCHEMA, SCHEMA_1, read_index},
     pack::{DiffInputs, Order, Packed},
     sweep::sweep,
 };
@@ -35,6 +38,8 @@ pub struct Bundle {
     index: Index,
     /// What the user should know of what was found there.
     notes: Vec<String>,
+    /// Whether a signature went because the index is another one now.
+    lost_signature: bool,
     /// The folder, open and locked, while something is added to it.
     _lock: Option<Arc<FileLock>>,
 }
@@ -45,20 +50,7 @@ impl Bundle {
     /// # Errors
     /// Usage, if there is none; Corrupt or Unsupported, if its index is damaged or of another version; Host, if the host cannot read.
     pub fn open(folder: &Path) -> Result<Self> {
-        match read_index(folder)? {
-            Some(index) => Ok(Self {
-                folder: folder.to_owned(),
-                index,
-                notes: Vec::new(),
-                _lock: None,
-            }),
-            None => Err(Error::new(Kind::Usage, "is not a delivery")
-                .with_code("no_delivery")
-                .in_file(folder)
-                .with_hint(format!(
-                    "the folder that 'imgdelta deploy -o' has written holds {INDEX}; where the site has all of it already, none is written"
-                ))),
-        }
+        Self::open_signed(folder, [])
     }
 
     /// Opens the delivery in `folder` to add to it; the folder is made if it is not there. While another process adds to it, waits at most
@@ -78,18 +70,46 @@ impl Bundle {
             folder: folder.to_owned(),
             index: found.unwrap_or_default(),
             notes: notes.unwrap_or_default(),
+            lost_signature: false,
             _lock: Some(Arc::new(lock)),
         })
     }
 
     /// What the user should know of what was found there; once.
     pub fn take_notes(&mut self) -> Vec<String> {
+        self.tell_lost_signature();
         std::mem::take(&mut self.notes)
     }
 
     /// What is added from now on is for sites too whose programs know version 1 alone: it is listed in that form.
     pub fn keep_version_1(&mut self) {
         SCHEMA_1.clone_into(&mut self.index.schema);
+    }
+
+    /// Whether what is added may be in the transport form: a list of version 1 cannot tell of it, and what is there may be for sites that do not read it.
+    #[must_use]
+    pub fn may_hold_transport(&self) -> bool {
+        self.index.schema == SCHEMA && !self.index.images_only
+    }
+
+    /// What is added from now on is for sites too whose programs do not know the transport form: nothing is put there in it, now or later.
+    ///
+    /// # Errors
+    /// Usage (`delivery_form`), if something lies there in that form.
+    pub fn keep_to_images(&mut self) -> Result<()> {
+        let entry = self.index.items.iter().find(|one| !one.form.is_image());
+        let Some(entry) = entry else {
+            self.index.images_only = true;
+            return Ok(());
+        };
+        let message = format!(
+            "holds '{}' in the transport form, which the program of one of the sites does not read",
+            entry.name
+        );
+        Err(Error::new(Kind::Usage, message)
+            .with_code("delivery_form")
+            .in_file(&self.folder)
+            .with_hint("choose another folder for that site"))
     }
 
     /// Its folder.
@@ -114,7 +134,7 @@ impl Bundle {
         order: &Order,
         context: &DeliveryContext<'_>,
     ) -> Result<Packed> {
-        let inputs = DiffInputs::open(headquarters, order)?;
+        let mut inputs = DiffInputs::open(headquarters, order)?;
         let known = self
             .index
             .items
@@ -130,7 +150,7 @@ impl Bundle {
             },
             None => {
                 context.run.work.progress.go_on()?;
-                self.pack_new(headquarters, &inputs, order, context)?
+                self.pack_new(headquarters, &mut inputs, order, context)?
             }
         };
         if let Some(known) = known {
@@ -145,7 +165,7 @@ impl Bundle {
     fn pack_new(
         &self,
         headquarters: &Repository,
-        inputs: &DiffInputs,
+        inputs: &mut DiffInputs,
         order: &Order,
         context: &DeliveryContext<'_>,
     ) -> Result<Packed> {
@@ -184,21 +204,21 @@ impl Bundle {
             Some(there) => *there = entry,
             None => index.items.push(entry),
         }
-        write(
-            &self.folder.join(howto::HOWTO),
-            howto::text(&index).as_bytes(),
-        )?;
-        write(&self.folder.join(INDEX), &index.to_json()?)?;
-        self.index = index;
-        Ok(())
+        self.list(index)
     }
 
-    /// Lists only what that index lists: fewer than before. The how-to follows it.
-    pub(super) fn list(&mut self, index: Index) -> Result<()> {
-        write(&self.folder.join(INDEX), &index.to_json()?)?;
+    /// Lists what that index lists, and nothing else. The how-to goes before it.
+    pub(super) fn list(&mut self, mut index: Index) -> Result<()> {
+        index.require_forms();
+        // Version 1 has no such key, and is for such sites anyway.
+        index.images_only &= !index.items.is_empty() && index.schema != SCHEMA_1;
         let text = howto::text(&index);
+        let digest = Digest::plain(text.as_bytes());
+        index.howto = Some(digest).filter(|_| index.schema != SCHEMA_1);
+        write(&self.folder.join(howto::HOWTO), text.as_bytes())?;
+        self.write_index(&index)?;
         self.index = index;
-        write(&self.folder.join(howto::HOWTO), text.as_bytes())
+        Ok(())
     }
 
     /// Where a file of the delivery lies.
@@ -211,7 +231,10 @@ impl Bundle {
             Ok(metadata) if metadata.is_file() => Ok(place),
             Ok(_) => Err(Error::new(Kind::Reference, "is not a regular file")
                 .with_code("not_a_file")
-                .in_file(&place)),
+                .in_file(&place)
+                .with_hint(
+                    "nothing of it is read; deploy once more onto this medium, or copy it again",
+                )),
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
                 Err(damaged(Kind::Corrupt, "is listed, but not there", &place))
             }
@@ -251,6 +274,16 @@ impl Bundle {
     }
 }
 
+/// Nothing is listed there.
+fn no_delivery(folder: &Path) -> Error {
+    Error::new(Kind::Usage, "is not a delivery")
+        .with_code("no_delivery")
+        .in_file(folder)
+        .with_hint(format!(
+            "the folder that 'imgdelta deploy -o' has written holds {INDEX}; where the site has all of it already, none is written"
+        ))
+}
+
 /// Locks the folder itself, so that no file of the lock stays on the medium. Where a file system knows no locks, two that add to one delivery at
 /// once are not kept apart: the one that lists its items last is listed alone.
 fn lock(folder: &Path, wait: Duration) -> Result<FileLock> {
@@ -272,7 +305,7 @@ fn write(place: &Path, content: &[u8]) -> Result<()> {
 }
 
 /// Something that lies in a delivery is not what was put there.
-fn damaged(kind: Kind, what: &str, place: &Path) -> Error {
+pub(super) fn damaged(kind: Kind, what: &str, place: &Path) -> Error {
     Error::new(kind, what)
         .with_code("delivery_damaged")
         .in_file(place)

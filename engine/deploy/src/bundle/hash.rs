@@ -14,7 +14,20 @@ const PIECE: usize = 1 << 20;
 /// # Errors
 /// Host, if the host cannot read it; Interrupted.
 pub(super) fn sha256(file: &Path, progress: &RunProgress) -> Result<(u64, Digest)> {
+    digest(&FileSource::open(file)?, progress)
+}
+
+/// As [`sha256`], read from the medium where the host lets go of what it remembers of the file.
+///
+/// # Errors
+/// As [`sha256`].
+pub(super) fn sha256_on_medium(file: &Path, progress: &RunProgress) -> Result<(u64, Digest)> {
     let source = FileSource::open(file)?;
+    source.forget();
+    digest(&source, progress)
+}
+
+fn digest(source: &FileSource, progress: &RunProgress) -> Result<(u64, Digest)> {
     let len = source.len();
     let mut hash = Sha256::new();
     let mut buffer = vec![0; PIECE.min(len.in_memory().max(1))];

@@ -2,11 +2,13 @@
 
 use std::fmt::Write as _;
 
-use imgdelta_core::Bytes;
+use imgdelta_core::{Bytes, Format};
 
 use super::{
     entry::BundleEntry,
     index::{INDEX, Index},
+    signature::{NAMESPACE, SIGNATURE},
+    sums::SUMS,
 };
 
 /// What the file is called.
@@ -23,7 +25,17 @@ pub(super) fn text(index: &Index) -> String {
          \x20   imgdelta receive THIS_FOLDER --repo REPOSITORY\n\
          \n\
          It takes what the repository has the base for, proves the base by its content, makes the image,\n\
-         proves that, and enters it. To run it twice does no harm.\n"
+         proves that, and enters it. To run it twice does no harm.\n\
+         \n\
+         Is all of it here, and what was put here?\n\
+         \n\
+         \x20   imgdelta verify THIS_FOLDER\n\
+         \n\
+         Without imgdelta, in this folder; the second line only where {SIGNATURE} is here, with\n\
+         the file of keys and the identity that the sender has told you, not with one from this folder:\n\
+         \n\
+         \x20   sha256sum -c {SUMS}\n\
+         \x20   ssh-keygen -Y verify -n {NAMESPACE} -f ALLOWED_SIGNERS -I IDENTITY -s {SIGNATURE} < {INDEX}\n"
     );
     for entry in &index.items {
         // Writing to a string does not fail.
@@ -34,28 +46,49 @@ pub(super) fn text(index: &Index) -> String {
 
 /// What is said of one entry.
 fn entry_text(text: &mut String, entry: &BundleEntry) -> std::fmt::Result {
-    let (name, size) = (&entry.name, Bytes(entry.file.length));
+    let (name, file, size) = (&entry.name, &entry.file.name, Bytes(entry.file.length));
     writeln!(text, "\n{name}")?;
     writeln!(text, "    content id  {}", entry.content_id)?;
-    writeln!(text, "    file        {} ({size})", entry.file.name)?;
+    writeln!(text, "    file        {file} ({size})")?;
     writeln!(text, "    sha256      {}", entry.file.sha256)?;
     let output = format!("{name}.qcow2");
-    match &entry.base {
-        Some(base) => {
-            writeln!(text, "    from        {}, {}", base.name, base.content_id)?;
+    let Some(base) = &entry.base else {
+        writeln!(text, "    from        nothing: it is the whole image")?;
+        writeln!(
+            text,
+            "    by hand     imgdelta convert \"{file}\" -o \"{output}\""
+        )?;
+        return writeln!(
+            text,
+            "    without it  qemu-img convert -O qcow2 \"{file}\" \"{output}\""
+        );
+    };
+    writeln!(text, "    from        {}, {}", base.name, base.content_id)?;
+    writeln!(
+        text,
+        "    by hand     imgdelta apply \"{file}\" -b BASE -o \"{output}\""
+    )?;
+    match entry.file_format() {
+        Format::Transport => {
             writeln!(
                 text,
-                "    by hand     imgdelta apply \"{}\" -b BASE -o \"{output}\"",
-                entry.file.name
+                "    without it  no: only imgdelta reads a transport file"
             )
         }
-        None => {
-            writeln!(text, "    from        nothing: it is the whole image")?;
+        Format::Qcow2 => {
+            writeln!(text, "    without it  cp \"{file}\" child.qcow2")?;
             writeln!(
                 text,
-                "    by hand     imgdelta convert \"{}\" -o \"{output}\"",
-                entry.file.name
+                "                qemu-img rebase -u -F BASE_FORMAT -b BASE child.qcow2"
+            )?;
+            writeln!(
+                text,
+                "                qemu-img convert -O qcow2 child.qcow2 \"{output}\""
             )
         }
+        format => writeln!(
+            text,
+            "    without it  it opens beside its base in what reads {format}"
+        ),
     }
 }

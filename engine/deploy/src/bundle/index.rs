@@ -6,9 +6,11 @@
 use std::{collections::HashSet, fs, io, path::Path};
 
 use imgdelta_core::{Bytes, Error, FileOffset, FileSource, Kind, Result, Source, read_vec};
+use imgdelta_delta::Digest;
+use imgdelta_repository::catalogue::{inventory::TRANSPORT, text::maybe};
 use serde::{Deserialize, Serialize};
 
-use super::entry::{BundleEntry, faulty, require_known};
+use super::entry::{BundleEntry, faulty, is_false, require_known};
 
 /// The version of the form that is written, where all who are to read it know it.
 pub const SCHEMA: &str = "imgdelta/delivery/2";
@@ -32,6 +34,12 @@ pub struct Index {
     /// What must be known to read it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requires: Vec<String>,
+    /// Whether something of it is for sites that read images alone: nothing is added in another form.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub images_only: bool,
+    /// The SHA-256 of the how-to that was written with it, for people act on what that says. Version 1 does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "maybe")]
+    pub howto: Option<Digest>,
     /// What travels, each (base, image) pair once.
     pub items: Vec<BundleEntry>,
 }
@@ -44,8 +52,18 @@ impl Index {
             schema: SCHEMA.to_owned(),
             tool: super::TOOL.to_owned(),
             requires: Vec::new(),
+            images_only: false,
+            howto: None,
             items: Vec::new(),
         }
+    }
+
+    /// Requires what its entries need all of its readers to know: a program that knows no transport form takes such an entry for a damaged one.
+    pub(super) fn require_forms(&mut self) {
+        let is_needed = self.items.iter().any(|entry| !entry.form.is_image());
+        self.requires.retain(|word| word != TRANSPORT);
+        self.requires
+            .extend(is_needed.then(|| TRANSPORT.to_owned()));
     }
 
     /// As the file.
@@ -71,7 +89,6 @@ impl Index {
         check_schema(json)?;
         let index: Self =
             serde_json::from_slice(json).map_err(|cause| faulty(&cause.to_string()))?;
-        require_known(&index.requires, "the delivery")?;
         let (mut pairs, mut files) = (HashSet::new(), HashSet::new());
         for entry in &index.items {
             entry.validate()?;
@@ -95,16 +112,18 @@ impl Default for Index {
     }
 }
 
-/// Looks at the version before anything else.
+/// Looks at the version, and at what must be known to read the rest, before anything else.
 fn check_schema(json: &[u8]) -> Result<()> {
     #[derive(Deserialize)]
     struct Version {
         schema: String,
+        #[serde(default)]
+        requires: Vec<String>,
     }
-    let Version { schema } =
+    let Version { schema, requires } =
         serde_json::from_slice(json).map_err(|cause| faulty(&cause.to_string()))?;
     if [SCHEMA, SCHEMA_1].contains(&schema.as_str()) {
-        return Ok(());
+        return require_known(&requires, "the delivery");
     }
     let shown: String = schema.chars().take(80).collect();
     let message = format!(
@@ -116,6 +135,18 @@ fn check_schema(json: &[u8]) -> Result<()> {
 
 /// The index of the delivery in `folder`, if there is one.
 pub(super) fn read_index(folder: &Path) -> Result<Option<Index>> {
+    read_bytes(folder)?
+        .map(|json| parse(folder, &json))
+        .transpose()
+}
+
+/// The index in these bytes, which are those of the delivery in `folder`.
+pub(super) fn parse(folder: &Path, json: &[u8]) -> Result<Index> {
+    Index::from_json(json).map_err(|error| error.in_file(&folder.join(INDEX)))
+}
+
+/// The bytes of the index of the delivery in `folder`, if there is one. Nothing of them is looked at.
+pub(super) fn read_bytes(folder: &Path) -> Result<Option<Vec<u8>>> {
     let place = folder.join(INDEX);
     match fs::symlink_metadata(&place) {
         Ok(metadata) if metadata.is_file() => {}
@@ -137,9 +168,7 @@ pub(super) fn read_index(folder: &Path) -> Result<Option<Index>> {
         let message = format!("the index is longer than the {LONGEST} bytes that are read");
         return Err(Error::new(Kind::Unsupported, message).in_file(&place));
     }
-    let json = read_vec(&source, FileOffset::ZERO, source.len())?;
-    let index = Index::from_json(&json).map_err(|error| error.in_file(&place))?;
-    Ok(Some(index))
+    read_vec(&source, FileOffset::ZERO, source.len()).map(Some)
 }
 
 #[cfg(test)]

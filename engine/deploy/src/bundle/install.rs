@@ -93,15 +93,9 @@ fn install_once(
     let mut notes = Vec::new();
     let name = free_name(listing, entry, &mut notes)?;
     let child = match base_disk.filter(|_| store.as_child) {
-        Some(base_disk) => store_child(
-            site,
-            base_disk,
-            target.disk(),
-            entry,
-            &name,
-            &mut notes,
-            context,
-        )?,
+        Some(base_disk) => {
+            store_child(site, base_disk, &target, entry, &name, &mut notes, context)?
+        }
         None => None,
     };
     let is_child = child.is_some();

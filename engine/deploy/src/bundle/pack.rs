@@ -1,5 +1,4 @@
-//! A difference, or a whole image, as files that travel: a child in compressed qcow2 and its manifest, a child of the site's own kind, or the whole image in
-//! compressed qcow2.
+//! A difference, or a whole image, as files that travel: a transport file, a child and its manifest, or the whole image in compressed qcow2.
 //!
 //! What travels of the disks is read and proven on the way; that the rest is the same in both, the leaves say where the repository has them.
 
@@ -10,6 +9,7 @@ mod source_image;
 use std::path::Path;
 
 use imgdelta_core::{Bytes, Format, Result};
+use imgdelta_operations::sent_transport::LEVEL;
 use imgdelta_repository::catalogue::{ImageId, Repository};
 
 pub(super) use self::diff_inputs::DiffInputs;
@@ -26,12 +26,40 @@ pub struct Order {
     pub image: ImageId,
     /// Its base; none: the whole image travels.
     pub base: Option<ImageId>,
-    /// The format of the child, if it is to be the site's own kind and not the smallest.
-    pub native: Option<Format>,
+    /// In which form the difference travels; a whole image is in qcow2.
+    pub form: Form,
     /// The estimate of what that takes before compression.
     pub bytes: Bytes,
     /// For whom.
     pub sites: Vec<Recipient>,
+}
+
+/// In which form a difference travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As a transport file, packed at that level of zstd: 1 to 19. Who receives must know the form.
+    Transport {
+        /// The level.
+        level: i32,
+    },
+    /// As a child of that format, qcow2 being the smallest; in qcow2, where there can be no such child.
+    Child(Format),
+}
+
+impl Default for Form {
+    fn default() -> Self {
+        Self::Transport { level: LEVEL }
+    }
+}
+
+impl Form {
+    /// Whether a file of that format will do.
+    pub(crate) fn takes(self, format: Format) -> bool {
+        match self {
+            Self::Transport { .. } => true,
+            Self::Child(own) => format == own,
+        }
+    }
 }
 
 /// What was packed.
@@ -57,7 +85,7 @@ pub fn pack(
     folder: &Path,
     context: &DeliveryContext<'_>,
 ) -> Result<Packed> {
-    let inputs = DiffInputs::open(headquarters, order)?;
+    let mut inputs = DiffInputs::open(headquarters, order)?;
     let (need, what) = (
         SpaceNeed::of_estimate(order.bytes),
         format!("'{}'", inputs.name()),

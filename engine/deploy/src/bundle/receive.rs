@@ -13,7 +13,7 @@ use std::{
 
 use imgdelta_core::{Error, Kind, Result};
 use imgdelta_delta::ContentId;
-use imgdelta_repository::catalogue::{Listing, Repository};
+use imgdelta_repository::catalogue::{Listing, Repository, Signer};
 
 use self::report::no_base;
 use super::{
@@ -32,11 +32,32 @@ use crate::space::{Space, SpaceNeed};
 /// Most ways to an image that are tried. A forged delivery may list any number.
 const MOST_WAYS: usize = 16;
 
+/// A delivery, and who must have signed its list, beyond whom the site requires.
+#[derive(Clone, Copy, Debug)]
+pub struct SignedDelivery<'a> {
+    /// Its folder.
+    pub folder: &'a Path,
+    /// Who, if anybody.
+    pub signer: Option<&'a Signer>,
+}
+
+impl<'a, P: AsRef<Path> + ?Sized> From<&'a P> for SignedDelivery<'a> {
+    /// Nobody but whom the site requires.
+    fn from(folder: &'a P) -> Self {
+        Self {
+            folder: folder.as_ref(),
+            signer: None,
+        }
+    }
+}
+
 /// What became of a delivery.
 #[derive(Debug, Default)]
 pub struct Received {
     /// Each image that is for this site, bases before what is made from them.
     pub images: Vec<ReceivedImage>,
+    /// Who has signed the list, as far as that was required.
+    pub signers: Vec<String>,
     /// What the user should know of all of it.
     pub notes: Vec<String>,
 }
@@ -57,20 +78,20 @@ impl Received {
     }
 }
 
-/// Takes from the delivery in `folder` what is for this site: if the delivery names its repository, what it is to have, else all that it has
+/// Takes from a delivery what is for this site: if the delivery names its repository, what it is to have, else all that it has
 /// the bases for. Whole images need none.
 ///
 /// # Errors
-/// As [`Bundle::open`]; Chain, if no image has its base here; Host (`no_space`), if there is no room for what is for it; Interrupted. What became of each image stands in the outcome.
-pub fn receive(
-    folder: &Path,
+/// As [`Bundle::open_signed`]; Chain, if no image has its base here; Host (`no_space`), if there is no room for what is for it; Interrupted. What became of each image stands in the outcome.
+pub fn receive<'d>(
+    delivery: impl Into<SignedDelivery<'d>>,
     site: &Repository,
     store: &StoreOptions,
     context: &DeliveryContext<'_>,
 ) -> Result<Received> {
     // What is there already is only said to be: it must be there for good.
     site.list_finished(&context.run)?;
-    ReceiveRun::begin(folder, site, store, false, context)?.run()
+    ReceiveRun::begin(delivery.into(), site, store, false, context)?.run()
 }
 
 /// What [`receive`](receive()) would take: each file of it is looked at, and nothing is written. Whether a base is what its record says is not
@@ -78,18 +99,19 @@ pub fn receive(
 ///
 /// # Errors
 /// As [`receive`](receive()).
-pub fn preview(
-    folder: &Path,
+pub fn preview<'d>(
+    delivery: impl Into<SignedDelivery<'d>>,
     site: &Repository,
     store: &StoreOptions,
     context: &DeliveryContext<'_>,
 ) -> Result<Received> {
-    ReceiveRun::begin(folder, site, store, true, context)?.run()
+    ReceiveRun::begin(delivery.into(), site, store, true, context)?.run()
 }
 
 /// Entries on their way into a repository.
 struct ReceiveRun<'a> {
     bundle: Bundle,
+    signers: Vec<String>,
     receiver: Receiver<'a>,
     /// In which form images are kept.
     store: &'a StoreOptions,
@@ -110,14 +132,17 @@ struct ReceiveRun<'a> {
 
 impl<'a> ReceiveRun<'a> {
     fn begin(
-        folder: &Path,
+        delivery: SignedDelivery<'_>,
         site: &'a Repository,
         store: &'a StoreOptions,
         is_dry: bool,
         context: &'a DeliveryContext<'a>,
     ) -> Result<Self> {
+        let mut signers: Vec<&Signer> = site.about().signer.iter().chain(delivery.signer).collect();
+        signers.dedup();
         let mut receiving = Self {
-            bundle: Bundle::open(folder)?,
+            bundle: Bundle::open_signed(delivery.folder, signers.iter().copied())?,
+            signers: signers.iter().map(|signer| signer.id.clone()).collect(),
             receiver: Receiver::new(site),
             store,
             is_dry,
@@ -172,6 +197,7 @@ impl<'a> ReceiveRun<'a> {
         let listing = self.receiver.site().list()?;
         Ok(Received {
             images: self.named_as_here(&listing),
+            signers: self.signers,
             notes: self.notes,
         })
     }

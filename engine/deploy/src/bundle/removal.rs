@@ -56,12 +56,13 @@ impl Bundle {
     /// As [`removal`](Self::removal); Host, if the host cannot write. A file that cannot be deleted is told in a note: nothing lists it any more.
     pub fn remove(&mut self, words: &[String]) -> Result<Removal> {
         let mut removal = self.removal(words)?;
-        removal.notes.append(&mut self.take_notes());
         let keys: HashSet<_> = removal.entries.iter().map(BundleEntry::key).collect();
         let mut index = self.index().clone();
         super::TOOL.clone_into(&mut index.tool);
         index.items.retain(|entry| !keys.contains(&entry.key()));
         self.list(index)?;
+        self.write_sums()?;
+        removal.notes.append(&mut self.take_notes());
         for file in removal.entries.iter().flat_map(BundleEntry::files) {
             let place = self.folder().join(file.name.as_str());
             match fs::remove_file(&place) {

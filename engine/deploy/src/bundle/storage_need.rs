@@ -15,6 +15,9 @@ use crate::space::SpaceNeed;
 /// How much of a window that is not zero must be written at least: one block of 4 KiB.
 const BLOCKS_IN_WINDOW: u64 = 16;
 
+/// How many times smaller than a packed child a transport file may well be, for it takes from the base what stands elsewhere there.
+const MORE_PACKED: u64 = 4;
+
 /// What tables and headers of a packed image take at most, beside an eighth of it.
 const TABLES: Bytes = Bytes::mib(1);
 
@@ -103,15 +106,20 @@ impl StorageEstimate<'_> {
             entry.data.map_or(0, |data| data.min(entry.size)),
         );
         let has_base = entry.base.is_some();
-        let packed = match (entry.format, has_base) {
-            (Format::Qcow2, true) => length / BLOCKS_IN_WINDOW,
+        let packed = match (entry.file_format(), has_base) {
+            (Format::Qcow2 | Format::Transport, true) => length / BLOCKS_IN_WINDOW,
             (Format::Qcow2, false) => {
                 let tables = (length / 8).saturating_add(entry.size >> 13);
                 length.saturating_sub(tables.saturating_add(TABLES.0))
             }
             _ => 0,
         };
-        let need = self.image(Bytes(data), Bytes(entry.bytes()), has_base);
+        let packed_by = match entry.file_format() {
+            Format::Transport => MORE_PACKED,
+            _ => 1,
+        };
+        let bytes = Bytes(entry.bytes().saturating_mul(packed_by));
+        let need = self.image(Bytes(data), bytes, has_base);
         let least = need.least.max(Bytes(packed));
         // What is not known to be more is not warned of.
         let most = entry.data.map_or(least, |_| need.most.max(least));

@@ -1,7 +1,7 @@
 //! An image as the site will hold it, written and proven, but without a name yet: as a whole, or as a child of its base.
 
 use imgdelta_core::{AtomicFile, Bytes, Error, Format, Kind, Result};
-use imgdelta_delta::{Chain, Proof, digest_cache::LeafReader};
+use imgdelta_delta::{Proof, digest_cache::LeafReader};
 use imgdelta_operations::{
     Disk,
     proof::prove_keeping,
@@ -80,7 +80,7 @@ pub(super) fn store_whole(
 pub(super) fn store_child(
     site: &Repository,
     base_disk: &BaseDisk,
-    disk: &Chain,
+    target: &TargetDisk<'_>,
     entry: &BundleEntry,
     name: &Name,
     notes: &mut Vec<String>,
@@ -97,13 +97,14 @@ pub(super) fn store_child(
     let child = NewChild {
         base: base_disk.chain(),
         parent: top,
-        target: disk,
+        target: target.disk(),
         // The child says of its sectors what its own format says: as a child here it has those of its base.
         target_format: entry.format,
-        exec: context.run.work,
+        exec: target.exec(context),
     };
+    let written = child.write(|| site.free_place(name, extension_of(format)));
     let ChildDraft { place, drafts } =
-        match child.write(|| site.free_place(name, extension_of(format)))? {
+        match written.map_err(|error| target.doubt(error, context))? {
             Ok(written) => written,
             Err(why) => return whole(why.to_string()),
         };

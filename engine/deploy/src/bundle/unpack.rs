@@ -10,14 +10,14 @@ use std::{
 use imgdelta_core::{
     AtomicFile, Bytes, Error, FileVersion, Format, ImageWriter, Kind, Result, Source,
 };
-use imgdelta_delta::{Chain, Converted, Manifest, digest_cache::LeafWriter};
+use imgdelta_delta::{Chain, Converted, ExecContext, Manifest, digest_cache::LeafWriter};
 use imgdelta_operations::{Stage, received_image::ReceivedImage};
 use imgdelta_registry::Opened;
 use imgdelta_repository::catalogue::{Record, Repository};
 
 use super::{
     DeliveryContext,
-    entry::{BundleEntry, faulty},
+    entry::{BundleEntry, EntryForm, faulty},
 };
 
 /// The files of an entry, wherever they lie.
@@ -133,15 +133,19 @@ pub(super) fn unpack<'a>(
         let message = format!("its base '{}' is not here", base.name);
         Error::new(Kind::Chain, message).with_code("no_base")
     })?;
-    let promised = read_manifest(files)?;
+    let (file, base) = (files.image(), &base_disk.chain);
+    let image = match entry.form {
+        EntryForm::Transport => {
+            let accept = |promised: &Manifest| require_of_entry(entry, promised);
+            ReceivedImage::of_transport(&file, size, base, accept)?
+        }
+        EntryForm::Image => {
+            let promised = read_manifest(files)?;
+            ReceivedImage::over(&file, entry.format, size, base, promised)?
+        }
+    };
     Ok(TargetDisk {
-        image: ReceivedImage::over(
-            &files.image(),
-            entry.format,
-            size,
-            &base_disk.chain,
-            promised,
-        )?,
+        image,
         entry,
         base_disk: Some(base_disk),
     })
@@ -163,6 +167,16 @@ impl TargetDisk<'_> {
         }
         let proven = self.image.prove_base(context.run.work);
         proven.map_err(|error| self.explain(error))
+    }
+
+    /// Why its disk could not be read while it was written by others than [`write`](Self::write), with what helps.
+    pub(super) fn doubt(&self, error: Error, context: &DeliveryContext<'_>) -> Error {
+        self.explain(self.image.doubt(error, context.run.work))
+    }
+
+    /// How it is read: threads, memory, counters.
+    pub(super) fn exec<'c>(&self, context: &DeliveryContext<'c>) -> ExecContext<'c> {
+        self.image.exec(context.run.work)
     }
 
     /// The base's file as it was opened, if the base lies in it byte for byte: a clone of that is most of the image.
@@ -220,17 +234,21 @@ fn read_manifest(files: &EntryFiles<'_>) -> Result<Manifest> {
     })?;
     let read = || {
         let promised = Manifest::read(&place)?;
-        let base = promised.base.proof()?.id;
-        let is_of_item = entry.base.as_ref().map(|base| base.content_id) == Some(base)
-            && promised.result_id()? == entry.content_id
-            && promised.result.size == entry.size;
-        if is_of_item {
-            Ok(promised)
-        } else {
-            Err(faulty("the manifest is of another base or another image"))
-        }
+        require_of_entry(entry, &promised).map(|()| promised)
     };
     read().map_err(|error| error.in_file(&place))
+}
+
+/// Makes sure that a manifest is of the entry's base and image.
+fn require_of_entry(entry: &BundleEntry, promised: &Manifest) -> Result<()> {
+    let base = promised.base.proof()?.id;
+    let is_of_item = entry.base.as_ref().map(|base| base.content_id) == Some(base)
+        && promised.result_id()? == entry.content_id
+        && promised.result.size == entry.size;
+    if is_of_item {
+        return Ok(());
+    }
+    Err(faulty("the manifest is of another base or another image"))
 }
 
 /// A refusal of the base, with what helps.

@@ -6,7 +6,7 @@ mod summary;
 use std::{path::PathBuf, time::Duration};
 
 use imgdelta_core::{Error, Format, Kind, Ownership, Result};
-use imgdelta_operations::Context;
+use imgdelta_operations::{Context, sent_transport::LEVEL};
 use imgdelta_repository::{
     calls::{site_inventory, unreadable},
     catalogue::Repository,
@@ -21,7 +21,7 @@ use super::{
     plan::Plan,
 };
 use crate::{
-    bundle::{DeliveryContext, StoreOptions},
+    bundle::{DeliveryContext, SigningKey, StoreOptions},
     deployment::{self, SshPrograms, deploy_many},
 };
 
@@ -34,9 +34,11 @@ pub struct Deploy {
     medium: Option<PathBuf>,
     rules: Rules,
     native: bool,
+    level: i32,
     store: StoreOptions,
     wait: Duration,
     spare: usize,
+    sign: Option<PathBuf>,
     programs: SshPrograms,
     packing: Option<PathBuf>,
 }
@@ -55,9 +57,11 @@ impl Deploy {
             medium: None,
             rules: Rules::default(),
             native: false,
+            level: LEVEL,
             store: StoreOptions::default(),
             wait: WAIT,
             spare: 0,
+            sign: None,
             programs: SshPrograms::default(),
             packing: None,
         }
@@ -86,6 +90,14 @@ impl Deploy {
         self
     }
 
+    /// The key that the list of the medium is signed with, by the system's ssh-keygen: a private key file, or the `.pub` of a key that the ssh agent
+    /// holds. A site that knows the key can see then who made the delivery, see [`Receive::signer`](super::Receive::signer).
+    #[must_use]
+    pub fn sign(mut self, key: Option<PathBuf>) -> Self {
+        self.sign = key;
+        self
+    }
+
     /// How bases are chosen.
     #[must_use]
     pub const fn rules(mut self, rules: Rules) -> Self {
@@ -93,10 +105,18 @@ impl Deploy {
         self
     }
 
-    /// Whether children are of the sites' own formats, and not of the one that is smallest.
+    /// Whether children of the sites' own formats are sent, disks that other tools open, and not the transport form, which is smaller. Where a site's
+    /// program does not read that, a child in compressed qcow2 is sent.
     #[must_use]
     pub const fn native(mut self, native: bool) -> Self {
         self.native = native;
+        self
+    }
+
+    /// How hard the transport form is packed: the level of zstd, 1 to 19; 3, if nothing is said.
+    #[must_use]
+    pub const fn level(mut self, level: i32) -> Self {
+        self.level = level;
         self
     }
 
@@ -175,6 +195,7 @@ impl Deploy {
         let listing = headquarters.list()?;
         refuse_twice(&self.sites)?;
         self.require_own_files()?;
+        self.require_medium_to_sign()?;
         let mut summary = Summary {
             listing: &listing,
             notes: unreadable(&listing),
@@ -216,6 +237,25 @@ impl Deploy {
         Err(Error::new(Kind::Usage, message).with_hint(hint))
     }
 
+    /// Only what is carried is signed.
+    fn require_medium_to_sign(&self) -> Result<()> {
+        let mut reached = self.sites.iter().filter(|site| !site.is_carried());
+        let (Some(_), Some(site)) = (&self.sign, reached.next()) else {
+            return Ok(());
+        };
+        let message = match site {
+            Destination::Ssh(_) => {
+                "nothing is signed over ssh: the site knows by whose key the line was opened"
+            }
+            _ => {
+                "nothing is signed that is entered in a folder at once: who writes there can write anything"
+            }
+        };
+        Err(Error::new(Kind::Usage, message)
+            .with_code("sign_medium")
+            .with_hint("leave --sign out, or carry it: --for INVENTORY -o FOLDER --sign KEY"))
+    }
+
     /// Sends the images, and says what became of it at each site.
     fn send(
         &self,
@@ -237,8 +277,10 @@ impl Deploy {
             bundle: self.carrier().cloned(),
             rules: self.rules,
             native: self.native,
+            level: self.level,
             store: self.store,
             spare: self.spare,
+            sign: (self.sign.as_deref()).map(SigningKey::new).transpose()?,
             programs: self.programs.clone(),
             ..deployment::Deploy::from(headquarters)
         };

@@ -6,12 +6,12 @@ use imgdelta_core::{Format, Ownership, Result};
 use imgdelta_operations::Context;
 use imgdelta_repository::{
     calls::{Failed, Image, unreadable},
-    catalogue::{ImageId, Listing, Repository},
+    catalogue::{ImageId, Listing, Repository, Signer},
 };
 use serde::Serialize;
 
 use super::context::{WAIT, cut_short, shown, with_delivery_context};
-use crate::bundle::{self, Outcome, StoreOptions};
+use crate::bundle::{self, Outcome, SignedDelivery, StoreOptions};
 
 /// How a site is to take what a delivery has for it.
 #[derive(Clone, Debug)]
@@ -19,6 +19,7 @@ pub struct Receive {
     delivery: PathBuf,
     repository: PathBuf,
     store: StoreOptions,
+    signer: Option<Signer>,
     wait: Duration,
     dry_run: bool,
 }
@@ -31,6 +32,9 @@ pub struct ReceiveReport {
     pub delivery: String,
     /// The repository's folder.
     pub repository: String,
+    /// By whose signature the delivery was believed; several, if the repository requires one and the call another.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub signers: Vec<String>,
     /// Whether nothing was written.
     pub dry_run: bool,
     /// Each image that is for this site, bases before what is made from them.
@@ -95,6 +99,7 @@ impl Receive {
             delivery: delivery.into(),
             repository: repository.into(),
             store: StoreOptions::default(),
+            signer: None,
             wait: WAIT,
             dry_run: false,
         }
@@ -121,6 +126,14 @@ impl Receive {
         self
     }
 
+    /// Who must have signed the delivery's list, besides whom the repository requires. It is verified by the system's ssh-keygen before anything of the
+    /// delivery is believed.
+    #[must_use]
+    pub fn signer(mut self, signer: Option<Signer>) -> Self {
+        self.signer = signer;
+        self
+    }
+
     /// How long to wait while another process changes the repository; a minute, if nothing is said.
     #[must_use]
     pub const fn wait(mut self, wait: Duration) -> Self {
@@ -140,16 +153,21 @@ impl Receive {
     /// of one image, its failure is an error.
     ///
     /// # Errors
-    /// Usage, if there is no repository or no delivery; Corrupt or Unsupported, if the delivery's list is; Chain, if no image has its base
+    /// Usage, if there is no repository or no delivery; Digest, if the signature that is required is missing (`unsigned`) or not that
+    /// (`signature`); Host (`no_ssh_keygen`), if nothing verifies it; Corrupt or Unsupported, if the delivery's list is; Chain, if no image has its base
     /// here (`no_base`); Host (`no_space`), if there is no room for it; Busy, if another process goes on changing the repository; Interrupted: what was entered by then is whole.
     pub fn run(&self, context: &Context) -> Result<ReceiveReport> {
         self.store.require_written()?;
         let site = Repository::open(&self.repository)?;
         let came = with_delivery_context(context, self.wait, |delivery_context| {
+            let delivery = SignedDelivery {
+                folder: &self.delivery,
+                signer: self.signer.as_ref(),
+            };
             if self.dry_run {
-                bundle::preview(&self.delivery, &site, &self.store, delivery_context)
+                bundle::preview(delivery, &site, &self.store, delivery_context)
             } else {
-                bundle::receive(&self.delivery, &site, &self.store, delivery_context)
+                bundle::receive(delivery, &site, &self.store, delivery_context)
                     .map_err(|error| cut_short(error, "what was entered by then is whole"))
             }
         })?;
@@ -170,6 +188,7 @@ impl Receive {
         Ok(ReceiveReport {
             delivery: shown(&self.delivery),
             repository: shown(site.folder()),
+            signers: came.signers,
             dry_run: self.dry_run,
             images,
             notes,

@@ -4,12 +4,12 @@ use std::{collections::HashMap, path::Path};
 
 use imgdelta_core::Result;
 use imgdelta_repository::{
-    catalogue::{ImageId, Inventory},
+    catalogue::{ImageId, Inventory, Listing},
     planning::Pair,
 };
 
 use super::site::{Sender, Sent, Site, TransferRequest};
-use crate::bundle::{Bundle, Outcome, Packed, require_space_on_medium};
+use crate::bundle::{Bundle, Outcome, Packed, SigningKey, require_space_on_medium};
 
 /// The medium: what is on it for one site costs nothing for the next.
 pub struct Medium<'a> {
@@ -42,6 +42,18 @@ impl<'a> Medium<'a> {
         })
     }
 
+    /// Whether what is put on it may be in the transport form; `all_take` says whether all of the sites read that. What one of them does not read
+    /// must not lie there before, and is not put there later.
+    ///
+    /// # Errors
+    /// Usage (`delivery_form`), if it does.
+    pub(super) fn may_hold_transport(&mut self, all_take: bool) -> Result<bool> {
+        if !all_take {
+            self.bundle.keep_to_images()?;
+        }
+        Ok(self.bundle.may_hold_transport())
+    }
+
     /// Makes sure that there may be room for what it is to carry; what lies there already counts no more. A note, if it is not certain.
     ///
     /// # Errors
@@ -50,6 +62,22 @@ impl<'a> Medium<'a> {
         let pairs = pairs.iter();
         let pairs = pairs.map(|pair| (pair.image.as_str(), pair.base.as_deref(), pair.bytes));
         require_space_on_medium(pairs, self.bundle.index(), self.bundle.folder())
+    }
+
+    /// Takes over what it lists already, for it is about to be signed.
+    ///
+    /// # Errors
+    /// As [`Bundle::adopt`].
+    pub(super) fn adopt(&mut self, listing: &Listing) -> Result<()> {
+        self.bundle.adopt(listing)
+    }
+
+    /// Nothing more is put on it: sums are written, and the list is signed, if there is a key.
+    ///
+    /// # Errors
+    /// As [`Bundle::finish`].
+    pub(super) fn finish(&mut self, key: Option<&SigningKey>) -> Result<()> {
+        self.bundle.finish(key)
     }
 
     /// What the user should know of what lay there before; once.
@@ -75,9 +103,7 @@ impl<'a> Medium<'a> {
         let order = request.order();
         let key = (order.base.clone(), order.image.clone());
         if let Some(packed) = self.packed.get(&key)
-            && request
-                .native
-                .is_none_or(|native| native == packed.entry.format)
+            && request.form.takes(packed.entry.file_format())
         {
             self.bundle.is_also_for(&packed.entry, &order.sites)?;
             return Ok(packed.clone());

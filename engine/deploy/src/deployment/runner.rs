@@ -4,11 +4,12 @@
 
 use std::path::Path;
 
-use imgdelta_core::{Error, Kind, Result};
+use imgdelta_core::{Error, Format, Kind, Result};
 use imgdelta_repository::{
     catalogue::{
         ImageId, Inventory, Listing, Repository,
         facts::{Holdings, node},
+        inventory::TRANSPORT,
     },
     planning::{self, Batch, Node, Transport, batch},
 };
@@ -22,7 +23,7 @@ use super::{
     ssh::SshSite,
 };
 use crate::{
-    bundle::{DeliveryContext, Outcome, PlannedTransfer, StorageEstimate},
+    bundle::{DeliveryContext, Form, Outcome, PlannedTransfer, StorageEstimate},
     wire::SshUrl,
 };
 
@@ -102,6 +103,12 @@ impl<'a> Runner<'a> {
         let batch = self.batch(&inventories, Transport::SharedMedium)?;
         let of_version_1 = inventories.iter().any(|one| one.deliveries < 2);
         let mut medium = Medium::begin(self.sender(), folder, of_version_1)?;
+        let key = self.deploy.sign.as_ref();
+        if key.is_some() {
+            medium.adopt(self.listing)?;
+        }
+        let all_take = inventories.iter().all(|one| one.takes(TRANSPORT));
+        let may_hold_transport = medium.may_hold_transport(all_take)?;
         let mut space_note = medium.require_space(&batch.pairs)?;
         let mut outcomes = Vec::with_capacity(inventories.len());
         for (inventory, route) in inventories.into_iter().zip(batch.routes) {
@@ -117,6 +124,9 @@ impl<'a> Runner<'a> {
                 &mut outcome,
             );
             site_transfer.spare = self.deploy.spare;
+            if !may_hold_transport && !self.deploy.native {
+                site_transfer.form = Form::Child(Format::Qcow2);
+            }
             for leg in &route.transfers {
                 images.push(site_transfer.transfer(leg)?);
             }
@@ -127,6 +137,10 @@ impl<'a> Runner<'a> {
             }
             outcome.route = Some(route);
             outcomes.push(outcome);
+        }
+        medium.finish(key)?;
+        if let Some(last) = outcomes.last_mut() {
+            last.notes.append(&mut medium.take_notes());
         }
         Ok(outcomes)
     }

@@ -1,11 +1,11 @@
 //! What a site is asked to do, the same for each kind of transport.
 
-use imgdelta_core::{Bytes, Format, Result};
+use imgdelta_core::{Bytes, Result};
 use imgdelta_delta::ContentId;
 use imgdelta_repository::catalogue::{ImageId, Inventory, Record, Repository, RepositoryId};
 
 use crate::{
-    bundle::{BundleEntry, DeliveryContext, Order, Outcome, Packed, Recipient, StoreOptions},
+    bundle::{BundleEntry, DeliveryContext, Form, Order, Outcome, Packed, Recipient, StoreOptions},
     space::Space,
     wire::TransferStats,
 };
@@ -49,8 +49,8 @@ pub struct TransferRequest<'a> {
     pub is_step: bool,
     /// The repository that it goes to.
     pub site: &'a RepositoryId,
-    /// The format of the child, if it is to be the site's own kind and not the smallest.
-    pub native: Option<Format>,
+    /// In which form the difference is to travel.
+    pub form: Form,
 }
 
 /// An image that both sides have, or that was sent before.
@@ -98,7 +98,7 @@ impl TransferRequest<'_> {
         Order {
             image: self.image.id.clone(),
             base: self.base.as_ref().map(|base| base.image.clone()),
-            native: self.native,
+            form: self.form,
             bytes: self.bytes,
             sites: vec![Recipient {
                 repository: self.site.clone(),

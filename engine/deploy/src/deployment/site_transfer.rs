@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use imgdelta_core::{Bytes, Error, Kind, Result};
+use imgdelta_core::{Bytes, Error, Format, Kind, Result};
 use imgdelta_repository::{
-    catalogue::{ImageId, Inventory, Listing, Name, Record},
+    catalogue::{ImageId, Inventory, Listing, Name, Record, inventory::TRANSPORT},
     planning::{Origin, Score, Transfer},
 };
 
@@ -13,7 +13,7 @@ use super::{
     site::{Base, Site, TransferRequest},
 };
 use crate::{
-    bundle::{Outcome, ReceivedImage, can_retry_with_other_base},
+    bundle::{Form, Outcome, ReceivedImage, can_retry_with_other_base},
     wire::Failure,
 };
 
@@ -26,6 +26,8 @@ pub(super) struct SiteTransfer<'s> {
     outcome: &'s mut SiteOutcome,
     /// How many more ways are to be packed than are needed.
     pub(super) spare: usize,
+    /// In which form differences travel there.
+    pub(super) form: Form,
     /// What came, and what it is called there.
     arrived: HashMap<String, ImageId>,
     /// Images of the site that cannot serve as bases after all.
@@ -47,6 +49,7 @@ impl<'s> SiteTransfer<'s> {
             inventory,
             outcome,
             spare: 0,
+            form: form(deploy, inventory),
             arrived: HashMap::new(),
             refuted: HashSet::new(),
         }
@@ -205,8 +208,21 @@ impl<'s> SiteTransfer<'s> {
             bytes,
             is_step: leg.is_step,
             site: &self.inventory.repository,
-            native: (self.deploy.native).then_some(self.inventory.default_format),
+            form: self.form,
         }
+    }
+}
+
+/// In which form differences travel to a site: as it is asked for, and as its program reads it.
+fn form(deploy: &Deploy<'_>, inventory: &Inventory) -> Form {
+    if deploy.native {
+        return Form::Child(inventory.default_format);
+    }
+    match inventory.takes(TRANSPORT) {
+        true => Form::Transport {
+            level: deploy.level,
+        },
+        false => Form::Child(Format::Qcow2),
     }
 }
 

@@ -12,8 +12,15 @@ use imgdelta_repository::catalogue::Repository;
 
 use crate::place::{Place, Windows, files_below, stored};
 
+/// In which form the difference lies on the stick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Transport,
+    Child,
+}
+
 /// A stick for a site, the site, and the disk on its way.
-fn world(place: &Place) -> Result<(Repository, Windows)> {
+fn world(place: &Place, form: Form) -> Result<(Repository, Windows)> {
     let hq = place.repository("hq", Format::Qcow2)?;
     let site = place.repository("site", Format::Raw)?;
     let old = Windows::new(24, 1);
@@ -21,7 +28,10 @@ fn world(place: &Place) -> Result<(Repository, Windows)> {
     place.add(&hq, "old", &old, Format::Raw, None)?;
     place.add(&hq, "new", &new, Format::Raw, Some("old"))?;
     place.add(&site, "old", &old, Format::Raw, None)?;
-    let deployed = place.carry(&hq, &["new"], &[&site], "stick")?;
+    let deployed = match form {
+        Form::Transport => place.carry(&hq, &["new"], &[&site], "stick"),
+        Form::Child => place.carry_children(&hq, &["new"], &[&site], "stick"),
+    }?;
     assert!(deployed.failure().is_none(), "{deployed:?}");
     Ok((site, new))
 }
@@ -45,36 +55,39 @@ fn edit(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
 
 #[test]
 fn a_file_that_is_cut_changed_missing_or_a_link_is_refused() -> Result<()> {
-    let place = Place::new();
-    let (site, new) = world(&place)?;
-    let item = place.index("stick")?.items.remove(0);
-    let manifest = item.manifest.as_ref().expect("it is a child");
-    for name in [item.file.name.as_str(), manifest.name.as_str()] {
-        let path = place.at("stick").join(name);
-        let whole = fs::read(&path).expect("it reads");
-        edit(&path, |bytes| {
-            let middle = bytes.len() / 2;
-            bytes[middle] ^= 1;
-        });
-        assert_eq!(refusal(&place, &site), Kind::Digest, "{name}");
-        edit(&path, |bytes| bytes.truncate(whole.len() / 2));
-        assert_eq!(refusal(&place, &site), Kind::Corrupt, "{name}");
-        fs::remove_file(&path).expect("it is there");
-        assert_eq!(refusal(&place, &site), Kind::Corrupt, "{name}");
-        std::os::unix::fs::symlink("/etc/hostname", &path).expect("links");
-        assert_eq!(refusal(&place, &site), Kind::Reference, "{name}");
-        fs::remove_file(&path).expect("it is there");
-        fs::write(&path, whole).expect("room");
+    for (form, count) in [(Form::Transport, 1), (Form::Child, 2)] {
+        let place = Place::new();
+        let (site, new) = world(&place, form)?;
+        let item = place.index("stick")?.items.remove(0);
+        assert_eq!(item.files().count(), count, "{form:?}");
+        for file in item.files() {
+            let name = file.name.as_str();
+            let path = place.at("stick").join(name);
+            let whole = fs::read(&path).expect("it reads");
+            edit(&path, |bytes| {
+                let middle = bytes.len() / 2;
+                bytes[middle] ^= 1;
+            });
+            assert_eq!(refusal(&place, &site), Kind::Digest, "{name}");
+            edit(&path, |bytes| bytes.truncate(whole.len() / 2));
+            assert_eq!(refusal(&place, &site), Kind::Corrupt, "{name}");
+            fs::remove_file(&path).expect("it is there");
+            assert_eq!(refusal(&place, &site), Kind::Corrupt, "{name}");
+            std::os::unix::fs::symlink("/etc/hostname", &path).expect("links");
+            assert_eq!(refusal(&place, &site), Kind::Reference, "{name}");
+            fs::remove_file(&path).expect("it is there");
+            fs::write(&path, whole).expect("room");
+        }
+        assert!(place.receive("stick", &site)?.failure().is_none());
+        assert_eq!(stored(&site, "new")?, new.bytes());
     }
-    assert!(place.receive("stick", &site)?.failure().is_none());
-    assert_eq!(stored(&site, "new")?, new.bytes());
     Ok(())
 }
 
 #[test]
 fn a_damaged_stick_is_mended_by_the_same_deployment() -> Result<()> {
     let place = Place::new();
-    let (site, new) = world(&place)?;
+    let (site, new) = world(&place, Form::Transport)?;
     let item = place.index("stick")?.items.remove(0);
     let path = place.at("stick").join(item.file.name.as_str());
     let whole = fs::read(&path).expect("it reads");
@@ -116,7 +129,7 @@ fn forge(place: &Place, name: &str, change: impl FnOnce(&mut Vec<u8>)) -> Result
 #[test]
 fn a_child_that_was_forged_with_its_digest_makes_another_disk_and_is_refused() -> Result<()> {
     let place = Place::new();
-    let (site, _) = world(&place)?;
+    let (site, _) = world(&place, Form::Child)?;
     let item = place.index("stick")?.items.remove(0);
     let name = item.file.name.as_str();
     let len = item.file.length as usize;
@@ -148,9 +161,87 @@ fn a_child_that_was_forged_with_its_digest_makes_another_disk_and_is_refused() -
 }
 
 #[test]
+fn a_transport_file_that_was_forged_with_its_digest_is_refused_wherever_the_change_is() -> Result<()>
+{
+    let place = Place::new();
+    let (site, _) = world(&place, Form::Transport)?;
+    let item = place.index("stick")?.items.remove(0);
+    let name = item.file.name.as_str();
+    let len = item.file.length as usize;
+    // In the header, in windows, in the map, the manifest and the indices behind them.
+    let step = len / 37;
+    for at in [0, 8, 20, 100, 351]
+        .into_iter()
+        .chain((352..len).step_by(step))
+    {
+        forge(&place, name, |bytes| bytes[at] ^= 0x55)?;
+        let kind = refusal(&place, &site);
+        let is_clear = matches!(kind, Kind::Digest | Kind::Corrupt | Kind::Unsupported);
+        assert!(is_clear, "{kind:?} at {at}");
+        forge(&place, name, |bytes| bytes[at] ^= 0x55)?;
+    }
+    for cut in [0, 8, 352, len / 2, len - 1] {
+        let whole = fs::read(place.at("stick").join(name)).expect("it reads");
+        forge(&place, name, |bytes| bytes.truncate(cut))?;
+        assert_eq!(refusal(&place, &site), Kind::Corrupt, "cut at {cut}");
+        forge(&place, name, |bytes| *bytes = whole)?;
+    }
+    // One that is sound, and of another image.
+    let hq = Repository::open(&place.at("hq"))?;
+    let other = Windows::new(24, 1).with(2..3, 7);
+    place.add(&hq, "other", &other, Format::Raw, Some("old"))?;
+    place.carry(&hq, &["other"], &[&site], "second")?;
+    let of_other = place.index("second")?.items.remove(0).file;
+    let of_other = place.at("second").join(of_other.name.as_str());
+    forge(&place, name, |bytes| {
+        *bytes = fs::read(of_other).expect("it reads")
+    })?;
+    assert_eq!(
+        refusal(&place, &site),
+        Kind::Corrupt,
+        "it is of another image"
+    );
+    Ok(())
+}
+
+#[test]
+fn an_index_that_contradicts_itself_of_a_transport_file_is_refused() -> Result<()> {
+    let place = Place::new();
+    let (site, _) = world(&place, Form::Transport)?;
+    let index = place.at("stick/delivery.json");
+    let good = fs::read_to_string(&index).expect("it reads");
+    let item = place.index("stick")?.items.remove(0);
+    let with = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut value: serde_json::Value = serde_json::from_str(&good).expect("JSON");
+        change(&mut value["items"][0]);
+        value.to_string()
+    };
+    let file = serde_json::json!({"name": "x.manifest.json", "length": 1, "sha256": item.file.sha256.to_string()});
+    for wrong in [
+        with(&|item| item["form"] = "pieces".into()),
+        with(&|item| item["form"] = "image".into()),
+        with(&|item| item["requires"] = serde_json::json!([])),
+        with(&|item| item["manifest"] = file.clone()),
+        with(&|item| drop(item.as_object_mut().expect("keys").remove("base"))),
+        with(&|item| item["size"] = (item["size"].as_u64().expect("a number") + 65536).into()),
+    ] {
+        assert_ne!(wrong, good);
+        fs::write(&index, &wrong).expect("room");
+        assert_eq!(refusal(&place, &site), Kind::Corrupt, "{wrong}");
+    }
+    // A program that does not know the word leaves all of it alone.
+    let all = good.replacen("\"transport\"", "\"portation\"", 1);
+    fs::write(&index, all).expect("room");
+    assert_eq!(refusal(&place, &site), Kind::Unsupported);
+    fs::write(&index, good).expect("room");
+    assert!(place.receive("stick", &site)?.failure().is_none());
+    Ok(())
+}
+
+#[test]
 fn an_index_that_contradicts_itself_or_names_paths_is_refused() -> Result<()> {
     let place = Place::new();
-    let (site, _) = world(&place)?;
+    let (site, _) = world(&place, Form::Child)?;
     let index = place.at("stick/delivery.json");
     let good = fs::read_to_string(&index).expect("it reads");
     let item = place.index("stick")?.items.remove(0);

@@ -176,7 +176,7 @@ fn native_sends_the_sites_own_kind_of_child_where_that_can_be() -> Result<()> {
         let deployed = deploy_many(&all, &place.context())?;
         assert!(deployed.failure().is_none(), "{there}: {deployed:?}");
         let sent: Vec<Format> = (deployed.sites.iter())
-            .map(|site| site.sent[0].entry.format)
+            .map(|site| site.sent[0].entry.file_format())
             .collect();
         let own = |is_child: bool, format: Format| if is_child { format } else { Format::Qcow2 };
         let expected = [
@@ -235,7 +235,7 @@ fn qemu_sees_the_disk_in_what_travels_and_in_what_is_kept() -> Result<()> {
     let site = place.repository("site", Format::Vmdk)?;
     let empty = place.repository("empty", Format::Raw)?;
     place.add_bytes(&site, "golden", &golden::base_bytes(), Format::Qcow2, None)?;
-    place.carry(&hq, &["patched"], &[&site, &empty], "stick")?;
+    place.carry_children(&hq, &["patched"], &[&site, &empty], "stick")?;
     let expected = place.at("expected.raw");
     std::fs::write(&expected, golden::patched_bytes()).expect("room");
     std::fs::copy(place.at("hq/golden.qcow2"), place.at("stick/golden.qcow2")).expect("room");

@@ -22,4 +22,6 @@ mod sticks;
 mod stops;
 mod swaps;
 mod together;
+mod transport;
+mod verify;
 mod version_1;

@@ -154,11 +154,30 @@ impl Place {
         sites: &[&Repository],
         stick: &str,
     ) -> Result<Deployed> {
+        self.carry_by(deploy(hq, images), sites, stick)
+    }
+
+    /// As [`carry`](Self::carry), differences being children of the sites' own formats, or of qcow2.
+    pub(crate) fn carry_children(
+        &self,
+        hq: &Repository,
+        images: &[&str],
+        sites: &[&Repository],
+        stick: &str,
+    ) -> Result<Deployed> {
+        let native = Deploy {
+            native: true,
+            ..deploy(hq, images)
+        };
+        self.carry_by(native, sites, stick)
+    }
+
+    fn carry_by(&self, deploy: Deploy<'_>, sites: &[&Repository], stick: &str) -> Result<Deployed> {
         let carried = |site: &&Repository| Ok(Destination::Carried(site.inventory()?));
         let deploy = Deploy {
             bundle: Some(self.at(stick)),
             sites: sites.iter().map(carried).collect::<Result<_>>()?,
-            ..deploy(hq, images)
+            ..deploy
         };
         deploy_many(&deploy, &self.context())
     }

@@ -7,7 +7,7 @@ use imgdelta_deploy::bundle::{Outcome, ReceivedImage, SCHEMA, SCHEMA_1};
 use imgdelta_deploy::deployment::{Deploy, Destination, SiteOutcome, deploy_many};
 use imgdelta_repository::catalogue::Repository;
 
-use crate::place::{Place, Windows, assert_sound, deploy, names, rot, stored};
+use crate::place::{Place, Windows, assert_sound, deploy, files_below, names, rot, stored};
 
 /// Three images of one lineage: from the second one the least has to be sent to make the third.
 fn lineage() -> [Windows; 3] {
@@ -238,7 +238,7 @@ fn an_entry_that_requires_what_is_not_known_is_left_alone() -> Result<()> {
     let require = |count: usize| -> Result<()> {
         let mut index = place.index("stick")?;
         for entry in index.items.iter_mut().take(count) {
-            entry.requires = vec!["pieces".to_owned()];
+            entry.requires.push("pieces".to_owned());
         }
         fs::write(place.at("stick/delivery.json"), index.to_json()?).expect("room");
         Ok(())
@@ -251,7 +251,7 @@ fn an_entry_that_requires_what_is_not_known_is_left_alone() -> Result<()> {
     assert_eq!(names(&site)?, ["first", "second"]);
 
     let mut index = place.index("stick")?;
-    index.items[1].requires.clear();
+    index.items[1].requires.retain(|word| word != "pieces");
     fs::write(place.at("stick/delivery.json"), index.to_json()?).expect("room");
     let received = place.receive("stick", &site)?;
     assert!(received.failure().is_none(), "{received:?}");
@@ -273,13 +273,30 @@ fn a_site_whose_program_knows_version_1_alone_gets_that() -> Result<()> {
     inventory.deliveries = 1;
     let json = String::from_utf8(inventory.to_json()?).expect("it is text");
     assert!(!json.contains("deliveries"), "{json}");
-    let all = Deploy {
-        sites: vec![Destination::Carried(inventory)],
-        bundle: Some(place.at("stick")),
+    let all = |stick: &str| Deploy {
+        sites: vec![Destination::Carried(inventory.clone())],
+        bundle: Some(place.at(stick)),
         ..deploy(&hq, &["third"])
     };
-    assert!(deploy_many(&all, &place.context())?.failure().is_none());
-    assert_eq!(place.index("stick")?.schema, SCHEMA_1);
-    assert!(place.receive("stick", &site)?.failure().is_none());
+    // The stick holds what that program does not read: nothing there is touched.
+    let before = files_below(&place.at("stick"));
+    let refused = deploy_many(&all("stick"), &place.context()).expect_err("it is not for it");
+    assert_eq!(
+        (refused.kind(), refused.code()),
+        (Kind::Usage, "delivery_form")
+    );
+    assert!(refused.hint().is_some());
+    assert_eq!(files_below(&place.at("stick")), before);
+    assert!(
+        deploy_many(&all("old"), &place.context())?
+            .failure()
+            .is_none()
+    );
+    let index = fs::read_to_string(place.at("old/delivery.json")).expect("it is there");
+    assert_eq!(place.index("old")?.schema, SCHEMA_1);
+    for key in ["\"requires\"", "\"form\"", "\"howto\"", "\"images_only\""] {
+        assert!(!index.contains(key), "version 1 has no {key}: {index}");
+    }
+    assert!(place.receive("old", &site)?.failure().is_none());
     Ok(())
 }

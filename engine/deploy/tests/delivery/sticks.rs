@@ -113,11 +113,14 @@ fn a_stick_says_to_people_what_it_holds_and_a_child_opens_beside_its_base() -> R
     place.add(&hq, "new", &new, Format::Raw, Some("old"))?;
     let site = place.repository("site", Format::Raw)?;
     place.add(&site, "old", &old, Format::Raw, None)?;
-    place.carry(&hq, &["new"], &[&site], "stick")?;
+    place.carry_children(&hq, &["new"], &[&site], "stick")?;
     let item = place.index("stick")?.items.remove(0);
     let howto = fs::read_to_string(place.at("stick/HOWTO.txt")).expect("it is there");
     for word in [
         "imgdelta receive",
+        "imgdelta verify",
+        "sha256sum -c SHA256SUMS",
+        "qemu-img rebase",
         item.file.name.as_str(),
         &item.file.sha256.to_string(),
         &item.content_id.to_string(),
@@ -169,8 +172,8 @@ fn one_adds_to_a_delivery_at_a_time_and_anyone_reads_it() -> Result<()> {
     assert_eq!(reading.index().items.len(), 1);
     assert_eq!(
         files_below(&stick).len(),
-        3,
-        "the image, the index and the how-to"
+        4,
+        "the image, the index, the how-to and the sums"
     );
     Bundle::begin(&stick, Duration::ZERO)?;
     Ok(())

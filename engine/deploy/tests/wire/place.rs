@@ -10,7 +10,7 @@ use std::{
 use imgdelta_core::{Format, Result};
 use imgdelta_delta::{Digest, ExecContext, RunProgress};
 use imgdelta_deploy::{
-    bundle::{BundleEntry, FileEntry},
+    bundle::{BundleEntry, EntryForm, FileEntry},
     wire::{ClientSession, Delivered, Patience, Proposal, ServeOptions, Served, serve},
 };
 use imgdelta_registry::OpenSpec;
@@ -140,6 +140,7 @@ fn entry(record: &Record, file: &str, bytes: &[u8]) -> Result<BundleEntry> {
         tags: record.tags.clone(),
         golden: record.golden,
         parent: None,
+        form: EntryForm::Image,
         format: Format::Raw,
         file: FileEntry {
             name: file.parse()?,

@@ -8,13 +8,14 @@ use imgdelta_registry::driver_of_new;
 use serde::Serialize;
 
 use super::image::shown;
-use crate::catalogue::Repository;
+use crate::catalogue::{Repository, Signer};
 
 /// A folder that is to become a repository.
 #[derive(Clone, Debug)]
 pub struct Init {
     folder: PathBuf,
     format: Format,
+    signer: Option<Signer>,
     dry_run: bool,
 }
 
@@ -29,6 +30,9 @@ pub struct InitReport {
     pub id: Option<String>,
     /// The format of images that are made there.
     pub default_format: &'static str,
+    /// Who must have signed what is received there from a medium.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signer: Option<Signer>,
     /// Whether nothing was written.
     pub dry_run: bool,
 }
@@ -46,6 +50,7 @@ impl InitReport {
             repository,
             id,
             default_format: format.name(),
+            signer: None,
             dry_run,
         }
     }
@@ -58,6 +63,7 @@ impl Init {
         Self {
             folder: folder.into(),
             format: Format::Qcow2,
+            signer: None,
             dry_run: false,
         }
     }
@@ -66,6 +72,13 @@ impl Init {
     #[must_use]
     pub const fn format(mut self, format: Format) -> Self {
         self.format = format;
+        self
+    }
+
+    /// Who must have signed what is received there from a medium; nobody, unless this is said.
+    #[must_use]
+    pub fn signer(mut self, signer: Option<Signer>) -> Self {
+        self.signer = signer;
         self
     }
 
@@ -84,16 +97,18 @@ impl Init {
         context.progress().go_on()?;
         let id = if self.dry_run {
             driver_of_new(self.format)?;
+            self.signer.as_ref().map_or(Ok(()), Signer::require_files)?;
             refuse_existing(&self.folder)?;
             None
         } else {
-            let made = Repository::init(&self.folder, self.format)?;
+            let made = Repository::init_requiring(&self.folder, self.format, self.signer.clone())?;
             Some(made.about().id.to_string())
         };
         Ok(InitReport {
             repository: shown(&self.folder),
             id,
             default_format: self.format.name(),
+            signer: self.signer.clone(),
             dry_run: self.dry_run,
         })
     }

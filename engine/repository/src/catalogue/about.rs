@@ -7,11 +7,15 @@ use super::{
     names::RepositoryId,
     record::check_schema,
     seal::{check_seal, seal},
+    signer::Signer,
     text::as_text,
 };
 
 /// The version of the form.
 pub const SCHEMA: &str = "imgdelta/repository/1";
+
+/// The version of the form that says who must have signed: programs that do not know it open no such repository.
+pub const SCHEMA_SIGNED: &str = "imgdelta/repository/2";
 
 /// Longest file that is read.
 pub(super) const LONGEST: u64 = 64 << 10;
@@ -19,13 +23,16 @@ pub(super) const LONGEST: u64 = 64 << 10;
 /// Which repository it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {
-    /// [`SCHEMA`].
+    /// [`SCHEMA`], or [`SCHEMA_SIGNED`] where there is a signer.
     pub schema: String,
     /// Its id: made when it was, and its own.
     pub id: RepositoryId,
     /// The format of images that are made here, unless the user asks for another.
     #[serde(with = "as_text")]
     pub default_format: Format,
+    /// Who must have signed what is received from a medium.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<Signer>,
 }
 
 impl About {
@@ -35,6 +42,21 @@ impl About {
             schema: SCHEMA.to_owned(),
             id: RepositoryId::fresh(),
             default_format,
+            signer: None,
+        }
+    }
+
+    /// As it says who must have signed, or that nobody must.
+    pub(super) fn with_signer(&self, signer: Option<Signer>) -> Self {
+        let schema = if signer.is_some() {
+            SCHEMA_SIGNED
+        } else {
+            SCHEMA
+        };
+        Self {
+            schema: schema.to_owned(),
+            signer,
+            ..self.clone()
         }
     }
 
@@ -52,9 +74,17 @@ impl About {
     /// # Errors
     /// Corrupt, if it is none; Unsupported, if it is of another version.
     pub(super) fn from_json(json: &[u8]) -> Result<Self> {
-        check_schema(json, SCHEMA, "repository")?;
+        let is_signed = check_schema(json, SCHEMA_SIGNED, "repository").is_ok();
+        if !is_signed {
+            check_schema(json, SCHEMA, "repository")?;
+        }
         check_seal(json, "repository")?;
-        serde_json::from_slice(json).map_err(|cause| faulty(&cause))
+        let about: Self = serde_json::from_slice(json).map_err(|cause| faulty(&cause))?;
+        if about.signer.is_some() == is_signed {
+            return Ok(about);
+        }
+        let message = "repository: the schema and whether there is a signer contradict each other";
+        Err(Error::new(Kind::Corrupt, message).with_code("record"))
     }
 }
 

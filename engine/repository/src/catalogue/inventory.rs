@@ -24,6 +24,15 @@ pub const SCHEMA: &str = "imgdelta/inventory/1";
 /// The highest version of deliveries that this release reads.
 pub const DELIVERIES: u16 = 2;
 
+/// The word for the transport form: among what a site [takes](Inventory::takes), and in what a delivery requires.
+pub const TRANSPORT: &str = "transport";
+
+/// What deliveries may require of this release.
+pub const TAKES: [&str; 1] = [TRANSPORT];
+
+/// Most words, and most bytes of one, of what a site takes.
+const MOST_TAKEN: usize = 64;
+
 /// Longest inventory that is read.
 pub const LONGEST: u64 = 64 << 20;
 
@@ -40,6 +49,9 @@ pub struct Inventory {
     /// The highest version of deliveries that is read there. Releases that read the first one alone do not say so.
     #[serde(default = "first", skip_serializing_if = "is_first")]
     pub deliveries: u16,
+    /// What deliveries may require of its program. Releases that know no such word do not say so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub takes: Vec<String>,
     /// Its images, in order of name.
     pub images: Vec<Item>,
 }
@@ -75,6 +87,12 @@ pub struct Item {
 }
 
 impl Inventory {
+    /// Whether what requires that word is read there. What version 1 of deliveries alone reads knows none.
+    #[must_use]
+    pub fn takes(&self, word: &str) -> bool {
+        self.deliveries >= DELIVERIES && self.takes.iter().any(|one| one == word)
+    }
+
     /// As the file that is carried: a line an image, so that two can be compared by eye.
     ///
     /// # Errors
@@ -116,6 +134,10 @@ impl Inventory {
         check_schema(json, SCHEMA, "inventory")?;
         let inventory: Self =
             serde_json::from_slice(json).map_err(|cause| faulty(&cause.to_string()))?;
+        let takes = &inventory.takes;
+        if takes.len() > MOST_TAKEN || takes.iter().any(|word| word.len() > MOST_TAKEN) {
+            return Err(faulty("takes more than can be told"));
+        }
         let mut ids = HashSet::new();
         for item in &inventory.images {
             if item.size > MOST_BYTES {
@@ -188,6 +210,7 @@ impl Repository {
             repository: self.about().id.clone(),
             default_format: self.about().default_format,
             deliveries: DELIVERIES,
+            takes: TAKES.map(str::to_owned).to_vec(),
             images: look.present().map(Item::from).collect(),
         }
     }

@@ -6,7 +6,7 @@ use imgdelta_core::Format;
 use imgdelta_delta::{ContentId, Digest};
 
 use super::{
-    super::entry::{FileEntry, ImageRef, Recipient},
+    super::entry::{EntryForm, FileEntry, ImageRef, Recipient},
     *,
 };
 
@@ -34,6 +34,7 @@ fn entry() -> Result<BundleEntry> {
         tags: BTreeSet::from(["2026".parse()?]),
         golden: true,
         parent: None,
+        form: EntryForm::Image,
         format: Format::Qcow2,
         file: file("patched.qcow2")?,
         manifest: Some(file("patched.qcow2.manifest.json")?),

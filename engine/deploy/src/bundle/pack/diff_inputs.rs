@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use imgdelta_core::{Bytes, Existing, FileOffset, Format, Outputs, ParentSpec, Result};
+use imgdelta_core::{Bytes, Error, Existing, FileOffset, Format, Outputs, ParentSpec, Result};
 use imgdelta_delta::{ContentId, Digest, digest_cache::LeafReader};
 use imgdelta_operations::{
     Stage,
+    sent_transport::{LEVEL, SentTransport, is_beyond},
     stored_image::{SentChild, require_child, write_whole},
 };
 use imgdelta_registry::{OutputSpec, new_parent};
@@ -14,10 +15,7 @@ use imgdelta_repository::{
     planning::{LeafStream, overlap},
 };
 
-use super::{
-    Order, Packed, encoding,
-    source_image::{SourceImage, image_ref},
-};
+use super::{Form, Order, Packed, encoding, source_image::SourceImage};
 use crate::bundle::{
     DeliveryContext,
     entry::{BundleEntry, FileEntry, ImageRef, MOST_ANCESTORS},
@@ -33,6 +31,8 @@ pub(in crate::bundle) struct DiffInputs {
     parent: Option<ImageRef>,
     ancestors: Vec<ContentId>,
     format: Format,
+    /// How hard a transport file is packed.
+    level: i32,
     /// Why the form is not the one that was asked for.
     instead: Option<String>,
 }
@@ -49,7 +49,7 @@ impl DiffInputs {
         let parent = image.record.parent.as_ref();
         let parent = parent
             .and_then(|parent| listing.by_id(&parent.id))
-            .map(image_ref);
+            .map(ImageRef::of);
         let ancestors = ancestors(
             &listing,
             &image.record,
@@ -61,22 +61,37 @@ impl DiffInputs {
             parent,
             ancestors,
             format: Format::Qcow2,
+            level: LEVEL,
             instead: None,
         };
-        if let (Some(native), Some(base)) = (order.native, &inputs.base) {
-            let (base, image) = (base.disk.traits(), inputs.image.disk.traits());
-            match require_child(native, &base, &image) {
-                Ok(()) => inputs.format = native,
-                Err(fault) => {
-                    inputs.instead = Some(format!(
-                        "'{}' travels as qcow2, not as {native}: {}",
-                        inputs.image.record.name,
-                        fault.message()
-                    ));
-                }
+        match order.form {
+            Form::Transport { level } if inputs.base.is_some() => {
+                (inputs.format, inputs.level) = (Format::Transport, level);
             }
+            Form::Transport { .. } => {}
+            Form::Child(native) => inputs.choose_child(native),
         }
         Ok(inputs)
+    }
+
+    /// A child of that format travels, where there can be one.
+    fn choose_child(&mut self, native: Format) {
+        let Some(base) = self.base.as_ref().filter(|_| native != Format::Qcow2) else {
+            return;
+        };
+        let (base, image) = (base.disk.traits(), self.image.disk.traits());
+        match require_child(native, &base, &image) {
+            Ok(()) => self.format = native,
+            Err(fault) => self.travel_as_qcow2(&format!("not as {native}"), &fault),
+        }
+    }
+
+    /// A child in qcow2 travels; why, is told.
+    fn travel_as_qcow2(&mut self, wanted: &str, why: &Error) {
+        self.format = Format::Qcow2;
+        let name = &self.image.record.name;
+        let why = why.message();
+        self.instead = Some(format!("'{name}' travels as qcow2, {wanted}: {why}"));
     }
 
     /// What tells the entry apart from others.
@@ -97,8 +112,23 @@ impl DiffInputs {
         notes
     }
 
-    /// Writes the files, for nobody yet. What the leaves of `headquarters` say needs no reading.
+    /// Writes the files, for nobody yet. What the leaves of `headquarters` say needs no reading. What a transport file cannot tell travels as a child.
     pub(in crate::bundle) fn pack(
+        &mut self,
+        headquarters: &Repository,
+        folder: &Path,
+        context: &DeliveryContext<'_>,
+    ) -> Result<Packed> {
+        match self.pack_once(headquarters, folder, context) {
+            Err(error) if is_beyond(&error) => {
+                self.travel_as_qcow2("not in the transport form", &error);
+                self.pack_once(headquarters, folder, context)
+            }
+            packed => packed,
+        }
+    }
+
+    fn pack_once(
         &self,
         headquarters: &Repository,
         folder: &Path,
@@ -111,18 +141,18 @@ impl DiffInputs {
         let (file, manifest) = match &self.base {
             Some(base) => {
                 let known = base.leaves(headquarters).zip(image);
-                let packed = self.child(base, known, folder, context);
-                let (file, manifest) = packed.or_else(|error| match error.code() {
+                let packed = self.difference(base, known, folder, context);
+                packed.or_else(|error| match error.code() {
                     // Either the leaves are damaged or a disk has changed: reading all of both tells which.
                     "cache_damaged" | "base_changed" | "target_changed" => {
-                        self.child(base, None, folder, context)
+                        self.difference(base, None, folder, context)
                     }
                     _ => Err(error),
-                })?;
-                (file, Some(manifest))
+                })?
             }
             None => (self.whole(data, folder, context)?, None),
         };
+        let (form, format, requires) = BundleEntry::form_of(self.format);
         let entry = BundleEntry {
             base: self.base.as_ref().map(SourceImage::image_ref),
             image: record.id.clone(),
@@ -134,10 +164,11 @@ impl DiffInputs {
             golden: record.golden,
             parent: self.parent.clone(),
             ancestors: self.ancestors.clone(),
-            format: self.format,
+            form,
+            format,
             file,
             manifest,
-            requires: Vec::new(),
+            requires,
             sites: Vec::new(),
         };
         Ok(Packed {
@@ -145,6 +176,49 @@ impl DiffInputs {
             is_new: true,
             notes: self.notes(),
         })
+    }
+
+    /// Writes what differs, from the leaves of base and image or from reading both: the file, and what proves it where that is a file of its own.
+    fn difference(
+        &self,
+        base: &SourceImage,
+        known: Option<(LeafReader, LeafReader)>,
+        folder: &Path,
+        context: &DeliveryContext<'_>,
+    ) -> Result<(FileEntry, Option<FileEntry>)> {
+        if self.format == Format::Transport {
+            return Ok((self.transport(base, known, folder, context)?, None));
+        }
+        let (file, manifest) = self.child(base, known, folder, context)?;
+        Ok((file, Some(manifest)))
+    }
+
+    /// Writes the transport file.
+    fn transport(
+        &self,
+        base: &SourceImage,
+        known: Option<(LeafReader, LeafReader)>,
+        folder: &Path,
+        context: &DeliveryContext<'_>,
+    ) -> Result<FileEntry> {
+        let (name, _) = self.file_names()?;
+        let image = &self.image;
+        let spec = OutputSpec {
+            existing: Existing::Replace,
+            ..OutputSpec::of(folder.join(name.as_str()))
+        };
+        let sent = SentTransport {
+            base: (base.record.name.as_str(), &base.disk),
+            target: (image.record.name.as_str(), &image.disk),
+            level: self.level,
+            exec: context.run.work,
+        };
+        let written = sent.write(&spec, known)?;
+        base.require(written.made.base.as_ref())?;
+        image.require(written.made.target.as_ref())?;
+        let file = file_entry(name, written.drafts.written_at(), context)?;
+        written.drafts.commit()?;
+        Ok(file)
     }
 
     /// Writes the child and its manifest, from the leaves of base and image or from reading both.

@@ -47,15 +47,6 @@ impl SourceImage {
 
     /// What an entry says of it.
     pub(super) fn image_ref(&self) -> ImageRef {
-        image_ref(&self.record)
-    }
-}
-
-/// What an entry says of another image.
-pub(super) fn image_ref(record: &Record) -> ImageRef {
-    ImageRef {
-        id: record.id.clone(),
-        content_id: record.content_id,
-        name: record.name.clone(),
+        ImageRef::of(&self.record)
     }
 }

@@ -2,7 +2,7 @@ use imgdelta_core::{Format, Result};
 use imgdelta_delta::Digest;
 
 use super::*;
-use crate::bundle::entry::{FileEntry, ImageRef, Recipient};
+use crate::bundle::entry::{EntryForm, FileEntry, ImageRef, Recipient};
 
 const HERE: &str = "00000000-0000-4000-8000-000000000001";
 const THERE: &str = "00000000-0000-4000-8000-000000000002";
@@ -48,6 +48,7 @@ fn entry(base: &str, image: &str, length: u64, sites: &[(&str, bool)]) -> Result
         tags: std::collections::BTreeSet::new(),
         golden: false,
         parent: None,
+        form: EntryForm::Image,
         format: Format::Qcow2,
         file: shipped(image.to_owned())?,
         requires: Vec::new(),

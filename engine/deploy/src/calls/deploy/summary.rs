@@ -123,7 +123,7 @@ fn shipped(sent: &Sent) -> ShippedImage {
     ShippedImage {
         image: ImageRef::new(entry.image.as_str(), entry.name.as_str()),
         base: (entry.base.as_ref()).map(|base| ImageRef::new(base.id.as_str(), base.name.as_str())),
-        format: files.then_some(entry.format.name()),
+        format: files.then_some(entry.file_format().name()),
         file: files.then(|| entry.file.name.to_string()),
         bytes: sent
             .transfer
