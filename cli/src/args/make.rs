@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use imgdelta::Unneeded;
 use imgdelta::core::{Format, Result};
 use imgdelta::registry::OpenSpec;
 
@@ -10,6 +11,7 @@ use super::{
     input::{self, BaseInput},
     memory::Remembered,
     output::Output,
+    values::unneeded,
 };
 use crate::job;
 
@@ -22,8 +24,13 @@ Example:
     after_long_help = "\
 The manifest, which proves base and result to 'apply' and 'attach', is written beside the child as CHILD.manifest.json.
 
+--leave-out reads partition tables and file systems (ext2, ext3, ext4, FAT, exFAT, NTFS, XFS, swap of Linux). What a file system calls free, a swap \
+in which no system sleeps and the page files of Windows are then as they are in the base: what comes out is not the target byte for byte, and the manifest \
+proves what comes out. Of a volume that was not left cleanly, is encrypted or is not known, all travels, and a note says why.
+
 Examples:
   imgdelta make -b golden.vhd -t patched.vhd -o november.vhd
+  imgdelta make -b golden.vhd -t patched.vhd -o november.vhd --leave-out free,swap,pagefile
   imgdelta make -b golden.raw -t patched.raw -o november.qcow2 --option compression_type=zstd
   imgdelta make -b golden.qcow2 -t golden.qcow2 --base-snapshot january -o since-january.qcow2"
 )]
@@ -62,6 +69,9 @@ pub(crate) struct Make {
     /// Child to write; its extension says the format, the manifest goes beside it.
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     output: PathBuf,
+    /// Leave out what certainly nobody needs of the target: free, swap, pagefile, with commas between them. The result keeps the base's bytes there.
+    #[arg(long, value_name = "WHAT", value_delimiter = ',', value_parser = unneeded, help_heading = "Output")]
+    leave_out: Vec<Unneeded>,
     /// Its form.
     #[command(flatten)]
     form: Output,
@@ -86,6 +96,7 @@ impl Make {
                 )?
             },
             goal: self.form.goal(self.output)?,
+            leave_out: self.leave_out,
             memory: self.memory.job(),
         })
     }

@@ -5,21 +5,25 @@
 //! | [`context`] | what every call is given: threads, progress, cancellation, remembered digests |
 //! | [`disk`] | an image with its parents, open |
 //! | [`make`] | what of a target differs from a base, as a child with its manifest |
+//! | [`left_out`] | what certainly nobody needs of a target |
 //! | [`apply`], [`attach`] | a child and its base, proven: as a full image, or linked |
 //! | [`convert`] | a disk as one image of any format |
 //! | [`stored_image`] | an image that a repository keeps or a deployment sends, in the making |
 //! | [`restored_image`] | a damaged image whose bad windows are known by now, as it was |
 //! | [`received_image`] | an image that came, as a disk over a base that is here |
 //! | [`proof`] | what proves a disk to the repository that keeps it |
+//! | [`block_owner`], [`changed_files`] | whose the bytes of a disk are; what differs, file by file |
 //! | [`compare`], [`map`], [`info`], [`check`], [`digest`] | what a disk or an image is |
 //!
-//! Nothing here prints, reads arguments or ends the process. Depends on `imgdelta-delta` (whole disks) and `imgdelta-registry` (formats);
-//! repositories and deployments depend on it.
+//! Nothing here prints, reads arguments or ends the process. Depends on `imgdelta-delta` (whole disks), `imgdelta-guest` (what a
+//! guest says of one) and `imgdelta-registry` (formats); repositories and deployments depend on it.
 
 pub mod apply;
 pub mod attach;
 pub mod attach_all;
 mod base_link;
+pub mod block_owner;
+pub mod changed_files;
 pub mod check;
 mod check_chain;
 pub mod child_pair;
@@ -28,7 +32,9 @@ pub mod context;
 pub mod convert;
 pub mod digest;
 pub mod disk;
+mod guest_disk;
 pub mod info;
+pub mod left_out;
 pub mod make;
 pub mod map;
 mod nowhere;
@@ -46,6 +52,8 @@ pub use apply::{Apply, ApplyReport};
 pub use attach::{Attach, AttachReport};
 pub use attach_all::{AttachAll, AttachAllReport, LeftChild};
 pub use base_link::UnlinkedBase;
+pub use block_owner::BlockOwner;
+pub use changed_files::{ChangedFiles, ChangedKind, ChangedOwner, UnusedBytes};
 pub use check::{Check, CheckedImage, RepairInto, RepairReport};
 pub use check_chain::{LinkInfo, StandsBy};
 pub use child_pair::{Evidence, ProvenBy};
@@ -55,6 +63,7 @@ pub use convert::{Convert, ConvertReport};
 pub use digest::{Digest, DigestReport};
 pub use disk::{Disk, DiskRef};
 pub use info::{ImageInfo, Info, InfoReport, PackageReport, ReferencesReport};
+pub use left_out::Unneeded;
 pub use make::{ChildReport, Make};
 pub use map::{Map, MapLayers, MapReport, MappedRun};
 pub use salvage::{LostRun, Salvage, SalvageReport};

@@ -12,8 +12,10 @@ use serde::Serialize;
 
 use crate::{
     base_link::{self, UnlinkedBase},
+    changed_files::UnusedBytes,
     context::{Context, Ids, Stage},
     disk::{Disk, DiskRef, own_layers},
+    left_out::{Reduced, Unneeded, reduce},
     output::{ImageOutput, shown},
     space::explain,
     target::Target,
@@ -25,6 +27,7 @@ pub struct Make {
     base: OpenSpec,
     target: OpenSpec,
     output: Target,
+    leave_out: Vec<Unneeded>,
 }
 
 /// A child that was made.
@@ -47,7 +50,7 @@ pub struct ChildReport {
     pub manifest: String,
     /// What it was made from.
     pub base: DiskRef,
-    /// What it reproduces.
+    /// What it reproduces. The content id is that of the disk that the site gets.
     pub target: DiskRef,
     /// Whether base and target are the same disk, so that the child is empty.
     pub same: bool,
@@ -61,6 +64,9 @@ pub struct ChildReport {
     pub bytes_changed: u64,
     /// The digest of its own layer.
     pub layer_digest: String,
+    /// What nobody needs of the target and is not in the child, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<UnusedBytes>,
     /// Whether the base's digests were remembered instead of read.
     pub base_from_memory: bool,
     /// Which folder must be searched to open the child by its link.
@@ -83,7 +89,18 @@ impl Make {
             base,
             target,
             output: Target::of(output),
+            leave_out: Vec::new(),
         }
+    }
+
+    /// What certainly nobody needs of the target is left out, of all that is in `what`: the site's disk keeps the base's bytes there. Where a file
+    /// system was not left cleanly or is not known, all of it travels, and a note says so.
+    #[must_use]
+    pub fn leave_out(mut self, what: impl IntoIterator<Item = Unneeded>) -> Self {
+        self.leave_out = what.into_iter().collect();
+        self.leave_out.sort_unstable();
+        self.leave_out.dedup();
+        self
     }
 
     /// Whether all is worked out and nothing is written.
@@ -132,25 +149,31 @@ impl Make {
         let sink = written.beside(&place.file_name().unwrap_or_default().to_string_lossy())?;
 
         context.begin(Stage::Make(path));
+        let reduced = self.reduce(&base, &target)?;
+        let chain = reduced.as_ref().map_or(&target.chain, |it| &it.chain);
         let made = delta::Make {
             base: &base.chain,
-            target: &target.chain,
+            target: chain,
             proves: true,
             memory: context.digest_cache(),
             work: context.exec(self.output.ids)?,
         }
         .run(writer)
-        .map_err(|error| explain(error, &target.chain))?;
+        .map_err(|error| explain(error, chain))?;
         let child = shown(path.file_name().unwrap_or_default().as_ref());
-        let manifest = describe(
+        let mut manifest = describe(
             &made,
             (&base.name(), &base),
             (&target.name(), &target),
             (&child, driver.format),
             size,
         )?;
+        if let Some(reduced) = &reduced {
+            manifest.left_out.clone_from(&reduced.parts);
+        }
         sink.write_at(FileOffset::ZERO, &manifest.to_json()?)?;
-        let mut report = self.report(driver, [&base, &target], &made, &manifest, unlinked);
+        let inputs = [&base, &target];
+        let mut report = self.report(driver, inputs, &made, (&manifest, reduced), unlinked);
         report.file_size = written.file_size();
         report.on_disk = written.on_disk()?;
         let (below, above) = own_layers(&base.chain, &target.chain);
@@ -160,20 +183,34 @@ impl Make {
         Ok(report)
     }
 
+    /// The target without what is to be left out of it; `None` if that is nothing.
+    fn reduce(&self, base: &Disk, target: &Disk) -> Result<Option<Reduced>> {
+        if self.leave_out.is_empty() {
+            return Ok(None);
+        }
+        reduce(&self.leave_out, base, target).map(Some)
+    }
+
     /// What was made.
     fn report(
         &self,
         driver: &Driver,
         [base, target]: [&Disk; 2],
         made: &delta::Made,
-        manifest: &Manifest,
+        (manifest, reduced): (&Manifest, Option<Reduced>),
         unlinked: Option<UnlinkedBase>,
     ) -> ChildReport {
         let path = &self.output.spec.path;
         let same = manifest.base.content_id == manifest.result.content_id;
         let mut notes = base.notes();
         notes.extend(target.notes());
-        if same {
+        let left_out = reduced.as_ref().map(|reduced| reduced.bytes);
+        let differs = left_out.is_some_and(|bytes| bytes.total() > 0);
+        notes.extend(reduced.into_iter().flat_map(|reduced| reduced.notes));
+        if same && differs {
+            let note = "base and target differ at most in what is left out: the child is empty";
+            notes.push(note.to_owned());
+        } else if same {
             notes.push("base and target are the same disk: the child is empty".to_owned());
         }
         notes.extend(unlinked.iter().map(|why| why.note(&base.top.path)));
@@ -196,6 +233,7 @@ impl Make {
             block_size: made.unit.0,
             bytes_changed: made.changed.0,
             layer_digest: manifest.child.layer_digest.clone(),
+            left_out,
             base_from_memory: made.remembered,
             search,
             unlinked,

@@ -4,7 +4,7 @@ use std::io;
 
 use imgdelta::{ApplyReport, AttachAllReport, AttachReport, ChildReport, ProvenBy};
 
-use super::{Page, Text, percent};
+use super::{Page, Text, owners, percent};
 
 impl Text for ChildReport {
     const IS_SUMMARY: bool = true;
@@ -23,6 +23,10 @@ impl Text for ChildReport {
             percent(self.blocks_changed, self.blocks),
             page.size(self.bytes_changed)
         ))?;
+        if let Some(left_out) = &self.left_out {
+            let parts = owners::unused(left_out, page);
+            page.line(format_args!("left out, as it is in the base: {parts}"))?;
+        }
         if page.is_loud() {
             told(page, "base", &self.base.content_id)?;
             told(page, "result", &self.target.content_id)?;
