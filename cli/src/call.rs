@@ -27,8 +27,8 @@ use crate::{
 pub(crate) use deployments::{deploy, deploy_dry_run, drop_images, plan, receive, serve};
 pub(crate) use env::{Environment, env};
 pub(crate) use images::{
-    apply, attach, attach_all, check, compare, convert, digest, info, make, map, package,
-    references, salvage,
+    apply, attach, attach_all, check, compare, convert, digest, expand, info, make, make_transport,
+    map, package, references, salvage,
 };
 pub(crate) use version::{Versions, version};
 

@@ -41,12 +41,21 @@ pub(crate) struct Make {
     pub(crate) base: OpenSpec,
     /// The image to be reproduced.
     pub(crate) target: OpenSpec,
-    /// The child.
+    /// The child, or the transport file.
     pub(crate) goal: Goal,
+    /// How a transport file is made, if one is.
+    pub(crate) transport: Option<Transport>,
     /// What of the target is left out.
     pub(crate) leave_out: Vec<Unneeded>,
     /// What digests of earlier runs are good for.
     pub(crate) memory: Memory,
+}
+
+/// How a transport file is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Transport {
+    /// How hard it is packed; `None`: as usual.
+    pub(crate) level: Option<i32>,
 }
 
 /// What digests of earlier runs are good for.
@@ -80,6 +89,8 @@ pub(crate) struct Apply {
     pub(crate) pair: Pair,
     /// The full image.
     pub(crate) goal: Goal,
+    /// Whether it is to be a child instead, of a transport file.
+    pub(crate) expands: bool,
 }
 
 /// Which children are to be linked.
@@ -190,6 +201,8 @@ pub(crate) struct Check {
     pub(crate) repair: Option<RepairInto>,
     /// Whether its chain is checked too.
     pub(crate) chain: bool,
+    /// The base of a transport file.
+    pub(crate) base: Option<OpenSpec>,
 }
 
 /// `digest`.

@@ -13,8 +13,11 @@ mod packed;
 mod pages;
 mod pair;
 mod paths;
+mod transport;
 
 use imgdelta_core::Format;
+
+pub use transport::transport_files;
 
 /// A target: bytes in, panic if the answer is wrong.
 pub type Target = fn(&[u8]);
@@ -66,6 +69,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("talk", lists::talk),
     ("round_trip", pair::round_trip),
     ("chain", pair::chain),
+    ("transport_unpack", transport::unpack),
+    ("transport_pack", transport::pack),
 ];
 
 /// The targets of VHDX differ in what their seeds begin with: headers and region tables, metadata, log, BAT.

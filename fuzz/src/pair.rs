@@ -8,8 +8,11 @@ use imgdelta_core::{
 };
 use imgdelta_delta::{Chain, Convert, DigestCache, ExecContext, Layer, Make, RunProgress};
 
+/// What a disk that is spliced has at most, in bytes.
+const MOST_SPLICED: usize = 1 << 20;
+
 /// Takes one input apart.
-struct Feed<'a>(&'a [u8]);
+pub(crate) struct Feed<'a>(pub(crate) &'a [u8]);
 
 impl Feed<'_> {
     fn byte(&mut self) -> u8 {
@@ -28,6 +31,27 @@ impl Feed<'_> {
             .get(number)
             .copied()
             .unwrap_or_else(|| panic!("there is a choice"))
+    }
+
+    /// Puts bytes into `disk`, takes some out and copies some from elsewhere, as what is left of the feed says.
+    pub(crate) fn splice(&mut self, disk: &mut Vec<u8>) {
+        while !self.0.is_empty() {
+            let (high, low, kind, len) = (self.byte(), self.byte(), self.byte(), self.byte());
+            let place = |number: usize| number * disk.len() / 65536;
+            let at = place(usize::from(high) << 8 | usize::from(low));
+            let from = place(usize::from(low) << 8 | usize::from(kind));
+            let len = (usize::from(len) + 1) << (kind >> 4);
+            let end = at.saturating_add(len).min(disk.len());
+            let copied = disk.get(from..from.saturating_add(len).min(disk.len()));
+            let copied = copied.unwrap_or_default().to_vec();
+            match kind & 3 {
+                0 => drop(disk.splice(at..at, copied)),
+                1 => drop(disk.drain(at..end)),
+                2 => drop(disk.splice(at..end, vec![high ^ low; len])),
+                _ => drop(disk.splice(at..end, copied)),
+            }
+            disk.truncate(MOST_SPLICED);
+        }
     }
 
     /// Changes `disk` by what is left of the feed, up to `times`.
@@ -162,14 +186,14 @@ pub(crate) fn chain(bytes: &[u8]) {
     );
 }
 
-fn first_disk(feed: &mut Feed<'_>) -> Vec<u8> {
+pub(crate) fn first_disk(feed: &mut Feed<'_>) -> Vec<u8> {
     let sectors = usize::from(feed.byte()) << (feed.byte() % 5);
     let mut disk = vec![0; (sectors + 1) * 512];
     feed.paint(&mut disk, 24);
     disk
 }
 
-fn or_fail<T>(result: Result<T>, what: &str) -> T {
+pub(crate) fn or_fail<T>(result: Result<T>, what: &str) -> T {
     result.unwrap_or_else(|error| panic!("{what}: {error}"))
 }
 
@@ -188,6 +212,11 @@ fn options(text: &str) -> Result<Options> {
     }
 }
 
+/// `bytes` as a raw disk.
+pub(crate) fn raw(bytes: &[u8]) -> Arc<dyn Image> {
+    or_fail(open(Format::Raw, bytes.to_vec()), "bytes are a raw disk")
+}
+
 fn open(format: Format, bytes: Vec<u8>) -> Result<Arc<dyn Image>> {
     let source: Arc<dyn Source> = Arc::new(MemSource(bytes));
     (driver(format).open)(Open {
@@ -198,7 +227,7 @@ fn open(format: Format, bytes: Vec<u8>) -> Result<Arc<dyn Image>> {
     })
 }
 
-fn chain_of(image: Arc<dyn Image>) -> Chain {
+pub(crate) fn chain_of(image: Arc<dyn Image>) -> Chain {
     or_fail(Chain::new(vec![layer_of(image)]), "a chain of one layer")
 }
 

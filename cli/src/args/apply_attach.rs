@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use imgdelta::Evidence;
 use imgdelta::core::{Attributes, Format, Result};
 use imgdelta::registry::OpenSpec;
@@ -67,6 +67,15 @@ impl Pair {
     }
 }
 
+/// What becomes of base and child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// A full image.
+    Image,
+    /// A child of the base, of what is a transport file.
+    Child,
+}
+
 /// `apply`: base and child as a full image.
 #[derive(Debug, Args)]
 #[command(
@@ -80,10 +89,11 @@ chain; what the child itself records as its parent is not followed.
 Examples:
   imgdelta apply november.vhd -b golden.vhd -o patched.vhd
   imgdelta apply november.qcow2 -b golden.raw -o patched.raw
-  imgdelta apply november.vhd -b golden.vhd --by-identity -o patched.qcow2"
+  imgdelta apply november.vhd -b golden.vhd --by-identity -o patched.qcow2
+  imgdelta apply november.imgdelta -b golden.qcow2 -o november.qcow2 --form child"
 )]
 pub(crate) struct Apply {
-    /// The child.
+    /// The child, or a transport file.
     #[arg(value_name = "CHILD", help_heading = "Input")]
     child: PathBuf,
     /// The local copy of its base; its parents are followed.
@@ -95,9 +105,12 @@ pub(crate) struct Apply {
     /// Image to write; its extension says the format.
     #[arg(short, long, value_name = "IMAGE", help_heading = "Output")]
     output: PathBuf,
-    /// Its form.
+    /// What to write: a full image, or of a transport file a child of the base with its manifest.
+    #[arg(long, value_name = "FORM", value_enum, default_value_t = Form::Image, hide_default_value = true, help_heading = "Output")]
+    form: Form,
+    /// Its format.
     #[command(flatten)]
-    form: Output,
+    image: Output,
 }
 
 impl Apply {
@@ -105,7 +118,8 @@ impl Apply {
     pub(crate) fn job(self) -> Result<job::Apply> {
         Ok(job::Apply {
             pair: self.pair.job(self.child, self.base)?,
-            goal: self.form.goal(self.output)?,
+            goal: self.image.goal(self.output)?,
+            expands: self.form == Form::Child,
         })
     }
 }

@@ -134,6 +134,9 @@ pub(crate) struct Check {
     /// Check its parents too, and whether each child still stands on its base: by the manifest beside it, else by what it records.
     #[arg(long, conflicts_with = "repair", help_heading = "Input")]
     chain: bool,
+    /// The base of a transport file: it is proven, and all of the file unpacked over it.
+    #[arg(short, long, value_name = "IMAGE", conflicts_with_all = ["repair", "chain"], help_heading = "Input")]
+    base: Option<PathBuf>,
     /// How it is opened.
     #[command(flatten)]
     input: Input,
@@ -186,7 +189,12 @@ impl Check {
             Attributes::Require
         };
         let in_place = self.in_place.then_some(RepairInto::Place(attributes));
+        let base = self
+            .base
+            .map(|base| self.input.open(base, None))
+            .transpose()?;
         Ok(job::Check {
+            base,
             image: self.input.open(self.image, None)?,
             repair: self.output.map(into).or(in_place),
             chain: self.chain,

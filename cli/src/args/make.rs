@@ -1,10 +1,10 @@
 //! `make` as it is typed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use imgdelta::Unneeded;
-use imgdelta::core::{Format, Result};
+use imgdelta::core::{Error, Format, Kind, Result};
 use imgdelta::registry::OpenSpec;
 
 use super::{
@@ -15,6 +15,15 @@ use super::{
 };
 use crate::job;
 
+/// What of the target differs, in which form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// A child of the base, in a hypervisor's format.
+    Child,
+    /// One small file that 'apply' reads over the base.
+    Transport,
+}
+
 /// `make`: what of the target differs from the base, as a child of the base.
 #[derive(Debug, Args)]
 #[command(
@@ -22,7 +31,8 @@ use crate::job;
 Example:
   imgdelta make -b golden.vhd -t patched.vhd -o november.vhd",
     after_long_help = "\
-The manifest, which proves base and result to 'apply' and 'attach', is written beside the child as CHILD.manifest.json.
+The manifest, which proves base and result to 'apply' and 'attach', is written beside the child as CHILD.manifest.json; it travels in a transport \
+file.
 
 --leave-out reads partition tables and file systems (ext2, ext3, ext4, FAT, exFAT, NTFS, XFS, swap of Linux). What a file system calls free, a swap \
 in which no system sleeps and the page files of Windows are then as they are in the base: what comes out is not the target byte for byte, and the manifest \
@@ -32,6 +42,7 @@ Examples:
   imgdelta make -b golden.vhd -t patched.vhd -o november.vhd
   imgdelta make -b golden.vhd -t patched.vhd -o november.vhd --leave-out free,swap,pagefile
   imgdelta make -b golden.raw -t patched.raw -o november.qcow2 --option compression_type=zstd
+  imgdelta make -b golden.raw -t patched.raw -o november.imgdelta --form transport
   imgdelta make -b golden.qcow2 -t golden.qcow2 --base-snapshot january -o since-january.qcow2"
 )]
 pub(crate) struct Make {
@@ -72,9 +83,15 @@ pub(crate) struct Make {
     /// Leave out what certainly nobody needs of the target: free, swap, pagefile, with commas between them. The result keeps the base's bytes there.
     #[arg(long, value_name = "WHAT", value_delimiter = ',', value_parser = unneeded, help_heading = "Output")]
     leave_out: Vec<Unneeded>,
-    /// Its form.
+    /// What to write; without it a transport file if the output is called .imgdelta, else a child.
+    #[arg(long, value_name = "FORM", value_enum, help_heading = "Output")]
+    form: Option<Form>,
+    /// How hard a transport file is packed, 1 to 19 (3 without it).
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=19), help_heading = "Output")]
+    level: Option<i32>,
+    /// Its format.
     #[command(flatten)]
-    form: Output,
+    image: Output,
     /// What is believed of earlier runs.
     #[command(flatten)]
     memory: Remembered,
@@ -95,9 +112,29 @@ impl Make {
                     "--target-parent",
                 )?
             },
-            goal: self.form.goal(self.output)?,
+            transport: transport_of(self.form, self.level, &self.output)?,
+            goal: self.image.goal(self.output)?,
             leave_out: self.leave_out,
             memory: self.memory.job(),
         })
+    }
+}
+
+/// The level of a transport file, if one is meant.
+fn transport_of(
+    form: Option<Form>,
+    level: Option<i32>,
+    output: &Path,
+) -> Result<Option<job::Transport>> {
+    let is_called_so = output.extension().is_some_and(|name| name == "imgdelta");
+    let is_meant = form.map_or(is_called_so, |form| form == Form::Transport);
+    match (is_meant, level) {
+        (true, level) => Ok(Some(job::Transport { level })),
+        (false, None) => Ok(None),
+        (false, Some(_)) => {
+            let message = "--level is for a transport file";
+            Err(Error::new(Kind::Usage, message)
+                .with_hint("--form transport makes one; a child has --option"))
+        }
     }
 }

@@ -8,8 +8,8 @@ use imgdelta::core::{AtomicFile, Error, Existing, Kind, PipeSink, Result};
 use imgdelta::{
     Apply, ApplyReport, Attach, AttachAll, AttachAllReport, AttachReport, Check, CheckedImage,
     ChildReport, Compare, CompareReport, Convert, ConvertReport, DifferingRun, Digest,
-    DigestReport, Info, InfoReport, Make, Map, MapReport, MappedRun, PackageReport,
-    ReferencesReport, Salvage, SalvageReport,
+    DigestReport, Expand, Info, InfoReport, Make, MakeTransport, Map, MapReport, MappedRun,
+    PackageReport, ReferencesReport, Salvage, SalvageReport, TransportReport,
 };
 
 use super::{Run, stdin};
@@ -41,6 +41,31 @@ pub(crate) fn make(job: &job::Make, run: &Run<'_>) -> Result<ChildReport> {
         })
 }
 
+/// Writes what of the target differs from the base as a transport file.
+pub(crate) fn make_transport(
+    job: &job::Make,
+    level: Option<i32>,
+    run: &Run<'_>,
+) -> Result<TransportReport> {
+    let goal = &job.goal;
+    job::refuse_stream(&goal.output.path, "a transport file")?;
+    job::refuse_stream(&job.base.path, "a base")?;
+    job::refuse_stream(&job.target.path, "a target")?;
+    let path = &goal.output.path;
+    let base = run.unpacked_beside(&job.base, path);
+    let target = run.unpacked_beside(&job.target, path);
+    let mut make = MakeTransport::new(base, target, goal.output.clone()).dry_run(goal.dry_run);
+    if let Some(level) = level {
+        make = make.level(level);
+    }
+    let options = [
+        (&job.base, "--base-format"),
+        (&job.target, "--target-format"),
+    ];
+    make.run(&run.context(job.memory))
+        .map_err(|error| spelled(error, &options))
+}
+
 /// The error with the option by which this command is told the format of the file that it is about.
 fn spelled(error: Error, inputs: &[(&OpenSpec, &str)]) -> Error {
     let file = error.location().file.clone();
@@ -63,6 +88,19 @@ pub(crate) fn apply(job: &job::Apply, run: &Run<'_>) -> Result<ApplyReport> {
     let base = run.unpacked_beside(&pair.base, path);
     Apply::new(child, base, goal.output.clone())
         .evidence(pair.evidence.clone())
+        .dry_run(goal.dry_run)
+        .ids(goal.ids)
+        .run(&run.context(pair.memory))
+        .map_err(|error| spelled_pair(error, pair))
+}
+
+/// Writes a transport file and its base as a child of the base.
+pub(crate) fn expand(job: &job::Apply, run: &Run<'_>) -> Result<ChildReport> {
+    let (pair, goal) = (&job.pair, &job.goal);
+    job::refuse_stream(&goal.output.path, "a child")?;
+    refuse_streams(pair)?;
+    let base = run.unpacked_beside(&pair.base, &goal.output.path);
+    Expand::new(pair.child.clone(), base, goal.output.clone())
         .dry_run(goal.dry_run)
         .ids(goal.ids)
         .run(&run.context(pair.memory))
@@ -231,7 +269,11 @@ pub(crate) fn check(job: &job::Check, run: &Run<'_>) -> Result<CheckedImage> {
     job::refuse_stream(&job.image.path, "an image to be checked")?;
     // Until something is written, nothing needs to be taken away.
     run.signals.may_end_at_once(true);
-    let check = Check::new(run.unpacked(&job.image)).chain(job.chain);
+    let mut check = Check::new(run.unpacked(&job.image)).chain(job.chain);
+    if let Some(base) = &job.base {
+        job::refuse_stream(&base.path, "a base")?;
+        check = check.base(run.unpacked(base));
+    }
     match job.repair.clone() {
         None => check,
         Some(into) => check.repair(into),

@@ -9,7 +9,7 @@ use imgdelta::repository::{
 use imgdelta::{
     ApplyReport, AttachAllReport, AttachReport, CheckedImage, ChildReport, CompareReport,
     ConvertReport, DigestReport, InfoReport, MapReport, PackageReport, ReferencesReport,
-    SalvageReport,
+    SalvageReport, TransportReport,
 };
 
 use super::Outcome;
@@ -34,6 +34,7 @@ macro_rules! outcome {
 
 outcome! {
     ChildReport: "imgdelta/make/1",
+    TransportReport: "imgdelta/make-transport/1",
     ApplyReport: "imgdelta/apply/1",
     AttachReport: "imgdelta/attach/1",
     ConvertReport: "imgdelta/convert/1",

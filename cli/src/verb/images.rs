@@ -14,7 +14,13 @@ impl Verb for Make {
     fn run(self, session: &mut Session<'_>) -> Result<Telling> {
         let job = self.job()?;
         session.writes(&job.goal);
-        Ok(session.tells(call::make(&job, session.run)?))
+        match job.transport {
+            Some(how) => {
+                let made = call::make_transport(&job, how.level, session.run)?;
+                Ok(session.tells(made))
+            }
+            None => Ok(session.tells(call::make(&job, session.run)?)),
+        }
     }
 }
 
@@ -22,6 +28,9 @@ impl Verb for Apply {
     fn run(self, session: &mut Session<'_>) -> Result<Telling> {
         let job = self.job()?;
         session.writes(&job.goal);
+        if job.expands {
+            return Ok(session.tells(call::expand(&job, session.run)?));
+        }
         Ok(session.tells(call::apply(&job, session.run)?))
     }
 }

@@ -55,13 +55,16 @@ fn on_xfs_an_image_shares_with_its_base_what_it_has_from_it() {
     let file = format!("{site}/patched.raw");
     assert_eq!(shared(&place, &file), (4 << 20) - (1 << 19));
 
-    // To another format there is nothing to clone.
+    // In another format nothing is cloned whole, and what stays as it is is shared all the same.
     place.ok(&format!("repo remove patched --repo {site} --yes"));
     place.ok(&format!(
         "deploy patched --repo hq --to {site} --format vhdx"
     ));
     must_have(&place, &site, "written");
-    assert_eq!(shared(&place, &format!("{site}/patched.vhdx")), 0);
+    assert_eq!(
+        shared(&place, &format!("{site}/patched.vhdx")),
+        (4 << 20) - (1 << 19)
+    );
 }
 
 /// Flips a bit of a file and leaves its time as it was: a look at it shows nothing.
@@ -120,4 +123,34 @@ fn on_xfs_what_is_applied_to_raw_shares_with_the_base_what_it_has_from_it() {
     assert_eq!(said.exit, 5, "{}", said.err);
     let left = fs::read_dir(&root).expect("a folder").count();
     assert_eq!(left, 2);
+}
+
+#[test]
+fn on_xfs_what_is_converted_shares_what_stays_as_it_is() {
+    let Some(medium) = Medium::xfs(320 << 20) else {
+        return;
+    };
+    let place = headquarters();
+    let root = medium.root().display().to_string();
+    place.ok(&format!("convert golden.raw -o {root}/golden.raw"));
+    for (from, to) in [
+        ("golden.raw", "golden.qcow2"),
+        ("golden.qcow2", "again.raw"),
+        ("golden.raw", "golden.vhdx"),
+        ("golden.vhdx", "third.raw"),
+        ("golden.raw", "copy.raw"),
+    ] {
+        place.ok(&format!("convert {root}/{from} -o {root}/{to}"));
+        let same = place.run(&format!("compare {root}/golden.raw {root}/{to}"));
+        assert_eq!(same.exit, 0, "{to}: {}{}", same.out, same.err);
+        let cloned = shared(&place, &format!("{root}/{to}"));
+        assert!(cloned > 3 << 20, "{to}: {cloned} bytes are shared");
+    }
+    // What is shared needs no room of its own.
+    medium.fill("filled", 2 << 20);
+    place.ok(&format!("convert {root}/golden.raw -o {root}/full.raw"));
+    let golden = fs::read(place.path("golden.raw")).expect("it is there");
+    for name in ["again.raw", "third.raw", "copy.raw", "full.raw"] {
+        assert!(golden == fs::read(medium.root().join(name)).expect("it was made"));
+    }
 }

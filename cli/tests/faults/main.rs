@@ -12,8 +12,13 @@
 
 mod cache;
 mod cuts;
+#[path = "../cli/host.rs"]
+mod host;
 mod kills;
 mod limits;
+#[path = "../cli/medium.rs"]
+#[expect(dead_code, reason = "what is done here needs less of it")]
+mod medium;
 mod races;
 mod repositories;
 mod scene;

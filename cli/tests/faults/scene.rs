@@ -90,7 +90,17 @@ pub(crate) fn image(name: &str, recipe: Recipe) -> Vec<u8> {
 impl Scene {
     /// The scene of a command. `IN` and `OUT` in its arguments stand for the two folders; `before` is what may change.
     pub(crate) fn of(name: &'static str, args: &str, before: Files) -> io::Result<Self> {
-        let folder = tempfile::tempdir()?;
+        Self::within(&std::env::temp_dir(), name, args, before)
+    }
+
+    /// The same in a folder of another file system.
+    pub(crate) fn within(
+        root: &Path,
+        name: &'static str,
+        args: &str,
+        before: Files,
+    ) -> io::Result<Self> {
+        let folder = tempfile::tempdir_in(root)?;
         let (inputs, out) = (folder.path().join("inputs"), folder.path().join(OUT));
         fs::create_dir(&inputs)?;
         fs::create_dir(&out)?;

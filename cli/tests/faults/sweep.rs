@@ -9,6 +9,7 @@ use imgdelta_fixtures::vhdx::{LogSpec, Part, VhdxSpec};
 
 use crate::{
     Outcome,
+    medium::Medium,
     scene::{Files, Scene, base, image, shown, target, without_drafts},
     shim::{Fault, Shim},
     watched::{self, Ended},
@@ -265,6 +266,22 @@ fn an_applied_child_is_whole_or_not_there() -> Outcome {
     let scene = Scene::of("apply", args, Files::new())?;
     scene.prepare("make --no-cache -b IN/base.vhd -t IN/target.vhd -o IN/child.vhd")?;
     sweep(Ok(scene))
+}
+
+#[test]
+fn an_applied_image_that_shares_blocks_with_its_base_is_whole_or_not_there() -> Outcome {
+    let (Some(medium), Some(shim)) = (Medium::xfs(320 << 20), Shim::find()) else {
+        return Ok(());
+    };
+    let args = "apply --no-cache IN/child.qcow2 -b IN/base.raw -o OUT/disk.raw";
+    let scene = || -> io::Result<Scene> {
+        let scene = Scene::within(&medium.root(), "apply onto a clone", args, Files::new())?;
+        scene.prepare("make --no-cache -b IN/base.raw -t IN/target.raw -o IN/child.qcow2")?;
+        Ok(scene)
+    };
+    let calls = calls(&scene()?.rehearse()?, shim)?;
+    assert!(calls.iter().any(|call| call == "clone"), "{calls:?}");
+    sweep(scene())
 }
 
 /// Sweeps `attach` for a child of this name over a base of that one.

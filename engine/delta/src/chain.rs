@@ -4,6 +4,8 @@
 //! disk, what lies beyond that layer's end is hidden, as every hypervisor does it.
 
 mod cursor;
+mod files;
+mod packed;
 
 use std::sync::Arc;
 
@@ -16,9 +18,6 @@ use crate::exec::Decoding;
 
 pub use cursor::Cursor;
 pub(crate) use cursor::SharedAnswers;
-
-/// What is read in one go where a task is read window by window.
-const READ_AT_ONCE: Bytes = Bytes::kib(64);
 
 /// One layer of a chain.
 #[derive(Clone, Debug)]
@@ -98,7 +97,7 @@ pub struct Run {
 }
 
 impl Run {
-    fn extent(&self) -> Extent {
+    pub(crate) const fn extent(&self) -> Extent {
         Extent {
             at: self.at,
             len: self.len,
@@ -339,23 +338,6 @@ impl Chain {
         }
         rest.fill(0);
         Ok(())
-    }
-
-    /// Says that these runs will be read next: see [`imgdelta_core::Source::will_read`]. What a read takes in one go anyway is not worth a word.
-    pub(crate) fn will_read(&self, runs: impl Iterator<Item = Run>) {
-        let mut runs = runs.peekable();
-        while let Some(mut run) = runs.next() {
-            while let Some(both) = runs.peek().and_then(|next| run.joined(next)) {
-                run = both;
-                runs.next();
-            }
-            if let (State::Data { file, at }, Ok(layer)) = (run.state, self.layer(run.origin))
-                && run.len > READ_AT_ONCE
-                && let Some(source) = layer.image.metadata().files.get(usize::from(file))
-            {
-                source.will_read(at, run.len);
-            }
-        }
     }
 
     /// Fills `buf` from a run.

@@ -3,15 +3,20 @@
 //! Packing and writing are any thread's work; placing is done in order. What the child will say of the part is known once it is packed:
 //! [`UnitWriter::read_back`].
 
+mod shared;
+mod writing;
+
 use std::ops::Range;
 
 use imgdelta_core::{
-    BlockState, Bytes, Encoded, Encoder, ImageWriter, Payload, Placement, Result, Unit, VirtOffset,
-    WriterLayout, is_zero, write_pages,
+    BlockState, Bytes, Encoded, Encoder, ImageWriter, Payload, Result, Unit, UnitCoding,
+    VirtOffset, WriterLayout,
 };
 use sha2::{Digest as _, Sha256};
 use xxhash_rust::xxh3::xxh3_128;
 
+pub(crate) use self::shared::Standing;
+use self::writing::Write;
 use crate::buffer::Aligned;
 
 /// One thread's part of the disk on its way to a writer.
@@ -28,10 +33,16 @@ pub(crate) struct UnitWriter {
     out: Vec<u8>,
     /// What it compressed, one unit after another.
     compressed: Vec<u8>,
+    /// Units whose bytes stand there as another image compressed them: where each starts in the part, and there, and how many bytes.
+    adopted: Vec<(usize, usize, usize)>,
+    /// What one of them was.
+    packed: Vec<u8>,
     /// The part's units that are to be placed.
     units: Vec<Ready>,
     /// What is to be written, in order.
     writes: Vec<Write>,
+    /// Where the part's bytes stand as they are in files, in order.
+    standing: Vec<Standing>,
 }
 
 /// What a part's bytes hold besides zeros.
@@ -55,15 +66,6 @@ struct Ready {
     compressed: (usize, usize),
     /// What its bytes add to the seed.
     hash: u128,
-}
-
-/// Bytes that have their place.
-struct Write {
-    placed: Placement,
-    /// Where they stand in the part, or in `compressed`.
-    skip: usize,
-    len: usize,
-    is_compressed: bool,
 }
 
 /// What ids are made of, gathered in order from what is placed.
@@ -95,8 +97,11 @@ impl UnitWriter {
             filled: Filled::Grains,
             out: Vec::new(),
             compressed: Vec::new(),
+            adopted: Vec::new(),
+            packed: Vec::new(),
             units: Vec::new(),
             writes: Vec::new(),
+            standing: Vec::new(),
         }
     }
 
@@ -129,8 +134,10 @@ impl UnitWriter {
 
     fn reset(&mut self, len: Bytes) {
         self.compressed.clear();
+        self.adopted.clear();
         self.units.clear();
         self.writes.clear();
+        self.standing.clear();
         self.grains.clear();
         let grains = Bytes(len.pieces(self.shape.grain)).in_memory();
         self.grains.resize(grains, BlockState::Absent);
@@ -144,6 +151,40 @@ impl UnitWriter {
     /// The part's bytes.
     pub(crate) fn data(&self) -> &[u8] {
         self.data.bytes()
+    }
+
+    /// Says where bytes of the part stand in files, in order: what is written of them may be shared.
+    pub(crate) fn stand(&mut self, standing: Vec<Standing>) {
+        self.standing = standing;
+    }
+
+    /// How units are compressed that can be [adopted](Self::adopt).
+    pub(crate) fn coding(&self) -> Option<UnitCoding> {
+        self.encoder.coding()
+    }
+
+    /// Fills in the whole unit at `at`, which starts at `skip` of the part, by `read`, which also says what another image of the same
+    /// coding has compressed it to. That is written if the unit is all data; units are adopted in order.
+    pub(crate) fn adopt(
+        &mut self,
+        at: VirtOffset,
+        skip: usize,
+        read: impl FnOnce(&mut [u8], &mut Vec<u8>) -> Result<()>,
+    ) -> Result<()> {
+        let end = skip.saturating_add(self.shape.unit.in_memory());
+        self.packed.clear();
+        let mut packed = std::mem::take(&mut self.packed);
+        read(
+            self.data_mut().get_mut(skip..end).unwrap_or_default(),
+            &mut packed,
+        )?;
+        let start = self.compressed.len();
+        if !packed.is_empty() && self.encoder.adopt(at, &packed, &mut self.compressed) {
+            let len = self.compressed.len() - start;
+            self.adopted.push((skip, start, len));
+        }
+        self.packed = packed;
+        Ok(())
     }
 
     /// What each grain is.
@@ -178,18 +219,23 @@ impl UnitWriter {
                 continue;
             }
             let skip = number * unit;
-            let start = self.compressed.len();
-            self.out.clear();
             let at = address_of(Bytes::from(skip));
             let one = Unit { at, bytes, grains };
-            let encoded = self.encoder.encode(&one, &mut self.out)?;
-            self.compressed.append(&mut self.out);
+            let (encoded, compressed) = match adopted_of(&self.adopted, skip, grains) {
+                Some(compressed) => (Encoded::COMPRESSED, compressed),
+                None => {
+                    let start = self.compressed.len();
+                    self.out.clear();
+                    let encoded = self.encoder.encode(&one, &mut self.out)?;
+                    self.compressed.append(&mut self.out);
+                    (encoded, (start, self.compressed.len() - start))
+                }
+            };
             let hash = if self.shape.has_ids {
                 xxh3_128(bytes)
             } else {
                 0
             };
-            let compressed = (start, self.compressed.len() - start);
             self.units.push(Ready {
                 at,
                 skip,
@@ -277,85 +323,18 @@ impl UnitWriter {
         };
         from.get(skip..skip.saturating_add(len)).unwrap_or_default()
     }
-
-    /// Writes what has been placed: neighbours in memory and file as one piece, and of units with gaps only what is data.
-    pub(crate) fn write(&mut self) -> Result<()> {
-        let mut writes = std::mem::take(&mut self.writes).into_iter().peekable();
-        while let Some(mut write) = writes.next() {
-            while let Some(next) = writes.next_if(|next| write.goes_on_with(next)) {
-                write.len += next.len;
-                write.placed.padding = next.placed.padding;
-            }
-            self.write_one(&write)?;
-        }
-        Ok(())
-    }
-
-    fn write_one(&self, write: &Write) -> Result<()> {
-        let Write {
-            placed,
-            skip,
-            len,
-            is_compressed,
-        } = write;
-        let bytes = self.bytes_of(*skip, *len, *is_compressed);
-        if self.shape.wants_zeros && !*is_compressed {
-            self.write_said(placed, *skip, bytes)?;
-        } else if *is_compressed
-            || placed.sink.needs_zeroing()
-            || self.shape.grain == self.shape.unit
-        {
-            placed.sink.write_at(placed.at, bytes)?;
-        } else {
-            self.write_data(placed, *skip, bytes)?;
-        }
-        if placed.sink.needs_zeroing() && placed.padding > Bytes::ZERO {
-            let zeros = vec![0; placed.padding.in_memory()];
-            placed
-                .sink
-                .write_at(placed.at.saturating_add(Bytes::from(bytes.len())), &zeros)?;
-        }
-        Ok(())
-    }
-
-    /// Where old bytes stand, what is absent stands there already, and zeros are written as any data.
-    fn write_said(&self, placed: &Placement, skip: usize, bytes: &[u8]) -> Result<()> {
-        write_pages(&*placed.sink, placed.at, bytes, |from, page| {
-            let said = self.grains_at(skip.saturating_add(from), page.len());
-            said.iter().any(|grain| *grain != BlockState::Absent)
-        })
-    }
-
-    /// The grains that a piece of the part touches.
-    fn grains_at(&self, from: usize, len: usize) -> &[BlockState] {
-        let grain = self.shape.grain.in_memory().max(1);
-        let to = from.saturating_add(len).div_ceil(grain);
-        self.grains.get(from / grain..to).unwrap_or_default()
-    }
-
-    /// A new file reads as zero where nothing is written: pages without data, and of data those that are zero, stay holes. Grains that
-    /// share a page with data are zero in memory, and cost nothing.
-    fn write_data(&self, placed: &Placement, skip: usize, bytes: &[u8]) -> Result<()> {
-        let wanted = |from: usize, page: &[u8]| {
-            let grains = self.grains_at(skip.saturating_add(from), page.len());
-            grains.contains(&BlockState::Data) && !is_zero(page)
-        };
-        write_pages(&*placed.sink, placed.at, bytes, wanted)
-    }
 }
 
-impl Write {
-    /// Whether `next` lies right behind this, in memory and in the same file.
-    fn goes_on_with(&self, next: &Self) -> bool {
-        let end = self
-            .placed
-            .at
-            .saturating_add(Bytes::from(self.len))
-            .saturating_add(self.placed.padding);
-        self.is_compressed == next.is_compressed
-            && self.placed.padding == Bytes::ZERO
-            && self.skip + self.len == next.skip
-            && end == next.placed.at
-            && std::sync::Arc::ptr_eq(&self.placed.sink, &next.placed.sink)
-    }
+/// Where the bytes stand of the unit at `skip` of a part, if it was adopted and is all data.
+fn adopted_of(
+    adopted: &[(usize, usize, usize)],
+    skip: usize,
+    grains: &[BlockState],
+) -> Option<(usize, usize)> {
+    let number = adopted
+        .binary_search_by_key(&skip, |(skip, ..)| *skip)
+        .ok()?;
+    let (_, start, len) = adopted.get(number)?;
+    let is_data = grains.iter().all(|grain| *grain == BlockState::Data);
+    is_data.then_some((*start, *len))
 }

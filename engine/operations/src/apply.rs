@@ -107,7 +107,7 @@ impl Apply {
             disk: &pair.disk,
             manifest: pair.manifest.as_ref(),
             memory: &cache,
-            work: context.exec(self.output.ids)?,
+            work: pair.exec(context, self.output.ids)?,
         };
         let disk = DiskSpec {
             size: apply.result_size(),
@@ -137,7 +137,8 @@ impl Apply {
         } else {
             apply.run_proving(writer)
         };
-        let (copied, base_from_memory) = applied.map_err(|error| self.explain(&pair, error))?;
+        let (copied, base_from_memory) =
+            applied.map_err(|error| self.explain(&pair, pair.doubt(error, context)))?;
         let (file_size, on_disk) = (written.file_size(), written.on_disk()?);
         let mut notes = pair.notes();
         notes.extend(may_not_fit);

@@ -9,12 +9,15 @@ use imgdelta_delta::{Replaced, mend, mend_in_place};
 use imgdelta_registry::{
     OpenSpec, OpenedRepair, check_image, check_name, driver_of_image, refuse_inputs, repair_image,
 };
+use imgdelta_transport::check as check_transport;
 use serde::Serialize;
 
 use crate::{
     check_chain::{ChainFindings, LinkInfo, check_chain},
+    child_pair::{ChildPair, Evidence},
     context::{Context, Ids, Stage},
     output::{lost_note, shown},
+    transport_file,
 };
 
 /// Which image is to be checked, and what is to become of a damaged one.
@@ -23,6 +26,7 @@ pub struct Check {
     image: OpenSpec,
     repair: Option<RepairInto>,
     chain: bool,
+    base: Option<OpenSpec>,
 }
 
 /// Where a mended image goes.
@@ -121,6 +125,7 @@ impl Check {
             image,
             repair: None,
             chain: false,
+            base: None,
         }
     }
 
@@ -129,6 +134,13 @@ impl Check {
     #[must_use]
     pub const fn chain(mut self, chain: bool) -> Self {
         self.chain = chain;
+        self
+    }
+
+    /// The base of a transport file, over which all of it is unpacked.
+    #[must_use]
+    pub fn base(mut self, base: OpenSpec) -> Self {
+        self.base = Some(base);
         self
     }
 
@@ -149,6 +161,16 @@ impl Check {
         if matches!(self.repair, Some(RepairInto::Place(_))) {
             AtomicFile::settle(&spec.path)?;
         }
+        if transport_file::is_meant(spec) {
+            return self.check_transport(context);
+        }
+        if self.base.is_some() {
+            let message = "only a transport file is checked against a base that is named";
+            return Err(Error::new(Kind::Usage, message)
+                .with_code("not_transport")
+                .with_hint("--chain checks a child together with its parents")
+                .in_file(&spec.path));
+        }
         let driver = driver_of_image(spec)?;
         match &self.repair {
             None => {
@@ -163,6 +185,28 @@ impl Check {
             }
             Some(into) => self.mend(into, driver, context),
         }
+    }
+
+    /// A transport file: its own structure, and over its base, which is proven then, all that it unpacks to.
+    fn check_transport(&self, context: &Context) -> Result<CheckedImage> {
+        let path = &self.image.path;
+        if self.repair.is_some() {
+            let message =
+                "a transport file cannot be mended: its windows come anew from where it was made";
+            return Err(Error::new(Kind::Unsupported, message).in_file(path));
+        }
+        let work = context.exec(Ids::OfContent)?;
+        let report = match &self.base {
+            None => check_transport(&transport_file::file_at(path)?, None, work)?,
+            Some(base) => {
+                let pair = ChildPair::open(&self.image, base, &Evidence::ManifestBeside)?;
+                pair.prove_base(context)
+                    .map_err(|error| pair.explain(error, &self.image))?;
+                let file = transport_file::file_at(path)?;
+                check_transport(&file, Some(&pair.base.chain), work)?
+            }
+        };
+        Ok(self.report(&imgdelta_transport::DRIVER, report, None))
     }
 
     /// Writes the mended image, and checks it before it gets its name.

@@ -2,12 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use imgdelta_core::{Error, Identity, Kind, Result, fs::committed_at};
-use imgdelta_delta::{Chain, Layer, Manifest, manifest};
+use imgdelta_core::{Bytes, Error, Format, Identity, Kind, Result, fs::committed_at};
+use imgdelta_delta::{self as delta, Chain, ExecContext, Layer, Manifest, manifest};
 use imgdelta_registry::{OpenSpec, open_chain};
 use serde::Serialize;
 
-use crate::disk::{Disk, DiskRef};
+use crate::{
+    context::{Context, Ids},
+    disk::{Disk, DiskRef},
+    transport_file,
+};
 
 /// What a child is proven by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +41,9 @@ pub enum ProvenBy {
     Nothing,
 }
 
+/// What the workers of a run over a transport file take together.
+const SITE_MEMORY: Bytes = Bytes::mib(12);
+
 /// A child and its base, open.
 #[derive(Debug)]
 pub(crate) struct ChildPair {
@@ -57,6 +64,9 @@ impl ChildPair {
     /// another identity of its parent, which then does without a manifest where none is there.
     pub(crate) fn open(child: &OpenSpec, base: &OpenSpec, evidence: &Evidence) -> Result<Self> {
         let (child_spec, base_spec) = (child, base);
+        if transport_file::is_meant(child_spec) {
+            return Self::open_transport(&child_spec.path, base_spec);
+        }
         let child = Disk::open_alone(child_spec)?;
         let accepts = child_spec.policy.accept_parent_id;
         let manifest = match evidence {
@@ -79,6 +89,58 @@ impl ChildPair {
             manifest,
             accepted,
         })
+    }
+
+    /// Opens a transport file over its base. What proves both travels in it.
+    fn open_transport(path: &Path, base: &OpenSpec) -> Result<Self> {
+        let base = Disk::open(base)?;
+        let manifest = transport_file::file_at(path)?.manifest().clone();
+        let child = Disk::of_images(vec![transport_file::open(path, Some(&base.chain))?])?;
+        let layer = Layer::new(child.top.image.clone(), child.top.id.clone());
+        let disk = Chain::over(layer, &base.chain)?;
+        Ok(Self {
+            child,
+            base,
+            disk,
+            manifest: Some(manifest),
+            accepted: None,
+        })
+    }
+
+    /// How a run over the pair is to be done: unpacking a transport file takes less memory than other runs, as sites are small.
+    pub(crate) fn exec<'a>(&self, context: &'a Context, ids: Ids) -> Result<ExecContext<'a>> {
+        let work = context.exec(ids)?;
+        let is_transport = self.child.top.driver.format == Format::Transport;
+        let most = if is_transport {
+            SITE_MEMORY
+        } else {
+            work.memory
+        };
+        Ok(ExecContext {
+            memory: work.memory.min(most),
+            ..work
+        })
+    }
+
+    /// What went wrong with a transport file, its base being doubted first: over another one, windows unpack to something else, and that is said
+    /// of the base then.
+    pub(crate) fn doubt(&self, error: Error, context: &Context) -> Error {
+        if !transport_file::may_be_of_base(&error) {
+            return error;
+        }
+        self.prove_base(context).err().unwrap_or(error)
+    }
+
+    /// Makes sure that the base is the one that the child was made from; true if its digests were remembered.
+    pub(crate) fn prove_base(&self, context: &Context) -> Result<bool> {
+        delta::Apply {
+            base: &self.base.chain,
+            disk: &self.disk,
+            manifest: self.manifest.as_ref(),
+            memory: context.digest_cache(),
+            work: context.exec(Ids::OfContent)?,
+        }
+        .prove_base()
     }
 
     /// What a result rests on for which the base was read, or only remembered.

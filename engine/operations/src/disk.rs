@@ -9,7 +9,10 @@ use imgdelta_delta::{Chain, Layer};
 use imgdelta_registry::{DiskTraits, OpenSpec, Opened, open_chain, open_image};
 use serde::Serialize;
 
-use crate::context::{Context, Ids};
+use crate::{
+    context::{Context, Ids},
+    transport_file,
+};
 
 /// An open disk.
 #[derive(Debug)]
@@ -41,8 +44,11 @@ impl Disk {
     /// Opens an image and all its parents.
     ///
     /// # Errors
-    /// As [`open_chain`].
+    /// As [`open_chain`]; Chain, if it is a transport file, which is a disk only together with its base.
     pub fn open(spec: &OpenSpec) -> Result<Self> {
+        if transport_file::is_meant(spec) {
+            return Err(transport_file::refused(&spec.path));
+        }
         Self::of(open_chain(spec)?)
     }
 
@@ -51,6 +57,9 @@ impl Disk {
     /// # Errors
     /// As [`open_image`].
     pub fn open_alone(spec: &OpenSpec) -> Result<Self> {
+        if transport_file::is_meant(spec) {
+            return Self::of(vec![transport_file::open(&spec.path, None)?]);
+        }
         Self::of(vec![open_image(spec)?])
     }
 

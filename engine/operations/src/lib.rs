@@ -5,6 +5,8 @@
 //! | [`context`] | what every call is given: threads, progress, cancellation, remembered digests |
 //! | [`disk`] | an image with its parents, open |
 //! | [`make`] | what of a target differs from a base, as a child with its manifest |
+//! | [`transport`] | the same as a transport file, small and read over its base alone |
+//! | [`expand`] | such a file and its base as a child |
 //! | [`left_out`] | what certainly nobody needs of a target |
 //! | [`apply`], [`attach`] | a child and its base, proven: as a full image, or linked |
 //! | [`convert`] | a disk as one image of any format |
@@ -32,6 +34,7 @@ pub mod context;
 pub mod convert;
 pub mod digest;
 pub mod disk;
+pub mod expand;
 mod guest_disk;
 pub mod info;
 pub mod left_out;
@@ -47,6 +50,8 @@ pub mod salvage;
 mod space;
 pub mod stored_image;
 mod target;
+pub mod transport;
+mod transport_file;
 
 pub use apply::{Apply, ApplyReport};
 pub use attach::{Attach, AttachReport};
@@ -62,8 +67,10 @@ pub use context::{Context, Ids, Stage};
 pub use convert::{Convert, ConvertReport};
 pub use digest::{Digest, DigestReport};
 pub use disk::{Disk, DiskRef};
+pub use expand::Expand;
 pub use info::{ImageInfo, Info, InfoReport, PackageReport, ReferencesReport};
 pub use left_out::Unneeded;
 pub use make::{ChildReport, Make};
 pub use map::{Map, MapLayers, MapReport, MappedRun};
 pub use salvage::{LostRun, Salvage, SalvageReport};
+pub use transport::{MakeTransport, TransportReport};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use imgdelta_core::{Bytes, Driver, Error, FileOffset, Format, Result};
+use imgdelta_core::{Bytes, Driver, Error, FileOffset, Format, Kind, Result};
 use imgdelta_delta::{self as delta, Manifest, manifest};
 use imgdelta_registry::{
     OpenSpec, OutputSpec, check_base_format, check_child, child_rule, formats_with_children,
@@ -18,7 +18,7 @@ use crate::{
     left_out::{Reduced, Unneeded, reduce},
     output::{ImageOutput, shown},
     space::explain,
-    target::Target,
+    target::{ResolvedTarget, Target},
 };
 
 /// How a child is to be made.
@@ -123,26 +123,55 @@ impl Make {
     /// Usage, if the output may not be replaced or is an input; Unsupported, if the format has no such child (`no_children`,
     /// `base_format`, `base_not_linkable`, `size_differs`, `sector_size`); those of the images; Host, if an input changed meanwhile; Interrupted.
     pub fn run(&self, context: &Context) -> Result<ChildReport> {
-        let path = &self.output.spec.path;
+        let output = self.resolve()?;
+        let base = Disk::open(&self.base)?;
+        let target = Disk::open(&self.target)?;
+        self.write(&output, [&base, &target], None, context)
+    }
+
+    /// As [`run`](Self::run), of disks that are open, which must be what a manifest promises: the child has their names from it.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); Chain, if the base is another disk; Digest, if the target is.
+    pub(crate) fn run_promised(
+        &self,
+        (base, target): (&Disk, &Disk),
+        promised: Option<&Manifest>,
+        context: &Context,
+    ) -> Result<ChildReport> {
+        self.write(&self.resolve()?, [base, target], promised, context)
+    }
+
+    /// The output, of a format that has children.
+    fn resolve(&self) -> Result<ResolvedTarget> {
         let output = self.output.resolve_image()?;
-        let driver = output.driver();
-        child_rule(driver).map_err(|error| {
+        child_rule(output.driver()).map_err(|error| {
             let formats = formats_with_children();
             let hint = format!(
                 "differencing disks exist in {formats}: choose one with -f or another extension"
             );
-            error.with_hint(hint).in_file(path)
+            error.with_hint(hint).in_file(&self.output.spec.path)
         })?;
-        let base = Disk::open(&self.base)?;
-        let target = Disk::open(&self.target)?;
-        require_base_format(driver, &base)?;
+        Ok(output)
+    }
+
+    fn write(
+        &self,
+        output: &ResolvedTarget,
+        [base, target]: [&Disk; 2],
+        promised: Option<&Manifest>,
+        context: &Context,
+    ) -> Result<ChildReport> {
+        let path = &self.output.spec.path;
+        let driver = output.driver();
+        require_base_format(driver, base)?;
         check_child(driver, &base.traits(), &target.traits())
             .map_err(|error| error.in_file(path))?;
 
-        let (parent, unlinked) = base_link::of_child(driver, &self.base, &base, path, context)?;
-        let inputs = [&base, &target];
+        let (parent, unlinked) = base_link::of_child(driver, &self.base, base, path, context)?;
+        let inputs = [base, target];
         let disk = target.chain.disk();
-        let output = ImageOutput::begin(&output, disk, Some(parent), &inputs, context)?;
+        let output = ImageOutput::begin(output, disk, Some(parent), &inputs, context)?;
         let size = output.writer.shape().size;
         let (writer, written) = output.split();
         let place = manifest::place_of(path);
@@ -163,17 +192,19 @@ impl Make {
         let child = shown(path.file_name().unwrap_or_default().as_ref());
         let mut manifest = describe(
             &made,
-            (&base.name(), &base),
-            (&target.name(), &target),
+            (&base.name(), base),
+            (&target.name(), target),
             (&child, driver.format),
             size,
         )?;
+        if let Some(promised) = promised {
+            keep_promise(promised, &made, &mut manifest)?;
+        }
         if let Some(reduced) = &reduced {
             manifest.left_out.clone_from(&reduced.parts);
         }
         sink.write_at(FileOffset::ZERO, &manifest.to_json()?)?;
-        let inputs = [&base, &target];
-        let mut report = self.report(driver, inputs, &made, (&manifest, reduced), unlinked);
+        let mut report = self.report(driver, [base, target], &made, (&manifest, reduced), unlinked);
         report.file_size = written.file_size();
         report.on_disk = written.on_disk()?;
         let (below, above) = own_layers(&base.chain, &target.chain);
@@ -241,6 +272,22 @@ impl Make {
             notes,
         }
     }
+}
+
+/// Makes sure that both disks are those that are promised; the target is then called as it was where it was made.
+fn keep_promise(promised: &Manifest, made: &delta::Made, found: &mut Manifest) -> Result<()> {
+    if let Some(base) = &made.base {
+        promised.base.proof()?.require(base)?;
+    }
+    if promised.result.content_id != found.result.content_id {
+        let message = "the result is not what the manifest promises; the file is damaged";
+        return Err(Error::new(Kind::Digest, message)
+            .with_code("result_mismatch")
+            .with_detail(format!("promised {}", promised.result.content_id))
+            .with_detail(format!("found    {}", found.result.content_id)));
+    }
+    found.result = promised.result.clone();
+    Ok(())
 }
 
 /// Makes sure that the base has the format that such a child demands, or says how it gets it.

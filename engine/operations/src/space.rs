@@ -5,8 +5,8 @@
 
 use std::path::Path;
 
-use imgdelta_core::{Bytes, Error, FreeSpace, ImageWriter, Result, VirtOffset};
-use imgdelta_delta::{self as delta, Chain, Cursor, DigestCache, ExecContext};
+use imgdelta_core::{Bytes, Error, FreeSpace, ImageWriter, Result, VirtOffset, fs::FileSystem};
+use imgdelta_delta::{self as delta, Chain, Cursor, DigestCache, ExecContext, Layer};
 use imgdelta_registry::ResolvedOutput;
 
 use crate::{
@@ -81,7 +81,7 @@ impl SpaceCheck<'_> {
         if with_tables(data) <= self.space.free {
             return Ok(None);
         }
-        if writer.encoder().memory() > Bytes::ZERO || self.space.shrinks {
+        if writer.encoder().memory() > Bytes::ZERO || self.space.shrinks || self.may_share() {
             return Ok(Some(format!(
                 "it may not fit: {data} of data are to be stored, {} are free; how small they become shows as they are written",
                 self.space.free
@@ -90,6 +90,17 @@ impl SpaceCheck<'_> {
         measures();
         self.refuse(self.measured(&nowhere, writer, exec)?)
             .map(|()| None)
+    }
+
+    /// Whether what the disk's own files hold may be shared with them instead of written.
+    fn may_share(&self) -> bool {
+        let folder = self
+            .place
+            .parent()
+            .filter(|folder| *folder != Path::new(""));
+        let there = FileSystem::at(folder.unwrap_or(Path::new(".")));
+        let mut files = self.disk.layers().iter().flat_map(Layer::stamps);
+        there.shares_blocks() && files.any(|file| file.file_system == there)
     }
 
     /// Refuses files that are too long for their file system from the beginning.

@@ -19,10 +19,12 @@ pub enum Format {
     Qed,
     Parallels,
     Dmg,
+    /// What travels between two sites: it is read over its base alone, so no driver has it, and it is not among [`ALL`](Self::ALL).
+    Transport,
 }
 
 impl Format {
-    /// All of them.
+    /// All that have a driver.
     pub const ALL: [Self; 10] = [
         Self::Raw,
         Self::Vhd,
@@ -50,6 +52,7 @@ impl Format {
             Self::Qed => "qed",
             Self::Parallels => "parallels",
             Self::Dmg => "dmg",
+            Self::Transport => "imgdelta",
         }
     }
 

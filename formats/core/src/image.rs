@@ -4,7 +4,10 @@ use std::{fmt, sync::Arc};
 
 use uuid::Uuid;
 
-use crate::{Bytes, Error, Extent, FileOffset, Format, Kind, Result, Source, State, VirtOffset};
+use crate::{
+    Bytes, Error, Extent, FileOffset, Format, Kind, Result, Source, State, VirtOffset,
+    writer::UnitCoding,
+};
 
 /// One open layer.
 ///
@@ -49,6 +52,22 @@ pub trait Image: fmt::Debug + Send + Sync {
     /// The largest unit that may be compressed as a whole; `None` where nothing is. A reader takes about three times as much to decode one.
     fn compressed_unit(&self) -> Option<Bytes> {
         None
+    }
+
+    /// How its units are compressed, where [`read_packed`](Image::read_packed) hands out what they are compressed to.
+    fn coding(&self) -> Option<UnitCoding> {
+        None
+    }
+
+    /// As [`read_compressed`](Image::read_compressed), of one whole unit; and appends to `packed` the bytes that it was unpacked from, without
+    /// what stands behind their end. Nothing is appended where that end is not known for certain: the unit is as good, its bytes are not
+    /// to be passed on.
+    ///
+    /// # Errors
+    /// As [`read_compressed`](Image::read_compressed).
+    fn read_packed(&self, unit: &Extent, buf: &mut [u8], packed: &mut Vec<u8>) -> Result<()> {
+        let _ = packed;
+        self.read_compressed(std::slice::from_ref(unit), buf)
     }
 
     /// What reading passes over and `check` would tell, a line for each kind, with how many there are; nothing where all is sound. The tables of the

@@ -15,6 +15,7 @@
 //! | [`source`], [`sink`], [`fs`] | files: read by address, written by address, whole or not at all |
 //! | [`table`] | tables in files, read in pages |
 //! | [`cache`] | the blocks that were used last |
+//! | [`contexts`] | codecs' contexts that wait to be used again |
 //! | [`reservation`] | room that the host makes ahead of what is written |
 //! | [`bitmap`] | bitmaps in files, in either order of bits |
 //! | [`bitset`] | which of many places are taken |
@@ -33,6 +34,7 @@ pub mod bitmap;
 pub mod bitset;
 pub mod cache;
 pub mod claims;
+pub mod contexts;
 pub mod driver;
 pub mod equality;
 pub mod error;
@@ -57,6 +59,7 @@ pub use bitmap::BitOrder;
 pub use bitset::BitSet;
 pub use cache::BlockCache;
 pub use claims::{Claimed, overlaps};
+pub use contexts::ContextPool;
 pub use driver::{
     AuxFiles, CheckReport, ChildRule, Create, DiskSpec, Driver, NoAuxFiles, OneOutput, Open,
     Outputs, ParentSpec, Patch, ProbeResult, ProbeWindow, References, Relink, Repair, Sectors,
@@ -82,5 +85,5 @@ pub use table::{PageCache, PagedTable};
 pub use units::{Bytes, FileOffset, SECTOR, VirtOffset};
 pub use writer::{
     BlockState, Encoded, Encoder, FinishParams, ImageWriter, Payload, Placement, PlainEncoder,
-    ReadsAs, Unit, WriterLayout,
+    ReadsAs, Unit, UnitCoding, WriterLayout,
 };

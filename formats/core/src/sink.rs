@@ -13,10 +13,11 @@ use std::{
 };
 
 use rustix::fs::{
-    FallocateFlags, OFlags, SeekFrom, fallocate, fcntl_getfl, fcntl_setfl, ioctl_ficlone, seek,
+    FallocateFlags, OFlags, SeekFrom, copy_file_range, fallocate, fcntl_getfl, fcntl_setfl,
+    ioctl_ficlone, seek,
 };
 
-use crate::{Bytes, Error, FileOffset, FreeSpace, Result, is_zero};
+use crate::{Bytes, Error, FileOffset, FreeSpace, Result, Source, fs::FileSystem, is_zero};
 
 /// Where the host's direct writes must start and end, in file and memory.
 pub const DIRECT_UNIT: usize = 4096;
@@ -52,6 +53,19 @@ pub trait Sink: fmt::Debug + Send + Sync {
     /// # Errors
     /// Host, if the host cannot promise it.
     fn sync(&self) -> Result<()>;
+
+    /// Whether it is a file of a file system that shares blocks between files, and `file` another one of the same.
+    fn shares_with(&self, file: &dyn Source) -> bool {
+        let _ = file;
+        false
+    }
+
+    /// Has `len` bytes from `at` on be those of `file` from `from` on, blocks being shared where the file system can: whole blocks. False where
+    /// that cannot be, whatever of it was done.
+    fn share_range(&self, file: &dyn Source, from: FileOffset, at: FileOffset, len: Bytes) -> bool {
+        let _ = (file, from, at, len);
+        false
+    }
 
     /// Whether bytes must come in order of address, as on a pipe.
     fn is_sequential(&self) -> bool {
@@ -126,6 +140,7 @@ pub struct FileSink {
     direct: Option<File>,
     path: PathBuf,
     is_device: bool,
+    file_system: FileSystem,
     /// Whether it began as a clone of another file.
     is_clone: AtomicBool,
 }
@@ -136,6 +151,7 @@ impl FileSink {
     pub fn new(file: File, path: &Path, is_device: bool) -> Self {
         let direct = Self::reopen_direct(&file);
         Self {
+            file_system: FileSystem::of_file(&file),
             buffered: file,
             direct,
             path: path.to_owned(),
@@ -222,6 +238,30 @@ impl Sink for FileSink {
             let punch = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
             let _ = fallocate(&self.buffered, punch, at.0, len.0);
         }
+    }
+
+    fn shares_with(&self, file: &dyn Source) -> bool {
+        !self.is_device
+            && self.file_system.shares_blocks()
+            && file.file().is_some()
+            && file
+                .opened()
+                .is_some_and(|opened| opened.file_system == self.file_system)
+    }
+
+    fn share_range(&self, file: &dyn Source, from: FileOffset, at: FileOffset, len: Bytes) -> bool {
+        let Some(source) = file.file().filter(|_| self.shares_with(file)) else {
+            return false;
+        };
+        let (mut from, mut to, end) = (from.0, at.0, at.0.saturating_add(len.0));
+        while to < end {
+            let left = Bytes(end - to).in_memory();
+            match copy_file_range(source, Some(&mut from), &self.buffered, Some(&mut to), left) {
+                Ok(copied) if copied > 0 => {}
+                _ => return false,
+            }
+        }
+        true
     }
 
     fn set_len(&self, len: Bytes) -> Result<()> {

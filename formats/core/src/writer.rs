@@ -126,6 +126,15 @@ impl Encoded {
     };
 }
 
+/// How units are compressed. What one image compressed a unit to can stand for it in another image whose coding is equal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct UnitCoding {
+    /// The format of the compressed bytes of one unit, without anything around them: `deflate`, `zlib`, `zstd`.
+    pub method: &'static str,
+    /// How many bytes are compressed as a whole, and unpack to.
+    pub unit: Bytes,
+}
+
 /// Turns units into what is stored. Pure, and one for each thread: it may keep buffers and a compressor's context. What it says of how a
 /// unit reads is a promise that the writer keeps when it places it.
 pub trait Encoder: Send {
@@ -134,6 +143,18 @@ pub trait Encoder: Send {
     /// # Errors
     /// Host, if the compressor fails.
     fn encode(&mut self, unit: &Unit<'_>, out: &mut Vec<u8>) -> Result<Encoded>;
+
+    /// How it compresses, where it takes what other images compressed the same way as it is; `None`: it compresses all itself.
+    fn coding(&self) -> Option<UnitCoding> {
+        None
+    }
+
+    /// Appends to `out` what is to be written of the whole unit at `at`, all of which is data, `packed` being what an image of the same
+    /// [`coding`](Self::coding) compressed it to. False, and nothing is appended: the unit is to be encoded.
+    fn adopt(&mut self, at: VirtOffset, packed: &[u8], out: &mut Vec<u8>) -> bool {
+        let _ = (at, packed, out);
+        false
+    }
 
     /// How many bytes of memory it takes beside the unit: a compressor's context, and what one unit may be compressed to. Nothing where bytes
     /// are stored as they are.

@@ -9,6 +9,7 @@ use std::{
 use bzip2::{Decompress as Bunzip, Status};
 use flate2::{Decompress, FlushDecompress};
 use imgdelta_core::{BlockCache, Bytes, Error, Kind, Result, Source, read_vec};
+use libdeflater::Decompressor;
 use lzfse_rust::LzfseRingDecoder;
 
 use crate::{
@@ -121,6 +122,10 @@ fn unpack_adc(input: &[u8], output: &mut [u8]) -> Result<Decoded, String> {
 }
 
 fn inflate(input: &[u8], output: &mut [u8]) -> Result<Decoded, String> {
+    // A chunk is far larger than what a context takes: one each costs nothing that was measured.
+    if let Ok(filled) = Decompressor::new().zlib_decompress(input, output) {
+        return Ok(Decoded::Bytes(filled));
+    }
     let mut inflate = Decompress::new(true);
     let status = inflate
         .decompress(input, output, FlushDecompress::Finish)

@@ -5,12 +5,18 @@
 use std::{fmt, sync::Arc};
 
 use flate2::{Decompress, FlushDecompress};
-use imgdelta_core::{BlockCache, Bytes, Error, FileOffset, Result, Source, VirtOffset, read_vec};
+use imgdelta_core::{
+    BlockCache, Bytes, ContextPool, Error, FileOffset, Result, Source, VirtOffset, read_vec,
+};
+use libdeflater::Decompressor;
 
 use crate::fault::Fault;
 
 /// Unpacked clusters kept for one image: of at most 64 KiB each.
 const KEPT: usize = 8;
+
+/// Decompressors kept for the next read.
+const IDLE: usize = 16;
 
 /// A compressed cluster: whose it is, and where its bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +33,7 @@ pub(crate) struct CompressedCluster {
 pub(crate) struct Unpacker {
     source: Arc<dyn Source>,
     cluster: Bytes,
+    idle: ContextPool<Decompressor>,
     kept: BlockCache<(FileOffset, Bytes)>,
 }
 
@@ -42,6 +49,7 @@ impl Unpacker {
         Self {
             source,
             cluster,
+            idle: ContextPool::new(IDLE),
             kept: BlockCache::new(KEPT),
         }
     }
@@ -80,6 +88,13 @@ impl Unpacker {
         };
         let input = read_vec(&*self.source, packed.host, packed.len)?;
         let mut cluster = vec![0; self.cluster.in_memory()];
+        let mut context = self.idle.take().unwrap_or_default();
+        let unpacked = context.deflate_decompress(&input, &mut cluster);
+        self.idle.put_back(context);
+        if unpacked == Ok(cluster.len()) {
+            return Ok(cluster);
+        }
+        // What goes on behind a full cluster is nothing to that decoder, and of what is wrong it says little.
         let mut inflate = Decompress::new(false);
         inflate
             .decompress(&input, &mut cluster, FlushDecompress::Finish)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use imgdelta_core::{
     Bytes, Extent, FileOffset, Image, ImageMetadata, Open, ParentLink, References, Result, Source,
-    State, VirtOffset,
+    State, UnitCoding, VirtOffset,
 };
 
 use crate::{
@@ -119,6 +119,29 @@ impl Image for Qcow2 {
             rest = later;
         }
         Ok(())
+    }
+
+    fn coding(&self) -> Option<UnitCoding> {
+        self.compressed_unit()
+            .map(|unit| self.unpacker.coding(unit))
+    }
+
+    fn read_packed(&self, unit: &Extent, buf: &mut [u8], packed: &mut Vec<u8>) -> Result<()> {
+        match unit.state {
+            State::Compressed {
+                unit: guest,
+                at,
+                len,
+            } if guest == unit.at && Bytes::from(buf.len()) == self.geometry.cluster() => {
+                let cluster = CompressedCluster {
+                    guest,
+                    host: at,
+                    len,
+                };
+                self.unpacker.unpack_keeping(cluster, buf, packed)
+            }
+            _ => self.read_compressed(std::slice::from_ref(unit), buf),
+        }
     }
 
     fn passed_over(&self) -> Result<Vec<String>> {

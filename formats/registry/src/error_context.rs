@@ -4,7 +4,9 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use imgdelta_core::{Bytes, Error, Extent, Image, ImageMetadata, ParentLink, Result, VirtOffset};
+use imgdelta_core::{
+    Bytes, Error, Extent, Image, ImageMetadata, ParentLink, Result, UnitCoding, VirtOffset,
+};
 
 /// A layer and the path of its file.
 #[derive(Debug)]
@@ -33,6 +35,16 @@ impl Image for NamedLayer {
 
     fn extent_at(&self, at: VirtOffset) -> Result<Extent> {
         self.image.extent_at(at).map_err(|error| self.named(error))
+    }
+
+    fn coding(&self) -> Option<UnitCoding> {
+        self.image.coding()
+    }
+
+    fn read_packed(&self, unit: &Extent, buf: &mut [u8], packed: &mut Vec<u8>) -> Result<()> {
+        self.image
+            .read_packed(unit, buf, packed)
+            .map_err(|error| self.named(error))
     }
 
     fn read_compressed(&self, extents: &[Extent], buf: &mut [u8]) -> Result<()> {

@@ -6,22 +6,22 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use flate2::Decompress;
-use imgdelta_core::{BlockCache, Bytes, PageCache};
+use imgdelta_core::{BlockCache, Bytes, ContextPool, PageCache};
+use libdeflater::Decompressor;
 
 /// Unpacked grains of one size that an image keeps take at most this.
 const KEPT: Bytes = Bytes::mib(4);
 /// And are at most so many.
 const KEPT_GRAINS: usize = 8;
 /// Decompressors kept for the next read.
-pub(crate) const IDLE: usize = 16;
+const IDLE: usize = 16;
 
 /// A packed grain: its number and its sector.
 pub(crate) type GrainPlace = (u64, u64);
 
 /// What grains of one size are unpacked with, and those that were unpacked last, whatever extents of an image they are in.
 pub(crate) struct Unpacked {
-    pub(crate) idle: Mutex<Vec<Decompress>>,
+    pub(crate) idle: ContextPool<Decompressor>,
     /// By the number of the extent's file.
     pub(crate) kept: BlockCache<(u16, GrainPlace)>,
 }
@@ -31,7 +31,7 @@ impl Unpacked {
     pub(crate) fn of(grain: Bytes) -> Self {
         let most = KEPT.0 / grain.0.max(1);
         Self {
-            idle: Mutex::default(),
+            idle: ContextPool::new(IDLE),
             kept: BlockCache::new(Bytes(most).in_memory().min(KEPT_GRAINS)),
         }
     }

@@ -13,7 +13,7 @@ use crate::{
     link::{CID, NULL},
 };
 
-use parsed::{take_adapter, take_hardware, take_split, take_subformat};
+use parsed::{take_adapter, take_hardware, take_level, take_split, take_subformat};
 
 /// The names of the options that a new image knows.
 pub(crate) const CREATE_OPTIONS: &[&str] = &[
@@ -21,6 +21,7 @@ pub(crate) const CREATE_OPTIONS: &[&str] = &[
     "adapter_type",
     "hwversion",
     "zeroed_grain",
+    "compression_level",
     "split_size",
 ];
 
@@ -85,6 +86,8 @@ pub(crate) struct CreateOptions {
     pub(crate) marks_zero: bool,
     /// The size of each extent but the last, where the disk is split.
     pub(crate) split: Bytes,
+    /// How hard grains are pressed: a level of libdeflate; `None`: as usual, and what a source pressed is good enough.
+    pub(crate) level: Option<i32>,
     /// The parent, if it is a child.
     pub(crate) parent: Option<Parent>,
     /// What the image's file is called.
@@ -167,6 +170,7 @@ impl CreateOptions {
         let hardware = take_hardware(&mut options)?;
         let marks_zero = options.take_choice("zeroed_grain", &["off", "on"])? == "on";
         let split = take_split(&mut options, subformat)?;
+        let level = take_level(&mut options, subformat)?;
         options.finish("vmdk", CREATE_OPTIONS)?;
         let size = create.disk.size.round_up(Bytes(SECTOR));
         validate_size(size)?;
@@ -208,6 +212,7 @@ impl CreateOptions {
             hardware,
             marks_zero,
             split,
+            level,
             parent,
             name,
             stem,

@@ -23,6 +23,18 @@ pub(crate) trait VmdkExtent: fmt::Debug + Send + Sync {
         Err(Fault::NotStored { at }.into())
     }
 
+    /// As `read_compressed`, of one whole unit, of which what it was unpacked from is appended to `packed` where its end is known.
+    fn read_packed(
+        &self,
+        start: u64,
+        unit: &Extent,
+        buf: &mut [u8],
+        packed: &mut Vec<u8>,
+    ) -> Result<()> {
+        let _ = packed;
+        self.read_compressed(start, std::slice::from_ref(unit), buf)
+    }
+
     /// The unit that is compressed as a whole; `None` where nothing is.
     fn compressed_unit(&self) -> Option<Bytes> {
         None

@@ -2,16 +2,14 @@
 //!
 //! \[TN\] says RFC 1951; VMware, VirtualBox and qemu all write RFC 1950. Where grains stand is decided in `map`.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{fmt, sync::Arc};
 
 use flate2::{Decompress, FlushDecompress, Status};
-use imgdelta_core::{Bytes, Error, FileOffset, Result, SECTOR, Source, read_vec};
+use imgdelta_core::{Bytes, Error, FileOffset, Result, SECTOR, Source, UnitCoding, read_vec};
+use libdeflater::Decompressor;
 
 use crate::{
-    caches::{GrainPlace, IDLE, Unpacked},
+    caches::{GrainPlace, Unpacked},
     extent::File,
     fault::Fault,
     layout::Marker,
@@ -22,6 +20,14 @@ pub(crate) const PREFIX: usize = 12;
 
 /// How many bytes of packed grains are read at once.
 const BATCH: u64 = 1 << 20;
+
+/// How grains of `unit` bytes are compressed.
+pub(crate) const fn coding(unit: Bytes) -> UnitCoding {
+    UnitCoding {
+        method: "zlib",
+        unit,
+    }
+}
 
 /// Unpacks the grains of one extent.
 pub(crate) struct Unpacker {
@@ -146,6 +152,29 @@ impl Unpacker {
         }
     }
 
+    /// Fills `into` with a whole grain, and appends to `kept` the zlib stream that it was unpacked from, if it is known where that ends.
+    pub(crate) fn read_keeping(
+        &self,
+        place: GrainPlace,
+        into: &mut [u8],
+        kept: &mut Vec<u8>,
+    ) -> Result<()> {
+        let start = place.1.saturating_mul(SECTOR);
+        let left = self.source.len().0.saturating_sub(start);
+        let len = left.min((self.grain + PREFIX) as u64);
+        let bytes = read_vec(&*self.source, FileOffset(start), Bytes(len))?;
+        let Some(data) = self.data_of(place, &bytes)? else {
+            return self.read_one(place, into);
+        };
+        self.unpack(place, data, into)?;
+        // The stream's checksum is its end: what is behind it would not be that of these bytes.
+        let sum = simd_adler32::adler32(&&*into).to_be_bytes();
+        if data.ends_with(&sum) {
+            kept.extend_from_slice(data);
+        }
+        Ok(())
+    }
+
     /// The data of a grain among `bytes`, which begin with its marker; `None` if they end too early.
     fn data_of<'a>(&self, place: GrainPlace, bytes: &'a [u8]) -> Result<Option<&'a [u8]>> {
         let Some(marker) = bytes
@@ -185,37 +214,45 @@ impl Unpacker {
     }
 
     fn unpack(&self, place: GrainPlace, data: &[u8], into: &mut [u8]) -> Result<()> {
-        let idle = lock(&self.unpacked.idle).pop();
-        let mut context = idle.unwrap_or_else(|| Decompress::new(false));
+        let mut context = self.unpacked.idle.take().unwrap_or_default();
         let unpacked = self.inflate(&mut context, place.0, data, into);
-        let mut idle = lock(&self.unpacked.idle);
-        if idle.len() < IDLE {
-            idle.push(context);
-        }
-        drop(idle);
+        self.unpacked.idle.put_back(context);
         unpacked.map_err(|fault| self.at(place, fault))
     }
 
-    /// Unpacks a zlib stream. Its frame is looked at here: the checksum is worked out far faster than by the unpacker.
+    /// Unpacks a zlib stream.
     fn inflate(
         &self,
-        context: &mut Decompress,
+        context: &mut Decompressor,
         grain: u64,
         data: &[u8],
         into: &mut [u8],
     ) -> Result<(), Fault> {
+        match context.zlib_decompress(data, into) {
+            Ok(found) if found >= self.needed(grain) => {
+                // The rest of the disk's last grain belongs to nobody.
+                into.get_mut(found..).unwrap_or_default().fill(0);
+                Ok(())
+            }
+            _ => self.inflate_judging(grain, data, into),
+        }
+    }
+
+    /// As [`inflate`](Self::inflate), saying what is wrong. Its frame is looked at here: the checksum is worked out far faster than by the
+    /// unpacker.
+    fn inflate_judging(&self, grain: u64, data: &[u8], into: &mut [u8]) -> Result<(), Fault> {
         let garbage = |why: &str| Fault::GrainGarbage {
             grain,
             why: why.to_owned(),
         };
         let raw = raw_of(data).ok_or_else(|| garbage("no zlib header"))?;
-        context.reset(false);
+        let mut context = Decompress::new(false);
         let unpack = |context: &mut Decompress, from: &[u8], into: &mut [u8]| {
             context
                 .decompress(from, into, FlushDecompress::Finish)
                 .map_err(|cause| garbage(&cause.to_string()))
         };
-        let mut status = unpack(context, raw, into)?;
+        let mut status = unpack(&mut context, raw, into)?;
         let found = Bytes(context.total_out()).in_memory();
         let required = self.needed(grain);
         if found < required {
@@ -227,7 +264,7 @@ impl Unpacker {
         }
         if status != Status::StreamEnd {
             let read = Bytes(context.total_in()).in_memory();
-            status = unpack(context, raw.get(read..).unwrap_or_default(), &mut [0])?;
+            status = unpack(&mut context, raw.get(read..).unwrap_or_default(), &mut [0])?;
             if Bytes(context.total_out()).in_memory() > found {
                 let required = self.grain;
                 return Err(Fault::GrainLong { grain, required });
@@ -268,11 +305,6 @@ fn raw_of(data: &[u8]) -> Option<&[u8]> {
     let ([method, flags], raw) = data.split_first_chunk::<2>()?;
     let is_whole = u16::from_be_bytes([*method, *flags]) % 31 == 0;
     (is_whole && method & 0x0f == 8 && flags & 0x20 == 0).then_some(raw)
-}
-
-/// A lock that a panic of another thread does not break: what it guards is whole between calls.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use imgdelta_core::{
     Bytes, CheckReport, Error, Extent, Image, ImageMetadata, Kind, Open, ParentLink, References,
-    Result, Source, State, VirtOffset,
+    Result, Source, State, UnitCoding, VirtOffset,
 };
 
 use crate::{
@@ -141,6 +141,19 @@ impl Image for Vmdk {
             (left, rest) = (later, behind);
         }
         Ok(())
+    }
+
+    /// Of a disk of one extent: those of several may have grains of several sizes.
+    fn coding(&self) -> Option<UnitCoding> {
+        match self.disk.pieces.as_slice() {
+            [(_, piece)] => piece.compressed_unit().map(crate::grain::coding),
+            _ => None,
+        }
+    }
+
+    fn read_packed(&self, unit: &Extent, buf: &mut [u8], packed: &mut Vec<u8>) -> Result<()> {
+        let (start, piece) = self.piece(unit.at)?;
+        piece.read_packed(start, unit, buf, packed)
     }
 
     fn compressed_unit(&self) -> Option<Bytes> {

@@ -233,6 +233,21 @@ impl VmdkExtent for Sparse {
         Ok(())
     }
 
+    fn read_packed(
+        &self,
+        start: u64,
+        unit: &Extent,
+        buf: &mut [u8],
+        packed: &mut Vec<u8>,
+    ) -> Result<()> {
+        match &self.packed {
+            Some(unpacker) if unit.len == self.grain => {
+                unpacker.read_keeping(self.place(start, unit)?, buf, packed)
+            }
+            _ => self.read_compressed(start, std::slice::from_ref(unit), buf),
+        }
+    }
+
     fn compressed_unit(&self) -> Option<Bytes> {
         self.packed.is_some().then_some(self.grain)
     }

@@ -56,6 +56,7 @@ fn facts(machine: &str, lines: &[Line], series: &[Series]) -> String {
     let (least, most) = (counts.clone().min(), counts.max());
     let runs = match least.zip(most) {
         Some((least, most)) if least < most => format!("{least} to {most} runs"),
+        Some((_, 1)) => "1 run".to_owned(),
         Some((_, most)) => format!("{most} runs"),
         None => "no runs".to_owned(),
     };
@@ -64,6 +65,6 @@ fn facts(machine: &str, lines: &[Line], series: &[Series]) -> String {
     let said = if peak <= 64 { "reached" } else { "missed" };
     format!(
         "{}; medians of {runs} in turn; {machine}. The most memory that imgdelta took in any row: {peak} MiB (asked: at most 64, {said}).",
-        programs.join(", ")
+        programs.join("; ")
     )
 }

@@ -93,7 +93,8 @@ fn chains(bench: &Bench<'_>) -> Vec<Series> {
     let series = |work, within, output: Option<&str>, line: &dyn Fn(&str) -> String| {
         let cell = |(label, depth): &(&'static str, usize)| {
             let layer = |number| format!("depths/{depth}/{number:03}.qcow2");
-            let layers: Vec<String> = (0..*depth).map(layer).collect();
+            let again = "depths/again.qcow2".to_owned();
+            let layers: Vec<String> = (0..*depth).map(layer).chain([again]).collect();
             let job = bench.job(output, &[&line(&layer(depth - 1))]);
             Cell::new(label, &layers, job)
         };
@@ -107,7 +108,7 @@ fn chains(bench: &Bench<'_>) -> Vec<Series> {
     };
     let within = Some(WITHIN);
     let convert = |top: &str| format!("imgdelta convert @{top} -o %out.qcow2");
-    let compare = |top: &str| format!("imgdelta compare @{top} @depths/1/000.qcow2");
+    let compare = |top: &str| format!("imgdelta compare @{top} @depths/again.qcow2");
     let digest = |top: &str| format!("imgdelta digest @{top} --no-cache");
     // What is told of each layer grows with their number.
     let info = |top: &str| format!("imgdelta info @{top} --chain");

@@ -2,7 +2,9 @@
 
 use std::io;
 
-use imgdelta::{ApplyReport, AttachAllReport, AttachReport, ChildReport, ProvenBy};
+use imgdelta::{
+    ApplyReport, AttachAllReport, AttachReport, ChildReport, ProvenBy, TransportReport,
+};
 
 use super::{Page, Text, owners, percent};
 
@@ -56,6 +58,38 @@ impl Text for ChildReport {
                 self.child, self.base.path
             )),
         }
+    }
+}
+
+impl Text for TransportReport {
+    const IS_SUMMARY: bool = true;
+
+    fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
+        page.line(format_args!(
+            "{}: {} transport file, {} differ: {} stored, {} from elsewhere in the base, {} repeated, {} zero",
+            self.output,
+            page.size(self.file_size),
+            page.size(self.bytes_changed),
+            page.size(self.bytes_stored),
+            page.size(self.bytes_copied),
+            page.size(self.bytes_repeated),
+            page.size(self.bytes_zero)
+        ))?;
+        if page.is_loud() {
+            told(page, "base", &self.base.content_id)?;
+            told(page, "result", &self.target.content_id)?;
+            page.field("layer", &self.layer_digest)?;
+        }
+        if self.base_from_memory {
+            page.line("base remembered; --prove reads it anew")?;
+        }
+        if self.dry_run {
+            return page.line("nothing was written");
+        }
+        page.line(format_args!(
+            "at the site: imgdelta apply {} -b {} -o IMAGE",
+            self.output, self.base.path
+        ))
     }
 }
 

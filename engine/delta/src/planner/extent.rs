@@ -79,7 +79,7 @@ impl Extent {
     }
 
     /// The run of one side.
-    pub(super) const fn run(&self, side: Side) -> Run {
+    pub(crate) const fn run(&self, side: Side) -> Run {
         let Mapping { origin, state } = match side {
             Side::Base => self.base,
             Side::Target => self.target,

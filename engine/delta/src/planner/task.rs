@@ -5,7 +5,7 @@
 use imgdelta_core::{Bytes, Result, VirtOffset};
 
 use super::extent::{Extent, Relation, Side, extents_of, read_extents, windows};
-use crate::{chain::Chain, tree::WINDOW};
+use crate::{chain::Chain, tree::WINDOW, unit_writer::Standing};
 
 /// One task.
 #[derive(Clone, Debug)]
@@ -129,6 +129,14 @@ impl Task {
         })
     }
 
+    /// The packed address of a run, if all of it is to be read and lies in one piece.
+    pub(crate) fn packed_run(&self, at: VirtOffset, len: Bytes) -> Option<Bytes> {
+        let later = self.spans.partition_point(|span| span.at <= at);
+        let span = self.spans.get(later.checked_sub(1)?)?;
+        let end = at.checked_add(len)?;
+        (end <= span.end()).then(|| sum(span.packed, at.since(span.at)))
+    }
+
     /// All windows of it in the order of the disk.
     pub(crate) fn sections(&self) -> impl Iterator<Item = Section> {
         let mut at = self.at;
@@ -173,6 +181,21 @@ impl Task {
     /// Says that what is to be read of a side will be read next.
     pub(crate) fn will_read(&self, chain: &Chain, side: Side) {
         chain.will_read(self.extents.iter().map(|extent| extent.run(side)));
+    }
+
+    /// Where what is to be read of a side stands in files as it is, in order.
+    pub(crate) fn standing(&self, chain: &Chain, side: Side) -> Vec<Standing> {
+        let runs = self.extents.iter().map(|extent| extent.run(side));
+        let standing = runs.filter_map(|run| {
+            let (file, at) = chain.stands_at(&run)?;
+            Some(Standing {
+                skip: self.packed_run(run.at, run.len)?.in_memory(),
+                len: run.len.in_memory(),
+                file,
+                at,
+            })
+        });
+        standing.collect()
     }
 
     /// Fills `buf` with what is to be read, from packed address `from` on.

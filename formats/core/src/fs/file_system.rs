@@ -25,7 +25,16 @@ const TRUSTED: [u32; 6] = [
     0xca45_1a4e, // bcachefs
 ];
 
+/// Types that share blocks between files when they are asked to copy: XFS and Btrfs.
+const SHARING: [u32; 2] = [0x5846_5342, 0x9123_683e];
+
 impl FileSystem {
+    /// Whether files of it share blocks where it is asked to copy from one to another.
+    #[must_use]
+    pub fn shares_blocks(&self) -> bool {
+        SHARING.contains(&self.magic)
+    }
+
     /// That of an open file.
     #[must_use]
     pub fn of_file(file: &File) -> Self {

@@ -97,3 +97,24 @@ pub(super) fn take_split(options: &mut Options, subformat: Subformat) -> Result<
     }
     Ok(split)
 }
+
+/// How hard grains are pressed.
+pub(super) fn take_level(options: &mut Options, subformat: Subformat) -> Result<Option<i32>> {
+    let Some(level) = options.take("compression_level") else {
+        return Ok(None);
+    };
+    if subformat != Subformat::Stream {
+        return Err(Error::new(
+            Kind::Usage,
+            format!("compression_level does not go with {}", subformat.name()),
+        )
+        .with_hint("of these, only streamOptimized is compressed"));
+    }
+    match level.parse() {
+        Ok(level @ 1..=12) => Ok(Some(level)),
+        _ => Err(Error::new(
+            Kind::Usage,
+            format!("option compression_level is '{level}', 1 to 12 is required"),
+        )),
+    }
+}

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use flate2::{Compress, Compression, FlushCompress, Status};
 use imgdelta_core::{
     BlockState, Bytes, Encoded, Encoder, Error, FileOffset, FinishParams, ImageWriter, Kind,
-    Payload, Placement, Result, SECTOR, Sink, Unit, WriterLayout,
+    Payload, Placement, Result, SECTOR, Sink, Unit, UnitCoding, VirtOffset, WriterLayout,
 };
+use libdeflater::{CompressionLvl, Compressor};
 
 use super::{
     extent::{DESCRIPTOR_SECTORS, GRAIN, GRAIN_SECTORS, blank_header},
@@ -22,8 +22,8 @@ use crate::{
     },
 };
 
-/// How hard grains are pressed: zlib's usual level, that of qemu too.
-const LEVEL: u32 = 6;
+/// How hard grains are pressed unless asked for: smaller than what zlib's usual level makes.
+const LEVEL: i32 = 5;
 /// What stands in front of a grain's data.
 const PREFIX: usize = crate::grain::PREFIX;
 
@@ -167,8 +167,11 @@ impl ImageWriter for Writer {
     }
 
     fn encoder(&self) -> Box<dyn Encoder> {
+        let level = self.plan.level.unwrap_or(LEVEL);
         Box::new(GrainEncoder {
-            context: Compress::new(Compression::new(LEVEL), true),
+            level,
+            adopts: self.plan.level.is_none(),
+            context: Compressor::new(CompressionLvl::new(level).unwrap_or_default()),
             padded: Vec::new(),
         })
     }
@@ -213,15 +216,22 @@ impl ImageWriter for Writer {
 
 /// Compresses grains: marker, zlib stream, zeros up to a sector.
 struct GrainEncoder {
-    context: Compress,
+    /// 1 to 12.
+    level: i32,
+    /// Whether what a source pressed is good enough.
+    adopts: bool,
+    context: Compressor,
     /// Room for the disk's last grain, which unpacks to a whole one.
     padded: Vec<u8>,
 }
 
 impl Encoder for GrainEncoder {
-    /// Hash heads, pending output and window of a compressor, and a grain twice.
+    /// A compressor's matchfinder and the symbols of a block, from level 10 on the matches of all its positions too; and a grain twice.
     fn memory(&self) -> Bytes {
-        Bytes::kib(576)
+        match self.level {
+            ..=9 => Bytes::kib(896),
+            _ => Bytes::mib(9),
+        }
     }
 
     fn encode(&mut self, unit: &Unit<'_>, out: &mut Vec<u8>) -> Result<Encoded> {
@@ -236,26 +246,49 @@ impl Encoder for GrainEncoder {
         } else {
             unit.bytes
         };
-        self.context.reset();
-        out.resize(PREFIX, 0);
-        // Room for what does not become smaller too: see qcow2's encoder.
-        out.reserve(grain.len() + grain.len() / 4 + 256);
-        let status = self.context.compress_vec(grain, out, FlushCompress::Finish);
-        let is_whole = matches!(status, Ok(Status::StreamEnd));
-        let size = u32::try_from(out.len().saturating_sub(PREFIX)).ok();
-        let Some(size) = size.filter(|_| is_whole) else {
+        let most = self.context.zlib_compress_bound(grain.len());
+        out.resize(PREFIX.saturating_add(most), 0);
+        let room = out.get_mut(PREFIX..).unwrap_or_default();
+        let packed = self.context.zlib_compress(grain, room).ok();
+        let Some((len, size)) = packed.and_then(|len| Some((len, u32::try_from(len).ok()?))) else {
             let cause = std::io::Error::other("deflate has grown beyond its bound");
             return Err(Error::host("cannot compress", cause));
         };
-        let marker = Marker {
-            value: unit.at.0 / SECTOR,
-            size,
-            kind: 0,
-        };
-        for (place, byte) in out.iter_mut().zip(marker.emit()).take(PREFIX) {
+        out.truncate(PREFIX.saturating_add(len));
+        for (place, byte) in out.iter_mut().zip(prefix(unit.at, size)) {
             *place = byte;
         }
         out.resize(out.len().next_multiple_of(Bytes(SECTOR).in_memory()), 0);
         Ok(Encoded::COMPRESSED)
     }
+
+    fn coding(&self) -> Option<UnitCoding> {
+        self.adopts.then_some(crate::grain::coding(GRAIN))
+    }
+
+    fn adopt(&mut self, at: VirtOffset, packed: &[u8], out: &mut Vec<u8>) -> bool {
+        let most = self.context.zlib_compress_bound(GRAIN.in_memory());
+        let Some(size) = u32::try_from(packed.len())
+            .ok()
+            .filter(|_| packed.len() <= most)
+        else {
+            return false;
+        };
+        let sectors = Bytes::from(PREFIX.saturating_add(packed.len())).round_up(Bytes(SECTOR));
+        let end = out.len().saturating_add(sectors.in_memory());
+        out.extend(prefix(at, size));
+        out.extend_from_slice(packed);
+        out.resize(end, 0);
+        true
+    }
+}
+
+/// What stands in front of the `size` bytes of the grain at `at`.
+fn prefix(at: VirtOffset, size: u32) -> impl Iterator<Item = u8> {
+    let marker = Marker {
+        value: at.0 / SECTOR,
+        size,
+        kind: 0,
+    };
+    marker.emit().into_iter().take(PREFIX)
 }
