@@ -54,7 +54,9 @@ pub(crate) fn make_transport(
     let path = &goal.output.path;
     let base = run.unpacked_beside(&job.base, path);
     let target = run.unpacked_beside(&job.target, path);
-    let mut make = MakeTransport::new(base, target, goal.output.clone()).dry_run(goal.dry_run);
+    let mut make = MakeTransport::new(base, target, goal.output.clone())
+        .leave_out(job.leave_out.iter().copied())
+        .dry_run(goal.dry_run);
     if let Some(level) = level {
         make = make.level(level);
     }

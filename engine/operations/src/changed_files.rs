@@ -4,10 +4,13 @@ use std::collections::HashMap;
 
 use imgdelta_core::Result;
 use imgdelta_delta::Chain;
-use imgdelta_guest::{Owner, OwnerKind, Run, Runs, Verdict};
+use imgdelta_guest::{Owner, OwnerKind, Run};
 use serde::Serialize;
 
-use crate::block_owner::{Asked, BlockOwner, Owned, kind_name};
+use crate::{
+    block_owner::{Asked, BlockOwner, Owned, kind_name},
+    unneeded::{Unneeded, UnneededRuns, UnusedBytes},
+};
 
 /// What differs, by whose it is. All bytes of [`by_kind`](Self::by_kind), and all of [`changed`](Self::changed), are each what the comparison
 /// counted.
@@ -50,28 +53,6 @@ pub struct ChangedOwner {
     pub other: BlockOwner,
 }
 
-/// Bytes that nobody needs, by why. No byte is counted twice.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct UnusedBytes {
-    /// In blocks that a file system calls free.
-    pub free: u64,
-    /// In pages of a swap in which no system sleeps.
-    pub swap: u64,
-    /// In page files of Windows.
-    pub pagefile: u64,
-}
-
-impl UnusedBytes {
-    /// All of them.
-    #[must_use]
-    pub const fn total(&self) -> u64 {
-        self.free
-            .saturating_add(self.swap)
-            .saturating_add(self.pagefile)
-    }
-}
-
 /// Bytes by who has them on either side.
 type Sums<'o> = HashMap<[&'o Owner; 2], u64>;
 
@@ -110,9 +91,10 @@ pub(crate) fn assign(
     }
     let changed = listed(sums);
     let [_, other] = &owned;
+    let runs = asked.runs.iter().map(|run| (run.start, run.len));
     Ok(ChangedFiles {
         by_kind: by_kind(&changed),
-        unused: unused(other, &asked.runs),
+        unused: UnneededRuns::known(&other.survey, &Unneeded::ALL).among(runs),
         changed,
     })
 }
@@ -157,34 +139,4 @@ fn by_kind(changed: &[ChangedOwner]) -> Vec<ChangedKind> {
         })
     });
     kinds.collect()
-}
-
-/// How much of `runs` the disk certainly does not need.
-fn unused(disk: &Owned, runs: &[Run]) -> UnusedBytes {
-    let mut sum = UnusedBytes::default();
-    for verdict in &disk.survey.verdicts {
-        if let Verdict::Known(unused) = verdict {
-            sum.free = sum.free.saturating_add(shared(&unused.free, runs));
-            sum.swap = sum.swap.saturating_add(shared(&unused.swap, runs));
-            sum.pagefile = sum
-                .pagefile
-                .saturating_add(shared(&unused.page_files, runs));
-        }
-    }
-    sum
-}
-
-/// How many bytes of `runs`, in order of address, are in `unused`.
-fn shared(unused: &Runs, runs: &[Run]) -> u64 {
-    let unused = unused.as_slice();
-    let mut sum = 0_u64;
-    for run in runs {
-        let first = unused.partition_point(|one| one.end() <= run.start.0);
-        let meeting = unused.iter().skip(first);
-        for one in meeting.take_while(|one| one.start.0 < run.end()) {
-            let (start, end) = (one.start.max(run.start).0, one.end().min(run.end()));
-            sum = sum.saturating_add(end.saturating_sub(start));
-        }
-    }
-    sum
 }

@@ -2,77 +2,65 @@
 //!
 //! The runs are those of which the guest's own file systems say so. Where that is not certain, all of a volume travels, and a note says why.
 
-use std::{cmp::Reverse, collections::BTreeMap, str::FromStr};
+use std::{cmp::Reverse, collections::BTreeMap};
 
-use imgdelta_core::{Bytes, Error, Kind, Result, SECTOR, VirtOffset};
-use imgdelta_delta::{Chain, Cursor, Origin, keep, manifest::LeftOut};
-use imgdelta_guest::{Contents, Run, Runs, Survey, Unused, Verdict, Volume, survey};
+use imgdelta_core::{Bytes, Result, SECTOR, VirtOffset};
+use imgdelta_delta::{Chain, Cursor, Manifest, Origin, keep, manifest::LeftOut};
+use imgdelta_guest::{Run, Survey, Verdict, survey};
 
-use crate::{changed_files::UnusedBytes, disk::Disk, guest_disk::GuestDisk};
+use crate::{
+    disk::Disk,
+    guest_disk::GuestDisk,
+    unneeded::{Unneeded, UnusedBytes, reasons},
+};
 
 /// Most runs that are left out of one child: the manifest names each, in about 40 bytes. The shortest of what is more travel.
 const MOST: usize = 8192;
 
-/// What may be left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum Unneeded {
-    /// Blocks that a file system calls free.
-    Free,
-    /// Pages of a swap in which no system sleeps.
-    Swap,
-    /// Page files of Windows.
-    PageFile,
-}
-
-impl Unneeded {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Free, Self::Swap, Self::PageFile];
-
-    /// Its name.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Free => "free",
-            Self::Swap => "swap",
-            Self::PageFile => "pagefile",
-        }
-    }
-
-    /// Those runs of a volume.
-    const fn of(self, unused: &Unused) -> &Runs {
-        match self {
-            Self::Free => &unused.free,
-            Self::Swap => &unused.swap,
-            Self::PageFile => &unused.page_files,
-        }
-    }
-}
-
-impl FromStr for Unneeded {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let found = Self::ALL.into_iter().find(|one| one.name() == text);
-        found.ok_or_else(|| {
-            let message = format!("'{text}' is nothing that can be left out");
-            Error::new(Kind::Usage, message)
-                .with_hint("free, swap and pagefile can, with commas between them")
-        })
-    }
-}
-
-/// A target as the site will get it.
+/// A target as the site will get it: without what nobody needs of it.
 #[derive(Debug)]
-pub(crate) struct Reduced {
-    /// Its disk.
-    pub(crate) chain: Chain,
+#[non_exhaustive]
+pub struct Reduced {
+    /// The disk: the target's images, and what they are called, but where something is left out the bytes of the base. Digests that are known
+    /// of the target are not those of this disk.
+    pub disk: Disk,
     /// What is left out, as the manifest says it.
-    pub(crate) parts: Vec<LeftOut>,
-    /// The sum.
-    pub(crate) bytes: UnusedBytes,
-    /// What the user should know.
-    pub(crate) notes: Vec<String>,
+    pub parts: Vec<LeftOut>,
+    /// How many bytes that is; what is known to be equal on both disks without being read is not counted.
+    pub bytes: UnusedBytes,
+    /// What the user should know: of which volume nothing is left out, and why.
+    pub notes: Vec<String>,
+}
+
+impl Reduced {
+    /// `target` without what certainly nobody needs of it, of all that is in `what`: there it keeps what `base` has. `None` if nothing is to be
+    /// left out at all.
+    ///
+    /// # Errors
+    /// Those of the disks.
+    pub fn of(what: &[Unneeded], base: &Disk, target: &Disk) -> Result<Option<Self>> {
+        if what.is_empty() {
+            return Ok(None);
+        }
+        let mut what = what.to_vec();
+        what.sort_unstable();
+        what.dedup();
+        reduce(&what, base, target).map(Some)
+    }
+
+    /// Says in the manifest of what was made of [`disk`](Self::disk) what it is not.
+    pub fn describe(&self, manifest: &mut Manifest) {
+        manifest.left_out.clone_from(&self.parts);
+    }
+}
+
+/// What to say where nothing of a target is to travel: `so` is what comes of that.
+pub(crate) fn same_note(left_out: Option<UnusedBytes>, so: &str) -> String {
+    let what = match left_out {
+        Some(bytes) if bytes.total() > 0 => "differ at most in what is left out",
+        _ => "are the same disk",
+    };
+    format!("base and target {what}: {so}")
 }
 
 /// A run that is left out.
@@ -83,48 +71,52 @@ struct Piece {
     why: Unneeded,
 }
 
-/// `target` without what nobody needs of it, of all that is in `what`: there it keeps what `base` has.
-///
-/// # Errors
-/// Those of the disks.
-pub(crate) fn reduce(what: &[Unneeded], base: &Disk, target: &Disk) -> Result<Reduced> {
+fn reduce(what: &[Unneeded], base: &Disk, target: &Disk) -> Result<Reduced> {
     let survey = survey(&GuestDisk::of(&target.chain))?;
     let mut notes = reasons(&survey, &target.path());
-    let mut pieces = Vec::new();
-    let mut found = 0_u64;
-    let mut pair = Pair::of(&base.chain, &target.chain);
-    for (volume, verdict) in survey.layout.volumes.iter().zip(&survey.verdicts) {
-        if let Verdict::Known(unused) = verdict {
-            for why in what {
-                for run in why.of(unused).as_slice() {
-                    pair.unequal(*run, &mut |run| {
-                        let volume = volume.number;
-                        let why = *why;
-                        found = found.saturating_add(1);
-                        pieces.push(Piece { run, volume, why });
-                        if pieces.len() >= MOST * 4 {
-                            shorten(&mut pieces);
-                        }
-                    })?;
-                }
-            }
-        }
-    }
-    shorten(&mut pieces);
+    let (pieces, found) = pieces(what, &survey, Pair::of(&base.chain, &target.chain))?;
     if found > MOST as u64 {
         let path = target.path();
         notes.push(format!(
             "{path}: of {found} runs that nobody needs the {MOST} longest are left out"
         ));
     }
-    pieces.sort_unstable_by_key(|piece| piece.run.start);
     let runs = pieces.iter().map(|piece| (piece.run.start, piece.run.len));
+    let chain = keep(&target.chain, &base.chain, runs.collect())?;
     Ok(Reduced {
-        chain: keep(&target.chain, &base.chain, runs.collect())?,
+        disk: target.over(chain),
         bytes: sum(&pieces),
         parts: parts(&pieces),
         notes,
     })
+}
+
+/// What is left out, in order of address, and in how many pieces it would be if there were no limit.
+fn pieces(what: &[Unneeded], survey: &Survey, mut pair: Pair<'_>) -> Result<(Vec<Piece>, u64)> {
+    let mut pieces = Vec::new();
+    let mut found = 0_u64;
+    for (volume, verdict) in survey.layout.volumes.iter().zip(&survey.verdicts) {
+        let Verdict::Known(unused) = verdict else {
+            continue;
+        };
+        let volume = volume.number;
+        let runs = |why: &Unneeded| {
+            let why = *why;
+            why.of(unused).as_slice().iter().map(move |run| (why, *run))
+        };
+        for (why, run) in what.iter().flat_map(runs) {
+            pair.unequal(run, &mut |run| {
+                found = found.saturating_add(1);
+                pieces.push(Piece { run, volume, why });
+                if pieces.len() >= MOST * 4 {
+                    shorten(&mut pieces);
+                }
+            })?;
+        }
+    }
+    shorten(&mut pieces);
+    pieces.sort_unstable_by_key(|piece| piece.run.start);
+    Ok((pieces, found))
 }
 
 /// Keeps the longest.
@@ -135,38 +127,11 @@ fn shorten(pieces: &mut Vec<Piece>) {
     }
 }
 
-/// Why nothing of a volume, or of the disk, is left out.
-fn reasons(survey: &Survey, path: &str) -> Vec<String> {
-    let volumes = survey.layout.volumes.iter().zip(&survey.verdicts);
-    let line = |(volume, verdict): (&Volume, &Verdict)| match verdict {
-        Verdict::Kept(why) if volume.contents != Contents::Empty => {
-            let named = match volume.number {
-                0 => "the disk".to_owned(),
-                number => format!("volume {number}"),
-            };
-            Some(format!("{path}: nothing of {named} is left out: {why}"))
-        }
-        _ => None,
-    };
-    let mut notes: Vec<_> = volumes.filter_map(line).collect();
-    if let Some(doubt) = &survey.layout.doubt
-        && notes.is_empty()
-    {
-        notes.push(format!("{path}: nothing is left out: {doubt}"));
-    }
-    notes
-}
-
 fn sum(pieces: &[Piece]) -> UnusedBytes {
-    let of = |why| {
+    UnusedBytes::counted(|why| {
         let pieces = pieces.iter().filter(|piece| piece.why == why);
         pieces.fold(0_u64, |sum, piece| sum.saturating_add(piece.run.len.0))
-    };
-    UnusedBytes {
-        free: of(Unneeded::Free),
-        swap: of(Unneeded::Swap),
-        pagefile: of(Unneeded::PageFile),
-    }
+    })
 }
 
 /// The pieces by volume and why.
@@ -252,3 +217,6 @@ fn tell_some(start: u64, end: u64, tell: &mut dyn FnMut(Run)) {
         tell(Run::new(start, end - start));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@
 //! | [`make`] | what of a target differs from a base, as a child with its manifest |
 //! | [`transport`] | the same as a transport file, small and read over its base alone |
 //! | [`expand`] | such a file and its base as a child |
-//! | [`left_out`] | what certainly nobody needs of a target |
+//! | [`unneeded`], [`left_out`] | what certainly nobody needs of a disk, and a target without it |
 //! | [`apply`], [`attach`] | a child and its base, proven: as a full image, or linked |
 //! | [`convert`] | a disk as one image of any format |
 //! | [`stored_image`] | an image that a repository keeps or a deployment sends, in the making |
@@ -28,6 +28,7 @@ pub mod block_owner;
 pub mod changed_files;
 pub mod check;
 mod check_chain;
+mod check_table;
 pub mod child_pair;
 pub mod compare;
 pub mod context;
@@ -52,13 +53,14 @@ pub mod stored_image;
 mod target;
 pub mod transport;
 mod transport_file;
+pub mod unneeded;
 
 pub use apply::{Apply, ApplyReport};
 pub use attach::{Attach, AttachReport};
 pub use attach_all::{AttachAll, AttachAllReport, LeftChild};
 pub use base_link::UnlinkedBase;
 pub use block_owner::BlockOwner;
-pub use changed_files::{ChangedFiles, ChangedKind, ChangedOwner, UnusedBytes};
+pub use changed_files::{ChangedFiles, ChangedKind, ChangedOwner};
 pub use check::{Check, CheckedImage, RepairInto, RepairReport};
 pub use check_chain::{LinkInfo, StandsBy};
 pub use child_pair::{Evidence, ProvenBy};
@@ -69,8 +71,9 @@ pub use digest::{Digest, DigestReport};
 pub use disk::{Disk, DiskRef};
 pub use expand::Expand;
 pub use info::{ImageInfo, Info, InfoReport, PackageReport, ReferencesReport};
-pub use left_out::Unneeded;
+pub use left_out::Reduced;
 pub use make::{ChildReport, Make};
 pub use map::{Map, MapLayers, MapReport, MappedRun};
 pub use salvage::{LostRun, Salvage, SalvageReport};
 pub use transport::{MakeTransport, TransportReport};
+pub use unneeded::{Unneeded, UnneededRuns, UnusedBytes};

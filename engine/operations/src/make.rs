@@ -12,13 +12,13 @@ use serde::Serialize;
 
 use crate::{
     base_link::{self, UnlinkedBase},
-    changed_files::UnusedBytes,
     context::{Context, Ids, Stage},
     disk::{Disk, DiskRef, own_layers},
-    left_out::{Reduced, Unneeded, reduce},
+    left_out::{Reduced, same_note},
     output::{ImageOutput, shown},
     space::explain,
     target::{ResolvedTarget, Target},
+    unneeded::{Unneeded, UnusedBytes},
 };
 
 /// How a child is to be made.
@@ -98,8 +98,6 @@ impl Make {
     #[must_use]
     pub fn leave_out(mut self, what: impl IntoIterator<Item = Unneeded>) -> Self {
         self.leave_out = what.into_iter().collect();
-        self.leave_out.sort_unstable();
-        self.leave_out.dedup();
         self
     }
 
@@ -178,17 +176,17 @@ impl Make {
         let sink = written.beside(&place.file_name().unwrap_or_default().to_string_lossy())?;
 
         context.begin(Stage::Make(path));
-        let reduced = self.reduce(&base, &target)?;
-        let chain = reduced.as_ref().map_or(&target.chain, |it| &it.chain);
+        let reduced = Reduced::of(&self.leave_out, base, target)?;
+        let sent = reduced.as_ref().map_or(target, |reduced| &reduced.disk);
         let made = delta::Make {
             base: &base.chain,
-            target: chain,
+            target: &sent.chain,
             proves: true,
             memory: context.digest_cache(),
             work: context.exec(self.output.ids)?,
         }
         .run(writer)
-        .map_err(|error| explain(error, chain))?;
+        .map_err(|error| explain(error, &sent.chain))?;
         let child = shown(path.file_name().unwrap_or_default().as_ref());
         let mut manifest = describe(
             &made,
@@ -201,7 +199,7 @@ impl Make {
             keep_promise(promised, &made, &mut manifest)?;
         }
         if let Some(reduced) = &reduced {
-            manifest.left_out.clone_from(&reduced.parts);
+            reduced.describe(&mut manifest);
         }
         sink.write_at(FileOffset::ZERO, &manifest.to_json()?)?;
         let mut report = self.report(driver, [base, target], &made, (&manifest, reduced), unlinked);
@@ -212,14 +210,6 @@ impl Make {
         report.notes.extend(target.passed_over(above, context)?);
         report.notes.extend(written.commit()?);
         Ok(report)
-    }
-
-    /// The target without what is to be left out of it; `None` if that is nothing.
-    fn reduce(&self, base: &Disk, target: &Disk) -> Result<Option<Reduced>> {
-        if self.leave_out.is_empty() {
-            return Ok(None);
-        }
-        reduce(&self.leave_out, base, target).map(Some)
     }
 
     /// What was made.
@@ -236,13 +226,9 @@ impl Make {
         let mut notes = base.notes();
         notes.extend(target.notes());
         let left_out = reduced.as_ref().map(|reduced| reduced.bytes);
-        let differs = left_out.is_some_and(|bytes| bytes.total() > 0);
         notes.extend(reduced.into_iter().flat_map(|reduced| reduced.notes));
-        if same && differs {
-            let note = "base and target differ at most in what is left out: the child is empty";
-            notes.push(note.to_owned());
-        } else if same {
-            notes.push("base and target are the same disk: the child is empty".to_owned());
+        if same {
+            notes.push(same_note(left_out, "the child is empty"));
         }
         notes.extend(unlinked.iter().map(|why| why.note(&base.top.path)));
         let search = match unlinked {
@@ -287,6 +273,7 @@ fn keep_promise(promised: &Manifest, made: &delta::Made, found: &mut Manifest) -
             .with_detail(format!("found    {}", found.result.content_id)));
     }
     found.result = promised.result.clone();
+    found.left_out.clone_from(&promised.left_out);
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use std::fs;
 
 use host::{are_there, blank, name, poke, run};
 use imgdelta_core::Kind;
-use imgdelta_operations::{Attach, Compare, Context, Convert, Make, Unneeded};
+use imgdelta_operations::{Attach, Compare, Context, Convert, Expand, Make, MakeTransport, Unneeded};
 use imgdelta_registry::OutputSpec;
 use scene::{MIB, Scene, is_clean, is_left_out};
 
@@ -52,7 +52,7 @@ fn ext4_is_clean_and_all_its_files_are_there() {
     );
     run(&["debugfs", "-w", "-f", "-", name(&target)], &typed);
     run(&["e2fsck", "-fp", name(&target)], "");
-    is_left_out(&scene, "extfs");
+    let free = is_left_out(&scene, "extfs");
     is_clean(&scene, &["e2fsck", "-fn"]);
     let trees = ["target.raw", "result.raw"].map(|image| {
         let out = scene.at(&format!("{image}.files"));
@@ -91,6 +91,25 @@ fn ext4_is_clean_and_all_its_files_are_there() {
         let same = Compare::new(scene.open(child), scene.open("result.raw"));
         assert!(same.run(&context).expect("both are read").same, "{child}");
     }
+
+    // A transport file, and the child that the site makes of it.
+    let context = Context::new();
+    let file = OutputSpec::of(scene.at("child.imgdelta"));
+    let report = MakeTransport::new(scene.open("base.raw"), scene.open("target.raw"), file)
+        .leave_out([Unneeded::Free])
+        .run(&context)
+        .expect("it is made");
+    assert_eq!(report.left_out.map(|bytes| bytes.free), Some(free));
+    let applied = scene.apply("child.imgdelta", "travelled.raw");
+    assert_eq!(applied.content_id, report.target.content_id);
+    let same = Compare::new(scene.open("travelled.raw"), scene.open("result.raw"));
+    assert!(same.run(&context).expect("both are read").same);
+    let output = OutputSpec::of(scene.at("travelled.qcow2"));
+    Expand::new(scene.open("child.imgdelta"), scene.open("base.raw"), output)
+        .run(&context)
+        .expect("it is expanded");
+    let [made, travelled] = ["part.qcow2", "travelled.qcow2"].map(|name| scene.manifest(name));
+    assert_eq!(made.left_out, travelled.left_out);
 
     // A volume that needs recovery is never touched.
     poke(&target, 1024 + 0x60, &[0x46]);

@@ -3,7 +3,7 @@
 use std::io;
 
 use imgdelta::{
-    ApplyReport, AttachAllReport, AttachReport, ChildReport, ProvenBy, TransportReport,
+    ApplyReport, AttachAllReport, AttachReport, ChildReport, ProvenBy, TransportReport, UnusedBytes,
 };
 
 use super::{Page, Text, owners, percent};
@@ -25,10 +25,7 @@ impl Text for ChildReport {
             percent(self.blocks_changed, self.blocks),
             page.size(self.bytes_changed)
         ))?;
-        if let Some(left_out) = &self.left_out {
-            let parts = owners::unused(left_out, page);
-            page.line(format_args!("left out, as it is in the base: {parts}"))?;
-        }
+        left_out(page, self.left_out.as_ref())?;
         if page.is_loud() {
             told(page, "base", &self.base.content_id)?;
             told(page, "result", &self.target.content_id)?;
@@ -75,6 +72,7 @@ impl Text for TransportReport {
             page.size(self.bytes_repeated),
             page.size(self.bytes_zero)
         ))?;
+        left_out(page, self.left_out.as_ref())?;
         if page.is_loud() {
             told(page, "base", &self.base.content_id)?;
             told(page, "result", &self.target.content_id)?;
@@ -178,6 +176,15 @@ fn proven(by: ProvenBy) -> &'static str {
         ProvenBy::Identity => "not proven: only the recorded identity was checked",
         _ => "not proven",
     }
+}
+
+/// What nobody needs and does not travel.
+fn left_out(page: &mut Page<'_>, bytes: Option<&UnusedBytes>) -> io::Result<()> {
+    let Some(bytes) = bytes else {
+        return Ok(());
+    };
+    let parts = owners::unused(bytes, page);
+    page.line(format_args!("left out, as it is in the base: {parts}"))
 }
 
 fn told(page: &mut Page<'_>, name: &str, value: &Option<String>) -> io::Result<()> {

@@ -76,8 +76,8 @@ pub(crate) fn soil(image: &Path, runs: &Runs) {
 }
 
 /// Makes a child with and without what the target's file system calls free, which `system` names to partclone, and applies it: the result must
-/// be the target where blocks are in use, and the base where they are free.
-pub(crate) fn is_left_out(scene: &Scene, system: &str) {
+/// be the target where blocks are in use, and the base where they are free. How many bytes those are.
+pub(crate) fn is_left_out(scene: &Scene, system: &str) -> u64 {
     let target = scene.at("target.raw");
     let free = partclone(system, &target);
     soil(&target, &free);
@@ -110,6 +110,7 @@ pub(crate) fn is_left_out(scene: &Scene, system: &str) {
     }
     assert!(result == right, "{system}: the result is another disk");
     assert!(result != target);
+    left.free
 }
 
 /// Makes sure that a command finds nothing wrong with the result.
