@@ -205,7 +205,8 @@ fn check_tells_of_a_damaged_partition_table() {
     assert_eq!(notes("imgdelta check golden.raw"), "");
     place.ok("imgdelta make -b golden.raw -t patched.raw -o child.qcow2");
     place.change("golden.raw", |disk| disk[512 + 16] ^= 1);
-    let told = "note: partition table: the first header of its GPT has a wrong CRC: its backup is taken\n";
+    let told =
+        "note: partition table: the first header of its GPT has a wrong CRC: its backup is taken\n";
     assert_eq!(notes("imgdelta check golden.raw"), told);
     // Most of a child's disk is its base's.
     assert_eq!(notes("imgdelta check child.qcow2"), "");

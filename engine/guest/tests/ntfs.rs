@@ -237,7 +237,11 @@ fn shadow_copies_keep_what_is_free() {
         (catalogue + 16384, vec![0], "is not sound"),
         (0x1e00 + 20, vec![2], "is not sound"),
         // In a circle, and behind the end.
-        (catalogue + 16384 + 40, catalogue.to_le_bytes().to_vec(), "is not sound"),
+        (
+            catalogue + 16384 + 40,
+            catalogue.to_le_bytes().to_vec(),
+            "is not sound",
+        ),
         (catalogue + 40, vec![0xff; 8], "beyond the volume"),
     ] {
         is_kept(&image, at, &bytes, reason);

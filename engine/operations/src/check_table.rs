@@ -23,5 +23,7 @@ pub(crate) fn table_notes(spec: &OpenSpec, with_parents: bool) -> Vec<String> {
         Err(error) => vec![format!("it cannot be read: {error}")],
     };
     let lines = lines.into_iter();
-    lines.map(|line| format!("partition table: {line}")).collect()
+    lines
+        .map(|line| format!("partition table: {line}"))
+        .collect()
 }

@@ -209,7 +209,11 @@ impl MakeTransport {
         let mut notes = base.notes();
         notes.extend(target.notes());
         let left_out = reduced.map(|reduced| reduced.bytes);
-        notes.extend(reduced.into_iter().flat_map(|reduced| reduced.notes.clone()));
+        notes.extend(
+            reduced
+                .into_iter()
+                .flat_map(|reduced| reduced.notes.clone()),
+        );
         if same {
             notes.push(same_note(left_out, "the file says only that"));
         }

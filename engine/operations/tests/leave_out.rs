@@ -11,7 +11,9 @@ use std::fs;
 
 use host::{are_there, blank, name, poke, run};
 use imgdelta_core::Kind;
-use imgdelta_operations::{Attach, Compare, Context, Convert, Expand, Make, MakeTransport, Unneeded};
+use imgdelta_operations::{
+    Attach, Compare, Context, Convert, Expand, Make, MakeTransport, Unneeded,
+};
 use imgdelta_registry::OutputSpec;
 use scene::{MIB, Scene, is_clean, is_left_out};
 

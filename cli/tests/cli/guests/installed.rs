@@ -16,7 +16,8 @@ pub(super) const TOOLS: [&str; 9] = [
     "sfdisk", "mkfs.fat", "fsck.fat", "mcopy", "mdel", "mkswap", "mke2fs", "debugfs", "e2fsck",
 ];
 /// Its partitions: what they hold, where they start and how long they are, in MiB.
-pub(super) const PARTS: [(&str, usize, usize); 3] = [("fat", 1, 16), ("swap", 17, 8), ("ext", 25, 32)];
+pub(super) const PARTS: [(&str, usize, usize); 3] =
+    [("fat", 1, 16), ("swap", 17, 8), ("ext", 25, 32)];
 
 /// Where programs are.
 fn path() -> String {
@@ -159,7 +160,11 @@ pub(super) fn contents(place: &Place, disk: &str) -> (BTreeMap<String, Vec<u8>>,
     for name in ["fat", "ext"] {
         fs::create_dir_all(out.join(name)).expect("a folder");
     }
-    tool(place, &format!("mcopy -i fat -s -Q ::/ {disk}.files/fat"), "");
+    tool(
+        place,
+        &format!("mcopy -i fat -s -Q ::/ {disk}.files/fat"),
+        "",
+    );
     let typed = format!("rdump / {disk}.files/ext\n");
     tool(place, "debugfs -f - ext", &typed);
     let swap = PARTS[1].1 * MIB;

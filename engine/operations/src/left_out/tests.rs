@@ -1,8 +1,6 @@
 use std::sync::Arc;
 
-use imgdelta_core::{
-    Extent, FileOffset, Format, Image, ImageMetadata, LayerId, MemSource, State,
-};
+use imgdelta_core::{Extent, FileOffset, Format, Image, ImageMetadata, LayerId, MemSource, State};
 use imgdelta_delta::Layer;
 
 use super::*;
@@ -21,9 +19,8 @@ impl Image for Said {
 
     fn extent_at(&self, at: VirtOffset) -> Result<Extent> {
         let rest = &self.states[at.0 as usize..];
-        let alike = |state: &&State| {
-            std::mem::discriminant(*state) == std::mem::discriminant(&rest[0])
-        };
+        let alike =
+            |state: &&State| std::mem::discriminant(*state) == std::mem::discriminant(&rest[0]);
         let len = Bytes(rest.iter().take_while(alike).count() as u64);
         let state = rest[0].moved(Bytes::ZERO);
         Ok(Extent { at, len, state })
@@ -107,20 +104,22 @@ fn what_is_not_known_to_be_equal_is_told_in_whole_sectors() {
         let run = Run::new(start as u64, len as u64);
         let mut told = Vec::new();
         let mut pair = Pair::of(&one, &other);
-        pair.unequal(run, &mut |run| told.push(run)).expect("it is known");
+        pair.unequal(run, &mut |run| told.push(run))
+            .expect("it is known");
         // A byte is known to be equal if nothing stands on either side, or what both stand on.
         let equal = |at: usize| {
             let (one, other) = (base.get(at).copied(), target[at]);
-            let is_zero = |state: Option<u8>| state.is_none_or(|state| state == 1 || state == 0 && !shares);
+            let is_zero =
+                |state: Option<u8>| state.is_none_or(|state| state == 1 || state == 0 && !shares);
             let is_below = |state: Option<u8>| shares && state == Some(0);
             is_zero(one) && is_zero(Some(other)) || is_below(one) && is_below(Some(other))
         };
         let first = start.next_multiple_of(512);
         let last = (start + len) / 512 * 512;
         for sector in (first..last).step_by(512) {
-            let is_told = told.iter().any(|run| {
-                run.start.0 <= sector as u64 && sector as u64 + 512 <= run.end()
-            });
+            let is_told = told
+                .iter()
+                .any(|run| run.start.0 <= sector as u64 && sector as u64 + 512 <= run.end());
             let needs_telling = !(sector..sector + 512).all(equal);
             assert!(is_told || !needs_telling, "{sector} of {run:?}: {told:?}");
             passed += usize::from(!is_told);

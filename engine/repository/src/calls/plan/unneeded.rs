@@ -62,7 +62,9 @@ impl Unused<'_> {
             Err(error) if error.kind() == Kind::Interrupted => Err(error),
             Err(error) => {
                 let name = &image.name;
-                notes.push(format!("what of '{name}' nobody needs is not known: {error}"));
+                notes.push(format!(
+                    "what of '{name}' nobody needs is not known: {error}"
+                ));
                 Ok(None)
             }
         }
