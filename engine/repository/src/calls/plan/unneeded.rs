@@ -1,6 +1,6 @@
 //! What of the images on their way certainly nobody needs, as the file systems on their disks say. No other part of a plan opens an image.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 use imgdelta_core::{Kind, Result};
 use imgdelta_operations::{Context, Unneeded, UnneededRuns, UnusedBytes};
@@ -34,15 +34,15 @@ impl Unused<'_> {
             let Some(image) = self.record(&leg.image.id) else {
                 continue;
             };
-            if !looked.contains_key(&leg.image.id) {
-                let found = self.look(image, &mut report.notes)?;
-                looked.insert(leg.image.id.clone(), found);
-            }
+            let found = match looked.entry(leg.image.id.clone()) {
+                Entry::Occupied(found) => found.into_mut(),
+                Entry::Vacant(place) => place.insert(self.look(image, &mut report.notes)?),
+            };
             let base = leg.base.as_ref();
             let base = base.and_then(|base| self.record(&base.image.id));
-            leg.unneeded = match looked.get(&leg.image.id) {
-                Some(Some(unneeded)) => self.among(unneeded, image, base)?,
-                _ => None,
+            leg.unneeded = match found {
+                Some(unneeded) => self.among(unneeded, image, base)?,
+                None => None,
             };
         }
         Ok(())
@@ -77,7 +77,9 @@ impl Unused<'_> {
         image: &Record,
         base: Option<&Record>,
     ) -> Result<Option<UnusedBytes>> {
-        let leaves = |record| Ok(self.repository.leaves(record)?.map(row));
+        let leaves = |record: &Record| -> Result<Option<LeafStream<'static>>> {
+            Ok(self.repository.leaves(record)?.map(row))
+        };
         let Some(wanted) = leaves(image)? else {
             return Ok(None);
         };
