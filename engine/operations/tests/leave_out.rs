@@ -336,11 +336,13 @@ fn swap_in_a_table_is_left_out_and_what_is_not_known_travels() {
             &fs::read(&part).expect("read"),
         );
     }
-    // What is zero is a hole: nothing has to be read to know it.
-    run(&["fallocate", "-d", name(&target)], "");
     // The third has something that nobody knows.
     poke(&target, 33 * MIB, &[5; 4096]);
     scene.keep_base();
+    // What is zero is a hole: nothing has to be read to know it.
+    for image in [&target, &scene.at("base.raw")] {
+        run(&["fallocate", "-d", name(image)], "");
+    }
     poke(&target, MIB + 8192, &[7; 1 << 20]);
     poke(&target, 34 * MIB, &[8; 1 << 20]);
     let report = scene.make("child.qcow2", &[Unneeded::Swap]);

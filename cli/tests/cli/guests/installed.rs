@@ -28,7 +28,8 @@ fn path() -> String {
 /// Whether programs are there (Debian packages fdisk, dosfstools, mtools, util-linux, e2fsprogs); if not, said out loud.
 pub(super) fn are_there(programs: &[&str]) -> bool {
     let path = path();
-    let is_there = |program| std::env::split_paths(&path).any(|at| at.join(program).is_file());
+    let is_there =
+        |program: &str| std::env::split_paths(&path).any(|at| at.join(program).is_file());
     let missing = programs.iter().find(|program| !is_there(program));
     let required = std::env::var("IMGDELTA_REQUIRE_PEERS").is_ok_and(|value| value == "1");
     assert!(
