@@ -202,7 +202,13 @@ impl Make {
             reduced.describe(&mut manifest);
         }
         sink.write_at(FileOffset::ZERO, &manifest.to_json()?)?;
-        let mut report = self.report(driver, [base, target], &made, (&manifest, reduced), unlinked);
+        let mut report = self.report(
+            driver,
+            [base, target],
+            &made,
+            (&manifest, reduced),
+            unlinked,
+        );
         report.file_size = written.file_size();
         report.on_disk = written.on_disk()?;
         let (below, above) = own_layers(&base.chain, &target.chain);
