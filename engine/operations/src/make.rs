@@ -202,13 +202,8 @@ impl Make {
             reduced.describe(&mut manifest);
         }
         sink.write_at(FileOffset::ZERO, &manifest.to_json()?)?;
-        let mut report = self.report(
-            driver,
-            [base, target],
-            &made,
-            (&manifest, reduced),
-            unlinked,
-        );
+        let told = (&manifest, reduced);
+        let mut report = self.report(driver, inputs, &made, told, unlinked);
         report.file_size = written.file_size();
         report.on_disk = written.on_disk()?;
         let (below, above) = own_layers(&base.chain, &target.chain);
