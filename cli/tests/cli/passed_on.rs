@@ -99,7 +99,9 @@ fn qcow2_of_qemu_is_passed_on_the_same_for_any_number_of_threads() -> Seen {
         peers::qemu_check(&place.path("b.qcow2"), "qcow2")?;
         qemu_compare(&place.path("b.qcow2"), "qcow2", &place.path("a.raw"), "raw")?;
         let (from, to) = (place.read("a.qcow2").len(), place.read("b.qcow2").len());
-        assert!(to <= from + (256 << 10), "{form}: {to} bytes from {from}");
+        // Some cluster more for tables, and a file ends with a whole one.
+        let more = if cluster == "2M" { 2 << 20 } else { 256 << 10 };
+        assert!(to <= from + more, "{form}: {to} bytes from {from}");
         let passed = shares_first_unit(&place, "a.qcow2", "b.qcow2");
         assert!(passed || kind == "zlib" && cluster == "4K", "{form}");
         // Who asks for a level has all of it compressed anew.
