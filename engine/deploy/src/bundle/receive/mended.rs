@@ -40,8 +40,12 @@ impl ReceiveRun<'_> {
         let folder = staging.folder.through();
         let to = folder.join(entry.file.name.as_str());
         let run = &self.context.run;
-        self.receiver
-            .refill(base, (&files.0, &files.1), &to, run)?;
+        let refilled = self.receiver.refill(base, (&files.0, &files.1), &to, run);
+        if let Err(error) = refilled {
+            // More of it may be damaged by now than was asked for.
+            self.damaged.insert(leg.entry);
+            return Err(staging.folder.named(error));
+        }
         let files = EntryFiles {
             entry,
             folder: &folder,
