@@ -291,13 +291,20 @@ fn a_stick_is_looked_through_by_who_has_no_repository() {
     let part = fs::read_dir(place.path("stick")).expect("readable");
     let mut part = part.map(|entry| entry.expect("readable").file_name());
     let part = part.find(|name| name.to_string_lossy().ends_with(".imgdelta"));
-    let part = part.expect("a transport file").into_string().expect("UTF-8");
+    let part = part
+        .expect("a transport file")
+        .into_string()
+        .expect("UTF-8");
     let file = format!("stick/{part}");
     flip(&place, &file);
     for line in ["verify stick", &verify, "verify stick --json"] {
         let said = place.run(line);
         assert_eq!(said.exit, 6, "{}{}", said.out, said.err);
-        assert!(said.err.contains(&part) && said.err.contains("hint"), "{}", said.err);
+        assert!(
+            said.err.contains(&part) && said.err.contains("hint"),
+            "{}",
+            said.err
+        );
     }
     place.change(&file, |bytes| bytes.truncate(100));
     assert_eq!(place.run("verify stick").exit, 3);
@@ -322,10 +329,20 @@ fn a_stick_is_looked_through_by_who_has_no_repository() {
 fn who_must_have_signed_in_json() {
     let place = with_key();
     let require = "repo require-signer images@example.org --signers allowed --revoked other.pub";
-    expect_json(&place, "repo-require-signer", &format!("{require} --repo site"));
+    expect_json(
+        &place,
+        "repo-require-signer",
+        &format!("{require} --repo site"),
+    );
     let again = json(&place, &format!("{require} --repo site -n"));
-    assert_eq!((&again["dry_run"], &again["before"]["id"]), (&true.into(), &ID.into()));
-    place.refused("repo require-signer images@example.org --signers nowhere --repo site", 2);
+    assert_eq!(
+        (&again["dry_run"], &again["before"]["id"]),
+        (&true.into(), &ID.into())
+    );
+    place.refused(
+        "repo require-signer images@example.org --signers nowhere --repo site",
+        2,
+    );
     place.refused("repo require-signer images@example.org --repo site", 2);
     place.ok("repo require-signer --off --repo site");
     place.ok("repo list --repo site");

@@ -267,7 +267,9 @@ impl Bundle {
             Ok(_) => Err(Error::new(Kind::Reference, "is not a regular file")
                 .with_code("not_a_file")
                 .in_file(&place)
-                .with_hint("nothing of it is read; deploy once more onto this medium, or copy it again")),
+                .with_hint(
+                    "nothing of it is read; deploy once more onto this medium, or copy it again",
+                )),
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
                 Err(damaged(Kind::Corrupt, "is listed, but not there", &place))
             }

@@ -109,11 +109,7 @@ pub(super) fn verify(folder: &Path, index: &[u8], signer: &Signer) -> Result<()>
         signer.id,
         signer.signers.display()
     );
-    Err(said.blamed(no_signature(
-        folder,
-        &format!("by '{}'", signer.id),
-        &hint,
-    )))
+    Err(said.blamed(no_signature(folder, &format!("by '{}'", signer.id), &hint)))
 }
 
 /// Makes sure that the signature in `folder` is one of `index`, by whichever key: nothing is said of whose that is.

@@ -170,7 +170,10 @@ fn a_transport_file_that_was_forged_with_its_digest_is_refused_wherever_the_chan
     let len = item.file.length as usize;
     // In the header, in windows, in the map, the manifest and the indices behind them.
     let step = len / 37;
-    for at in [0, 8, 20, 100, 351].into_iter().chain((352..len).step_by(step)) {
+    for at in [0, 8, 20, 100, 351]
+        .into_iter()
+        .chain((352..len).step_by(step))
+    {
         forge(&place, name, |bytes| bytes[at] ^= 0x55)?;
         let kind = refusal(&place, &site);
         let is_clear = matches!(kind, Kind::Digest | Kind::Corrupt | Kind::Unsupported);
@@ -190,8 +193,14 @@ fn a_transport_file_that_was_forged_with_its_digest_is_refused_wherever_the_chan
     place.carry(&hq, &["other"], &[&site], "second")?;
     let of_other = place.index("second")?.items.remove(0).file;
     let of_other = place.at("second").join(of_other.name.as_str());
-    forge(&place, name, |bytes| *bytes = fs::read(of_other).expect("it reads"))?;
-    assert_eq!(refusal(&place, &site), Kind::Corrupt, "it is of another image");
+    forge(&place, name, |bytes| {
+        *bytes = fs::read(of_other).expect("it reads")
+    })?;
+    assert_eq!(
+        refusal(&place, &site),
+        Kind::Corrupt,
+        "it is of another image"
+    );
     Ok(())
 }
 

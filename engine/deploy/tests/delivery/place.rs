@@ -172,12 +172,7 @@ impl Place {
         self.carry_by(native, sites, stick)
     }
 
-    fn carry_by(
-        &self,
-        deploy: Deploy<'_>,
-        sites: &[&Repository],
-        stick: &str,
-    ) -> Result<Deployed> {
+    fn carry_by(&self, deploy: Deploy<'_>, sites: &[&Repository], stick: &str) -> Result<Deployed> {
         let carried = |site: &&Repository| Ok(Destination::Carried(site.inventory()?));
         let deploy = Deploy {
             bundle: Some(self.at(stick)),

@@ -7,9 +7,7 @@ use imgdelta_deploy::bundle::{Outcome, ReceivedImage, SCHEMA, SCHEMA_1};
 use imgdelta_deploy::deployment::{Deploy, Destination, SiteOutcome, deploy_many};
 use imgdelta_repository::catalogue::Repository;
 
-use crate::place::{
-    Place, Windows, assert_sound, deploy, files_below, names, rot, stored,
-};
+use crate::place::{Place, Windows, assert_sound, deploy, files_below, names, rot, stored};
 
 /// Three images of one lineage: from the second one the least has to be sent to make the third.
 fn lineage() -> [Windows; 3] {
@@ -283,10 +281,17 @@ fn a_site_whose_program_knows_version_1_alone_gets_that() -> Result<()> {
     // The stick holds what that program does not read: nothing there is touched.
     let before = files_below(&place.at("stick"));
     let refused = deploy_many(&all("stick"), &place.context()).expect_err("it is not for it");
-    assert_eq!((refused.kind(), refused.code()), (Kind::Usage, "delivery_form"));
+    assert_eq!(
+        (refused.kind(), refused.code()),
+        (Kind::Usage, "delivery_form")
+    );
     assert!(refused.hint().is_some());
     assert_eq!(files_below(&place.at("stick")), before);
-    assert!(deploy_many(&all("old"), &place.context())?.failure().is_none());
+    assert!(
+        deploy_many(&all("old"), &place.context())?
+            .failure()
+            .is_none()
+    );
     let index = fs::read_to_string(place.at("old/delivery.json")).expect("it is there");
     assert_eq!(place.index("old")?.schema, SCHEMA_1);
     for key in ["\"requires\"", "\"form\"", "\"howto\"", "\"images_only\""] {

@@ -60,15 +60,28 @@ fn a_transport_file_travels_that_takes_what_moved_from_the_base() -> Result<()> 
     let [item] = &index.items[..] else {
         panic!("{index:?}");
     };
-    assert_eq!((item.form, item.file_format()), (EntryForm::Transport, Format::Transport));
+    assert_eq!(
+        (item.form, item.file_format()),
+        (EntryForm::Transport, Format::Transport)
+    );
     assert!(item.manifest.is_none() && item.file.name.as_str().ends_with(".imgdelta"));
-    assert_eq!((&index.requires[..], &item.requires[..]), (&["transport".to_owned()][..], &["transport".to_owned()][..]));
+    assert_eq!(
+        (&index.requires[..], &item.requires[..]),
+        (&["transport".to_owned()][..], &["transport".to_owned()][..])
+    );
     // Three windows are new; the child has those that moved too.
     assert!(item.bytes() < 4 << 16, "{}", item.bytes());
-    assert!(children.items[0].bytes() > 12 << 16, "{}", children.items[0].bytes());
+    assert!(
+        children.items[0].bytes() > 12 << 16,
+        "{}",
+        children.items[0].bytes()
+    );
     assert!(children.requires.is_empty());
     let howto = fs::read_to_string(place.at("stick/HOWTO.txt")).expect("it is there");
-    assert!(howto.contains("only imgdelta reads a transport file"), "{howto}");
+    assert!(
+        howto.contains("only imgdelta reads a transport file"),
+        "{howto}"
+    );
 
     let received = place.receive("stick", &site)?;
     assert!(received.failure().is_none(), "{received:?}");
@@ -114,11 +127,17 @@ fn one_site_that_does_not_read_the_form_decides_for_the_stick_that_is_shared() -
     };
     assert!(deploy_many(&all, &place.context())?.failure().is_none());
     let index = place.index("stick")?;
-    assert_eq!((index.items.len(), index.items[0].form), (1, EntryForm::Image));
+    assert_eq!(
+        (index.items.len(), index.items[0].form),
+        (1, EntryForm::Image)
+    );
     // What holds transport files already is not for it.
     carry(&place, &hq, newer.inventory()?, "second")?;
     let refused = carry(&place, &hq, older(&site)?, "second").expect_err("it cannot read that");
-    assert_eq!((refused.kind(), refused.code()), (Kind::Usage, "delivery_form"));
+    assert_eq!(
+        (refused.kind(), refused.code()),
+        (Kind::Usage, "delivery_form")
+    );
     Ok(())
 }
 
@@ -187,7 +206,9 @@ fn a_level_that_is_said_packs_harder_and_makes_the_same_image() -> Result<()> {
     let mut state = 1_u64;
     let mut text = Vec::new();
     while text.len() < 5 << 16 {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         text.extend_from_slice(words[(state >> 33) as usize % words.len()].as_bytes());
         text.extend_from_slice((state >> 52).to_string().as_bytes());
     }

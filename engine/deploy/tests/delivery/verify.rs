@@ -50,7 +50,10 @@ fn every_file_that_is_not_what_was_put_there_is_named_and_no_other_one() -> Resu
     let place = Place::new();
     let stick = stick(&place)?;
     let found = verify(&stick, None, &place.context())?;
-    assert_eq!((wrong(&found), found.files.len(), found.others), (vec![], 7, 0));
+    assert_eq!(
+        (wrong(&found), found.files.len(), found.others),
+        (vec![], 7, 0)
+    );
     let before = files_below(&stick);
     for (name, whole) in &before {
         let path = stick.join(name);
@@ -62,7 +65,10 @@ fn every_file_that_is_not_what_was_put_there_is_named_and_no_other_one() -> Resu
             fs::write(&path, flipped).expect("room");
             match look(&place, &stick) {
                 Ok(found) => {
-                    assert!(found.iter().any(|(file, _)| file == name), "{name} at {at}: {found:?}");
+                    assert!(
+                        found.iter().any(|(file, _)| file == name),
+                        "{name} at {at}: {found:?}"
+                    );
                     // Of a list and its sums that differ nobody knows which is damaged.
                     let is_either = is_list || name == "SHA256SUMS";
                     assert!(is_either || found.len() == 1, "{name} at {at}: {found:?}");
@@ -75,15 +81,24 @@ fn every_file_that_is_not_what_was_put_there_is_named_and_no_other_one() -> Resu
             fs::write(&path, &whole[..cut]).expect("room");
             match look(&place, &stick) {
                 Ok(found) => {
-                    assert!(found.iter().any(|(file, _)| file == name), "{name} cut at {cut}: {found:?}");
-                    assert!(is_list || found.len() == 1, "{name} cut at {cut}: {found:?}");
+                    assert!(
+                        found.iter().any(|(file, _)| file == name),
+                        "{name} cut at {cut}: {found:?}"
+                    );
+                    assert!(
+                        is_list || found.len() == 1,
+                        "{name} cut at {cut}: {found:?}"
+                    );
                 }
                 Err(error) => assert!(is_list, "{name} cut at {cut}: {error}"),
             }
         }
         let longer = [whole.as_slice(), b"x"].concat();
         fs::write(&path, longer).expect("room");
-        assert!(!matches!(look(&place, &stick), Ok(found) if found.is_empty()), "{name} is longer");
+        assert!(
+            !matches!(look(&place, &stick), Ok(found) if found.is_empty()),
+            "{name} is longer"
+        );
         fs::remove_file(&path).expect("it is there");
         if name.starts_with("new") || name.starts_with("other") {
             assert_eq!(look(&place, &stick)?, [(name.clone(), Kind::Corrupt)]);
@@ -120,7 +135,10 @@ fn what_was_exchanged_or_is_foreign_is_named_and_what_is_others_is_counted() -> 
     let found = verify(&stick, None, &place.context())?;
     let faults: Vec<String> = found.faults().map(|(_, error)| error.to_string()).collect();
     assert_eq!(faults.len(), 2);
-    assert!(faults.iter().all(|fault| fault.contains("should be")), "{faults:?}");
+    assert!(
+        faults.iter().all(|fault| fault.contains("should be")),
+        "{faults:?}"
+    );
     exchange();
     assert_eq!(look(&place, &stick)?, []);
 
@@ -152,7 +170,11 @@ fn sums_are_those_of_sha256sum_and_go_with_a_list_that_is_another_one() -> Resul
     let digest = |text: &str| imgdelta_delta::Digest::plain(text.as_bytes()).to_string();
     let sums = fs::read_to_string(stick.join("SHA256SUMS")).expect("it is there");
     fs::write(stick.join("HOWTO.txt"), &evil).expect("room");
-    fs::write(stick.join("SHA256SUMS"), sums.replace(&digest(&howto), &digest(&evil))).expect("room");
+    fs::write(
+        stick.join("SHA256SUMS"),
+        sums.replace(&digest(&howto), &digest(&evil)),
+    )
+    .expect("room");
     let found = look(&place, &stick)?;
     let named: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(named, ["HOWTO.txt", "SHA256SUMS"]);
@@ -161,7 +183,11 @@ fn sums_are_those_of_sha256sum_and_go_with_a_list_that_is_another_one() -> Resul
     fs::write(stick.join("HOWTO.txt"), &howto).expect("room");
     let found = verify(&stick, None, &place.context())?;
     assert!(found.faults().next().is_none());
-    assert!(found.notes.iter().any(|note| note.contains("SHA256SUMS")), "{:?}", found.notes);
+    assert!(
+        found.notes.iter().any(|note| note.contains("SHA256SUMS")),
+        "{:?}",
+        found.notes
+    );
     Ok(())
 }
 
@@ -181,6 +207,9 @@ fn a_stick_of_version_1_is_looked_through_too() -> Result<()> {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(&path, bytes).expect("room");
-    assert_eq!(look(&place, &stick)?, [(file.name.to_string(), Kind::Digest)]);
+    assert_eq!(
+        look(&place, &stick)?,
+        [(file.name.to_string(), Kind::Digest)]
+    );
     Ok(())
 }

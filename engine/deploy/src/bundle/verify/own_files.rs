@@ -62,7 +62,9 @@ impl<'a> OwnFiles<'a> {
             )),
         }
         if let Some((length, fault)) = signature {
-            found.files.push(VerifiedFile::new(SIGNATURE, length, fault));
+            found
+                .files
+                .push(VerifiedFile::new(SIGNATURE, length, fault));
         }
         Ok(())
     }
@@ -119,7 +121,8 @@ impl<'a> OwnFiles<'a> {
             (INDEX, Digest::plain(&self.index)),
             (HOWTO, index.howto.or(howto).unwrap_or_default()),
         ];
-        (sums != sums::text(index, own).as_bytes()).then_some("is not what was written for the list")
+        (sums != sums::text(index, own).as_bytes())
+            .then_some("is not what was written for the list")
     }
 
     /// Looks whether a signature that nobody asked for is one of this list at all: how long it is, and what is wrong with it.
@@ -136,7 +139,9 @@ impl<'a> OwnFiles<'a> {
             }
             Err(error) if error.kind() == Kind::Interrupted => return Err(error),
             Err(error) if error.code() == "no_ssh_keygen" => {
-                found.notes.push(format!("{SIGNATURE} was not looked at: {error}"));
+                found
+                    .notes
+                    .push(format!("{SIGNATURE} was not looked at: {error}"));
                 return Ok(None);
             }
             Err(error) => Some(error),
