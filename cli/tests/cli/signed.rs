@@ -470,7 +470,10 @@ fn what_came_damaged_is_asked_for_and_sent_signed() {
     let part = fs::read_dir(place.path("stick")).expect("readable");
     let mut part = part.map(|entry| entry.expect("readable").file_name());
     let part = part.find(|name| name.to_string_lossy().ends_with(".imgdelta"));
-    let part = part.expect("a transport file").into_string().expect("UTF-8");
+    let part = part
+        .expect("a transport file")
+        .into_string()
+        .expect("UTF-8");
     flip(&place, &format!("stick/{part}"));
     let said = place.refused(&format!("{RECEIVE} --request site.request"), 6);
     assert!(said.contains("deploy --refill site.request"), "{said}");

@@ -8,7 +8,9 @@
 
 use std::sync::Arc;
 
-use imgdelta_core::{Bytes, Error, FileOffset, Kind, Result, Sink, Source, read_array, read_vec, record};
+use imgdelta_core::{
+    Bytes, Error, FileOffset, Kind, Result, Sink, Source, read_array, read_vec, record,
+};
 use imgdelta_delta::{ContentId, Digest};
 use sha2::{Digest as _, Sha256};
 
@@ -113,7 +115,9 @@ impl WantedWindows {
             sum = sum.saturating_add(*count);
         }
         if !(1..=MOST_WINDOWS).contains(&sum) {
-            return Err(faulty(&format!("{sum} windows, 1 to {MOST_WINDOWS} are possible")));
+            return Err(faulty(&format!(
+                "{sum} windows, 1 to {MOST_WINDOWS} are possible"
+            )));
         }
         Ok(Self { runs, promise })
     }
@@ -219,20 +223,32 @@ impl WindowsFile {
         let mut least = 0;
         let area = ((Header::SIZE as u64).saturating_add(len.0), header.file_len);
         for entry in &entries {
-            judge_record((WINDOW, entry.number), (entry.at, entry.packed), area, LONGEST_WINDOW)?;
+            judge_record(
+                (WINDOW, entry.number),
+                (entry.at, entry.packed),
+                area,
+                LONGEST_WINDOW,
+            )?;
             if entry.number < least {
                 return Err(faulty("the windows are not in order"));
             }
             least = entry.number.saturating_add(1);
         }
-        Ok(Self { source, header, entries })
+        Ok(Self {
+            source,
+            header,
+            entries,
+        })
     }
 
     /// Whether they are windows of that file.
     #[must_use]
     pub fn is_of(&self, file: &TransportFile) -> bool {
         let (base, target) = (file.head().base_id(), file.head().target_id());
-        let own = (ContentId(Digest(self.header.base_id)), ContentId(Digest(self.header.target_id)));
+        let own = (
+            ContentId(Digest(self.header.base_id)),
+            ContentId(Digest(self.header.target_id)),
+        );
         own == (base, target)
     }
 
@@ -241,7 +257,9 @@ impl WindowsFile {
     /// # Errors
     /// Corrupt, if it is damaged; Host, if the host cannot read.
     pub fn record(&self, number: u64) -> Result<Option<Vec<u8>>> {
-        let place = self.entries.binary_search_by_key(&number, |entry| entry.number);
+        let place = self
+            .entries
+            .binary_search_by_key(&number, |entry| entry.number);
         let Some(entry) = place.ok().and_then(|place| self.entries.get(place)) else {
             return Ok(None);
         };
@@ -252,7 +270,13 @@ impl WindowsFile {
             return Ok(Some(record));
         }
         let part = WINDOW;
-        Err(Error::from(Fault::Crc { part, number, found, required }).at(at))
+        Err(Error::from(Fault::Crc {
+            part,
+            number,
+            found,
+            required,
+        })
+        .at(at))
     }
 }
 

@@ -3,9 +3,8 @@
 use std::io;
 
 use imgdelta::deploy::{
-    DeployReport, DropReport, ImageOutcome, ReceiveReport, ReceivedImage, RefillReport, ShippedImage,
-    SiteReport,
-    VerifyDeliveryReport,
+    DeployReport, DropReport, ImageOutcome, ReceiveReport, ReceivedImage, RefillReport,
+    ShippedImage, SiteReport, VerifyDeliveryReport,
 };
 
 use super::{Page, Text};

@@ -62,7 +62,8 @@ impl Deliveries {
 
     /// The folder that an entry lies in.
     pub(super) fn folder_of(&self, number: usize) -> &Path {
-        self.entry(number).map_or(Path::new(""), |(bundle, _)| bundle.folder())
+        self.entry(number)
+            .map_or(Path::new(""), |(bundle, _)| bundle.folder())
     }
 
     /// Where the file of an entry lies.
@@ -86,9 +87,8 @@ impl Deliveries {
     /// The entry with windows that were packed anew for the transport file of that one.
     pub(super) fn windows_for(&self, number: usize) -> Option<usize> {
         let entry = self.index.items.get(number)?;
-        let are_its = |one: &BundleEntry| {
-            one.form == EntryForm::Windows && is_same_file(one, entry)
-        };
+        let are_its =
+            |one: &BundleEntry| one.form == EntryForm::Windows && is_same_file(one, entry);
         let is_one = entry.form == EntryForm::Transport;
         self.index.items.iter().position(are_its).filter(|_| is_one)
     }
@@ -97,13 +97,17 @@ impl Deliveries {
     fn require_whole_files(&self) -> Result<()> {
         let items = &self.index.items;
         let is_alone = |entry: &&BundleEntry| {
-            let is_its = |one: &BundleEntry| one.form == EntryForm::Transport && is_same_file(one, entry);
+            let is_its =
+                |one: &BundleEntry| one.form == EntryForm::Transport && is_same_file(one, entry);
             entry.form == EntryForm::Windows && !items.iter().any(is_its)
         };
         let Some(alone) = items.iter().find(is_alone) else {
             return Ok(());
         };
-        let message = format!("holds windows of '{}' alone, for a delivery that was damaged", alone.name);
+        let message = format!(
+            "holds windows of '{}' alone, for a delivery that was damaged",
+            alone.name
+        );
         Err(Error::new(Kind::Usage, message)
             .with_code("windows_alone")
             .in_file(self.folder())

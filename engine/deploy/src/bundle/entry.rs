@@ -245,7 +245,10 @@ impl BundleEntry {
             word.is_some_and(|word| self.requires.iter().any(|one| one == word))
         };
         let forms = [EntryForm::Transport, EntryForm::Windows];
-        if forms.iter().any(|form| requires(*form) != (*form == self.form)) {
+        if forms
+            .iter()
+            .any(|form| requires(*form) != (*form == self.form))
+        {
             let message = format!("'{}' does not say what its form requires", self.image);
             return Err(faulty(&message));
         }

@@ -76,7 +76,11 @@ pub struct WindowList {
 
 impl RequestedEntry {
     /// What is asked for of an entry: those windows, or all of it.
-    pub(super) fn of(entry: &BundleEntry, site: &RepositoryId, windows: Option<WantedWindows>) -> Self {
+    pub(super) fn of(
+        entry: &BundleEntry,
+        site: &RepositoryId,
+        windows: Option<WantedWindows>,
+    ) -> Self {
         let own = entry.sites.iter().find(|one| one.repository == *site);
         Self {
             base: entry.base.clone(),
@@ -191,7 +195,10 @@ impl Request {
     /// Usage, if something stands there; Host, if the host cannot write.
     pub fn write(&self, place: &Path, existing: Existing) -> Result<u64> {
         let mut json = serde_json::to_vec(self).map_err(|cause| {
-            Error::new(Kind::Unsupported, format!("request: cannot be written: {cause}"))
+            Error::new(
+                Kind::Unsupported,
+                format!("request: cannot be written: {cause}"),
+            )
         })?;
         json.push(b'\n');
         let draft = AtomicFile::create(place, existing)?;

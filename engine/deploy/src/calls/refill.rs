@@ -8,7 +8,9 @@ use imgdelta_repository::{calls::ImageRef, catalogue::Repository};
 use serde::Serialize;
 
 use super::context::{WAIT, cut_short, shown, with_delivery_context};
-use crate::bundle::{Bundle, DeliveryContext, EntryForm, Packed, Request, RequestedEntry, SigningKey};
+use crate::bundle::{
+    Bundle, DeliveryContext, EntryForm, Packed, Request, RequestedEntry, SigningKey,
+};
 
 /// A request that is to be answered.
 #[derive(Clone, Debug)]
@@ -99,7 +101,12 @@ impl Refill {
         let key = self.sign.as_deref().map(SigningKey::new).transpose()?;
         let mut notes = Vec::new();
         let images = with_delivery_context(context, self.wait, |delivery_context| {
-            self.send(&headquarters, &request, (key.as_ref(), &mut notes), delivery_context)
+            self.send(
+                &headquarters,
+                &request,
+                (key.as_ref(), &mut notes),
+                delivery_context,
+            )
         })
         .map_err(|error| cut_short(error, "what was packed by then is whole"))?;
         let bytes = images.iter().map(|image| image.bytes);

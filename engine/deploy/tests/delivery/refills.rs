@@ -74,9 +74,14 @@ fn damaged_windows_are_asked_for_sent_and_put_in() -> Result<()> {
     let before = files_below(site.folder());
     let error = receive(&place, &["stick"]).expect_err("it is damaged");
     assert_eq!(error.code(), "delivery_damaged");
-    assert!(error.hint().is_some_and(|hint| hint.contains("--refill")), "{error:?}");
+    assert!(
+        error.hint().is_some_and(|hint| hint.contains("--refill")),
+        "{error:?}"
+    );
     assert_eq!(files_below(site.folder()), before);
-    let length = fs::metadata(place.at("request")).expect("it is there").len();
+    let length = fs::metadata(place.at("request"))
+        .expect("it is there")
+        .len();
     assert!(length < 4096, "{length}");
     let request = Request::read(&place.at("request"))?;
     let windows = request.items[0].windows.as_ref().expect("windows alone");
@@ -88,7 +93,10 @@ fn damaged_windows_are_asked_for_sent_and_put_in() -> Result<()> {
     let whole = fs::metadata(&file).expect("it is there").len();
     assert!(report.bytes < whole / 2, "{} of {whole}", report.bytes);
     let index = place.index("refill")?;
-    assert_eq!((index.items[0].form, &index.requires[..]), (EntryForm::Windows, &["windows".to_owned()][..]));
+    assert_eq!(
+        (index.items[0].form, &index.requires[..]),
+        (EntryForm::Windows, &["windows".to_owned()][..])
+    );
 
     // In either order; a look before writes nothing.
     let dry = Receive::new(place.at("stick"), place.at("site"))
@@ -100,7 +108,10 @@ fn damaged_windows_are_asked_for_sent_and_put_in() -> Result<()> {
     assert_eq!(report.images[0].fate, ImageOutcome::Entered);
     assert_eq!(report.request, None);
     assert_eq!(stored(&site, "new")?, disks().1.bytes());
-    assert_eq!(fs::read_dir(site.incoming()).expect("it is there").count(), 0);
+    assert_eq!(
+        fs::read_dir(site.incoming()).expect("it is there").count(),
+        0
+    );
     assert_sound(&site, &place)
 }
 
@@ -142,7 +153,11 @@ fn children_and_whole_images_are_asked_for_too() -> Result<()> {
     }
     let report = receive(&place, &["stick"])?;
     assert!(report.failure().is_some());
-    assert_eq!(Request::read(&place.at("request"))?.items.len(), 1, "what is made from it was not looked at");
+    assert_eq!(
+        Request::read(&place.at("request"))?.items.len(),
+        1,
+        "what is made from it was not looked at"
+    );
     refill(&place)?;
     let report = receive(&place, &["stick", "refill"])?;
     assert_eq!(stored(&site, "old")?, old.bytes());
@@ -168,14 +183,33 @@ fn what_came_anew_is_not_believed_either() -> Result<()> {
     let windows = part(&place, "refill")?;
     let whole = fs::read(&windows).expect("it is there");
     flip(&windows, 500);
-    assert_eq!(code(receive(&place, &["stick", "refill"])).1, "delivery_damaged");
+    assert_eq!(
+        code(receive(&place, &["stick", "refill"])).1,
+        "delivery_damaged"
+    );
     // Forged, with its digest in the list.
-    for at in [0, 8, 16, 24, 40, 70, 100, 130, 136, 144, whole.len() / 2, whole.len() - 1] {
+    for at in [
+        0,
+        8,
+        16,
+        24,
+        40,
+        70,
+        100,
+        130,
+        136,
+        144,
+        whole.len() / 2,
+        whole.len() - 1,
+    ] {
         let mut forged = whole.clone();
         forged[at] ^= 0x55;
         list(&place, &forged)?;
         let error: Error = receive(&place, &["stick", "refill"]).expect_err("it is forged");
-        let is_clear = matches!(error.kind(), Kind::Corrupt | Kind::Digest | Kind::Unsupported);
+        let is_clear = matches!(
+            error.kind(),
+            Kind::Corrupt | Kind::Digest | Kind::Unsupported
+        );
         assert!(is_clear, "{at}: {error}");
     }
     for cut in [0, 100, 128, 140, whole.len() - 1] {
@@ -219,18 +253,31 @@ fn a_request_is_judged_and_windows_of_another_making_are_sent_as_a_whole() -> Re
     };
     let zeros = "0".repeat(64);
     with(&|value| value["schema"] = "imgdelta/request/2".into());
-    assert_eq!(code(refill(&place)), (Kind::Unsupported, "schema".to_owned()));
+    assert_eq!(
+        code(refill(&place)),
+        (Kind::Unsupported, "schema".to_owned())
+    );
     with(&|value| value["items"] = 7.into());
     assert_eq!(code(refill(&place)), (Kind::Corrupt, "request".to_owned()));
     with(&|value| value["items"][0]["windows"]["runs"] = serde_json::json!([[3, 1], [2, 1]]));
     assert_eq!(code(refill(&place)).0, Kind::Corrupt);
     with(&|value| value["items"][0]["content_id"] = format!("imgdelta1:{zeros}").into());
-    assert_eq!(code(refill(&place)), (Kind::Usage, "no_such_image".to_owned()));
+    assert_eq!(
+        code(refill(&place)),
+        (Kind::Usage, "no_such_image".to_owned())
+    );
     // Another release may have cut it into other windows.
     with(&|value| value["items"][0]["windows"]["sha256"] = zeros.clone().into());
     let report = refill(&place)?;
     assert_eq!(report.images[0].windows, None);
-    assert!(report.notes.iter().any(|note| note.contains("all of it is sent")), "{:?}", report.notes);
+    assert!(
+        report
+            .notes
+            .iter()
+            .any(|note| note.contains("all of it is sent")),
+        "{:?}",
+        report.notes
+    );
     receive(&place, &["refill", "stick"])?;
     assert_eq!(stored(&site, "new")?, disks().1.bytes());
     Ok(())

@@ -33,7 +33,10 @@ impl ReceiveRun<'_> {
         entry: &BundleEntry,
     ) -> Result<Outcome> {
         let Some(base) = &entry.base else {
-            return Err(Error::new(imgdelta_core::Kind::Corrupt, "a whole image has no windows"));
+            return Err(Error::new(
+                imgdelta_core::Kind::Corrupt,
+                "a whole image has no windows",
+            ));
         };
         let files = (self.bundle.place(leg.entry)?, self.bundle.place(windows)?);
         let staging = StagingFolder::make(self.receiver.site())?;

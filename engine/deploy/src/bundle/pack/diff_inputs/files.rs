@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use imgdelta_core::{
-    Bytes, Error, Existing, FileOffset, Kind, Format, Outputs, ParentSpec, Result,
+    Bytes, Error, Existing, FileOffset, Format, Kind, Outputs, ParentSpec, Result,
 };
 use imgdelta_delta::{Digest, digest_cache::LeafReader};
 use imgdelta_operations::{
@@ -172,7 +172,12 @@ impl DiffInputs {
     /// What its file and its manifest are called.
     fn file_names(&self) -> Result<(Name, Name)> {
         let EntryKey { base, image, .. } = self.key();
-        file_names(self.name(), &image, base.as_ref(), extension_of(self.format))
+        file_names(
+            self.name(),
+            &image,
+            base.as_ref(),
+            extension_of(self.format),
+        )
     }
 
     /// The file in `folder`, in the smallest form that its format has.
