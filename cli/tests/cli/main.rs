@@ -59,4 +59,5 @@ mod space;
 mod sshd;
 mod survives;
 mod transport;
+mod verifies;
 mod year;

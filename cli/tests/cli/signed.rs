@@ -8,13 +8,13 @@ use crate::{
 };
 
 /// Who signs.
-const ID: &str = "images@example.org";
+pub(crate) const ID: &str = "images@example.org";
 
 /// What a delivery is sent by.
-const DEPLOY: &str = "deploy patched --repo hq --for site.inv -o stick --sign key";
+pub(crate) const DEPLOY: &str = "deploy patched --repo hq --for site.inv -o stick --sign key";
 
 /// What it is taken by.
-const RECEIVE: &str = "receive stick --repo site --signers allowed --signer images@example.org";
+pub(crate) const RECEIVE: &str = "receive stick --repo site --signers allowed --signer images@example.org";
 
 /// Runs ssh-keygen in the place, with `input`; whether it did what it was asked for, and what it said.
 fn keygen(place: &Place, words: &[&str], input: &str) -> (bool, String) {
@@ -46,7 +46,7 @@ fn line(place: &Place, id: &str, options: &str, key: &str) -> String {
 }
 
 /// Headquarters with a key, and a site that knows it.
-fn with_key() -> Place {
+pub(crate) fn with_key() -> Place {
     let place = headquarters();
     place.ok("repo init site --format vhdx");
     place.ok("repo add golden.qcow2 --name GoldenDisk --repo site");
@@ -68,7 +68,7 @@ fn count(place: &Place) -> u64 {
 }
 
 /// A delivery that is not believed: for this reason, and nothing is entered.
-fn assert_unbelieved(place: &Place, line: &str, exit: i32, code: &str) {
+pub(crate) fn assert_unbelieved(place: &Place, line: &str, exit: i32, code: &str) {
     let said = place.refused(&format!("{line} --json"), exit);
     let error: serde_json::Value = serde_json::from_str(&said).expect("JSON");
     assert_eq!(error["code"], code, "{said}");
@@ -77,7 +77,7 @@ fn assert_unbelieved(place: &Place, line: &str, exit: i32, code: &str) {
 }
 
 /// Flips a bit in the middle of a file.
-fn flip(place: &Place, name: &str) {
+pub(crate) fn flip(place: &Place, name: &str) {
     place.change(name, |bytes| {
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
@@ -277,52 +277,6 @@ fn a_part_that_is_not_what_was_signed_is_refused() {
         }
         place.ok(RECEIVE);
     }
-}
-
-#[test]
-fn a_stick_is_looked_through_by_who_has_no_repository() {
-    let place = with_key();
-    place.ok(DEPLOY);
-    let by = "--signers allowed --signer images@example.org";
-    let verify = format!("verify stick {by}");
-    expect_json(&place, "verify", &verify);
-    let said = place.ok("verify stick");
-    assert!(said.contains("all are what was put there"), "{said}");
-    let part = fs::read_dir(place.path("stick")).expect("readable");
-    let mut part = part.map(|entry| entry.expect("readable").file_name());
-    let part = part.find(|name| name.to_string_lossy().ends_with(".imgdelta"));
-    let part = part
-        .expect("a transport file")
-        .into_string()
-        .expect("UTF-8");
-    let file = format!("stick/{part}");
-    flip(&place, &file);
-    for line in ["verify stick", &verify, "verify stick --json"] {
-        let said = place.run(line);
-        assert_eq!(said.exit, 6, "{}{}", said.out, said.err);
-        assert!(
-            said.err.contains(&part) && said.err.contains("hint"),
-            "{}",
-            said.err
-        );
-    }
-    place.change(&file, |bytes| bytes.truncate(100));
-    assert_eq!(place.run("verify stick").exit, 3);
-    place.ok(DEPLOY);
-    place.ok(&verify);
-    // Whose signature it is, and whether it is one of this list, without being asked by whom.
-    let other = verify.replace("images@", "somebody@");
-    assert!(place.refused(&other, 6).contains("is no signature of"));
-    flip(&place, "stick/delivery.json.sig");
-    let said = place.run("verify stick");
-    assert_eq!(said.exit, 6, "{}{}", said.out, said.err);
-    assert!(said.err.contains("delivery.json.sig"), "{}", said.err);
-    place.refused(&verify, 6);
-    fs::remove_file(place.path("stick/delivery.json.sig")).expect("it is there");
-    place.ok("verify stick");
-    assert!(place.refused(&verify, 6).contains("is not signed"));
-    place.refused("verify nowhere", 2);
-    place.refused("verify stick --signer images@example.org", 2);
 }
 
 #[test]
