@@ -416,37 +416,3 @@ fn what_cannot_be_signed_or_verified_says_what_to_do() {
     place.ok("deploy patched --repo hq --for site.inv -o stick --sign=-key");
     place.ok("receive stick --repo site --signers=-r --signer images@example.org");
 }
-
-#[test]
-fn what_came_damaged_is_asked_for_and_sent_signed() {
-    let place = with_key();
-    place.ok(DEPLOY);
-    let part = fs::read_dir(place.path("stick")).expect("readable");
-    let mut part = part.map(|entry| entry.expect("readable").file_name());
-    let part = part.find(|name| name.to_string_lossy().ends_with(".imgdelta"));
-    let part = part
-        .expect("a transport file")
-        .into_string()
-        .expect("UTF-8");
-    flip(&place, &format!("stick/{part}"));
-    let said = place.refused(&format!("{RECEIVE} --request site.request"), 6);
-    assert!(said.contains("deploy --refill site.request"), "{said}");
-    let line = "deploy --refill site.request --repo hq -o refill --sign key";
-    expect_json(&place, "deploy-refill", line);
-    let both = RECEIVE.replace("stick", "refill stick");
-    let received = json(&place, &both);
-    assert_eq!(received["images"][0]["fate"], "entered");
-    assert_eq!(received["others"][0], "stick");
-    // Both must be signed.
-    place.ok("repo remove patched --repo site --yes");
-    fs::remove_file(place.path("refill/delivery.json.sig")).expect("it is there");
-    assert_unbelieved(&place, &both, 6, "unsigned");
-    for line in [
-        "deploy --refill site.request --repo hq",
-        "deploy patched --refill site.request --repo hq -o refill",
-        "deploy --refill nowhere --repo hq -o refill",
-    ] {
-        let said = place.run(line);
-        assert!([2, 8].contains(&said.exit), "{line}\n{}", said.err);
-    }
-}
