@@ -1,8 +1,9 @@
 //! imgdelta beside its peers and beside the bare loops on the same disks, in the same run, durable against durable: medians as Markdown tables.
 //!
-//! `cargo bench -p imgdelta-cli --bench peers [-- --work DIR --runs 5 --only NAME --imgdelta PATH --beside PATH --quick --list]`
+//! `cargo bench -p imgdelta-cli --bench peers [-- --work DIR --runs 5 --only NAME --imgdelta PATH --beside PATH --quick --tidy --list]`
 //!
-//! The first run makes the disks (minutes, 30 GiB, see `benches/workloads/make.sh`). Times of one run are comparable with
+//! The first run makes the disks (minutes, see `benches/workloads/make.sh`), 80 GiB in all with what is written beside them; `--tidy` removes
+//! those that no later row needs, so that 60 GiB are enough. Times of one run are comparable with
 //! each other and with nothing else: look at the ratios. A ratio is the median of those of the rounds: in each round each side runs once.
 //!
 //! `--quick` does all of it on disks of an eighth of the size, once, in minutes: to try the bench, not to quote it.
@@ -41,6 +42,8 @@ struct Options {
     beside: Option<PathBuf>,
     /// Whether the disks are an eighth.
     is_quick: bool,
+    /// Whether disks are removed that no later row needs.
+    is_tidy: bool,
     /// Whether rows are only named.
     lists: bool,
     /// The page that the rows are written to.
@@ -65,6 +68,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
         imgdelta: env!("CARGO_BIN_EXE_imgdelta").into(),
         beside: None,
         is_quick: false,
+        is_tidy: false,
         lists: false,
         write: None,
     };
@@ -78,6 +82,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
             "--write" => options.write = Some(value()?.into()),
             "--beside" => options.beside = Some(value()?.into()),
             "--quick" => options.is_quick = true,
+            "--tidy" => options.is_tidy = true,
             "--list" => options.lists = true,
             "--runs" => {
                 let runs = value()?.parse();
@@ -208,6 +213,18 @@ fn run(options: &Options) -> Result<(), String> {
     let mut memory = Memory::of(&work, &machine);
     let setting = options.setting(&work);
     let (mut lines, mut many) = (Vec::new(), Vec::new());
+    let of_series = || series.iter().map(|one| one.workloads);
+    let mut later: Vec<_> = rows
+        .iter()
+        .map(|row| row.workloads)
+        .chain(of_series())
+        .collect();
+    let mut tidy = || {
+        let done = later.remove(0);
+        let is_done = |kind: &&&str| !later.iter().any(|needed| needed.contains(kind));
+        let kinds: Vec<&str> = done.iter().filter(is_done).copied().collect();
+        options.is_tidy.then(|| setting.drop_disks(&kinds));
+    };
     for row in &rows {
         eprintln!("{} …", row.name());
         let line = setting.line(row);
@@ -216,6 +233,7 @@ fn run(options: &Options) -> Result<(), String> {
             memory.keep(&work)?;
         }
         lines.push(line);
+        tidy();
     }
     for one in &series {
         eprintln!("{} …", one.work);
@@ -223,6 +241,7 @@ fn run(options: &Options) -> Result<(), String> {
         memory.series(&one);
         memory.keep(&work)?;
         many.push(one);
+        tidy();
     }
     print!("{}", report::tables(&lines, &many));
     let Some(page) = &options.write else {

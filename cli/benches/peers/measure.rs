@@ -78,6 +78,15 @@ impl Setting<'_> {
         job::succeed(make.arg(self.work).args(workloads))
     }
 
+    /// Removes the disks of these workloads. What cannot be removed is in nobody's way but the disk's.
+    pub(crate) fn drop_disks(&self, kinds: &[&str]) {
+        let mut make = Command::new(crate::scripts().join("make.sh"));
+        let dropped = job::succeed(make.arg(self.work).arg("drop").args(kinds));
+        if let Err(why) = dropped {
+            eprintln!("not removed: {why}");
+        }
+    }
+
     /// One run, with the inputs in the page cache, or nothing at all, and nothing left to write from earlier runs.
     fn timed(&self, run: &Run<'_>) -> Result<Sample, String> {
         let job: &Job = run.job;

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Makes the disk images that the benchmarks work on; what is there already is kept.
 #   make.sh WORK_FOLDER [base|small|apt|copy|vhd|head|sparse|chain|related|random|huge|mixed|zstd|scaled|depths|borg|casync|all|none]...
-# Needs mke2fs, debugfs, openssl, python3, qemu-img and qemu-io; neither root nor a mount; 40 GiB of disk.
+#   make.sh WORK_FOLDER drop KIND...        removes the disks of these again
+# Needs mke2fs, debugfs, openssl, python3, qemu-img and qemu-io; neither root nor a mount; 60 GiB of disk.
 # 'all' leaves out what borg and casync know, which needs those two. Where WORK_FOLDER/size says 'quick', data are an eighth.
 # Every choice is seeded; file contents come from this machine's $SOURCE (/usr).
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-[ $# -ge 1 ] || { sed -n '2,6s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+[ $# -ge 1 ] || { sed -n '2,7s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
 work=$1
 shift
 mkdir -p "$work"
@@ -119,8 +120,8 @@ make_chain() {
 
 # An overlay with 100 MiB written, over 1 TiB with 2 GiB of data.
 make_related() {
-  make_sparse
   [ -f related/target.qcow2 ] && return
+  make_sparse
   rm -rf related.part
   mkdir related.part
   qemu-img convert -f raw -O qcow2 sparse1.raw related.part/base.qcow2
@@ -206,6 +207,8 @@ make_scaled() {
 scaled_as() {
   local name
   for name in "$1" "$1-new"; do
+    # Nobody makes a child of VHDX here.
+    [ "$name.$2" != "$1-new.vhdx" ] || continue
     qemu-img create -q -f "$2" "scaled.part/$name.$2" "$3"
     # shellcheck disable=SC2046  # the word 'new', or none
     python3 "$here/scaled.py" "$3" $((256 / part)) $([ "$name" = "$1" ] || echo new) |
@@ -258,6 +261,26 @@ make_casync() {
   mv known/part.castr known/store.castr
 }
 
+# Removes what only that workload made; the base and what is made of its files stays.
+drop() {
+  case $1 in
+    apt) rm -f apt.raw ;;
+    copy) rm -f copy.raw base.qcow2 ;;
+    vhd) rm -f base.vhd small.vhd ;;
+    head) rm -f head-* ;;
+    sparse) rm -f sparse[12].raw ;;
+    chain | related | scaled | depths) rm -rf "$1" ;;
+    random) rm -f rand[12].raw ;;
+    mixed) rm -f mixed.* ;;
+    zstd) rm -f base-zstd.qcow2 ;;
+  esac
+}
+
+if [ "${1:-}" = drop ]; then
+  shift
+  for kind; do drop "$kind"; done
+  exit
+fi
 for kind in "${@:-all}"; do
   case $kind in
     all) for kind in small apt copy vhd head sparse chain related random huge mixed zstd scaled depths; do "make_$kind"; done ;;

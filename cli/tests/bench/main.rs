@@ -213,13 +213,17 @@ fn the_picture_is_xml_and_shows_what_is_asked_or_delivered() {
     let mut delivered = unasked.clone();
     delivered.work = "delivered".into();
     delivered.ours.samples[0].sent = Some(1);
+    let mut called = line("called", 1.0, &[1.0], &[1.0]);
+    called.beside = "qemu-img convert -t none, sync".into();
     let mut faulty = line("faulty", 1.0, &[1.0], &[]);
     faulty.peer = Some(failed("skipped"));
-    let svg = picture(&[unasked, delivered, faulty]);
+    let svg = picture(&[unasked, delivered, called, faulty]);
     assert!(
         svg.contains("delivered, beside a &lt;tool&gt; &amp; more"),
         "{svg}"
     );
+    // Room is for the tool, not for how it is called.
+    assert!(svg.contains(">called, beside qemu-img</text>"), "{svg}");
     assert!(!svg.contains("unasked") && !svg.contains("faulty"));
     assert!(svg.contains("prefers-color-scheme: dark") && !svg.contains("<script"));
     for element in ["svg", "text", "style", "title"] {

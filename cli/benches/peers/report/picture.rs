@@ -10,7 +10,7 @@ const WIDTH: f64 = 420.0;
 const WHOLE: u32 = 880;
 /// The height of a row, and of what stands above the first.
 const ROW: f64 = 22.0;
-const TOP: f64 = 58.0;
+const TOP: f64 = 64.0;
 
 const STYLE: &str = "\
 text { font: 13px system-ui, sans-serif; fill: #1f2328 }
@@ -119,7 +119,7 @@ fn bar(text: &mut String, scale: &Scale, top: f64, line: &Line, times: Spread) {
     let (middle, foot) = (top + 9.0, top + 13.0);
     let right = times.most.max(1.0).max(line.asked.times.unwrap_or(0.0));
     let figure = scale.place(right) + 6.0;
-    let label = escaped(&format!("{}, beside {}", line.work, line.beside));
+    let label = escaped(&format!("{}, beside {}", line.work, tool(&line.beside)));
     let _ = writeln!(
         text,
         "<text x=\"{:.1}\" y=\"{foot:.1}\" text-anchor=\"end\">{label}</text>\n\
@@ -142,6 +142,14 @@ fn bar(text: &mut String, scale: &Scale, top: f64, line: &Line, times: Spread) {
         "<text x=\"{figure:.1}\" y=\"{foot:.1}\">{:.2}</text>",
         times.median
     );
+}
+
+/// A peer in the room that there is: what of it is called stands in the tables.
+fn tool(beside: &str) -> &str {
+    let head = beside.split(',').next().unwrap_or(beside);
+    let programs = ["qemu-img", "openssl"];
+    let program = programs.into_iter().find(|one| head.starts_with(one));
+    program.unwrap_or(head)
 }
 
 /// Text as XML takes it.
