@@ -51,6 +51,7 @@ mod refills;
 mod refuses;
 mod repo;
 mod repo_damage;
+mod requires_signer;
 mod resize;
 mod roles;
 mod salvages;
