@@ -72,10 +72,10 @@ pub(crate) fn drop_images(job: &job::DropImages, run: &Run<'_>) -> Result<DropRe
 
 /// Takes from a delivery what is for this site.
 pub(crate) fn receive(job: &job::Receive, run: &Run<'_>) -> Result<ReceiveReport> {
-    let (first, others) = job.deliveries.split_at(1.min(job.deliveries.len()));
-    let first = first.first().cloned().unwrap_or_default();
+    let mut deliveries = job.deliveries.iter();
+    let first = deliveries.next().cloned().unwrap_or_default();
     Receive::new(first, &run.settings.repository.value)
-        .others(others)
+        .others(deliveries)
         .request(job.request.clone())
         .signer(job.signer.clone())
         .format(job.keeping.format)

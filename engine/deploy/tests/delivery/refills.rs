@@ -1,6 +1,9 @@
 //! What came damaged is asked for once more, and of a transport file only its damaged windows are sent.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use imgdelta_core::{Error, Format, Kind, Result};
 use imgdelta_deploy::bundle::{EntryForm, Request};
@@ -38,7 +41,7 @@ fn part(place: &Place, stick: &str) -> Result<PathBuf> {
 }
 
 /// Flips a bit at so many thousandths of a file.
-fn flip(file: &PathBuf, thousandths: usize) {
+fn flip(file: &Path, thousandths: usize) {
     let mut bytes = fs::read(file).expect("it is there");
     let at = bytes.len() * thousandths / 1000;
     bytes[at] ^= 4;
