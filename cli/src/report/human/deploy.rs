@@ -162,10 +162,8 @@ impl Text for VerifyDeliveryReport {
     const IS_SUMMARY: bool = true;
 
     fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
-        let shown = self
-            .files
-            .iter()
-            .filter(|file| !file.sound || page.is_loud());
+        let is_loud = page.is_loud();
+        let shown = self.files.iter().filter(|file| !file.sound || is_loud);
         for file in shown {
             let (sign, what) = match file.sound {
                 true => ('=', "is what was put there"),

@@ -78,9 +78,10 @@ impl VerifyDelivery {
         let found = with_delivery_context(context, WAIT, |delivery_context| {
             bundle::verify(&self.delivery, self.signer.as_ref(), delivery_context)
         })?;
+        let sound = found.faults().next().is_none();
         Ok(VerifyDeliveryReport {
             delivery: shown(&self.delivery),
-            sound: found.faults().next().is_none(),
+            sound,
             signer: found.signer,
             files: found.files.iter().map(DeliveryFile::of).collect(),
             others: found.others,

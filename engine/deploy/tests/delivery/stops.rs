@@ -26,8 +26,11 @@ fn at_whatever_stage_a_receiving_is_stopped_nothing_is_left() -> Result<()> {
     let place = Place::new();
     let (hq, site, new) = world(&place)?;
     place.carry(&hq, &["new"], &[&site], "stick")?;
+    place.carry_children(&hq, &["new"], &[&site], "children")?;
     let before = files_below(site.folder());
-    for as_child in [false, true] {
+    let forms = [("stick", 1), ("children", 2)];
+    let cases = forms.map(|form| [(form, false), (form, true)]);
+    for ((stick, files), as_child) in cases.into_iter().flatten() {
         let manner = StoreOptions {
             as_child,
             ..StoreOptions::default()
@@ -42,7 +45,7 @@ fn at_whatever_stage_a_receiving_is_stopped_nothing_is_left() -> Result<()> {
                 }
                 passed.set(passed.get() + 1);
             };
-            let outcome = receive(&place.at("stick"), &site, &manner, &stopped.telling(&told));
+            let outcome = receive(&place.at(stick), &site, &manner, &stopped.telling(&told));
             if passed.get() <= stages {
                 assert!(outcome?.failure().is_none());
                 break;
@@ -52,11 +55,8 @@ fn at_whatever_stage_a_receiving_is_stopped_nothing_is_left() -> Result<()> {
             assert_eq!(files_below(site.folder()), before, "stage {stages}");
             stages += 1;
         }
-        let expected = if as_child { 4 } else { 3 };
-        assert_eq!(
-            stages, expected,
-            "two files, of a child the base, the image"
-        );
+        // Each file, the image; of a child the base before it.
+        assert_eq!(stages, files + 1 + i32::from(as_child), "{stick}");
         assert_eq!(stored(&site, "new")?, new.bytes());
         site.remove("new", &place.run())?;
         assert_eq!(files_below(site.folder()), before);
