@@ -253,7 +253,7 @@ fn asked_for(error: Error, request: Option<String>) -> Error {
     match request {
         Some(request) => error
             .with_detail(format!("{request} asks for what is damaged"))
-            .with_hint(format!(
+            .with_detail(format!(
                 "at headquarters: imgdelta deploy --refill {request} -o FOLDER; then here: imgdelta receive FOLDER DELIVERY"
             )),
         None => error,
