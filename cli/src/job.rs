@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use imgdelta::core::{Attributes, Bytes, Error, Kind, Result};
 use imgdelta::registry::{OpenSpec, OutputSpec, Policy};
-use imgdelta::{Evidence, Ids, MapLayers, RepairInto};
+use imgdelta::{Evidence, Ids, MapLayers, RepairInto, Unneeded};
 
 pub(crate) use deploy::{
     Deploy, DropImages, Keeping, Plan, Receive, Refill, Serve, VerifyDelivery,
@@ -47,6 +47,8 @@ pub(crate) struct Make {
     pub(crate) goal: Goal,
     /// How a transport file is made, if one is.
     pub(crate) transport: Option<Transport>,
+    /// What of the target is left out.
+    pub(crate) leave_out: Vec<Unneeded>,
     /// What digests of earlier runs are good for.
     pub(crate) memory: Memory,
 }
@@ -153,6 +155,8 @@ pub(crate) struct Compare {
     pub(crate) stops_early: bool,
     /// Whether every run of differing bytes is told.
     pub(crate) lists: bool,
+    /// Whether it is told whose they are.
+    pub(crate) files: bool,
     /// Whether a rest of zeros does not count.
     pub(crate) ignores_size: bool,
     /// What digests of earlier runs are good for.
@@ -186,6 +190,8 @@ pub(crate) struct Map {
     pub(crate) image: OpenSpec,
     /// Which layers.
     pub(crate) layers: MapLayers,
+    /// Whether it is told whose the bytes are.
+    pub(crate) files: bool,
 }
 
 /// `check`.

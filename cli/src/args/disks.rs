@@ -119,9 +119,13 @@ Example:
     after_long_help = "\
 Formats may differ: what counts are the bytes that a guest sees. With -q it stops at the first difference.
 
+--files reads partition tables and ext2, ext3, ext4, FAT, exFAT, NTFS and XFS on both disks. A block that belongs to a file on one of them counts \
+for that file, and what it is on the other is told beside it. The sums are the bytes that differ.
+
 Examples:
   imgdelta compare golden.vhd golden.qcow2
   imgdelta compare golden.raw patched.raw --list
+  imgdelta compare golden.raw patched.raw --files
   imgdelta compare --ignore-size disk.raw disk.vhd"
 )]
 pub(crate) struct Compare {
@@ -167,6 +171,9 @@ pub(crate) struct Compare {
     /// List every run of differing bytes: address and length.
     #[arg(long, help_heading = "Output")]
     list: bool,
+    /// Say whose the bytes are that differ: files, directories, metadata of file systems, swap, free space.
+    #[arg(long, help_heading = "Output")]
+    files: bool,
     /// Disks of different sizes are the same if the rest of the larger is zero.
     #[arg(long, help_heading = "Output")]
     ignore_size: bool,
@@ -187,8 +194,9 @@ impl Compare {
                 self.other_snapshot,
                 self.other_disk,
             )?,
-            stops_early: stops_early && !self.list,
+            stops_early: stops_early && !self.list && !self.files,
             lists: self.list,
+            files: self.files,
             ignores_size: self.ignore_size,
             memory: self.memory.job(),
         })

@@ -62,9 +62,13 @@ Example:
 Each run of the disk is data, packed (compressed), zero, or absent (no layer says anything: it reads as zero). Depth 0 is the image \
 itself, 1 its parent. If a parent cannot be opened, the image's own layer is shown and that is said.
 
+--files reads partition tables and ext2, ext3, ext4, FAT, exFAT, NTFS and XFS, and cuts runs that hold bytes by the file, or what else, that they \
+belong to; with --layer the parents are opened for that.
+
 Examples:
   imgdelta map november.vhd
   imgdelta map november.vhd --layer
+  imgdelta map november.vhd --layer --files
   imgdelta map huge.qcow2 --json=lines"
 )]
 pub(crate) struct Map {
@@ -77,6 +81,9 @@ pub(crate) struct Map {
     /// Show the image's own layer alone; its parents are not opened.
     #[arg(long, help_heading = "Output")]
     layer: bool,
+    /// Say to which file, or what else, each run belongs.
+    #[arg(long, help_heading = "Output")]
+    files: bool,
     /// Take this internal snapshot, by name or id.
     #[arg(long, value_name = "NAME", help_heading = "Input")]
     snapshot: Option<String>,
@@ -95,6 +102,7 @@ impl Map {
                 (_, true) => MapLayers::Own,
                 _ => MapLayers::ChainIfThere,
             },
+            files: self.files,
         })
     }
 }

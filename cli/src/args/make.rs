@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use imgdelta::Unneeded;
 use imgdelta::core::{Error, Format, Kind, Result};
 use imgdelta::registry::OpenSpec;
 
@@ -10,6 +11,7 @@ use super::{
     input::{self, BaseInput},
     memory::Remembered,
     output::Output,
+    values::unneeded,
 };
 use crate::job;
 
@@ -32,8 +34,13 @@ Example:
 The manifest, which proves base and result to 'apply' and 'attach', is written beside the child as CHILD.manifest.json; it travels in a transport \
 file.
 
+--leave-out reads partition tables and file systems (ext2, ext3, ext4, FAT, exFAT, NTFS, XFS, swap of Linux). What a file system calls free, a swap \
+in which no system sleeps and the page files of Windows are then as they are in the base: what comes out is not the target byte for byte, and the manifest \
+proves what comes out. Of a volume that was not left cleanly, is encrypted or is not known, all travels, and a note says why.
+
 Examples:
   imgdelta make -b golden.vhd -t patched.vhd -o november.vhd
+  imgdelta make -b golden.vhd -t patched.vhd -o november.vhd --leave-out free,swap,pagefile
   imgdelta make -b golden.raw -t patched.raw -o november.qcow2 --option compression_type=zstd
   imgdelta make -b golden.raw -t patched.raw -o november.imgdelta --form transport
   imgdelta make -b golden.qcow2 -t golden.qcow2 --base-snapshot january -o since-january.qcow2"
@@ -73,6 +80,9 @@ pub(crate) struct Make {
     /// Child to write; its extension says the format, the manifest goes beside it.
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     output: PathBuf,
+    /// Leave out what certainly nobody needs of the target: free, swap, pagefile, with commas between them. The result keeps the base's bytes there.
+    #[arg(long, value_name = "WHAT", value_delimiter = ',', value_parser = unneeded, help_heading = "Output")]
+    leave_out: Vec<Unneeded>,
     /// What to write; without it a transport file if the output is called .imgdelta, else a child.
     #[arg(long, value_name = "FORM", value_enum, help_heading = "Output")]
     form: Option<Form>,
@@ -104,6 +114,7 @@ impl Make {
             },
             transport: transport_of(self.form, self.level, &self.output)?,
             goal: self.image.goal(self.output)?,
+            leave_out: self.leave_out,
             memory: self.memory.job(),
         })
     }

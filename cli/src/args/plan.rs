@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use imgdelta::Unneeded;
 use imgdelta::core::{Bytes, Existing, Result};
 use imgdelta::deploy::{Destination, wire::REMOTE_PROGRAM};
 use imgdelta::repository::planning::{Measure, Rules};
 
 use super::{
     repository::Place,
-    values::{rate, size},
+    values::{rate, size, unneeded},
 };
 use crate::job;
 
@@ -62,7 +63,7 @@ impl Inventory {
 Example:
   imgdelta plan patched --repo hq --for site.inv",
     after_long_help = "\
-Nothing is sent or written, and no image is read: what images hold is known from their leaf digests. Bytes are estimates before compression. \
+Nothing is sent or written, and no image is read but for --leave-out: what images hold is known from their leaf digests. Bytes are estimates before compression. \
 A site on another host is asked what it has of what is here.
 
 The base is chosen among the images that both sides have. --measure says by what they are ranked: hops (steps in the tree of parents and \
@@ -73,6 +74,7 @@ Examples:
   imgdelta plan patched --repo hq --for site.inv
   imgdelta plan november december --repo hq --for a.inv --for b.inv --media 16GB
   imgdelta plan patched --repo hq --for /mnt/site --rate 10Mbit/s --json
+  imgdelta plan patched --repo hq --for site.inv --leave-out free,swap,pagefile
   imgdelta plan patched --repo hq --for ssh://admin@site.example/srv/images"
 )]
 pub(crate) struct Plan {
@@ -102,6 +104,9 @@ pub(crate) struct Plan {
     /// Say how long it takes at so much a second: 10Mbit/s, 2MB/s, 512K.
     #[arg(long, value_name = "RATE", value_parser = rate, help_heading = "Way")]
     rate: Option<Bytes>,
+    /// Say how much of it nobody needs and 'make --leave-out' leaves out: free, swap, pagefile, with commas between them. The images are read for that.
+    #[arg(long, value_name = "WHAT", value_delimiter = ',', value_parser = unneeded, help_heading = "Way")]
+    leave_out: Vec<Unneeded>,
 }
 
 /// How the base is chosen.
@@ -164,6 +169,7 @@ impl Plan {
             rules: self.choice.rules(),
             media: self.media,
             rate: self.rate,
+            leave_out: self.leave_out,
         })
     }
 }

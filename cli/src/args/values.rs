@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use imgdelta::core::{Bytes, parse_size};
+use imgdelta::{
+    Unneeded,
+    core::{Bytes, parse_size},
+};
 
 /// A week: longer waits are a slip of the finger, and a moment that far away cannot always be told.
 const LONGEST_WAIT: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -13,6 +16,12 @@ const MOST_DIGITS: usize = 15;
 /// A size: `16GB`, `8G`.
 pub(super) fn size(text: &str) -> Result<Bytes, String> {
     parse_size(text).ok_or_else(|| "a size like 16GB or 8G is required".to_owned())
+}
+
+/// What may be left out: `free`.
+pub(super) fn unneeded(text: &str) -> Result<Unneeded, String> {
+    let wrong = |_| "free, swap and pagefile can be left out, with commas between them".to_owned();
+    text.parse().map_err(wrong)
 }
 
 /// Bytes a second: a size, or a number of bits with `kbit`, `Mbit` or `Gbit` behind it; `/s` may follow.

@@ -21,6 +21,7 @@ pub(crate) fn plan(job: &job::Plan, run: &Run<'_>) -> Result<PlanReport> {
         .rules(job.rules)
         .media(job.media)
         .rate(job.rate)
+        .leave_out(job.leave_out.iter().copied())
         .ssh(&settings.ssh.value)
         .remote_program(&job.remote_program);
     (job.sites.iter().cloned())

@@ -26,6 +26,7 @@ pub(crate) fn make(job: &job::Make, run: &Run<'_>) -> Result<ChildReport> {
     let base = run.unpacked_beside(&job.base, path);
     let target = run.unpacked_beside(&job.target, path);
     Make::new(base, target, goal.output.clone())
+        .leave_out(job.leave_out.iter().copied())
         .dry_run(goal.dry_run)
         .ids(goal.ids)
         .run(&run.context(job.memory))
@@ -53,7 +54,9 @@ pub(crate) fn make_transport(
     let path = &goal.output.path;
     let base = run.unpacked_beside(&job.base, path);
     let target = run.unpacked_beside(&job.target, path);
-    let mut make = MakeTransport::new(base, target, goal.output.clone()).dry_run(goal.dry_run);
+    let mut make = MakeTransport::new(base, target, goal.output.clone())
+        .leave_out(job.leave_out.iter().copied())
+        .dry_run(goal.dry_run);
     if let Some(level) = level {
         make = make.level(level);
     }
@@ -215,6 +218,7 @@ pub(crate) fn compare(
     Compare::new(run.unpacked(&job.one), run.unpacked(&job.other))
         .stops_early(job.stops_early)
         .ignores_size(job.ignores_size)
+        .files(job.files)
         .proves(job.memory == Memory::Refreshed)
         .run_listing(&run.context(job.memory), each)
         .map_err(|error| {
@@ -258,6 +262,7 @@ pub(crate) fn map(
     run.signals.may_end_at_once(true);
     Map::new(run.looked_at(&job.image))
         .layers(job.layers)
+        .files(job.files)
         .run(&run.context(Memory::Unused), each)
 }
 

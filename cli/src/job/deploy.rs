@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use imgdelta::Unneeded;
 use imgdelta::core::{Bytes, Format, Ownership};
 use imgdelta::deploy::Destination;
 use imgdelta::repository::{catalogue::Signer, planning::Rules};
@@ -23,6 +24,8 @@ pub(crate) struct Plan {
     pub(crate) media: Option<Bytes>,
     /// Bytes a second.
     pub(crate) rate: Option<Bytes>,
+    /// What is told of each image that nobody needs.
+    pub(crate) leave_out: Vec<Unneeded>,
 }
 
 /// `deploy`.

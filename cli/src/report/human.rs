@@ -5,6 +5,7 @@ mod deploy;
 mod disks;
 mod looks;
 mod own;
+mod owners;
 mod plan;
 mod repo;
 

@@ -22,6 +22,7 @@ mod disks;
 mod docs;
 mod extents;
 mod far;
+mod guests;
 mod hints;
 mod host;
 mod hyperv;

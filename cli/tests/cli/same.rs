@@ -14,8 +14,36 @@ fn the_number_of_threads_does_not_show() {
             "make -b golden.raw -t patched.vhd -o c.qcow2 --force --option compression_type=zstd",
             "c.qcow2",
         ),
+        (
+            "make -b golden.raw -t patched.raw -o c.vhdx --force",
+            "c.vhdx",
+        ),
+        (
+            "make -b golden.raw -t patched.raw -o c.vmdk --force",
+            "c.vmdk",
+        ),
+        (
+            "make -b golden.raw -t patched.raw -o c.vdi --force",
+            "c.vdi",
+        ),
+        (
+            "make -b golden.raw -t patched.raw -o c.imgdelta --force",
+            "c.imgdelta",
+        ),
+        ("apply c.vhd -b golden.vhd -o e.raw --force", "e.raw"),
+        ("apply c.imgdelta -b golden.raw -o e.raw --force", "e.raw"),
         ("convert golden.vhd -o d.qcow2 --force", "d.qcow2"),
         ("convert golden.qcow2 -o d.vhd --force", "d.vhd"),
+        ("convert golden.qcow2 -o d.vhdx --force", "d.vhdx"),
+        ("convert golden.qcow2 -o d.vdi --force", "d.vdi"),
+        (
+            "convert golden.raw -o d.qcow2 --force --option compression_type=zlib",
+            "d.qcow2",
+        ),
+        (
+            "convert golden.qcow2 -o d.vmdk --force --option subformat=streamOptimized",
+            "d.vmdk",
+        ),
     ] {
         place.ok(&format!("{line} -j 1"));
         let one = place.read(file);

@@ -141,12 +141,17 @@ impl<'a> Stage for Comparer<'a> {
         }))
     }
 
+    fn announce(&self, task: &CompareTask) {
+        if task.plan.relation == Relation::Unknown {
+            task.plan.will_read(self.compare.one, Side::Base);
+            task.plan.will_read(self.compare.other, Side::Target);
+        }
+    }
+
     fn process(&self, (one, other): &mut Self::Worker, task: &mut CompareTask) -> Result<()> {
         if task.plan.relation != Relation::Unknown {
             return Ok(());
         }
-        task.plan.will_read(self.compare.one, Side::Base);
-        task.plan.will_read(self.compare.other, Side::Target);
         let windows: Vec<TaskWindow> = task.plan.windows_to_read().collect();
         for TaskWindow { at, len, .. } in windows {
             let extents = extents_of(&task.plan.extents, at, len);

@@ -217,6 +217,15 @@ impl<'a> Stage for Copier<'a> {
         }))
     }
 
+    fn announce(&self, task: &ConvertTask) {
+        if task.plan.relation != Relation::Zero {
+            task.plan.will_read(self.copy.disk, Side::Target);
+            if let Some(base) = self.base {
+                task.plan.will_read(base.disk(), Side::Base);
+            }
+        }
+    }
+
     fn process(&self, worker: &mut ConvertWorker, task: &mut ConvertTask) -> Result<()> {
         let ConvertWorker { unit_writer, base } = worker;
         if task.plan.relation == Relation::Zero {

@@ -3,17 +3,18 @@
 //!
 //! A table that is not sound is left as it is: mending would be guessing.
 
-mod layout;
 mod overlay;
 mod table;
 
 use std::collections::BTreeMap;
 
-use imgdelta_core::{Bytes, Result, SECTOR, VirtOffset};
+use imgdelta_core::{
+    Bytes, Result, SECTOR, VirtOffset,
+    partition_table::{MBR_ENTRIES, MbrEntry, PROTECTIVE},
+};
 
 use crate::chain::Chain;
 
-use layout::{MBR_ENTRIES, MbrEntry, PROTECTIVE};
 use table::Table;
 
 /// A disk of another size.

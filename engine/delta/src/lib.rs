@@ -8,6 +8,7 @@
 //! | [`apply`] | base and child as a full image, both proven |
 //! | [`attach`] | a child that names the local copy of its base |
 //! | [`compare`] | are two disks equal, and where are they not |
+//! | [`kept`] | a disk that keeps in some runs what another one has |
 //! | [`gpt`] | the partition table of a disk that gets another size |
 //! | [`digest`], [`tree`], [`disk_hasher`](mod@disk_hasher) | content ids |
 //! | [`layer`] | what proves a child's own layer |
@@ -30,6 +31,7 @@ pub mod digest_cache;
 pub mod disk_hasher;
 pub mod exec;
 pub mod gpt;
+pub mod kept;
 pub mod layer;
 mod leaf_batch;
 pub mod make;
@@ -51,6 +53,7 @@ pub use digest::{plain_sha256, prove, prove_or_recall};
 pub use digest_cache::DigestCache;
 pub use disk_hasher::Proof;
 pub use exec::{ExecContext, Pool};
+pub use kept::keep;
 pub use layer::layer_digest;
 pub use make::{Made, Make};
 pub use manifest::{LayerDigest, Manifest};

@@ -19,7 +19,7 @@ pub const SCHEMA: &str = "imgdelta/manifest/1";
 /// The program that writes manifests.
 const TOOL: &str = concat!("imgdelta ", env!("CARGO_PKG_VERSION"));
 
-/// Longest manifest that is read: 1024 nodes take 70 KB.
+/// Longest manifest that is read: 1024 nodes take 70 KB, 8192 runs that are left out about 350 KB.
 pub const LONGEST: Bytes = Bytes::mib(1);
 
 /// What a child is, from what, and what proves it.
@@ -35,6 +35,23 @@ pub struct Manifest {
     pub result: Outcome,
     /// The child itself.
     pub child: Child,
+    /// What of the target nobody needs and keeps the base's bytes in the result: where the result is not the target. Empty if all of it is
+    /// there. What proves the result says nothing of it, so who does not know this loses nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
+}
+
+/// Runs of the target that keep the base's bytes, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Why nobody needs them: `free`, `swap`, `pagefile`.
+    pub why: String,
+    /// The number of their volume as Linux counts, 0 where the disk has no partition table.
+    pub volume: u32,
+    /// How many bytes they are together.
+    pub bytes: u64,
+    /// The runs in order of address, each its first byte and its length: `1048576+65536`.
+    pub runs: Vec<String>,
 }
 
 /// The image that the site must have.
@@ -190,6 +207,7 @@ impl Manifest {
                 block_size: made.unit.0,
                 bytes_changed: made.changed.0,
             },
+            left_out: Vec::new(),
         })
     }
 

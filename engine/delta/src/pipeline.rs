@@ -5,11 +5,15 @@
 //! next_task (source lock) -> process (parallel) -> commit (sink lock, in order) -> flush (parallel)
 //! ```
 //!
+//! Where workers are more than the threads that compute, as many process at a time as there are threads, while others flush.
+//!
 //! Source and sink have a lock each, so that tables are read while others are written. What the sink sees depends on the order of the tasks
 //! alone, not on the number of workers. Memory is bounded: no worker holds more than one task.
 //!
 //! No method of a stage may wait for the pool that it runs on (`par_iter`, `join`, `scope`): a thread that waits there takes up other work,
 //! and that may be a worker whose turn comes only after the task of the one that waits.
+
+mod gate;
 
 use std::sync::{
     Condvar, Mutex, MutexGuard, PoisonError,
@@ -18,6 +22,7 @@ use std::sync::{
 
 use imgdelta_core::{Error, Kind, Result};
 
+use self::gate::Gate;
 use crate::exec::ExecContext;
 
 /// What is done with each task.
@@ -33,6 +38,11 @@ pub(crate) trait Stage: Sync {
 
     /// The next task, in order; `None` at the end. Under the source's lock.
     fn next_task(&self, source: &mut Self::Source) -> Result<Option<Self::Task>>;
+
+    /// Says what a task will read, before it may have to wait to be processed. Parallel.
+    fn announce(&self, task: &Self::Task) {
+        let _ = task;
+    }
 
     /// Works on a task. Parallel.
     fn process(&self, worker: &mut Self::Worker, task: &mut Self::Task) -> Result<()>;
@@ -77,6 +87,7 @@ pub(crate) fn run<S: Stage>(
             turn: 0,
             failure: None,
         }),
+        gate: (workers.len() > exec.threads.max(1)).then(|| Gate::new(exec.threads)),
         turns: OrderedTurns(workers.iter().map(|_| Condvar::new()).collect()),
         has_failed: AtomicBool::new(false),
     };
@@ -97,6 +108,8 @@ struct Pipeline<'a, S: Stage> {
     stage: &'a S,
     source: Mutex<SourceState<S::Source>>,
     sink: Mutex<OrderedState<S::Sink>>,
+    /// Where workers wait to process, if they are more than the threads that compute.
+    gate: Option<Gate>,
     turns: OrderedTurns,
     /// Whether there is a failure: looked at without the sink's lock.
     has_failed: AtomicBool,
@@ -165,8 +178,7 @@ impl<S: Stage> Pipeline<'_, S> {
         let _alarm = PanicAlarm(self);
         while let Some((number, mut task)) = self.take() {
             let done = self
-                .stage
-                .process(&mut worker, &mut task)
+                .process(number, &mut worker, &mut task)
                 .and_then(|()| self.commit(number, &mut worker, &mut task))
                 .and_then(|is_committed| {
                     if is_committed {
@@ -203,6 +215,13 @@ impl<S: Stage> Pipeline<'_, S> {
                 None
             }
         }
+    }
+
+    /// Processes the task as soon as there is a place.
+    fn process(&self, number: u64, worker: &mut S::Worker, task: &mut S::Task) -> Result<()> {
+        self.stage.announce(task);
+        let _place = self.gate.as_ref().map(|gate| gate.enter(number));
+        self.stage.process(worker, task)
     }
 
     /// Commits the task when its turn has come; false if an earlier one failed and it never will.

@@ -231,7 +231,7 @@ fn run_of(
         return Ok(zero(at, end.since(at)));
     }
     let floor = shared.filter(|_| skips).unwrap_or(usize::MAX);
-    disk.run_beside(at, floor, answers, shared.unwrap_or(usize::MAX))
+    disk.stored_beside(at, floor, answers, shared.unwrap_or(usize::MAX))
 }
 
 /// A run that is zero.

@@ -41,6 +41,9 @@ pub enum Contents {
 }
 
 impl Contents {
+    /// The hashes of all blocks of another volume, free ones too.
+    pub(crate) const HASHES: Self = Self::Other("dm-verity");
+
     /// Its name.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -69,7 +72,7 @@ impl fmt::Display for Contents {
 }
 
 /// Signatures at fixed places: offset, bytes, what they say. \[libblkid/src/superblocks\]
-const SIGNATURES: [(usize, &[u8], Contents); 25] = [
+const SIGNATURES: [(usize, &[u8], Contents); 26] = [
     (1080, &[0x53, 0xef], Contents::Ext),
     (0, b"XFSB", Contents::Xfs),
     (3, b"NTFS    ", Contents::Ntfs),
@@ -83,6 +86,7 @@ const SIGNATURES: [(usize, &[u8], Contents); 25] = [
     ),
     (3, b"ReFS\0\0\0\0", Contents::Other("ReFS")),
     (0, b"LUKS\xba\xbe", Contents::Other("LUKS")),
+    (0, b"verity\0\0", Contents::HASHES),
     (0x18, b"LVM2 001", Contents::Other("LVM")),
     (0x218, b"LVM2 001", Contents::Other("LVM")),
     (0x418, b"LVM2 001", Contents::Other("LVM")),

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The files of a volume: each is told once, with the first of its names that is met.
-pub struct Files<'d>(Box<dyn Iterator<Item = Found<Entry>> + 'd>);
+pub struct Files<'d>(Entries<'d>);
 
 /// The files of a volume, in no order that means anything; what the file system keeps for itself comes with them. Directories are read as they
 /// are come to, so that as little as possible is in memory.
@@ -25,19 +25,30 @@ pub struct Files<'d>(Box<dyn Iterator<Item = Found<Entry>> + 'd>);
 /// # Errors
 /// Those of the disk. Corrupt or unsupported, if the volume holds no file system that is listed here, or one that is not sound.
 pub fn files<'d>(disk: &'d dyn Disk, volume: &Volume) -> Result<Files<'d>> {
-    let window = Window::new(disk, volume.start, volume.len);
-    let files: Found<Box<dyn Iterator<Item = _>>> = match volume.contents {
-        Contents::Ext => ext::files(window).map(|walk| Box::new(walk) as _),
-        Contents::Fat => fat::files(window).map(|walk| Box::new(walk) as _),
-        Contents::ExFat => exfat::files(window).map(|walk| Box::new(walk) as _),
-        Contents::Ntfs => ntfs::files(window).map(|list| Box::new(list) as _),
-        Contents::Xfs => xfs::files(window).map(|walk| Box::new(walk) as _),
-        contents => {
+    match entries(disk, volume).map_err(error)? {
+        Some(entries) => Ok(Files(entries)),
+        None => {
+            let contents = volume.contents;
             let why = format!("files of a volume that holds {contents} are not listed");
-            return Err(Error::new(Kind::Unsupported, why));
+            Err(Error::new(Kind::Unsupported, why))
         }
-    };
-    files.map(Files).map_err(error)
+    }
+}
+
+/// What the reader of a volume tells, one after another.
+type Entries<'d> = Box<dyn Iterator<Item = Found<Entry>> + 'd>;
+
+/// As [`files`], with what stops the reader; `None` if the volume holds no file system that is listed here.
+pub(crate) fn entries<'d>(disk: &'d dyn Disk, volume: &Volume) -> Found<Option<Entries<'d>>> {
+    let window = Window::new(disk, volume.start, volume.len);
+    Ok(Some(match volume.contents {
+        Contents::Ext => Box::new(ext::files(window)?),
+        Contents::Fat => Box::new(fat::files(window)?),
+        Contents::ExFat => Box::new(exfat::files(window)?),
+        Contents::Ntfs => Box::new(ntfs::files(window)?),
+        Contents::Xfs => Box::new(xfs::files(window)?),
+        _ => return Ok(None),
+    }))
 }
 
 impl Iterator for Files<'_> {

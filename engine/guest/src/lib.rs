@@ -13,6 +13,7 @@
 //! | [`contents`] | which file system, or what else, a volume holds |
 //! | [`survey`](mod@survey) | a whole disk: its volumes, and what of them is certainly unused |
 //! | [`files`](mod@files), [`entry`] | the files of a volume with their extents |
+//! | [`owners`], [`owner`] | runs of a disk, each with the file, or what else, that it belongs to |
 //! | [`unused`] | what of a volume certainly nobody needs |
 //!
 //! Inside, one module a family: `ext` (ext2, ext3, ext4), `fat` (12, 16, 32), `exfat`, `ntfs`, `xfs`, `swap`.
@@ -26,6 +27,8 @@ mod fat;
 mod fault;
 pub mod files;
 mod ntfs;
+pub mod owner;
+pub mod owners;
 pub mod partition;
 pub mod runs;
 pub mod survey;
@@ -39,6 +42,8 @@ pub use contents::Contents;
 pub use disk::Disk;
 pub use entry::{Entry, EntryKind};
 pub use files::{Files, files};
+pub use owner::{Owner, OwnerKind};
+pub use owners::Owners;
 pub use partition::{Layout, Table, Volume, volumes};
 pub use runs::{Run, Runs};
 pub use survey::{Survey, survey};

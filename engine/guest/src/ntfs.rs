@@ -6,6 +6,7 @@ mod clean;
 mod files;
 mod free;
 mod record;
+mod shadow;
 mod volume;
 
 pub(crate) use files::files;

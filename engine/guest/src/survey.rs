@@ -27,7 +27,8 @@ pub struct Survey {
 /// Reads the partition table of `disk` and the free map of each volume that it knows.
 ///
 /// Nothing of a whole disk is left out where it is not certain where its volumes are, or where a system sleeps on it, be it Windows with its
-/// fast start-up or Linux: what it holds of the disk in memory must be what is there when it wakes.
+/// fast start-up or Linux: what it holds of the disk in memory must be what is there when it wakes. The same goes for a disk on which hashes of
+/// whole volumes stand: they are of free blocks too.
 ///
 /// # Errors
 /// Those of the disk. What is not sound on it is no error: it is told.
@@ -36,6 +37,12 @@ pub fn survey(disk: &dyn Disk) -> Result<Survey> {
     let mut verdicts = Vec::with_capacity(layout.volumes.len());
     let mut reason = layout.doubt.clone();
     for volume in &layout.volumes {
+        if volume.contents == Contents::HASHES {
+            let number = volume.number;
+            reason.get_or_insert_with(|| {
+                format!("volume {number} holds hashes of all blocks of another (dm-verity)")
+            });
+        }
         verdicts.push(match unused(disk, volume) {
             Ok(unused) => Verdict::Known(unused),
             Err(Fault::Disk(error)) => return Err(error),

@@ -107,6 +107,20 @@ fn a_system_that_sleeps_or_a_table_in_doubt_keeps_all_volumes() {
     let signature = (40 * MIB + 4086) as usize;
     asleep.0[signature..signature + 9].copy_from_slice(b"S1SUSPEND");
     kept(&asleep, "hibernated");
+    // Hashes of the blocks of another volume, free ones too.
+    let mut hashed = sound.clone();
+    let swap = (40 * MIB) as usize;
+    hashed.0[swap..swap + 65536].fill(0);
+    hashed.0[swap..swap + 8].copy_from_slice(b"verity\0\0");
+    let found = looked(&hashed);
+    let [Verdict::Kept(efi), Verdict::Kept(_), Verdict::Kept(root)] = &found.verdicts[..] else {
+        panic!("{:?}", found.verdicts)
+    };
+    assert_eq!(
+        efi,
+        "volume 2 holds hashes of all blocks of another (dm-verity)"
+    );
+    assert_eq!(efi, root);
     // A file system over the whole disk, too.
     let mut two = sound.clone();
     two.0[1080..1082].copy_from_slice(&[0x53, 0xef]);

@@ -9,7 +9,9 @@ use std::{
     process::Command,
 };
 
-use host::{are_there, blank, contents, is_kept, listed, name, partclone, run, unused, verdict};
+use host::{
+    are_there, blank, contents, is_kept, listed, name, partclone, poke, run, unused, verdict,
+};
 use imgdelta_guest::{EntryKind, Run, Runs, Verdict};
 
 const TOOLS: [(&str, &str); 3] = [
@@ -190,6 +192,57 @@ fn what_was_not_left_cleanly_is_kept() {
         ),
         (mft, b"BAAD".to_vec(), "MFT does not begin"),
         (40, vec![0xff; 4], "impossible number of sectors"),
+    ] {
+        is_kept(&image, at, &bytes, reason);
+    }
+}
+
+#[test]
+fn shadow_copies_keep_what_is_free() {
+    if !are_there(&[("mkntfs", "ntfs-3g")]) {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let image = folder.path().join("ntfs.raw");
+    blank(&image, 64 * MIB);
+    run(&["mkntfs", "-q", "-F", "-f", name(&image)], "");
+    let free = unused(&image).free;
+    let widest = free.as_slice().iter().max_by_key(|run| run.len);
+    let catalogue = widest.expect("it is empty").start.0 + MIB;
+    // [libvshadow] GUID, version, kind, two places, the next block, and in the head where the catalogue begins.
+    let head = |kind: u32, next: u64, catalogue: u64| {
+        let mut bytes = vec![
+            0x6b, 0x87, 0x08, 0x38, 0x76, 0xc1, 0x48, 0x4e, 0xb7, 0xae, 0x04, 0x04, 0x6e, 0x6c,
+            0xc7, 0x52,
+        ];
+        bytes.extend(1_u32.to_le_bytes());
+        bytes.extend(kind.to_le_bytes());
+        bytes.extend([0; 16]);
+        bytes.extend(next.to_le_bytes());
+        bytes.extend(catalogue.to_le_bytes());
+        bytes
+    };
+    // Without a catalogue, or with one in which nothing stands any more, there are none.
+    poke(&image, 0x1e00, &head(1, 0, 0));
+    assert!(unused(&image).free == free);
+    poke(&image, 0x1e00, &head(1, 0, catalogue));
+    poke(&image, catalogue, &head(2, catalogue + 16384, 0));
+    poke(&image, catalogue + 16384, &head(2, 0, 0));
+    poke(&image, catalogue + 128, &1_u64.to_le_bytes());
+    assert!(unused(&image).free == free);
+    let entry = catalogue + 16384 + 5 * 128;
+    for (at, bytes, reason) in [
+        (entry, 2_u64.to_le_bytes().to_vec(), "it has shadow copies"),
+        (catalogue + 20, vec![4], "is not sound"),
+        (catalogue + 16384, vec![0], "is not sound"),
+        (0x1e00 + 20, vec![2], "is not sound"),
+        // In a circle, and behind the end.
+        (
+            catalogue + 16384 + 40,
+            catalogue.to_le_bytes().to_vec(),
+            "is not sound",
+        ),
+        (catalogue + 40, vec![0xff; 8], "beyond the volume"),
     ] {
         is_kept(&image, at, &bytes, reason);
     }

@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::{
     check_chain::{ChainFindings, LinkInfo, check_chain},
+    check_table::table_notes,
     child_pair::{ChildPair, Evidence},
     context::{Context, Ids, Stage},
     output::{lost_note, shown},
@@ -68,7 +69,7 @@ pub struct CheckedImage {
     /// The links of its chain, its own first; `None` if they were not asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub links: Option<Vec<LinkInfo>>,
-    /// What is not as it should be but harms no content.
+    /// What is not as it should be but harms no content, and what of the guest's partition table is not.
     pub notes: Vec<String>,
     /// Whether `--repair` could mend something of it.
     #[serde(skip)]
@@ -176,7 +177,10 @@ impl Check {
             None => {
                 let exec = context.exec(Ids::OfContent)?;
                 let report = exec.install(|| check_image(spec))??;
-                let checked = self.report(driver, report, None);
+                let mut checked = self.report(driver, report, None);
+                if checked.sound {
+                    checked.notes.extend(table_notes(spec, self.chain));
+                }
                 if self.chain {
                     Ok(with_chain(checked, check_chain(spec, context)?))
                 } else {

@@ -6,6 +6,8 @@ use imgdelta_registry::OpenSpec;
 use serde::Serialize;
 
 use crate::{
+    block_owner::Asked,
+    changed_files::{self, ChangedFiles},
     context::{Context, Ids, Stage},
     disk::{Disk, DiskRef, own_layers},
     promise::{Found, Promise},
@@ -19,6 +21,7 @@ pub struct Compare {
     stops_early: bool,
     ignores_size: bool,
     proves: bool,
+    files: bool,
 }
 
 /// A run of differing bytes.
@@ -54,6 +57,9 @@ pub struct CompareReport {
     pub blocks: Option<u64>,
     /// How long a block is, in bytes.
     pub block_size: u64,
+    /// Whose the bytes are that differ, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<ChangedFiles>,
     /// What the user should know.
     pub notes: Vec<String>,
 }
@@ -68,6 +74,7 @@ impl Compare {
             stops_early: false,
             ignores_size: false,
             proves: false,
+            files: false,
         }
     }
 
@@ -90,6 +97,14 @@ impl Compare {
     #[must_use]
     pub const fn proves(mut self, proves: bool) -> Self {
         self.proves = proves;
+        self
+    }
+
+    /// Whether each run of differing bytes is assigned to the file, or what else, that it belongs to on either disk. All differences are found
+    /// then.
+    #[must_use]
+    pub const fn files(mut self, files: bool) -> Self {
+        self.files = files;
         self
     }
 
@@ -117,20 +132,24 @@ impl Compare {
             self.held(&other, &self.other, context)?,
         ];
         context.begin(Stage::Compare(&one.top.path));
+        let counted = !self.stops_early || self.files;
+        let mut asked = Asked::default();
         let found = delta::Compare {
             one: &one.chain,
             other: &other.chain,
-            stops_early: self.stops_early,
+            stops_early: !counted,
             ignores_size: self.ignores_size,
             work: context.exec(Ids::OfContent)?,
         }
         .run(&mut |at, len| {
+            if self.files {
+                asked.push(at.0, len.0);
+            }
             each(DifferingRun {
                 start: at.0,
                 length: len.0,
             })
         })?;
-        let counted = !self.stops_early;
         let mut notes = one.notes();
         notes.extend(other.notes());
         notes.extend(held.into_iter().flatten());
@@ -139,6 +158,10 @@ impl Compare {
             notes.extend(one.passed_over(above, context)?);
             notes.extend(other.passed_over(others, context)?);
         }
+        let files = match self.files {
+            true => Some(Self::assign([&one, &other], &asked, &mut notes)?),
+            false => None,
+        };
         Ok(CompareReport {
             same: found.is_none(),
             one: one.named(None),
@@ -148,8 +171,23 @@ impl Compare {
             bytes: counted.then_some(found.bytes.0),
             blocks: counted.then_some(found.windows),
             block_size: WINDOW.0,
+            files,
             notes,
         })
+    }
+
+    /// Whose the runs are that differ. The disks are read once more for that, so they must be what was compared.
+    fn assign(
+        [one, other]: [&Disk; 2],
+        asked: &Asked,
+        notes: &mut Vec<String>,
+    ) -> Result<ChangedFiles> {
+        let (one_path, other_path) = (one.path(), other.path());
+        let disks = [(&*one_path, &one.chain), (&*other_path, &other.chain)];
+        let files = changed_files::assign(disks, asked, notes)?;
+        one.chain.prove_unchanged()?;
+        other.chain.prove_unchanged()?;
+        Ok(files)
     }
 
     /// What to say of a child's manifest.

@@ -68,6 +68,15 @@ impl Disk {
         Self::of(images)
     }
 
+    /// The same images, read as another disk that was made over theirs.
+    pub(crate) fn over(&self, chain: Chain) -> Self {
+        Self {
+            chain,
+            top: self.top.clone(),
+            parents: self.parents.clone(),
+        }
+    }
+
     fn of(opened: Vec<Opened>) -> Result<Self> {
         let layers = opened
             .iter()

@@ -14,9 +14,11 @@ use crate::{
     base_link::{self, UnlinkedBase},
     context::{Context, Ids, Stage},
     disk::{Disk, DiskRef, own_layers},
+    left_out::{Reduced, same_note},
     output::{ImageOutput, shown},
     space::explain,
     target::{ResolvedTarget, Target},
+    unneeded::{Unneeded, UnusedBytes},
 };
 
 /// How a child is to be made.
@@ -25,6 +27,7 @@ pub struct Make {
     base: OpenSpec,
     target: OpenSpec,
     output: Target,
+    leave_out: Vec<Unneeded>,
 }
 
 /// A child that was made.
@@ -47,7 +50,7 @@ pub struct ChildReport {
     pub manifest: String,
     /// What it was made from.
     pub base: DiskRef,
-    /// What it reproduces.
+    /// What it reproduces. The content id is that of the disk that the site gets.
     pub target: DiskRef,
     /// Whether base and target are the same disk, so that the child is empty.
     pub same: bool,
@@ -61,6 +64,9 @@ pub struct ChildReport {
     pub bytes_changed: u64,
     /// The digest of its own layer.
     pub layer_digest: String,
+    /// What nobody needs of the target and is not in the child, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<UnusedBytes>,
     /// Whether the base's digests were remembered instead of read.
     pub base_from_memory: bool,
     /// Which folder must be searched to open the child by its link.
@@ -83,7 +89,16 @@ impl Make {
             base,
             target,
             output: Target::of(output),
+            leave_out: Vec::new(),
         }
+    }
+
+    /// What certainly nobody needs of the target is left out, of all that is in `what`: the site's disk keeps the base's bytes there. Where a file
+    /// system was not left cleanly or is not known, all of it travels, and a note says so.
+    #[must_use]
+    pub fn leave_out(mut self, what: impl IntoIterator<Item = Unneeded>) -> Self {
+        self.leave_out = what.into_iter().collect();
+        self
     }
 
     /// Whether all is worked out and nothing is written.
@@ -161,15 +176,17 @@ impl Make {
         let sink = written.beside(&place.file_name().unwrap_or_default().to_string_lossy())?;
 
         context.begin(Stage::Make(path));
+        let reduced = Reduced::of(&self.leave_out, base, target)?;
+        let sent = reduced.as_ref().map_or(target, |reduced| &reduced.disk);
         let made = delta::Make {
             base: &base.chain,
-            target: &target.chain,
+            target: &sent.chain,
             proves: true,
             memory: context.digest_cache(),
             work: context.exec(self.output.ids)?,
         }
         .run(writer)
-        .map_err(|error| explain(error, &target.chain))?;
+        .map_err(|error| explain(error, &sent.chain))?;
         let child = shown(path.file_name().unwrap_or_default().as_ref());
         let mut manifest = describe(
             &made,
@@ -181,8 +198,12 @@ impl Make {
         if let Some(promised) = promised {
             keep_promise(promised, &made, &mut manifest)?;
         }
+        if let Some(reduced) = &reduced {
+            reduced.describe(&mut manifest);
+        }
         sink.write_at(FileOffset::ZERO, &manifest.to_json()?)?;
-        let mut report = self.report(driver, [base, target], &made, &manifest, unlinked);
+        let told = (&manifest, reduced);
+        let mut report = self.report(driver, inputs, &made, told, unlinked);
         report.file_size = written.file_size();
         report.on_disk = written.on_disk()?;
         let (below, above) = own_layers(&base.chain, &target.chain);
@@ -198,15 +219,17 @@ impl Make {
         driver: &Driver,
         [base, target]: [&Disk; 2],
         made: &delta::Made,
-        manifest: &Manifest,
+        (manifest, reduced): (&Manifest, Option<Reduced>),
         unlinked: Option<UnlinkedBase>,
     ) -> ChildReport {
         let path = &self.output.spec.path;
         let same = manifest.base.content_id == manifest.result.content_id;
         let mut notes = base.notes();
         notes.extend(target.notes());
+        let left_out = reduced.as_ref().map(|reduced| reduced.bytes);
+        notes.extend(reduced.into_iter().flat_map(|reduced| reduced.notes));
         if same {
-            notes.push("base and target are the same disk: the child is empty".to_owned());
+            notes.push(same_note(left_out, "the child is empty"));
         }
         notes.extend(unlinked.iter().map(|why| why.note(&base.top.path)));
         let search = match unlinked {
@@ -228,6 +251,7 @@ impl Make {
             block_size: made.unit.0,
             bytes_changed: made.changed.0,
             layer_digest: manifest.child.layer_digest.clone(),
+            left_out,
             base_from_memory: made.remembered,
             search,
             unlinked,
@@ -250,6 +274,7 @@ fn keep_promise(promised: &Manifest, made: &delta::Made, found: &mut Manifest) -
             .with_detail(format!("found    {}", found.result.content_id)));
     }
     found.result = promised.result.clone();
+    found.left_out.clone_from(&promised.left_out);
     Ok(())
 }
 

@@ -2,10 +2,12 @@
 
 use imgdelta_core::{Bytes, FileOffset, Kind, Result, State, VirtOffset};
 use imgdelta_delta::{Cursor, Origin};
+use imgdelta_guest::{Owner, Owners, Run};
 use imgdelta_registry::OpenSpec;
 use serde::Serialize;
 
 use crate::{
+    block_owner::{Asked, BlockOwner, Owned},
     context::Context,
     disk::{Disk, DiskRef},
     output::shown,
@@ -16,6 +18,7 @@ use crate::{
 pub struct Map {
     image: OpenSpec,
     layers: MapLayers,
+    files: bool,
 }
 
 /// Which layers a map shows.
@@ -50,6 +53,9 @@ pub struct MappedRun {
     /// Where in that file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offset: Option<u64>,
+    /// Whose the bytes are, if that was asked for. Only where bytes are held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<BlockOwner>,
 }
 
 /// What is behind the runs.
@@ -73,7 +79,15 @@ impl Map {
         Self {
             image,
             layers: MapLayers::ChainIfThere,
+            files: false,
         }
+    }
+
+    /// Whether runs that hold bytes are cut by the file, or what else, that they belong to on the disk of the whole chain.
+    #[must_use]
+    pub const fn files(mut self, files: bool) -> Self {
+        self.files = files;
+        self
     }
 
     /// Which layers are shown.
@@ -93,45 +107,50 @@ impl Map {
         each: &mut dyn FnMut(MappedRun) -> Result<()>,
     ) -> Result<MapReport> {
         let (disk, missing) = self.open()?;
+        let owned = match self.files {
+            true => Some(self.owners(&disk, context)?),
+            false => None,
+        };
         let mut data = 0_u64;
-        let mut at = VirtOffset::ZERO;
-        let mut pending: Option<Pending> = None;
-        let mut cursor = Cursor::over(&disk.chain);
-        while at.0 < disk.chain.size().0 {
-            context.progress().go_on()?;
-            let found = cursor.run_at(at)?;
-            let run = Pending {
-                at,
-                len: found.len,
-                origin: found.origin,
-                state: found.state,
-            };
-            at = at.saturating_add(found.len);
-            if run.state.holds_data() {
-                data = data.saturating_add(run.len.0);
+        walk(&disk, context, &mut |run| {
+            if !run.state.holds_data() {
+                return each(mapped(&disk, &run, None));
             }
-            pending = match pending.take() {
-                None => Some(run),
-                Some(before) => match before.joined(&run) {
-                    Some(both) => Some(both),
-                    None => {
-                        each(mapped(&disk, &before))?;
-                        Some(run)
-                    }
-                },
-            };
-        }
-        if let Some(last) = pending {
-            each(mapped(&disk, &last))?;
-        }
+            data = data.saturating_add(run.len.0);
+            match &owned {
+                None => each(mapped(&disk, &run, None)),
+                Some(owned) => run.cut(&owned.owners, &mut |piece, owner| {
+                    each(mapped(&disk, &piece, Some(owner)))
+                }),
+            }
+        })?;
         let mut notes = disk.notes();
         notes.extend(missing);
+        if let Some(owned) = &owned {
+            notes.extend_from_slice(owned.owners.notes());
+            disk.chain.prove_unchanged()?;
+        }
         Ok(MapReport {
             image: disk.named(None),
             layers: disk.chain.layers().len(),
             data,
             notes,
         })
+    }
+
+    /// Who owns what of the runs that hold bytes. File systems are read from the whole chain, whichever layers are shown.
+    fn owners(&self, disk: &Disk, context: &Context) -> Result<Owned> {
+        let mut asked = Asked::default();
+        walk(disk, context, &mut |run| {
+            if run.state.holds_data() {
+                asked.push(run.at.0, run.len.0);
+            }
+            Ok(())
+        })?;
+        match self.layers {
+            MapLayers::Own => Owned::of(&Disk::open(&self.image)?.chain, &asked.runs),
+            _ => Owned::of(&disk.chain, &asked.runs),
+        }
     }
 
     /// Opens the image with its parents or without; says so if they could not be opened.
@@ -149,6 +168,35 @@ impl Map {
             },
         }
     }
+}
+
+/// Goes over a disk; neighbours of one kind are told as one.
+fn walk(disk: &Disk, context: &Context, each: &mut dyn FnMut(Pending) -> Result<()>) -> Result<()> {
+    let mut at = VirtOffset::ZERO;
+    let mut pending: Option<Pending> = None;
+    let mut cursor = Cursor::over(&disk.chain);
+    while at.0 < disk.chain.size().0 {
+        context.progress().go_on()?;
+        let found = cursor.run_at(at)?;
+        let run = Pending {
+            at,
+            len: found.len,
+            origin: found.origin,
+            state: found.state,
+        };
+        at = at.saturating_add(found.len);
+        pending = match pending.take() {
+            None => Some(run),
+            Some(before) => match before.joined(&run) {
+                Some(both) => Some(both),
+                None => {
+                    each(before)?;
+                    Some(run)
+                }
+            },
+        };
+    }
+    pending.map_or(Ok(()), each)
 }
 
 /// A run that may go on.
@@ -172,9 +220,32 @@ impl Pending {
             ..*self
         })
     }
+
+    /// Cuts it by who owns what; neighbours of one owner are told as one.
+    fn cut(&self, owners: &Owners, each: &mut dyn FnMut(Self, &Owner) -> Result<()>) -> Result<()> {
+        let mut pieces: Vec<(Run, &Owner)> = Vec::new();
+        owners.each(
+            Run::new(self.at.0, self.len.0),
+            &mut |piece, owner| match pieces.last_mut() {
+                Some((last, same)) if *same == owner => {
+                    last.len.0 = last.len.0.saturating_add(piece.len.0);
+                }
+                _ => pieces.push((piece, owner)),
+            },
+        );
+        pieces.into_iter().try_for_each(|(run, owner)| {
+            let piece = Self {
+                at: run.start,
+                len: run.len,
+                origin: self.origin,
+                state: self.state.moved(run.start.since(self.at)),
+            };
+            each(piece, owner)
+        })
+    }
 }
 
-fn mapped(disk: &Disk, run: &Pending) -> MappedRun {
+fn mapped(disk: &Disk, run: &Pending, owner: Option<&Owner>) -> MappedRun {
     let depth = match run.origin {
         Origin::Layer(number) => Some(number),
         Origin::Zero | Origin::Below(_) => None,
@@ -202,5 +273,6 @@ fn mapped(disk: &Disk, run: &Pending) -> MappedRun {
         depth,
         file,
         offset,
+        owner: owner.map(BlockOwner::from),
     }
 }

@@ -11,10 +11,12 @@ use serde::Serialize;
 use crate::{
     context::{Context, Stage},
     disk::{Disk, DiskRef, own_layers},
+    left_out::{Reduced, same_note},
     nowhere::Measure,
     output::shown,
     space::explain,
     target::Target,
+    unneeded::{Unneeded, UnusedBytes},
 };
 
 /// How a transport file is to be made.
@@ -24,6 +26,7 @@ pub struct MakeTransport {
     target: OpenSpec,
     output: Target,
     level: i32,
+    leave_out: Vec<Unneeded>,
 }
 
 /// A transport file that was made.
@@ -40,7 +43,7 @@ pub struct TransportReport {
     pub file_size: u64,
     /// What it was made from.
     pub base: DiskRef,
-    /// What it reproduces.
+    /// What it reproduces. The content id is that of the disk that the site gets.
     pub target: DiskRef,
     /// Whether base and target are the same disk.
     pub same: bool,
@@ -60,6 +63,9 @@ pub struct TransportReport {
     pub windows_size: u64,
     /// The digest of the file's own layer.
     pub layer_digest: String,
+    /// What nobody needs of the target and is not in the file, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<UnusedBytes>,
     /// Whether the base's digests were remembered instead of read.
     pub base_from_memory: bool,
     /// Whether nothing was written.
@@ -77,7 +83,15 @@ impl MakeTransport {
             target,
             output: Target::of(output),
             level: LEVEL,
+            leave_out: Vec::new(),
         }
+    }
+
+    /// As [`Make::leave_out`](crate::Make::leave_out).
+    #[must_use]
+    pub fn leave_out(mut self, what: impl IntoIterator<Item = Unneeded>) -> Self {
+        self.leave_out = what.into_iter().collect();
+        self
     }
 
     /// The level of zstd: 1 to 19.
@@ -106,14 +120,20 @@ impl MakeTransport {
         let target = Disk::open(&self.target)?;
         let place = Place::begin(&self.output, &[&base, &target], context)?;
         context.begin(Stage::Make(path));
-        let explained = |error| explain(error, &target.chain);
+        let reduced = Reduced::of(&self.leave_out, &base, &target)?;
+        let reduced = reduced.as_ref();
+        let sent = reduced.map_or(&target.chain, |reduced| &reduced.disk.chain);
+        let explained = |error| explain(error, sent);
         let packing = self
-            .pack(&base.chain, &target.chain, context)?
+            .pack(&base.chain, sent, context)?
             .prepare()
             .map_err(explained)?;
-        let manifest = self.manifest(&packing, &base, &target)?;
+        let mut manifest = self.manifest(&packing, &base, &target)?;
+        if let Some(reduced) = reduced {
+            reduced.describe(&mut manifest);
+        }
         let written = packing.write(&*place.sink, &manifest).map_err(explained)?;
-        let mut report = self.report([&base, &target], &packing, &manifest, written);
+        let mut report = self.report([&base, &target], &packing, (&manifest, reduced), written);
         let (below, above) = own_layers(&base.chain, &target.chain);
         report.notes.extend(base.passed_over(below, context)?);
         report.notes.extend(target.passed_over(above, context)?);
@@ -181,15 +201,21 @@ impl MakeTransport {
         &self,
         [base, target]: [&Disk; 2],
         packing: &Packing<'_>,
-        manifest: &Manifest,
+        (manifest, reduced): (&Manifest, Option<&Reduced>),
         written: Written,
     ) -> TransportReport {
         let same = manifest.base.content_id == manifest.result.content_id;
         let counts = packing.counts();
         let mut notes = base.notes();
         notes.extend(target.notes());
+        let left_out = reduced.map(|reduced| reduced.bytes);
+        notes.extend(
+            reduced
+                .into_iter()
+                .flat_map(|reduced| reduced.notes.clone()),
+        );
         if same {
-            notes.push("base and target are the same disk: the file says only that".to_owned());
+            notes.push(same_note(left_out, "the file says only that"));
         }
         TransportReport {
             output: shown(&self.output.spec.path),
@@ -207,6 +233,7 @@ impl MakeTransport {
             windows: packing.windows(),
             windows_size: written.windows.0,
             layer_digest: manifest.child.layer_digest.clone(),
+            left_out,
             base_from_memory: packing.made().remembered,
             dry_run: self.output.dry_run,
             notes,

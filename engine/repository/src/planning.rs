@@ -84,6 +84,7 @@ pub use arborescence::{Edge, arborescence};
 pub use batch::batch;
 pub use batch_plan::{Batch, Origin, Pair, Route, Site, Transfer, Transport};
 pub use blocks::Span;
+pub(crate) use blocks::differing;
 pub use choose::{Because, Choice, Decision, choose};
 pub use estimate::{BESIDE, Fit, fits, time_for};
 pub use leaves::{LeafStream, Leaves, Overlap, Run, overlap};

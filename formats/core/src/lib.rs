@@ -25,6 +25,7 @@
 //! | [`error`] | one error: kind, place, found and required, next step |
 //! | [`options`] | `key=value` |
 //! | [`parallel`] | loops over what is independent, on the caller's threads |
+//! | [`partition_table`] | partition tables, as they stand on a disk |
 //! | [`percent`] | percent-encoded text, decoded strictly |
 //! | [`xml`] | small XML documents, no entity of which is expanded |
 
@@ -45,6 +46,7 @@ pub mod image;
 pub mod layer_id;
 pub mod options;
 pub mod parallel;
+pub mod partition_table;
 pub mod percent;
 pub mod record;
 pub mod reservation;

@@ -171,6 +171,7 @@ macro_rules! record {
             }
         }
 
+        #[allow(clippy::indexing_slicing, reason = "it is worked out when this compiles")]
         const _: () = {
             let fields = $name::FIELDS;
             let (mut i, mut end) = (0, 0);

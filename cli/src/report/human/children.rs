@@ -3,10 +3,10 @@
 use std::io;
 
 use imgdelta::{
-    ApplyReport, AttachAllReport, AttachReport, ChildReport, ProvenBy, TransportReport,
+    ApplyReport, AttachAllReport, AttachReport, ChildReport, ProvenBy, TransportReport, UnusedBytes,
 };
 
-use super::{Page, Text, percent};
+use super::{Page, Text, owners, percent};
 
 impl Text for ChildReport {
     const IS_SUMMARY: bool = true;
@@ -25,6 +25,7 @@ impl Text for ChildReport {
             percent(self.blocks_changed, self.blocks),
             page.size(self.bytes_changed)
         ))?;
+        left_out(page, self.left_out.as_ref())?;
         if page.is_loud() {
             told(page, "base", &self.base.content_id)?;
             told(page, "result", &self.target.content_id)?;
@@ -71,6 +72,7 @@ impl Text for TransportReport {
             page.size(self.bytes_repeated),
             page.size(self.bytes_zero)
         ))?;
+        left_out(page, self.left_out.as_ref())?;
         if page.is_loud() {
             told(page, "base", &self.base.content_id)?;
             told(page, "result", &self.target.content_id)?;
@@ -174,6 +176,15 @@ fn proven(by: ProvenBy) -> &'static str {
         ProvenBy::Identity => "not proven: only the recorded identity was checked",
         _ => "not proven",
     }
+}
+
+/// What nobody needs and does not travel.
+fn left_out(page: &mut Page<'_>, bytes: Option<&UnusedBytes>) -> io::Result<()> {
+    let Some(bytes) = bytes else {
+        return Ok(());
+    };
+    let parts = owners::unused(bytes, page);
+    page.line(format_args!("left out, as it is in the base: {parts}"))
 }
 
 fn told(page: &mut Page<'_>, name: &str, value: &Option<String>) -> io::Result<()> {

@@ -4,7 +4,7 @@ use std::io;
 
 use imgdelta::{CompareReport, ConvertReport, DifferingRun, DigestReport, SalvageReport};
 
-use super::{Page, Text};
+use super::{Page, Text, owners};
 use crate::report::Row;
 
 impl Text for ConvertReport {
@@ -87,6 +87,9 @@ impl Text for CompareReport {
         }
         if self.sizes_differ {
             page.line(format_args!("the sizes differ: {sizes}"))?;
+        }
+        if let Some(files) = &self.files {
+            owners::changed(files, page)?;
         }
         Ok(())
     }

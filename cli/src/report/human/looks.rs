@@ -7,7 +7,7 @@ use imgdelta::{
     StandsBy, info::ParentInfo,
 };
 
-use super::{Page, Text, disks::grouped, percent};
+use super::{Page, Text, disks::grouped, owners, percent};
 use crate::report::Row;
 
 impl Text for InfoReport {
@@ -138,12 +138,15 @@ impl Row for MappedRun {
             self.length,
             self.state
         );
-        match (self.offset, &self.file) {
-            (Some(offset), Some(file)) => {
-                page.line(format_args!("{line}{} in {file}", grouped(offset)))
-            }
-            _ => page.line(line.trim_end()),
-        }
+        let place = match (self.offset, &self.file) {
+            (Some(offset), Some(file)) => format!("{} in {file}", grouped(offset)),
+            _ => String::new(),
+        };
+        let owner = match &self.owner {
+            Some(one) => format!("  {}", owners::owner(one)),
+            None => String::new(),
+        };
+        page.line(format!("{line}{place}{owner}").trim_end())
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::HashMap, io};
 
 use imgdelta::repository::{PlanLeg, PlanReport, SitePlan};
 
-use super::{Page, Text};
+use super::{Page, Text, owners};
 
 impl Text for PlanReport {
     const IS_SUMMARY: bool = false;
@@ -117,6 +117,9 @@ fn travelling(leg: &PlanLeg, depth: usize, page: &mut Page<'_>) -> io::Result<()
     }
     if leg.base.is_some() {
         inner(page, &margin, "whole", page.size(leg.whole))?;
+    }
+    if let Some(unneeded) = &leg.unneeded {
+        inner(page, &margin, "unneeded", owners::unused(unneeded, page))?;
     }
     if page.is_loud() {
         let weighed = format!("{} of {} in common", leg.weighed, leg.candidates);

@@ -65,6 +65,18 @@ impl<'a> Cursor<'a> {
         })
     }
 
+    /// As [`run_beside`](Self::run_beside), but no further than the run's file stores bytes for it, and zero where that has a hole.
+    pub(crate) fn stored_beside(
+        &mut self,
+        at: VirtOffset,
+        floor: usize,
+        answers: &mut SharedAnswers,
+        shared: usize,
+    ) -> Result<Run> {
+        let run = self.run_beside(at, floor, answers, shared)?;
+        self.chain.stored_part(run)
+    }
+
     /// As [`Chain::run_at`].
     ///
     /// # Errors

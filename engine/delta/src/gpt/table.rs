@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use imgdelta_core::{Bytes, Result, SECTOR, VirtOffset};
-
-use super::{
-    Mbr, Sectors,
-    layout::{Entry, Header, PROTECTIVE, REVISION, SIGNATURE},
+use imgdelta_core::{
+    Bytes, Result, SECTOR, VirtOffset,
+    partition_table::{GPT_REVISION, GPT_SIGNATURE, GptEntry, GptHeader, PROTECTIVE},
 };
+
+use super::{Mbr, Sectors};
 use crate::chain::Chain;
 
 /// The block of the first header.
@@ -22,7 +22,7 @@ const MOST_ENTRIES: Bytes = Bytes::mib(1);
 pub(super) struct Table {
     /// The bytes of a block.
     pub(super) sector: u64,
-    header: Header,
+    header: GptHeader,
     /// The block of the first header as it is.
     block: Vec<u8>,
     /// All entries, in whole blocks.
@@ -49,7 +49,7 @@ pub(super) fn find(disk: &Chain) -> Result<Option<Result<Table, String>>> {
     for sector in [disk.disk().sector.0, SECTOR, 4096] {
         let mut block = vec![0; Bytes(sector).in_memory()];
         disk.read_at(VirtOffset(sector), &mut block)?;
-        if block.starts_with(&SIGNATURE) && disk.size().0 >= 2 * sector {
+        if block.starts_with(&GPT_SIGNATURE) && disk.size().0 >= 2 * sector {
             return read(disk, sector, block).map(Some);
         }
     }
@@ -92,19 +92,19 @@ fn read(disk: &Chain, sector: u64, block: Vec<u8>) -> Result<Result<Table, Strin
 }
 
 /// The header in `block`, which is number `number` of `blocks`, judged by itself.
-fn judged(block: &[u8], number: u64, blocks: u64) -> Result<Header, String> {
-    let Some(head) = block.first_chunk::<{ Header::SIZE }>() else {
+fn judged(block: &[u8], number: u64, blocks: u64) -> Result<GptHeader, String> {
+    let Some(head) = block.first_chunk::<{ GptHeader::SIZE }>() else {
         return Err("is cut".into());
     };
-    let header = Header::parse(head);
-    if header.signature != SIGNATURE {
+    let header = GptHeader::parse(head);
+    if header.signature != GPT_SIGNATURE {
         return Err("is missing".into());
     }
-    if header.revision != REVISION {
+    if header.revision != GPT_REVISION {
         return Err(format!("is of revision {:#x}", header.revision));
     }
     let size = Bytes(u64::from(header.header_size)).in_memory();
-    let Some(covered) = block.get(..size).filter(|_| size >= Header::SIZE) else {
+    let Some(covered) = block.get(..size).filter(|_| size >= GptHeader::SIZE) else {
         return Err(format!("says that it has {size} bytes"));
     };
     let computed = header_crc(covered);
@@ -114,7 +114,7 @@ fn judged(block: &[u8], number: u64, blocks: u64) -> Result<Header, String> {
             "has the CRC {found:#010x}, computed {computed:#010x}"
         ));
     }
-    let Header {
+    let GptHeader {
         my_lba,
         first_usable,
         last_usable,
@@ -141,7 +141,7 @@ fn judged(block: &[u8], number: u64, blocks: u64) -> Result<Header, String> {
 /// The checksum of the bytes that a header says it has.
 fn header_crc(covered: &[u8]) -> u32 {
     let mut covered = covered.to_vec();
-    let at = Bytes(Header::at("header_crc")).in_memory();
+    let at = Bytes(GptHeader::at("header_crc")).in_memory();
     if let Some(crc) = covered.get_mut(at..at + 4) {
         crc.fill(0);
     }
@@ -152,7 +152,7 @@ fn header_crc(covered: &[u8]) -> u32 {
 fn entries(
     disk: &Chain,
     sector: u64,
-    header: &Header,
+    header: &GptHeader,
     room: &Range<u64>,
 ) -> Result<Result<Vec<u8>, String>> {
     let len = Bytes(u64::from(header.entry_size) * u64::from(header.entry_count));
@@ -176,10 +176,10 @@ fn entries(
 }
 
 /// The last block that a partition takes; each must lie where partitions may, and on no other.
-fn partitions(header: &Header, entries: &[u8]) -> Result<u64, String> {
+fn partitions(header: &GptHeader, entries: &[u8]) -> Result<u64, String> {
     let size = Bytes(u64::from(header.entry_size)).in_memory();
     let heads = entries.chunks_exact(size).filter_map(|entry| {
-        let entry = Entry::parse(entry.first_chunk::<{ Entry::SIZE }>()?);
+        let entry = GptEntry::parse(entry.first_chunk::<{ GptEntry::SIZE }>()?);
         (entry.kind != [0; 16]).then_some((entry.first, entry.last))
     });
     let mut places: Vec<(u64, u64)> = heads.collect();
@@ -198,7 +198,7 @@ fn partitions(header: &Header, entries: &[u8]) -> Result<u64, String> {
 }
 
 /// The header of the backup, judged against the first one.
-fn backup(disk: &Chain, sector: u64, first: &Header) -> Result<Result<Header, String>> {
+fn backup(disk: &Chain, sector: u64, first: &GptHeader) -> Result<Result<GptHeader, String>> {
     let (number, blocks) = (first.alternate_lba, disk.size().0 / sector);
     if number <= first.last_usable || number >= blocks {
         return Ok(Err(format!("is said to be at LBA {number} of {blocks}")));
@@ -210,7 +210,7 @@ fn backup(disk: &Chain, sector: u64, first: &Header) -> Result<Result<Header, St
         Err(why) => return Ok(Err(format!("header {why}"))),
     };
     // All that both headers say of the disk is the same.
-    let same = Header {
+    let same = GptHeader {
         my_lba: first.my_lba,
         alternate_lba: first.alternate_lba,
         entries_lba: first.entries_lba,
@@ -253,7 +253,7 @@ impl Table {
         sectors.extend(old.filter(|one| *one < blocks).map(|one| (one, None)));
         let entries = self.entries.chunks(Bytes(self.sector).in_memory());
         sectors.extend((place..).zip(entries.map(|block| Some(block.to_vec()))));
-        let header = |my_lba, alternate_lba, entries_lba| Header {
+        let header = |my_lba, alternate_lba, entries_lba| GptHeader {
             my_lba,
             alternate_lba,
             entries_lba,
@@ -272,11 +272,11 @@ impl Table {
     }
 
     /// The block of a header, its checksum right; what stands behind the header's known fields is kept.
-    fn sealed(&self, mut header: Header) -> Vec<u8> {
+    fn sealed(&self, mut header: GptHeader) -> Vec<u8> {
         let mut block = self.block.clone();
         let size = Bytes(u64::from(header.header_size)).in_memory();
-        let put = |block: &mut [u8], header: &Header| {
-            if let Some(place) = block.first_chunk_mut::<{ Header::SIZE }>() {
+        let put = |block: &mut [u8], header: &GptHeader| {
+            if let Some(place) = block.first_chunk_mut::<{ GptHeader::SIZE }>() {
                 *place = header.emit();
             }
         };

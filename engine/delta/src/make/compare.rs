@@ -49,10 +49,6 @@ impl<'a> Comparison<'a, '_> {
         let child_len = self.task.plan.to_read_below(self.context.shape.size);
         self.worker.unit_writer.begin(child_len);
         let (mut base, mut target) = (one_by_one(&self.task.base), one_by_one(&self.task.target));
-        self.task.plan.will_read(self.context.target, Side::Target);
-        if self.task.base.is_empty() {
-            self.task.plan.will_read(self.context.base, Side::Base);
-        }
         let windows = self.task.plan.windows_to_read();
         let windows = windows.map(|window| self.window(window, (base.next(), target.next())));
         let windows: Vec<Window> = windows.collect();

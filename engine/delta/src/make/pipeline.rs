@@ -13,7 +13,7 @@ use crate::{
     disk_hasher::DiskHasher,
     layer::LayerHasher,
     pipeline::Stage,
-    planner::{ExtentPlanner, Relation, Section, Task, windows},
+    planner::{ExtentPlanner, Relation, Section, Side, Task, windows},
     tree::WINDOW,
     unit_writer::Seed,
 };
@@ -58,6 +58,15 @@ impl<'a> Stage for Differ<'a> {
             changed: Bytes::ZERO,
             units: 0,
         }))
+    }
+
+    fn announce(&self, task: &DiffTask) {
+        if task.plan.relation == Relation::Unknown {
+            task.plan.will_read(self.0.target, Side::Target);
+            if task.base.is_empty() {
+                task.plan.will_read(self.0.base, Side::Base);
+            }
+        }
     }
 
     fn process(&self, worker: &mut DiffWorker, task: &mut DiffTask) -> Result<()> {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use imgdelta_core::{Bytes, Result};
-use imgdelta_operations::Context;
+use imgdelta_operations::{Context, Unneeded};
 use imgdelta_repository::{
     calls::{self, PlanReport, site_inventory},
     catalogue::{ImageId, Inventory, Repository},
@@ -35,6 +35,8 @@ pub struct Plan {
     carrier: Option<PathBuf>,
     /// How sites are to keep what they receive, where that is known.
     store: StoreOptions,
+    /// What is told of each image that nobody needs.
+    leave_out: Vec<Unneeded>,
 }
 
 /// What a site says of itself.
@@ -62,6 +64,7 @@ impl Plan {
             programs: SshPrograms::default(),
             carrier: None,
             store: StoreOptions::default(),
+            leave_out: Vec::new(),
         }
     }
 
@@ -90,6 +93,13 @@ impl Plan {
     #[must_use]
     pub const fn rate(mut self, rate: Option<Bytes>) -> Self {
         self.rate = rate;
+        self
+    }
+
+    /// Says how much of each image on its way certainly nobody needs, of all that is in `what`: its disk is read for that.
+    #[must_use]
+    pub fn leave_out(mut self, what: impl IntoIterator<Item = Unneeded>) -> Self {
+        self.leave_out = what.into_iter().collect();
         self
     }
 
@@ -139,7 +149,8 @@ impl Plan {
             .carried(self.sites.iter().any(Destination::is_carried))
             .rules(self.rules)
             .media(self.media)
-            .rate(self.rate);
+            .rate(self.rate)
+            .leave_out(self.leave_out.iter().copied());
         let sites = self.sites.iter().zip(&lists);
         let planned = sites.fold(plan, |plan, (site, asked)| {
             plan.site_on_line(site.shown(), asked.has.clone())

@@ -6,6 +6,7 @@ use super::{
     attribute::Piece,
     clean::is_clean,
     files::{Listed, list},
+    shadow,
     volume::{Ntfs, contents},
 };
 use crate::{
@@ -39,6 +40,7 @@ pub(crate) fn unused(volume: &Window<'_>) -> Found<Unused> {
         }
     }
     is_clean(&ntfs)?;
+    shadow::has_none(volume)?;
     let free = free_map(&ntfs)?;
     for listed in list(Ntfs::open(*volume)?)? {
         let entry = listed?.entry;

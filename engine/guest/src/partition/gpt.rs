@@ -1,6 +1,6 @@
 //! The GUID partition table. \[UEFI\] 5.3
 
-use imgdelta_core::record;
+use imgdelta_core::partition_table::{GPT_REVISION, GPT_SIGNATURE, GptEntry, GptHeader};
 
 use super::{Entries, Entry, kinds, mbr};
 use crate::{
@@ -9,68 +9,12 @@ use crate::{
     window::Window,
 };
 
-/// What a header begins with.
-const SIGNATURE: [u8; 8] = *b"EFI PART";
-/// Version 1.0, the only one there is.
-const REVISION: u32 = 0x0001_0000;
 /// The largest array of entries that is read: usual are 16 KiB.
 const MOST_ENTRIES: u64 = 1 << 20;
 
-record! {
-    /// The header of a table, or of its backup. Blocks are counted from 0.
-    struct Header: LittleEndian, 92 {
-        /// [`SIGNATURE`].
-        0 => signature: [u8; 8],
-        /// [`REVISION`].
-        8 => revision: u32,
-        /// How many bytes the checksum covers.
-        12 => header_size: u32,
-        /// CRC-32 of the header, this field being 0.
-        16 => header_crc: u32,
-        /// 0.
-        20 => reserved: u32,
-        /// The block where it stands.
-        24 => my_lba: u64,
-        /// The block where the other header stands.
-        32 => alternate_lba: u64,
-        /// The first block that a partition may take.
-        40 => first_usable: u64,
-        /// The last one.
-        48 => last_usable: u64,
-        /// Which disk this is.
-        56 => disk_guid: [u8; 16],
-        /// The block where the entries begin.
-        72 => entries_lba: u64,
-        /// How many entries there are.
-        80 => entry_count: u32,
-        /// The bytes of an entry.
-        84 => entry_size: u32,
-        /// CRC-32 of all entries.
-        88 => entries_crc: u32,
-    }
-}
-
-record! {
-    /// A partition.
-    struct Partition: LittleEndian, 128 {
-        /// What it is for; 0: not used.
-        0 => kind: [u8; 16],
-        /// Which partition this is.
-        16 => guid: [u8; 16],
-        /// Its first block.
-        32 => first: u64,
-        /// Its last block.
-        40 => last: u64,
-        /// Flags.
-        48 => attributes: u64,
-        /// Its name, UTF-16, ended by 0.
-        56 => name: [u16; 36],
-    }
-}
-
 /// A sound header with its entries.
 struct Sound {
-    header: Header,
+    header: GptHeader,
     entries: Vec<u8>,
     /// The bytes of a block.
     sector: u64,
@@ -117,8 +61,8 @@ fn header(whole: &Window<'_>, sector: u64, number: u64) -> Found<Option<Result<S
     let Some(head) = block.first_chunk() else {
         return Ok(None);
     };
-    let header = Header::parse(head);
-    if header.signature != SIGNATURE {
+    let header = GptHeader::parse(head);
+    if header.signature != GPT_SIGNATURE {
         return Ok(None);
     }
     if let Err(why) = judge(&block, &header, number) {
@@ -144,12 +88,12 @@ fn header(whole: &Window<'_>, sector: u64, number: u64) -> Found<Option<Result<S
 }
 
 /// Judges a header by itself.
-fn judge(block: &[u8], header: &Header, number: u64) -> Result<(), String> {
-    if header.revision != REVISION {
+fn judge(block: &[u8], header: &GptHeader, number: u64) -> Result<(), String> {
+    if header.revision != GPT_REVISION {
         return Err(format!("is of revision {:#x}", header.revision));
     }
     let size = usize::try_from(header.header_size).unwrap_or(usize::MAX);
-    let Some(covered) = block.get(..size).filter(|_| size >= Header::SIZE) else {
+    let Some(covered) = block.get(..size).filter(|_| size >= GptHeader::SIZE) else {
         return Err(format!("says that it has {size} bytes"));
     };
     let mut covered = covered.to_vec();
@@ -190,7 +134,7 @@ fn partitions(whole: &Window<'_>, table: &Sound, damage: Option<String>) -> Foun
         let Some(bytes) = bytes.first_chunk() else {
             continue;
         };
-        let partition = Partition::parse(bytes);
+        let partition = GptEntry::parse(bytes);
         if partition.kind == [0; 16] {
             continue;
         }
@@ -208,7 +152,7 @@ fn partitions(whole: &Window<'_>, table: &Sound, damage: Option<String>) -> Foun
 }
 
 /// A partition, if it is where one may be.
-fn entry(partition: &Partition, number: u32, table: &Sound) -> Option<Entry> {
+fn entry(partition: &GptEntry, number: u32, table: &Sound) -> Option<Entry> {
     let usable = table.header.first_usable..=table.header.last_usable;
     if !usable.contains(&partition.first) || !usable.contains(&partition.last) {
         return None;

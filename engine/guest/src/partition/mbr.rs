@@ -1,48 +1,24 @@
 //! The master boot record, and the chain of extended ones that holds logical partitions. \[UEFI\] 5.2; the chain as Linux's
 //! `block/partitions/msdos.c` reads it.
 
-use imgdelta_core::record;
+use imgdelta_core::partition_table::{MBR_ENTRIES, MbrEntry, PROTECTIVE};
 
 use super::{Entries, Entry, kinds};
 use crate::{disk::Disk, fault::Found, window::Window};
 
-/// Where the entries stand in the sector.
-const ENTRIES: usize = 446;
-/// The kind of the entry that keeps a GPT disk from looking empty.
-const PROTECTIVE: u8 = 0xee;
 /// The kinds of an extended partition: CHS, LBA, Linux's.
 const EXTENDED: [u8; 3] = [0x05, 0x0f, 0x85];
 /// How many logical partitions are read: Linux has minors for less.
 const MOST_LOGICAL: u32 = 256;
 
-record! {
-    /// An entry of a master boot record.
-    struct MbrEntry: LittleEndian, 16 {
-        /// 0x80 where a BIOS boots from it, else 0.
-        0 => status: u8,
-        /// The first block as cylinder, head, sector.
-        1 => start_chs: [u8; 3],
-        /// What it is for; 0: not used.
-        4 => kind: u8,
-        /// The last block as cylinder, head, sector.
-        5 => end_chs: [u8; 3],
-        /// The first block.
-        8 => start: u32,
-        /// How many blocks.
-        12 => sectors: u32,
-    }
+/// Whether an entry names blocks.
+const fn is_used(entry: &MbrEntry) -> bool {
+    entry.kind != 0 && entry.sectors != 0
 }
 
-impl MbrEntry {
-    /// Whether it names blocks.
-    fn is_used(&self) -> bool {
-        self.kind != 0 && self.sectors != 0
-    }
-
-    /// Whether it is the container of logical partitions.
-    fn is_extended(&self) -> bool {
-        EXTENDED.contains(&self.kind)
-    }
+/// Whether it is the container of logical partitions.
+fn is_extended(entry: &MbrEntry) -> bool {
+    EXTENDED.contains(&entry.kind)
 }
 
 /// The entries of the boot record at byte `at`, if there is one and each entry is one: boot code of a file system is not.
@@ -54,7 +30,7 @@ fn record_at(whole: &Window<'_>, at: u64) -> Found<Option<Vec<MbrEntry>>> {
     if sector.get(510..) != Some(&[0x55, 0xaa]) {
         return Ok(None);
     }
-    let places = sector.get(ENTRIES..510).unwrap_or_default();
+    let places = sector.get(MBR_ENTRIES..510).unwrap_or_default();
     let entries: Vec<_> = places.as_chunks().0.iter().map(MbrEntry::parse).collect();
     let is_sound = entries.iter().all(|entry| entry.status & 0x7f == 0);
     Ok(is_sound.then_some(entries))
@@ -72,13 +48,13 @@ pub(super) fn read(disk: &dyn Disk, whole: &Window<'_>) -> Found<Option<Entries>
     let Some(record) = record_at(whole, 0)? else {
         return Ok(None);
     };
-    if !record.iter().any(MbrEntry::is_used) {
+    if !record.iter().any(is_used) {
         return Ok(None);
     }
     let mut found = Entries::default();
     let primary = (1..).zip(&record);
-    for (number, entry) in primary.filter(|(_, entry)| entry.is_used()) {
-        if entry.is_extended() {
+    for (number, entry) in primary.filter(|(_, entry)| is_used(entry)) {
+        if is_extended(entry) {
             logical(whole, sector, entry, &mut found)?;
         } else {
             found.entries.push(named(entry, number, 0, sector));
@@ -105,8 +81,8 @@ fn logical(
             return Ok(());
         };
         // The first is the partition, counted from here; the second is the next record, counted from the container's start.
-        let used = record.iter().filter(|entry| entry.is_used());
-        for entry in used.clone().filter(|entry| !entry.is_extended()) {
+        let used = record.iter().filter(|entry| is_used(entry));
+        for entry in used.clone().filter(|entry| !is_extended(entry)) {
             let logical = named(entry, number, at, sector);
             if logical.start.saturating_add(logical.len) > end || logical.start < base {
                 let why = format!("logical partition {number} is not inside the extended one");
@@ -115,7 +91,7 @@ fn logical(
             found.entries.push(logical);
             number += 1;
         }
-        let Some(next) = used.clone().find(|entry| entry.is_extended()) else {
+        let Some(next) = used.clone().find(|entry| is_extended(entry)) else {
             return Ok(());
         };
         let next = base.saturating_add(u64::from(next.start).saturating_mul(sector));

@@ -1,17 +1,20 @@
-//! `plan`: which bases would be chosen, why, and what would be sent. Nothing is sent, and no image is read: leaf digests say what they hold.
+//! `plan`: which bases would be chosen, why, and what would be sent. Nothing is sent, and no image is read: leaf digests say what they hold. Only
+//! who wants to know what nobody needs of an image has its file systems read.
 
 mod names;
 mod report;
+mod unneeded;
 
 use std::path::PathBuf;
 
 use imgdelta_core::{Bytes, Error, Result};
-use imgdelta_operations::{Context, Ids};
+use imgdelta_operations::{Context, Ids, Unneeded};
 
 use self::names::Names;
 pub use self::report::{
     MediumFit, PlanCandidate, PlanLeg, PlanPair, PlanReport, PresentImage, ResizedImage, SitePlan,
 };
+use self::unneeded::Unused;
 use super::{
     failed::{left_out, unreadable},
     image::shown,
@@ -33,6 +36,7 @@ pub struct Plan {
     rules: Rules,
     media: Option<Bytes>,
     rate: Option<Bytes>,
+    leave_out: Vec<Unneeded>,
 }
 
 /// A site as it was given.
@@ -71,6 +75,7 @@ impl Plan {
             rules: Rules::default(),
             media: None,
             rate: None,
+            leave_out: Vec::new(),
         }
     }
 
@@ -122,6 +127,13 @@ impl Plan {
         self
     }
 
+    /// Says how much of each image on its way certainly nobody needs, of all that is in `what`: its disk is read for that.
+    #[must_use]
+    pub fn leave_out(mut self, what: impl IntoIterator<Item = Unneeded>) -> Self {
+        self.leave_out = what.into_iter().collect();
+        self
+    }
+
     /// Works out how the images would reach the sites. Bytes are estimates before compression.
     ///
     /// # Errors
@@ -168,6 +180,14 @@ impl Plan {
         let mut report = names.planned(&batch, &lists, &alike, carrier);
         report.repository = shown(repository.folder());
         report.notes = notes;
+        if !self.leave_out.is_empty() {
+            let unused = Unused {
+                repository: &repository,
+                listing: &listing,
+                what: &self.leave_out,
+            };
+            unused.tell(&mut report, context)?;
+        }
         Ok(report)
     }
 

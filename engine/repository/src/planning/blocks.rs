@@ -42,7 +42,7 @@ pub(super) fn union(mut spans: Vec<Span>, size: Bytes) -> Bytes {
 ///
 /// # Errors
 /// As [`overlap`](crate::planning::overlap).
-pub(super) fn differing(
+pub(crate) fn differing(
     child: LeafStream<'_>,
     parent: LeafStream<'_>,
 ) -> Result<Option<Vec<Span>>> {

@@ -155,6 +155,7 @@ impl Names<'_> {
             weighed: leg.choice.weighed,
             bytes: leg.bytes.0,
             whole: leg.choice.whole.0,
+            unneeded: None,
             is_step: leg.is_step,
         }
     }

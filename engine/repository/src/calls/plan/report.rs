@@ -1,5 +1,6 @@
 //! A plan as a result: how each image would travel to each site, and why.
 
+use imgdelta_operations::UnusedBytes;
 use serde::Serialize;
 
 use crate::calls::image::ImageRef;
@@ -86,6 +87,9 @@ pub struct PlanLeg {
     pub bytes: u64,
     /// How much the whole image would be, in bytes.
     pub whole: u64,
+    /// How many of the bytes that are sent nobody needs, if that was asked for and is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unneeded: Option<UnusedBytes>,
     /// Whether nobody asked for it, and it only serves as a step to others.
     pub is_step: bool,
 }

@@ -1,20 +1,20 @@
-//! The on-disk structures: bytes only, no judgement. \[UEFI\] 5.2 and 5.3
+//! Partition tables as they stand on a disk: bytes only, no judgement. \[UEFI\] 5.2 and 5.3
 
-use imgdelta_core::record;
+use crate::record;
 
 /// Where the entries of a master boot record stand in its sector.
-pub(super) const MBR_ENTRIES: usize = 446;
+pub const MBR_ENTRIES: usize = 446;
 /// The kind of the entry that keeps a GPT disk from looking empty.
-pub(super) const PROTECTIVE: u8 = 0xee;
-/// What a header begins with.
-pub(super) const SIGNATURE: [u8; 8] = *b"EFI PART";
+pub const PROTECTIVE: u8 = 0xee;
+/// What the header of a GPT begins with.
+pub const GPT_SIGNATURE: [u8; 8] = *b"EFI PART";
 /// Version 1.0, the only one there is.
-pub(super) const REVISION: u32 = 0x0001_0000;
+pub const GPT_REVISION: u32 = 0x0001_0000;
 
 record! {
     /// An entry of a master boot record.
-    pub(super) struct MbrEntry: LittleEndian, 16 {
-        /// 0x80 where a BIOS boots from it.
+    pub struct MbrEntry: LittleEndian, 16 {
+        /// 0x80 where a BIOS boots from it, else 0.
         0 => status: u8,
         /// The first block as cylinder, head, sector.
         1 => start_chs: [u8; 3],
@@ -30,11 +30,11 @@ record! {
 }
 
 record! {
-    /// The header of a table, or of its backup. Blocks are counted from 0.
-    pub(super) struct Header: LittleEndian, 92 {
-        /// [`SIGNATURE`].
+    /// The header of a GPT, or of its backup. Blocks are counted from 0.
+    pub struct GptHeader: LittleEndian, 92 {
+        /// [`GPT_SIGNATURE`].
         0 => signature: [u8; 8],
-        /// [`REVISION`].
+        /// [`GPT_REVISION`].
         8 => revision: u32,
         /// How many bytes the checksum covers.
         12 => header_size: u32,
@@ -64,8 +64,8 @@ record! {
 }
 
 record! {
-    /// What an entry begins with; its name follows.
-    pub(super) struct Entry: LittleEndian, 56 {
+    /// What an entry of a GPT begins with: all of it where entries have 128 bytes.
+    pub struct GptEntry: LittleEndian, 128 {
         /// What the partition is for; 0: not used.
         0 => kind: [u8; 16],
         /// Which partition this is.
@@ -76,5 +76,7 @@ record! {
         40 => last: u64,
         /// Flags.
         48 => attributes: u64,
+        /// Its name, UTF-16, ended by 0.
+        56 => name: [u16; 36],
     }
 }
