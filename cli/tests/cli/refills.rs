@@ -19,8 +19,10 @@ fn what_came_damaged_is_asked_for_and_sent_signed() {
         .into_string()
         .expect("UTF-8");
     flip(&place, &format!("stick/{part}"));
-    let said = place.refused(&format!("{RECEIVE} --request site.request"), 6);
-    assert!(said.contains("deploy --refill site.request"), "{said}");
+    let said = place.run(&format!("{RECEIVE} --request site.request"));
+    assert_eq!(said.exit, 6, "{}", said.err);
+    let answer = "deploy --refill site.request";
+    assert!(said.err.contains(answer), "{}", said.err);
     let line = "deploy --refill site.request --repo hq -o refill --sign key";
     expect_json(&place, "deploy-refill", line);
     let both = RECEIVE.replace("stick", "refill stick");
