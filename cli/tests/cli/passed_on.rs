@@ -47,11 +47,29 @@ fn qemu_makes(place: &Place, from: &str, to: &str, arguments: &[&str]) -> Seen {
     qemu_img(&all).map(drop)
 }
 
-/// Whether the bytes that `from` has for its first unit stand in `to` too. Of both formats the first packed bytes stand behind 64 KiB.
+/// Whether the bytes that `from` has for its first unit stand in `to` too.
 fn shares_first_unit(place: &Place, from: &str, to: &str) -> bool {
     let from = place.read(from);
-    let sample = &from[(64 << 10) + 100..][..512];
+    let sample = &from[first_unit(&from) + 100..][..512];
     place.read(to).windows(512).any(|bytes| bytes == sample)
+}
+
+/// Where the first unit's packed bytes stand: in a qcow2 as its tables say, in a streamOptimized VMDK behind 64 KiB.
+fn first_unit(image: &[u8]) -> usize {
+    if !image.starts_with(b"QFI\xfb") {
+        return 64 << 10;
+    }
+    let word = |at: usize| {
+        let bytes = image[at..][..8].try_into();
+        u64::from_be_bytes(bytes.expect("eight bytes"))
+    };
+    let place = |entry: u64, bits: u32| (entry & ((1 << bits) - 1)) as usize;
+    let cluster_bits = word(16) & 0xffff_ffff;
+    let first_table = place(word(40), 56);
+    let table = place(word(first_table), 56) & !511;
+    let entry = word(table);
+    assert!(entry >> 62 == 1, "the first unit is compressed");
+    place(entry, 62 - (u32::try_from(cluster_bits).expect("bits") - 8))
 }
 
 const QCOW2: [(&str, &str); 4] = [

@@ -14,18 +14,18 @@ fn the_number_of_threads_does_not_show() {
             "make -b golden.raw -t patched.vhd -o c.qcow2 --force --option compression_type=zstd",
             "c.qcow2",
         ),
+        ("convert golden.raw -o base.vhdx --force", "base.vhdx"),
         (
-            "make -b golden.raw -t patched.raw -o c.vhdx --force",
+            "make -b base.vhdx -t patched.raw -o c.vhdx --force",
             "c.vhdx",
         ),
+        ("convert golden.raw -o base.vmdk --force", "base.vmdk"),
         (
-            "make -b golden.raw -t patched.raw -o c.vmdk --force",
+            "make -b base.vmdk -t patched.raw -o c.vmdk --force",
             "c.vmdk",
         ),
-        (
-            "make -b golden.raw -t patched.raw -o c.vdi --force",
-            "c.vdi",
-        ),
+        ("convert golden.raw -o base.vdi --force", "base.vdi"),
+        ("make -b base.vdi -t patched.raw -o c.vdi --force", "c.vdi"),
         (
             "make -b golden.raw -t patched.raw -o c.imgdelta --force",
             "c.imgdelta",

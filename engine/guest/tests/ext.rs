@@ -10,7 +10,9 @@ use std::{
     process::Command,
 };
 
-use host::{are_there, blank, is_kept, listed, name, partclone, peek, run, unused, verdict};
+use host::{
+    are_there, blank, is_kept, listed, name, partclone, peek, run, unmount, unused, verdict,
+};
 use imgdelta_guest::{EntryKind, Run, Runs, Verdict};
 
 const TOOLS: [(&str, &str); 5] = [
@@ -204,7 +206,7 @@ fn what_the_kernel_wrote_is_listed_and_kept_while_it_is_mounted() {
         std::fs::copy(tree.join("small"), empty.join("small")).expect("it is written");
         run(&["sync", "-f", name(&empty)], "");
         let mounted = verdict(&image);
-        run(&["umount", name(&empty)], "");
+        unmount(&empty, &image);
         let Verdict::Kept(why) = mounted else {
             panic!("it was mounted")
         };

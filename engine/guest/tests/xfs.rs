@@ -11,7 +11,8 @@ use std::{
 };
 
 use host::{
-    are_there, blank, contents, is_kept, listed, name, partclone, peek, run, unused, verdict,
+    are_there, blank, contents, is_kept, listed, name, partclone, peek, run, unmount, unused,
+    verdict,
 };
 use imgdelta_guest::{EntryKind, Runs, Verdict};
 
@@ -127,7 +128,7 @@ fn filled(folder: &Path, tree: &Path, options: &str) -> Option<PathBuf> {
     let copy = folder.join("mounted.raw");
     run(&["cp", "--sparse=always", name(&image), name(&copy)], "");
     assert!(matches!(verdict(&copy), Verdict::Kept(why) if why.contains("its log is not empty")));
-    run(&["umount", name(&mounted)], "");
+    unmount(&mounted, &image);
     Some(image)
 }
 

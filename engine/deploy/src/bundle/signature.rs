@@ -7,7 +7,8 @@ mod keygen;
 
 use std::{
     ffi::OsStr,
-    fs, io,
+    fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -163,8 +164,8 @@ fn read_signature(folder: &Path, hint: &str) -> Result<Vec<u8>> {
 /// The signature in a file that nobody else writes to: what is verified is what was read.
 fn keep(signature: &[u8]) -> Result<tempfile::NamedTempFile> {
     let failed = |cause| Error::host("cannot keep the signature", cause);
-    let kept = tempfile::NamedTempFile::new_in(SCRATCH).map_err(failed)?;
-    fs::write(kept.path(), signature).map_err(failed)?;
+    let mut kept = tempfile::NamedTempFile::new_in(SCRATCH).map_err(failed)?;
+    kept.write_all(signature).map_err(failed)?;
     Ok(kept)
 }
 

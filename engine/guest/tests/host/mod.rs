@@ -150,6 +150,18 @@ pub(crate) fn run(words: &[&str], input: &str) -> String {
     said
 }
 
+/// Unmounts a loop mount of `image`, and waits until nobody has it: a mount namespace that another process began meanwhile keeps it mounted.
+pub(crate) fn unmount(mounted: &Path, image: &Path) {
+    run(&["umount", name(mounted)], "");
+    for _ in 0..600 {
+        if run(&["losetup", "-j", name(image)], "").trim().is_empty() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    panic!("{}: still mounted elsewhere", image.display());
+}
+
 /// The runs of an image that `partclone.FS` does not call used, up to the end of the file system.
 pub(crate) fn partclone(system: &str, image: &Path) -> Runs {
     let (map, log) = (image.with_extension("map"), image.with_extension("log"));
