@@ -25,7 +25,7 @@ use crate::{
 };
 
 pub(crate) use deployments::{
-    deploy, deploy_dry_run, drop_images, plan, receive, serve, verify_delivery,
+    deploy, deploy_dry_run, drop_images, plan, receive, refill, serve, verify_delivery,
 };
 pub(crate) use env::{Environment, env};
 pub(crate) use images::{

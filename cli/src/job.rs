@@ -10,7 +10,9 @@ use imgdelta::core::{Attributes, Bytes, Error, Kind, Result};
 use imgdelta::registry::{OpenSpec, OutputSpec, Policy};
 use imgdelta::{Evidence, Ids, MapLayers, RepairInto, Unneeded};
 
-pub(crate) use deploy::{Deploy, DropImages, Keeping, Plan, Receive, Serve, VerifyDelivery};
+pub(crate) use deploy::{
+    Deploy, DropImages, Keeping, Plan, Receive, Refill, Serve, VerifyDelivery,
+};
 pub(crate) use imgdelta::repository::catalogue::Edit;
 pub(crate) use repository::{Add, Editing, Init, Inventory, Manner, Remove, RequireSigner, Verify};
 pub(crate) use settings::{Origin, Overrides, Progress, Setting, Settings};

@@ -37,6 +37,7 @@ Examples:
   imgdelta deploy november december --repo hq --for a.inv --for b.inv -o stick
   imgdelta deploy patched --repo hq --for site.inv -o stick --sign ~/.ssh/id_ed25519
   imgdelta deploy --drop october --drop november -o stick
+  imgdelta deploy --refill site.request --repo hq -o refill
   imgdelta deploy patched --repo hq --to /mnt/site --as-child
   imgdelta deploy patched --repo hq --to ssh://admin@site.example/srv/images
   imgdelta deploy patched --repo hq --to /mnt/a --to /mnt/b --dry-run"
@@ -45,7 +46,7 @@ pub(crate) struct Deploy {
     /// The images that the sites are to have: names, ids, or the first digits of those.
     #[arg(
         value_name = "IMAGE",
-        required_unless_present = "drop",
+        required_unless_present_any = ["drop", "refill"],
         help_heading = "Repository"
     )]
     images: Vec<String>,
@@ -53,7 +54,7 @@ pub(crate) struct Deploy {
     #[arg(
         long = "for",
         value_name = "INVENTORY",
-        required_unless_present_any = ["to", "drop"],
+        required_unless_present_any = ["to", "drop", "refill"],
         conflicts_with = "to",
         help_heading = "Way"
     )]
@@ -83,6 +84,15 @@ pub(crate) struct Deploy {
         help_heading = "Way"
     )]
     drop: Vec<String>,
+    /// Send onto the medium of -o what a site asks for once more, in the file that its 'receive --request' has written.
+    #[arg(
+        long,
+        value_name = "REQUEST",
+        requires = "output",
+        conflicts_with_all = ["images", "carried", "to", "spare", "drop", "native", "level", "as_child", "format", "owner", "mode", "dry_run"],
+        help_heading = "Way"
+    )]
+    refill: Option<PathBuf>,
     /// A site that can be reached: the folder of its repository, or ssh://[user@]host[:port]/path (repeatable).
     #[arg(long, value_name = "REPO|URL", help_heading = "Way")]
     to: Vec<PathBuf>,
@@ -117,6 +127,16 @@ impl Deploy {
         })
     }
 
+    /// The request that is to be answered, if that is meant.
+    pub(crate) fn refills(&self) -> Option<job::Refill> {
+        Some(job::Refill {
+            request: self.refill.clone()?,
+            medium: self.output.clone()?,
+            sign: self.sign.clone(),
+            wait: self.change.manner().wait,
+        })
+    }
+
     /// What it means.
     pub(crate) fn job(self) -> Result<job::Deploy> {
         // One of the two is empty.
@@ -147,7 +167,10 @@ Example:
     after_long_help = "\
 Takes the images that are for this repository; where the delivery names none of its, all whose base is here. The base is found and proven by its \
 content; the image is made, proven, and only then entered. Where a file is damaged or a base not what it should be, the next way that the delivery \
-holds is taken. What is here already is left alone, so a second run does no harm.
+holds is taken. What is here already is left alone, so a second run does no harm. Several deliveries are taken as one, in any order.
+
+With --request FILE what came damaged, and on no other way, is written down: a few KiB, for of a transport file only the damaged windows are asked \
+for. At headquarters 'imgdelta deploy --refill FILE -o FOLDER' sends those, and 'imgdelta receive FOLDER STICK' finishes.
 
 With --signers FILE --signer ID the list of the delivery must be signed by ID with a key that FILE names, in the form of git's allowed_signers; so it \
 must where the repository requires it ('imgdelta repo require-signer'). Nothing of the delivery is believed before.
@@ -158,15 +181,20 @@ damaged is entered.
 Examples:
   imgdelta receive stick --repo site
   imgdelta receive stick --repo site --dry-run
+  imgdelta receive stick --repo site --request site.request
+  imgdelta receive refill stick --repo site
   imgdelta receive stick --repo site --signers allowed_signers --signer images@example.org
   imgdelta receive stick --repo site --as-child
   imgdelta receive stick --repo site --format vhdx --wait 5m
   imgdelta receive stick --repo site --owner libvirt-qemu:kvm --mode 640"
 )]
 pub(crate) struct Receive {
-    /// The folder that 'imgdelta deploy -o' has written.
-    #[arg(value_name = "DELIVERY", help_heading = "Repository")]
-    delivery: PathBuf,
+    /// The folders that 'imgdelta deploy -o' has written: several are taken as one.
+    #[arg(value_name = "DELIVERY", required = true, help_heading = "Repository")]
+    deliveries: Vec<PathBuf>,
+    /// Write down what came damaged, to be sent once more.
+    #[arg(long, value_name = "FILE", help_heading = "Repository")]
+    request: Option<PathBuf>,
     /// Who must have signed the delivery.
     #[command(flatten)]
     signed: Signed,
@@ -182,7 +210,8 @@ impl Receive {
     /// What it means.
     pub(crate) fn job(self) -> Result<job::Receive> {
         Ok(job::Receive {
-            delivery: self.delivery,
+            deliveries: self.deliveries,
+            request: self.request,
             signer: self.signed.signer()?,
             keeping: self.keeping.job()?,
             manner: self.change.manner(),

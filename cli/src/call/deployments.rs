@@ -5,8 +5,8 @@ use std::{fs::File, io, os::fd::AsFd};
 use imgdelta::core::{Error, Result};
 use imgdelta::deploy::wire::{Patience, PatientReader};
 use imgdelta::deploy::{
-    Deploy, DeployReport, DropImages, DropReport, Plan, Receive, ReceiveReport, Serve,
-    VerifyDelivery, VerifyDeliveryReport,
+    Deploy, DeployReport, DropImages, DropReport, Plan, Receive, ReceiveReport, Refill,
+    RefillReport, Serve, VerifyDelivery, VerifyDeliveryReport,
 };
 use imgdelta::repository::PlanReport;
 
@@ -73,13 +73,25 @@ pub(crate) fn drop_images(job: &job::DropImages, run: &Run<'_>) -> Result<DropRe
 
 /// Takes from a delivery what is for this site.
 pub(crate) fn receive(job: &job::Receive, run: &Run<'_>) -> Result<ReceiveReport> {
-    Receive::new(&job.delivery, &run.settings.repository.value)
+    let mut deliveries = job.deliveries.iter();
+    let first = deliveries.next().cloned().unwrap_or_default();
+    Receive::new(first, &run.settings.repository.value)
+        .others(deliveries)
+        .request(job.request.clone())
         .signer(job.signer.clone())
         .format(job.keeping.format)
         .as_child(job.keeping.as_child)
         .ownership(job.keeping.ownership)
         .wait(job.manner.wait)
         .dry_run(job.manner.dry_run)
+        .run(&run.context(Memory::Unused))
+}
+
+/// Sends once more what came damaged.
+pub(crate) fn refill(job: &job::Refill, run: &Run<'_>) -> Result<RefillReport> {
+    Refill::new(&run.settings.repository.value, &job.request, &job.medium)
+        .sign(job.sign.clone())
+        .wait(job.wait)
         .run(&run.context(Memory::Unused))
 }
 

@@ -2,7 +2,8 @@
 
 use imgdelta::core::Kind;
 use imgdelta::deploy::{
-    DeployReport, DropReport, ReceiveReport, ReceivedImage, SiteReport, VerifyDeliveryReport,
+    DeployReport, DropReport, ReceiveReport, ReceivedImage, RefillReport, SiteReport,
+    VerifyDeliveryReport,
 };
 use imgdelta::repository::{
     AddReport, EditReport, Failed, GcReport, InitReport, InventoryReport, ListSummary, PlanReport,
@@ -49,6 +50,7 @@ outcome! {
     InventoryReport: "imgdelta/inventory-written/1",
     RemoveReport: "imgdelta/repo-remove/1",
     DropReport: "imgdelta/deploy-drop/1",
+    RefillReport: "imgdelta/deploy-refill/1",
 }
 
 outcome! {

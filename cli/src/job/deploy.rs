@@ -91,8 +91,10 @@ pub(crate) struct Serve {
 /// `receive`.
 #[derive(Clone, Debug)]
 pub(crate) struct Receive {
-    /// The delivery's folder.
-    pub(crate) delivery: PathBuf,
+    /// The deliveries' folders.
+    pub(crate) deliveries: Vec<PathBuf>,
+    /// Where what came damaged is asked for.
+    pub(crate) request: Option<PathBuf>,
     /// Who must have signed it, besides whom the repository requires.
     pub(crate) signer: Option<Signer>,
     /// In which form the images are kept.
@@ -108,4 +110,17 @@ pub(crate) struct VerifyDelivery {
     pub(crate) delivery: PathBuf,
     /// Who must have signed it.
     pub(crate) signer: Option<Signer>,
+}
+
+/// `deploy --refill`.
+#[derive(Clone, Debug)]
+pub(crate) struct Refill {
+    /// The request.
+    pub(crate) request: PathBuf,
+    /// The folder of what is sent.
+    pub(crate) medium: PathBuf,
+    /// The key that its list is signed with.
+    pub(crate) sign: Option<PathBuf>,
+    /// How long to wait for it.
+    pub(crate) wait: Duration,
 }

@@ -39,6 +39,9 @@ impl Verb for Deploy {
         if let Some(job) = self.drops() {
             return Ok(session.tells(call::drop_images(&job, session.run)?));
         }
+        if let Some(job) = self.refills() {
+            return Ok(session.tells(call::refill(&job, session.run)?));
+        }
         let job = self.job()?;
         if job.manner.dry_run {
             Ok(session.tells(call::deploy_dry_run(&job, session.run)?))

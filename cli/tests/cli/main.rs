@@ -48,6 +48,7 @@ mod peers;
 mod place;
 mod plan;
 mod promises;
+mod refills;
 mod refuses;
 mod repo;
 mod repo_damage;

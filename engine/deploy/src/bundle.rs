@@ -13,6 +13,7 @@
 //! | [`signature`] | by whom the list was made |
 //! | [`pack`](mod@pack) | a difference, or a whole image, as files that travel |
 //! | [`receive`](mod@receive) | what of a delivery a site takes |
+//! | [`request`] | what a site asks for once more |
 //! | [`outcome`] | what becomes of an image at its site, for all transports |
 //! | [`unpack`] | what was received, as a disk over its base, which is proven |
 //! | [`install`](mod@install) | one image made of that, proven and entered |
@@ -20,7 +21,7 @@
 //!
 //! Inside, `removal` takes images out of a delivery again, `receiver` is a site's own end of any deployment, `schedule` works out which entries lead to an image, `store` writes images, `hash`
 //! reads files for their SHA-256, `howto` writes for people, `sums` for sha256sum, `file_names` names files, `sweep` deletes those that nothing lists, `storage_need` and `medium_space`
-//! estimate space.
+//! estimate space, `deliveries` takes several as one, `staging_folder` is the folder at a site for files that are being received.
 //!
 //! ```
 //! use std::time::Duration;
@@ -70,6 +71,7 @@
 //! # }
 //! ```
 
+mod deliveries;
 pub mod entry;
 mod file_names;
 pub mod folder;
@@ -83,8 +85,10 @@ pub mod pack;
 pub mod receive;
 mod receiver;
 mod removal;
+pub mod request;
 mod schedule;
 pub mod signature;
+mod staging_folder;
 mod storage_need;
 mod store;
 mod store_options;
@@ -105,6 +109,7 @@ pub use self::{
     pack::{Form, Order, Packed, pack},
     receive::{Received, SignedDelivery, preview, receive},
     removal::Removal,
+    request::{Request, RequestedEntry, WindowList},
     signature::SigningKey,
     store_options::StoreOptions,
     unpack::{BaseDisk, EntryFiles},
@@ -114,6 +119,7 @@ pub(crate) use self::{
     medium_space::{require_space_in_folder, require_space_on_medium},
     outcome::can_retry_with_other_base,
     receiver::Receiver,
+    staging_folder::StagingFolder,
     storage_need::{PlannedTransfer, StorageEstimate},
 };
 

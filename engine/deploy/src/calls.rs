@@ -7,6 +7,7 @@
 //! | [`InitSite`] | starts a repository on another host |
 //! | [`DropImages`] | takes images off a medium again |
 //! | [`Receive`] | takes from a medium what is for a site |
+//! | [`Refill`] | sends once more what came damaged from a medium |
 //! | [`VerifyDelivery`] | looks a medium through, file by file, without a repository |
 //! | [`Serve`] | holds the site's end of a conversation over ssh |
 //!
@@ -74,6 +75,7 @@ mod drop_images;
 mod init_site;
 mod plan;
 mod receive;
+mod refill;
 mod serve;
 mod verify_delivery;
 
@@ -84,6 +86,7 @@ pub use self::{
     init_site::InitSite,
     plan::Plan,
     receive::{ImageOutcome, Receive, ReceiveReport, ReceivedImage},
+    refill::{Refill, RefillReport, RefilledImage},
     serve::{RefusedImage, Serve, ServeReport},
     verify_delivery::{DeliveryFile, VerifyDelivery, VerifyDeliveryReport},
 };

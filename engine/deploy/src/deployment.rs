@@ -10,7 +10,6 @@
 //! | `local`, `remote`, `ssh`, `medium` | the sites that there are |
 //! | `runner` | the plan carried out at each of them |
 //! | `site_transfer` | one image transferred to a site, from one base or another |
-//! | `staging` | the folder at a site for files that are being received |
 
 mod local;
 mod medium;
@@ -19,7 +18,6 @@ mod runner;
 mod site;
 mod site_transfer;
 mod ssh;
-mod staging;
 
 use std::{
     io::{Read, Write},

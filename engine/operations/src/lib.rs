@@ -10,6 +10,7 @@
 //! | [`unneeded`], [`left_out`] | what certainly nobody needs of a disk, and a target without it |
 //! | [`apply`], [`attach`] | a child and its base, proven: as a full image, or linked |
 //! | [`convert`] | a disk as one image of any format |
+//! | [`refilled_transport`] | a transport file that came damaged, with windows that came anew |
 //! | [`sent_transport`] | a transport file that a deployment sends, in the making |
 //! | [`stored_image`] | an image that a repository keeps or a deployment sends, in the making |
 //! | [`restored_image`] | a damaged image whose bad windows are known by now, as it was |
@@ -47,6 +48,7 @@ mod output;
 mod promise;
 pub mod proof;
 pub mod received_image;
+pub mod refilled_transport;
 pub mod restored_image;
 pub mod salvage;
 pub mod sent_transport;

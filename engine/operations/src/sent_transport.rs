@@ -6,7 +6,9 @@
 use imgdelta_core::{Error, Format, Outputs, Result};
 use imgdelta_delta::{DigestCache, ExecContext, Made, digest_cache::LeafReader};
 use imgdelta_registry::{AtomicFileSet, OutputSpec, package_file};
-use imgdelta_transport::{IndexBudget, Pack, layout::layer_size};
+use imgdelta_transport::{
+    IndexBudget, Pack, Packing, WantedWindows, layout::layer_size, write_windows,
+};
 
 use crate::{disk::Disk, make::describe};
 
@@ -49,16 +51,8 @@ impl SentTransport<'_> {
         spec: &OutputSpec,
         known: Option<(LeafReader, LeafReader)>,
     ) -> Result<WrittenTransport> {
-        let (base, target) = (self.base.1, self.target.1);
-        let pack = Pack {
-            base: &base.chain,
-            target: &target.chain,
-            level: self.level,
-            budget: IndexBudget::default(),
-            memory: &NOTHING_KNOWN,
-            work: self.exec,
-        };
-        let packing = pack.prepare_knowing(known)?;
+        let target = self.target.1;
+        let packing = self.prepare(known)?;
         let name = spec.path.file_name().unwrap_or_default().to_string_lossy();
         let manifest = describe(
             packing.made(),
@@ -67,14 +61,50 @@ impl SentTransport<'_> {
             (&name, Format::Transport),
             layer_size(target.size()),
         )?;
-        let disks = [base, target].into_iter();
-        let read: Vec<_> = disks.flat_map(Disk::versions).collect();
-        let drafts = package_file(spec, &read)?;
+        let drafts = self.begin(spec)?;
         packing.write(&*drafts.main()?, &manifest)?;
         Ok(WrittenTransport {
             made: packing.made().clone(),
             drafts,
         })
+    }
+
+    /// As [`write`](Self::write), but those windows alone, for who has the file and has them damaged.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write); Unsupported (`windows_differ`), if that file was made with other windows than these.
+    pub fn write_windows(
+        &self,
+        spec: &OutputSpec,
+        known: Option<(LeafReader, LeafReader)>,
+        wanted: &WantedWindows,
+    ) -> Result<WrittenTransport> {
+        let packing = self.prepare(known)?;
+        let drafts = self.begin(spec)?;
+        write_windows(&packing, wanted, &*drafts.main()?)?;
+        Ok(WrittenTransport {
+            made: packing.made().clone(),
+            drafts,
+        })
+    }
+
+    fn prepare(&self, known: Option<(LeafReader, LeafReader)>) -> Result<Packing<'_>> {
+        let pack = Pack {
+            base: &self.base.1.chain,
+            target: &self.target.1.chain,
+            level: self.level,
+            budget: IndexBudget::default(),
+            memory: &NOTHING_KNOWN,
+            work: self.exec,
+        };
+        pack.prepare_knowing(known)
+    }
+
+    /// The output, which must be none of the files that are read.
+    fn begin(&self, spec: &OutputSpec) -> Result<AtomicFileSet> {
+        let disks = [self.base.1, self.target.1].into_iter();
+        let read: Vec<_> = disks.flat_map(Disk::versions).collect();
+        package_file(spec, &read)
     }
 }
 

@@ -18,6 +18,7 @@
 //! | [`image`] | a file over its base, as a layer that all of the engine reads |
 //! | [`check`] | is a file sound, with or without its base |
 //! | [`refill`] | damaged windows, put in anew |
+//! | [`windows_file`] | windows packed anew, as a file that travels |
 //!
 //! Inside, `block_states` takes from `make` what differs, `base_index` finds what the base holds (`gear`, `sampled_index`), `moved` and
 //! `repeats` find where a block stands already, `plan` writes the map down; `entries` judges the indexes.
@@ -43,6 +44,7 @@ mod repeats;
 mod sampled_index;
 mod varint;
 pub mod window;
+pub mod windows_file;
 
 pub use base_index::IndexBudget;
 pub use check::check;
@@ -55,3 +57,4 @@ pub use pack::{LEVEL, Pack, Packing};
 pub use plan::ContentCounts;
 pub use refill::{Damage, Refill};
 pub use window::PackedWindow;
+pub use windows_file::{WantedWindows, WindowsFile, write_windows};

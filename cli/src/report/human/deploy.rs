@@ -3,8 +3,8 @@
 use std::io;
 
 use imgdelta::deploy::{
-    DeployReport, DropReport, ImageOutcome, ReceiveReport, ReceivedImage, ShippedImage, SiteReport,
-    VerifyDeliveryReport,
+    DeployReport, DropReport, ImageOutcome, ReceiveReport, ReceivedImage, RefillReport,
+    ShippedImage, SiteReport, VerifyDeliveryReport,
 };
 
 use super::{Page, Text};
@@ -113,6 +113,26 @@ impl Text for DropReport {
     }
 }
 
+impl Text for RefillReport {
+    const IS_SUMMARY: bool = true;
+
+    fn text(&self, page: &mut Page<'_>) -> io::Result<()> {
+        for image in &self.images {
+            let what = match image.windows {
+                Some(1) => "1 window".to_owned(),
+                Some(count) => format!("{count} windows"),
+                None => "all of it".to_owned(),
+            };
+            let bytes = page.size(image.bytes);
+            page.line(format_args!("+ {}: {bytes}, {what}", image.image.name))?;
+        }
+        page.line(format_args!(
+            "at the site: imgdelta receive {} STICK --repo SITE, STICK being the delivery that was damaged",
+            self.delivery
+        ))
+    }
+}
+
 impl Text for ReceiveReport {
     const IS_SUMMARY: bool = true;
 
@@ -122,6 +142,11 @@ impl Text for ReceiveReport {
         }
         for image in &self.images {
             arrived(image, "here", "", page)?;
+        }
+        if let Some(request) = &self.request {
+            page.line(format_args!(
+                "at headquarters: imgdelta deploy --refill {request} -o FOLDER"
+            ))?;
         }
         if self.images.is_empty() {
             page.line(format_args!(

@@ -9,7 +9,7 @@ use imgdelta_core::{Error, Format, Kind, Result};
 use imgdelta_delta::{ContentId, Digest};
 use imgdelta_repository::catalogue::{
     ImageId, Name, Record, RepositoryId, Tag,
-    inventory::{TAKES, TRANSPORT},
+    inventory::{TAKES, TRANSPORT, WINDOWS},
     text::as_text,
 };
 use serde::{Deserialize, Serialize};
@@ -68,8 +68,21 @@ pub struct BundleEntry {
     pub sites: Vec<Recipient>,
 }
 
+/// What tells an entry apart from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct EntryKey {
+    /// What the base's disk is.
+    pub(super) base: Option<ContentId>,
+    /// What the image's is.
+    pub(super) image: ContentId,
+    /// In which form it travels.
+    pub(super) form: EntryForm,
+    /// In which format, if that is an image.
+    pub(super) format: Format,
+}
+
 /// In which form a file travels.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EntryForm {
     /// An image: a child, or a whole one.
@@ -77,6 +90,8 @@ pub enum EntryForm {
     Image,
     /// A transport file, which is read over its base alone.
     Transport,
+    /// Windows of a transport file that came damaged: they go into that one.
+    Windows,
 }
 
 impl EntryForm {
@@ -84,6 +99,15 @@ impl EntryForm {
     #[must_use]
     pub const fn is_image(&self) -> bool {
         matches!(self, Self::Image)
+    }
+
+    /// What must be known to make anything of it.
+    pub(super) const fn requires(self) -> Option<&'static str> {
+        match self {
+            Self::Image => None,
+            Self::Transport => Some(TRANSPORT),
+            Self::Windows => Some(WINDOWS),
+        }
     }
 }
 
@@ -164,29 +188,21 @@ pub(super) const fn is_false(flag: &bool) -> bool {
 
 impl BundleEntry {
     /// What tells it apart from others.
-    pub(super) fn key(&self) -> (Option<ContentId>, ContentId, Format) {
-        let base = self.base.as_ref().map(|base| base.content_id);
-        (base, self.content_id, self.file_format())
+    pub(super) fn key(&self) -> EntryKey {
+        EntryKey {
+            base: self.base.as_ref().map(|base| base.content_id),
+            image: self.content_id,
+            form: self.form,
+            format: self.format,
+        }
     }
 
-    /// The format of its file.
+    /// The format of its file; windows are parts of a transport file.
     #[must_use]
     pub const fn file_format(&self) -> Format {
         match self.form {
             EntryForm::Image => self.format,
-            EntryForm::Transport => Format::Transport,
-        }
-    }
-
-    /// The format of its file and what must be known to read that.
-    pub(super) fn form_of(format: Format) -> (EntryForm, Format, Vec<String>) {
-        match format {
-            Format::Transport => (
-                EntryForm::Transport,
-                Format::Qcow2,
-                vec![TRANSPORT.to_owned()],
-            ),
-            image => (EntryForm::Image, image, Vec::new()),
+            EntryForm::Transport | EntryForm::Windows => Format::Transport,
         }
     }
 
@@ -224,7 +240,15 @@ impl BundleEntry {
             );
             return Err(faulty(&message));
         }
-        if is_transport != self.requires.iter().any(|word| word == TRANSPORT) {
+        let requires = |form: EntryForm| {
+            let word = form.requires();
+            word.is_some_and(|word| self.requires.iter().any(|one| one == word))
+        };
+        let forms = [EntryForm::Transport, EntryForm::Windows];
+        if forms
+            .iter()
+            .any(|form| requires(*form) != (*form == self.form))
+        {
             let message = format!("'{}' does not say what its form requires", self.image);
             return Err(faulty(&message));
         }

@@ -17,6 +17,9 @@ const DIGITS: usize = 12;
 /// What a manifest's name ends with.
 const MANIFEST: &str = ".manifest.json";
 
+/// What a file of windows is called, as `imgdelta` is what a transport file is.
+pub(super) const WINDOWS: &str = "windows";
+
 /// What stands in place of the base of a whole image.
 const WHOLE: &str = "whole";
 
@@ -31,7 +34,7 @@ pub(super) fn file_names(
     image: &Name,
     content: &ContentId,
     base: Option<&ContentId>,
-    format: Format,
+    extension: &str,
 ) -> Result<(Name, Name)> {
     let digits = |content: &ContentId| -> String {
         let digits = content.0.to_string();
@@ -42,7 +45,6 @@ pub(super) fn file_names(
         None => WHOLE.to_owned(),
     };
     let shown = cut(image.as_str());
-    let extension = extension_of(format);
     let file = format!("{shown}.{}.{from}.{extension}", digits(content));
     let manifest = format!("{file}{MANIFEST}");
     Ok((file.parse()?, manifest.parse()?))
@@ -72,7 +74,7 @@ pub(super) fn is_file_name(name: &str) -> bool {
     is_from
         && is_digits(content)
         && (1..=NAME_PART).contains(&image.len())
-        && formats.any(|format| extension_of(format) == extension)
+        && (extension == WINDOWS || formats.any(|format| extension_of(format) == extension))
 }
 
 /// The beginning of a name.
@@ -97,7 +99,8 @@ mod tests {
             for base in [None, Some(content("base"))] {
                 for format in Format::ALL.into_iter().chain([Format::Transport]) {
                     let image: Name = image.parse()?;
-                    let named = file_names(&image, &content("image"), base.as_ref(), format)?;
+                    let extension = extension_of(format);
+                    let named = file_names(&image, &content("image"), base.as_ref(), extension)?;
                     assert!(is_file_name(named.0.as_str()), "{}", named.0);
                     assert_eq!(is_file_name(named.1.as_str()), base.is_some());
                 }

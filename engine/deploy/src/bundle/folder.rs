@@ -18,7 +18,7 @@ use imgdelta_core::{
 };
 use imgdelta_delta::Digest;
 use imgdelta_operations::Stage;
-use imgdelta_repository::catalogue::Repository;
+use imgdelta_repository::catalogue::{Repository, RepositoryId};
 
 use super::{
     DeliveryContext,
@@ -27,9 +27,13 @@ use super::{
     howto,
     index::{INDEX, Index, SCHEMA, SCHEMA_1, read_index},
     pack::{DiffInputs, Order, Packed},
+    request::RequestedEntry,
     sweep::sweep,
 };
 use crate::space::{Space, SpaceNeed, explain_full};
+
+/// The finer word for what is not what was put there.
+pub(super) const DAMAGED: &str = "delivery_damaged";
 
 /// A folder that holds what travels.
 #[derive(Clone, Debug)]
@@ -159,6 +163,37 @@ impl Bundle {
         packed.entry.add_recipients(&order.sites);
         self.add(packed.entry.clone())?;
         Ok(packed)
+    }
+
+    /// Puts into it what a site asks for once more: of a transport file those windows, or all of it where this release makes other windows.
+    ///
+    /// # Errors
+    /// Usage (`no_such_image`), if headquarters does not have the image or its base; Corrupt, if the request contradicts itself; as
+    /// [`pack`](Self::pack).
+    pub fn refill(
+        &mut self,
+        headquarters: &Repository,
+        (requested, site): (&RequestedEntry, &RepositoryId),
+        context: &DeliveryContext<'_>,
+    ) -> Result<Packed> {
+        let order = requested.order(&headquarters.list()?, site)?;
+        let Some(wanted) = requested.wanted()? else {
+            return self.pack(headquarters, &order, context);
+        };
+        let inputs = DiffInputs::open(headquarters, &order)?;
+        match inputs.pack_windows(headquarters, &wanted, &self.folder, context) {
+            Ok(mut packed) => {
+                packed.entry.add_recipients(&order.sites);
+                self.add(packed.entry.clone())?;
+                Ok(packed)
+            }
+            Err(error) if error.kind() == Kind::Unsupported => {
+                let mut packed = self.pack(headquarters, &order, context)?;
+                packed.notes.push(format!("all of it is sent: {error}"));
+                Ok(packed)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Writes the files of an image of which nothing whole lies here.
@@ -307,7 +342,7 @@ fn write(place: &Path, content: &[u8]) -> Result<()> {
 /// Something that lies in a delivery is not what was put there.
 pub(super) fn damaged(kind: Kind, what: &str, place: &Path) -> Error {
     Error::new(kind, what)
-        .with_code("delivery_damaged")
+        .with_code(DAMAGED)
         .in_file(place)
         .with_hint("nothing of it is used; deploy once more onto this medium, or copy it again")
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use imgdelta_core::{Bytes, Format};
 
 use super::{
-    entry::BundleEntry,
+    entry::{BundleEntry, EntryForm},
     index::{INDEX, Index},
     signature::{NAMESPACE, SIGNATURE},
     sums::SUMS,
@@ -64,6 +64,12 @@ fn entry_text(text: &mut String, entry: &BundleEntry) -> std::fmt::Result {
         );
     };
     writeln!(text, "    from        {}, {}", base.name, base.content_id)?;
+    if entry.form == EntryForm::Windows {
+        return writeln!(
+            text,
+            "    what it is  parts of a file of a delivery that was damaged: imgdelta receive THIS_FOLDER THAT_ONE"
+        );
+    }
     writeln!(
         text,
         "    by hand     imgdelta apply \"{file}\" -b BASE -o \"{output}\""

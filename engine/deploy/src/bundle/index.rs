@@ -3,11 +3,15 @@
 //! It comes from anywhere, as its entries do. Keys may be added within a version; those that are not known are passed over. What must be known to make
 //! anything of all of the entries is named in `requires`: a program that does not know one of those words leaves the whole delivery alone.
 
-use std::{collections::HashSet, fs, io, path::Path};
+use std::{
+    collections::{BTreeSet, HashSet},
+    fs, io,
+    path::Path,
+};
 
 use imgdelta_core::{Bytes, Error, FileOffset, FileSource, Kind, Result, Source, read_vec};
 use imgdelta_delta::Digest;
-use imgdelta_repository::catalogue::{inventory::TRANSPORT, text::maybe};
+use imgdelta_repository::catalogue::{inventory::TAKES, text::maybe};
 use serde::{Deserialize, Serialize};
 
 use super::entry::{BundleEntry, faulty, is_false, require_known};
@@ -60,10 +64,10 @@ impl Index {
 
     /// Requires what its entries need all of its readers to know: a program that knows no transport form takes such an entry for a damaged one.
     pub(super) fn require_forms(&mut self) {
-        let is_needed = self.items.iter().any(|entry| !entry.form.is_image());
-        self.requires.retain(|word| word != TRANSPORT);
-        self.requires
-            .extend(is_needed.then(|| TRANSPORT.to_owned()));
+        let words = self.items.iter().filter_map(|entry| entry.form.requires());
+        let words: BTreeSet<&str> = words.collect();
+        self.requires.retain(|word| !TAKES.contains(&word.as_str()));
+        self.requires.extend(words.into_iter().map(str::to_owned));
     }
 
     /// As the file.

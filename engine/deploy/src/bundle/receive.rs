@@ -4,11 +4,12 @@
 //! Where a delivery holds several ways to an image, the next best is taken when one turns out to be damaged, or to need a base that is not what it should
 //! be. To run it again does no harm, and finishes what was left.
 
+mod mended;
 mod report;
 
 use std::{
-    collections::{HashMap, HashSet},
-    path::Path,
+    collections::{BTreeSet, HashMap, HashSet},
+    path::{Path, PathBuf},
 };
 
 use imgdelta_core::{Error, Kind, Result};
@@ -18,11 +19,14 @@ use imgdelta_repository::catalogue::{Listing, Repository, Signer};
 use self::report::no_base;
 use super::{
     DeliveryContext,
-    entry::BundleEntry,
-    folder::Bundle,
+    deliveries::Deliveries,
+    entry::{BundleEntry, EntryForm},
+    folder::DAMAGED,
     outcome::{EnteredImage, Outcome, ReceivedImage, can_retry_with_other_base},
     receiver::Receiver,
+    request::RequestedEntry,
     schedule::{Leg, Schedule, schedule},
+    staging_folder::StagingFolder,
     storage_need::StorageEstimate,
     store_options::StoreOptions,
     unpack::EntryFiles,
@@ -37,6 +41,8 @@ const MOST_WAYS: usize = 16;
 pub struct SignedDelivery<'a> {
     /// Its folder.
     pub folder: &'a Path,
+    /// Further deliveries that are taken with it: what is damaged in one may be mended from another.
+    pub others: &'a [PathBuf],
     /// Who, if anybody.
     pub signer: Option<&'a Signer>,
 }
@@ -46,6 +52,7 @@ impl<'a, P: AsRef<Path> + ?Sized> From<&'a P> for SignedDelivery<'a> {
     fn from(folder: &'a P) -> Self {
         Self {
             folder: folder.as_ref(),
+            others: &[],
             signer: None,
         }
     }
@@ -58,6 +65,8 @@ pub struct Received {
     pub images: Vec<ReceivedImage>,
     /// Who has signed the list, as far as that was required.
     pub signers: Vec<String>,
+    /// What came damaged and on no other way, to be asked for once more: see [`Request`](super::Request).
+    pub damaged: Vec<RequestedEntry>,
     /// What the user should know of all of it.
     pub notes: Vec<String>,
 }
@@ -82,7 +91,7 @@ impl Received {
 /// the bases for. Whole images need none.
 ///
 /// # Errors
-/// As [`Bundle::open_signed`]; Chain, if no image has its base here; Host (`no_space`), if there is no room for what is for it; Interrupted. What became of each image stands in the outcome.
+/// As [`Bundle::open_signed`](super::Bundle::open_signed) of each; Usage (`windows_alone`), if windows come without the file that they mend; Chain, if no image has its base here; Host (`no_space`), if there is no room for what is for it; Interrupted. What became of each image stands in the outcome.
 pub fn receive<'d>(
     delivery: impl Into<SignedDelivery<'d>>,
     site: &Repository,
@@ -110,7 +119,7 @@ pub fn preview<'d>(
 
 /// Entries on their way into a repository.
 struct ReceiveRun<'a> {
-    bundle: Bundle,
+    bundle: Deliveries,
     signers: Vec<String>,
     receiver: Receiver<'a>,
     /// In which form images are kept.
@@ -126,6 +135,10 @@ struct ReceiveRun<'a> {
     rejected: HashMap<ContentId, Vec<Error>>,
     /// What was to come, in whatever round.
     planned: HashSet<ContentId>,
+    /// Entries whose files are damaged, by their places in the index.
+    damaged: BTreeSet<usize>,
+    /// Folders with files that were mended and that steps are read from.
+    mended: Vec<StagingFolder>,
     images: Vec<ReceivedImage>,
     notes: Vec<String>,
 }
@@ -140,8 +153,9 @@ impl<'a> ReceiveRun<'a> {
     ) -> Result<Self> {
         let mut signers: Vec<&Signer> = site.about().signer.iter().chain(delivery.signer).collect();
         signers.dedup();
+        let others = delivery.others.iter().map(PathBuf::as_path);
         let mut receiving = Self {
-            bundle: Bundle::open_signed(delivery.folder, signers.iter().copied())?,
+            bundle: Deliveries::open([delivery.folder].into_iter().chain(others), &signers)?,
             signers: signers.iter().map(|signer| signer.id.clone()).collect(),
             receiver: Receiver::new(site),
             store,
@@ -151,6 +165,8 @@ impl<'a> ReceiveRun<'a> {
             unusable: HashSet::new(),
             rejected: HashMap::new(),
             planned: HashSet::new(),
+            damaged: BTreeSet::new(),
+            mended: Vec::new(),
             images: Vec::new(),
             notes: Vec::new(),
         };
@@ -161,6 +177,9 @@ impl<'a> ReceiveRun<'a> {
     /// Entries that require more than is known here lead nowhere.
     fn leave_what_is_not_known(&mut self) {
         for (number, entry) in self.bundle.index().items.iter().enumerate() {
+            if entry.form == EntryForm::Windows {
+                self.unusable.insert(number);
+            }
             if let Err(error) = entry.require_known() {
                 self.unusable.insert(number);
                 let rejected = self.rejected.entry(entry.content_id).or_default();
@@ -196,6 +215,7 @@ impl<'a> ReceiveRun<'a> {
         self.tell_what_failed(&wanted);
         let listing = self.receiver.site().list()?;
         Ok(Received {
+            damaged: self.requested()?,
             images: self.named_as_here(&listing),
             signers: self.signers,
             notes: self.notes,
@@ -270,7 +290,7 @@ impl<'a> ReceiveRun<'a> {
     /// # Errors
     /// Interrupted; any other failure is the entry's own.
     fn take(&mut self, leg: Leg, entry: &BundleEntry) -> Result<()> {
-        match self.try_to_take(entry, leg.is_step) {
+        match self.try_to_take(leg, entry) {
             Ok(outcome) => {
                 self.made.insert(entry.content_id);
                 let rejected = self.rejected.remove(&entry.content_id);
@@ -284,23 +304,33 @@ impl<'a> ReceiveRun<'a> {
     }
 
     /// As [`take`](Self::take), its own failures being errors.
-    fn try_to_take(&mut self, entry: &BundleEntry, is_step: bool) -> Result<Outcome> {
-        self.bundle.check(entry, self.context)?;
+    fn try_to_take(&mut self, leg: Leg, entry: &BundleEntry) -> Result<Outcome> {
+        let checked = self.bundle.check(leg.entry, self.context);
+        let windows = checked.map_or_else(
+            |error| self.windows_instead(leg.entry, error).map(Some),
+            |()| Ok(None),
+        )?;
         if self.is_dry {
-            return Ok(match is_step {
+            return Ok(match leg.is_step {
                 true => Outcome::Step,
                 false => Outcome::Due,
             });
         }
-        let folder = self.bundle.folder();
+        if let Some(windows) = windows {
+            return self.take_mended(leg, windows, entry);
+        }
+        let folder = self.bundle.folder_of(leg.entry);
         let files = EntryFiles { entry, folder };
         self.receiver
-            .take(&files, self.store, is_step, self.context)
+            .take(&files, self.store, leg.is_step, self.context)
     }
 
     /// An entry leads nowhere; where that is not its own fault, no other one of its image does either.
     fn reject(&mut self, number: usize, entry: &BundleEntry, error: Error) {
         self.unusable.insert(number);
+        if error.code() == DAMAGED {
+            self.damaged.insert(number);
+        }
         if !can_retry_with_other_base(&error) {
             let entries = self.bundle.index().items.iter().enumerate();
             let of_image = entries.filter(|(_, one)| one.content_id == entry.content_id);

@@ -2,12 +2,12 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use imgdelta_core::{Error, FileVersion, Kind, Result};
 use imgdelta_delta::ContentId;
-use imgdelta_operations::{Stage, proof::prove};
+use imgdelta_operations::{Stage, proof::prove, refilled_transport::refill};
 use imgdelta_repository::catalogue::{ImageId, Listing, Presence, Record, Repository, Run};
 
 use super::{
@@ -160,6 +160,21 @@ impl<'a> Receiver<'a> {
             }),
             None => outcome,
         }
+    }
+
+    /// Writes to `to` the transport file in `file` with windows of the one in `windows` in place of those that are damaged.
+    ///
+    /// # Errors
+    /// Chain, if the base is not here; as [`refill`].
+    pub(crate) fn refill(
+        &mut self,
+        base: &ImageRef,
+        (file, windows): (&Path, &Path),
+        to: &Path,
+        run: &Run<'_>,
+    ) -> Result<()> {
+        let base_disk = self.base(base, run)?;
+        refill(file, windows, base_disk.chain(), to)
     }
 
     /// The base of an entry, open.

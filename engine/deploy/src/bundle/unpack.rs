@@ -135,6 +135,7 @@ pub(super) fn unpack<'a>(
     })?;
     let (file, base) = (files.image(), &base_disk.chain);
     let image = match entry.form {
+        EntryForm::Windows => return Err(faulty("windows by themselves make no image")),
         EntryForm::Transport => {
             let accept = |promised: &Manifest| require_of_entry(entry, promised);
             ReceivedImage::of_transport(&file, size, base, accept)?

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use imgdelta_core::{Format, Ownership, Result};
+use imgdelta_core::{Error, Existing, Format, Ownership, Result};
 use imgdelta_operations::Context;
 use imgdelta_repository::{
     calls::{Failed, Image, unreadable},
@@ -11,15 +11,17 @@ use imgdelta_repository::{
 use serde::Serialize;
 
 use super::context::{WAIT, cut_short, shown, with_delivery_context};
-use crate::bundle::{self, Outcome, SignedDelivery, StoreOptions};
+use crate::bundle::{self, Outcome, Request, RequestedEntry, SignedDelivery, StoreOptions};
 
 /// How a site is to take what a delivery has for it.
 #[derive(Clone, Debug)]
 pub struct Receive {
     delivery: PathBuf,
+    others: Vec<PathBuf>,
     repository: PathBuf,
     store: StoreOptions,
     signer: Option<Signer>,
+    request: Option<PathBuf>,
     wait: Duration,
     dry_run: bool,
 }
@@ -30,6 +32,12 @@ pub struct Receive {
 pub struct ReceiveReport {
     /// The delivery's folder.
     pub delivery: String,
+    /// The folders of those that were taken with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<String>,
+    /// The file that asks for what came damaged, if there was reason to write it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
     /// The repository's folder.
     pub repository: String,
     /// By whose signature the delivery was believed; several, if the repository requires one and the call another.
@@ -97,6 +105,8 @@ impl Receive {
     pub fn new(delivery: impl Into<PathBuf>, repository: impl Into<PathBuf>) -> Self {
         Self {
             delivery: delivery.into(),
+            others: Vec::new(),
+            request: None,
             repository: repository.into(),
             store: StoreOptions::default(),
             signer: None,
@@ -134,6 +144,21 @@ impl Receive {
         self
     }
 
+    /// Further deliveries that are taken with it, in any order: what is damaged in one may be mended from another, see
+    /// [`Refill`](super::Refill).
+    #[must_use]
+    pub fn others(mut self, folders: impl IntoIterator<Item = impl Into<PathBuf>>) -> Self {
+        self.others = folders.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Where to write, if something came damaged and on no other way, what is asked for once more; what stands there is replaced.
+    #[must_use]
+    pub fn request(mut self, file: Option<PathBuf>) -> Self {
+        self.request = file;
+        self
+    }
+
     /// How long to wait while another process changes the repository; a minute, if nothing is said.
     #[must_use]
     pub const fn wait(mut self, wait: Duration) -> Self {
@@ -162,6 +187,7 @@ impl Receive {
         let came = with_delivery_context(context, self.wait, |delivery_context| {
             let delivery = SignedDelivery {
                 folder: &self.delivery,
+                others: &self.others,
                 signer: self.signer.as_ref(),
             };
             if self.dry_run {
@@ -171,28 +197,66 @@ impl Receive {
                     .map_err(|error| cut_short(error, "what was entered by then is whole"))
             }
         })?;
-        let taken = came.images;
         let listing = site.list()?;
         let mut notes = unreadable(&listing);
         notes.extend(came.notes);
+        let request = self.write_request(&site, came.damaged, &mut notes)?;
+        let taken = came.images;
         let is_alone = taken.len() == 1;
         let mut images = Vec::new();
         for one in taken {
             notes.extend(rejected(&one));
             match one.outcome {
                 // By itself, an error is the whole result.
-                Outcome::Failed(error) if is_alone => return Err(error),
+                Outcome::Failed(error) if is_alone => return Err(asked_for(error, request)),
                 _ => images.push(received(one, &listing, &mut notes)),
             }
         }
         Ok(ReceiveReport {
             delivery: shown(&self.delivery),
+            others: self.others.iter().map(|folder| shown(folder)).collect(),
+            request,
             repository: shown(site.folder()),
             signers: came.signers,
             dry_run: self.dry_run,
             images,
             notes,
         })
+    }
+}
+
+impl Receive {
+    /// Writes what is asked for once more, if there is anything and a place for it.
+    fn write_request(
+        &self,
+        site: &Repository,
+        damaged: Vec<RequestedEntry>,
+        notes: &mut Vec<String>,
+    ) -> Result<Option<String>> {
+        let Some(place) = &self.request else {
+            return Ok(None);
+        };
+        if damaged.is_empty() {
+            notes.push(format!(
+                "nothing came damaged that did not come otherwise: {} was not written",
+                place.display()
+            ));
+            return Ok(None);
+        }
+        Request::new(site.about().id.clone(), damaged).write(place, Existing::Replace)?;
+        Ok(Some(shown(place)))
+    }
+}
+
+/// The only image's failure, with where it is asked for.
+fn asked_for(error: Error, request: Option<String>) -> Error {
+    match request {
+        Some(request) => error
+            .with_detail(format!("{request} asks for what is damaged"))
+            .with_detail(format!(
+                "at headquarters: imgdelta deploy --refill {request} -o FOLDER; then here: imgdelta receive FOLDER DELIVERY"
+            )),
+        None => error,
     }
 }
 

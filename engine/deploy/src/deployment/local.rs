@@ -3,12 +3,9 @@
 use imgdelta_core::Result;
 use imgdelta_repository::catalogue::{Inventory, Repository};
 
-use super::{
-    site::{Sender, Sent, Site, TransferRequest},
-    staging::StagingFolder,
-};
+use super::site::{Sender, Sent, Site, TransferRequest};
 use crate::{
-    bundle::{EntryFiles, Outcome, Receiver, pack},
+    bundle::{EntryFiles, Outcome, Receiver, StagingFolder, pack},
     space::Space,
 };
 

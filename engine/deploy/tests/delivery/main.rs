@@ -16,6 +16,7 @@ mod kills;
 mod outside;
 mod patent;
 mod place;
+mod refills;
 mod refusals;
 mod second_ways;
 mod sticks;

@@ -27,8 +27,11 @@ pub const DELIVERIES: u16 = 2;
 /// The word for the transport form: among what a site [takes](Inventory::takes), and in what a delivery requires.
 pub const TRANSPORT: &str = "transport";
 
+/// The word for windows of a transport file that came damaged.
+pub const WINDOWS: &str = "windows";
+
 /// What deliveries may require of this release.
-pub const TAKES: [&str; 1] = [TRANSPORT];
+pub const TAKES: [&str; 2] = [TRANSPORT, WINDOWS];
 
 /// Most words, and most bytes of one, of what a site takes.
 const MOST_TAKEN: usize = 64;

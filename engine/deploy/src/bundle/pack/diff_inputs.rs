@@ -1,26 +1,23 @@
 //! The image that travels and its base, open: read, proven, and written as files.
 
+mod files;
+
 use std::path::Path;
 
-use imgdelta_core::{Bytes, Error, Existing, FileOffset, Format, Outputs, ParentSpec, Result};
-use imgdelta_delta::{ContentId, Digest, digest_cache::LeafReader};
+use imgdelta_core::{Bytes, Error, Format, Result};
+use imgdelta_delta::ContentId;
 use imgdelta_operations::{
     Stage,
-    sent_transport::{LEVEL, SentTransport, is_beyond},
-    stored_image::{SentChild, require_child, write_whole},
+    sent_transport::{LEVEL, is_beyond},
+    stored_image::require_child,
 };
-use imgdelta_registry::{OutputSpec, new_parent};
-use imgdelta_repository::{
-    catalogue::{Listing, Name, Record, Repository, lineage::row},
-    planning::{LeafStream, overlap},
-};
+use imgdelta_repository::catalogue::{Listing, Name, Record, Repository};
 
-use super::{Form, Order, Packed, encoding, source_image::SourceImage};
+use self::files::reading_all_if_changed;
+use super::{Form, Order, Packed, source_image::SourceImage};
 use crate::bundle::{
     DeliveryContext,
-    entry::{BundleEntry, FileEntry, ImageRef, MOST_ANCESTORS},
-    file_names::file_names,
-    hash::sha256,
+    entry::{BundleEntry, EntryForm, EntryKey, FileEntry, ImageRef, MOST_ANCESTORS},
 };
 
 /// The image and its base, open, and the form in which it travels.
@@ -95,9 +92,22 @@ impl DiffInputs {
     }
 
     /// What tells the entry apart from others.
-    pub(in crate::bundle) fn key(&self) -> (Option<ContentId>, ContentId, Format) {
-        let base = self.base.as_ref().map(|base| base.record.content_id);
-        (base, self.image.record.content_id, self.format)
+    pub(in crate::bundle) fn key(&self) -> EntryKey {
+        let (form, format) = self.form();
+        EntryKey {
+            base: self.base.as_ref().map(|base| base.record.content_id),
+            image: self.image.record.content_id,
+            form,
+            format,
+        }
+    }
+
+    /// In which form it travels, and in which format, if that is an image.
+    const fn form(&self) -> (EntryForm, Format) {
+        match self.format {
+            Format::Transport => (EntryForm::Transport, Format::Qcow2),
+            image => (EntryForm::Image, image),
+        }
     }
 
     /// What the image is called.
@@ -138,21 +148,26 @@ impl DiffInputs {
         (context.on_stage)(Stage::Pack(record.name.as_str()));
         let image = self.image.leaves(headquarters);
         let data = self.data(headquarters);
-        let (file, manifest) = match &self.base {
+        let files = match &self.base {
             Some(base) => {
                 let known = base.leaves(headquarters).zip(image);
-                let packed = self.difference(base, known, folder, context);
-                packed.or_else(|error| match error.code() {
-                    // Either the leaves are damaged or a disk has changed: reading all of both tells which.
-                    "cache_damaged" | "base_changed" | "target_changed" => {
-                        self.difference(base, None, folder, context)
-                    }
-                    _ => Err(error),
+                reading_all_if_changed(known, |known| {
+                    self.difference(base, known, folder, context)
                 })?
             }
             None => (self.whole(data, folder, context)?, None),
         };
-        let (form, format, requires) = BundleEntry::form_of(self.format);
+        Ok(self.packed(self.form(), files, data))
+    }
+
+    /// The files, as they are listed.
+    fn packed(
+        &self,
+        (form, format): (EntryForm, Format),
+        (file, manifest): (FileEntry, Option<FileEntry>),
+        data: Option<Bytes>,
+    ) -> Packed {
+        let record = &self.image.record;
         let entry = BundleEntry {
             base: self.base.as_ref().map(SourceImage::image_ref),
             image: record.id.clone(),
@@ -168,133 +183,14 @@ impl DiffInputs {
             format,
             file,
             manifest,
-            requires,
+            requires: form.requires().map(str::to_owned).into_iter().collect(),
             sites: Vec::new(),
         };
-        Ok(Packed {
+        Packed {
             entry,
             is_new: true,
             notes: self.notes(),
-        })
-    }
-
-    /// Writes what differs, from the leaves of base and image or from reading both: the file, and what proves it where that is a file of its own.
-    fn difference(
-        &self,
-        base: &SourceImage,
-        known: Option<(LeafReader, LeafReader)>,
-        folder: &Path,
-        context: &DeliveryContext<'_>,
-    ) -> Result<(FileEntry, Option<FileEntry>)> {
-        if self.format == Format::Transport {
-            return Ok((self.transport(base, known, folder, context)?, None));
         }
-        let (file, manifest) = self.child(base, known, folder, context)?;
-        Ok((file, Some(manifest)))
-    }
-
-    /// Writes the transport file.
-    fn transport(
-        &self,
-        base: &SourceImage,
-        known: Option<(LeafReader, LeafReader)>,
-        folder: &Path,
-        context: &DeliveryContext<'_>,
-    ) -> Result<FileEntry> {
-        let (name, _) = self.file_names()?;
-        let image = &self.image;
-        let spec = OutputSpec {
-            existing: Existing::Replace,
-            ..OutputSpec::of(folder.join(name.as_str()))
-        };
-        let sent = SentTransport {
-            base: (base.record.name.as_str(), &base.disk),
-            target: (image.record.name.as_str(), &image.disk),
-            level: self.level,
-            exec: context.run.work,
-        };
-        let written = sent.write(&spec, known)?;
-        base.require(written.made.base.as_ref())?;
-        image.require(written.made.target.as_ref())?;
-        let file = file_entry(name, written.drafts.written_at(), context)?;
-        written.drafts.commit()?;
-        Ok(file)
-    }
-
-    /// Writes the child and its manifest, from the leaves of base and image or from reading both.
-    fn child(
-        &self,
-        base: &SourceImage,
-        known: Option<(LeafReader, LeafReader)>,
-        folder: &Path,
-        context: &DeliveryContext<'_>,
-    ) -> Result<(FileEntry, FileEntry)> {
-        let (name, manifest_name) = self.file_names()?;
-        let image = &self.image;
-        let spec = self.spec(folder, &name, encoding::of_child(image.disk.size()))?;
-        let link = link_of(base, &spec.path)?;
-        let sent = SentChild {
-            base: (base.record.name.as_str(), &base.disk),
-            target: (image.record.name.as_str(), &image.disk),
-            exec: context.run.work,
-        };
-        let child = sent.write(&spec, link, known)?;
-        base.require(child.made.base.as_ref())?;
-        image.require(child.made.target.as_ref())?;
-        let manifest = sent.manifest(name.as_str(), self.format, &child)?;
-        let (manifest, drafts) = (manifest.to_json()?, child.drafts);
-        drafts
-            .other(manifest_name.as_str())?
-            .write_at(FileOffset::ZERO, &manifest)?;
-        let file = file_entry(name, drafts.written_at(), context)?;
-        drafts.commit()?;
-        let manifest = FileEntry {
-            name: manifest_name,
-            length: manifest.len() as u64,
-            sha256: Digest::plain(&manifest),
-        };
-        Ok((file, manifest))
-    }
-
-    /// How much of the image is not zero, as far as its leaves say.
-    fn data(&self, headquarters: &Repository) -> Option<Bytes> {
-        let leaves = self.image.leaves(headquarters)?;
-        let data = overlap(row(leaves), LeafStream::nothing()).ok()?;
-        Some(data.whole())
-    }
-
-    /// Writes the whole image, of so much data.
-    fn whole(
-        &self,
-        data: Option<Bytes>,
-        folder: &Path,
-        context: &DeliveryContext<'_>,
-    ) -> Result<FileEntry> {
-        let (name, _) = self.file_names()?;
-        let disk = &self.image.disk.chain;
-        let data = data.unwrap_or_else(|| disk.size());
-        let spec = self.spec(folder, &name, encoding::of_whole(data))?;
-        let (copied, drafts) = write_whole(disk, &spec, context.run.work)?;
-        self.image.require(copied.proof.as_ref())?;
-        let file = file_entry(name, drafts.written_at(), context)?;
-        drafts.commit()?;
-        Ok(file)
-    }
-
-    /// What its file and its manifest are called.
-    fn file_names(&self) -> Result<(Name, Name)> {
-        let (base, image, format) = self.key();
-        file_names(&self.image.record.name, &image, base.as_ref(), format)
-    }
-
-    /// The file in `folder`, in the smallest form that its format has.
-    fn spec(&self, folder: &Path, name: &Name, cluster: Bytes) -> Result<OutputSpec> {
-        Ok(OutputSpec {
-            format: Some(self.format),
-            options: encoding::options(self.format, cluster)?,
-            existing: Existing::Replace,
-            ..OutputSpec::of(folder.join(name.as_str()))
-        })
     }
 }
 
@@ -316,27 +212,4 @@ fn ancestors(listing: &Listing, image: &Record, base: Option<&Record>) -> Vec<Co
         here = next;
     }
     ancestors
-}
-
-/// How the child names its base: by its bare name, for where it will stand at the site nobody knows here, and where it stands here nobody
-/// needs to know there.
-fn link_of(base: &SourceImage, child: &Path) -> Result<ParentSpec> {
-    let link = new_parent(&base.disk.top, child)?;
-    let path = base.record.path()?.as_path();
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    Ok(ParentSpec {
-        relative: Some(name.to_string()),
-        absolute: name.to_string(),
-        ..link
-    })
-}
-
-/// A file that was written, as it is listed.
-fn file_entry(name: Name, written_at: &Path, context: &DeliveryContext<'_>) -> Result<FileEntry> {
-    let (length, sha256) = sha256(written_at, context.run.work.progress)?;
-    Ok(FileEntry {
-        name,
-        length,
-        sha256,
-    })
 }

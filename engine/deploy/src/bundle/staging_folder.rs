@@ -7,16 +7,16 @@ use imgdelta_repository::catalogue::Repository;
 
 /// The folder at the site for what is under way to it. It goes when all is done, whatever becomes of it; what a killed process leaves,
 /// `gc` finds.
-pub(super) struct StagingFolder {
+pub(crate) struct StagingFolder {
     /// Open: whatever is put in the place of it or of a folder above it, all is done in this one.
-    pub(super) folder: HeldFolder,
+    pub(crate) folder: HeldFolder,
     /// Where that stands.
     place: HeldPlace,
 }
 
 impl StagingFolder {
     /// Makes one that no other deployment has.
-    pub(super) fn make(site: &Repository) -> Result<Self> {
+    pub(crate) fn make(site: &Repository) -> Result<Self> {
         let incoming = site.incoming_folder()?;
         let process = std::process::id();
         for number in 0..1000_u32 {

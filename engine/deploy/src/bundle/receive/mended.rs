@@ -1,0 +1,83 @@
+//! Transport files that came damaged: mended by windows that came anew, or asked for once more.
+
+use imgdelta_core::{Error, Result};
+use imgdelta_operations::refilled_transport::damaged_windows;
+
+use super::ReceiveRun;
+use crate::bundle::{
+    entry::{BundleEntry, EntryForm},
+    folder::DAMAGED,
+    outcome::Outcome,
+    request::RequestedEntry,
+    schedule::Leg,
+    staging_folder::StagingFolder,
+    unpack::EntryFiles,
+};
+
+impl ReceiveRun<'_> {
+    /// The entry with windows that may mend one that is damaged as `error` says; else that error.
+    pub(super) fn windows_instead(&self, number: usize, error: Error) -> Result<usize> {
+        let windows = self.bundle.windows_for(number);
+        let Some(windows) = windows.filter(|_| error.code() == DAMAGED) else {
+            return Err(error);
+        };
+        self.bundle.check(windows, self.context)?;
+        Ok(windows)
+    }
+
+    /// Takes an entry whose file is mended first, in a folder of the site's own.
+    pub(super) fn take_mended(
+        &mut self,
+        leg: Leg,
+        windows: usize,
+        entry: &BundleEntry,
+    ) -> Result<Outcome> {
+        let Some(base) = &entry.base else {
+            return Err(Error::new(
+                imgdelta_core::Kind::Corrupt,
+                "a whole image has no windows",
+            ));
+        };
+        let files = (self.bundle.place(leg.entry)?, self.bundle.place(windows)?);
+        let staging = StagingFolder::make(self.receiver.site())?;
+        let folder = staging.folder.through();
+        let to = folder.join(entry.file.name.as_str());
+        let run = &self.context.run;
+        let refilled = self.receiver.refill(base, (&files.0, &files.1), &to, run);
+        if let Err(error) = refilled {
+            // More of it may be damaged by now than was asked for.
+            self.damaged.insert(leg.entry);
+            return Err(staging.folder.named(error));
+        }
+        let files = EntryFiles {
+            entry,
+            folder: &folder,
+        };
+        let taken = self
+            .receiver
+            .take(&files, self.store, leg.is_step, self.context);
+        let taken = taken.map_err(|error| staging.folder.named(error));
+        if leg.is_step {
+            self.mended.push(staging);
+        }
+        taken
+    }
+
+    /// What came damaged and on no other way, as it is asked for once more.
+    pub(super) fn requested(&self) -> Result<Vec<RequestedEntry>> {
+        let site = &self.receiver.site().about().id;
+        let mut requested = Vec::new();
+        for number in &self.damaged {
+            let entry = self.entry(*number);
+            let Some(entry) = entry.filter(|entry| !self.made.contains(&entry.content_id)) else {
+                continue;
+            };
+            // Of a file that is not there nothing can be kept.
+            let place = self.bundle.place(*number).ok();
+            let place = place.filter(|_| entry.form == EntryForm::Transport);
+            let windows = place.map(|place| damaged_windows(&place)).transpose()?;
+            requested.push(RequestedEntry::of(entry, site, windows.flatten()));
+        }
+        Ok(requested)
+    }
+}

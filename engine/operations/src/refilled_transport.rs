@@ -1,0 +1,50 @@
+//! A transport file that came damaged: which of its windows are, and the file once these have come anew.
+
+use std::{path::Path, sync::Arc};
+
+use imgdelta_core::{AtomicFile, Error, Existing, FileSource, Kind, Result, Source};
+use imgdelta_delta::Chain;
+use imgdelta_transport::{Refill, WindowsFile};
+
+pub use imgdelta_transport::WantedWindows;
+
+use crate::transport_file::file_at;
+
+/// The damaged windows of the transport file in `file`; `None`, if it is damaged elsewhere, so that all of it is to be sent again.
+///
+/// # Errors
+/// Host, if the host cannot read.
+pub fn damaged_windows(file: &Path) -> Result<Option<WantedWindows>> {
+    match file_at(file) {
+        Ok(opened) => WantedWindows::of(&opened),
+        Err(error) if error.kind() == Kind::Host => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Writes to `to` the transport file in `file` with the windows of `windows` in place of its own. Each is unpacked over `base` and held against what
+/// the file itself promises.
+///
+/// # Errors
+/// Corrupt or Digest, if one of the two is damaged where the other does not help, or they are of different images; those of the base; Host.
+pub fn refill(file: &Path, windows: &Path, base: &Chain, to: &Path) -> Result<()> {
+    let damaged = file_at(file)?;
+    let source: Arc<dyn Source> = Arc::new(FileSource::open(windows)?);
+    let came = WindowsFile::open(source).map_err(|error| error.in_file(windows))?;
+    if !came.is_of(&damaged) {
+        return Err(Error::new(Kind::Corrupt, "holds windows of another image")
+            .with_code("transport_windows")
+            .in_file(windows));
+    }
+    let anew = |number: u64| came.record(number).map_err(|error| error.in_file(windows));
+    let refill = Refill {
+        file: &damaged,
+        base,
+        anew: &anew,
+    };
+    let draft = AtomicFile::create(to, Existing::Replace)?;
+    refill
+        .write(&*draft.sink())
+        .map_err(|error| error.in_file(file))?;
+    draft.commit()
+}
