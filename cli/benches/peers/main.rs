@@ -79,7 +79,8 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
             "--work" => options.work = Some(value()?.into()),
             "--only" => options.only = Some(value()?),
             "--imgdelta" => options.imgdelta = value()?.into(),
-            "--write" => options.write = Some(value()?.into()),
+            // cargo runs a bench in the folder of its package: names are meant from the workspace's.
+            "--write" => options.write = Some(manifest_folder().join("..").join(value()?)),
             "--beside" => options.beside = Some(value()?.into()),
             "--quick" => options.is_quick = true,
             "--tidy" => options.is_tidy = true,
