@@ -16,7 +16,7 @@
 //! | [`map`] | what each block of the target is |
 //! | [`window`] | one window: its prefix and its frame |
 //! | [`image`] | a file over its base, as a layer that all of the engine reads |
-//! | [`check`] | is a file sound, with or without its base |
+//! | [`check`](mod@check) | is a file sound, with or without its base |
 //! | [`refill`] | damaged windows, put in anew |
 //! | [`windows_file`] | windows packed anew, as a file that travels |
 //!
