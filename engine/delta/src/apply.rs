@@ -6,7 +6,7 @@ use crate::{
     base_check::BaseCheck,
     chain::Chain,
     convert::{Convert, Converted},
-    digest::prove_or_recall,
+    digest::{prove_beside, prove_or_recall},
     digest_cache::{DigestCache, LeafWriter},
     disk_hasher::Proof,
     exec::ExecContext,
@@ -152,21 +152,15 @@ impl Apply<'_> {
         Ok(self.run_beside(writer, None, true)?.0)
     }
 
-    pub(crate) fn run_beside(
+    fn run_beside(
         &self,
         writer: Box<dyn ImageWriter>,
         leaves: Option<LeafWriter>,
         is_under: bool,
     ) -> Result<(Converted, Option<AtomicFile>)> {
         let disk = self.disk.resized(self.result_size());
-        let needed = self.manifest.map(|manifest| manifest.base.proof());
+        let needed = self.manifest.map(|manifest| self.needed(manifest));
         let needed = needed.transpose()?;
-        if needed
-            .as_ref()
-            .is_some_and(|needed| !is_same_size(needed.size, self.base.size()))
-        {
-            self.prove_base()?;
-        }
         let beside = needed.as_ref();
         let beside = beside.map(|needed| BaseCheck::new(self.base, needed, self.memory, is_under));
         let copy = self.copy(&disk);
@@ -178,6 +172,27 @@ impl Apply<'_> {
             .as_ref()
             .map_or(Ok(()), |proof| self.require(proof))?;
         Ok((copied, leaves))
+    }
+
+    /// Proves base and result in one pass; nothing is written.
+    ///
+    /// # Errors
+    /// As [`prove_base`](Self::prove_base); Digest, if the result is not what the manifest promises.
+    pub(crate) fn prove_beside(&self, manifest: &Manifest) -> Result<()> {
+        let disk = self.disk.resized(self.result_size());
+        let needed = self.needed(manifest)?;
+        let beside = BaseCheck::new(self.base, &needed, self.memory, false);
+        let proof = prove_beside(&disk, &beside, self.work);
+        self.require(&proof.map_err(|error| self.explained(error))?)
+    }
+
+    /// What the base must be; one of another size is refused here.
+    fn needed(&self, manifest: &Manifest) -> Result<Proof> {
+        let needed = manifest.base.proof()?;
+        if !is_same_size(needed.size, self.base.size()) {
+            self.prove_base()?;
+        }
+        Ok(needed)
     }
 
     /// Why the base was refused before all of it was read: what it is instead takes the rest of it to tell.

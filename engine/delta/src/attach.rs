@@ -5,7 +5,6 @@ use imgdelta_core::{Bytes, Error, Image, Kind, Result, VirtOffset};
 
 use crate::{
     apply::Apply, digest::prove_over, exec::ExecContext, layer::layer_digest, manifest::Manifest,
-    null_writer::NullWriter,
 };
 
 /// By how much a format may round a disk up: a cylinder of the largest geometry is shorter.
@@ -54,8 +53,7 @@ impl Apply<'_> {
                 }
             }
         }
-        let (copied, _) = self.run_beside(NullWriter::proving(disk.size()), None, true)?;
-        copied.proof.map_or(Ok(()), |proof| self.require(&proof))?;
+        self.prove_beside(manifest)?;
         Ok(false)
     }
 

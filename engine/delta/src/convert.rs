@@ -1,5 +1,7 @@
 //! `convert` and `apply`: a disk, whatever its chain, as one whole image.
 
+mod reading;
+
 use imgdelta_core::{
     AtomicFile, BlockState, Bytes, Error, FinishParams, ImageWriter, Kind, Result, WriterLayout,
     is_zero,
@@ -234,12 +236,7 @@ impl<'a> Stage for Copier<'a> {
         let len = task.plan.to_read();
         let image_len = self.image_len(&task.plan);
         unit_writer.begin_full(image_len);
-        self.read(unit_writer, &task.plan, image_len.max(len))?;
-        if self.copy.proves {
-            let size = self.copy.disk.size();
-            let numbers = task.plan.windows_to_read().map(|window| window.number);
-            task.leaves = leaf_batch::leaves_of(size, numbers, unit_writer.data());
-        }
+        task.leaves = self.read(unit_writer, &task.plan, image_len.max(len))?;
         if let (Some(beside), Some(buffer)) = (self.base, base) {
             let own = (task.leaves.as_slice(), self.copy.disk.size());
             task.base = beside.leaves(buffer, &task.plan, own)?;
@@ -315,45 +312,6 @@ impl Copier<'_> {
             span.len.round_up(unit).min(there).0
         });
         Bytes(lens.sum())
-    }
-
-    /// Fills in `len` bytes of what is to be read. Units that a layer has compressed as the writer would are kept so.
-    fn read(&self, unit_writer: &mut UnitWriter, task: &Task, len: Bytes) -> Result<()> {
-        let disk = self.copy.disk;
-        let mut from = Bytes::ZERO;
-        let coding = unit_writer.coding();
-        let runs = task.extents.iter().map(|extent| extent.run(Side::Target));
-        for run in runs.filter(|_| coding.is_some()) {
-            let unit = coding.and_then(|coding| disk.packed_by(&run, coding));
-            let (Some(image), Some(packed)) = (unit, task.packed_run(run.at, run.len)) else {
-                continue;
-            };
-            self.read_between(unit_writer, task, (from, packed))?;
-            let read = |bytes: &mut [u8], compressed: &mut Vec<u8>| {
-                image.read_packed(&run.extent(), bytes, compressed)
-            };
-            unit_writer.adopt(run.at, packed.in_memory(), read)?;
-            from = Bytes(packed.0.saturating_add(run.len.0));
-        }
-        self.read_between(unit_writer, task, (from, len))
-    }
-
-    /// Fills in the bytes from one packed address to another.
-    fn read_between(
-        &self,
-        unit_writer: &mut UnitWriter,
-        task: &Task,
-        (from, to): (Bytes, Bytes),
-    ) -> Result<()> {
-        let part = unit_writer
-            .data_mut()
-            .get_mut(from.in_memory()..to.in_memory());
-        match part {
-            Some(bytes) if !bytes.is_empty() => {
-                task.read_packed(self.copy.disk, Side::Target, from, bytes)
-            }
-            _ => Ok(()),
-        }
     }
 
     /// What is zero need not be stored, unless old bytes would show through; nor does what stands there already.

@@ -11,11 +11,12 @@ use sha2::{Digest as _, Sha256};
 use self::against::Against;
 pub use self::{against::Verdict, over::prove_over};
 use crate::{
+    base_check::{BaseCheck, BaseProgress},
     buffer::Aligned,
     chain::Chain,
     digest_cache::{DigestCache, LeafReader, LeafWriter, windows_of},
     disk_hasher::{DiskHasher, Proof},
-    exec::{self, ExecContext},
+    exec::{self, Decoding, ExecContext},
     leaf_batch,
     pipeline::{self, Stage},
     planner::{ExtentPlanner, PlanOptions, Relation, Section, Side, Task},
@@ -27,7 +28,7 @@ use crate::{
 /// # Errors
 /// Those of the chain; Host, if an input changed meanwhile; Interrupted.
 pub fn prove(disk: &Chain, memory: &DigestCache, work: ExecContext<'_>) -> Result<Proof> {
-    let sink = hash(disk, memory.keep(disk), None, work)?;
+    let sink = hash(disk, memory.keep(disk), None, None, work)?;
     Ok(sink.prover.finish(true))
 }
 
@@ -41,7 +42,9 @@ pub fn prove_keeping(
     leaves: LeafWriter,
     work: ExecContext<'_>,
 ) -> Result<(Proof, AtomicFile)> {
-    hash(disk, Some(leaves), None, work)?.prover.finish_kept()
+    hash(disk, Some(leaves), None, None, work)?
+        .prover
+        .finish_kept()
 }
 
 /// Reads the disk, works out what proves it, and in which windows it is not the disk whose leaves these are.
@@ -59,9 +62,23 @@ pub fn verify(disk: &Chain, leaves: LeafReader, work: ExecContext<'_>) -> Result
             ),
         ));
     }
-    let sink = hash(disk, None, Some(Against::new(leaves)), work)?;
+    let sink = hash(disk, None, Some(Against::new(leaves)), None, work)?;
     let verdict = sink.against.map(Against::finish).unwrap_or_default();
     Ok((sink.prover.finish(true), verdict))
+}
+
+/// Reads the disk and works out what proves it, and proves its base in the same pass: what both have is read and hashed once.
+///
+/// # Errors
+/// As [`prove`]; Chain, as soon as the base is found to be another one.
+pub(crate) fn prove_beside(
+    disk: &Chain,
+    base: &BaseCheck<'_>,
+    work: ExecContext<'_>,
+) -> Result<Proof> {
+    let sink = hash(disk, None, None, Some(base), work)?;
+    sink.base.map_or(Ok(()), BaseProgress::finish)?;
+    Ok(sink.prover.finish(true))
 }
 
 /// Reads the whole disk.
@@ -69,10 +86,13 @@ fn hash<'a>(
     disk: &'a Chain,
     keeping: Option<LeafWriter>,
     against: Option<Against>,
+    beside: Option<&'a BaseCheck<'a>>,
     work: ExecContext<'a>,
-) -> Result<HashSink> {
+) -> Result<HashSink<'a>> {
     let step = exec::step(WINDOW, disk.block_size());
-    let decoding = disk.decoding();
+    let base = beside.map(BaseCheck::disk);
+    let decoding = base.map_or(Decoding::default(), Chain::decoding);
+    let decoding = decoding.max(disk.decoding());
     let options = PlanOptions {
         step,
         block: exec::block(step, [decoding.unit]),
@@ -81,17 +101,27 @@ fn hash<'a>(
         skips_same: false,
         longest_same: Bytes::ZERO,
     };
-    let planner = ExtentPlanner::new(None, disk, disk.size(), options);
+    let end = base.map_or(disk.size(), |base| base.size().max(disk.size()));
+    let planner = ExtentPlanner::new(base, disk, end, options);
     let sink = HashSink {
         prover: DiskHasher::new(disk.size(), keeping),
         against,
+        base: beside.map(BaseCheck::begin),
     };
-    work.progress.begin(disk.size());
+    work.progress.begin(end);
     // As much at once as is hashed together, or decoded.
     let portion = leaf_batch::buffer().max(decoding.unit.round_up(WINDOW).min(step));
-    let each = Bytes(portion.0 + decoding.memory.0);
-    let workers = work.cpu_workers(each, || Aligned::zeroed(portion));
-    let hasher = Hasher { disk, work };
+    let beside_room = base.map_or(Bytes::ZERO, |_| leaf_batch::buffer());
+    let each = Bytes(portion.0 + beside_room.0 + decoding.memory.0);
+    let workers = work.cpu_workers(each, || HashWorker {
+        disk: Aligned::zeroed(portion),
+        base: Aligned::zeroed(beside_room),
+    });
+    let hasher = Hasher {
+        disk,
+        base: beside,
+        work,
+    };
     let (_, sink) = pipeline::run(&hasher, &work, workers, (planner, sink))?;
     disk.prove_unchanged()?;
     Ok(sink)
@@ -191,66 +221,100 @@ pub fn plain_sha256(disk: &Chain, work: ExecContext<'_>) -> Result<Digest> {
     Ok(Digest(hash.finalize().into()))
 }
 
-struct HashSink {
+struct HashSink<'a> {
     prover: DiskHasher,
     /// What the disk's leaves are to be.
     against: Option<Against>,
+    /// The proof of the base, if it is to be proven too.
+    base: Option<BaseProgress<'a>>,
 }
 
 struct Hasher<'a> {
     disk: &'a Chain,
+    base: Option<&'a BaseCheck<'a>>,
     work: ExecContext<'a>,
 }
 
 struct HashTask {
     plan: Task,
     leaves: Vec<Digest>,
+    /// The base's, if that is to be proven too.
+    base: Vec<Digest>,
+}
+
+/// One thread's buffers.
+struct HashWorker {
+    disk: Aligned,
+    /// Empty where there is no base to be proven.
+    base: Aligned,
 }
 
 impl<'a> Stage for Hasher<'a> {
     type Task = HashTask;
-    type Worker = Aligned;
+    type Worker = HashWorker;
     type Source = ExtentPlanner<'a>;
-    type Sink = HashSink;
+    type Sink = HashSink<'a>;
 
     fn next_task(&self, planner: &mut Self::Source) -> Result<Option<HashTask>> {
         self.work.progress.go_on()?;
         Ok(planner.task()?.map(|plan| HashTask {
             plan,
             leaves: Vec::new(),
+            base: Vec::new(),
         }))
     }
 
-    fn process(&self, buffer: &mut Aligned, task: &mut HashTask) -> Result<()> {
+    fn process(&self, worker: &mut HashWorker, task: &mut HashTask) -> Result<()> {
         if task.plan.relation == Relation::Zero {
             return Ok(());
         }
         let (mut from, end) = (Bytes::ZERO, task.plan.to_read());
+        let size = self.disk.size();
+        let mut numbers = task.plan.windows_to_read().map(|window| window.number);
         while from < end {
-            let buffer = buffer.bytes_mut();
+            let buffer = worker.disk.bytes_mut();
             let len = Bytes(end.0 - from.0).in_memory().min(buffer.len());
             let bytes = buffer.get_mut(..len).unwrap_or_default();
             task.plan
                 .read_packed(self.disk, Side::Target, from, bytes)?;
-            let windows: Vec<&[u8]> = bytes.chunks(WINDOW.in_memory()).collect();
-            task.leaves.extend(leaf_batch::leaves(&windows));
+            let count = Bytes(Bytes::from(len).pieces(WINDOW)).in_memory();
+            let numbers = numbers.by_ref().take(count);
+            task.leaves
+                .extend(leaf_batch::leaves_of(size, numbers, bytes));
             from = Bytes(from.0.saturating_add(len as u64));
+        }
+        if let Some(base) = self.base {
+            let own = (task.leaves.as_slice(), self.disk.size());
+            task.base = base.leaves(&mut worker.base, &task.plan, own)?;
         }
         Ok(())
     }
 
-    fn commit(&self, _: &mut Aligned, task: &mut HashTask, sink: &mut HashSink) -> Result<()> {
-        let mut leaves = task.leaves.iter();
+    fn commit(
+        &self,
+        _: &mut HashWorker,
+        task: &mut HashTask,
+        sink: &mut HashSink<'a>,
+    ) -> Result<()> {
+        let (mut leaves, mut bases) = (task.leaves.iter(), task.base.iter());
         for section in task.plan.sections() {
             match section {
                 Section::Passed(count) => {
                     sink.prover.zeros(count);
+                    if let Some(base) = &mut sink.base {
+                        base.zeros(count);
+                    }
                     if let Some(against) = &mut sink.against {
                         against.zeros(count)?;
                     }
                 }
                 Section::Read(count) => {
-                    for leaf in leaves.by_ref().take(Bytes(count).in_memory()) {
+                    let count = Bytes(count).in_memory();
+                    if let Some(base) = &mut sink.base {
+                        let mut taken = bases.by_ref().take(count);
+                        taken.try_for_each(|leaf| base.leaf(leaf))?;
+                    }
+                    for leaf in leaves.by_ref().take(count) {
                         sink.prover.leaf(leaf);
                         if let Some(against) = &mut sink.against {
                             against.leaf(leaf)?;

@@ -172,16 +172,34 @@ struct Asked {
     ahead: VecDeque<Extent>,
 }
 
-/// A run of windows: silent ones are counted, others are read.
+/// Windows in their order, of which some are read, however far apart they lie.
 struct LayerTask {
-    first: u64,
-    count: u64,
-    /// What the layer says there; nothing where it is silent.
+    runs: Vec<WindowRun>,
+    /// What the layer says of those that are read.
     extents: Vec<Extent>,
     leaves: Vec<Digest>,
 }
 
-/// Most windows of a task.
+/// Windows that follow one another.
+#[derive(Clone, Copy, Debug)]
+enum WindowRun {
+    /// So many of which the layer says nothing.
+    Silent(u64),
+    /// From this number on so many that are read.
+    Read(u64, u64),
+}
+
+impl LayerTask {
+    /// Goes on with window `number`, which is read.
+    fn read(&mut self, number: u64) {
+        match self.runs.last_mut() {
+            Some(WindowRun::Read(_, count)) => *count += 1,
+            _ => self.runs.push(WindowRun::Read(number, 1)),
+        }
+    }
+}
+
+/// Most windows of a task that are read.
 const STEP: u64 = 16;
 
 impl Stage for Reader<'_> {
@@ -192,39 +210,39 @@ impl Stage for Reader<'_> {
 
     fn next_task(&self, source: &mut Asked) -> Result<Option<LayerTask>> {
         self.work.progress.go_on()?;
-        if source.at.0 >= self.size.0 {
-            return Ok(None);
-        }
-        let first = source.at.0 / WINDOW.0;
-        let silent = self.silent_until(source)?;
-        let whole = if silent.0 >= self.size.0 {
-            windows_of(self.size)
-        } else {
-            silent.0 / WINDOW.0
-        };
-        let (count, is_absent) = match whole.saturating_sub(first) {
-            0 => (STEP.min(windows_of(self.size) - first), false),
-            count => (count, true),
-        };
-        source.at = VirtOffset((first + count).saturating_mul(WINDOW.0));
-        let extents = if is_absent {
-            Vec::new()
-        } else {
-            self.extents_until(source)?
-        };
-        Ok(Some(LayerTask {
-            first,
-            count,
-            extents,
+        let mut task = LayerTask {
+            runs: Vec::new(),
+            extents: Vec::new(),
             leaves: Vec::new(),
-        }))
+        };
+        let mut to_read = 0;
+        while to_read < STEP && source.at.0 < self.size.0 {
+            let first = source.at.0 / WINDOW.0;
+            let silent = self.silent_until(source)?;
+            let whole = if silent.0 >= self.size.0 {
+                windows_of(self.size)
+            } else {
+                silent.0 / WINDOW.0
+            };
+            let count = whole.saturating_sub(first);
+            source.at = VirtOffset((first + count.max(1)).saturating_mul(WINDOW.0));
+            if count > 0 {
+                task.runs.push(WindowRun::Silent(count));
+            } else {
+                self.extents_until(source, &mut task.extents)?;
+                task.read(first);
+                to_read += 1;
+            }
+        }
+        Ok((!task.runs.is_empty()).then_some(task))
     }
 
     fn process(&self, buf: &mut Vec<u8>, task: &mut LayerTask) -> Result<()> {
-        if task.extents.is_empty() {
-            return Ok(());
-        }
-        let mut numbers = (task.first..task.first.saturating_add(task.count)).peekable();
+        let read = task.runs.iter().filter_map(|run| match run {
+            WindowRun::Silent(_) => None,
+            WindowRun::Read(first, count) => Some(*first..first.saturating_add(*count)),
+        });
+        let mut numbers = read.flatten().peekable();
         while numbers.peek().is_some() {
             let mut windows = Vec::new();
             let slots = buf.chunks_mut(WINDOW.in_memory());
@@ -246,11 +264,20 @@ impl Stage for Reader<'_> {
         task: &mut LayerTask,
         prover: &mut LayerHasher,
     ) -> Result<()> {
-        if task.extents.is_empty() {
-            prover.absent(task.count);
+        let mut leaves = task.leaves.iter();
+        let mut done = 0_u64;
+        for run in &task.runs {
+            let (WindowRun::Silent(count) | WindowRun::Read(_, count)) = *run;
+            done = done.saturating_add(count);
+            match run {
+                WindowRun::Silent(count) => prover.absent(*count),
+                WindowRun::Read(_, count) => {
+                    let there = leaves.by_ref().take(Bytes(*count).in_memory());
+                    there.for_each(|leaf| prover.leaf(leaf));
+                }
+            }
         }
-        task.leaves.iter().for_each(|leaf| prover.leaf(leaf));
-        let len = Bytes(task.count.saturating_mul(WINDOW.0));
+        let len = Bytes(done.saturating_mul(WINDOW.0));
         self.work.progress.advance(len, Bytes::ZERO);
         Ok(())
     }
@@ -290,16 +317,20 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// What the layer says of the task that ends where the next one starts.
-    fn extents_until(&self, source: &mut Asked) -> Result<Vec<Extent>> {
+    /// What the layer says of the window that ends where the next one starts, behind what it said of those before.
+    fn extents_until(&self, source: &mut Asked, said: &mut Vec<Extent>) -> Result<()> {
         while source.asked < source.at && source.asked.0 < self.size.0 {
             self.ask(source)?;
         }
         let ahead = source.ahead.iter();
-        Ok(ahead
-            .take_while(|extent| extent.at < source.at)
-            .copied()
-            .collect())
+        for extent in ahead.take_while(|extent| extent.at < source.at) {
+            match said.last_mut() {
+                // It reaches into several windows; what was found since may have made it longer.
+                Some(last) if last.at == extent.at => *last = *extent,
+                _ => said.push(*extent),
+            }
+        }
+        Ok(())
     }
 
     /// What each sector of a window is; its data go to `buf`.

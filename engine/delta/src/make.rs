@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use self::{
     pipeline::{DiffSink, DiffSource, Differ},
-    task::{DiffContext, DiffWorker, Sides, damaged_memory},
+    task::{DiffContext, Sides, damaged_memory},
 };
 use crate::{
     chain::Chain,
@@ -151,10 +151,8 @@ impl Make<'_> {
             changed: Bytes::ZERO,
         };
         self.work.progress.begin(end);
-        let workers = exec::workers(count, || {
-            DiffWorker::new(UnitWriter::new(&*sink.writer, step))
-        });
-        let differ = Differ(DiffContext {
+        let workers = exec::workers(count, || UnitWriter::new(&*sink.writer, step));
+        let differ = Differ::new(DiffContext {
             base: self.base,
             target: self.target,
             proves: self.proves,

@@ -1,4 +1,4 @@
-//! A writer that writes nothing: a disk is read to its end as if it were written, for what that tells of it.
+//! A writer that writes nothing: a disk is read to its end as if it were written, for what ids are made of.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,29 +7,10 @@ use imgdelta_core::{
     WriterLayout,
 };
 
-use crate::tree::WINDOW;
-
 /// Writes nothing and keeps the seed.
 pub(crate) struct NullWriter {
     pub(crate) shape: WriterLayout,
     pub(crate) seed: Arc<Mutex<[u8; 32]>>,
-}
-
-impl NullWriter {
-    /// For a disk of `size` bytes that is only proven.
-    pub(crate) fn proving(size: Bytes) -> Box<Self> {
-        Box::new(Self {
-            shape: WriterLayout {
-                size,
-                unit: WINDOW,
-                grain: WINDOW,
-                marks_zero: true,
-                wants_zeros: false,
-                has_ids: false,
-            },
-            seed: Arc::default(),
-        })
-    }
 }
 
 impl ImageWriter for NullWriter {

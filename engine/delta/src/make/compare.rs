@@ -6,7 +6,7 @@ use imgdelta_core::{
     BlockState, Bytes, Error, Kind, Result, SECTOR, VirtOffset, WriterLayout, is_same, is_zero,
 };
 
-use super::task::{DiffContext, DiffTask, DiffWorker, WindowDiff};
+use super::task::{DiffContext, DiffTask, WindowBuffers, WindowDiff};
 use crate::{
     chain::Chain,
     digest_cache::LeafRun,
@@ -15,12 +15,14 @@ use crate::{
     leaf_batch,
     planner::{Relation, Side, TaskWindow, extents_of, read_extents},
     tree::{Digest, RepeatedSubtrees, WINDOW},
+    unit_writer::UnitWriter,
 };
 
 /// A task while it is compared.
 pub(super) struct Comparison<'a, 'b> {
     pub(super) context: DiffContext<'a>,
-    pub(super) worker: &'b mut DiffWorker,
+    pub(super) unit_writer: &'b mut UnitWriter,
+    pub(super) buffers: &'b mut WindowBuffers,
     pub(super) task: &'b mut DiffTask,
 }
 
@@ -47,7 +49,7 @@ impl<'a> Comparison<'a, '_> {
     /// Compares it window by window, and packs the units of which the child says something.
     pub(super) fn run(&mut self) -> Result<()> {
         let child_len = self.task.plan.to_read_below(self.context.shape.size);
-        self.worker.unit_writer.begin(child_len);
+        self.unit_writer.begin(child_len);
         let (mut base, mut target) = (one_by_one(&self.task.base), one_by_one(&self.task.target));
         let windows = self.task.plan.windows_to_read();
         let windows = windows.map(|window| self.window(window, (base.next(), target.next())));
@@ -62,12 +64,12 @@ impl<'a> Comparison<'a, '_> {
             return Ok(());
         }
         let plan = &self.task.plan;
-        let unit_writer = &mut self.worker.unit_writer;
-        unit_writer.pack(child_len, |packed| plan.address_of(packed))?;
+        self.unit_writer
+            .pack(child_len, |packed| plan.address_of(packed))?;
         if self.context.proves {
             self.prove_layer(&windows, child_len);
         }
-        self.task.units = self.worker.unit_writer.units();
+        self.task.units = self.unit_writer.units();
         Ok(())
     }
 
@@ -111,33 +113,34 @@ impl<'a> Comparison<'a, '_> {
             .filter(|slot| matches!(found.get(*slot), Some(None)))
             .collect();
         for slot in &unread {
-            self.read(Side::Target, *slot, windows)?;
+            self.read(Side::Target, *slot, windows.get(*slot))?;
         }
-        let targets = self.leaves(Side::Target, &unread, windows);
+        let own = unread.iter().map(|slot| (windows.get(*slot), *slot));
+        let targets = self.leaves(Side::Target, own);
         let mut differing = Vec::new();
-        for (slot, leaf) in unread.into_iter().zip(targets) {
-            match self.is_equal(slot, leaf, windows)? {
-                true => put(&mut found, slot, WindowDiff::equal(leaf)),
-                false => differing.push((slot, leaf)),
-            }
-        }
-        let unknown: Vec<usize> = differing
-            .iter()
-            .map(|(slot, _)| *slot)
-            .filter(|slot| windows.get(*slot).and_then(Window::base_leaf).is_none())
-            .collect();
-        let mut bases = self.leaves(Side::Base, &unknown, windows).into_iter();
-        for (slot, target) in differing {
+        for (slot, target) in unread.into_iter().zip(targets) {
             let Some(window) = windows.get(slot) else {
                 continue;
             };
+            // A base that turns out to be equal leaves its slot to the next one: what is compared stays in the nearest cache.
+            let beside = differing.len();
+            match self.is_equal(window, target, (slot, beside))? {
+                true => put(&mut found, slot, WindowDiff::equal(target)),
+                false => differing.push((slot, window, target)),
+            }
+        }
+        let unknown = differing.iter().enumerate();
+        let unknown = unknown.filter(|(_, (_, window, _))| window.base_leaf().is_none());
+        let unknown = unknown.map(|(beside, (_, window, _))| (Some(*window), beside));
+        let mut bases = self.leaves(Side::Base, unknown).into_iter();
+        for (beside, (slot, window, target)) in differing.into_iter().enumerate() {
             let base = match window.base_leaf() {
                 Some(leaf) => leaf,
                 None => bases.next().unwrap_or_default(),
             };
             let promised = window.base.filter(|_| window.target.is_some());
             require(promised, base, "base", window.at)?;
-            self.mark(slot, window);
+            self.mark(window, (slot, beside));
             let diff = WindowDiff {
                 base,
                 target,
@@ -148,39 +151,36 @@ impl<'a> Comparison<'a, '_> {
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// Whether the window in that slot, whose target's leaf is `leaf`, is equal on both sides. Reads the base where that is not known.
-    fn is_equal(&mut self, slot: usize, leaf: Digest, windows: &[Window]) -> Result<bool> {
-        let Some(window) = windows.get(slot) else {
-            return Ok(false);
-        };
+    /// Whether a window, whose target's leaf is `leaf`, is equal on both sides. Reads the base where that is not known. The target stands in the
+    /// first of the slots, the base in the second.
+    fn is_equal(
+        &mut self,
+        window: &Window,
+        leaf: Digest,
+        (slot, beside): (usize, usize),
+    ) -> Result<bool> {
         require(window.target, leaf, "target", window.at)?;
         let is_the_base_s = self.context.proves && window.base == Some(leaf);
         if window.is_alike && (window.is_equal || is_the_base_s) {
             return Ok(true);
         }
-        self.read(Side::Base, slot, windows)?;
+        self.read(Side::Base, beside, Some(window))?;
         let (base, target) = (
-            self.worker.buffers.window(Side::Base, slot, window.len),
-            self.worker.buffers.window(Side::Target, slot, window.len),
+            self.buffers.window(Side::Base, beside, window.len),
+            self.buffers.window(Side::Target, slot, window.len),
         );
         Ok(window.is_alike && is_same(base, target))
     }
 
-    /// Reads one side of the window in that slot.
-    fn read(&mut self, side: Side, slot: usize, windows: &[Window]) -> Result<()> {
-        let Some(window) = windows.get(slot) else {
+    /// Reads one side of a window into a slot.
+    fn read(&mut self, side: Side, slot: usize, window: Option<&Window>) -> Result<()> {
+        let Some(Window { at, len, .. }) = window else {
             return Ok(());
         };
-        let (at, len) = (window.at, window.len);
-        let extents = extents_of(&self.task.plan.extents, at, Bytes::from(len));
+        let extents = extents_of(&self.task.plan.extents, *at, Bytes::from(*len));
         let disk = self.disk(side);
-        read_extents(
-            disk,
-            extents,
-            side,
-            at,
-            self.worker.buffers.window_mut(side, slot, len),
-        )
+        let bytes = self.buffers.window_mut(side, slot, *len);
+        read_extents(disk, extents, side, *at, bytes)
     }
 
     const fn disk(&self, side: Side) -> &'a Chain {
@@ -190,18 +190,21 @@ impl<'a> Comparison<'a, '_> {
         }
     }
 
-    /// The leaves of one side of the windows in these slots, which were read; anything, where nothing is proven.
-    fn leaves(&self, side: Side, slots: &[usize], windows: &[Window]) -> Vec<Digest> {
+    /// The leaves of one side of windows that were read, each beside its slot; anything, where nothing is proven.
+    fn leaves<'w>(
+        &self,
+        side: Side,
+        windows: impl Iterator<Item = (Option<&'w Window>, usize)>,
+    ) -> Vec<Digest> {
         if !self.context.proves {
-            return vec![Digest::default(); slots.len()];
+            return vec![Digest::default(); windows.count()];
         }
         let size = self.disk(side).size();
-        let bytes: Vec<&[u8]> = slots
-            .iter()
-            .filter_map(|slot| {
-                let window = windows.get(*slot)?;
+        let bytes: Vec<&[u8]> = windows
+            .filter_map(|(window, slot)| {
+                let window = window?;
                 let len = DiskHasher::window_len(size, window.number).in_memory();
-                let bytes = self.worker.buffers.window(side, *slot, window.len);
+                let bytes = self.buffers.window(side, slot, window.len);
                 Some(bytes.get(..len).unwrap_or(bytes))
             })
             .collect();
@@ -223,16 +226,16 @@ impl<'a> Comparison<'a, '_> {
         window.base.filter(|_| is_known)
     }
 
-    /// Marks the grains that differ in the window in that slot, and takes their bytes over.
-    fn mark(&mut self, slot: usize, window: &Window) {
+    /// Marks the grains that differ in a window, and takes their bytes over. The target stands in the first of the slots, the base in the second.
+    fn mark(&mut self, window: &Window, (slot, beside): (usize, usize)) {
         let at = window.at;
         let WriterLayout { grain, size, .. } = self.context.shape;
         let marks_zero = self.marks_zero_grains();
         let skip = window.packed;
         let there = Bytes(size.0.saturating_sub(at.0)).in_memory();
         let there = window.len.min(there);
-        let buffers = &self.worker.buffers;
-        let base = buffers.window(Side::Base, slot, there);
+        let buffers = &*self.buffers;
+        let base = buffers.window(Side::Base, beside, there);
         let target = buffers.window(Side::Target, slot, there);
         let grain = grain.in_memory();
         let piece = grain.min(WINDOW.in_memory());
@@ -247,13 +250,12 @@ impl<'a> Comparison<'a, '_> {
             } else {
                 BlockState::Data
             };
-            if let Some(place) = self.worker.unit_writer.grains_mut().get_mut(from / grain) {
+            if let Some(place) = self.unit_writer.grains_mut().get_mut(from / grain) {
                 *place = state;
             }
             self.task.changed = Bytes(self.task.changed.0 + target.len() as u64);
             if state == BlockState::Data
                 && let Some(place) = self
-                    .worker
                     .unit_writer
                     .data_mut()
                     .get_mut(from..from + target.len())
@@ -265,7 +267,7 @@ impl<'a> Comparison<'a, '_> {
 
     /// The leaves of the child's own layer as it will be read back, for the windows of which it says something.
     fn prove_layer(&mut self, windows: &[Window], child_len: Bytes) {
-        let grains = self.worker.unit_writer.read_back();
+        let grains = self.unit_writer.read_back();
         let grain = self.context.shape.grain.0;
         let mut said = Vec::new();
         for (place, window) in windows.iter().enumerate() {
@@ -278,7 +280,6 @@ impl<'a> Comparison<'a, '_> {
             if sectors.iter().any(|sector| *sector != BlockState::Absent) {
                 let to = (skip + WINDOW.0).min(child_len.0);
                 let bytes = self
-                    .worker
                     .unit_writer
                     .data()
                     .get(Bytes(skip).in_memory()..Bytes(to).in_memory())

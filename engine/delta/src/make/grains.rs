@@ -13,15 +13,14 @@ impl Comparison<'_, '_> {
         if grain <= WINDOW {
             return Ok(());
         }
-        for number in 0..self.worker.unit_writer.grains().len() {
-            if self.worker.unit_writer.grains().get(number) != Some(&BlockState::Data) {
+        for number in 0..self.unit_writer.grains().len() {
+            if self.unit_writer.grains().get(number) != Some(&BlockState::Data) {
                 continue;
             }
             let from = Bytes((number as u64).saturating_mul(grain.0));
             let to = Bytes(from.0.saturating_add(grain.0)).min(child_len);
             let start = self.task.plan.address_of(from);
             let Some(bytes) = self
-                .worker
                 .unit_writer
                 .data_mut()
                 .get_mut(from.in_memory()..to.in_memory())
@@ -32,7 +31,7 @@ impl Comparison<'_, '_> {
             self.task.plan.read(target, Side::Target, start, bytes)?;
             if marks_zero
                 && is_zero(bytes)
-                && let Some(place) = self.worker.unit_writer.grains_mut().get_mut(number)
+                && let Some(place) = self.unit_writer.grains_mut().get_mut(number)
             {
                 *place = BlockState::Zero;
             }
@@ -57,19 +56,19 @@ impl Comparison<'_, '_> {
             let to = Bytes(from.0.saturating_add(run.0)).min(child_len);
             let range =
                 Bytes(from.0 / grain.0.max(1)).in_memory()..Bytes(to.pieces(grain)).in_memory();
-            let grains = self.worker.unit_writer.grains().get(range.clone());
+            let grains = self.unit_writer.grains().get(range.clone());
             let grains = grains.unwrap_or_default();
             if !grains.contains(&BlockState::Data) {
                 continue;
             }
             let is_whole = !grains.contains(&BlockState::Absent);
-            let bytes = self.worker.unit_writer.data();
+            let bytes = self.unit_writer.data();
             let bytes = bytes.get(from.in_memory()..to.in_memory());
             // What is absent is zero in these bytes, whatever the target has there.
             if is_zero(bytes.unwrap_or_default())
                 && (is_whole
                     || self.is_target_zero(self.task.plan.address_of(from), to.0 - from.0)?)
-                && let Some(grains) = self.worker.unit_writer.grains_mut().get_mut(range)
+                && let Some(grains) = self.unit_writer.grains_mut().get_mut(range)
             {
                 grains.fill(BlockState::Zero);
             }
@@ -82,7 +81,7 @@ impl Comparison<'_, '_> {
         let mut skip = 0;
         while skip < len {
             let part = WINDOW.min(Bytes(len - skip)).in_memory();
-            let bytes = self.worker.buffers.window_mut(Side::Target, 0, part);
+            let bytes = self.buffers.window_mut(Side::Target, 0, part);
             let start = at.saturating_add(Bytes(skip));
             let target = self.context.target;
             self.task.plan.read(target, Side::Target, start, bytes)?;

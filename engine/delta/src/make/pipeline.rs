@@ -1,11 +1,13 @@
 //! What `make` does task by task: takes a part of both disks, has it compared by any worker, and commits in order what was found. How it is
 //! compared stands in `compare`.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use imgdelta_core::{Bytes, ImageWriter, Kind, Result};
 
 use super::{
     compare::Comparison,
-    task::{DiffContext, DiffTask, DiffWorker, Sides, damaged_memory},
+    task::{DiffContext, DiffTask, Sides, WindowBuffers, damaged_memory},
 };
 use crate::{
     chain::Chain,
@@ -15,7 +17,7 @@ use crate::{
     pipeline::Stage,
     planner::{ExtentPlanner, Relation, Section, Side, Task, windows},
     tree::WINDOW,
-    unit_writer::Seed,
+    unit_writer::{Seed, UnitWriter},
 };
 
 /// Where tasks come from.
@@ -36,23 +38,41 @@ pub(super) struct DiffSink {
 }
 
 /// Compares the disks of a context.
-pub(super) struct Differ<'a>(pub(super) DiffContext<'a>);
+pub(super) struct Differ<'a> {
+    context: DiffContext<'a>,
+    /// Buffers that nobody compares in now, the one used last on top. They are as many as tasks are processed at a time, not as workers there
+    /// are: buffers that take turns leave the core's cache before they are used again.
+    buffers: Mutex<Vec<WindowBuffers>>,
+}
+
+impl<'a> Differ<'a> {
+    pub(super) const fn new(context: DiffContext<'a>) -> Self {
+        Self {
+            context,
+            buffers: Mutex::new(Vec::new()),
+        }
+    }
+
+    fn buffers(&self) -> MutexGuard<'_, Vec<WindowBuffers>> {
+        self.buffers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl<'a> Stage for Differ<'a> {
     type Task = DiffTask;
-    type Worker = DiffWorker;
+    type Worker = UnitWriter;
     type Source = DiffSource<'a>;
     type Sink = DiffSink;
 
     fn next_task(&self, source: &mut Self::Source) -> Result<Option<DiffTask>> {
-        self.0.work.progress.go_on()?;
+        self.context.work.progress.go_on()?;
         let Some(plan) = source.planner.task()? else {
             return Ok(None);
         };
         let Sides { base, target } = &mut source.leaves;
         Ok(Some(DiffTask {
-            base: known(base.as_mut(), &plan, self.0.base)?,
-            target: known(target.as_mut(), &plan, self.0.target)?,
+            base: known(base.as_mut(), &plan, self.context.base)?,
+            target: known(target.as_mut(), &plan, self.context.target)?,
             plan,
             windows: Vec::new(),
             changed: Bytes::ZERO,
@@ -62,34 +82,37 @@ impl<'a> Stage for Differ<'a> {
 
     fn announce(&self, task: &DiffTask) {
         if task.plan.relation == Relation::Unknown {
-            task.plan.will_read(self.0.target, Side::Target);
+            task.plan.will_read(self.context.target, Side::Target);
             if task.base.is_empty() {
-                task.plan.will_read(self.0.base, Side::Base);
+                task.plan.will_read(self.context.base, Side::Base);
             }
         }
     }
 
-    fn process(&self, worker: &mut DiffWorker, task: &mut DiffTask) -> Result<()> {
-        if task.plan.relation == Relation::Unknown {
-            Comparison {
-                context: self.0,
-                worker,
-                task,
-            }
-            .run()
-        } else {
-            Ok(())
+    fn process(&self, unit_writer: &mut UnitWriter, task: &mut DiffTask) -> Result<()> {
+        if task.plan.relation != Relation::Unknown {
+            return Ok(());
         }
+        let buffers = self.buffers().pop();
+        let mut buffers = buffers.unwrap_or_else(WindowBuffers::new);
+        Comparison {
+            context: self.context,
+            unit_writer,
+            buffers: &mut buffers,
+            task,
+        }
+        .run()?;
+        self.buffers().push(buffers);
+        Ok(())
     }
 
     fn commit(
         &self,
-        worker: &mut DiffWorker,
+        unit_writer: &mut UnitWriter,
         task: &mut DiffTask,
         sink: &mut DiffSink,
     ) -> Result<()> {
         if task.units > 0 {
-            let unit_writer = &mut worker.unit_writer;
             unit_writer.place(&mut *sink.writer, &mut sink.seed)?;
         }
         if task.plan.relation == Relation::Same {
@@ -104,13 +127,16 @@ impl<'a> Stage for Differ<'a> {
         }
         sink.units += task.units;
         sink.changed = Bytes(sink.changed.0 + task.changed.0);
-        self.0.work.progress.advance(task.plan.len, task.changed);
+        self.context
+            .work
+            .progress
+            .advance(task.plan.len, task.changed);
         Ok(())
     }
 
-    fn flush(&self, worker: &mut DiffWorker, task: DiffTask) -> Result<()> {
+    fn flush(&self, unit_writer: &mut UnitWriter, task: DiffTask) -> Result<()> {
         if task.units > 0 {
-            worker.unit_writer.write()
+            unit_writer.write()
         } else {
             Ok(())
         }

@@ -1,4 +1,4 @@
-//! What `make` works on: the two disks and the child's layout, a task of both, what is found of each of its windows, and a worker's buffers.
+//! What `make` works on: the two disks and the child's layout, a task of both, what is found of each of its windows, and the buffers it is read into.
 //!
 //! Plain data, so that comparing and the pipeline both use it and neither needs the other's file.
 
@@ -12,7 +12,6 @@ use crate::{
     leaf_batch,
     planner::{Side, Task},
     tree::{Digest, WINDOW},
-    unit_writer::UnitWriter,
 };
 
 /// The two disks, and the child that is made of them.
@@ -60,24 +59,6 @@ impl WindowDiff {
     }
 }
 
-/// One worker's buffers.
-pub(super) struct DiffWorker {
-    pub(super) unit_writer: UnitWriter,
-    pub(super) buffers: WindowBuffers,
-}
-
-impl DiffWorker {
-    pub(super) fn new(unit_writer: UnitWriter) -> Self {
-        Self {
-            unit_writer,
-            buffers: WindowBuffers {
-                base: Aligned::zeroed(leaf_batch::buffer()),
-                target: Aligned::zeroed(leaf_batch::buffer()),
-            },
-        }
-    }
-}
-
 /// The bytes of as many windows as are hashed together, in the base and in the target: few enough to stay in the core's cache. Each has a slot.
 pub(super) struct WindowBuffers {
     base: Aligned,
@@ -85,6 +66,13 @@ pub(super) struct WindowBuffers {
 }
 
 impl WindowBuffers {
+    pub(super) fn new() -> Self {
+        Self {
+            base: Aligned::zeroed(leaf_batch::buffer()),
+            target: Aligned::zeroed(leaf_batch::buffer()),
+        }
+    }
+
     /// The first `len` bytes of the window in a slot.
     pub(super) fn window(&self, side: Side, slot: usize, len: usize) -> &[u8] {
         let buffer = match side {
