@@ -4,6 +4,7 @@
 //! qemu-img writes durably only with `-t none` or with `sync` after it; imgdelta always does.
 
 mod asked;
+mod carried;
 mod cold;
 mod deploy;
 mod hyperv;
@@ -81,6 +82,7 @@ pub(crate) fn all(bench: &Bench<'_>) -> Vec<Row> {
             more.into_iter().flatten().collect(),
         ),
         ("On the way to a site", deploy::all(bench)),
+        ("On a medium", carried::all(bench)),
         ("Among ten thousand images", many::all(bench)),
     ];
     let named = |(section, rows): (_, Vec<Row>)| {
@@ -125,8 +127,13 @@ impl Row {
     }
 
     /// And an output that takes no more room.
-    fn no_larger(mut self) -> Self {
-        self.asked.no_larger = true;
+    fn no_larger(self) -> Self {
+        self.at_most(1.0)
+    }
+
+    /// And that what is written, or travels, takes at most such a share of the peer's.
+    fn at_most(mut self, share: f64) -> Self {
+        self.asked.room = Some(share);
         self
     }
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Makes the disk images that the benchmarks work on; what is there already is kept.
-#   make.sh WORK_FOLDER [base|small|apt|copy|vhd|head|sparse|chain|related|random|huge|mixed|zstd|scaled|depths|borg|casync|all|none]...
+#   make.sh WORK_FOLDER [base|small|apt|copy|vhd|head|sparse|chain|related|random|huge|mixed|zstd|scaled|depths|borg|casync|upgrade|all|none]...
 #   make.sh WORK_FOLDER drop KIND...        removes the disks of these again
 # Needs mke2fs, debugfs, openssl, python3, qemu-img and qemu-io; neither root nor a mount; 60 GiB of disk.
-# 'all' leaves out what borg and casync know, which needs those two. Where WORK_FOLDER/size says 'quick', data are an eighth.
+# 'all' leaves out what borg and casync know, which needs those two, and the upgrade, which needs root, debootstrap and a mirror of Debian. Where WORK_FOLDER/size says 'quick', data are an eighth.
 # Every choice is seeded; file contents come from this machine's $SOURCE (/usr).
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -261,6 +261,15 @@ make_casync() {
   mv known/part.castr known/store.castr
 }
 
+# A disk of 4 GiB with an installed Debian, and the same after a real upgrade.
+make_upgrade() {
+  [ -f upgrade.raw ] && [ -f upgrade-base.raw ] && return
+  bash "$here/upgrade.sh" upgrade.part
+  mv upgrade.part/base.raw upgrade-base.raw
+  mv upgrade.part/target.raw upgrade.raw
+  rm -rf upgrade.part
+}
+
 # Removes what only that workload made; the base and what is made of its files stays.
 drop() {
   case $1 in
@@ -273,6 +282,7 @@ drop() {
     random) rm -f rand[12].raw ;;
     mixed) rm -f mixed.* ;;
     zstd) rm -f base-zstd.qcow2 ;;
+    upgrade) rm -f upgrade.raw upgrade-base.raw ;;
   esac
 }
 
@@ -285,7 +295,7 @@ for kind in "${@:-all}"; do
   case $kind in
     all) for kind in small apt copy vhd head sparse chain related random huge mixed zstd scaled depths; do "make_$kind"; done ;;
     none) ;;
-    base | small | apt | copy | vhd | head | sparse | chain | related | random | huge | mixed | zstd | scaled | depths | borg | casync) "make_$kind" ;;
+    base | small | apt | copy | vhd | head | sparse | chain | related | random | huge | mixed | zstd | scaled | depths | borg | casync | upgrade) "make_$kind" ;;
     *) echo "make.sh: no workload is called $kind" >&2; exit 2 ;;
   esac
 done

@@ -116,7 +116,9 @@ impl CheckWalk<'_> {
     fn refcount_blocks(&mut self) -> Result<()> {
         let cluster = self.meta.geometry.cluster();
         let per_block = self.refcounts.per_block();
-        for index in 0..self.refcounts.entries() {
+        let mut next = self.refcounts.next_entry(0)?;
+        while let Some(index) = next {
+            next = self.refcounts.next_entry(index.saturating_add(1))?;
             match self.refcounts.block(index)? {
                 Ok(None) => {}
                 Ok(Some(at)) => {

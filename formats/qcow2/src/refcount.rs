@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use imgdelta_core::{Bytes, FileOffset, PagedTable, Result, Source};
+use imgdelta_core::{Bytes, FileOffset, PagedTable, Result, Source, is_zero};
 
 use crate::{fault::Fault, geometry::Geometry, layout::RefcountEntry, validate::ValidatedHeader};
 
@@ -54,6 +54,27 @@ impl Refcounts {
         }
         let bytes = self.pages.entry::<8>(self.entry_place(index))?;
         Ok(self.validate(RefcountEntry(u64::from_be_bytes(bytes))))
+    }
+
+    /// The first entry from `index` on that is not 0; `None`: there is none. Tables have room for far more blocks than most images use.
+    pub(crate) fn next_entry(&self, index: u64) -> Result<Option<u64>> {
+        let entry = Bytes(RefcountEntry::SIZE).in_memory();
+        let mut index = index;
+        while index < self.entries {
+            let (page, inside) = self.pages.page(self.entry_place(index))?;
+            let entries = page.get(inside..).unwrap_or_default().chunks_exact(entry);
+            let there = entries.len() as u64;
+            let found = entries
+                .zip(index..self.entries)
+                .find(|(entry, _)| !is_zero(entry));
+            match found {
+                Some((_, index)) => return Ok(Some(index)),
+                // The file ends before the table does: whoever reads the entry says so.
+                None if there == 0 => return Ok(Some(index)),
+                None => index = index.saturating_add(there),
+            }
+        }
+        Ok(None)
     }
 
     /// The block of a table entry.
@@ -106,6 +127,8 @@ fn number_at(bytes: &[u8], bit: u64, order: u32) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use imgdelta_core::{Error, MemSource};
+
     use super::*;
 
     #[test]
@@ -129,5 +152,46 @@ mod tests {
             number_at(&0x0102_0304_0506_0708_u64.to_be_bytes(), 0, 6),
             0x0102_0304_0506_0708
         );
+    }
+
+    #[test]
+    fn entries_that_are_not_zero_are_found_in_any_page_of_the_table() -> Result<()> {
+        let (start, entries) = (512_u64, 3000_u64);
+        let named = [0, 511, 512, 1700, 2999];
+        let table = |named: &[u64], len: u64| {
+            let mut bytes = vec![0; Bytes(start + len * 8).in_memory()];
+            for index in named {
+                let at = Bytes(start + index * 8).in_memory();
+                bytes[at + 5] = 1;
+            }
+            Refcounts {
+                end: Bytes::from(bytes.len()),
+                pages: PagedTable::new(Arc::new(MemSource(bytes))),
+                geometry: Geometry {
+                    version: 3,
+                    cluster_bits: 16,
+                    extended: false,
+                    data_file: false,
+                },
+                table: FileOffset(start),
+                entries,
+                order: 4,
+            }
+        };
+        let all = |refcounts: &Refcounts| {
+            let (mut found, mut next) = (Vec::new(), refcounts.next_entry(0)?);
+            while let Some(index) = next {
+                found.push(index);
+                next = refcounts.next_entry(index + 1)?;
+            }
+            Ok::<_, Error>(found)
+        };
+        assert_eq!(all(&table(&named, entries))?, named);
+        assert_eq!(all(&table(&[], entries))?, []);
+        // The file ends inside the table: the first entry that is not there is one to be looked at.
+        let cut = table(&[3], 700);
+        assert_eq!(cut.next_entry(4)?, Some(700));
+        assert!(cut.block(700).is_err());
+        Ok(())
     }
 }

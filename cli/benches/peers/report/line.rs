@@ -9,8 +9,9 @@ use super::{Side, Spread};
 pub(crate) struct Asked {
     /// How many times faster than the peer, at least.
     pub(crate) times: Option<f64>,
-    /// Whether the output is to take no more room than the peer's.
-    pub(crate) no_larger: bool,
+    /// What share of the room of the peer's output, or of what travels, its own is to take at most.
+    #[serde(default)]
+    pub(crate) room: Option<f64>,
 }
 
 /// A work, imgdelta's beside a peer's.
@@ -62,12 +63,19 @@ impl Line {
                 .map(|found| (found.median * 100.0).round() / 100.0);
             format!("{least}{}", said(shown.map(|shown| shown >= least)))
         });
-        let room = self.asked.no_larger.then(|| {
-            let ours = self.ours.output();
-            let peer = self.peer.as_ref().and_then(Side::output);
-            let tenths = |bytes| (bytes as f64 / TENTH).round();
-            let is_reached = ours.zip(peer).map(|(a, b)| tenths(a) <= tenths(b));
-            format!("no larger{}", said(is_reached))
+        let room = self.asked.room.map(|share| {
+            let taken = |side: &Side| side.sent().or_else(|| side.output());
+            let (ours, peer) = (taken(&self.ours), self.peer.as_ref().and_then(taken));
+            let tenths = |bytes: f64| (bytes / TENTH).round();
+            let is_reached = ours
+                .zip(peer)
+                .map(|(ours, peer)| tenths(ours as f64) <= tenths(peer as f64 * share));
+            let asked = if share < 1.0 || share > 1.0 {
+                format!("at most {share} of the room")
+            } else {
+                "no larger".to_owned()
+            };
+            format!("{asked}{}", said(is_reached))
         });
         let both: Vec<String> = times.into_iter().chain(room).collect();
         (!both.is_empty()).then(|| both.join("; "))
