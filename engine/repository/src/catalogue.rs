@@ -90,6 +90,7 @@ pub mod presence;
 mod proof;
 mod protect;
 pub mod record;
+pub mod reduced;
 pub mod remove;
 mod renew;
 pub mod repair;
@@ -125,6 +126,7 @@ pub use self::{
     names::{ImageId, InsidePath, Name, RepositoryId, Tag},
     presence::{Look, Presence},
     record::{Parent, ParentEvidence, ProvenanceKind, Record},
+    reduced::{ReducedImage, Reduction},
     remove::Removed,
     repair::Repair,
     scan::Scanned,
