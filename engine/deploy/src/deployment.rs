@@ -40,7 +40,7 @@ pub use self::{
     ssh::{SshPrograms, SshSite},
 };
 use crate::{
-    bundle::{DeliveryContext, ReceivedImage, SigningKey, StoreOptions},
+    bundle::{DeliveryContext, EntryForm, ReceivedImage, SigningKey, StoreOptions},
     wire::{ClientSession, SshUrl},
 };
 
@@ -209,7 +209,21 @@ pub fn deploy_many(deploy: &Deploy<'_>, context: &DeliveryContext<'_>) -> Result
             Destination::Ssh(url) => runner.send_over_ssh(url)?,
         });
     }
+    let idle = idle_level(deploy.level, &sites);
+    if let Some(last) = sites.last_mut() {
+        last.notes.extend(idle);
+    }
     Ok(Deployed { sites })
+}
+
+/// A note, if a level was asked for that packed nothing.
+fn idle_level(level: i32, sites: &[SiteOutcome]) -> Option<String> {
+    let mut sent = sites.iter().flat_map(|site| &site.sent).peekable();
+    let is_asked = level != LEVEL && sent.peek().is_some();
+    let is_idle = is_asked && sent.all(|sent| sent.entry.form != EntryForm::Transport);
+    is_idle.then(|| {
+        format!("the level {level} packs transport files, and nothing was sent as one: it made no difference")
+    })
 }
 
 /// Sends the images to the repository at the other end of a connection, whatever the connection is made of; where else they go does not count.
