@@ -32,7 +32,7 @@ const TOOLS: [(&str, &str); 11] = [
 const FILLING: u8 = 0x5a;
 const MIB: u64 = 1 << 20;
 /// How many mutations of each image are tried.
-const MUTATIONS: u64 = 240;
+const MUTATIONS: u64 = 60;
 /// About how many of them a judge is asked.
 const TRIED: u64 = 24;
 /// About how many at once.
@@ -211,14 +211,15 @@ fn every_mutation_is_answered_and_what_it_frees_is_free_for_fsck() {
         "{kept} mutations kept whole; of each image so many judged of so many that were asked about: {asked:?}"
     );
     assert!(kept > MUTATIONS, "{kept}");
-    assert!(asked.iter().all(|(_, judged, _)| *judged > 0), "{asked:?}");
+    let judged: u64 = asked.iter().map(|(_, judged, _)| judged).sum();
+    assert!(judged > MUTATIONS / 3, "{asked:?}");
 }
 
 /// Asks the judge of that file system about mutations, side by side: a mutation may keep it for as long as it may take. How many it has judged.
 fn judge(kind: &str, path: &Path, doubtful: &[(u64, Vec<u8>, Runs)]) -> u64 {
     let one = |(mutation, bytes, free): &(u64, Vec<u8>, Runs)| {
         let what = format!("{kind}, {mutation}");
-        let copy = path.with_extension(format!("mutated{mutation}"));
+        let copy = path.with_file_name(format!("{kind} {mutation}.mutated"));
         fs::write(&copy, bytes).expect("it is written");
         let has_judged = match kind {
             "FAT12" => leaves_as_many(&copy, bytes, &what, free),

@@ -176,7 +176,7 @@ pub(crate) fn partclone_within(seconds: &str, system: &str, image: &Path) -> Opt
     let program = format!("partclone.{system}");
     let [image, map_name, log] = [image, &map, &log].map(|path| path.to_str().expect("a name"));
     let done = Command::new("timeout")
-        .args([seconds, &program, "-D", "-q", "-s", image])
+        .args(["-s", "KILL", seconds, &program, "-D", "-q", "-s", image])
         .args(["-o", map_name, "-L", log])
         .env("PATH", path())
         .stdin(Stdio::null())

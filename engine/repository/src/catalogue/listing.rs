@@ -9,7 +9,7 @@ use super::{
     layout::RepoPaths,
     names::{ImageId, InsidePath, Name},
     record::{self, Record},
-    reduced::ReducedImage,
+    reduced_image::ReducedImage,
     suggest::nearest,
 };
 

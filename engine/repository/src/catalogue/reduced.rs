@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use imgdelta_core::{Error, Existing, HeldPlace, Kind, Result};
 use imgdelta_delta::{ContentId, manifest::LeftOut};
 use imgdelta_operations::{
-    Disk, Reduced, Unneeded, UnusedBytes,
+    Disk, Reduced, Unneeded,
     proof::{KnownBelow, prove_keeping},
 };
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,7 @@ use super::{
     listing::Listing,
     names::ImageId,
     record::{Parent, ParentEvidence, Record, check_schema},
+    reduced_image::{ReducedImage, names},
     seal::{check_seal, seal},
     text::as_text,
 };
@@ -51,21 +52,6 @@ struct ReducedFile {
     left_out: Vec<LeftOut>,
 }
 
-/// A disk that can be read though it stands nowhere: an image but for what nobody needs of it.
-#[derive(Clone, Debug)]
-pub struct ReducedImage {
-    /// As if it were here: its id is its content id; name, files and all else are the image's.
-    pub record: Record,
-    /// The image that it is but for what is left out, by what its disk is.
-    pub image: ContentId,
-    /// What it keeps the bytes of there.
-    pub base: ContentId,
-    /// What was to be left out.
-    what: Vec<String>,
-    /// What is.
-    left_out: Vec<LeftOut>,
-}
-
 /// What became of an image of which something was to be left out.
 #[derive(Clone, Debug)]
 pub struct Reduction {
@@ -73,30 +59,6 @@ pub struct Reduction {
     pub record: Option<Record>,
     /// What the user should know: of which volume nothing is left out, and why.
     pub notes: Vec<String>,
-}
-
-impl ReducedImage {
-    /// Whether it was made to be without all of that, and nothing else.
-    #[must_use]
-    pub fn is_without(&self, what: &[Unneeded]) -> bool {
-        self.what == names(what)
-    }
-
-    /// What is left out, in bytes.
-    #[must_use]
-    pub fn bytes(&self) -> UnusedBytes {
-        UnusedBytes::left_out(&self.left_out)
-    }
-
-    /// What is left out, as a manifest says it, where it travels from that base: from another one, what it keeps there travels too.
-    #[must_use]
-    pub fn left_out(&self, base: &ContentId) -> &[LeftOut] {
-        if *base == self.base {
-            &self.left_out
-        } else {
-            &[]
-        }
-    }
 }
 
 impl Repository {
@@ -339,14 +301,6 @@ fn parent(image: &Record, base: &Record, listing: &Listing) -> Option<Parent> {
         id,
         known: ParentEvidence::Declared,
     })
-}
-
-/// What is to be left out, in words and in order.
-fn names(what: &[Unneeded]) -> Vec<String> {
-    let mut what = what.to_vec();
-    what.sort_unstable();
-    what.dedup();
-    what.iter().map(|one| one.name().to_owned()).collect()
 }
 
 fn faulty(what: &str) -> Error {
