@@ -8,7 +8,7 @@ mod tree;
 
 use std::fs;
 
-use host::{are_there, blank, name, poke, run};
+use host::{are_there, poke};
 use imgdelta_operations::{Compare, CompareReport, Context, Map, MapLayers};
 use scene::{MIB, Scene};
 
