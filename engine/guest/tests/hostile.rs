@@ -283,12 +283,12 @@ fn leaves_as_many(copy: &Path, bytes: &[u8], what: &str, free: &Runs) -> bool {
     let mut command = Command::new("/usr/sbin/fsck.fat");
     let done = command.arg("-n").arg(copy).output().expect("it runs");
     let said = String::from_utf8_lossy(&done.stdout);
-    let counts = said.lines().filter_map(|line| {
+    let mut counts = said.lines().filter_map(|line| {
         let counts = line.strip_suffix(" clusters")?.rsplit(' ').next()?;
         let (used, all) = counts.split_once('/')?;
         Some((used.parse::<u64>().ok()?, all.parse::<u64>().ok()?))
     });
-    let Some((used, all)) = counts.last() else {
+    let Some((used, all)) = counts.next_back() else {
         return false;
     };
     let cluster = u64::from(u16::from_le_bytes([bytes[11], bytes[12]])) * u64::from(bytes[13]);
