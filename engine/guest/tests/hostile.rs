@@ -195,7 +195,7 @@ fn every_mutation_is_answered_and_what_it_frees_is_free_for_fsck() {
             let free = answered(&Memory(bytes.clone(), 512));
             kept += u64::from(free.is_empty());
             // Of most of what is as it was before nobody need be asked.
-            let is_doubtful = free != right || mutation % 16 == 0;
+            let is_doubtful = free != right || mutation % 4 == 0;
             if !free.is_empty() && is_doubtful && tried < TRIED {
                 tried += 1;
                 doubtful.push((mutation, bytes, free));
