@@ -3,10 +3,18 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
+use imgdelta::Unneeded;
 use imgdelta::core::{Format, Result};
 use imgdelta::deploy::{Destination, wire::REMOTE_PROGRAM};
 
-use super::{input, owner::Owner, plan::Choice, repository::Change, signer::Signed, values::time};
+use super::{
+    input,
+    owner::Owner,
+    plan::Choice,
+    repository::Change,
+    signer::Signed,
+    values::{time, unneeded},
+};
 use crate::job;
 
 /// `deploy`: the difference from the best base that both sides have, sent or put on a medium.
@@ -30,11 +38,16 @@ where others there are made from that image and stay. --sign KEY signs the list,
 With ssh:// imgdelta is called on the other host through the system's ssh, with keys, agent and configuration as they are (IMGDELTA_SSH names another \
 program), and proves and enters the image there. A path that begins with /~/ is from the home folder there. What was cut goes on where it was.
 
+--leave-out leaves out what 'imgdelta make --leave-out' does. The site's image is another disk then, with a content id of its own: where something \
+is left out it has what its base had. The repository remembers what was sent, and makes the next delivery from it; without --leave-out the whole image \
+is brought there later too. Of an image that travels as a whole nothing is left out.
+
 Where one site fails, the others are served all the same; the exit status is the first failure's.
 
 Examples:
   imgdelta deploy patched --repo hq --for site.inv -o stick
   imgdelta deploy november december --repo hq --for a.inv --for b.inv -o stick
+  imgdelta deploy patched --repo hq --for site.inv -o stick --leave-out free,swap,pagefile
   imgdelta deploy patched --repo hq --for site.inv -o stick --sign ~/.ssh/id_ed25519
   imgdelta deploy --drop october --drop november -o stick
   imgdelta deploy --refill site.request --repo hq -o refill
@@ -80,7 +93,7 @@ pub(crate) struct Deploy {
         long,
         value_name = "NAME",
         requires = "output",
-        conflicts_with_all = ["images", "carried", "to", "spare", "sign", "native", "level", "as_child", "format", "owner", "mode"],
+        conflicts_with_all = ["images", "carried", "to", "spare", "sign", "native", "level", "leave_out", "as_child", "format", "owner", "mode"],
         help_heading = "Way"
     )]
     drop: Vec<String>,
@@ -89,7 +102,7 @@ pub(crate) struct Deploy {
         long,
         value_name = "REQUEST",
         requires = "output",
-        conflicts_with_all = ["images", "carried", "to", "spare", "drop", "native", "level", "as_child", "format", "owner", "mode", "dry_run"],
+        conflicts_with_all = ["images", "carried", "to", "spare", "drop", "native", "level", "leave_out", "as_child", "format", "owner", "mode", "dry_run"],
         help_heading = "Way"
     )]
     refill: Option<PathBuf>,
@@ -105,6 +118,9 @@ pub(crate) struct Deploy {
     /// How hard the transport form is packed, 1 to 19 (3 without it).
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=19), conflicts_with = "native", help_heading = "Way")]
     level: Option<i32>,
+    /// Leave out what certainly nobody needs, so that the site keeps its base's bytes there: free, swap, pagefile, with commas between them.
+    #[arg(long, value_name = "WHAT", value_delimiter = ',', value_parser = unneeded, help_heading = "Way")]
+    leave_out: Vec<Unneeded>,
     /// How the sites that can be reached keep the images.
     #[command(flatten)]
     keeping: Keeping,
@@ -149,6 +165,7 @@ impl Deploy {
             rules: self.choice.rules(),
             native: self.native,
             level: self.level,
+            leave_out: self.leave_out,
             spare: self.spare.into(),
             sign: self.sign,
             keeping: self.keeping.job()?,

@@ -45,6 +45,7 @@ fn call(job: &job::Deploy, run: &Run<'_>) -> Deploy {
     let mut deploy = Deploy::new(&settings.repository.value, &job.images)
         .rules(job.rules)
         .native(job.native)
+        .leave_out(job.leave_out.iter().copied())
         .spare(job.spare)
         .sign(job.sign.clone())
         .format(job.keeping.format)

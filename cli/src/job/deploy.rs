@@ -43,6 +43,8 @@ pub(crate) struct Deploy {
     pub(crate) native: bool,
     /// How hard the transport form is packed, if that is said.
     pub(crate) level: Option<i32>,
+    /// What is left out of images.
+    pub(crate) leave_out: Vec<Unneeded>,
     /// How many more ways to each image the medium carries than are needed.
     pub(crate) spare: usize,
     /// The key that the medium's list is signed with.

@@ -25,7 +25,7 @@ use std::{
 };
 
 use imgdelta_core::{Error, Kind, Result};
-use imgdelta_operations::sent_transport::LEVEL;
+use imgdelta_operations::{Unneeded, sent_transport::LEVEL};
 use imgdelta_repository::{
     catalogue::{Inventory, Repository},
     planning::{Route, Rules},
@@ -40,7 +40,7 @@ pub use self::{
     ssh::{SshPrograms, SshSite},
 };
 use crate::{
-    bundle::{DeliveryContext, ReceivedImage, SigningKey, StoreOptions},
+    bundle::{DeliveryContext, EntryForm, ReceivedImage, SigningKey, StoreOptions},
     wire::{ClientSession, SshUrl},
 };
 
@@ -66,6 +66,8 @@ pub struct Deploy<'a> {
     pub sign: Option<SigningKey>,
     /// How hard the transport form is packed: the level of zstd, 1 to 19.
     pub level: i32,
+    /// What is left out of images, as far as certainly nobody needs it: there a site keeps what its base has.
+    pub leave_out: Vec<Unneeded>,
     /// In which form sites that are reached keep them.
     pub store: StoreOptions,
     /// How many other ways to each image a medium carries, for bases that turn out to be spoilt.
@@ -88,6 +90,7 @@ impl<'a> From<&'a Repository> for Deploy<'a> {
             native: false,
             sign: None,
             level: LEVEL,
+            leave_out: Vec::new(),
             store: StoreOptions::default(),
             spare: 0,
             programs: SshPrograms::default(),
@@ -189,7 +192,13 @@ pub fn deploy_one(
 /// Usage, if headquarters does not have one of the images, or there is no folder for sites that are known by their inventory;
 /// Interrupted: what is in a delivery by then is whole. What became of each site stands in the outcome.
 pub fn deploy_many(deploy: &Deploy<'_>, context: &DeliveryContext<'_>) -> Result<Deployed> {
-    let listing = deploy.headquarters.list()?;
+    let mut listing = deploy.headquarters.list()?;
+    let carried = deploy.sites.iter().filter_map(|site| match site {
+        Destination::Carried(inventory) => Some(inventory.images.iter()),
+        Destination::Folder(_) | Destination::Ssh(_) => None,
+    });
+    let there = carried.flatten().map(|item| &item.content_id);
+    deploy.headquarters.know_reduced(&mut listing, there);
     let runner = Runner::new(deploy, &listing, context)?;
     let mut carried = runner.carry()?.into_iter();
     let mut sites = Vec::with_capacity(deploy.sites.len());
@@ -200,7 +209,21 @@ pub fn deploy_many(deploy: &Deploy<'_>, context: &DeliveryContext<'_>) -> Result
             Destination::Ssh(url) => runner.send_over_ssh(url)?,
         });
     }
+    let idle = idle_level(deploy.level, &sites);
+    if let Some(last) = sites.last_mut() {
+        last.notes.extend(idle);
+    }
     Ok(Deployed { sites })
+}
+
+/// A note, if a level was asked for that packed nothing.
+fn idle_level(level: i32, sites: &[SiteOutcome]) -> Option<String> {
+    let mut sent = sites.iter().flat_map(|site| &site.sent).peekable();
+    let is_asked = level != LEVEL && sent.peek().is_some();
+    let is_idle = is_asked && sent.all(|sent| sent.entry.form != EntryForm::Transport);
+    is_idle.then(|| {
+        format!("the level {level} packs transport files, and nothing was sent as one: it made no difference")
+    })
 }
 
 /// Sends the images to the repository at the other end of a connection, whatever the connection is made of; where else they go does not count.

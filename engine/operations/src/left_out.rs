@@ -4,7 +4,7 @@
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
-use imgdelta_core::{Bytes, Result, SECTOR, VirtOffset};
+use imgdelta_core::{Bytes, Error, Kind, Result, SECTOR, VirtOffset};
 use imgdelta_delta::{Chain, Cursor, Manifest, Origin, keep, manifest::LeftOut};
 use imgdelta_guest::{Run, Survey, Verdict, survey};
 
@@ -46,6 +46,15 @@ impl Reduced {
         what.sort_unstable();
         what.dedup();
         reduce(&what, base, target).map(Some)
+    }
+
+    /// The same disk once more, from what the manifest said of it: `target`, but with the bytes that `base` has where `parts` are left out.
+    ///
+    /// # Errors
+    /// Corrupt (`left_out`), if the runs are none, overlap, or go beyond the disk; as [`keep`].
+    pub fn again(parts: &[LeftOut], base: &Disk, target: &Disk) -> Result<Disk> {
+        let chain = keep(&target.chain, &base.chain, runs_of(parts, target)?)?;
+        Ok(target.over(chain))
     }
 
     /// Says in the manifest of what was made of [`disk`](Self::disk) what it is not.
@@ -148,6 +157,35 @@ fn parts(pieces: &[Piece]) -> Vec<LeftOut> {
         part.runs.push(format!("{}+{}", run.start.0, run.len.0));
     }
     parts.into_values().collect()
+}
+
+/// The runs that are left out, in order of address.
+fn runs_of(parts: &[LeftOut], target: &Disk) -> Result<Vec<(VirtOffset, Bytes)>> {
+    let faulty = |run: &str| {
+        let shown: String = run.chars().take(64).collect();
+        let message = format!("left out: '{}' is no run of it", shown.escape_debug());
+        Error::new(Kind::Corrupt, message).with_code("left_out")
+    };
+    let read = |run: &String| {
+        let (start, len) = run.split_once('+').ok_or_else(|| faulty(run))?;
+        let numbers = start.parse().ok().zip(len.parse().ok());
+        let (start, len) = numbers.ok_or_else(|| faulty(run))?;
+        let is_inside = u64::checked_add(start, len).is_some_and(|end| end <= target.size().0);
+        (is_inside && len > 0)
+            .then_some((VirtOffset(start), Bytes(len)))
+            .ok_or_else(|| faulty(run))
+    };
+    let runs = parts.iter().flat_map(|part| &part.runs).map(read);
+    let mut runs = runs.collect::<Result<Vec<_>>>()?;
+    runs.sort_unstable();
+    let mut end = VirtOffset::ZERO;
+    for (start, len) in &runs {
+        if *start < end {
+            return Err(faulty(&format!("{}+{}", start.0, len.0)));
+        }
+        end = start.saturating_add(*len);
+    }
+    Ok(runs)
 }
 
 /// Base and target, gone over side by side.

@@ -4,7 +4,7 @@
 //! leaves may be known of both.
 
 use imgdelta_core::{Error, Format, Outputs, Result};
-use imgdelta_delta::{DigestCache, ExecContext, Made, digest_cache::LeafReader};
+use imgdelta_delta::{DigestCache, ExecContext, Made, digest_cache::LeafReader, manifest::LeftOut};
 use imgdelta_registry::{AtomicFileSet, OutputSpec, package_file};
 use imgdelta_transport::{
     IndexBudget, Pack, Packing, WantedWindows, layout::layer_size, write_windows,
@@ -25,6 +25,8 @@ pub struct SentTransport<'a> {
     pub base: (&'a str, &'a Disk),
     /// The disk that comes out, and what its image is called.
     pub target: (&'a str, &'a Disk),
+    /// What of the target is left out, as the manifest is to say it.
+    pub left_out: &'a [LeftOut],
     /// The level of zstd, 1 to 19.
     pub level: i32,
     /// Threads, counters, time.
@@ -54,13 +56,14 @@ impl SentTransport<'_> {
         let target = self.target.1;
         let packing = self.prepare(known)?;
         let name = spec.path.file_name().unwrap_or_default().to_string_lossy();
-        let manifest = describe(
+        let mut manifest = describe(
             packing.made(),
             self.base,
             self.target,
             (&name, Format::Transport),
             layer_size(target.size()),
         )?;
+        manifest.left_out = self.left_out.to_vec();
         let drafts = self.begin(spec)?;
         packing.write(&*drafts.main()?, &manifest)?;
         Ok(WrittenTransport {

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use imgdelta_core::{Bytes, Error, Kind, Result, VirtOffset};
+use imgdelta_delta::manifest::LeftOut;
 use imgdelta_guest::{Contents, Runs, Survey, Unused, Verdict, Volume, survey};
 use serde::Serialize;
 
@@ -77,6 +78,15 @@ impl UnusedBytes {
             swap: count(Unneeded::Swap),
             pagefile: count(Unneeded::PageFile),
         }
+    }
+
+    /// Those that a manifest says are left out.
+    #[must_use]
+    pub fn left_out(parts: &[LeftOut]) -> Self {
+        Self::counted(|why| {
+            let parts = parts.iter().filter(|part| part.why == why.name());
+            parts.fold(0_u64, |sum, part| sum.saturating_add(part.bytes))
+        })
     }
 
     /// All of them.

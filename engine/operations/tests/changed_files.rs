@@ -8,7 +8,7 @@ mod tree;
 
 use std::fs;
 
-use host::{are_there, blank, name, poke, run};
+use host::{are_there, poke};
 use imgdelta_operations::{Compare, CompareReport, Context, Map, MapLayers};
 use scene::{MIB, Scene};
 
@@ -20,25 +20,7 @@ fn what_differs_is_told_file_by_file_and_to_the_byte() {
     }
     let scene = Scene::new();
     let tree = tree::make(&scene.at("tree"));
-    let target = scene.at("target.raw");
-    blank(&target, 64 * MIB);
-    run(
-        &[
-            "mke2fs",
-            "-q",
-            "-F",
-            "-t",
-            "ext4",
-            "-d",
-            name(&tree),
-            name(&target),
-        ],
-        "",
-    );
-    scene.keep_base();
-    fs::write(scene.at("new"), vec![3; 2 << 20]).expect("room");
-    let typed = format!("rm small\nwrite {} new\n", name(&scene.at("new")));
-    run(&["debugfs", "-w", "-f", "-", name(&target)], &typed);
+    scene.ext4(64 * MIB, &tree, "rm small\nwrite NEW new\n");
     let compare = Compare::new(scene.open("base.raw"), scene.open("target.raw"));
     let mut listed = 0;
     let report = compare
@@ -104,25 +86,7 @@ fn a_map_says_which_file_has_each_run() {
     }
     let scene = Scene::new();
     let tree = tree::make(&scene.at("tree"));
-    let target = scene.at("target.raw");
-    blank(&target, 64 * MIB);
-    run(
-        &[
-            "mke2fs",
-            "-q",
-            "-F",
-            "-t",
-            "ext4",
-            "-d",
-            name(&tree),
-            name(&target),
-        ],
-        "",
-    );
-    scene.keep_base();
-    fs::write(scene.at("new"), vec![3; 2 << 20]).expect("room");
-    let typed = format!("write {} new\n", name(&scene.at("new")));
-    run(&["debugfs", "-w", "-f", "-", name(&target)], &typed);
+    scene.ext4(64 * MIB, &tree, "write NEW new\n");
     scene.make("child.qcow2", &[]);
     for (image, layers) in [
         ("target.raw", MapLayers::Chain),

@@ -30,29 +30,11 @@ fn ext4_is_clean_and_all_its_files_are_there() {
     }
     let scene = Scene::new();
     let tree = tree::make(&scene.at("tree"));
-    let target = scene.at("target.raw");
-    blank(&target, 96 * MIB);
-    run(
-        &[
-            "mke2fs",
-            "-q",
-            "-F",
-            "-t",
-            "ext4",
-            "-d",
-            name(&tree),
-            name(&target),
-        ],
-        "",
-    );
-    scene.keep_base();
-    fs::write(scene.at("new"), vec![3; 2 << 20]).expect("room");
     let typed = format!(
-        "rm large\nrm small\nwrite {} new\nwrite {} one/newer\nmkdir more\n",
-        name(&scene.at("new")),
+        "rm large\nrm small\nwrite NEW new\nwrite {} one/newer\nmkdir more\n",
         name(&tree.join("large"))
     );
-    run(&["debugfs", "-w", "-f", "-", name(&target)], &typed);
+    let target = scene.ext4(96 * MIB, &tree, &typed);
     run(&["e2fsck", "-fp", name(&target)], "");
     let free = is_left_out(&scene, "extfs");
     is_clean(&scene, &["e2fsck", "-fn"]);

@@ -26,6 +26,7 @@
 //! | `layout`, `places` | where its own files stand, and those of new images |
 //! | `lock`, `lock_file`, `lock_owner`, `lock_beat` | what keeps two changes apart |
 //! | `journal`, `pending` | changes of several files, and what a killed process left of them |
+//! | `reduced`, `reduced_image` | what was sent of images but for what nobody needs of them |
 //! | `seal` | digests of records |
 //! | `protect`, `immutable` | golden images as read-only files, and as files that not even root writes to |
 //! | `store`, `proof`, `renew` | how images are copied, and proven; records of what is proven to be what they say |
@@ -90,6 +91,8 @@ pub mod presence;
 mod proof;
 mod protect;
 pub mod record;
+pub mod reduced;
+pub mod reduced_image;
 pub mod remove;
 mod renew;
 pub mod repair;
@@ -125,6 +128,8 @@ pub use self::{
     names::{ImageId, InsidePath, Name, RepositoryId, Tag},
     presence::{Look, Presence},
     record::{Parent, ParentEvidence, ProvenanceKind, Record},
+    reduced::Reduction,
+    reduced_image::ReducedImage,
     remove::Removed,
     repair::Repair,
     scan::Scanned,

@@ -7,7 +7,7 @@ use imgdelta::deploy::{
     ShippedImage, SiteReport, VerifyDeliveryReport,
 };
 
-use super::{Page, Text};
+use super::{Page, Text, owners};
 
 impl Text for DeployReport {
     const IS_SUMMARY: bool = true;
@@ -77,6 +77,12 @@ fn sent(parcel: &ShippedImage, page: &mut Page<'_>) -> io::Result<()> {
         parcel.image.name,
         page.size(parcel.bytes)
     ))?;
+    if let Some(bytes) = &parcel.left_out {
+        let parts = owners::unused(bytes, page);
+        page.line(format_args!(
+            "      left out, as it is in the base: {parts}"
+        ))?;
+    }
     match &parcel.file {
         Some(file) if page.is_loud() => page.line(format_args!("      file     {file}")),
         _ => Ok(()),

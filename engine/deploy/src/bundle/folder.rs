@@ -150,6 +150,7 @@ impl Bundle {
             Some(entry) => Packed {
                 entry,
                 is_new: false,
+                left_out: inputs.left_out(),
                 notes: inputs.notes(),
             },
             None => {
@@ -176,7 +177,9 @@ impl Bundle {
         (requested, site): (&RequestedEntry, &RepositoryId),
         context: &DeliveryContext<'_>,
     ) -> Result<Packed> {
-        let order = requested.order(&headquarters.list()?, site)?;
+        let mut listing = headquarters.list()?;
+        headquarters.know_reduced(&mut listing, requested.contents());
+        let order = requested.order(&listing, site)?;
         let Some(wanted) = requested.wanted()? else {
             return self.pack(headquarters, &order, context);
         };

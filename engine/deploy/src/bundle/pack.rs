@@ -9,7 +9,7 @@ mod source_image;
 use std::path::Path;
 
 use imgdelta_core::{Bytes, Format, Result};
-use imgdelta_operations::sent_transport::LEVEL;
+use imgdelta_operations::{UnusedBytes, sent_transport::LEVEL};
 use imgdelta_repository::catalogue::{ImageId, Repository};
 
 pub(super) use self::diff_inputs::DiffInputs;
@@ -69,6 +69,8 @@ pub struct Packed {
     pub entry: BundleEntry,
     /// Whether its files were written now; else they lay there.
     pub is_new: bool,
+    /// What of the image nobody needs and is left out, if that was asked for.
+    pub left_out: Option<UnusedBytes>,
     /// What the user should know.
     pub notes: Vec<String>,
 }

@@ -107,6 +107,12 @@ impl RequestedEntry {
         windows.transpose()
     }
 
+    /// The disks that it names.
+    pub(super) fn contents(&self) -> impl Iterator<Item = &ContentId> {
+        let base = self.base.iter().map(|base| &base.content_id);
+        base.chain([&self.content_id])
+    }
+
     /// What is to be packed for it.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ mod summary;
 use std::{path::PathBuf, time::Duration};
 
 use imgdelta_core::{Error, Format, Kind, Ownership, Result};
-use imgdelta_operations::{Context, sent_transport::LEVEL};
+use imgdelta_operations::{Context, Unneeded, sent_transport::LEVEL};
 use imgdelta_repository::{
     calls::{site_inventory, unreadable},
     catalogue::Repository,
@@ -35,6 +35,7 @@ pub struct Deploy {
     rules: Rules,
     native: bool,
     level: i32,
+    leave_out: Vec<Unneeded>,
     store: StoreOptions,
     wait: Duration,
     spare: usize,
@@ -58,6 +59,7 @@ impl Deploy {
             rules: Rules::default(),
             native: false,
             level: LEVEL,
+            leave_out: Vec::new(),
             store: StoreOptions::default(),
             wait: WAIT,
             spare: 0,
@@ -120,6 +122,14 @@ impl Deploy {
         self
     }
 
+    /// Leaves out of what is made from a base what certainly nobody needs, of all that is in `what`: there the site keeps what its base has. Nothing,
+    /// if nothing is said. The repository remembers what was sent, see [`Repository::reduce`].
+    #[must_use]
+    pub fn leave_out(mut self, what: impl IntoIterator<Item = Unneeded>) -> Self {
+        self.leave_out = what.into_iter().collect();
+        self
+    }
+
     /// The format of images that sites which are reached store whole; `None`: each site's own.
     #[must_use]
     pub const fn format(mut self, format: Option<Format>) -> Self {
@@ -176,6 +186,7 @@ impl Deploy {
         let plan = Plan::new(&self.repository, &self.images)
             .rules(self.rules)
             .store(self.store)
+            .leave_out(self.leave_out.iter().copied())
             .carrier(self.carrier().cloned())
             .programs(self.programs.clone());
         self.sites.iter().cloned().fold(plan, Plan::site)
@@ -278,6 +289,7 @@ impl Deploy {
             rules: self.rules,
             native: self.native,
             level: self.level,
+            leave_out: self.leave_out.clone(),
             store: self.store,
             spare: self.spare,
             sign: (self.sign.as_deref()).map(SigningKey::new).transpose()?,

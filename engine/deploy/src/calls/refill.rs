@@ -129,7 +129,7 @@ impl Refill {
     ) -> Result<Vec<RefilledImage>> {
         let mut bundle = Bundle::begin(&self.medium, self.wait)?;
         if key.is_some() {
-            bundle.adopt(&headquarters.list()?)?;
+            bundle.adopt(headquarters)?;
         }
         let mut images = Vec::new();
         for requested in &request.items {

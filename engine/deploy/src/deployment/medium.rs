@@ -4,7 +4,7 @@ use std::{collections::HashMap, path::Path};
 
 use imgdelta_core::Result;
 use imgdelta_repository::{
-    catalogue::{ImageId, Inventory, Listing},
+    catalogue::{ImageId, Inventory},
     planning::Pair,
 };
 
@@ -68,8 +68,8 @@ impl<'a> Medium<'a> {
     ///
     /// # Errors
     /// As [`Bundle::adopt`].
-    pub(super) fn adopt(&mut self, listing: &Listing) -> Result<()> {
-        self.bundle.adopt(listing)
+    pub(super) fn adopt(&mut self) -> Result<()> {
+        self.bundle.adopt(self.sender.headquarters)
     }
 
     /// Nothing more is put on it: sums are written, and the list is signed, if there is a key.

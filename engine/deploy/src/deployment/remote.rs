@@ -64,7 +64,11 @@ impl<'a, R: Read, W: Write> RemoteSite<'a, R, W> {
 
 impl<R: Read, W: Write> Site for RemoteSite<'_, R, W> {
     fn inventory(&mut self) -> Result<Inventory> {
-        let own = self.sender.headquarters.inventory()?;
+        let headquarters = self.sender.headquarters;
+        let listing = headquarters.list()?;
+        let mut own = headquarters.inventory_of(&headquarters.look(&listing));
+        // What was sent without what nobody needs the site has in no other form.
+        own.images.extend(headquarters.reduced_items(&listing)?);
         self.client.announce(&own, self.sender.wanted)
     }
 

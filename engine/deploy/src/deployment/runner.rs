@@ -66,8 +66,13 @@ impl<'a> Runner<'a> {
     }
 
     /// How the images reach these sites; candidates are scored side by side.
-    fn batch(&self, inventories: &[&Inventory], carrier: Transport) -> Result<Batch> {
-        let holdings = Holdings::of(self.deploy.headquarters, self.listing);
+    fn batch(
+        &self,
+        listing: &Listing,
+        inventories: &[&Inventory],
+        carrier: Transport,
+    ) -> Result<Batch> {
+        let holdings = Holdings::of(self.deploy.headquarters, listing);
         let images = |inventory: &&Inventory| inventory.images.iter().map(node).collect();
         let nodes: Vec<Vec<Node>> = inventories.iter().map(images).collect();
         let sites = inventories.iter().zip(&nodes);
@@ -81,6 +86,20 @@ impl<'a> Runner<'a> {
         let (here, rules) = (holdings.nodes(), &self.deploy.rules);
         let work = self.context.run.work;
         work.install(|| batch(&here, &sites, &wanted, carrier, &holdings, rules))?
+    }
+
+    /// The images with what a site may have of them that stands nowhere here: `None`, if it has nothing of that kind.
+    fn knowing(&self, inventory: &Inventory) -> Result<Option<Listing>> {
+        let there = inventory.images.iter().map(|item| &item.content_id);
+        let unknown = there.filter(|content| self.listing.by_content(content).is_none());
+        let unknown: Vec<_> = unknown.collect();
+        if unknown.is_empty() {
+            return Ok(None);
+        }
+        let headquarters = self.deploy.headquarters;
+        let mut listing = headquarters.list()?;
+        headquarters.know_reduced(&mut listing, unknown);
+        Ok(Some(listing))
     }
 
     /// Packs what is carried: each (base, image) pair once, for all sites that need it.
@@ -100,12 +119,12 @@ impl<'a> Runner<'a> {
                 .with_code("no_delivery")
                 .with_hint("say one with -o"));
         };
-        let batch = self.batch(&inventories, Transport::SharedMedium)?;
+        let batch = self.batch(self.listing, &inventories, Transport::SharedMedium)?;
         let of_version_1 = inventories.iter().any(|one| one.deliveries < 2);
         let mut medium = Medium::begin(self.sender(), folder, of_version_1)?;
         let key = self.deploy.sign.as_ref();
         if key.is_some() {
-            medium.adopt(self.listing)?;
+            medium.adopt()?;
         }
         let all_take = inventories.iter().all(|one| one.takes(TRANSPORT));
         let may_hold_transport = medium.may_hold_transport(all_take)?;
@@ -118,7 +137,7 @@ impl<'a> Runner<'a> {
             let mut site = medium.site(inventory);
             let mut images = Vec::new();
             let mut site_transfer = SiteTransfer::new(
-                (self.deploy, self.listing),
+                (self.deploy, self.context, self.listing),
                 &mut site,
                 inventory,
                 &mut outcome,
@@ -185,7 +204,9 @@ impl<'a> Runner<'a> {
         outcome: &mut SiteOutcome,
     ) -> Result<()> {
         let inventory = site.inventory()?;
-        let mut batch = self.batch(&[&inventory], Transport::PerSite)?;
+        let told = self.knowing(&inventory)?;
+        let listing = told.as_ref().unwrap_or(self.listing);
+        let mut batch = self.batch(listing, &[&inventory], Transport::PerSite)?;
         let Some(route) = batch.routes.pop() else {
             return Ok(());
         };
@@ -200,7 +221,7 @@ impl<'a> Runner<'a> {
         let legs = route.transfers.clone();
         outcome.route = Some(route);
         let mut site_transfer = SiteTransfer::new(
-            (self.deploy, self.listing),
+            (self.deploy, self.context, listing),
             site.as_mut(),
             &inventory,
             outcome,

@@ -2,6 +2,7 @@
 
 use imgdelta_core::{Bytes, Result};
 use imgdelta_delta::ContentId;
+use imgdelta_operations::UnusedBytes;
 use imgdelta_repository::catalogue::{ImageId, Inventory, Record, Repository, RepositoryId};
 
 use crate::{
@@ -75,6 +76,8 @@ pub struct Sent {
     pub is_step: bool,
     /// What went over the connection, where there is one.
     pub transfer: Option<TransferStats>,
+    /// What of the image nobody needs and is left out, if that was asked for.
+    pub left_out: Option<UnusedBytes>,
     /// What the user should know.
     pub notes: Vec<String>,
 }
@@ -114,6 +117,7 @@ impl TransferRequest<'_> {
             is_new: packed.is_new,
             is_step: self.is_step,
             transfer,
+            left_out: packed.left_out,
             notes: packed.notes,
         }
     }

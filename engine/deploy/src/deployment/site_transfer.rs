@@ -1,5 +1,7 @@
 //! Images transferred to one site: each from the base that was planned, or else the next one, or else as a whole.
 
+mod reduction;
+
 use std::collections::{HashMap, HashSet};
 
 use imgdelta_core::{Bytes, Error, Format, Kind, Result};
@@ -13,13 +15,14 @@ use super::{
     site::{Base, Site, TransferRequest},
 };
 use crate::{
-    bundle::{Form, Outcome, ReceivedImage, can_retry_with_other_base},
+    bundle::{DeliveryContext, Form, Outcome, ReceivedImage, can_retry_with_other_base},
     wire::Failure,
 };
 
 /// Images on their way to one site.
 pub(super) struct SiteTransfer<'s> {
     deploy: &'s Deploy<'s>,
+    context: &'s DeliveryContext<'s>,
     listing: &'s Listing,
     site: &'s mut (dyn Site + 's),
     inventory: &'s Inventory,
@@ -28,8 +31,8 @@ pub(super) struct SiteTransfer<'s> {
     pub(super) spare: usize,
     /// In which form differences travel there.
     pub(super) form: Form,
-    /// What came, and what it is called there.
-    arrived: HashMap<String, ImageId>,
+    /// What came: the image here that it is, and what that is called there. Without what nobody needs it is another one than was to come.
+    arrived: HashMap<String, (Record, ImageId)>,
     /// Images of the site that cannot serve as bases after all.
     refuted: HashSet<ImageId>,
 }
@@ -37,13 +40,14 @@ pub(super) struct SiteTransfer<'s> {
 impl<'s> SiteTransfer<'s> {
     /// None is there yet.
     pub(super) fn new(
-        (deploy, listing): (&'s Deploy<'s>, &'s Listing),
+        (deploy, context, listing): (&'s Deploy<'s>, &'s DeliveryContext<'s>, &'s Listing),
         site: &'s mut (dyn Site + 's),
         inventory: &'s Inventory,
         outcome: &'s mut SiteOutcome,
     ) -> Self {
         Self {
             deploy,
+            context,
             listing,
             site,
             inventory,
@@ -63,20 +67,36 @@ impl<'s> SiteTransfer<'s> {
         let Some(record) = self.record(&leg.image) else {
             return Ok(None);
         };
+        if let Some(there) = self.there_without(leg, record) {
+            return Ok(Some(there));
+        }
         let (mut brought, mut rejected, mut spare) = (None, Vec::new(), self.spare);
+        // Each way brings the same disk as the first that works.
+        let mut sent = None;
         for (base, bytes) in self.candidates(leg) {
             let is_refuted = |base: &Base| self.refuted.contains(&base.at_site);
             if base.as_ref().is_some_and(is_refuted) {
                 continue;
             }
-            let request = self.request(record, base, bytes, leg);
-            match self.site.send(&request, &mut self.outcome.sent) {
+            let image = match &sent {
+                Some(image) => Ok(Record::clone(image)),
+                None => self.without(record, base.as_ref()),
+            };
+            let attempt = image.and_then(|image| {
+                let request = self.request(&image, base.clone(), bytes, leg);
+                let outcome = self.site.send(&request, &mut self.outcome.sent)?;
+                Ok((image, outcome))
+            });
+            match attempt {
                 Ok(_) if brought.is_some() => spare = spare.saturating_sub(1),
-                Ok(outcome) => brought = Some((request.base, outcome)),
+                Ok((image, outcome)) => {
+                    brought = Some((base, outcome));
+                    sent = Some(image);
+                }
                 Err(error) if error.kind() == Kind::Interrupted => return Err(error),
                 Err(error) => {
                     let is_over = !may_come_otherwise(&error);
-                    if let Some(base) = request.base.filter(|_| blames_base(&error)) {
+                    if let Some(base) = base.filter(|_| blames_base(&error)) {
                         self.refuted.insert(base.at_site);
                     }
                     rejected.push(error);
@@ -89,6 +109,7 @@ impl<'s> SiteTransfer<'s> {
                 break;
             }
         }
+        let record = sent.as_ref().unwrap_or(record);
         Ok(Some(self.received_image(leg, record, brought, rejected)))
     }
 
@@ -114,13 +135,14 @@ impl<'s> SiteTransfer<'s> {
             Outcome::Failed(_) | Outcome::Unfit => None,
         };
         self.arrived
-            .extend(at_site.map(|id| (leg.image.clone(), id)));
+            .extend(at_site.map(|id| (leg.image.clone(), (record.clone(), id))));
         let base = match (&base, leg.from.base()) {
-            (Some(base), _) => Some(base.image.as_str()),
-            (None, planned) => planned.filter(|_| matches!(outcome, Outcome::Failed(_))),
+            (Some(base), _) => self.arrived_or_listed(base),
+            (None, planned) => planned
+                .filter(|_| matches!(outcome, Outcome::Failed(_)))
+                .and_then(|base| self.record(base)),
         };
         let base_at_site = base.and_then(|base| self.name_at_site(base));
-        let base = base.and_then(|base| self.record(base));
         ReceivedImage {
             image: record.id.clone(),
             name: record.name.clone(),
@@ -138,10 +160,9 @@ impl<'s> SiteTransfer<'s> {
     }
 
     /// What an image of headquarters is called at the site, as far as its list says.
-    fn name_at_site(&self, image: &str) -> Option<Name> {
-        let content = self.record(image)?.content_id;
+    fn name_at_site(&self, image: &Record) -> Option<Name> {
         let mut there = self.inventory.images.iter();
-        let there = there.find(|item| item.content_id == content)?;
+        let there = there.find(|item| item.content_id == image.content_id)?;
         Some(there.name.clone())
     }
 
@@ -174,22 +195,22 @@ impl<'s> SiteTransfer<'s> {
     /// A way from an image that the site had before.
     fn there(&self, base: &Score, bytes: Bytes) -> Option<(Option<Base>, Bytes)> {
         let at_site = base.at_site.parse().ok()?;
-        self.base(&base.image, at_site, bytes)
+        Some(way(self.record(&base.image)?, at_site, bytes))
     }
 
     /// A way from an image that was sent before, if it came.
     fn arrived(&self, image: &str, bytes: Bytes) -> Option<(Option<Base>, Bytes)> {
-        self.base(image, self.arrived.get(image)?.clone(), bytes)
+        let (record, at_site) = self.arrived.get(image)?;
+        Some(way(record, at_site.clone(), bytes))
     }
 
-    fn base(&self, image: &str, at_site: ImageId, bytes: Bytes) -> Option<(Option<Base>, Bytes)> {
-        let record = self.record(image)?;
-        let base = Base {
-            image: record.id.clone(),
-            content_id: record.content_id,
-            at_site,
-        };
-        Some((Some(base), bytes))
+    /// The record of a base.
+    fn arrived_or_listed(&self, base: &Base) -> Option<&Record> {
+        let mut arrived = self.arrived.values();
+        let arrived = arrived.find(|(record, _)| record.id == base.image);
+        arrived
+            .map(|(record, _)| record)
+            .or_else(|| self.listing.by_id(&base.image))
     }
 
     fn request<'w>(
@@ -211,6 +232,16 @@ impl<'s> SiteTransfer<'s> {
             form: self.form,
         }
     }
+}
+
+/// A way from that base.
+fn way(record: &Record, at_site: ImageId, bytes: Bytes) -> (Option<Base>, Bytes) {
+    let base = Base {
+        image: record.id.clone(),
+        content_id: record.content_id,
+        at_site,
+    };
+    (Some(base), bytes)
 }
 
 /// In which form differences travel to a site: as it is asked for, and as its program reads it.

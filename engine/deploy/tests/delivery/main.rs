@@ -11,10 +11,16 @@ mod damage;
 #[path = "../version_1/disks.rs"]
 mod disks;
 mod formats;
+#[path = "../../../guest/tests/host/mod.rs"]
+mod host;
 mod kills;
+mod left_out;
 #[path = "../outside/mod.rs"]
 mod outside;
 mod patent;
+#[allow(dead_code, reason = "nothing is cut here")]
+#[path = "../wire/pipe.rs"]
+mod pipe;
 mod place;
 mod refills;
 mod refusals;

@@ -233,3 +233,31 @@ fn a_level_that_is_said_packs_harder_and_makes_the_same_image() -> Result<()> {
     assert_eq!(stored(&site, "new")?, new);
     Ok(())
 }
+
+#[test]
+fn a_level_that_packs_nothing_is_told() -> Result<()> {
+    let place = Place::new();
+    let (hq, site) = world(&place)?;
+    let told = |stick: &str, all: Deploy<'_>| -> Result<bool> {
+        let all = Deploy {
+            sites: vec![Destination::Carried(site.inventory()?)],
+            bundle: Some(place.at(stick)),
+            ..all
+        };
+        let deployed = deploy_many(&all, &place.context())?;
+        let mut notes = deployed.sites.iter().flat_map(|site| &site.notes);
+        Ok(notes.any(|note| note.contains("the level 9 packs transport files")))
+    };
+    let level = || Deploy {
+        level: 9,
+        ..deploy(&hq, &["new"])
+    };
+    assert!(!told("transport", level())?);
+    let native = Deploy {
+        native: true,
+        ..level()
+    };
+    assert!(told("native", native)?);
+    assert!(!told("usual", deploy(&hq, &["new"]))?);
+    Ok(())
+}

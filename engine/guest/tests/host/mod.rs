@@ -164,15 +164,27 @@ pub(crate) fn unmount(mounted: &Path, image: &Path) {
 
 /// The runs of an image that `partclone.FS` does not call used, up to the end of the file system.
 pub(crate) fn partclone(system: &str, image: &Path) -> Runs {
+    let read = partclone_within("600", system, image);
+    read.unwrap_or_else(|| panic!("partclone.{system} does not read {}", image.display()))
+}
+
+/// As [`partclone`]; `None`, if it does not read the image, or not in so many seconds.
+pub(crate) fn partclone_within(seconds: &str, system: &str, image: &Path) -> Option<Runs> {
     let (map, log) = (image.with_extension("map"), image.with_extension("log"));
     // It writes over nothing.
     let _ = std::fs::remove_file(&map);
     let program = format!("partclone.{system}");
     let [image, map_name, log] = [image, &map, &log].map(|path| path.to_str().expect("a name"));
-    run(
-        &[&program, "-D", "-q", "-s", image, "-o", map_name, "-L", log],
-        "",
-    );
+    let done = Command::new("timeout")
+        .args(["-s", "KILL", seconds, &program, "-D", "-q", "-s", image])
+        .args(["-o", map_name, "-L", log])
+        .env("PATH", path())
+        .stdin(Stdio::null())
+        .output()
+        .expect("it runs");
+    if !done.status.success() {
+        return None;
+    }
     let text = std::fs::read_to_string(&map).expect("it wrote a map");
     let number = |text: &str| u64::from_str_radix(text.trim_start_matches("0x"), 16);
     let rows = text.lines().filter_map(|line| {
@@ -181,7 +193,7 @@ pub(crate) fn partclone(system: &str, image: &Path) -> Runs {
         };
         Some(Run::new(number(at).ok()?, number(len).ok()?))
     });
-    Runs::of(rows.collect())
+    Some(Runs::of(rows.collect()))
 }
 
 /// A path as a word of a command.

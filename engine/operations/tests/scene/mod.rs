@@ -17,7 +17,7 @@ use imgdelta_operations::{Apply, ApplyReport, ChildReport, Context, Make, Unneed
 use imgdelta_registry::{OpenSpec, OutputSpec};
 use tempfile::TempDir;
 
-use crate::host::{name, partclone, poke, run};
+use crate::host::{blank, name, partclone, poke, run};
 
 pub(crate) const MIB: u64 = 1 << 20;
 
@@ -53,6 +53,22 @@ impl Scene {
         Apply::new(self.open(child), self.open("base.raw"), output)
             .run(&Context::new())
             .expect("it is applied")
+    }
+
+    /// A target that is an ext4 with the files of `tree`, the base being the same so far. Of it, what is typed into debugfs makes the target: `NEW`
+    /// stands for a file of 2 MiB.
+    pub(crate) fn ext4(&self, size: u64, tree: &Path, typed: &str) -> PathBuf {
+        let target = self.at("target.raw");
+        blank(&target, size);
+        let mut words = vec!["mke2fs", "-q", "-F", "-t", "ext4", "-d"];
+        words.extend([name(tree), name(&target)]);
+        run(&words, "");
+        self.keep_base();
+        let new = self.at("new");
+        fs::write(&new, vec![3; 2 << 20]).expect("room");
+        let typed = typed.replace("NEW", name(&new));
+        run(&["debugfs", "-w", "-f", "-", name(&target)], &typed);
+        target
     }
 
     /// The base is the target so far.

@@ -141,13 +141,15 @@ impl Plan {
     /// the sites have, see [`site_inventory`]; Corrupt, if leaf digests are damaged; Interrupted.
     pub fn run(&self, context: &Context) -> Result<PlanReport> {
         let repository = self.target.open(context)?;
-        let listing = repository.list()?;
+        let mut listing = repository.list()?;
+        let lists = self.inventories()?;
+        let there = lists.iter().flat_map(|list| &list.images);
+        repository.know_reduced(&mut listing, there.map(|item| &item.content_id));
         let holdings = facts::Holdings::of(&repository, &listing);
         let here = holdings.nodes();
         let wanted = self.images.iter().map(|word| listing.find(word));
         let wanted = wanted.collect::<Result<Vec<_>>>()?;
         let wanted: Vec<&str> = wanted.iter().map(|record| record.id.as_str()).collect();
-        let lists = self.inventories()?;
         let nodes: Vec<Vec<Node>> = lists
             .iter()
             .map(|list| list.images.iter().map(facts::node).collect())

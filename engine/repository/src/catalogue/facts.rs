@@ -35,7 +35,10 @@ impl<'a> Holdings<'a> {
             is_there: look.at(record).is_present(),
             ..node(&Item::from(record))
         });
-        nodes.collect()
+        // Only those are known that can be read.
+        let reduced = self.listing.reduced.values();
+        let reduced = reduced.map(|reduced| node(&Item::from(&reduced.record)));
+        nodes.chain(reduced).collect()
     }
 
     /// The record of an image by its id.

@@ -14,8 +14,14 @@ use imgdelta_core::{
     fs::{DeadDraft, DraftKind, draft_kind, finish_commits},
     try_lock,
 };
+use imgdelta_delta::ContentId;
 
-use super::{Repository, Run, layout::is_missing, listing::Listing, lock_owner::LockOwner};
+use super::{
+    Repository, Run,
+    layout::{is_missing, reduced_name},
+    listing::Listing,
+    lock_owner::LockOwner,
+};
 
 /// How long what a deployment has received so far is kept.
 pub const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -55,7 +61,7 @@ impl Dead {
 }
 
 impl Repository {
-    /// Removes leaf digests of disks that are not here, drafts of processes that are dead, and what a deployment began to receive more
+    /// Removes leaf digests of disks that are not here, what is known of reduced images that cannot be read any more, drafts of processes that are dead, and what a deployment began to receive more
     /// than [`KEPT`] ago.
     ///
     /// # Errors
@@ -84,14 +90,30 @@ impl Repository {
         if let Some(leaves) = &leaves
             && listing.faults().is_empty()
         {
-            let needed = self.needed_leaves(listing)?;
+            let reduced = self.reduced_in_use(listing)?;
+            let needed = self.needed_leaves(listing, &reduced)?;
             sweep.folder(leaves, |place| {
                 let is_needed = needed.contains(place.name());
                 Ok(Dead::if_so(!is_needed && is_leaves(place)))
             })?;
+            if let Some(folder) = self.paths.reduced_folder()? {
+                let needed: HashSet<OsString> =
+                    reduced.iter().map(|id| reduced_name(id).into()).collect();
+                sweep.folder(&folder, |place| {
+                    Ok(Dead::if_so(
+                        !needed.contains(place.name()) && is_reduced(place),
+                    ))
+                })?;
+            }
         }
         // What is replaced in these folders is replaced under the lock, which is ours now.
-        let guarded = [self.paths.images()?, self.paths.entering()?, leaves];
+        let reduced = self.paths.reduced_folder()?;
+        let guarded = [
+            self.paths.images()?,
+            self.paths.entering()?,
+            leaves,
+            reduced,
+        ];
         for folder in guarded.iter().flatten() {
             sweep.folder(folder, |place| dead_draft(place, |_| true))?;
         }
@@ -109,11 +131,13 @@ impl Repository {
         sweep.end()
     }
 
-    /// The names of the leaf files that the records need.
-    fn needed_leaves(&self, listing: &Listing) -> Result<HashSet<OsString>> {
+    /// The names of the leaf files that the records, and reduced images of them, need.
+    fn needed_leaves(&self, listing: &Listing, reduced: &[ContentId]) -> Result<HashSet<OsString>> {
         let mut needed = HashSet::new();
-        for record in listing.records() {
-            let place = self.paths.leaves(&record.content_id)?;
+        let records = listing.records().into_iter();
+        let contents = records.map(|record| &record.content_id).chain(reduced);
+        for content in contents {
+            let place = self.paths.leaves(content)?;
             needed.extend(place.map(|place| place.name().to_owned()));
         }
         Ok(needed)
@@ -228,6 +252,14 @@ fn is_leaves(place: &HeldPlace) -> bool {
     is_named
         && open_regular(place).is_some_and(|mut file| file.read_exact(&mut begins).is_ok())
         && begins == *MAGIC
+}
+
+/// Whether it is called as what is known of a reduced image.
+fn is_reduced(place: &HeldPlace) -> bool {
+    let name = Path::new(place.name());
+    let stem = name.file_stem().and_then(OsStr::to_str);
+    name.extension() == Some(OsStr::new("json"))
+        && stem.is_some_and(|stem| stem.len() == 64 && stem.bytes().all(|c| c.is_ascii_hexdigit()))
 }
 
 /// Opens a regular file to be read; no link is followed.

@@ -8,6 +8,7 @@
 //!                  lock                       who is changing it
 //!                  images/ID.json             a record an image; `~` stands for `:`
 //!                  leaves/HEX.leaves          the leaf digests of a disk, by its content id
+//!                  reduced/HEX.json           what was sent of an image but for what nobody needs of it, by its content id
 //!                  entering/ID.json           a change that is under way
 //!                  incoming/                  what a deployment has received so far
 //! ```
@@ -28,6 +29,8 @@ use super::names::{ImageId, InsidePath, OWN_FOLDER};
 const IMAGES: &str = "images";
 /// The folder of the leaf digests.
 const LEAVES: &str = "leaves";
+/// The folder of what is known of reduced images.
+const REDUCED: &str = "reduced";
 /// The folder of changes that are under way.
 const ENTERING: &str = "entering";
 /// The folder of what deployments have received so far.
@@ -144,6 +147,22 @@ impl RepoPaths {
         Ok(self.made(LEAVES)?.place(name))
     }
 
+    /// The folder of what is known of reduced images; `None`, if there is none: it is made with the first of them.
+    ///
+    /// # Errors
+    /// Reference, if it is a link; Host, if the host cannot open it.
+    pub(super) fn reduced_folder(&self) -> Result<Option<HeldFolder>> {
+        self.inner(REDUCED)
+    }
+
+    /// Where what is known of a reduced image is to stand.
+    ///
+    /// # Errors
+    /// Reference, if its folder is a link; Host, if the host cannot open or make that.
+    pub(super) fn new_reduced(&self, content: &ContentId) -> Result<HeldPlace> {
+        Ok(self.made(REDUCED)?.place(reduced_name(content)))
+    }
+
     /// Where stands what deployments have received so far.
     pub(super) fn incoming_path(&self) -> PathBuf {
         self.own.path().join(INCOMING)
@@ -242,6 +261,11 @@ fn named(folder: &Path) -> PathBuf {
 
 fn leaves_name(content: &ContentId) -> String {
     format!("{}.leaves", content.0)
+}
+
+/// What the file of a reduced image is called.
+pub(super) fn reduced_name(content: &ContentId) -> String {
+    format!("{}.json", content.0)
 }
 
 /// Opens an own folder; `None`, if there is none.

@@ -9,6 +9,7 @@ use super::{
     layout::RepoPaths,
     names::{ImageId, InsidePath, Name},
     record::{self, Record},
+    reduced_image::ReducedImage,
     suggest::nearest,
 };
 
@@ -23,6 +24,8 @@ pub const SHORTEST_PREFIX: usize = 4;
 pub struct Listing {
     /// By id, without regard to case.
     pub(super) records: BTreeMap<String, Record>,
+    /// Reduced images, by their ids: what was sent of images that are here. See [`Repository::know_reduced`](super::Repository::know_reduced).
+    pub(super) reduced: BTreeMap<String, ReducedImage>,
     /// Which of them is meant by what else.
     index: Index,
     /// Records that could not be read.
@@ -131,13 +134,24 @@ impl Listing {
     /// The image of that id.
     #[must_use]
     pub fn by_id(&self, id: &ImageId) -> Option<&Record> {
-        self.records.get(&id.folded())
+        let id = id.folded();
+        let reduced = || self.reduced.get(&id).map(|reduced| &reduced.record);
+        self.records.get(&id).or_else(reduced)
     }
 
     /// The image of that disk.
     #[must_use]
     pub fn by_content(&self, content: &ContentId) -> Option<&Record> {
-        self.records.get(self.index.by_content.get(content)?)
+        let here = self.index.by_content.get(content);
+        let reduced = || self.reduced.get(&content.to_string());
+        let reduced = || reduced().map(|reduced| &reduced.record);
+        here.and_then(|id| self.records.get(id)).or_else(reduced)
+    }
+
+    /// The reduced image of that id, if it is one that this list was told of.
+    #[must_use]
+    pub fn reduced(&self, id: &ImageId) -> Option<&ReducedImage> {
+        self.reduced.get(&id.folded())
     }
 
     /// The image of that name, without regard to case.

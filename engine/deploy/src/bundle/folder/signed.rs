@@ -4,7 +4,7 @@ use std::{fs, io, path::Path};
 
 use imgdelta_core::{Error, Kind, Result};
 use imgdelta_delta::Digest;
-use imgdelta_repository::catalogue::{Listing, Record, Signer};
+use imgdelta_repository::catalogue::{Record, Repository, Signer};
 
 use super::{Bundle, no_delivery, write};
 use crate::bundle::{
@@ -42,8 +42,11 @@ impl Bundle {
     /// may have put into it.
     ///
     /// # Errors
-    /// Usage (`not_ours`), if it lists another one.
-    pub fn adopt(&mut self, listing: &Listing) -> Result<()> {
+    /// Usage (`not_ours`), if it lists another one; as [`Repository::list`].
+    pub fn adopt(&mut self, headquarters: &Repository) -> Result<()> {
+        let mut listing = headquarters.list()?;
+        let contents = self.index.items.iter().map(|entry| &entry.content_id);
+        headquarters.know_reduced(&mut listing, contents);
         for entry in &mut self.index.items {
             let record = listing.by_id(&entry.image);
             let is_same = |record: &&Record| {

@@ -7,7 +7,7 @@ use std::path::Path;
 use imgdelta_core::{Bytes, Error, Format, Result};
 use imgdelta_delta::ContentId;
 use imgdelta_operations::{
-    Stage,
+    Stage, UnusedBytes,
     sent_transport::{LEVEL, is_beyond},
     stored_image::require_child,
 };
@@ -37,7 +37,10 @@ pub(in crate::bundle) struct DiffInputs {
 impl DiffInputs {
     /// Opens both.
     pub(in crate::bundle) fn open(headquarters: &Repository, order: &Order) -> Result<Self> {
-        let listing = headquarters.list()?;
+        let mut listing = headquarters.list()?;
+        let ids = order.base.iter().chain([&order.image]);
+        let contents: Vec<ContentId> = ids.filter_map(|id| id.as_str().parse().ok()).collect();
+        headquarters.know_reduced(&mut listing, &contents);
         let image = SourceImage::open(headquarters, &listing, &order.image)?;
         let base = order.base.as_ref();
         let base = base
@@ -122,6 +125,12 @@ impl DiffInputs {
         notes
     }
 
+    /// What is left out of the image, in bytes, if something is.
+    pub(in crate::bundle) fn left_out(&self) -> Option<UnusedBytes> {
+        let left_out = self.image.left_out(self.base.as_ref()?);
+        (!left_out.is_empty()).then(|| UnusedBytes::left_out(left_out))
+    }
+
     /// Writes the files, for nobody yet. What the leaves of `headquarters` say needs no reading. What a transport file cannot tell travels as a child.
     pub(in crate::bundle) fn pack(
         &mut self,
@@ -189,6 +198,7 @@ impl DiffInputs {
         Packed {
             entry,
             is_new: true,
+            left_out: self.left_out(),
             notes: self.notes(),
         }
     }

@@ -1,9 +1,9 @@
 //! An image of headquarters that is about to be packed, open: what its record says, what its leaves say, and whether it still is that.
 
 use imgdelta_core::{Error, Kind, Result};
-use imgdelta_delta::{Proof, digest_cache::LeafReader};
+use imgdelta_delta::{Proof, digest_cache::LeafReader, manifest::LeftOut};
 use imgdelta_operations::Disk;
-use imgdelta_repository::catalogue::{ImageId, Listing, Record, Repository};
+use imgdelta_repository::catalogue::{ImageId, Listing, Record, ReducedImage, Repository};
 
 use crate::bundle::entry::ImageRef;
 
@@ -12,6 +12,8 @@ use crate::bundle::entry::ImageRef;
 pub(super) struct SourceImage {
     pub(super) record: Record,
     pub(super) disk: Disk,
+    /// What it is but for what is left out, if it is reduced.
+    pub(super) reduced: Option<ReducedImage>,
 }
 
 impl SourceImage {
@@ -21,8 +23,19 @@ impl SourceImage {
             Error::new(Kind::Usage, format!("there is no image '{id}' to send"))
                 .with_code("no_such_image")
         })?;
-        let disk = headquarters.open_disk(&record)?;
-        Ok(Self { record, disk })
+        let disk = headquarters.open_listed(&record, listing)?;
+        let reduced = listing.reduced(id).cloned();
+        Ok(Self {
+            record,
+            disk,
+            reduced,
+        })
+    }
+
+    /// What is left out of it where it travels from that base.
+    pub(super) fn left_out(&self, base: &Self) -> &[LeftOut] {
+        let reduced = self.reduced.as_ref();
+        reduced.map_or(&[], |reduced| reduced.left_out(&base.record.content_id))
     }
 
     /// Its leaves, if they are known and it stands as it was proven.

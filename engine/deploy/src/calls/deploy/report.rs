@@ -1,5 +1,6 @@
 //! What became of a deployment, as plain data.
 
+use imgdelta_operations::UnusedBytes;
 use imgdelta_repository::calls::{Failed, ImageRef};
 use serde::Serialize;
 
@@ -68,6 +69,9 @@ pub struct ShippedImage {
     pub file: Option<String>,
     /// How long it is, with its manifest.
     pub bytes: u64,
+    /// What of the image nobody needs and is left out, where that was asked for: the site keeps what its base has there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<UnusedBytes>,
     /// How many bytes an earlier conversation had brought.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resumed: Option<u64>,

@@ -128,6 +128,7 @@ fn shipped(sent: &Sent) -> ShippedImage {
         bytes: sent
             .transfer
             .map_or(entry.bytes(), |transfer| transfer.sent),
+        left_out: sent.left_out,
         resumed: sent.transfer.map(|transfer| transfer.resumed),
         is_new: sent.is_new,
         is_step: sent.is_step,

@@ -89,6 +89,7 @@ impl DiffInputs {
         SentTransport {
             base: (base.record.name.as_str(), &base.disk),
             target: (self.image.record.name.as_str(), &self.image.disk),
+            left_out: self.image.left_out(base),
             level: self.level,
             exec: context.run.work,
         }
@@ -129,7 +130,8 @@ impl DiffInputs {
         let child = sent.write(&spec, link, known)?;
         base.require(child.made.base.as_ref())?;
         image.require(child.made.target.as_ref())?;
-        let manifest = sent.manifest(name.as_str(), self.format, &child)?;
+        let mut manifest = sent.manifest(name.as_str(), self.format, &child)?;
+        manifest.left_out = image.left_out(base).to_vec();
         let (manifest, drafts) = (manifest.to_json()?, child.drafts);
         drafts
             .other(manifest_name.as_str())?
