@@ -3,6 +3,7 @@
 mod deployments;
 mod env;
 mod images;
+mod media;
 mod outcomes;
 mod packed;
 pub(crate) mod repo;

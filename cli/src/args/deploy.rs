@@ -4,8 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 use imgdelta::Unneeded;
-use imgdelta::core::{Format, Result};
-use imgdelta::deploy::{Destination, wire::REMOTE_PROGRAM};
+use imgdelta::core::{Bytes, Error, Format, Kind, Result};
+use imgdelta::deploy::{Destination, bundle::media::Medium, wire::REMOTE_PROGRAM};
 
 use super::{
     input,
@@ -13,7 +13,7 @@ use super::{
     plan::Choice,
     repository::Change,
     signer::Signed,
-    values::{time, unneeded},
+    values::{size, time, unneeded},
 };
 use crate::job;
 
@@ -35,6 +35,13 @@ it than are needed. 'imgdelta receive' takes it from there. --drop NAME makes ro
 where others there are made from that image and stay. --sign KEY signs the list, which holds the digests of all that is received, so that \
 'imgdelta receive --signers FILE --signer ID' can see who made it; each run onto the medium signs anew.
 
+A file that is longer than a piece (--piece, 1GiB) lies on the medium as NAME.001, NAME.002 ..., which FAT takes too. Each piece is read back from the \
+medium before it gets its name; the same line run again keeps the pieces whose bytes are right and writes the others. Files that are cut are packed in the folder \
+of IMGDELTA_TMPDIR first.
+
+--media SIZE says how much the medium holds; said several times, what is too long for one is laid on several: each is asked for on the terminal when it is its \
+turn, or has a folder of its own, with -o for each. Every medium carries the whole list and says which of how many it is; 'imgdelta receive' takes them in any order.
+
 With ssh:// imgdelta is called on the other host through the system's ssh, with keys, agent and configuration as they are (IMGDELTA_SSH names another \
 program), and proves and enters the image there. A path that begins with /~/ is from the home folder there. What was cut goes on where it was.
 
@@ -49,6 +56,8 @@ Examples:
   imgdelta deploy november december --repo hq --for a.inv --for b.inv -o stick
   imgdelta deploy patched --repo hq --for site.inv -o stick --leave-out free,swap,pagefile
   imgdelta deploy patched --repo hq --for site.inv -o stick --sign ~/.ssh/id_ed25519
+  imgdelta deploy patched --repo hq --for site.inv -o stick --piece 512MiB
+  imgdelta deploy patched --repo hq --for site.inv -o stick --media 8GB --media 8GB
   imgdelta deploy --drop october --drop november -o stick
   imgdelta deploy --refill site.request --repo hq -o refill
   imgdelta deploy patched --repo hq --to /mnt/site --as-child
@@ -72,7 +81,7 @@ pub(crate) struct Deploy {
         help_heading = "Way"
     )]
     carried: Vec<PathBuf>,
-    /// The folder for what is carried there: a stick, say; it is made if it is not there.
+    /// The folder for what is carried there: a stick, say; it is made if it is not there (repeatable: one for each medium).
     #[arg(
         short,
         long,
@@ -81,7 +90,10 @@ pub(crate) struct Deploy {
         conflicts_with = "to",
         help_heading = "Way"
     )]
-    output: Option<PathBuf>,
+    output: Vec<PathBuf>,
+    /// How much the medium holds: 32GB, 8G (repeatable: several media are asked for one after another, or each has a folder of its own).
+    #[arg(long, value_name = "SIZE", value_parser = size, conflicts_with_all = ["to", "drop", "refill"], help_heading = "Way")]
+    media: Vec<Bytes>,
     /// Put N more ways to each image on the medium, from the next bases and at last as a whole, should a base or a file be spoilt.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=16), conflicts_with = "to", help_heading = "Way", hide_short_help = true)]
     spare: u8,
@@ -121,6 +133,9 @@ pub(crate) struct Deploy {
     /// Leave out what certainly nobody needs, so that the site keeps its base's bytes there: free, swap, pagefile, with commas between them.
     #[arg(long, value_name = "WHAT", value_delimiter = ',', value_parser = unneeded, help_heading = "Way")]
     leave_out: Vec<Unneeded>,
+    /// How long pieces of long files on the medium are, 1MiB up to below 4GiB: 1GiB without it, which FAT takes; a child of --native is only cut where it must be.
+    #[arg(long, value_name = "SIZE", value_parser = size, conflicts_with_all = ["to", "drop", "refill"], help_heading = "Way", hide_short_help = true)]
+    piece: Option<Bytes>,
     /// How the sites that can be reached keep the images.
     #[command(flatten)]
     keeping: Keeping,
@@ -134,38 +149,90 @@ pub(crate) struct Deploy {
 
 impl Deploy {
     /// What is to be taken off a medium, if that is meant.
-    pub(crate) fn drops(&self) -> Option<job::DropImages> {
-        let delivery = self.output.clone().filter(|_| !self.drop.is_empty())?;
-        Some(job::DropImages {
+    ///
+    /// # Errors
+    /// Usage, if several folders are given.
+    pub(crate) fn drops(&self) -> Result<Option<job::DropImages>> {
+        if self.drop.is_empty() {
+            return Ok(None);
+        }
+        let delivery = self.only_output()?;
+        Ok(Some(job::DropImages {
             delivery,
             images: self.drop.clone(),
             manner: self.change.manner(),
+        }))
+    }
+
+    /// The folder, where there is one.
+    fn only_output(&self) -> Result<PathBuf> {
+        match &self.output[..] {
+            [output] => Ok(output.clone()),
+            _ => Err(wrong(
+                "only images are laid on several media: one -o is required here",
+            )),
+        }
+    }
+
+    /// The media, if there are several or their sizes are given.
+    fn media(&self) -> Result<Vec<Medium>> {
+        let medium = |(folder, size): (&PathBuf, Option<Bytes>)| Medium {
+            folder: folder.clone(),
+            size,
+        };
+        let sizes = self.media.iter().copied().map(Some);
+        let folders = self.output.iter();
+        Ok(match (folders.len(), sizes.len()) {
+            (0 | 1, 0) => Vec::new(),
+            (0, _) => {
+                return Err(wrong(
+                    "--media says how much the medium of -o holds, and there is no -o",
+                ));
+            }
+            (1, _) => folders.cycle().zip(sizes).map(medium).collect(),
+            (_, 0) => folders.zip(std::iter::repeat(None)).map(medium).collect(),
+            (_, 1) => folders.zip(sizes.cycle()).map(medium).collect(),
+            (several, count) if several == count => folders.zip(sizes).map(medium).collect(),
+            (several, count) => {
+                return Err(wrong(&format!(
+                    "{several} folders and {count} media: say --media once for all of them, or once for each"
+                )));
+            }
         })
     }
 
     /// The request that is to be answered, if that is meant.
-    pub(crate) fn refills(&self) -> Option<job::Refill> {
-        Some(job::Refill {
-            request: self.refill.clone()?,
-            medium: self.output.clone()?,
+    ///
+    /// # Errors
+    /// As [`drops`](Self::drops).
+    pub(crate) fn refills(&self) -> Result<Option<job::Refill>> {
+        let Some(request) = self.refill.clone() else {
+            return Ok(None);
+        };
+        Ok(Some(job::Refill {
+            request,
+            medium: self.only_output()?,
             sign: self.sign.clone(),
             wait: self.change.manner().wait,
-        })
+        }))
     }
 
     /// What it means.
     pub(crate) fn job(self) -> Result<job::Deploy> {
+        let media = self.media()?;
         // One of the two is empty.
         let carried = self.carried.into_iter().map(Destination::Inventory).map(Ok);
         let reached = self.to.iter().map(|site| Destination::reached(site));
         Ok(job::Deploy {
             images: self.images,
             sites: carried.chain(reached).collect::<Result<_>>()?,
-            medium: self.output,
+            medium: self.output.into_iter().next(),
+            media,
             rules: self.choice.rules(),
             native: self.native,
             level: self.level,
             leave_out: self.leave_out,
+            piece: self.piece,
             spare: self.spare.into(),
             sign: self.sign,
             keeping: self.keeping.job()?,
@@ -173,6 +240,11 @@ impl Deploy {
             remote_program: self.remote_program,
         })
     }
+}
+
+/// What was typed cannot be meant.
+fn wrong(what: &str) -> Error {
+    Error::new(Kind::Usage, what).with_code("usage")
 }
 
 /// `receive`: what of a delivery this site takes.
@@ -185,6 +257,9 @@ Example:
 Takes the images that are for this repository; where the delivery names none of its, all whose base is here. The base is found and proven by its \
 content; the image is made, proven, and only then entered. Where a file is damaged or a base not what it should be, the next way that the delivery \
 holds is taken. What is here already is left alone, so a second run does no harm. Several deliveries are taken as one, in any order.
+
+Of a delivery on several media each run takes what is on those that are here, in any order, and says which are missing; with the last one the images are made and \
+entered. What was taken lies in the repository until then.
 
 With --request FILE what came damaged, and on no other way, is written down: a few KiB, for of a transport file only the damaged windows are asked \
 for. At headquarters 'imgdelta deploy --refill FILE -o FOLDER' sends those, and 'imgdelta receive FOLDER STICK' finishes.

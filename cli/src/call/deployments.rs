@@ -10,7 +10,7 @@ use imgdelta::deploy::{
 };
 use imgdelta::repository::PlanReport;
 
-use super::Run;
+use super::{Run, media::asking};
 use crate::job::{self, Memory};
 
 /// Works out how images would reach sites.
@@ -47,6 +47,7 @@ fn call(job: &job::Deploy, run: &Run<'_>) -> Deploy {
         .native(job.native)
         .leave_out(job.leave_out.iter().copied())
         .spare(job.spare)
+        .piece(job.piece)
         .sign(job.sign.clone())
         .format(job.keeping.format)
         .as_child(job.keeping.as_child)
@@ -60,6 +61,9 @@ fn call(job: &job::Deploy, run: &Run<'_>) -> Deploy {
     }
     if let Some(medium) = &job.medium {
         deploy = deploy.medium(medium);
+    }
+    if !job.media.is_empty() {
+        deploy = deploy.media(job.media.iter().cloned(), asking(run));
     }
     job.sites.iter().cloned().fold(deploy, Deploy::to)
 }
@@ -92,6 +96,7 @@ pub(crate) fn receive(job: &job::Receive, run: &Run<'_>) -> Result<ReceiveReport
 pub(crate) fn refill(job: &job::Refill, run: &Run<'_>) -> Result<RefillReport> {
     Refill::new(&run.settings.repository.value, &job.request, &job.medium)
         .sign(job.sign.clone())
+        .packing_folder(&run.settings.temporary.value)
         .wait(job.wait)
         .run(&run.context(Memory::Unused))
 }

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use imgdelta::Unneeded;
 use imgdelta::core::{Bytes, Format, Ownership};
-use imgdelta::deploy::Destination;
+use imgdelta::deploy::{Destination, bundle::media::Medium};
 use imgdelta::repository::{catalogue::Signer, planning::Rules};
 
 use super::Manner;
@@ -37,6 +37,8 @@ pub(crate) struct Deploy {
     pub(crate) sites: Vec<Destination>,
     /// The medium for those that are reached by one; a plan needs none.
     pub(crate) medium: Option<PathBuf>,
+    /// The media, if there are several or their sizes are known.
+    pub(crate) media: Vec<Medium>,
     /// How bases are chosen.
     pub(crate) rules: Rules,
     /// Whether children of the sites' own formats are sent.
@@ -45,6 +47,8 @@ pub(crate) struct Deploy {
     pub(crate) level: Option<i32>,
     /// What is left out of images.
     pub(crate) leave_out: Vec<Unneeded>,
+    /// How long pieces of files are on the medium, if that is said.
+    pub(crate) piece: Option<Bytes>,
     /// How many more ways to each image the medium carries than are needed.
     pub(crate) spare: usize,
     /// The key that the medium's list is signed with.

@@ -36,10 +36,10 @@ impl Verb for Plan {
 
 impl Verb for Deploy {
     fn run(self, session: &mut Session<'_>) -> Result<Telling> {
-        if let Some(job) = self.drops() {
+        if let Some(job) = self.drops()? {
             return Ok(session.tells(call::drop_images(&job, session.run)?));
         }
-        if let Some(job) = self.refills() {
+        if let Some(job) = self.refills()? {
             return Ok(session.tells(call::refill(&job, session.run)?));
         }
         let job = self.job()?;

@@ -45,6 +45,7 @@ mod packed;
 mod passed_on;
 mod passed_over;
 mod peers;
+mod pieces;
 mod place;
 mod plan;
 mod promises;

@@ -19,6 +19,7 @@ mod limits;
 #[path = "../cli/medium.rs"]
 #[expect(dead_code, reason = "what is done here needs less of it")]
 mod medium;
+mod pulled;
 mod races;
 mod repositories;
 mod scene;

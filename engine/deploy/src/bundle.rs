@@ -9,7 +9,9 @@
 //! |---|---|
 //! | [`index`] | `delivery.json`: what a delivery holds, and for whom |
 //! | [`entry`] | one image as it travels: an entry of the list, which is what travels over a connection, too |
+//! | [`piece_list`] | a long file in pieces, as it is listed |
 //! | [`folder`] | a delivery on disk: opened, added to, its files looked at |
+//! | [`media`] | a delivery laid on several media |
 //! | [`signature`] | by whom the list was made |
 //! | [`pack`](mod@pack) | a difference, or a whole image, as files that travel |
 //! | [`receive`](mod@receive) | what of a delivery a site takes |
@@ -20,8 +22,8 @@
 //! | [`verify`](mod@verify) | a delivery looked through, file by file, without a repository |
 //!
 //! Inside, `removal` takes images out of a delivery again, `receiver` is a site's own end of any deployment, `schedule` works out which entries lead to an image, `store` writes images, `hash`
-//! reads files for their SHA-256, `howto` writes for people, `sums` for sha256sum, `file_names` names files, `sweep` deletes those that nothing lists, `storage_need` and `medium_space`
-//! estimate space, `deliveries` takes several as one, `staging_folder` is the folder at a site for files that are being received.
+//! reads files for their SHA-256, `howto` writes for people, `sums` for sha256sum, `file_names` names files, `sweep` deletes those that nothing lists, `stored_file` holds a file against the list, `piece_writer` puts pieces on a medium, `piece_source` reads them as one, `block_digests` says where one is damaged, `storage_need` and `medium_space`
+//! estimate space, `deliveries` takes several as one, `staging_folder` is the folder at a site for files that are being received, `staged_media` that for what lay on media that came first.
 //!
 //! ```
 //! use std::time::Duration;
@@ -71,6 +73,7 @@
 //! # }
 //! ```
 
+mod block_digests;
 mod deliveries;
 pub mod entry;
 mod file_names;
@@ -79,19 +82,25 @@ mod hash;
 mod howto;
 pub mod index;
 pub mod install;
+pub mod media;
 mod medium_space;
 pub mod outcome;
 pub mod pack;
+pub mod piece_list;
+mod piece_source;
+mod piece_writer;
 pub mod receive;
 mod receiver;
 mod removal;
 pub mod request;
 mod schedule;
 pub mod signature;
+mod staged_media;
 mod staging_folder;
 mod storage_need;
 mod store;
 mod store_options;
+mod stored_file;
 mod sums;
 mod sweep;
 pub mod unpack;
@@ -101,12 +110,14 @@ use imgdelta_operations::Stage;
 use imgdelta_repository::catalogue::Run;
 
 pub use self::{
+    deliveries::MediaState,
     entry::{BundleEntry, EntryForm, FileEntry, ImageRef, Recipient},
-    folder::Bundle,
-    index::{Index, SCHEMA, SCHEMA_1},
+    folder::{Bundle, Piecing},
+    index::{Index, MediumNumber, SCHEMA, SCHEMA_1},
     install::install,
     outcome::{EnteredImage, Outcome, ReceivedImage, SiteImage},
     pack::{Form, Order, Packed, pack},
+    piece_list::{LEAST_PIECE, PIECE_LIMIT, PieceList, StoredFile, USUAL_PIECE},
     receive::{Received, SignedDelivery, preview, receive},
     removal::Removal,
     request::{Request, RequestedEntry, WindowList},

@@ -80,7 +80,9 @@ mod serve;
 mod verify_delivery;
 
 pub use self::{
-    deploy::{Deploy, DeployReport, HeldImage, ShippedImage, SiteReport},
+    deploy::{
+        AskForMedium, Deploy, DeployReport, HeldImage, MediumReport, ShippedImage, SiteReport,
+    },
     destination::Destination,
     drop_images::{DropImages, DropReport, DroppedEntry},
     init_site::InitSite,

@@ -24,7 +24,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use imgdelta_core::{Error, Kind, Result};
+use imgdelta_core::{Bytes, Error, Kind, Result};
 use imgdelta_operations::{Unneeded, sent_transport::LEVEL};
 use imgdelta_repository::{
     catalogue::{Inventory, Repository},
@@ -45,7 +45,7 @@ use crate::{
 };
 
 /// Where what goes over a connection is packed. Not `/tmp`: that is often memory, and a disk image is large.
-const PACKING_FOLDER: &str = "/var/tmp";
+pub(crate) const PACKING_FOLDER: &str = "/var/tmp";
 
 /// Images on their way to sites.
 #[derive(Clone, Debug)]
@@ -68,13 +68,15 @@ pub struct Deploy<'a> {
     pub level: i32,
     /// What is left out of images, as far as certainly nobody needs it: there a site keeps what its base has.
     pub leave_out: Vec<Unneeded>,
+    /// How long pieces of files are on a medium, if that is said, see [`Piecing`](crate::bundle::Piecing).
+    pub piece: Option<Bytes>,
     /// In which form sites that are reached keep them.
     pub store: StoreOptions,
     /// How many other ways to each image a medium carries, for bases that turn out to be spoilt.
     pub spare: usize,
     /// What leads to other hosts.
     pub programs: SshPrograms,
-    /// The folder for what is packed for other hosts.
+    /// The folder for what is packed for other hosts, or is to be cut.
     pub packing: PathBuf,
 }
 
@@ -91,6 +93,7 @@ impl<'a> From<&'a Repository> for Deploy<'a> {
             sign: None,
             level: LEVEL,
             leave_out: Vec::new(),
+            piece: None,
             store: StoreOptions::default(),
             spare: 0,
             programs: SshPrograms::default(),

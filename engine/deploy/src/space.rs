@@ -79,6 +79,15 @@ impl SpaceNeed {
         Self::of_file(bytes, bytes)
     }
 
+    /// The same in files that are no longer than that.
+    pub(crate) fn in_pieces(self, size: Bytes) -> Self {
+        Self {
+            longest: self.longest.min(size),
+            longest_at_most: self.longest_at_most.min(size),
+            ..self
+        }
+    }
+
     /// That and more.
     pub(crate) fn and(self, other: Self) -> Self {
         let sum = |one: Bytes, two: Bytes| Bytes(one.0.saturating_add(two.0));

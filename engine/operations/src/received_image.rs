@@ -3,18 +3,45 @@
 //! [`apply`](crate::apply) does the same for its user's files. Here the base may itself be a disk that is written nowhere, the manifest has
 //! been read and held against a delivery's list, and the image gets its name from its keeper.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use imgdelta_core::{AtomicFile, Bytes, Error, Format, ImageWriter, Kind, Result, SECTOR};
+use imgdelta_core::{
+    AtomicFile, Bytes, Error, FileSource, Format, ImageWriter, Kind, Result, SECTOR, Source,
+};
 use imgdelta_delta::{
     Apply, Chain, Converted, DigestCache, ExecContext, Layer, Manifest, digest_cache::LeafWriter,
 };
-use imgdelta_registry::{OpenSpec, open_image};
+use imgdelta_registry::{OpenSpec, open_source};
 
 use crate::{stored_image::whole_copy, transport_file};
 
 /// A site proves a base by reading it, whatever is remembered of its file.
 static NOTHING_KNOWN: DigestCache = DigestCache::none();
+
+/// A file that came, open: its bytes, wherever they lie, and what it is called.
+#[derive(Clone, Debug)]
+pub struct ReceivedFile {
+    /// What messages call it; of a file in pieces, nothing need stand there.
+    pub path: PathBuf,
+    /// Its bytes.
+    pub bytes: Arc<dyn Source>,
+}
+
+impl ReceivedFile {
+    /// The file at `path`.
+    ///
+    /// # Errors
+    /// Host, if the host cannot open it.
+    pub fn open(path: &Path) -> Result<Self> {
+        Ok(Self {
+            path: path.to_owned(),
+            bytes: Arc::new(FileSource::open(path)?),
+        })
+    }
+}
 
 /// An image that came, open as a disk.
 #[derive(Clone, Debug)]
@@ -32,10 +59,10 @@ impl ReceivedImage {
     /// The whole image in `file`, of a disk of `size` bytes.
     ///
     /// # Errors
-    /// As [`open_image`]; Corrupt, if its disk has another size.
-    pub fn whole(file: &Path, format: Format, size: Bytes) -> Result<Self> {
+    /// As [`open_source`]; Corrupt, if its disk has another size.
+    pub fn whole(file: &ReceivedFile, format: Format, size: Bytes) -> Result<Self> {
         Ok(Self {
-            disk: sized(&Chain::new(vec![layer(file, format)?])?, size, file)?,
+            disk: sized(&Chain::new(vec![layer(file, format)?])?, size, &file.path)?,
             base: None,
             is_proven: true,
             transport: None,
@@ -45,9 +72,9 @@ impl ReceivedImage {
     /// The disk of `size` bytes that the child in `file` and `base` make, as `manifest` promises. Whom the child names does not matter.
     ///
     /// # Errors
-    /// As [`open_image`]; Corrupt, if their disk has another size; Chain, if the two do not fit.
+    /// As [`open_source`]; Corrupt, if their disk has another size; Chain, if the two do not fit.
     pub fn over(
-        file: &Path,
+        file: &ReceivedFile,
         format: Format,
         size: Bytes,
         base: &Chain,
@@ -55,7 +82,7 @@ impl ReceivedImage {
     ) -> Result<Self> {
         let disk = Chain::over(layer(file, format)?, base)?;
         Ok(Self {
-            disk: sized(&disk, size, file)?,
+            disk: sized(&disk, size, &file.path)?,
             base: Some((base.clone(), manifest)),
             is_proven: false,
             transport: None,
@@ -69,19 +96,20 @@ impl ReceivedImage {
     /// Those of `accept`; Corrupt, if the file is damaged or no transport file, or their disk has another size; Unsupported, if it is of another
     /// version; Chain, if the two do not fit.
     pub fn of_transport(
-        file: &Path,
+        file: &ReceivedFile,
         size: Bytes,
         base: &Chain,
         accept: impl FnOnce(&Manifest) -> Result<()>,
     ) -> Result<Self> {
-        let (opened, manifest) = transport_file::open_over(file, base)?;
-        accept(&manifest).map_err(|error| error.in_file(file))?;
+        let (opened, manifest) =
+            transport_file::open_over(Arc::clone(&file.bytes), &file.path, base)?;
+        accept(&manifest).map_err(|error| error.in_file(&file.path))?;
         let disk = Chain::over(Layer::new(opened.image, opened.id), base)?;
         Ok(Self {
-            disk: sized(&disk, size, file)?,
+            disk: sized(&disk, size, &file.path)?,
             base: Some((base.clone(), manifest)),
             is_proven: false,
-            transport: Some(file.to_owned()),
+            transport: Some(file.path.clone()),
         })
     }
 
@@ -168,11 +196,12 @@ impl ReceivedImage {
 }
 
 /// The image alone, in the format in which it was sent.
-fn layer(file: &Path, format: Format) -> Result<Layer> {
-    let opened = open_image(&OpenSpec {
+fn layer(file: &ReceivedFile, format: Format) -> Result<Layer> {
+    let spec = OpenSpec {
         format: Some(format),
-        ..OpenSpec::of(file)
-    })?;
+        ..OpenSpec::of(&file.path)
+    };
+    let opened = open_source(Arc::clone(&file.bytes), &spec)?;
     Ok(Layer::new(opened.image, opened.id))
 }
 

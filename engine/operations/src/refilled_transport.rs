@@ -2,20 +2,20 @@
 
 use std::{path::Path, sync::Arc};
 
-use imgdelta_core::{AtomicFile, Error, Existing, FileSource, Kind, Result, Source};
+use imgdelta_core::{AtomicFile, Error, Existing, Kind, Result};
 use imgdelta_delta::Chain;
 use imgdelta_transport::{Refill, WindowsFile};
 
 pub use imgdelta_transport::WantedWindows;
 
-use crate::transport_file::file_at;
+use crate::{received_image::ReceivedFile, transport_file::file_in};
 
 /// The damaged windows of the transport file in `file`; `None`, if it is damaged elsewhere, so that all of it is to be sent again.
 ///
 /// # Errors
 /// Host, if the host cannot read.
-pub fn damaged_windows(file: &Path) -> Result<Option<WantedWindows>> {
-    match file_at(file) {
+pub fn damaged_windows(file: &ReceivedFile) -> Result<Option<WantedWindows>> {
+    match file_in(Arc::clone(&file.bytes), &file.path) {
         Ok(opened) => WantedWindows::of(&opened),
         Err(error) if error.kind() == Kind::Host => Err(error),
         Err(_) => Ok(None),
@@ -27,9 +27,9 @@ pub fn damaged_windows(file: &Path) -> Result<Option<WantedWindows>> {
 ///
 /// # Errors
 /// Corrupt or Digest, if one of the two is damaged where the other does not help, or they are of different images; those of the base; Host.
-pub fn refill(file: &Path, windows: &Path, base: &Chain, to: &Path) -> Result<()> {
-    let damaged = file_at(file)?;
-    let source: Arc<dyn Source> = Arc::new(FileSource::open(windows)?);
+pub fn refill(file: &ReceivedFile, windows: &ReceivedFile, base: &Chain, to: &Path) -> Result<()> {
+    let damaged = file_in(Arc::clone(&file.bytes), &file.path)?;
+    let (source, windows) = (Arc::clone(&windows.bytes), &windows.path);
     let came = WindowsFile::open(source).map_err(|error| error.in_file(windows))?;
     if !came.is_of(&damaged) {
         return Err(Error::new(Kind::Corrupt, "holds windows of another image")
@@ -45,6 +45,6 @@ pub fn refill(file: &Path, windows: &Path, base: &Chain, to: &Path) -> Result<()
     let draft = AtomicFile::create(to, Existing::Replace)?;
     refill
         .write(&*draft.sink())
-        .map_err(|error| error.in_file(file))?;
+        .map_err(|error| error.in_file(&file.path))?;
     draft.commit()
 }

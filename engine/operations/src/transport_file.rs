@@ -25,13 +25,21 @@ fn stands_at(path: &Path) -> bool {
 
 /// Opens the file alone.
 pub(crate) fn file_at(path: &Path) -> Result<TransportFile> {
-    let source: Arc<dyn Source> = Arc::new(FileSource::open(path)?);
-    TransportFile::open(source).map_err(|error| error.in_file(path))
+    file_in(Arc::new(FileSource::open(path)?), path)
 }
 
-/// Opens it as a layer over `base`, with the manifest that travels in it.
-pub(crate) fn open_over(path: &Path, base: &Chain) -> Result<(Opened, Manifest)> {
-    let file = file_at(path)?;
+/// Opens the file in `bytes`, which is called `path`, alone.
+pub(crate) fn file_in(bytes: Arc<dyn Source>, path: &Path) -> Result<TransportFile> {
+    TransportFile::open(bytes).map_err(|error| error.in_file(path))
+}
+
+/// Opens the file in `bytes` as a layer over `base`, with the manifest that travels in it.
+pub(crate) fn open_over(
+    bytes: Arc<dyn Source>,
+    path: &Path,
+    base: &Chain,
+) -> Result<(Opened, Manifest)> {
+    let file = file_in(bytes, path)?;
     let manifest = file.manifest().clone();
     Ok((layer(file, path, Some(base)), manifest))
 }

@@ -7,7 +7,7 @@ use imgdelta_delta::{Manifest, RunProgress, digest_cache::LeafWriter, exec::Exec
 use imgdelta_operations::{
     Disk,
     proof::{KnownBelow, prove, prove_keeping},
-    received_image::ReceivedImage,
+    received_image::{ReceivedFile, ReceivedImage},
     stored_image::{SentChild, WholeImage, new_image, relinked},
 };
 use imgdelta_registry::{OpenSpec, new_parent};
@@ -52,7 +52,13 @@ fn a_child_that_came_makes_its_disk_over_the_base_it_was_made_from_only() -> Res
     let size = Bytes::mib(2);
     let file = place.join("child.qcow2");
     let over = |base: &Disk| {
-        ReceivedImage::over(&file, Format::Qcow2, size, &base.chain, manifest.clone())
+        ReceivedImage::over(
+            &ReceivedFile::open(&file)?,
+            Format::Qcow2,
+            size,
+            &base.chain,
+            manifest.clone(),
+        )
     };
     let wanted = prove(&target.chain, exec)?;
     // Unproven, proven before, and over another base: what is written is the promised disk or nothing.
@@ -87,6 +93,7 @@ fn an_image_of_another_size_than_was_promised_is_damage() -> Result<()> {
     let place = TempDir::new().expect("a place");
     let base = disk(place.path(), "base.raw", 7, 7)?;
     let file = place.path().join("base.raw");
+    let file = ReceivedFile::open(&file)?;
     let whole = |size| ReceivedImage::whole(&file, Format::Raw, Bytes(size));
     assert_eq!(whole(2 << 20)?.disk().size(), base.size());
     // A format that counts in sectors holds a disk of odd length rounded up.

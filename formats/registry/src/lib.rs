@@ -57,7 +57,7 @@ pub use layer::{Opened, open_layer};
 pub use link::{needs_search, new_parent, unlinked_parent};
 pub use open::{
     MOST_LAYERS, OpenedRepair, check_image, driver_of_image, open_bytes, open_chain, open_image,
-    repair_image,
+    open_source, repair_image,
 };
 pub use open_spec::{OpenSpec, Unpack};
 pub use package_output::{NewPackage, PackageSpec, check_output, package_file};

@@ -2,7 +2,11 @@
 //!
 //! How one layer is opened stands in `layer`, how a parent is chosen among what its child names in `parent`.
 
-use std::{borrow::Cow, path::PathBuf, sync::Arc};
+use std::{
+    borrow::Cow,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use imgdelta_core::{
     CheckReport, Driver, Error, FileSource, FileVersion, Kind, Repair, Result, Source,
@@ -49,6 +53,16 @@ pub fn open_bytes(bytes: Arc<dyn Source>, spec: &OpenSpec) -> Result<Opened> {
     Registry(DRIVERS)
         .open_bytes(bytes, spec)
         .map_err(|error| error.in_file(&spec.path))
+}
+
+/// Opens the image whose file is `bytes`, wherever they lie; its path says what it is called. Its parent is not looked for.
+///
+/// # Errors
+/// As [`open_image`].
+pub fn open_source(bytes: Arc<dyn Source>, spec: &OpenSpec) -> Result<Opened> {
+    Registry(DRIVERS)
+        .layer_in(bytes, &spec.path, spec)?
+        .open(&spec.policy)
 }
 
 /// The driver of the image that the user names.
@@ -182,9 +196,19 @@ impl Registry {
     fn layer(self, spec: &OpenSpec) -> Result<Layer<'_>> {
         let path = self.file_of(&spec.path);
         let source: Arc<dyn Source> = Arc::new(FileSource::open(&path)?);
+        self.layer_in(source, &path, spec)
+    }
+
+    /// The layer in `source`, the file at `path`.
+    fn layer_in<'a>(
+        self,
+        source: Arc<dyn Source>,
+        path: &Path,
+        spec: &OpenSpec,
+    ) -> Result<Layer<'a>> {
         let bare = self
-            .unpacked(Bare::of(source, &path), spec)
-            .map_err(|error| error.in_file(&path))?;
+            .unpacked(Bare::of(source, path), spec)
+            .map_err(|error| error.in_file(path))?;
         let driver = self
             .probe(&*bare.source, &bare.name, spec.format)
             .map_err(|error| bare.placed(error))?;

@@ -4,7 +4,7 @@ use std::io;
 
 use imgdelta::deploy::{
     DeployReport, DropReport, ImageOutcome, ReceiveReport, ReceivedImage, RefillReport,
-    ShippedImage, SiteReport, VerifyDeliveryReport,
+    ShippedImage, SiteReport, VerifyDeliveryReport, bundle::MediaState,
 };
 
 use super::{Page, Text, owners};
@@ -24,6 +24,15 @@ impl Text for DeployReport {
                 page.size(self.bytes),
                 self.sites.len().saturating_sub(failed.count()),
                 self.sites.len()
+            ))?;
+        }
+        for medium in &self.media {
+            page.line(format_args!(
+                "medium {} of {}: {} in {}",
+                medium.number,
+                self.media.len(),
+                page.size(medium.bytes),
+                medium.folder
             ))?;
         }
         match &self.delivery {
@@ -154,6 +163,9 @@ impl Text for ReceiveReport {
                 "at headquarters: imgdelta deploy --refill {request} -o FOLDER"
             ))?;
         }
+        if let Some(media) = &self.media {
+            return waiting(media, self, page);
+        }
         if self.images.is_empty() {
             page.line(format_args!(
                 "{}: holds nothing for this repository",
@@ -162,6 +174,28 @@ impl Text for ReceiveReport {
         }
         Ok(())
     }
+}
+
+/// What is said of media that must still come.
+fn waiting(media: &MediaState, report: &ReceiveReport, page: &mut Page<'_>) -> io::Result<()> {
+    let named = |numbers: &[u32]| {
+        let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+        numbers.join(", ")
+    };
+    let taken = match report.dry_run {
+        true => "would be taken",
+        false => "taken",
+    };
+    page.line(format_args!(
+        "{}: medium {} of {} {taken}; still missing: {}",
+        report.delivery,
+        named(&media.here),
+        media.of,
+        named(&media.missing)
+    ))?;
+    page.line(format_args!(
+        "put in one of those and run the same line again; nothing is entered before the last one"
+    ))
 }
 
 impl Text for VerifyDeliveryReport {

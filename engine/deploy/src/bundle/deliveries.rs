@@ -1,15 +1,20 @@
 //! Several deliveries taken as one: what lies in each of them leads to images, and what is damaged in one may be mended from another.
 
+mod media;
+
 use std::path::{Path, PathBuf};
 
 use imgdelta_core::{Error, Kind, Result};
-use imgdelta_repository::catalogue::Signer;
+use imgdelta_operations::received_image::ReceivedFile;
+use imgdelta_repository::catalogue::{Repository, Signer};
 
+pub use self::media::MediaState;
 use super::{
     DeliveryContext,
     entry::{BundleEntry, EntryForm},
     folder::Bundle,
-    index::Index,
+    index::{Index, MediumNumber},
+    staged_media::StagedMedia,
 };
 
 /// Deliveries, open.
@@ -20,6 +25,10 @@ pub(super) struct Deliveries {
     index: Index,
     /// In which delivery each of them lies.
     of: Vec<usize>,
+    /// The media that were given, of deliveries that lie on several: of which delivery, by its place here, and which.
+    given: Vec<(usize, MediumNumber)>,
+    /// What was taken from other media before, by the same place.
+    staged: Vec<(usize, StagedMedia)>,
 }
 
 impl Deliveries {
@@ -30,16 +39,25 @@ impl Deliveries {
     pub(super) fn open<'f>(
         folders: impl Iterator<Item = &'f Path>,
         signers: &[&Signer],
+        site: &Repository,
     ) -> Result<Self> {
-        let bundles = folders.map(|folder| Bundle::open_signed(folder, signers.iter().copied()));
-        let bundles: Vec<Bundle> = bundles.collect::<Result<_>>()?;
+        let opened = folders.map(|folder| Bundle::open_signed(folder, signers.iter().copied()));
+        let opened: Vec<Bundle> = opened.collect::<Result<_>>()?;
+        let (mut bundles, given) = of_one_delivery(opened);
+        let staged = staged(&mut bundles, site)?;
         let (mut index, mut of) = (Index::new(), Vec::new());
         for (number, bundle) in bundles.iter().enumerate() {
             let items = &bundle.index().items;
             index.items.extend(items.iter().cloned());
             of.extend(items.iter().map(|_| number));
         }
-        let opened = Self { bundles, index, of };
+        let opened = Self {
+            bundles,
+            index,
+            of,
+            given,
+            staged,
+        };
         opened.require_whole_files()?;
         Ok(opened)
     }
@@ -60,19 +78,19 @@ impl Deliveries {
         bundle.zip(self.index.items.get(number))
     }
 
-    /// The folder that an entry lies in.
-    pub(super) fn folder_of(&self, number: usize) -> &Path {
-        self.entry(number)
-            .map_or(Path::new(""), |(bundle, _)| bundle.folder())
+    /// The folders that an entry lies in.
+    pub(super) fn folders_of(&self, number: usize) -> (&Path, &[PathBuf]) {
+        let entry = self.entry(number);
+        entry.map_or((Path::new(""), &[]), |(bundle, _)| bundle.folders())
     }
 
-    /// Where the file of an entry lies.
+    /// The file of an entry, open.
     ///
     /// # Errors
-    /// As [`Bundle::place`].
-    pub(super) fn place(&self, number: usize) -> Result<PathBuf> {
+    /// As [`Bundle::open_file`].
+    pub(super) fn open_file(&self, number: usize) -> Result<ReceivedFile> {
         let (bundle, entry) = self.entry(number).ok_or_else(nothing)?;
-        bundle.place(&entry.file)
+        bundle.open_file(&entry.file)
     }
 
     /// Makes sure that an entry's files are what was put there.
@@ -113,6 +131,38 @@ impl Deliveries {
             .in_file(self.folder())
             .with_hint("name the delivery that was damaged too: imgdelta receive REFILL DELIVERY"))
     }
+}
+
+/// Media of one delivery are one: its files lie in several folders. And which media these are.
+fn of_one_delivery(opened: Vec<Bundle>) -> (Vec<Bundle>, Vec<(usize, MediumNumber)>) {
+    let (mut bundles, mut given) = (Vec::<Bundle>::new(), Vec::new());
+    for bundle in opened {
+        let set = bundle.media_set();
+        let mut known = bundles.iter().map(Bundle::media_set);
+        let known = known.position(|one| set.is_some() && one == set);
+        let number = known.unwrap_or(bundles.len());
+        given.extend(bundle.index().medium.map(|medium| (number, medium)));
+        match known.and_then(|known| bundles.get_mut(known)) {
+            Some(first) => first.add_folder(bundle.folder()),
+            None => bundles.push(bundle),
+        }
+    }
+    (bundles, given)
+}
+
+/// What was taken from other media of these before.
+fn staged(bundles: &mut [Bundle], site: &Repository) -> Result<Vec<(usize, StagedMedia)>> {
+    let mut all = Vec::new();
+    for (number, bundle) in bundles.iter_mut().enumerate() {
+        let Some(set) = bundle.media_set() else {
+            continue;
+        };
+        if let Some(staged) = StagedMedia::find(site, &set)? {
+            bundle.add_folder(staged.folder());
+            all.push((number, staged));
+        }
+    }
+    Ok(all)
 }
 
 /// Whether both are of the same base and image.

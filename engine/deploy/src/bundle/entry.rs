@@ -9,10 +9,12 @@ use imgdelta_core::{Error, Format, Kind, Result};
 use imgdelta_delta::{ContentId, Digest};
 use imgdelta_repository::catalogue::{
     ImageId, Name, Record, RepositoryId, Tag,
-    inventory::{TAKES, TRANSPORT, WINDOWS},
+    inventory::{PIECES, TAKES, TRANSPORT, WINDOWS},
     text::as_text,
 };
 use serde::{Deserialize, Serialize};
+
+use super::piece_list::{PieceList, StoredFile};
 
 /// Most words, and most bytes of one, in `requires`.
 const MOST_REQUIRED: usize = 64;
@@ -144,6 +146,39 @@ pub struct FileEntry {
     /// The SHA-256 of its bytes.
     #[serde(with = "as_text")]
     pub sha256: Digest,
+    /// The pieces that lie there in its place, if it is cut: one behind the other they are the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pieces: Option<PieceList>,
+    /// On which medium it lies whole, if the delivery lies on several; `None`: on each of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub medium: Option<u32>,
+}
+
+impl FileEntry {
+    /// A file that lies there whole.
+    pub(super) const fn whole(name: Name, length: u64, sha256: Digest) -> Self {
+        Self {
+            name,
+            length,
+            sha256,
+            pieces: None,
+            medium: None,
+        }
+    }
+
+    /// The files that lie there: itself, or its pieces and the digests of their blocks.
+    #[must_use]
+    pub fn stored(&self) -> Vec<StoredFile> {
+        match &self.pieces {
+            Some(pieces) => pieces.stored().cloned().collect(),
+            None => vec![StoredFile {
+                name: self.name.clone(),
+                length: self.length,
+                sha256: self.sha256,
+                medium: self.medium,
+            }],
+        }
+    }
 }
 
 /// A site that is going to use an entry.
@@ -206,6 +241,14 @@ impl BundleEntry {
         }
     }
 
+    /// The same, its file lying there whole.
+    pub(super) fn in_one_file(&self) -> Self {
+        let mut entry = self.clone();
+        entry.file.pieces = None;
+        entry.requires = entry.words().map(str::to_owned).collect();
+        entry
+    }
+
     /// Says that it is for these sites too. Whoever is to keep the image needs no word that it is a step.
     pub(super) fn add_recipients(&mut self, sites: &[Recipient]) {
         self.sites.extend(sites.iter().cloned());
@@ -217,6 +260,18 @@ impl BundleEntry {
     /// Its files in the order in which they are sent: what is small and says what follows comes first.
     pub fn files(&self) -> impl Iterator<Item = &FileEntry> {
         self.manifest.iter().chain([&self.file])
+    }
+
+    /// As [`files`](Self::files), but as they lie in a delivery: pieces in place of a file that is cut.
+    pub fn stored(&self) -> impl Iterator<Item = StoredFile> {
+        self.files().flat_map(FileEntry::stored)
+    }
+
+    /// Which words `requires` must have: those of its form, and of how its files lie there.
+    pub(super) fn words(&self) -> impl Iterator<Item = &'static str> {
+        let is_cut = self.file.pieces.is_some();
+        let form = self.form.requires();
+        form.into_iter().chain(is_cut.then_some(PIECES))
     }
 
     /// How long its files are together, in bytes.
@@ -240,18 +295,14 @@ impl BundleEntry {
             );
             return Err(faulty(&message));
         }
-        let requires = |form: EntryForm| {
-            let word = form.requires();
-            word.is_some_and(|word| self.requires.iter().any(|one| one == word))
-        };
-        let forms = [EntryForm::Transport, EntryForm::Windows];
-        if forms
-            .iter()
-            .any(|form| requires(*form) != (*form == self.form))
-        {
+        let known = |word: &&str| TAKES.contains(word);
+        let requires: BTreeSet<&str> = self.requires.iter().map(String::as_str).collect();
+        let requires: BTreeSet<&str> = requires.into_iter().filter(known).collect();
+        if requires != self.words().collect() {
             let message = format!("'{}' does not say what its form requires", self.image);
             return Err(faulty(&message));
         }
+        self.validate_pieces()?;
         if !is_transport && base.is_some() != manifest.is_some() {
             return Err(faulty(&format!(
                 "'{}' has a base without a manifest, or a manifest without a base",
@@ -277,6 +328,19 @@ impl BundleEntry {
             return Err(faulty(&message));
         }
         Ok(())
+    }
+
+    /// What cannot be of how its files are cut. A manifest is short, and lies there whole.
+    fn validate_pieces(&self) -> Result<()> {
+        let cut = self.manifest.iter().find(|file| file.pieces.is_some());
+        if let Some(cut) = cut {
+            return Err(faulty(&format!("'{}' is a manifest in pieces", cut.name)));
+        }
+        let (Some(pieces), file) = (&self.file.pieces, &self.file) else {
+            return Ok(());
+        };
+        let cannot_be = |what| faulty(&format!("'{}' has {what}", file.name));
+        pieces.validate(&file.name, file.length).map_err(cannot_be)
     }
 
     /// Makes sure that all is known here that it takes to make the image.

@@ -1,12 +1,15 @@
 //! What the files of a delivery are called: one rule, by which they are named and recognised.
 //!
 //! `IMAGE.CONTENT.from-BASE.EXTENSION` for a child, `IMAGE.CONTENT.whole.EXTENSION` for a whole image, with the first digits of the contents; the manifest
-//! of a child is called as the child with `.manifest.json` behind it; a transport file has its own in it.
+//! of a child is called as the child with `.manifest.json` behind it; a transport file has its own in it. The pieces of one that is cut have `.001` and so on
+//! behind its name, the digests of their blocks `.blocks`.
 
 use imgdelta_core::{Format, Result};
 use imgdelta_delta::ContentId;
 use imgdelta_registry::extension_of;
 use imgdelta_repository::catalogue::Name;
+
+use super::piece_list::whole_name;
 
 /// Most bytes of an image's name in the name of a file.
 const NAME_PART: usize = 64;
@@ -52,6 +55,7 @@ pub(super) fn file_names(
 
 /// Whether a file that is called so was made for a delivery.
 pub(super) fn is_file_name(name: &str) -> bool {
+    let name = whole_name(name).unwrap_or(name);
     let (file, is_manifest) = match name.strip_suffix(MANIFEST) {
         Some(file) => (file, true),
         None => (name, false),
@@ -101,7 +105,10 @@ mod tests {
                     let image: Name = image.parse()?;
                     let extension = extension_of(format);
                     let named = file_names(&image, &content("image"), base.as_ref(), extension)?;
-                    assert!(is_file_name(named.0.as_str()), "{}", named.0);
+                    for behind in ["", ".001", ".0001", ".blocks"] {
+                        let name = format!("{}{behind}", named.0);
+                        assert!(is_file_name(&name), "{name}");
+                    }
                     assert_eq!(is_file_name(named.1.as_str()), base.is_some());
                 }
             }
@@ -124,6 +131,8 @@ mod tests {
             format!("disk.{}.whole.qcow2", digits.to_uppercase()),
             format!("disk.{digits}.from-{digits}.qcow2.bak"),
             format!("disk.{digits}.whole.qcow2.manifest.json"),
+            format!("disk.{digits}.whole.qcow2.01"),
+            format!("disk.{digits}.whole.txt.001"),
         ] {
             assert!(!is_file_name(&name), "{name}");
         }

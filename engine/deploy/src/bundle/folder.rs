@@ -2,11 +2,12 @@
 //!
 //! Everything in it is written whole or not at all, for a stick may be pulled out at any time; files of other programs are left alone.
 
+mod cut;
+mod medium;
 mod signed;
 
 use std::{
-    fs::{self, File},
-    io,
+    fs::File,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -17,35 +18,39 @@ use imgdelta_core::{
     fs::finish_commits,
 };
 use imgdelta_delta::Digest;
-use imgdelta_operations::Stage;
-use imgdelta_repository::catalogue::{Repository, RepositoryId};
+use imgdelta_operations::{Stage, received_image::ReceivedFile};
+use imgdelta_repository::catalogue::{Name, Repository, RepositoryId};
+
+pub use self::cut::Piecing;
 
 use super::{
     DeliveryContext,
     entry::{BundleEntry, FileEntry, Recipient},
-    hash::sha256,
     howto,
     index::{INDEX, Index, SCHEMA, SCHEMA_1, read_index},
     pack::{DiffInputs, Order, Packed},
+    piece_list::whole_name,
+    piece_source,
     request::RequestedEntry,
+    stored_file::{Look, find, parts},
     sweep::sweep,
 };
-use crate::space::{Space, SpaceNeed, explain_full};
-
-/// The finer word for what is not what was put there.
-pub(super) const DAMAGED: &str = "delivery_damaged";
 
 /// A folder that holds what travels.
 #[derive(Clone, Debug)]
 pub struct Bundle {
     folder: PathBuf,
+    /// Further folders in which its files lie: other media of the same delivery.
+    others: Vec<PathBuf>,
     index: Index,
     /// What the user should know of what was found there.
     notes: Vec<String>,
     /// Whether a signature went because the index is another one now.
     lost_signature: bool,
+    /// How files are cut that are put there, if they may be.
+    piecing: Option<Piecing>,
     /// The folder, open and locked, while something is added to it.
-    _lock: Option<Arc<FileLock>>,
+    lock: Option<Arc<FileLock>>,
 }
 
 impl Bundle {
@@ -64,18 +69,22 @@ impl Bundle {
     /// As [`open`](Self::open), but that there may be none yet; Busy.
     pub fn begin(folder: &Path, wait: Duration) -> Result<Self> {
         create_folders(folder)?;
-        let lock = lock(folder, wait)?;
+        let held = lock(folder, wait)?;
         finish_commits(folder)?;
         let found = read_index(folder)?;
         // Without a list nothing says that this is a delivery, and without a lock another process may be about to list what it has packed.
-        let swept = found.as_ref().filter(|_| lock.is_held());
-        let notes = swept.map(|index| sweep(folder, index));
+        let swept = found.as_ref().filter(|_| held.is_held());
+        // Pieces stay until all is done: the run that goes on where another was interrupted keeps those that are right.
+        let is_piece = |name: &str| whole_name(name).is_some();
+        let notes = swept.map(|index| sweep(folder, index, is_piece));
         Ok(Self {
             folder: folder.to_owned(),
+            others: Vec::new(),
             index: found.unwrap_or_default(),
             notes: notes.unwrap_or_default(),
             lost_signature: false,
-            _lock: Some(Arc::new(lock)),
+            piecing: None,
+            lock: Some(Arc::new(held)),
         })
     }
 
@@ -101,13 +110,14 @@ impl Bundle {
     /// # Errors
     /// Usage (`delivery_form`), if something lies there in that form.
     pub fn keep_to_images(&mut self) -> Result<()> {
-        let entry = self.index.items.iter().find(|one| !one.form.is_image());
+        let is_other = |one: &&BundleEntry| !one.form.is_image() || one.file.pieces.is_some();
+        let entry = self.index.items.iter().find(is_other);
         let Some(entry) = entry else {
             self.index.images_only = true;
             return Ok(());
         };
         let message = format!(
-            "holds '{}' in the transport form, which the program of one of the sites does not read",
+            "holds '{}' in the transport form, or in pieces, which the program of one of the sites does not read",
             entry.name
         );
         Err(Error::new(Kind::Usage, message)
@@ -145,7 +155,7 @@ impl Bundle {
             .iter()
             .find(|entry| entry.key() == inputs.key())
             .cloned();
-        let is_whole = |entry: &BundleEntry| self.check(entry, context).is_ok();
+        let is_whole = |entry: &BundleEntry| self.check_all(entry, context).is_ok();
         let mut packed = match known.clone().filter(is_whole) {
             Some(entry) => Packed {
                 entry,
@@ -184,7 +194,8 @@ impl Bundle {
             return self.pack(headquarters, &order, context);
         };
         let inputs = DiffInputs::open(headquarters, &order)?;
-        match inputs.pack_windows(headquarters, &wanted, &self.folder, context) {
+        let packed = inputs.pack_windows(headquarters, &wanted, &self.folder, context);
+        match packed.and_then(|packed| self.cut_where_it_lies(packed, &order, context)) {
             Ok(mut packed) => {
                 packed.entry.add_recipients(&order.sites);
                 self.add(packed.entry.clone())?;
@@ -197,24 +208,6 @@ impl Bundle {
             }
             Err(error) => Err(error),
         }
-    }
-
-    /// Writes the files of an image of which nothing whole lies here.
-    fn pack_new(
-        &self,
-        headquarters: &Repository,
-        inputs: &mut DiffInputs,
-        order: &Order,
-        context: &DeliveryContext<'_>,
-    ) -> Result<Packed> {
-        let need = SpaceNeed::of_estimate(order.bytes);
-        let what = format!("'{}'", inputs.name());
-        let shown = self.folder.display().to_string();
-        need.require(&what, Space::at(&self.folder), &shown)?;
-        let left = "what was put there before is whole, and nothing of it is left";
-        inputs
-            .pack(headquarters, &self.folder, context)
-            .map_err(|error| explain_full(error, &what, need, &self.folder, left))
     }
 
     /// Says of what it holds that it is for these sites too.
@@ -259,25 +252,31 @@ impl Bundle {
         Ok(())
     }
 
-    /// Where a file of the delivery lies.
+    /// A listed file, open: one that lies there whole, or its pieces as one.
     ///
     /// # Errors
-    /// Corrupt, if it is not there; Reference, if it is no regular file.
-    pub fn place(&self, file: &FileEntry) -> Result<PathBuf> {
-        let place = self.folder.join(file.name.as_str());
-        match fs::symlink_metadata(&place) {
-            Ok(metadata) if metadata.is_file() => Ok(place),
-            Ok(_) => Err(Error::new(Kind::Reference, "is not a regular file")
-                .with_code("not_a_file")
-                .in_file(&place)
-                .with_hint(
-                    "nothing of it is read; deploy once more onto this medium, or copy it again",
-                )),
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
-                Err(damaged(Kind::Corrupt, "is listed, but not there", &place))
-            }
-            Err(cause) => Err(Error::host("cannot look at", cause).in_file(&place)),
+    /// Corrupt, if it is not there; Reference, if it is no regular file; Host. A piece that is missing shows when it is read.
+    pub(super) fn open_file(&self, file: &FileEntry) -> Result<ReceivedFile> {
+        if file.pieces.is_none() {
+            self.find(&file.name)?;
         }
+        let folders: Vec<&Path> = self.all_folders().collect();
+        piece_source::open(file, &folders)
+    }
+
+    /// Its folder, and those of other media of it.
+    pub(super) fn folders(&self) -> (&Path, &[PathBuf]) {
+        (&self.folder, &self.others)
+    }
+
+    fn all_folders(&self) -> impl Iterator<Item = &Path> {
+        let others = self.others.iter().map(PathBuf::as_path);
+        [self.folder.as_path()].into_iter().chain(others)
+    }
+
+    /// Where the file of that name lies.
+    pub(super) fn find(&self, name: &Name) -> Result<PathBuf> {
+        find(self.all_folders(), name)
     }
 
     /// Makes sure that an entry's files are what was put there.
@@ -285,30 +284,42 @@ impl Bundle {
     /// # Errors
     /// Corrupt, if one is missing or of another length; Digest, if its bytes are others; Host, if the host cannot read; Interrupted.
     pub fn check(&self, entry: &BundleEntry, context: &DeliveryContext<'_>) -> Result<()> {
-        entry
-            .files()
-            .try_for_each(|file| self.check_file(file, context))
+        let mut files = entry.files();
+        files.try_for_each(|file| self.check_file(file, false, context))
+    }
+
+    /// As [`check`](Self::check), also of what a site can do without.
+    fn check_all(&self, entry: &BundleEntry, context: &DeliveryContext<'_>) -> Result<()> {
+        let mut files = entry.files();
+        files.try_for_each(|file| self.check_file(file, true, context))
     }
 
     /// Makes sure that one file is what was put there.
-    fn check_file(&self, file: &FileEntry, context: &DeliveryContext<'_>) -> Result<()> {
-        let place = self.place(file)?;
-        (context.on_stage)(Stage::Check(&place));
-        let length = fs::metadata(&place)
-            .map_err(|cause| Error::host("cannot look at", cause).in_file(&place))?
-            .len();
-        if length != file.length {
-            let message = format!("has {length} bytes, {} were put there", file.length);
-            return Err(damaged(Kind::Corrupt, &message, &place));
+    fn check_file(
+        &self,
+        file: &FileEntry,
+        is_all: bool,
+        context: &DeliveryContext<'_>,
+    ) -> Result<()> {
+        let look = Look {
+            is_on_medium: false,
+            longest: &|| self.index.longest(),
+            progress: context.run.work.progress,
+            find: &|name| self.find(name),
+            named: &|digest| self.index.file_of(digest),
+        };
+        for part in parts(file) {
+            if !part.is_needed && !is_all {
+                continue;
+            }
+            let place = self.find(&part.stored.name);
+            let place = place.map_err(|error| part.with_range(error))?;
+            (context.on_stage)(Stage::Check(&place));
+            if let (_, Some(fault)) = part.fault(&place, &look)? {
+                return Err(fault);
+            }
         }
-        let (_, found) = sha256(&place, context.run.work.progress)?;
-        if found == file.sha256 {
-            return Ok(());
-        }
-        let error = damaged(Kind::Digest, "is not what was put there", &place);
-        Err(error
-            .with_detail(format!("promised sha256 {}", file.sha256))
-            .with_detail(format!("found    sha256 {found}")))
+        Ok(())
     }
 }
 
@@ -340,12 +351,4 @@ fn write(place: &Path, content: &[u8]) -> Result<()> {
     let draft = AtomicFile::create(place, Existing::Replace)?;
     draft.sink().write_at(FileOffset::ZERO, content)?;
     draft.commit()
-}
-
-/// Something that lies in a delivery is not what was put there.
-pub(super) fn damaged(kind: Kind, what: &str, place: &Path) -> Error {
-    Error::new(kind, what)
-        .with_code(DAMAGED)
-        .in_file(place)
-        .with_hint("nothing of it is used; deploy once more onto this medium, or copy it again")
 }

@@ -6,7 +6,8 @@ use imgdelta_core::{Bytes, Format};
 
 use super::{
     entry::{BundleEntry, EntryForm},
-    index::{INDEX, Index},
+    index::{INDEX, Index, MediumNumber},
+    piece_list::PieceList,
     signature::{NAMESPACE, SIGNATURE},
     sums::SUMS,
 };
@@ -37,11 +38,52 @@ pub(super) fn text(index: &Index) -> String {
          \x20   sha256sum -c {SUMS}\n\
          \x20   ssh-keygen -Y verify -n {NAMESPACE} -f ALLOWED_SIGNERS -I IDENTITY -s {SIGNATURE} < {INDEX}\n"
     );
+    if let Some(MediumNumber { number, of }) = index.medium {
+        let _ = writeln!(
+            text,
+            "\nThis is medium {number} of {of}. The site takes them in any order, one after another by the same line; what it\n\
+             has taken it keeps until the last one has come. By hand, copy all of them into one folder first."
+        );
+    }
     for entry in &index.items {
         // Writing to a string does not fail.
         let _ = entry_text(&mut text, entry);
     }
     text
+}
+
+/// How pieces become the file again; imgdelta reads them where they are.
+fn pieces_text(text: &mut String, entry: &BundleEntry, pieces: &PieceList) -> std::fmt::Result {
+    /// The longest line that Windows takes.
+    const LONGEST: usize = 8000;
+    let (file, size) = (&entry.file.name, Bytes(pieces.size));
+    let (count, names) = (pieces.files.len(), pieces.files.iter());
+    let names: Vec<String> = names.map(|piece| format!("\"{}\"", piece.name)).collect();
+    let (first, last) = (names.first(), names.last());
+    let [first, last] = [first, last].map(|name| name.map_or("", String::as_str));
+    writeln!(
+        text,
+        "    pieces      {count} of {size}: {first} to {last}, which imgdelta reads as they are"
+    )?;
+    // As many digits as the last number has.
+    let pattern = match count {
+        ..=99 => "0*",
+        _ => "[0-9]*",
+    };
+    writeln!(
+        text,
+        "    by hand     cat \"{file}\".{pattern} > \"{file}\""
+    )?;
+    let joined = names.join("+");
+    if joined.len() < LONGEST {
+        writeln!(text, "    on Windows  copy /b {joined} \"{file}\"")?;
+    }
+    writeln!(
+        text,
+        "    blocks      {} has the SHA-256 of every {} of them",
+        pieces.blocks.name,
+        Bytes(pieces.block)
+    )
 }
 
 /// What is said of one entry.
@@ -51,6 +93,9 @@ fn entry_text(text: &mut String, entry: &BundleEntry) -> std::fmt::Result {
     writeln!(text, "    content id  {}", entry.content_id)?;
     writeln!(text, "    file        {file} ({size})")?;
     writeln!(text, "    sha256      {}", entry.file.sha256)?;
+    if let Some(pieces) = &entry.file.pieces {
+        pieces_text(text, entry, pieces)?;
+    }
     let output = format!("{name}.qcow2");
     let Some(base) = &entry.base else {
         writeln!(text, "    from        nothing: it is the whole image")?;

@@ -11,10 +11,16 @@ use std::{
 
 use imgdelta_core::{Bytes, Error, FileOffset, FileSource, Kind, Result, Source, read_vec};
 use imgdelta_delta::Digest;
-use imgdelta_repository::catalogue::{inventory::TAKES, text::maybe};
+use imgdelta_repository::catalogue::{
+    inventory::{MEDIA, TAKES},
+    text::maybe,
+};
 use serde::{Deserialize, Serialize};
 
-use super::entry::{BundleEntry, faulty, is_false, require_known};
+use super::{
+    entry::{BundleEntry, faulty, is_false, require_known},
+    piece_list::StoredFile,
+};
 
 /// The version of the form that is written, where all who are to read it know it.
 pub const SCHEMA: &str = "imgdelta/delivery/2";
@@ -27,6 +33,18 @@ pub const INDEX: &str = "delivery.json";
 
 /// Longest index that is read.
 pub const LONGEST: u64 = 64 << 20;
+
+/// Most media of a delivery.
+pub(super) const MOST_MEDIA: u32 = 999;
+
+/// Which of several media one is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MediumNumber {
+    /// Its number, from 1 on.
+    pub number: u32,
+    /// How many there are.
+    pub of: u32,
+}
 
 /// What a delivery holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +62,9 @@ pub struct Index {
     /// The SHA-256 of the how-to that was written with it, for people act on what that says. Version 1 does not say.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "maybe")]
     pub howto: Option<Digest>,
+    /// Which of several media this is, if the delivery lies on several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub medium: Option<MediumNumber>,
     /// What travels, each (base, image) pair once.
     pub items: Vec<BundleEntry>,
 }
@@ -58,16 +79,76 @@ impl Index {
             requires: Vec::new(),
             images_only: false,
             howto: None,
+            medium: None,
             items: Vec::new(),
         }
     }
 
     /// Requires what its entries need all of its readers to know: a program that knows no transport form takes such an entry for a damaged one.
     pub(super) fn require_forms(&mut self) {
-        let words = self.items.iter().filter_map(|entry| entry.form.requires());
+        let words = self.items.iter().flat_map(BundleEntry::words);
+        let words = words.chain(self.medium.map(|_| MEDIA));
         let words: BTreeSet<&str> = words.collect();
         self.requires.retain(|word| !TAKES.contains(&word.as_str()));
         self.requires.extend(words.into_iter().map(str::to_owned));
+    }
+
+    /// Whether a listed file lies on this medium, and not on another one of several.
+    pub(super) fn holds(&self, file: &StoredFile) -> bool {
+        let medium = self.medium.zip(file.medium);
+        medium.is_none_or(|(this, its)| this.number == its)
+    }
+
+    /// The files that lie on this medium.
+    pub(super) fn held(&self) -> Vec<StoredFile> {
+        let stored = self.items.iter().flat_map(BundleEntry::stored);
+        stored.filter(|file| self.holds(file)).collect()
+    }
+
+    /// What is the same on all media of one delivery, if it lies on several: the digest of all else that the list says.
+    pub(super) fn media_set(&self) -> Option<Digest> {
+        let medium = self.medium?;
+        let all = Self {
+            howto: None,
+            medium: Some(MediumNumber {
+                number: 0,
+                ..medium
+            }),
+            ..self.clone()
+        };
+        let json = serde_json::to_vec(&all).ok()?;
+        Some(Digest::plain(&json))
+    }
+
+    /// What it says of media cannot be.
+    fn validate_media(&self) -> Result<()> {
+        let numbers = self.items.iter().flat_map(BundleEntry::stored);
+        let mut numbers = numbers.filter_map(|file| file.medium);
+        let says_it = self.requires.iter().any(|word| word == MEDIA);
+        let is_right = match self.medium {
+            None => !says_it && numbers.next().is_none(),
+            Some(MediumNumber { number, of }) => {
+                let are = |number: u32| (1..=of).contains(&number);
+                says_it && of <= MOST_MEDIA && are(number) && numbers.all(are)
+            }
+        };
+        match is_right {
+            true => Ok(()),
+            false => Err(faulty("what it says of its media cannot be")),
+        }
+    }
+
+    /// How long the longest file is that it lists, as they lie there.
+    pub(super) fn longest(&self) -> u64 {
+        let stored = self.items.iter().flat_map(BundleEntry::stored);
+        stored.map(|file| file.length).max().unwrap_or_default()
+    }
+
+    /// The name of a file that must have that digest.
+    pub(super) fn file_of(&self, digest: &Digest) -> Option<String> {
+        let mut stored = self.items.iter().flat_map(BundleEntry::stored);
+        let file = stored.find(|file| file.sha256 == *digest)?;
+        Some(file.name.to_string())
     }
 
     /// As the file.
@@ -93,13 +174,14 @@ impl Index {
         check_schema(json)?;
         let index: Self =
             serde_json::from_slice(json).map_err(|cause| faulty(&cause.to_string()))?;
+        index.validate_media()?;
         let (mut pairs, mut files) = (HashSet::new(), HashSet::new());
         for entry in &index.items {
             entry.validate()?;
             if !pairs.insert(entry.key()) {
                 return Err(faulty(&format!("holds '{}' twice", entry.image)));
             }
-            for file in entry.files() {
+            for file in entry.stored() {
                 if !files.insert(file.name.folded()) {
                     return Err(faulty(&format!("names '{}' twice", file.name)));
                 }

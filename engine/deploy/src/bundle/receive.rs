@@ -19,9 +19,8 @@ use imgdelta_repository::catalogue::{Listing, Repository, Signer};
 use self::report::no_base;
 use super::{
     DeliveryContext,
-    deliveries::Deliveries,
+    deliveries::{Deliveries, MediaState},
     entry::{BundleEntry, EntryForm},
-    folder::DAMAGED,
     outcome::{EnteredImage, Outcome, ReceivedImage, can_retry_with_other_base},
     receiver::Receiver,
     request::RequestedEntry,
@@ -29,6 +28,7 @@ use super::{
     staging_folder::StagingFolder,
     storage_need::StorageEstimate,
     store_options::StoreOptions,
+    stored_file::DAMAGED,
     unpack::EntryFiles,
 };
 use crate::space::{Space, SpaceNeed};
@@ -65,6 +65,9 @@ pub struct Received {
     pub images: Vec<ReceivedImage>,
     /// Who has signed the list, as far as that was required.
     pub signers: Vec<String>,
+    /// Which media must still come, if the delivery lies on several and not all that is for this site is here: nothing was entered then, and what lies on
+    /// those that are here is kept in the repository.
+    pub media: Option<MediaState>,
     /// What came damaged and on no other way, to be asked for once more: see [`Request`](super::Request).
     pub damaged: Vec<RequestedEntry>,
     /// What the user should know of all of it.
@@ -155,7 +158,7 @@ impl<'a> ReceiveRun<'a> {
         signers.dedup();
         let others = delivery.others.iter().map(PathBuf::as_path);
         let mut receiving = Self {
-            bundle: Deliveries::open([delivery.folder].into_iter().chain(others), &signers)?,
+            bundle: Deliveries::open([delivery.folder].into_iter().chain(others), &signers, site)?,
             signers: signers.iter().map(|signer| signer.id.clone()).collect(),
             receiver: Receiver::new(site),
             store,
@@ -195,6 +198,10 @@ impl<'a> ReceiveRun<'a> {
         self.require_fitting(&schedule)?;
         self.require_space(&schedule)?;
         self.tell_what_is_there(&schedule, &listing);
+        let entries: Vec<usize> = schedule.legs.iter().map(|leg| leg.entry).collect();
+        if let Some(media) = self.bundle.missing_media(&entries) {
+            return self.wait_for_media(&entries, media);
+        }
         for _ in 0..MOST_WAYS {
             let before = self.unusable.len();
             self.take_all(&schedule.legs)?;
@@ -213,9 +220,30 @@ impl<'a> ReceiveRun<'a> {
         };
         let wanted: Vec<usize> = wanted.chain(unfinished.filter(failed)).collect();
         self.tell_what_failed(&wanted);
+        let mut images = self.images.iter();
+        if !self.is_dry && images.all(|image| image.failure().is_none()) {
+            self.bundle.clear_media();
+        }
         let listing = self.receiver.site().list()?;
         Ok(Received {
+            media: None,
             damaged: self.requested()?,
+            images: self.named_as_here(&listing),
+            signers: self.signers,
+            notes: self.notes,
+        })
+    }
+
+    /// Keeps what is here until the other media have come.
+    fn wait_for_media(mut self, entries: &[usize], media: MediaState) -> Result<Received> {
+        let site = self.receiver.site();
+        if !self.is_dry {
+            self.bundle.keep(entries, site, self.context)?;
+        }
+        let listing = site.list()?;
+        Ok(Received {
+            media: Some(media),
+            damaged: Vec::new(),
             images: self.named_as_here(&listing),
             signers: self.signers,
             notes: self.notes,
@@ -319,14 +347,19 @@ impl<'a> ReceiveRun<'a> {
         if let Some(windows) = windows {
             return self.take_mended(leg, windows, entry);
         }
-        let folder = self.bundle.folder_of(leg.entry);
-        let files = EntryFiles { entry, folder };
+        let (folder, others) = self.bundle.folders_of(leg.entry);
+        let files = EntryFiles {
+            entry,
+            folder,
+            others,
+        };
         self.receiver
             .take(&files, self.store, leg.is_step, self.context)
     }
 
     /// An entry leads nowhere; where that is not its own fault, no other one of its image does either.
     fn reject(&mut self, number: usize, entry: &BundleEntry, error: Error) {
+        let error = self.bundle.named(error);
         self.unusable.insert(number);
         if error.code() == DAMAGED {
             self.damaged.insert(number);

@@ -7,7 +7,9 @@ use std::{
 
 use imgdelta_core::{Error, FileVersion, Kind, Result};
 use imgdelta_delta::ContentId;
-use imgdelta_operations::{Stage, proof::prove, refilled_transport::refill};
+use imgdelta_operations::{
+    Stage, proof::prove, received_image::ReceivedFile, refilled_transport::refill,
+};
 use imgdelta_repository::catalogue::{ImageId, Listing, Presence, Record, Repository, Run};
 
 use super::{
@@ -162,14 +164,14 @@ impl<'a> Receiver<'a> {
         }
     }
 
-    /// Writes to `to` the transport file in `file` with windows of the one in `windows` in place of those that are damaged.
+    /// Writes to `to` the transport file `file` with windows of the one `windows` in place of those that are damaged.
     ///
     /// # Errors
     /// Chain, if the base is not here; as [`refill`].
     pub(crate) fn refill(
         &mut self,
         base: &ImageRef,
-        (file, windows): (&Path, &Path),
+        (file, windows): (&ReceivedFile, &ReceivedFile),
         to: &Path,
         run: &Run<'_>,
     ) -> Result<()> {

@@ -24,9 +24,9 @@ impl Bundle {
     /// Opens the delivery in `folder` to take something out of it. While another process changes it, waits at most so long.
     ///
     /// # Errors
-    /// Usage, if there is none; Busy; else as [`open`](Self::open).
+    /// Usage, if there is none, or it is one of several media; Busy; else as [`open`](Self::open).
     pub fn change(folder: &std::path::Path, wait: Duration) -> Result<Self> {
-        Self::open(folder)?;
+        Self::open(folder)?.require_alone()?;
         Self::begin(folder, wait)
     }
 
@@ -63,7 +63,7 @@ impl Bundle {
         self.list(index)?;
         self.write_sums()?;
         removal.notes.append(&mut self.take_notes());
-        for file in removal.entries.iter().flat_map(BundleEntry::files) {
+        for file in removal.entries.iter().flat_map(BundleEntry::stored) {
             let place = self.folder().join(file.name.as_str());
             match fs::remove_file(&place) {
                 Err(cause) if cause.kind() != io::ErrorKind::NotFound => {

@@ -10,7 +10,9 @@ use imgdelta_core::{
 };
 use imgdelta_delta::{ContentId, Digest};
 use imgdelta_operations::refilled_transport::WantedWindows;
-use imgdelta_repository::catalogue::{Listing, Name, Record, RepositoryId, text::as_text};
+use imgdelta_repository::catalogue::{
+    Listing, Name, Record, RepositoryId, inventory::TAKES, text::as_text,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -33,6 +35,9 @@ pub struct Request {
     pub tool: String,
     /// The site's repository.
     pub repository: RepositoryId,
+    /// What deliveries may require of its program.
+    #[serde(default)]
+    pub takes: Vec<String>,
     /// What came damaged, bases before what is made from them.
     pub items: Vec<RequestedEntry>,
 }
@@ -88,7 +93,12 @@ impl RequestedEntry {
             content_id: entry.content_id,
             form: entry.form,
             format: entry.format,
-            file: entry.file.clone(),
+            // In which pieces it lay, and where, nobody needs to know.
+            file: FileEntry {
+                pieces: None,
+                medium: None,
+                ..entry.file.clone()
+            },
             windows: windows.map(|windows| WindowList {
                 runs: windows.runs().to_vec(),
                 sha256: windows.promise(),
@@ -155,8 +165,15 @@ impl Request {
             schema: SCHEMA.to_owned(),
             tool: super::TOOL.to_owned(),
             repository,
+            takes: TAKES.map(str::to_owned).to_vec(),
             items,
         }
+    }
+
+    /// Whether the site's program takes that, as far as it says.
+    #[must_use]
+    pub fn takes(&self, word: &str) -> bool {
+        self.takes.iter().any(|one| one == word)
     }
 
     /// Reads one.

@@ -11,10 +11,12 @@ use super::{entry::BundleEntry, index::Index};
 /// What the file is called.
 pub(super) const SUMS: &str = "SHA256SUMS";
 
-/// The file for what an index lists, and for the delivery's `own` files, by name.
+/// The file for what an index lists on this medium, and for the delivery's `own` files, by name.
 pub(super) fn text(index: &Index, own: [(&str, Digest); 2]) -> String {
-    let files = index.items.iter().flat_map(BundleEntry::files);
-    let files = files.map(|file| (file.name.as_str(), file.sha256));
+    let files = index.items.iter().flat_map(BundleEntry::stored);
+    let files = files.filter(|file| index.holds(file));
+    let files = files.map(|file| (file.name.to_string(), file.sha256));
+    let own = own.map(|(name, digest)| (name.to_owned(), digest));
     let mut text = String::new();
     for (name, digest) in own.into_iter().chain(files) {
         // Writing to a string does not fail.

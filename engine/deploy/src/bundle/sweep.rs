@@ -9,17 +9,18 @@ use imgdelta_repository::catalogue::Name;
 
 use super::{entry::BundleEntry, file_names::is_file_name, index::Index};
 
-/// Deletes the files in `folder` that are called as those of a delivery are and that `index` does not list; a note of each. The folder must be locked:
-/// another process may be about to list them.
-pub(super) fn sweep(folder: &Path, index: &Index) -> Vec<String> {
-    let listed = index.items.iter().flat_map(BundleEntry::files);
+/// Deletes the files in `folder` that are called as those of a delivery are and that `index` does not list, but for those that `stays`; a note of each.
+/// The folder must be locked: another process may be about to list them.
+pub(super) fn sweep(folder: &Path, index: &Index, stays: impl Fn(&str) -> bool) -> Vec<String> {
+    let listed = index.items.iter().flat_map(BundleEntry::stored);
     let listed: HashSet<_> = listed.map(|file| file.name.folded()).collect();
     // A folder that cannot be listed says so when something is put into it.
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut notes = Vec::new();
     for entry in entries {
         let name = entry.file_name();
-        let name = name.to_str().filter(|name| is_file_name(name));
+        let name = name.to_str();
+        let name = name.filter(|name| is_file_name(name) && !stays(name));
         let Some(name) = name.and_then(|name| name.parse::<Name>().ok()) else {
             continue;
         };

@@ -11,13 +11,17 @@ use imgdelta_core::{
     AtomicFile, Bytes, Error, FileVersion, Format, ImageWriter, Kind, Result, Source,
 };
 use imgdelta_delta::{Chain, Converted, ExecContext, Manifest, digest_cache::LeafWriter};
-use imgdelta_operations::{Stage, received_image::ReceivedImage};
+use imgdelta_operations::{
+    Stage,
+    received_image::{ReceivedFile, ReceivedImage},
+};
 use imgdelta_registry::Opened;
 use imgdelta_repository::catalogue::{Record, Repository};
 
 use super::{
     DeliveryContext,
     entry::{BundleEntry, EntryForm, faulty},
+    piece_source,
 };
 
 /// The files of an entry, wherever they lie.
@@ -27,13 +31,25 @@ pub struct EntryFiles<'a> {
     pub entry: &'a BundleEntry,
     /// The folder in which they lie under their names.
     pub folder: &'a Path,
+    /// Further folders for those that are not there, where they lie on several media.
+    pub others: &'a [PathBuf],
 }
 
 impl EntryFiles<'_> {
-    /// The child, or the whole image.
+    /// What the child, or the whole image, is called.
     #[must_use]
     pub fn image(&self) -> PathBuf {
         self.folder.join(self.entry.file.name.as_str())
+    }
+
+    /// It, open: whole, or in its pieces.
+    ///
+    /// # Errors
+    /// Host, if the host cannot open it.
+    pub(super) fn open(&self) -> Result<ReceivedFile> {
+        let others = self.others.iter().map(PathBuf::as_path);
+        let folders: Vec<&Path> = [self.folder].into_iter().chain(others).collect();
+        piece_source::open(&self.entry.file, &folders)
     }
 
     /// The child's manifest.
@@ -124,7 +140,7 @@ pub(super) fn unpack<'a>(
     let size = Bytes(entry.size);
     let Some(base) = &entry.base else {
         return Ok(TargetDisk {
-            image: ReceivedImage::whole(&files.image(), entry.format, size)?,
+            image: ReceivedImage::whole(&files.open()?, entry.format, size)?,
             entry,
             base_disk: None,
         });
@@ -133,16 +149,16 @@ pub(super) fn unpack<'a>(
         let message = format!("its base '{}' is not here", base.name);
         Error::new(Kind::Chain, message).with_code("no_base")
     })?;
-    let (file, base) = (files.image(), &base_disk.chain);
+    let base = &base_disk.chain;
     let image = match entry.form {
         EntryForm::Windows => return Err(faulty("windows by themselves make no image")),
         EntryForm::Transport => {
             let accept = |promised: &Manifest| require_of_entry(entry, promised);
-            ReceivedImage::of_transport(&file, size, base, accept)?
+            ReceivedImage::of_transport(&files.open()?, size, base, accept)?
         }
         EntryForm::Image => {
             let promised = read_manifest(files)?;
-            ReceivedImage::over(&file, entry.format, size, base, promised)?
+            ReceivedImage::over(&files.open()?, entry.format, size, base, promised)?
         }
     };
     Ok(TargetDisk {

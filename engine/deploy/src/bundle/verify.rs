@@ -16,10 +16,11 @@ use imgdelta_repository::catalogue::{Name, Signer};
 use self::own_files::OwnFiles;
 use super::{
     DeliveryContext,
-    entry::{BundleEntry, FileEntry},
+    entry::BundleEntry,
     file_names::is_file_name,
-    folder::{Bundle, damaged},
-    hash::sha256_on_medium,
+    folder::Bundle,
+    index::MediumNumber,
+    stored_file::{Look, Part, parts},
 };
 
 /// What was found in the folder of a delivery.
@@ -83,57 +84,53 @@ pub fn verify(
     };
     OwnFiles::read(&bundle)?.judge(signer.is_some(), &mut found)?;
     let listed = bundle.index().items.iter().flat_map(BundleEntry::files);
-    let listed: Vec<&FileEntry> = listed.collect();
-    let names = listed.iter().map(|file| (file.sha256, file.name.as_str()));
-    let names: HashMap<Digest, &str> = names.collect();
-    for file in &listed {
-        found.files.push(look(&bundle, file, &names, context)?);
+    let listed: Vec<Part<'_>> = listed.flat_map(parts).collect();
+    let names = listed.iter().map(|part| &part.stored);
+    let names = names.map(|file| (file.sha256, file.name.to_string()));
+    let names: HashMap<Digest, String> = names.collect();
+    if let Some(MediumNumber { number, of }) = bundle.index().medium {
+        found.notes.push(format!(
+            "it is medium {number} of {of}: what lies on the others was not looked at"
+        ));
     }
-    let known: HashSet<String> = listed.iter().map(|file| file.name.folded()).collect();
+    let longest = bundle.index().longest();
+    let look = Look {
+        is_on_medium: true,
+        longest: &|| longest,
+        progress: context.run.work.progress,
+        find: &|name| bundle.find(name),
+        named: &|digest| names.get(digest).cloned(),
+    };
+    let here = listed
+        .iter()
+        .filter(|part| bundle.index().holds(&part.stored));
+    for part in here {
+        found.files.push(look_at(&bundle, part, &look, context)?);
+    }
+    let known = listed.iter().map(|part| part.stored.name.folded());
+    let known: HashSet<String> = known.collect();
     besides(folder, &known, &mut found)?;
     Ok(found)
 }
 
 /// What one listed file is.
-fn look(
+fn look_at(
     bundle: &Bundle,
-    file: &FileEntry,
-    names: &HashMap<Digest, &str>,
+    part: &Part<'_>,
+    look: &Look<'_>,
     context: &DeliveryContext<'_>,
 ) -> Result<VerifiedFile> {
-    let read = bundle.place(file).and_then(|place| {
+    let name = &part.stored.name;
+    let read = bundle.find(name).and_then(|place| {
         (context.on_stage)(Stage::Check(&place));
-        let found = sha256_on_medium(&place, context.run.work.progress)?;
-        Ok((place, found))
+        part.fault(&place, look)
     });
     let (length, fault) = match read {
         Err(error) if error.kind() == Kind::Interrupted => return Err(error),
-        Err(error) => (0, Some(error)),
-        Ok((place, found)) => (found.0, fault(file, &place, found, names)),
+        Err(error) => (0, Some(part.with_range(error))),
+        Ok(found) => found,
     };
-    Ok(VerifiedFile::new(file.name.as_str(), length, fault))
-}
-
-/// What is wrong with a file of that length and digest.
-fn fault(
-    file: &FileEntry,
-    place: &Path,
-    (length, digest): (u64, Digest),
-    names: &HashMap<Digest, &str>,
-) -> Option<Error> {
-    if (length, digest) == (file.length, file.sha256) {
-        return None;
-    }
-    let error = match names.get(&digest) {
-        Some(other) => damaged(Kind::Digest, &format!("is what '{other}' should be"), place),
-        None if length != file.length => {
-            let message = format!("has {length} bytes, {} were put there", file.length);
-            damaged(Kind::Corrupt, &message, place)
-        }
-        None => damaged(Kind::Digest, "is not what was put there", place),
-    };
-    let error = error.with_detail(format!("promised sha256 {}", file.sha256));
-    Some(error.with_detail(format!("found    sha256 {digest}")))
+    Ok(VerifiedFile::new(name.as_str(), length, fault))
 }
 
 /// What lies in the folder and is not `known`: what is called as files of deliveries are is a fault, all else is others' matter.

@@ -1,11 +1,12 @@
 //! `deploy`: images go to sites, each from the best base that both sides have. One site that fails does not stop the others.
 
+mod media;
 mod report;
 mod summary;
 
 use std::{path::PathBuf, time::Duration};
 
-use imgdelta_core::{Error, Format, Kind, Ownership, Result};
+use imgdelta_core::{Bytes, Error, Format, Kind, Ownership, Result};
 use imgdelta_operations::{Context, Unneeded, sent_transport::LEVEL};
 use imgdelta_repository::{
     calls::{site_inventory, unreadable},
@@ -13,15 +14,18 @@ use imgdelta_repository::{
     planning::Rules,
 };
 
-pub use self::report::{DeployReport, HeldImage, ShippedImage, SiteReport};
 use self::summary::Summary;
+pub use self::{
+    media::AskForMedium,
+    report::{DeployReport, HeldImage, MediumReport, ShippedImage, SiteReport},
+};
 use super::{
     context::{WAIT, cut_short, shown, with_delivery_context},
     destination::{Destination, refuse_twice},
     plan::Plan,
 };
 use crate::{
-    bundle::{DeliveryContext, SigningKey, StoreOptions},
+    bundle::{DeliveryContext, LEAST_PIECE, PIECE_LIMIT, SigningKey, StoreOptions, media::Medium},
     deployment::{self, SshPrograms, deploy_many},
 };
 
@@ -32,10 +36,13 @@ pub struct Deploy {
     images: Vec<String>,
     sites: Vec<Destination>,
     medium: Option<PathBuf>,
+    media: Vec<Medium>,
+    ask: AskForMedium,
     rules: Rules,
     native: bool,
     level: i32,
     leave_out: Vec<Unneeded>,
+    piece: Option<Bytes>,
     store: StoreOptions,
     wait: Duration,
     spare: usize,
@@ -56,10 +63,13 @@ impl Deploy {
             images: images.into_iter().map(Into::into).collect(),
             sites: Vec::new(),
             medium: None,
+            media: Vec::new(),
+            ask: AskForMedium::default(),
             rules: Rules::default(),
             native: false,
             level: LEVEL,
             leave_out: Vec::new(),
+            piece: None,
             store: StoreOptions::default(),
             wait: WAIT,
             spare: 0,
@@ -130,6 +140,14 @@ impl Deploy {
         self
     }
 
+    /// How long the pieces are in which long files lie on the medium, from [`LEAST_PIECE`] up to, but not including, [`PIECE_LIMIT`]. `None`: pieces of
+    /// 1 GiB, of what travels in the transport form, and of other files where the medium's file system takes no longer ones.
+    #[must_use]
+    pub const fn piece(mut self, size: Option<Bytes>) -> Self {
+        self.piece = size;
+        self
+    }
+
     /// The format of images that sites which are reached store whole; `None`: each site's own.
     #[must_use]
     pub const fn format(mut self, format: Option<Format>) -> Self {
@@ -173,7 +191,8 @@ impl Deploy {
         self
     }
 
-    /// The folder for what is packed for other hosts; each image's files go when it has been sent. `/var/tmp`, if nothing is said.
+    /// The folder for what is packed for other hosts, or is longer than a piece on the medium; each image's files go when it has been sent. `/var/tmp`, if
+    /// nothing is said.
     #[must_use]
     pub fn packing_folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.packing = Some(folder.into());
@@ -187,6 +206,7 @@ impl Deploy {
             .rules(self.rules)
             .store(self.store)
             .leave_out(self.leave_out.iter().copied())
+            .media(self.room_on_media())
             .carrier(self.carrier().cloned())
             .programs(self.programs.clone());
         self.sites.iter().cloned().fold(plan, Plan::site)
@@ -201,11 +221,21 @@ impl Deploy {
     /// given by their inventories (`no_delivery`); of the only site, whatever goes wrong before anything was sent, for instance Peer, if its
     /// host fails; Interrupted: what was sent by then is whole.
     pub fn run(&self, context: &Context) -> Result<DeployReport> {
+        match self.media.len() {
+            0 => self.run_once(context),
+            1 => self.run_onto_one(context),
+            _ => self.run_onto_media(context),
+        }
+    }
+
+    /// As [`run`](Self::run), onto one medium.
+    fn run_once(&self, context: &Context) -> Result<DeployReport> {
         self.store.require_written()?;
         let headquarters = Repository::open(&self.repository)?;
         let listing = headquarters.list()?;
         refuse_twice(&self.sites)?;
         self.require_own_files()?;
+        self.require_piece()?;
         self.require_medium_to_sign()?;
         let mut summary = Summary {
             listing: &listing,
@@ -219,6 +249,7 @@ impl Deploy {
         Ok(DeployReport {
             repository: shown(headquarters.folder()),
             delivery: self.carrier().map(|folder| shown(folder)),
+            media: Vec::new(),
             bytes: self.bytes(&sites),
             sites,
             notes,
@@ -246,6 +277,29 @@ impl Deploy {
             ),
         };
         Err(Error::new(Kind::Usage, message).with_hint(hint))
+    }
+
+    /// Pieces are of a length that file systems take, and lie on a medium.
+    fn require_piece(&self) -> Result<()> {
+        let Some(size) = self.piece else {
+            return Ok(());
+        };
+        if !(LEAST_PIECE..PIECE_LIMIT).contains(&size) {
+            let message = format!(
+                "pieces of {} bytes: {LEAST_PIECE} is the least, and {PIECE_LIMIT} is too much for FAT",
+                size.0
+            );
+            return Err(Error::new(Kind::Usage, message).with_code("piece_size"));
+        }
+        if self.sites.iter().all(|site| !site.is_carried()) {
+            let message = "pieces lie on a medium, and there is none";
+            return Err(Error::new(Kind::Usage, message)
+                .with_code("no_delivery")
+                .with_hint(
+                    "leave --piece out, or carry it: --for INVENTORY -o FOLDER --piece SIZE",
+                ));
+        }
+        Ok(())
     }
 
     /// Only what is carried is signed.
@@ -290,6 +344,7 @@ impl Deploy {
             native: self.native,
             level: self.level,
             leave_out: self.leave_out.clone(),
+            piece: self.piece,
             store: self.store,
             spare: self.spare,
             sign: (self.sign.as_deref()).map(SigningKey::new).transpose()?,

@@ -119,7 +119,7 @@ fn dropped(entry: &BundleEntry) -> DroppedEntry {
         image: ImageRef::new(entry.image.as_str(), entry.name.as_str()),
         content_id: entry.content_id.to_string(),
         base: base.map(|base| ImageRef::new(base.id.as_str(), base.name.as_str())),
-        files: entry.files().map(|file| file.name.to_string()).collect(),
+        files: entry.stored().map(|file| file.name.to_string()).collect(),
         bytes: entry.bytes(),
     }
 }

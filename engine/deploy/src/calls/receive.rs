@@ -11,7 +11,9 @@ use imgdelta_repository::{
 use serde::Serialize;
 
 use super::context::{WAIT, cut_short, shown, with_delivery_context};
-use crate::bundle::{self, Outcome, Request, RequestedEntry, SignedDelivery, StoreOptions};
+use crate::bundle::{
+    self, MediaState, Outcome, Request, RequestedEntry, SignedDelivery, StoreOptions,
+};
 
 /// How a site is to take what a delivery has for it.
 #[derive(Clone, Debug)]
@@ -43,6 +45,9 @@ pub struct ReceiveReport {
     /// By whose signature the delivery was believed; several, if the repository requires one and the call another.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub signers: Vec<String>,
+    /// Which media must still come, if the delivery lies on several and not all that is for this site is here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub media: Option<MediaState>,
     /// Whether nothing was written.
     pub dry_run: bool,
     /// Each image that is for this site, bases before what is made from them.
@@ -218,6 +223,7 @@ impl Receive {
             request,
             repository: shown(site.folder()),
             signers: came.signers,
+            media: came.media,
             dry_run: self.dry_run,
             images,
             notes,

@@ -4,12 +4,18 @@ use std::{path::PathBuf, time::Duration};
 
 use imgdelta_core::Result;
 use imgdelta_operations::Context;
-use imgdelta_repository::{calls::ImageRef, catalogue::Repository};
+use imgdelta_repository::{
+    calls::ImageRef,
+    catalogue::{Repository, inventory::PIECES},
+};
 use serde::Serialize;
 
 use super::context::{WAIT, cut_short, shown, with_delivery_context};
-use crate::bundle::{
-    Bundle, DeliveryContext, EntryForm, Packed, Request, RequestedEntry, SigningKey,
+use crate::{
+    bundle::{
+        Bundle, DeliveryContext, EntryForm, Packed, Piecing, Request, RequestedEntry, SigningKey,
+    },
+    deployment::PACKING_FOLDER,
 };
 
 /// A request that is to be answered.
@@ -19,6 +25,7 @@ pub struct Refill {
     request: PathBuf,
     medium: PathBuf,
     sign: Option<PathBuf>,
+    packing: PathBuf,
     wait: Duration,
 }
 
@@ -71,6 +78,7 @@ impl Refill {
             request: request.into(),
             medium: medium.into(),
             sign: None,
+            packing: PACKING_FOLDER.into(),
             wait: WAIT,
         }
     }
@@ -79,6 +87,13 @@ impl Refill {
     #[must_use]
     pub fn sign(mut self, key: Option<PathBuf>) -> Self {
         self.sign = key;
+        self
+    }
+
+    /// The folder for what is packed and longer than a piece on the medium. `/var/tmp`, if nothing is said.
+    #[must_use]
+    pub fn packing_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.packing = folder.into();
         self
     }
 
@@ -131,6 +146,11 @@ impl Refill {
         if key.is_some() {
             bundle.adopt(headquarters)?;
         }
+        let piecing = Piecing {
+            size: None,
+            packing: self.packing.clone(),
+        };
+        bundle.cut_files(piecing, request.takes(PIECES))?;
         let mut images = Vec::new();
         for requested in &request.items {
             context.run.work.progress.go_on()?;

@@ -68,6 +68,7 @@ impl Site for LocalSite<'_> {
         let files = EntryFiles {
             entry: &entry,
             folder: &folder,
+            others: &[],
         };
         let outcome = self.receiver.take(&files, &store, request.is_step, context);
         if !request.is_step {

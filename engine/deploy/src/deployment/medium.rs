@@ -9,7 +9,7 @@ use imgdelta_repository::{
 };
 
 use super::site::{Sender, Sent, Site, TransferRequest};
-use crate::bundle::{Bundle, Outcome, Packed, SigningKey, require_space_on_medium};
+use crate::bundle::{Bundle, Outcome, Packed, Piecing, SigningKey, require_space_on_medium};
 
 /// The medium: what is on it for one site costs nothing for the next.
 pub struct Medium<'a> {
@@ -52,6 +52,14 @@ impl<'a> Medium<'a> {
             self.bundle.keep_to_images()?;
         }
         Ok(self.bundle.may_hold_transport())
+    }
+
+    /// Whether what is put on it may lie there in pieces: all of the sites must take that.
+    ///
+    /// # Errors
+    /// As [`Bundle::cut_files`].
+    pub(super) fn cut_files(&mut self, piecing: Piecing, all_take: bool) -> Result<()> {
+        self.bundle.cut_files(piecing, all_take)
     }
 
     /// Makes sure that there may be room for what it is to carry; what lies there already counts no more. A note, if it is not certain.

@@ -92,7 +92,11 @@ impl<R: Read, W: Write> Site for RemoteSite<'_, R, W> {
         });
         if let Some(packed) = &packed {
             let entry = &packed.entry;
-            clear(&EntryFiles { entry, folder });
+            clear(&EntryFiles {
+                entry,
+                folder,
+                others: &[],
+            });
         }
         let Delivered { outcome, transfer } = delivered?;
         sent.extend(packed.map(|packed| request.sent(packed, transfer)));

@@ -9,7 +9,7 @@ use imgdelta_repository::{
     catalogue::{
         ImageId, Inventory, Listing, Repository,
         facts::{Holdings, node},
-        inventory::TRANSPORT,
+        inventory::{PIECES, TRANSPORT},
     },
     planning::{self, Batch, Node, Transport, batch},
 };
@@ -23,7 +23,7 @@ use super::{
     ssh::SshSite,
 };
 use crate::{
-    bundle::{DeliveryContext, Form, Outcome, PlannedTransfer, StorageEstimate},
+    bundle::{DeliveryContext, Form, Outcome, Piecing, PlannedTransfer, StorageEstimate},
     wire::SshUrl,
 };
 
@@ -128,6 +128,11 @@ impl<'a> Runner<'a> {
         }
         let all_take = inventories.iter().all(|one| one.takes(TRANSPORT));
         let may_hold_transport = medium.may_hold_transport(all_take)?;
+        let piecing = Piecing {
+            size: self.deploy.piece,
+            packing: self.deploy.packing.clone(),
+        };
+        medium.cut_files(piecing, inventories.iter().all(|one| one.takes(PIECES)))?;
         let mut space_note = medium.require_space(&batch.pairs)?;
         let mut outcomes = Vec::with_capacity(inventories.len());
         for (inventory, route) in inventories.into_iter().zip(batch.routes) {

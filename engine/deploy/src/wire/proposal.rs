@@ -119,6 +119,9 @@ impl Offer {
         if !self.item.files().eq(&self.parts) {
             return Err(faulty("the files of an offer are not its parts"));
         }
+        if self.parts.iter().any(|part| part.pieces.is_some()) {
+            return Err(faulty("a file of an offer is in pieces"));
+        }
         Ok(self.item)
     }
 }

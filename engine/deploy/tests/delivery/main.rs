@@ -15,9 +15,11 @@ mod formats;
 mod host;
 mod kills;
 mod left_out;
+mod media;
 #[path = "../outside/mod.rs"]
 mod outside;
 mod patent;
+mod pieces;
 #[allow(dead_code, reason = "nothing is cut here")]
 #[path = "../wire/pipe.rs"]
 mod pipe;

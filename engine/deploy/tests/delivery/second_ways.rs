@@ -238,7 +238,7 @@ fn an_entry_that_requires_what_is_not_known_is_left_alone() -> Result<()> {
     let require = |count: usize| -> Result<()> {
         let mut index = place.index("stick")?;
         for entry in index.items.iter_mut().take(count) {
-            entry.requires.push("pieces".to_owned());
+            entry.requires.push("smoke".to_owned());
         }
         fs::write(place.at("stick/delivery.json"), index.to_json()?).expect("room");
         Ok(())
@@ -251,7 +251,7 @@ fn an_entry_that_requires_what_is_not_known_is_left_alone() -> Result<()> {
     assert_eq!(names(&site)?, ["first", "second"]);
 
     let mut index = place.index("stick")?;
-    index.items[1].requires.retain(|word| word != "pieces");
+    index.items[1].requires.retain(|word| word != "smoke");
     fs::write(place.at("stick/delivery.json"), index.to_json()?).expect("room");
     let received = place.receive("stick", &site)?;
     assert!(received.failure().is_none(), "{received:?}");

@@ -146,6 +146,8 @@ fn entry(record: &Record, file: &str, bytes: &[u8]) -> Result<BundleEntry> {
             name: file.parse()?,
             length: bytes.len() as u64,
             sha256: Digest::plain(bytes),
+            pieces: None,
+            medium: None,
         },
         manifest: None,
         requires: Vec::new(),

@@ -30,8 +30,14 @@ pub const TRANSPORT: &str = "transport";
 /// The word for windows of a transport file that came damaged.
 pub const WINDOWS: &str = "windows";
 
+/// The word for files that are cut in pieces.
+pub const PIECES: &str = "pieces";
+
+/// The word for a delivery that lies on several media.
+pub const MEDIA: &str = "media";
+
 /// What deliveries may require of this release.
-pub const TAKES: [&str; 2] = [TRANSPORT, WINDOWS];
+pub const TAKES: [&str; 4] = [TRANSPORT, WINDOWS, PIECES, MEDIA];
 
 /// Most words, and most bytes of one, of what a site takes.
 const MOST_TAKEN: usize = 64;

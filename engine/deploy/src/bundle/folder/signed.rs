@@ -31,10 +31,12 @@ impl Bundle {
         signers.try_for_each(|signer| verify(folder, &json, signer))?;
         Ok(Self {
             folder: folder.to_owned(),
+            others: Vec::new(),
             index: parse(folder, &json)?,
             notes: Vec::new(),
             lost_signature: false,
-            _lock: None,
+            piecing: None,
+            lock: None,
         })
     }
 
@@ -80,6 +82,7 @@ impl Bundle {
         if read_bytes(&self.folder)?.is_none() {
             return Ok(());
         }
+        self.sweep_pieces(|_| false);
         if key.is_some() {
             // The list that was added to is the one that is signed, whatever stands there by now.
             self.list(self.index.clone())?;

@@ -17,6 +17,8 @@ fn entry() -> Result<BundleEntry> {
             name: name.parse()?,
             length: 5,
             sha256: Digest::plain(name.as_bytes()),
+            pieces: None,
+            medium: None,
         })
     };
     Ok(BundleEntry {
@@ -64,15 +66,15 @@ fn keys_that_are_not_known_are_passed_over_and_words_that_are_required_are_not()
         index.items
     );
 
-    let some = json.replacen("\"image\"", "\"requires\": [\"pieces\"], \"image\"", 1);
+    let some = json.replacen("\"image\"", "\"requires\": [\"smoke\"], \"image\"", 1);
     let read = Index::from_json(some.as_bytes())?;
     let refused = read.items[0].require_known().expect_err("it is not known");
     assert_eq!(
         (refused.kind(), refused.code()),
         (Kind::Unsupported, "delivery_feature")
     );
-    assert!(refused.message().contains("'pieces'"), "{refused}");
-    let all = json.replacen("\"tool\"", "\"requires\": [\"pieces\"], \"tool\"", 1);
+    assert!(refused.message().contains("'smoke'"), "{refused}");
+    let all = json.replacen("\"tool\"", "\"requires\": [\"smoke\"], \"tool\"", 1);
     let refused = Index::from_json(all.as_bytes()).expect_err("it is not known");
     assert_eq!(refused.code(), "delivery_feature");
     Ok(())

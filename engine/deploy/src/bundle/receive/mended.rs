@@ -6,11 +6,11 @@ use imgdelta_operations::refilled_transport::damaged_windows;
 use super::ReceiveRun;
 use crate::bundle::{
     entry::{BundleEntry, EntryForm},
-    folder::DAMAGED,
     outcome::Outcome,
     request::RequestedEntry,
     schedule::Leg,
     staging_folder::StagingFolder,
+    stored_file::DAMAGED,
     unpack::EntryFiles,
 };
 
@@ -38,7 +38,10 @@ impl ReceiveRun<'_> {
                 "a whole image has no windows",
             ));
         };
-        let files = (self.bundle.place(leg.entry)?, self.bundle.place(windows)?);
+        let files = (
+            self.bundle.open_file(leg.entry)?,
+            self.bundle.open_file(windows)?,
+        );
         let staging = StagingFolder::make(self.receiver.site())?;
         let folder = staging.folder.through();
         let to = folder.join(entry.file.name.as_str());
@@ -49,9 +52,11 @@ impl ReceiveRun<'_> {
             self.damaged.insert(leg.entry);
             return Err(staging.folder.named(error));
         }
+        let entry = entry.in_one_file();
         let files = EntryFiles {
-            entry,
+            entry: &entry,
             folder: &folder,
+            others: &[],
         };
         let taken = self
             .receiver
@@ -73,9 +78,9 @@ impl ReceiveRun<'_> {
                 continue;
             };
             // Of a file that is not there nothing can be kept.
-            let place = self.bundle.place(*number).ok();
-            let place = place.filter(|_| entry.form == EntryForm::Transport);
-            let windows = place.map(|place| damaged_windows(&place)).transpose()?;
+            let file = self.bundle.open_file(*number).ok();
+            let file = file.filter(|_| entry.form == EntryForm::Transport);
+            let windows = file.map(|file| damaged_windows(&file)).transpose()?;
             requested.push(RequestedEntry::of(entry, site, windows.flatten()));
         }
         Ok(requested)

@@ -18,6 +18,8 @@ fn entry(base: &str, image: &str, length: u64, sites: &[(&str, bool)]) -> Result
             name: name.parse()?,
             length,
             sha256: Digest::default(),
+            pieces: None,
+            medium: None,
         })
     };
     let pointer = |name: &str| -> Result<ImageRef> {

@@ -7,10 +7,11 @@ use imgdelta_delta::Digest;
 
 use super::{VerifiedDelivery, VerifiedFile};
 use crate::bundle::{
-    folder::{Bundle, damaged},
+    folder::Bundle,
     howto::HOWTO,
     index::{INDEX, LONGEST, read_bytes},
     signature::{SIGNATURE, require_whole},
+    stored_file::damaged,
     sums::{self, SUMS},
 };
 

@@ -15,12 +15,27 @@ pub struct DeployReport {
     /// The folder of what is carried to the sites.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delivery: Option<String>,
+    /// The media, in their order, if what is carried lies on several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub media: Vec<MediumReport>,
     /// What became of it at each site, in the order in which they were given.
     pub sites: Vec<SiteReport>,
     /// How many bytes of files travel; on a medium, each file once.
     pub bytes: u64,
     /// What the user should know.
     pub notes: Vec<String>,
+}
+
+/// One of several media.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct MediumReport {
+    /// Its number, from 1 on.
+    pub number: u32,
+    /// The folder in which it was reached.
+    pub folder: String,
+    /// How long the files of images on it are together, in bytes.
+    pub bytes: u64,
 }
 
 /// What became of it at one site.

@@ -69,7 +69,14 @@ impl<R: Read, W: Write> ClientSession<'_, R, W> {
         }
         // If that fails, nothing was offered yet, and the next proposal may follow.
         let entry = &pack().inspect_err(|_| self.stage = Stage::Announced)?;
-        let delivered = self.offer(proposal, &EntryFiles { entry, folder });
+        let delivered = self.offer(
+            proposal,
+            &EntryFiles {
+                entry,
+                folder,
+                others: &[],
+            },
+        );
         match &delivered {
             Err(error) if self.stage == Stage::Broken => self.connection.fail(error),
             _ => self.stage = Stage::Announced,

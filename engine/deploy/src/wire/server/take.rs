@@ -91,6 +91,7 @@ impl<R: Read, W: Write + Send> ServerSession<'_, R, W> {
             let files = EntryFiles {
                 entry,
                 folder: &folder,
+                others: &[],
             };
             let context = DeliveryContext::quiet(run);
             receiver.take(&files, &proposal.store(ownership), proposal.step, &context)

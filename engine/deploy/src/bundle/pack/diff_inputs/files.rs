@@ -138,11 +138,8 @@ impl DiffInputs {
             .write_at(FileOffset::ZERO, &manifest)?;
         let file = file_entry(name, drafts.written_at(), context)?;
         drafts.commit()?;
-        let manifest = FileEntry {
-            name: manifest_name,
-            length: manifest.len() as u64,
-            sha256: Digest::plain(&manifest),
-        };
+        let (length, digest) = (manifest.len() as u64, Digest::plain(&manifest));
+        let manifest = FileEntry::whole(manifest_name, length, digest);
         Ok((file, manifest))
     }
 
@@ -228,9 +225,5 @@ pub(super) fn reading_all_if_changed<T>(
 /// A file that was written, as it is listed.
 fn file_entry(name: Name, written_at: &Path, context: &DeliveryContext<'_>) -> Result<FileEntry> {
     let (length, sha256) = sha256(written_at, context.run.work.progress)?;
-    Ok(FileEntry {
-        name,
-        length,
-        sha256,
-    })
+    Ok(FileEntry::whole(name, length, sha256))
 }

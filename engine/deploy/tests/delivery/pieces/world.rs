@@ -1,0 +1,144 @@
+//! Headquarters, a site, and what differs on its way on a stick, in pieces.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use imgdelta_core::{Bytes, Error, Format, Result};
+use imgdelta_deploy::{
+    bundle::{BundleEntry, PieceList, VerifiedDelivery, verify},
+    deployment::{Deploy, Deployed, Destination, deploy_many},
+};
+use imgdelta_repository::catalogue::Repository;
+
+use crate::place::{Place, Windows, assert_sound, deploy, files_below, stored};
+
+/// A piece has a block of 4 MiB and one of 1 MiB.
+pub(super) const PIECE: Bytes = Bytes::mib(5);
+
+/// Of the disks, 180 windows differ: 11.25 MiB, which is three pieces.
+const CHANGED: std::ops::Range<usize> = 8..188;
+
+pub(super) fn disks(own: u64) -> (Windows, Windows) {
+    let old = Windows::new(320, 1);
+    let new = old.with(CHANGED, own);
+    (old, new)
+}
+
+/// Headquarters, a site, and what differs on its way on a stick.
+pub(super) struct World {
+    pub(super) place: Place,
+    pub(super) hq: Repository,
+    pub(super) site: Repository,
+    native: bool,
+}
+
+impl World {
+    pub(super) fn new(native: bool, own: u64) -> Result<Self> {
+        let place = Place::new();
+        let hq = place.repository("hq", Format::Qcow2)?;
+        let site = place.repository("site", Format::Raw)?;
+        let (old, new) = disks(own);
+        place.add(&hq, "old", &old, Format::Raw, None)?;
+        place.add(&hq, "new", &new, Format::Raw, Some("old"))?;
+        place.add(&site, "old", &old, Format::Raw, None)?;
+        fs::create_dir(place.at("packing")).expect("room");
+        let world = Self {
+            place,
+            hq,
+            site,
+            native,
+        };
+        let deployed = world.deploy(Some(PIECE))?;
+        assert!(deployed.failure().is_none(), "{deployed:?}");
+        Ok(world)
+    }
+
+    pub(super) fn deploy(&self, piece: Option<Bytes>) -> Result<Deployed> {
+        let deploy = Deploy {
+            native: self.native,
+            piece,
+            packing: self.place.at("packing"),
+            bundle: Some(self.place.at("stick")),
+            sites: vec![Destination::Carried(self.site.inventory()?)],
+            ..deploy(&self.hq, &["new"])
+        };
+        let deployed = deploy_many(&deploy, &self.place.context());
+        let left = fs::read_dir(self.place.at("packing")).expect("there");
+        assert_eq!(left.count(), 0, "nothing is left where it was packed");
+        deployed
+    }
+
+    pub(super) fn stick(&self) -> PathBuf {
+        self.place.at("stick")
+    }
+
+    pub(super) fn entry(&self) -> Result<BundleEntry> {
+        Ok(self.place.index("stick")?.items.remove(0))
+    }
+
+    pub(super) fn list(&self) -> Result<PieceList> {
+        Ok(self.entry()?.file.pieces.expect("it is cut"))
+    }
+
+    /// What a look through the stick finds.
+    pub(super) fn look(&self) -> Result<VerifiedDelivery> {
+        verify(&self.stick(), None, &self.place.context())
+    }
+
+    /// The only fault that a look through the stick finds, and receiving too; nothing is entered.
+    pub(super) fn fault(&self) -> Result<(String, Error)> {
+        let mut found = self.look()?;
+        let faults = std::mem::take(&mut found.files).into_iter();
+        let mut faults = faults.filter_map(|file| match file.state {
+            imgdelta_deploy::bundle::FileState::Faulty(error) => Some((file.name, error)),
+            imgdelta_deploy::bundle::FileState::Sound => None,
+        });
+        let (name, error) = faults.next().expect("it is found");
+        let refused = self.refused();
+        assert_eq!(refused.kind(), error.kind(), "{refused}");
+        assert_eq!(refused.to_string(), error.to_string());
+        assert!(error.to_string().contains(&name), "{error}");
+        Ok((name, error))
+    }
+
+    /// Why receiving is refused.
+    pub(super) fn refused(&self) -> Error {
+        let before = files_below(self.site.folder());
+        let error = match self.place.receive("stick", &self.site) {
+            Err(error) => error,
+            Ok(mut received) => match received.images.swap_remove(0).outcome {
+                imgdelta_deploy::bundle::Outcome::Failed(error) => error,
+                other => panic!("{other:?}"),
+            },
+        };
+        assert_eq!(files_below(self.site.folder()), before, "nothing came");
+        error
+    }
+
+    /// Receives, and what came is what was sent.
+    pub(super) fn must_come(&self, own: u64) -> Result<()> {
+        assert_eq!(self.look()?.faults().count(), 0);
+        let received = self.place.receive("stick", &self.site)?;
+        assert!(received.failure().is_none(), "{received:?}");
+        assert_eq!(stored(&self.site, "new")?, disks(own).1.bytes());
+        assert_sound(&self.site, &self.place)
+    }
+}
+
+pub(super) fn edit(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+    let mut bytes = fs::read(path).expect("it reads");
+    change(&mut bytes);
+    fs::write(path, bytes).expect("room");
+}
+
+/// What sha256sum says of the stick, the sums of which it is given.
+pub(super) fn sha256sum(stick: &Path) -> bool {
+    let said = Command::new("sha256sum")
+        .args(["--strict", "-c", "SHA256SUMS"])
+        .current_dir(stick)
+        .output();
+    said.expect("coreutils").status.success()
+}
