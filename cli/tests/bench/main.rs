@@ -36,7 +36,7 @@ fn line(work: &str, asked: f64, ours: &[f64], peer: &[f64]) -> Line {
         beside: "a <tool> & more".into(),
         asked: Asked {
             times: Some(asked),
-            no_larger: false,
+            room: None,
         },
         program: "imgdelta 1".into(),
         ours: side(ours),
@@ -78,10 +78,24 @@ fn a_ratio_is_the_median_of_those_of_the_rounds() {
 }
 
 #[test]
+fn a_share_of_the_peer_s_room_is_asked_of_what_travels() {
+    let mut carried = line("carry", 1.0, &[1.0], &[1.0]);
+    carried.asked.room = Some(0.6);
+    let travels = |side: &mut Side, bytes| side.samples[0].sent = Some(bytes);
+    travels(&mut carried.ours, 60 << 20);
+    travels(carried.peer.as_mut().unwrap(), 100 << 20);
+    let reached = "1: reached; at most 0.6 of the room: reached";
+    assert_eq!(carried.verdict().as_deref(), Some(reached));
+    travels(&mut carried.ours, 61 << 20);
+    let missed = "1: reached; at most 0.6 of the room: missed";
+    assert_eq!(carried.verdict().as_deref(), Some(missed));
+}
+
+#[test]
 fn a_table_says_what_was_reached_and_leaves_out_what_nobody_measured() {
     let reached = line("make", 2.0, &[1.0, 1.0], &[2.0, 2.5]);
     let mut missed = line("convert", 2.0, &[1.0], &[1.0]);
-    missed.asked.no_larger = true;
+    missed.asked.room = Some(1.0);
     missed.peer.as_mut().unwrap().samples[0].output = Some(1 << 20);
     let mut other = line("compare", 2.0, &[1.0], &[]);
     other.peer = Some(failed("not finished in 60 s | ever"));

@@ -1,7 +1,8 @@
 //! Room is looked at before the first byte is written: on a small file system in memory.
 
-use std::{fs, path::PathBuf};
+use std::{fs, os::unix::fs::MetadataExt as _, path::PathBuf};
 
+use imgdelta_fixtures::peers::{self, Peer};
 use serde_json::Value;
 
 use crate::{
@@ -129,4 +130,41 @@ fn what_is_compressed_is_tried_and_says_at_the_end_what_it_would_have_taken() {
         said.err
     );
     assert_eq!(small.names(), [""; 0]);
+}
+
+#[test]
+fn compressed_images_take_no_more_room_than_qemu_s_where_some_clusters_are_not_compressed() {
+    if peers::find(Peer::QemuImg).is_none() {
+        return;
+    }
+    let place = Place::empty();
+    // What does not compress starts at a cluster: between it and what is packed before lies what nobody writes.
+    let mut bytes = noise(16 << 20);
+    for (number, cluster) in bytes.chunks_mut(64 << 10).enumerate() {
+        if number % 3 != 0 {
+            let from = number % 2 * 8192;
+            cluster[from..].fill(number as u8);
+        }
+    }
+    place.write("mixed.raw", &bytes);
+    for kind in ["zlib", "zstd"] {
+        place.ok(&format!(
+            "convert mixed.raw -o o.qcow2 --force --option compression_type={kind}"
+        ));
+        let convert = ["convert", "-c", "-f", "raw", "-O", "qcow2", "-o"];
+        let option = format!("compression_type={kind}");
+        let files = [place.path("mixed.raw"), place.path("peer.qcow2")];
+        done(tool("qemu-img").args(convert).arg(option).args(files)).expect("qemu converts");
+        let room = |name: &str| {
+            let file = fs::File::open(place.path(name)).expect("there");
+            file.sync_all().expect("durable");
+            file.metadata().expect("there").blocks() * 512
+        };
+        let (own, peer) = (room("o.qcow2"), room("peer.qcow2"));
+        assert!(
+            own <= peer + (16 << 10),
+            "{kind}: {own} bytes, qemu's {peer}"
+        );
+        place.ok("compare mixed.raw o.qcow2");
+    }
 }

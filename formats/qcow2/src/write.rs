@@ -18,7 +18,7 @@ use imgdelta_core::{
 };
 
 use self::{
-    create_options::CreateOptions,
+    create_options::{Compression, CreateOptions},
     header::HeaderBuilder,
     space::{ClusterAllocator, Preallocation},
     tables::Tables,
@@ -53,7 +53,9 @@ pub(crate) fn create(create: Create<'_>) -> Result<Box<dyn ImageWriter>> {
             "qcow2 cannot be written to a pipe",
         ));
     }
-    let ahead = if form.extended_l2 && parent.is_some() {
+    let ahead = if form.compression != Compression::None {
+        Preallocation::Off
+    } else if form.extended_l2 && parent.is_some() {
         Preallocation::Rows(Reservation::new(FileOffset::ZERO, size, true))
     } else {
         Preallocation::Steps(0)

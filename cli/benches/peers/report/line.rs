@@ -1,5 +1,7 @@
 //! Rows: a work beside a peer, and a work that is only made larger.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Side, Spread};
@@ -70,10 +72,9 @@ impl Line {
             let is_reached = ours
                 .zip(peer)
                 .map(|(ours, peer)| tenths(ours as f64) <= tenths(peer as f64 * share));
-            let asked = if share < 1.0 || share > 1.0 {
-                format!("at most {share} of the room")
-            } else {
-                "no larger".to_owned()
+            let asked = match share.total_cmp(&1.0) {
+                Ordering::Equal => "no larger".to_owned(),
+                _ => format!("at most {share} of the room"),
             };
             format!("{asked}{}", said(is_reached))
         });

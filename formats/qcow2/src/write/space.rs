@@ -49,6 +49,8 @@ pub(super) struct ClusterAllocator {
 /// How the host makes room ahead of what is written.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Preallocation {
+    /// Not at all: between packed bytes and a cluster that is not packed lies what is never written.
+    Off,
     /// In steps: all clusters are written whole. How far it was asked so far.
     Steps(u64),
     /// Behind rows of units that are full: of a child's clusters only the subclusters are written that are data.
