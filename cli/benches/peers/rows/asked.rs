@@ -195,7 +195,7 @@ fn converts(bench: &Bench<'_>) -> Vec<Row> {
 }
 
 fn compressed(bench: &Bench<'_>) -> Vec<Row> {
-    let pack = |work, kind: &str, times| {
+    let pack = |work, kind: &str, own: &str, times| {
         let option = format!("compression_type={kind}");
         let peer = [
             &format!(
@@ -206,16 +206,23 @@ fn compressed(bench: &Bench<'_>) -> Vec<Row> {
         Row::new(
             work,
             PACKED,
-            bench.converted("base.raw", "qcow2", &format!("--option {option}")),
+            bench.converted("base.raw", "qcow2", &format!("--option {option} {own}")),
             bench.job(Some("peer.qcow2"), &peer),
         )
         .on(&["base"], &["base.raw"])
         .asked(times)
         .no_larger()
     };
+    let wide = "--option compression_window=32K";
     vec![
-        pack("convert raw to qcow2, zlib", "zlib", 3.0),
-        pack("convert raw to qcow2, zstd", "zstd", 2.5),
+        pack("convert raw to qcow2, zlib", "zlib", "", 3.0),
+        pack(
+            "convert raw to qcow2, zlib, window of 32K",
+            "zlib",
+            wide,
+            3.0,
+        ),
+        pack("convert raw to qcow2, zstd", "zstd", "", 2.5),
         Row::new(
             "convert qcow2, zstd, to raw",
             PACKED,
