@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::Args;
 use imgdelta::Unneeded;
 use imgdelta::core::{Bytes, Error, Format, Kind, Result};
-use imgdelta::deploy::{Destination, bundle::media::Medium, wire::REMOTE_PROGRAM};
+use imgdelta::deploy::{Destination, bundle::media::Medium, parity::Percent, wire::REMOTE_PROGRAM};
 
 use super::{
     input,
@@ -39,6 +39,9 @@ A file that is longer than a piece (--piece, 1GiB) lies on the medium as NAME.00
 medium before it gets its name; the same line run again keeps the pieces whose bytes are right and writes the others. Files that are cut are packed in the folder \
 of IMGDELTA_TMPDIR first.
 
+With --parity 2, 5 or 10 a file NAME.parity lies beside each file. Where so many percent of a file go bad on the way, a run of sectors or single ones, \
+'imgdelta receive' heals it in the site's own folder and says so; more of it is asked for with 'receive --request'.
+
 --media SIZE says how much the medium holds; said several times, what is too long for one is laid on several: each is asked for on the terminal when it is its \
 turn, or has a folder of its own, with -o for each. Every medium carries the whole list and says which of how many it is; 'imgdelta receive' takes them in any order.
 
@@ -57,6 +60,7 @@ Examples:
   imgdelta deploy patched --repo hq --for site.inv -o stick --leave-out free,swap,pagefile
   imgdelta deploy patched --repo hq --for site.inv -o stick --sign ~/.ssh/id_ed25519
   imgdelta deploy patched --repo hq --for site.inv -o stick --piece 512MiB
+  imgdelta deploy patched --repo hq --for site.inv -o stick --parity 5
   imgdelta deploy patched --repo hq --for site.inv -o stick --media 8GB --media 8GB
   imgdelta deploy --drop october --drop november -o stick
   imgdelta deploy --refill site.request --repo hq -o refill
@@ -136,6 +140,9 @@ pub(crate) struct Deploy {
     /// How long pieces of long files on the medium are, 1MiB up to below 4GiB: 1GiB without it, which FAT takes; a child of --native is only cut where it must be.
     #[arg(long, value_name = "SIZE", value_parser = size, conflicts_with_all = ["to", "drop", "refill"], help_heading = "Way", hide_short_help = true)]
     piece: Option<Bytes>,
+    /// Put parity beside each file on the medium: so many percent of it may be damaged, and 'receive' heals it.
+    #[arg(long, value_name = "PERCENT", value_parser = parity, conflicts_with_all = ["to", "drop", "refill"], help_heading = "Way")]
+    parity: Option<Percent>,
     /// How the sites that can be reached keep the images.
     #[command(flatten)]
     keeping: Keeping,
@@ -233,6 +240,7 @@ impl Deploy {
             level: self.level,
             leave_out: self.leave_out,
             piece: self.piece,
+            parity: self.parity,
             spare: self.spare.into(),
             sign: self.sign,
             keeping: self.keeping.job()?,
@@ -240,6 +248,13 @@ impl Deploy {
             remote_program: self.remote_program,
         })
     }
+}
+
+/// How much parity: one of the percentages that there are.
+fn parity(text: &str) -> std::result::Result<Percent, String> {
+    let percent = text.strip_suffix('%').unwrap_or(text).parse().ok();
+    let percent = percent.and_then(Percent::new);
+    percent.ok_or_else(|| "2, 5 or 10 percent are possible".to_owned())
 }
 
 /// What was typed cannot be meant.
@@ -260,6 +275,9 @@ holds is taken. What is here already is left alone, so a second run does no harm
 
 Of a delivery on several media each run takes what is on those that are here, in any order, and says which are missing; with the last one the images are made and \
 entered. What was taken lies in the repository until then.
+
+Where the delivery has parity (deploy --parity), what is damaged of a file, or cannot be read, is healed first, in the repository's own folder: nothing is written \
+on the medium. A note says so.
 
 With --request FILE what came damaged, and on no other way, is written down: a few KiB, for of a transport file only the damaged windows are asked \
 for. At headquarters 'imgdelta deploy --refill FILE -o FOLDER' sends those, and 'imgdelta receive FOLDER STICK' finishes.

@@ -48,6 +48,7 @@ fn call(job: &job::Deploy, run: &Run<'_>) -> Deploy {
         .leave_out(job.leave_out.iter().copied())
         .spare(job.spare)
         .piece(job.piece)
+        .parity(job.parity)
         .sign(job.sign.clone())
         .format(job.keeping.format)
         .as_child(job.keeping.as_child)

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use imgdelta::Unneeded;
 use imgdelta::core::{Bytes, Format, Ownership};
-use imgdelta::deploy::{Destination, bundle::media::Medium};
+use imgdelta::deploy::{Destination, bundle::media::Medium, parity::Percent};
 use imgdelta::repository::{catalogue::Signer, planning::Rules};
 
 use super::Manner;
@@ -49,6 +49,8 @@ pub(crate) struct Deploy {
     pub(crate) leave_out: Vec<Unneeded>,
     /// How long pieces of files are on the medium, if that is said.
     pub(crate) piece: Option<Bytes>,
+    /// How much parity lies beside files on the medium, if that is said.
+    pub(crate) parity: Option<Percent>,
     /// How many more ways to each image the medium carries than are needed.
     pub(crate) spare: usize,
     /// The key that the medium's list is signed with.

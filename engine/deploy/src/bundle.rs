@@ -22,7 +22,7 @@
 //! | [`verify`](mod@verify) | a delivery looked through, file by file, without a repository |
 //!
 //! Inside, `removal` takes images out of a delivery again, `receiver` is a site's own end of any deployment, `schedule` works out which entries lead to an image, `store` writes images, `hash`
-//! reads files for their SHA-256, `howto` writes for people, `sums` for sha256sum, `file_names` names files, `sweep` deletes those that nothing lists, `stored_file` holds a file against the list, `piece_writer` puts pieces on a medium, `piece_source` reads them as one, `block_digests` says where one is damaged, `storage_need` and `medium_space`
+//! reads files for their SHA-256, `howto` writes for people, `sums` for sha256sum, `file_names` names files, `sweep` deletes those that nothing lists, `stored_file` holds a file against the list, `piece_writer` puts pieces on a medium, `piece_source` reads them as one, `block_digests` says where one is damaged, `healing` heals one by its parity, `storage_need` and `medium_space`
 //! estimate space, `deliveries` takes several as one, `staging_folder` is the folder at a site for files that are being received, `staged_media` that for what lay on media that came first.
 //!
 //! ```
@@ -79,6 +79,7 @@ pub mod entry;
 mod file_names;
 pub mod folder;
 mod hash;
+mod healing;
 mod howto;
 pub mod index;
 pub mod install;
@@ -113,11 +114,12 @@ pub use self::{
     deliveries::MediaState,
     entry::{BundleEntry, EntryForm, FileEntry, ImageRef, Recipient},
     folder::{Bundle, Piecing},
+    healing::HealedFile,
     index::{Index, MediumNumber, SCHEMA, SCHEMA_1},
     install::install,
     outcome::{EnteredImage, Outcome, ReceivedImage, SiteImage},
     pack::{Form, Order, Packed, pack},
-    piece_list::{LEAST_PIECE, PIECE_LIMIT, PieceList, StoredFile, USUAL_PIECE},
+    piece_list::{LEAST_PIECE, PIECE_LIMIT, ParityEntry, PieceList, StoredFile, USUAL_PIECE},
     receive::{Received, SignedDelivery, preview, receive},
     removal::Removal,
     request::{Request, RequestedEntry, WindowList},

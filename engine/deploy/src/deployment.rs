@@ -41,6 +41,7 @@ pub use self::{
 };
 use crate::{
     bundle::{DeliveryContext, EntryForm, ReceivedImage, SigningKey, StoreOptions},
+    parity::Percent,
     wire::{ClientSession, SshUrl},
 };
 
@@ -70,6 +71,8 @@ pub struct Deploy<'a> {
     pub leave_out: Vec<Unneeded>,
     /// How long pieces of files are on a medium, if that is said, see [`Piecing`](crate::bundle::Piecing).
     pub piece: Option<Bytes>,
+    /// How much parity lies beside the files on a medium, if that is said.
+    pub parity: Option<Percent>,
     /// In which form sites that are reached keep them.
     pub store: StoreOptions,
     /// How many other ways to each image a medium carries, for bases that turn out to be spoilt.
@@ -94,6 +97,7 @@ impl<'a> From<&'a Repository> for Deploy<'a> {
             level: LEVEL,
             leave_out: Vec::new(),
             piece: None,
+            parity: None,
             store: StoreOptions::default(),
             spare: 0,
             programs: SshPrograms::default(),

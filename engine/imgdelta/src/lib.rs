@@ -203,6 +203,7 @@ pub mod deploy {
     pub use imgdelta_deploy::{
         bundle,
         calls::*,
+        parity,
         wire::{self, SshUrl},
     };
 }

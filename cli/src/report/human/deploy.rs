@@ -205,9 +205,16 @@ impl Text for VerifyDeliveryReport {
         let is_loud = page.is_loud();
         let shown = self.files.iter().filter(|file| !file.sound || is_loud);
         for file in shown {
-            let (sign, what) = match file.sound {
-                true => ('=', "is what was put there"),
-                false => ('!', "is not what was put there"),
+            let (sign, what) = match (file.sound, &file.healable) {
+                (true, _) => ('=', "is what was put there".to_owned()),
+                (false, None) => ('!', "is not what was put there".to_owned()),
+                (false, Some(healable)) => (
+                    '!',
+                    format!(
+                        "is not what was put there; {} are damaged, and its parity heals them",
+                        healable.damage()
+                    ),
+                ),
             };
             page.line(format_args!("{sign} {}: {what}", file.name))?;
         }

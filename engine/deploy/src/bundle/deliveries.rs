@@ -13,6 +13,7 @@ use super::{
     DeliveryContext,
     entry::{BundleEntry, EntryForm},
     folder::Bundle,
+    healing::HealedFile,
     index::{Index, MediumNumber},
     staged_media::StagedMedia,
 };
@@ -100,6 +101,20 @@ impl Deliveries {
     pub(super) fn check(&self, number: usize, context: &DeliveryContext<'_>) -> Result<()> {
         let (bundle, entry) = self.entry(number).ok_or_else(nothing)?;
         bundle.check(entry, context)
+    }
+
+    /// Heals what is damaged of an entry's files into `folder`, or says whether it can.
+    ///
+    /// # Errors
+    /// As [`Bundle::heal`].
+    pub(super) fn heal(
+        &self,
+        number: usize,
+        folder: Option<&Path>,
+        context: &DeliveryContext<'_>,
+    ) -> Result<std::result::Result<Vec<HealedFile>, Option<String>>> {
+        let (bundle, entry) = self.entry(number).ok_or_else(nothing)?;
+        bundle.heal(entry, folder, context)
     }
 
     /// The entry with windows that were packed anew for the transport file of that one.

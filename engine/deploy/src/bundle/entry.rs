@@ -14,7 +14,7 @@ use imgdelta_repository::catalogue::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::piece_list::{PieceList, StoredFile};
+use super::piece_list::{ParityEntry, PieceList, StoredFile};
 
 /// Most words, and most bytes of one, in `requires`.
 const MOST_REQUIRED: usize = 64;
@@ -152,6 +152,9 @@ pub struct FileEntry {
     /// On which medium it lies whole, if the delivery lies on several; `None`: on each of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub medium: Option<u32>,
+    /// Its parity, if it lies there whole and has some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parity: Option<ParityEntry>,
 }
 
 impl FileEntry {
@@ -163,21 +166,30 @@ impl FileEntry {
             sha256,
             pieces: None,
             medium: None,
+            parity: None,
         }
     }
 
-    /// The files that lie there: itself, or its pieces and the digests of their blocks.
+    /// It, as it lies there whole.
+    pub(super) fn as_stored(&self) -> StoredFile {
+        StoredFile {
+            name: self.name.clone(),
+            length: self.length,
+            sha256: self.sha256,
+            medium: self.medium,
+            parity: self.parity,
+        }
+    }
+
+    /// The files that lie there: itself, or its pieces and the digests of their blocks; and the parity of each.
     #[must_use]
     pub fn stored(&self) -> Vec<StoredFile> {
-        match &self.pieces {
+        let stored: Vec<StoredFile> = match &self.pieces {
             Some(pieces) => pieces.stored().cloned().collect(),
-            None => vec![StoredFile {
-                name: self.name.clone(),
-                length: self.length,
-                sha256: self.sha256,
-                medium: self.medium,
-            }],
-        }
+            None => vec![self.as_stored()],
+        };
+        let with_parity = stored.into_iter().flat_map(StoredFile::with_parity);
+        with_parity.collect()
     }
 }
 
@@ -245,6 +257,7 @@ impl BundleEntry {
     pub(super) fn in_one_file(&self) -> Self {
         let mut entry = self.clone();
         entry.file.pieces = None;
+        entry.file.parity = None;
         entry.requires = entry.words().map(str::to_owned).collect();
         entry
     }

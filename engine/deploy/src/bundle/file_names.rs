@@ -2,7 +2,8 @@
 //!
 //! `IMAGE.CONTENT.from-BASE.EXTENSION` for a child, `IMAGE.CONTENT.whole.EXTENSION` for a whole image, with the first digits of the contents; the manifest
 //! of a child is called as the child with `.manifest.json` behind it; a transport file has its own in it. The pieces of one that is cut have `.001` and so on
-//! behind its name, the digests of their blocks `.blocks`.
+//! behind its name, the digests of their blocks `.blocks`; parity has `.parity` behind
+//! the name of what it is of.
 
 use imgdelta_core::{Format, Result};
 use imgdelta_delta::ContentId;
@@ -105,7 +106,7 @@ mod tests {
                     let image: Name = image.parse()?;
                     let extension = extension_of(format);
                     let named = file_names(&image, &content("image"), base.as_ref(), extension)?;
-                    for behind in ["", ".001", ".0001", ".blocks"] {
+                    for behind in ["", ".001", ".0001", ".blocks", ".parity", ".001.parity"] {
                         let name = format!("{}{behind}", named.0);
                         assert!(is_file_name(&name), "{name}");
                     }
@@ -133,6 +134,8 @@ mod tests {
             format!("disk.{digits}.whole.qcow2.manifest.json"),
             format!("disk.{digits}.whole.qcow2.01"),
             format!("disk.{digits}.whole.txt.001"),
+            format!("disk.{digits}.whole.txt.parity"),
+            format!("disk.{digits}.whole.qcow2.parity.001"),
         ] {
             assert!(!is_file_name(&name), "{name}");
         }

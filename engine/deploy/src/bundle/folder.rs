@@ -4,6 +4,7 @@
 
 mod cut;
 mod medium;
+mod parity;
 mod signed;
 
 use std::{
@@ -35,6 +36,7 @@ use super::{
     stored_file::{Look, find, parts},
     sweep::sweep,
 };
+use crate::parity::Percent;
 
 /// A folder that holds what travels.
 #[derive(Clone, Debug)]
@@ -49,6 +51,8 @@ pub struct Bundle {
     lost_signature: bool,
     /// How files are cut that are put there, if they may be.
     piecing: Option<Piecing>,
+    /// How much parity is put beside files, if any is.
+    percent: Option<Percent>,
     /// The folder, open and locked, while something is added to it.
     lock: Option<Arc<FileLock>>,
 }
@@ -84,6 +88,7 @@ impl Bundle {
             notes: notes.unwrap_or_default(),
             lost_signature: false,
             piecing: None,
+            percent: None,
             lock: Some(Arc::new(held)),
         })
     }
@@ -168,6 +173,7 @@ impl Bundle {
                 self.pack_new(headquarters, &mut inputs, order, context)?
             }
         };
+        self.put_parity(&mut packed.entry, known.as_ref(), context)?;
         if let Some(known) = known {
             packed.entry.add_recipients(&known.sites);
         }

@@ -9,8 +9,10 @@ use imgdelta_core::{Bytes, Error, Kind, Result};
 
 use super::{
     DeliveryContext,
+    entry::FileEntry,
     folder::Bundle,
     index::{Index, MOST_MEDIA, MediumNumber},
+    piece_list::StoredFile,
     signature::SigningKey,
 };
 use crate::space::Space;
@@ -102,11 +104,11 @@ fn assign(packed: &Index, media: &[Medium]) -> Result<Index> {
     for entry in &mut index.items {
         let file = &mut entry.file;
         let Some(pieces) = &mut file.pieces else {
-            file.medium = Some(room.take(file.length)?);
+            file.medium = Some(room.take(&file.as_stored())?);
             continue;
         };
         for piece in &mut pieces.files {
-            piece.medium = Some(room.take(piece.length)?);
+            piece.medium = Some(room.take(piece)?);
         }
     }
     let of = room.number;
@@ -124,7 +126,8 @@ fn common_bytes(packed: &Index) -> Result<u64> {
     let mut common = OWN_FILES.saturating_add((packed.to_json()?.len() as u64).saturating_mul(3));
     for entry in &packed.items {
         let blocks = entry.file.pieces.iter().map(|pieces| pieces.blocks.length);
-        let small = entry.manifest.iter().map(|file| file.length).chain(blocks);
+        let manifest = entry.manifest.iter().flat_map(FileEntry::stored);
+        let small = manifest.map(|file| file.length).chain(blocks);
         let sum = small.fold(0, |sum: u64, length| sum.saturating_add(on_medium(length)));
         common = common.saturating_add(sum);
     }
@@ -170,9 +173,11 @@ impl<'a> Room<'a> {
         true
     }
 
-    /// The number of the medium that takes so many bytes more.
-    fn take(&mut self, length: u64) -> Result<u32> {
-        let needed = on_medium(length);
+    /// The number of the medium that takes that file, and its parity.
+    fn take(&mut self, file: &StoredFile) -> Result<u32> {
+        let length = file.length;
+        let parity = file.parity.map_or(0, |parity| on_medium(parity.length));
+        let needed = on_medium(length).saturating_add(parity);
         while self.left < needed {
             if !self.next() {
                 return Err(Error::new(
@@ -194,6 +199,8 @@ impl<'a> Room<'a> {
 
 #[cfg(test)]
 mod tests {
+    use imgdelta_delta::Digest;
+
     use super::*;
 
     #[test]
@@ -204,7 +211,11 @@ mod tests {
         };
         let media = [medium(11), medium(1), medium(11)];
         let mut room = Room::new(&media, 1 << 20);
-        let mut take = |mib: u64| room.take(mib << 20).map_err(|error| error.code());
+        let mut take = |mib: u64| {
+            let name = "piece".parse().expect("a name");
+            let file = FileEntry::whole(name, mib << 20, Digest::default()).as_stored();
+            room.take(&file).map_err(|error| error.code())
+        };
         // The second one holds nothing but the list.
         assert_eq!([4, 4, 4, 5].map(&mut take), [Ok(1), Ok(1), Ok(3), Ok(3)]);
         assert_eq!(take(1), Err(Error::NO_SPACE));

@@ -38,6 +38,21 @@ const DIGITS: usize = 3;
 /// What the name of the file with the digests of blocks ends with.
 pub(super) const BLOCKS: &str = ".blocks";
 
+/// What the name of a file with the parity of another one ends with.
+pub(super) const PARITY: &str = ".parity";
+
+/// The parity of a file, beside that: see [`parity`](crate::parity). It is called as the file, with `.parity` behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParityEntry {
+    /// How much of the file may be lost, in percent.
+    pub percent: u8,
+    /// How long the parity is in bytes.
+    pub length: u64,
+    /// The SHA-256 of its bytes.
+    #[serde(with = "as_text")]
+    pub sha256: Digest,
+}
+
 /// A file as it lies in a delivery's folder: a whole one, or a piece.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredFile {
@@ -51,6 +66,35 @@ pub struct StoredFile {
     /// On which medium it lies, if the delivery lies on several; `None`: on each of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub medium: Option<u32>,
+    /// Its parity, if there is some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parity: Option<ParityEntry>,
+}
+
+impl StoredFile {
+    /// The file with its parity, if there is one.
+    #[must_use]
+    pub fn parity_file(&self) -> Option<Self> {
+        let parity = self.parity?;
+        Some(Self {
+            name: parity_name(&self.name)?,
+            length: parity.length,
+            sha256: parity.sha256,
+            medium: self.medium,
+            parity: None,
+        })
+    }
+
+    /// It, and the file with its parity.
+    pub(super) fn with_parity(self) -> impl Iterator<Item = Self> {
+        let parity = self.parity_file();
+        [Some(self), parity].into_iter().flatten()
+    }
+}
+
+/// What the file with the parity of one of that name is called; `None`, if that is no name.
+pub(super) fn parity_name(name: &Name) -> Option<Name> {
+    format!("{name}{PARITY}").parse().ok()
 }
 
 /// The pieces of a file.
@@ -186,8 +230,11 @@ fn named(name: String) -> Result<Name, String> {
     name.parse().map_err(|error| format!("{error}"))
 }
 
-/// The name of the file whose piece, or whose digests of blocks, a file of this name is; `None`, if it is neither.
+/// The name of the file whose piece, digests of blocks or parity a file of this name is; `None`, if it is none of them.
 pub(super) fn whole_name(name: &str) -> Option<&str> {
+    if let Some(of) = name.strip_suffix(PARITY) {
+        return Some(whole_name(of).unwrap_or(of));
+    }
     if let Some(whole) = name.strip_suffix(BLOCKS) {
         return Some(whole);
     }
@@ -305,6 +352,8 @@ mod tests {
             assert!(all, "{count}");
         }
         assert_eq!(whole_name("a.imgdelta.blocks"), Some("a.imgdelta"));
+        assert_eq!(whole_name("a.imgdelta.parity"), Some("a.imgdelta"));
+        assert_eq!(whole_name("a.imgdelta.001.parity"), Some("a.imgdelta"));
         for name in ["a.imgdelta", "a.01", "a.0x1", "a.000001", "001"] {
             assert_eq!(whole_name(name), None, "{name}");
         }

@@ -63,6 +63,7 @@ impl CutFile {
                 length: cut.length(number),
                 sha256: Digest(piece.finalize().into()),
                 medium: None,
+                parity: None,
             });
             blocks.push_str(&block_digests::text(&hashes.finish()));
         }
@@ -74,6 +75,7 @@ impl CutFile {
                 length: blocks.len() as u64,
                 sha256: Digest::plain(blocks.as_bytes()),
                 medium: None,
+                parity: None,
             },
             files,
         };

@@ -4,6 +4,7 @@
 //! Where a delivery holds several ways to an image, the next best is taken when one turns out to be damaged, or to need a base that is not what it should
 //! be. To run it again does no harm, and finishes what was left.
 
+mod healed;
 mod mended;
 mod report;
 
@@ -16,11 +17,12 @@ use imgdelta_core::{Error, Kind, Result};
 use imgdelta_delta::ContentId;
 use imgdelta_repository::catalogue::{Listing, Repository, Signer};
 
-use self::report::no_base;
+use self::{healed::WholeFiles, report::no_base};
 use super::{
     DeliveryContext,
     deliveries::{Deliveries, MediaState},
     entry::{BundleEntry, EntryForm},
+    healing::HealedFile,
     outcome::{EnteredImage, Outcome, ReceivedImage, can_retry_with_other_base},
     receiver::Receiver,
     request::RequestedEntry,
@@ -70,6 +72,8 @@ pub struct Received {
     pub media: Option<MediaState>,
     /// What came damaged and on no other way, to be asked for once more: see [`Request`](super::Request).
     pub damaged: Vec<RequestedEntry>,
+    /// What came damaged and was healed by its parity, or would be.
+    pub healed: Vec<HealedFile>,
     /// What the user should know of all of it.
     pub notes: Vec<String>,
 }
@@ -143,6 +147,8 @@ struct ReceiveRun<'a> {
     /// Folders with files that were mended and that steps are read from.
     mended: Vec<StagingFolder>,
     images: Vec<ReceivedImage>,
+    /// Files that their parity has healed.
+    healed: Vec<HealedFile>,
     notes: Vec<String>,
 }
 
@@ -171,6 +177,7 @@ impl<'a> ReceiveRun<'a> {
             damaged: BTreeSet::new(),
             mended: Vec::new(),
             images: Vec::new(),
+            healed: Vec::new(),
             notes: Vec::new(),
         };
         receiving.leave_what_is_not_known();
@@ -230,6 +237,7 @@ impl<'a> ReceiveRun<'a> {
             damaged: self.requested()?,
             images: self.named_as_here(&listing),
             signers: self.signers,
+            healed: self.healed,
             notes: self.notes,
         })
     }
@@ -238,7 +246,8 @@ impl<'a> ReceiveRun<'a> {
     fn wait_for_media(mut self, entries: &[usize], media: MediaState) -> Result<Received> {
         let site = self.receiver.site();
         if !self.is_dry {
-            self.bundle.keep(entries, site, self.context)?;
+            let healed = self.bundle.keep(entries, site, self.context)?;
+            self.tell_healed(healed);
         }
         let listing = site.list()?;
         Ok(Received {
@@ -246,6 +255,7 @@ impl<'a> ReceiveRun<'a> {
             damaged: Vec::new(),
             images: self.named_as_here(&listing),
             signers: self.signers,
+            healed: self.healed,
             notes: self.notes,
         })
     }
@@ -333,19 +343,17 @@ impl<'a> ReceiveRun<'a> {
 
     /// As [`take`](Self::take), its own failures being errors.
     fn try_to_take(&mut self, leg: Leg, entry: &BundleEntry) -> Result<Outcome> {
-        let checked = self.bundle.check(leg.entry, self.context);
-        let windows = checked.map_or_else(
-            |error| self.windows_instead(leg.entry, error).map(Some),
-            |()| Ok(None),
-        )?;
+        let whole = self.whole_files(leg.entry)?;
         if self.is_dry {
             return Ok(match leg.is_step {
                 true => Outcome::Step,
                 false => Outcome::Due,
             });
         }
-        if let Some(windows) = windows {
-            return self.take_mended(leg, windows, entry);
+        match whole {
+            WholeFiles::There => {}
+            WholeFiles::Healed(staging) => return self.take_healed(leg, staging, entry),
+            WholeFiles::Windows(windows) => return self.take_mended(leg, windows, entry),
         }
         let (folder, others) = self.bundle.folders_of(leg.entry);
         let files = EntryFiles {

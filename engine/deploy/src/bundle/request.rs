@@ -97,6 +97,7 @@ impl RequestedEntry {
             file: FileEntry {
                 pieces: None,
                 medium: None,
+                parity: None,
                 ..entry.file.clone()
             },
             windows: windows.map(|windows| WindowList {

@@ -58,7 +58,7 @@ pub(super) fn find<'f>(
     Err(damaged(Kind::Corrupt, "is listed, but not there", &place))
 }
 
-/// A file of a delivery as it lies there: a whole one, a piece, or the digests of blocks.
+/// A file of a delivery as it lies there: a whole one, a piece, the digests of blocks, or the parity of one.
 #[derive(Clone, Debug)]
 pub(super) struct Part<'a> {
     /// As it is listed.
@@ -72,12 +72,12 @@ pub(super) struct Part<'a> {
 /// The files that a listed file lies there as.
 pub(super) fn parts(file: &FileEntry) -> Vec<Part<'_>> {
     let Some(pieces) = &file.pieces else {
-        let whole = |stored| Part {
-            stored,
+        let whole = Part {
+            stored: file.as_stored(),
             piece: None,
             is_needed: true,
         };
-        return file.stored().into_iter().map(whole).collect();
+        return whole.with_parity().collect();
     };
     let piece = |(number, stored): (usize, &StoredFile)| Part {
         stored: stored.clone(),
@@ -90,7 +90,7 @@ pub(super) fn parts(file: &FileEntry) -> Vec<Part<'_>> {
         is_needed: false,
     };
     let parts = pieces.files.iter().enumerate().map(piece);
-    parts.chain([blocks]).collect()
+    parts.flat_map(Part::with_parity).chain([blocks]).collect()
 }
 
 /// How a part is looked at.
@@ -109,6 +109,16 @@ pub(super) struct Look<'a> {
 }
 
 impl Part<'_> {
+    /// It, and its parity, which a site can do without.
+    fn with_parity(self) -> impl Iterator<Item = Self> {
+        let parity = self.stored.parity_file().map(|stored| Self {
+            stored,
+            piece: None,
+            is_needed: false,
+        });
+        [Some(self), parity].into_iter().flatten()
+    }
+
     /// What is wrong with it, if anything is; and how long it is, as far as that is known.
     ///
     /// # Errors

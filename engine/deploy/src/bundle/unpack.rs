@@ -31,7 +31,7 @@ pub struct EntryFiles<'a> {
     pub entry: &'a BundleEntry,
     /// The folder in which they lie under their names.
     pub folder: &'a Path,
-    /// Further folders for those that are not there, where they lie on several media.
+    /// Further folders for those that are not there, where they lie on several media, or some were healed aside.
     pub others: &'a [PathBuf],
 }
 
@@ -55,8 +55,12 @@ impl EntryFiles<'_> {
     /// The child's manifest.
     #[must_use]
     pub fn manifest(&self) -> Option<PathBuf> {
-        let manifest = self.entry.manifest.as_ref()?;
-        Some(self.folder.join(manifest.name.as_str()))
+        let name = self.entry.manifest.as_ref()?.name.as_str();
+        let others = self.others.iter().map(|folder| folder.join(name));
+        let first = self.folder.join(name);
+        let mut all = [first.clone()].into_iter().chain(others);
+        let there = all.find(|place| place.symlink_metadata().is_ok());
+        Some(there.unwrap_or(first))
     }
 }
 

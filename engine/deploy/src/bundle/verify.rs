@@ -19,6 +19,7 @@ use super::{
     entry::BundleEntry,
     file_names::is_file_name,
     folder::Bundle,
+    healing::{HealedFile, heal},
     index::MediumNumber,
     stored_file::{Look, Part, parts},
 };
@@ -45,6 +46,8 @@ pub struct VerifiedFile {
     pub length: u64,
     /// What it is.
     pub state: FileState,
+    /// How much of it its parity can heal, if it is damaged and all of it can be healed.
+    pub healable: Option<HealedFile>,
 }
 
 /// What a file of a delivery's folder is.
@@ -63,6 +66,7 @@ impl VerifiedFile {
             name: name.into(),
             length,
             state: fault.map_or(FileState::Sound, FileState::Faulty),
+            healable: None,
         }
     }
 }
@@ -105,7 +109,8 @@ pub fn verify(
         .iter()
         .filter(|part| bundle.index().holds(&part.stored));
     for part in here {
-        found.files.push(look_at(&bundle, part, &look, context)?);
+        let file = look_at(&bundle, part, &look, &mut found.notes, context)?;
+        found.files.push(file);
     }
     let known = listed.iter().map(|part| part.stored.name.folded());
     let known: HashSet<String> = known.collect();
@@ -113,11 +118,12 @@ pub fn verify(
     Ok(found)
 }
 
-/// What one listed file is.
+/// What one listed file is. If its parity cannot heal it, a note says why.
 fn look_at(
     bundle: &Bundle,
     part: &Part<'_>,
     look: &Look<'_>,
+    notes: &mut Vec<String>,
     context: &DeliveryContext<'_>,
 ) -> Result<VerifiedFile> {
     let name = &part.stored.name;
@@ -130,7 +136,25 @@ fn look_at(
         Err(error) => (0, Some(part.with_range(error))),
         Ok(found) => found,
     };
-    Ok(VerifiedFile::new(name.as_str(), length, fault))
+    let Some(fault) = fault else {
+        return Ok(VerifiedFile::new(name.as_str(), length, None));
+    };
+    let healing = heal(&part.stored, look.find, None, look.progress)?;
+    let healable = match healing {
+        Some(Ok(healable)) => Some(healable),
+        Some(Err(why)) => {
+            let note = format!(
+                "{name}: its parity cannot heal it: {why}; 'imgdelta receive STICK --request FILE' asks for it once more"
+            );
+            notes.push(note);
+            None
+        }
+        None => None,
+    };
+    Ok(VerifiedFile {
+        healable,
+        ..VerifiedFile::new(name.as_str(), length, Some(fault))
+    })
 }
 
 /// What lies in the folder and is not `known`: what is called as files of deliveries are is a fault, all else is others' matter.

@@ -27,6 +27,7 @@ use super::{
 use crate::{
     bundle::{DeliveryContext, LEAST_PIECE, PIECE_LIMIT, SigningKey, StoreOptions, media::Medium},
     deployment::{self, SshPrograms, deploy_many},
+    parity::Percent,
 };
 
 /// How images are to be sent to sites.
@@ -43,6 +44,7 @@ pub struct Deploy {
     level: i32,
     leave_out: Vec<Unneeded>,
     piece: Option<Bytes>,
+    parity: Option<Percent>,
     store: StoreOptions,
     wait: Duration,
     spare: usize,
@@ -70,6 +72,7 @@ impl Deploy {
             level: LEVEL,
             leave_out: Vec::new(),
             piece: None,
+            parity: None,
             store: StoreOptions::default(),
             wait: WAIT,
             spare: 0,
@@ -145,6 +148,14 @@ impl Deploy {
     #[must_use]
     pub const fn piece(mut self, size: Option<Bytes>) -> Self {
         self.piece = size;
+        self
+    }
+
+    /// How much of each file on the medium may be damaged and is healed where it is received: beside each lies a file with parity. `None`: as much as lies
+    /// beside the files that are there, and none beside others.
+    #[must_use]
+    pub const fn parity(mut self, percent: Option<Percent>) -> Self {
+        self.parity = percent;
         self
     }
 
@@ -236,6 +247,7 @@ impl Deploy {
         refuse_twice(&self.sites)?;
         self.require_own_files()?;
         self.require_piece()?;
+        self.require_medium_for_parity()?;
         self.require_medium_to_sign()?;
         let mut summary = Summary {
             listing: &listing,
@@ -302,6 +314,18 @@ impl Deploy {
         Ok(())
     }
 
+    /// Parity lies on a medium.
+    fn require_medium_for_parity(&self) -> Result<()> {
+        let mut sites = self.sites.iter();
+        if self.parity.is_none() || sites.any(Destination::is_carried) {
+            return Ok(());
+        }
+        let message = "parity lies on a medium, and there is none";
+        Err(Error::new(Kind::Usage, message)
+            .with_code("no_delivery")
+            .with_hint("leave --parity out, or carry it: --for INVENTORY -o FOLDER --parity 5"))
+    }
+
     /// Only what is carried is signed.
     fn require_medium_to_sign(&self) -> Result<()> {
         let mut reached = self.sites.iter().filter(|site| !site.is_carried());
@@ -345,6 +369,7 @@ impl Deploy {
             level: self.level,
             leave_out: self.leave_out.clone(),
             piece: self.piece,
+            parity: self.parity,
             store: self.store,
             spare: self.spare,
             sign: (self.sign.as_deref()).map(SigningKey::new).transpose()?,

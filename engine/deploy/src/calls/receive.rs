@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::context::{WAIT, cut_short, shown, with_delivery_context};
 use crate::bundle::{
-    self, MediaState, Outcome, Request, RequestedEntry, SignedDelivery, StoreOptions,
+    self, HealedFile, MediaState, Outcome, Request, RequestedEntry, SignedDelivery, StoreOptions,
 };
 
 /// How a site is to take what a delivery has for it.
@@ -52,6 +52,9 @@ pub struct ReceiveReport {
     pub dry_run: bool,
     /// Each image that is for this site, bases before what is made from them.
     pub images: Vec<ReceivedImage>,
+    /// What came damaged and was healed by its parity; in a dry run what would be.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub healed: Vec<HealedFile>,
     /// What the user should know.
     pub notes: Vec<String>,
 }
@@ -226,6 +229,7 @@ impl Receive {
             media: came.media,
             dry_run: self.dry_run,
             images,
+            healed: came.healed,
             notes,
         })
     }

@@ -8,7 +8,7 @@ use imgdelta_repository::{calls::Failed, catalogue::Signer};
 use serde::Serialize;
 
 use super::context::{WAIT, shown, with_delivery_context};
-use crate::bundle::{self, FileState, VerifiedFile};
+use crate::bundle::{self, FileState, HealedFile, VerifiedFile};
 
 /// A delivery that is to be looked through.
 #[derive(Clone, Debug)]
@@ -49,6 +49,9 @@ pub struct DeliveryFile {
     /// What is wrong with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Failed>,
+    /// What its parity can heal, if that is all that is wrong with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub healable: Option<HealedFile>,
 }
 
 impl VerifyDelivery {
@@ -109,6 +112,7 @@ impl DeliveryFile {
             length: file.length,
             sound: error.is_none(),
             error,
+            healable: file.healable.clone(),
         }
     }
 }

@@ -9,7 +9,10 @@ use imgdelta_repository::{
 };
 
 use super::site::{Sender, Sent, Site, TransferRequest};
-use crate::bundle::{Bundle, Outcome, Packed, Piecing, SigningKey, require_space_on_medium};
+use crate::{
+    bundle::{Bundle, Outcome, Packed, Piecing, SigningKey, require_space_on_medium},
+    parity::Percent,
+};
 
 /// The medium: what is on it for one site costs nothing for the next.
 pub struct Medium<'a> {
@@ -60,6 +63,11 @@ impl<'a> Medium<'a> {
     /// As [`Bundle::cut_files`].
     pub(super) fn cut_files(&mut self, piecing: Piecing, all_take: bool) -> Result<()> {
         self.bundle.cut_files(piecing, all_take)
+    }
+
+    /// How much parity lies beside what is put on it.
+    pub(super) const fn add_parity(&mut self, percent: Option<Percent>) {
+        self.bundle.add_parity(percent);
     }
 
     /// Makes sure that there may be room for what it is to carry; what lies there already counts no more. A note, if it is not certain.

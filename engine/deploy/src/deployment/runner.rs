@@ -133,6 +133,7 @@ impl<'a> Runner<'a> {
             packing: self.deploy.packing.clone(),
         };
         medium.cut_files(piecing, inventories.iter().all(|one| one.takes(PIECES)))?;
+        medium.add_parity(self.deploy.parity);
         let mut space_note = medium.require_space(&batch.pairs)?;
         let mut outcomes = Vec::with_capacity(inventories.len());
         for (inventory, route) in inventories.into_iter().zip(batch.routes) {

@@ -4,7 +4,7 @@ use imgdelta_core::{Error, FileOffset, Kind, Result, record};
 use imgdelta_delta::Digest;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::shape::Shape;
+use super::shape::{HEAD, Shape};
 
 /// What it begins with.
 pub(super) const MAGIC: [u8; 8] = *b"IMGDPAR\n";
@@ -35,6 +35,11 @@ record! {
         80 => digest: [u8; 16],
     }
 }
+
+const _: () = assert!(
+    Head::SIZE as u64 == HEAD,
+    "where all else stands follows from it"
+);
 
 /// Where the digest of the header stands in it.
 const DIGEST_AT: usize = 80;

@@ -8,7 +8,7 @@ use reed_solomon_simd::ReedSolomonDecoder;
 
 use super::{
     head::{Head, short_digest},
-    shape::{DIGEST, Shape},
+    shape::{DIGEST, HEAD, Shape},
     writer::failed,
 };
 
@@ -38,7 +38,7 @@ impl<'a> Parity<'a> {
     /// version, or beyond the limits; Host, if the host cannot read it.
     pub fn open(source: &'a dyn Source, length: u64, sha256: &Digest) -> Result<Self> {
         let first = Self::read(source, 0, (length, sha256));
-        let end = source.len().0.checked_sub(Head::SIZE as u64);
+        let end = source.len().0.checked_sub(HEAD);
         match (first, end) {
             (Ok(first), _) => Ok(first),
             (Err(error), Some(end)) => Self::read(source, end, (length, sha256)).map_err(|_| error),
@@ -51,7 +51,7 @@ impl<'a> Parity<'a> {
         let head = Head::parse(&read_array(source, FileOffset(at))?);
         let shape = head.judge(of)?;
         let table_at = match at {
-            0 => Some(Head::SIZE as u64),
+            0 => Some(HEAD),
             at => at.checked_sub(shape.table_len()),
         };
         let damaged = || {

@@ -2,8 +2,6 @@
 
 use imgdelta_core::{Bytes, Error, Kind, Result};
 
-use super::head::Head;
-
 /// The longest shard.
 pub(super) const LONGEST_SHARD: u32 = 64 << 10;
 
@@ -21,6 +19,9 @@ const FEWEST_SHARDS: u64 = 64;
 
 /// Most shards of a file: 64 GiB in the longest ones. Their digests are in memory.
 const MOST_SHARDS: u64 = 1 << 20;
+
+/// How long the header is.
+pub(super) const HEAD: u64 = 96;
 
 /// How long the digest of a shard is.
 pub(super) const DIGEST: u64 = 16;
@@ -220,9 +221,7 @@ impl Shape {
     /// Where a recovery shard begins in the parity file.
     pub(super) fn recovery_at(&self, number: u64) -> u64 {
         let before = number.saturating_mul(self.shard.into());
-        (Head::SIZE as u64)
-            .saturating_add(self.table_len())
-            .saturating_add(before)
+        HEAD.saturating_add(self.table_len()).saturating_add(before)
     }
 
     /// Where the second table begins; the second header follows it.
@@ -235,7 +234,7 @@ impl Shape {
     pub fn parity_len(&self) -> u64 {
         self.second_table_at()
             .saturating_add(self.table_len())
-            .saturating_add(Head::SIZE as u64)
+            .saturating_add(HEAD)
     }
 }
 

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     head::{Head, short_digest},
-    shape::Shape,
+    shape::{HEAD, Shape},
 };
 
 /// Writes the parity of `data`, the SHA-256 of which is known.
@@ -31,7 +31,7 @@ pub fn write(
     let second = FileOffset(shape.second_table_at());
     sink.write_at(second, &table)?;
     sink.write_at(second.saturating_add(Bytes::from(table.len())), &head)?;
-    sink.write_at(FileOffset(Head::SIZE as u64), &table)?;
+    sink.write_at(FileOffset(HEAD), &table)?;
     sink.write_at(FileOffset::ZERO, &head)
 }
 

@@ -18,6 +18,7 @@ mod left_out;
 mod media;
 #[path = "../outside/mod.rs"]
 mod outside;
+mod parity;
 mod patent;
 mod pieces;
 #[allow(dead_code, reason = "nothing is cut here")]

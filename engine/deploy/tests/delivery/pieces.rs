@@ -2,7 +2,7 @@
 
 mod damage;
 mod runs;
-mod world;
+pub(crate) mod world;
 
 use std::{fs, process::Command};
 

@@ -12,6 +12,7 @@ use crate::bundle::{
     DeliveryContext,
     entry::FileEntry,
     folder::Bundle,
+    healing::{HealedFile, heal, not_healed},
     index::MediumNumber,
     piece_writer::put,
     staged_media::StagedMedia,
@@ -42,7 +43,7 @@ impl Deliveries {
                 let medium = part.stored.medium.filter(|medium| !here.contains(medium))?;
                 bundle.find(&part.stored.name).err().map(|_| medium)
             };
-            let parts = entry.files().flat_map(parts);
+            let parts = entry.files().flat_map(parts).filter(|part| part.is_needed);
             missing.extend(parts.filter_map(|part| is_elsewhere(&part)));
         }
         let of = self.given.iter().map(|(_, medium)| medium.of).max()?;
@@ -64,8 +65,8 @@ impl Deliveries {
             .collect()
     }
 
-    /// Keeps what lies here of these entries, in the site's own folder: what is there already, byte for byte, is left alone. What is damaged is not kept,
-    /// and all else is.
+    /// Keeps what lies here of these entries, in the site's own folder: what is there already, byte for byte, is left alone. What is damaged is kept as its
+    /// parity heals it, or else not, and all else is. What was healed.
     ///
     /// # Errors
     /// The first damage, as [`Bundle::check`]; Host; Interrupted.
@@ -74,8 +75,8 @@ impl Deliveries {
         entries: &[usize],
         site: &Repository,
         context: &DeliveryContext<'_>,
-    ) -> Result<()> {
-        let mut damage = None;
+    ) -> Result<Vec<HealedFile>> {
+        let (mut damage, mut healed) = (None, Vec::new());
         for number in entries {
             let (bundle, entry) = self.entry(*number).ok_or_else(nothing)?;
             let Some(set) = bundle.media_set() else {
@@ -84,7 +85,7 @@ impl Deliveries {
             let staged = StagedMedia::make(site, &set)?;
             let here = self.given_of(*number);
             for file in entry.files() {
-                match keep_file(bundle, (file, &here), &staged, context) {
+                match keep_file(bundle, (file, &here), &staged, &mut healed, context) {
                     Err(error) if [Kind::Corrupt, Kind::Digest].contains(&error.kind()) => {
                         damage.get_or_insert(error);
                     }
@@ -92,7 +93,7 @@ impl Deliveries {
                 }
             }
         }
-        damage.map_or(Ok(()), Err)
+        damage.map_or(Ok(healed), Err)
     }
 
     /// An error, of a file that was kept as its user finds it.
@@ -114,6 +115,7 @@ fn keep_file(
     bundle: &Bundle,
     (file, here): (&FileEntry, &BTreeSet<u32>),
     staged: &StagedMedia,
+    healed: &mut Vec<HealedFile>,
     context: &DeliveryContext<'_>,
 ) -> Result<()> {
     let look = Look {
@@ -137,11 +139,22 @@ fn keep_file(
         let fault = match find(given, &part.stored.name) {
             Ok(place) => {
                 (context.on_stage)(Stage::Check(&place));
-                match part.fault(&place, &look)? {
-                    (_, Some(fault)) => Some(fault),
-                    (_, None) => {
+                match part.fault(&place, &look) {
+                    Ok((_, None)) => {
                         put(&FileSource::open(&place)?, 0, &part.stored, &to, context)?;
                         None
+                    }
+                    Err(error) if error.kind() == Kind::Interrupted => return Err(error),
+                    Ok((_, Some(fault))) | Err(fault) => {
+                        let progress = context.run.work.progress;
+                        match heal(&part.stored, look.find, Some(&to), progress)? {
+                            Some(Ok(one)) => {
+                                healed.push(one);
+                                None
+                            }
+                            Some(Err(why)) => Some(not_healed(fault, &why)),
+                            None => Some(fault),
+                        }
                     }
                 }
             }

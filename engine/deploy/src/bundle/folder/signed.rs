@@ -36,6 +36,7 @@ impl Bundle {
             notes: Vec::new(),
             lost_signature: false,
             piecing: None,
+            percent: None,
             lock: None,
         })
     }

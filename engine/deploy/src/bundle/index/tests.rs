@@ -19,6 +19,7 @@ fn entry() -> Result<BundleEntry> {
             sha256: Digest::plain(name.as_bytes()),
             pieces: None,
             medium: None,
+            parity: None,
         })
     };
     Ok(BundleEntry {

@@ -20,6 +20,7 @@ fn entry(base: &str, image: &str, length: u64, sites: &[(&str, bool)]) -> Result
             sha256: Digest::default(),
             pieces: None,
             medium: None,
+            parity: None,
         })
     };
     let pointer = |name: &str| -> Result<ImageRef> {

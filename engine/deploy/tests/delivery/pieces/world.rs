@@ -128,14 +128,14 @@ impl World {
     }
 }
 
-pub(super) fn edit(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+pub(crate) fn edit(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
     let mut bytes = fs::read(path).expect("it reads");
     change(&mut bytes);
     fs::write(path, bytes).expect("room");
 }
 
 /// What sha256sum says of the stick, the sums of which it is given.
-pub(super) fn sha256sum(stick: &Path) -> bool {
+pub(crate) fn sha256sum(stick: &Path) -> bool {
     let said = Command::new("sha256sum")
         .args(["--strict", "-c", "SHA256SUMS"])
         .current_dir(stick)
