@@ -12,11 +12,13 @@ mod lists;
 mod packed;
 mod pages;
 mod pair;
+mod parity;
 mod paths;
 mod transport;
 
 use imgdelta_core::Format;
 
+pub use parity::parity_files;
 pub use transport::transport_files;
 
 /// A target: bytes in, panic if the answer is wrong.
@@ -71,6 +73,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("chain", pair::chain),
     ("transport_unpack", transport::unpack),
     ("transport_pack", transport::pack),
+    ("parity", parity::heal),
 ];
 
 /// The targets of VHDX differ in what their seeds begin with: headers and region tables, metadata, log, BAT.

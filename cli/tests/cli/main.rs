@@ -42,6 +42,7 @@ mod oracle;
 mod owners;
 mod packages;
 mod packed;
+mod parity;
 mod passed_on;
 mod passed_over;
 mod peers;

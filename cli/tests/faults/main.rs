@@ -31,6 +31,7 @@ mod strangers;
 mod sweep;
 #[path = "../watched/mod.rs"]
 mod watched;
+mod worn;
 
 /// What a test returns.
 type Outcome = Result<(), Box<dyn std::error::Error>>;

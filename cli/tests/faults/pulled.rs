@@ -21,13 +21,13 @@ const PATCH: (u64, u64) = (2 << 20, 9 << 19);
 
 const DEPLOY: &str = "deploy patched --repo hq --for site.inv -o stick --piece 1MiB";
 
-struct Scene {
+pub(crate) struct Scene {
     place: TempDir,
-    patched: Vec<u8>,
+    pub(crate) patched: Vec<u8>,
 }
 
 impl Scene {
-    fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let (at, len) = PATCH;
         let golden = Recipe::of(SIZE, [(0, SIZE, Fill::Pattern(1))]);
         let patched = [
@@ -55,11 +55,11 @@ impl Scene {
         Ok(scene)
     }
 
-    fn at(&self, name: &str) -> std::path::PathBuf {
+    pub(crate) fn at(&self, name: &str) -> std::path::PathBuf {
         self.place.path().join(name)
     }
 
-    fn command(&self, line: &str) -> Command {
+    pub(crate) fn command(&self, line: &str) -> Command {
         let words: Vec<&str> = line.split_whitespace().collect();
         let mut command = watched::imgdelta(&words);
         command
@@ -68,7 +68,7 @@ impl Scene {
         command
     }
 
-    fn ok(&self, line: &str) -> io::Result<Ended> {
+    pub(crate) fn ok(&self, line: &str) -> io::Result<Ended> {
         let ended = watched::run(self.command(line))?;
         assert_eq!(ended.code, Some(0), "{line}: {ended}");
         Ok(ended)

@@ -9,6 +9,7 @@
  *              enospc-on, eio-on   it fails and so do all that follow, save deleting: a full or dying disk still forgets
  *              wait           the call waits until the file SHIM_GATE is there, then goes on; SHIM_REACHED appears meanwhile
  *   SHIM_NO_NOREPLACE, SHIM_NO_LINKS  if it is set, renames on these paths know no flags, files there no second names
+ *   SHIM_BAD   START-END: the bytes of these files from START to before END cannot be read at their places
  *   SHIM_NO_LOCKS  if it is set, files on these paths cannot be locked, as on file systems that have no locks
  *
  * It sees what a program does through the C library. Calls made straight to the kernel pass it by. */
@@ -411,3 +412,27 @@ OPEN(open64)
     }
 OPEN_AT(openat)
 OPEN_AT(openat64)
+
+/* Whether a stretch of a file has bytes that cannot be read. */
+static int is_bad(int file, size_t length, off_t at)
+{
+    const char *bad = getenv("SHIM_BAD");
+    char path[PATH_MAX];
+    long start, end;
+    if (!bad || sscanf(bad, "%ld-%ld", &start, &end) != 2)
+        return 0;
+    return is_without("SHIM_BAD", path_of(file, path)) && at < end && start < at + (off_t)length;
+}
+
+#define PREAD(name) \
+    ssize_t name(int file, void *bytes, size_t length, off_t at) \
+    { \
+        REAL(ssize_t, #name, int, void *, size_t, off_t); \
+        if (is_bad(file, length, at)) { \
+            errno = EIO; \
+            return -1; \
+        } \
+        return real(file, bytes, length, at); \
+    }
+PREAD(pread)
+PREAD(pread64)

@@ -120,6 +120,17 @@ impl Shim {
         command.env("SHIM_NO_LOCKS", "1");
     }
 
+    /// Loads it into `command`, for which files on paths that contain `part` have bytes that cannot be read.
+    pub(crate) fn has_bad_sectors(
+        self,
+        command: &mut Command,
+        part: &str,
+        bad: std::ops::Range<u64>,
+    ) {
+        self.load(command, part);
+        command.env("SHIM_BAD", format!("{}-{}", bad.start, bad.end));
+    }
+
     /// Takes it from `command`, and leaves it to whoever loads what `STAND_IN_PRELOAD` names: the program at the other end of a line.
     pub(crate) fn hand_on(self, command: &mut Command) {
         command

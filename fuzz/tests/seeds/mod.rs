@@ -56,6 +56,7 @@ pub(crate) fn seeds(target: &str) -> Vec<Vec<u8>> {
         "recorded_path" => recorded_paths(),
         "gpt" => gpt(),
         "transport_unpack" => imgdelta_fuzz::transport_files(),
+        "parity" => imgdelta_fuzz::parity_files(),
         "guest" => guest(),
         "manifest" => vec![include_bytes!("manifest.json").to_vec()],
         _ => (0..24_u64)

@@ -66,9 +66,14 @@ fn pieces_text(text: &mut String, entry: &BundleEntry, pieces: &PieceList) -> st
         "    pieces      {count} of {size}: {first} to {last}, which imgdelta reads as they are"
     )?;
     // As many digits as the last number has.
-    let pattern = match count {
-        ..=99 => "0*",
-        _ => "[0-9]*",
+    let pattern = match (pieces.files.first(), count) {
+        // Theirs lies beside them.
+        (Some(first), _) if first.parity.is_some() => {
+            let number = first.name.as_str().rsplit('.').next().unwrap_or_default();
+            "[0-9]".repeat(number.len())
+        }
+        (_, ..=99) => "0*".to_owned(),
+        _ => "[0-9]*".to_owned(),
     };
     writeln!(
         text,
@@ -95,6 +100,12 @@ fn entry_text(text: &mut String, entry: &BundleEntry) -> std::fmt::Result {
     writeln!(text, "    sha256      {}", entry.file.sha256)?;
     if let Some(pieces) = &entry.file.pieces {
         pieces_text(text, entry, pieces)?;
+    }
+    if entry.stored().any(|file| file.parity.is_some()) {
+        writeln!(
+            text,
+            "    parity      files that end with .parity: by them imgdelta receive heals what is damaged"
+        )?;
     }
     let output = format!("{name}.qcow2");
     let Some(base) = &entry.base else {

@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use imgdelta_core::{Bytes, Error, Format, Kind, Result};
@@ -136,6 +137,30 @@ impl World {
         Ok(())
     }
 
+    /// What the how-to says makes the whole file of its pieces, and not of their parity too.
+    fn must_be_put_together_by_hand(&self) -> Result<()> {
+        let howto = fs::read_to_string(self.stick().join("HOWTO.txt")).expect("there");
+        let line = howto
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("by hand"));
+        let (line, _) = line
+            .expect("it says how")
+            .split_once('>')
+            .expect("to a file");
+        let said = Command::new("sh")
+            .args(["-c", &format!("{line} | sha256sum")])
+            .current_dir(self.stick())
+            .output();
+        let said = said.expect("a shell").stdout;
+        let expected = self.entry()?.file.sha256.to_string();
+        assert!(
+            String::from_utf8_lossy(&said).starts_with(&expected),
+            "{line}"
+        );
+        assert!(howto.contains(".parity"), "{howto}");
+        Ok(())
+    }
+
     /// Why nothing comes.
     fn refused(&self) -> Error {
         let error = self.receive().expect_err("it is refused");
@@ -169,6 +194,9 @@ fn pieces_whole_files_and_manifests_are_healed() -> Result<()> {
         }
         let looked = world.look()?;
         assert!(looked.sound && looked.others == 0, "{looked:?}");
+        if piece.is_some() {
+            world.must_be_put_together_by_hand()?;
+        }
         // A percent of each file zeroed, at another place in each.
         for (number, file) in data.iter().enumerate() {
             edit(&world.path(file), |bytes| {
