@@ -22,7 +22,7 @@ fn what_cannot_be_read_is_healed_by_its_parity_or_refused_by_name() -> Outcome {
     for (bad, is_enough) in [(beyond, false), (within, true)] {
         for line in ["verify stick", "receive stick --repo site"] {
             let mut command = scene.command(line);
-            shim.has_bad_sectors(&mut command, &name, bad.clone());
+            shim.has_bad_sectors(&mut command, &format!("stick/{name}"), bad.clone());
             let ended = watched::run(command)?;
             let image = scene.at("site/patched.raw");
             assert!(ended.said.contains(&name), "{line}: {ended}");
