@@ -1,5 +1,6 @@
 //! `deploy`: images go to sites, each from the best base that both sides have. One site that fails does not stop the others.
 
+mod carried;
 mod media;
 mod report;
 mod summary;
@@ -25,7 +26,7 @@ use super::{
     plan::Plan,
 };
 use crate::{
-    bundle::{DeliveryContext, LEAST_PIECE, PIECE_LIMIT, SigningKey, StoreOptions, media::Medium},
+    bundle::{DeliveryContext, SigningKey, StoreOptions, media::Medium},
     deployment::{self, SshPrograms, deploy_many},
     parity::Percent,
 };
@@ -143,7 +144,8 @@ impl Deploy {
         self
     }
 
-    /// How long the pieces are in which long files lie on the medium, from [`LEAST_PIECE`] up to, but not including, [`PIECE_LIMIT`]. `None`: pieces of
+    /// How long the pieces are in which long files lie on the medium, from [`LEAST_PIECE`](crate::bundle::LEAST_PIECE) up to, but not including,
+    /// [`PIECE_LIMIT`](crate::bundle::PIECE_LIMIT). `None`: pieces of
     /// 1 GiB, of what travels in the transport form, and of other files where the medium's file system takes no longer ones.
     #[must_use]
     pub const fn piece(mut self, size: Option<Bytes>) -> Self {
@@ -289,60 +291,6 @@ impl Deploy {
             ),
         };
         Err(Error::new(Kind::Usage, message).with_hint(hint))
-    }
-
-    /// Pieces are of a length that file systems take, and lie on a medium.
-    fn require_piece(&self) -> Result<()> {
-        let Some(size) = self.piece else {
-            return Ok(());
-        };
-        if !(LEAST_PIECE..PIECE_LIMIT).contains(&size) {
-            let message = format!(
-                "pieces of {} bytes: {LEAST_PIECE} is the least, and {PIECE_LIMIT} is too much for FAT",
-                size.0
-            );
-            return Err(Error::new(Kind::Usage, message).with_code("piece_size"));
-        }
-        if self.sites.iter().all(|site| !site.is_carried()) {
-            let message = "pieces lie on a medium, and there is none";
-            return Err(Error::new(Kind::Usage, message)
-                .with_code("no_delivery")
-                .with_hint(
-                    "leave --piece out, or carry it: --for INVENTORY -o FOLDER --piece SIZE",
-                ));
-        }
-        Ok(())
-    }
-
-    /// Parity lies on a medium.
-    fn require_medium_for_parity(&self) -> Result<()> {
-        let mut sites = self.sites.iter();
-        if self.parity.is_none() || sites.any(Destination::is_carried) {
-            return Ok(());
-        }
-        let message = "parity lies on a medium, and there is none";
-        Err(Error::new(Kind::Usage, message)
-            .with_code("no_delivery")
-            .with_hint("leave --parity out, or carry it: --for INVENTORY -o FOLDER --parity 5"))
-    }
-
-    /// Only what is carried is signed.
-    fn require_medium_to_sign(&self) -> Result<()> {
-        let mut reached = self.sites.iter().filter(|site| !site.is_carried());
-        let (Some(_), Some(site)) = (&self.sign, reached.next()) else {
-            return Ok(());
-        };
-        let message = match site {
-            Destination::Ssh(_) => {
-                "nothing is signed over ssh: the site knows by whose key the line was opened"
-            }
-            _ => {
-                "nothing is signed that is entered in a folder at once: who writes there can write anything"
-            }
-        };
-        Err(Error::new(Kind::Usage, message)
-            .with_code("sign_medium")
-            .with_hint("leave --sign out, or carry it: --for INVENTORY -o FOLDER --sign KEY"))
     }
 
     /// Sends the images, and says what became of it at each site.

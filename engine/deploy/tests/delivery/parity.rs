@@ -1,177 +1,22 @@
 //! Parity beside the files of a delivery: what is damaged on the way is healed at the site, and nothing of it is believed.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+mod world;
 
-use imgdelta_core::{Bytes, Error, Format, Kind, Result};
+use std::{fs, path::PathBuf};
+
+use imgdelta_core::{Bytes, Format, Kind, Result};
 use imgdelta_deploy::{
-    bundle::{BundleEntry, StoredFile, media::Medium},
-    calls::{
-        AskForMedium, Deploy, Destination, DropImages, ImageOutcome, Receive, ReceiveReport,
-        VerifyDelivery, VerifyDeliveryReport,
-    },
+    bundle::{StoredFile, media::Medium},
+    calls::{AskForMedium, Deploy, Destination, DropImages, ImageOutcome, Receive},
     parity::Percent,
 };
 use imgdelta_operations::Context;
-use imgdelta_repository::catalogue::Repository;
 
+use self::world::{World, disks, parity_of};
 use crate::{
     pieces::world::{edit, sha256sum},
-    place::{Place, Windows, assert_sound, files_below, stored},
+    place::{assert_sound, files_below, stored},
 };
-
-fn disks() -> (Windows, Windows) {
-    let old = Windows::new(160, 1);
-    let new = old.with(8..88, 2);
-    (old, new)
-}
-
-/// Headquarters, a site, and 5 MiB and a bit for it.
-struct World {
-    place: Place,
-    site: Repository,
-}
-
-impl World {
-    fn new(format: Format) -> Result<Self> {
-        let place = Place::new();
-        let hq = place.repository("hq", Format::Qcow2)?;
-        let site = place.repository("site", format)?;
-        let (old, new) = disks();
-        place.add(&hq, "old", &old, Format::Raw, None)?;
-        place.add(&hq, "new", &new, Format::Raw, Some("old"))?;
-        place.add(&site, "old", &old, Format::Raw, None)?;
-        fs::create_dir(place.at("packing")).expect("room");
-        Ok(Self { place, site })
-    }
-
-    fn deploy(&self) -> Deploy {
-        Deploy::new(self.place.at("hq"), ["new"])
-            .to(Destination::Inventory(self.place.at("site")))
-            .medium(self.place.at("stick"))
-            .packing_folder(self.place.at("packing"))
-    }
-
-    fn put(&self, percent: u8, piece: Option<Bytes>, native: bool) -> Result<()> {
-        let deploy = self.deploy().piece(piece).native(native);
-        let report = deploy
-            .parity(Percent::new(percent))
-            .run(&Context::default())?;
-        assert!(report.failure().is_none(), "{report:?}");
-        Ok(())
-    }
-
-    fn stick(&self) -> PathBuf {
-        self.place.at("stick")
-    }
-
-    fn entry(&self) -> Result<BundleEntry> {
-        Ok(self.place.index("stick")?.items.remove(0))
-    }
-
-    /// The files with data: those that have parity.
-    fn data(&self) -> Result<Vec<StoredFile>> {
-        let stored = self.entry()?;
-        Ok(stored
-            .stored()
-            .filter(|file| file.parity.is_some())
-            .collect())
-    }
-
-    fn path(&self, file: &StoredFile) -> PathBuf {
-        self.stick().join(file.name.as_str())
-    }
-
-    fn look(&self) -> Result<VerifyDeliveryReport> {
-        VerifyDelivery::new(self.stick()).run(&Context::default())
-    }
-
-    fn receive(&self) -> Result<ReceiveReport> {
-        Receive::new(self.stick(), self.place.at("site")).run(&Context::default())
-    }
-
-    /// The image comes, `count` files of it healed, and nothing on the medium is touched.
-    fn must_heal(&self, count: usize) -> Result<()> {
-        let before = files_below(&self.stick());
-        let looked = self.look()?;
-        let healable = looked.files.iter().filter(|file| file.healable.is_some());
-        assert_eq!(healable.count(), count, "{looked:?}");
-        assert_eq!(looked.sound, count == 0);
-        let there = files_below(self.site.folder());
-        let dry = Receive::new(self.stick(), self.place.at("site")).dry_run(true);
-        let dry = dry.run(&Context::default())?;
-        assert_eq!(
-            (dry.healed.len(), dry.images[0].fate),
-            (count, ImageOutcome::Due)
-        );
-        let would = dry
-            .notes
-            .iter()
-            .filter(|note| note.contains("would be healed"));
-        assert_eq!(would.count(), count);
-        assert_eq!(
-            files_below(self.site.folder()),
-            there,
-            "a dry run writes nothing"
-        );
-        let report = self.receive()?;
-        assert_eq!(report.healed.len(), count, "{report:?}");
-        let told = report
-            .notes
-            .iter()
-            .filter(|note| note.contains("were healed by its parity"));
-        assert_eq!(told.count(), count);
-        assert_eq!(report.images[0].fate, ImageOutcome::Entered);
-        assert_eq!(stored(&self.site, "new")?, disks().1.bytes());
-        assert_eq!(
-            files_below(&self.stick()),
-            before,
-            "nothing is written on the medium"
-        );
-        assert_sound(&self.site, &self.place)?;
-        let incoming = fs::read_dir(self.site.incoming()).into_iter().flatten();
-        assert_eq!(incoming.count(), 0, "what was healed aside is gone");
-        Ok(())
-    }
-
-    /// What the how-to says makes the whole file of its pieces, and not of their parity too.
-    fn must_be_put_together_by_hand(&self) -> Result<()> {
-        let howto = fs::read_to_string(self.stick().join("HOWTO.txt")).expect("there");
-        let line = howto
-            .lines()
-            .find_map(|line| line.trim().strip_prefix("by hand"));
-        let (line, _) = line
-            .expect("it says how")
-            .split_once('>')
-            .expect("to a file");
-        let said = Command::new("sh")
-            .args(["-c", &format!("{line} | sha256sum")])
-            .current_dir(self.stick())
-            .output();
-        let said = said.expect("a shell").stdout;
-        let expected = self.entry()?.file.sha256.to_string();
-        assert!(
-            String::from_utf8_lossy(&said).starts_with(&expected),
-            "{line}"
-        );
-        assert!(howto.contains(".parity"), "{howto}");
-        Ok(())
-    }
-
-    /// Why nothing comes.
-    fn refused(&self) -> Error {
-        let error = self.receive().expect_err("it is refused");
-        assert_eq!(error.code(), "delivery_damaged", "{error}");
-        error
-    }
-}
-
-fn parity_of(path: &Path) -> PathBuf {
-    PathBuf::from(format!("{}.parity", path.display()))
-}
 
 #[test]
 fn pieces_whole_files_and_manifests_are_healed() -> Result<()> {
