@@ -128,13 +128,6 @@ impl ReceiveRun<'_> {
             folder: &through,
             others: &others,
         };
-        let taken = self
-            .receiver
-            .take(&files, self.store, leg.is_step, self.context);
-        let taken = taken.map_err(|error| staging.folder.named(error));
-        if leg.is_step {
-            self.mended.push(staging);
-        }
-        taken
+        self.take_staged(&files, leg.is_step, staging)
     }
 }

@@ -58,11 +58,19 @@ impl ReceiveRun<'_> {
             folder: &folder,
             others: &[],
         };
-        let taken = self
-            .receiver
-            .take(&files, self.store, leg.is_step, self.context);
+        self.take_staged(&files, leg.is_step, staging)
+    }
+
+    /// Takes an entry of which files lie in a folder of the site's own. That of a step stays until what is made over it has been taken.
+    pub(super) fn take_staged(
+        &mut self,
+        files: &EntryFiles<'_>,
+        is_step: bool,
+        staging: StagingFolder,
+    ) -> Result<Outcome> {
+        let taken = self.receiver.take(files, self.store, is_step, self.context);
         let taken = taken.map_err(|error| staging.folder.named(error));
-        if leg.is_step {
+        if is_step {
             self.mended.push(staging);
         }
         taken
