@@ -9,7 +9,7 @@ use imgdelta_core::{
 
 use crate::{
     base_check::{BaseCheck, BaseProgress},
-    buffer::Aligned,
+    buffer::{Aligned, SpareBuffers},
     chain::Chain,
     digest_cache::{DigestCache, LeafWriter},
     disk_hasher::{DiskHasher, Proof},
@@ -143,14 +143,12 @@ impl Convert<'_> {
             written: Bytes::ZERO,
         };
         self.work.progress.begin(end);
-        let workers = exec::workers(count, || ConvertWorker {
-            unit_writer: UnitWriter::new(&*sink.writer, step),
-            base: base.map(|_| Aligned::zeroed(leaf_batch::buffer())),
-        });
+        let workers = exec::workers(count, || UnitWriter::new(&*sink.writer, step));
         let copier = Copier {
             copy: self,
             shape,
             base,
+            base_buffers: SpareBuffers::new(),
         };
         let (_, sink) = pipeline::run(&copier, &self.work, workers, (planner, sink))?;
         self.disk.prove_unchanged()?;
@@ -186,13 +184,8 @@ struct Copier<'a> {
     copy: &'a Convert<'a>,
     shape: WriterLayout,
     base: Option<&'a BaseCheck<'a>>,
-}
-
-/// One thread's buffers.
-struct ConvertWorker {
-    unit_writer: UnitWriter,
-    /// A window of the base, if that is to be proven too.
-    base: Option<Aligned>,
+    /// Windows of the base, if that is to be proven too: as many as are hashed together.
+    base_buffers: SpareBuffers<Aligned>,
 }
 
 struct ConvertTask {
@@ -205,7 +198,7 @@ struct ConvertTask {
 
 impl<'a> Stage for Copier<'a> {
     type Task = ConvertTask;
-    type Worker = ConvertWorker;
+    type Worker = UnitWriter;
     type Source = ExtentPlanner<'a>;
     type Sink = ConvertSink<'a>;
 
@@ -228,8 +221,7 @@ impl<'a> Stage for Copier<'a> {
         }
     }
 
-    fn process(&self, worker: &mut ConvertWorker, task: &mut ConvertTask) -> Result<()> {
-        let ConvertWorker { unit_writer, base } = worker;
+    fn process(&self, unit_writer: &mut UnitWriter, task: &mut ConvertTask) -> Result<()> {
         if task.plan.relation == Relation::Zero {
             return Ok(());
         }
@@ -237,9 +229,11 @@ impl<'a> Stage for Copier<'a> {
         let image_len = self.image_len(&task.plan);
         unit_writer.begin_full(image_len);
         task.leaves = self.read(unit_writer, &task.plan, image_len.max(len))?;
-        if let (Some(beside), Some(buffer)) = (self.base, base) {
+        if let Some(beside) = self.base {
             let own = (task.leaves.as_slice(), self.copy.disk.size());
-            task.base = beside.leaves(buffer, &task.plan, own)?;
+            let buffer = || Aligned::zeroed(leaf_batch::buffer());
+            let read = |buffer: &mut Aligned| beside.leaves(buffer, &task.plan, own);
+            task.base = self.base_buffers.lend(buffer, read)?;
         }
         unit_writer.stand(task.plan.standing(self.copy.disk, Side::Target));
         self.mark(unit_writer, &task.plan, image_len);
@@ -250,11 +244,10 @@ impl<'a> Stage for Copier<'a> {
 
     fn commit(
         &self,
-        worker: &mut ConvertWorker,
+        unit_writer: &mut UnitWriter,
         task: &mut ConvertTask,
         sink: &mut Self::Sink,
     ) -> Result<()> {
-        let unit_writer = &mut worker.unit_writer;
         let mut written = Bytes::ZERO;
         if task.units > 0 {
             written = unit_writer.place(&mut *sink.writer, &mut sink.seed)?;
@@ -265,9 +258,9 @@ impl<'a> Stage for Copier<'a> {
         Ok(())
     }
 
-    fn flush(&self, worker: &mut ConvertWorker, task: ConvertTask) -> Result<()> {
+    fn flush(&self, unit_writer: &mut UnitWriter, task: ConvertTask) -> Result<()> {
         if task.units > 0 {
-            worker.unit_writer.write()
+            unit_writer.write()
         } else {
             Ok(())
         }

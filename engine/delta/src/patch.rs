@@ -2,10 +2,19 @@
 //!
 //! Only the very file that was opened, and proven, gets a new version. One that took its name meanwhile stays.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    fs::File,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
 
 use imgdelta_core::{
-    AtomicFile, Attributes, Error, Existing, FileVersion, Kind, Patch, Repair, Result, Source,
+    AllocatedRange, AtomicFile, Attributes, Bytes, Error, Existing, FileOffset, FileVersion, Kind,
+    Patch, Repair, Result, Source,
 };
 
 use crate::progress::RunProgress;
@@ -23,24 +32,52 @@ pub struct Replaced<'a> {
     pub attributes: Attributes,
 }
 
-/// Writes `patches` over a copy of the file and lets it take the file's place; what of its attributes it lost. Without any patch, it stays
-/// as it is.
+/// Writes `patches` over a copy of the file while `prove` runs, and lets it take the file's place once that is sure; what `prove` gives, and what
+/// of the file's attributes was lost. Without any patch, the file stays as it is. A proof that fails ends the copying.
 ///
 /// # Errors
-/// Host, if the host cannot, if the file changed or another one took its name meanwhile, or if it would lose attributes that are required.
-pub fn relink(child: Replaced<'_>, patches: &[Patch]) -> Result<Vec<String>> {
+/// Those of `prove` before all others; Host, if the host cannot, if the file changed or another one took its name meanwhile, or if it would lose
+/// attributes that are required.
+pub fn relink<T>(
+    child: Replaced<'_>,
+    patches: &[Patch],
+    prove: impl FnOnce() -> Result<T>,
+) -> Result<(T, Vec<String>)> {
     if patches.is_empty() {
+        let proven = prove()?;
         AtomicFile::clear(child.place)?;
-        return Ok(Vec::new());
+        return Ok((proven, Vec::new()));
     }
-    let mut draft = child.copied(&**child.file)?;
-    write(&draft, patches)?;
+    let is_refused = AtomicBool::new(false);
+    let copy = || child.patched(patches, &is_refused);
+    let (proven, copied) = thread::scope(|scope| {
+        let copying = thread::Builder::new().spawn_scoped(scope, copy).ok();
+        let proven = prove();
+        is_refused.store(proven.is_err(), Ordering::Relaxed);
+        (proven, copying.and_then(|copying| copying.join().ok()))
+    });
+    let proven = proven?;
+    // A host that gives no thread more has it copied now.
+    let mut draft = copied.unwrap_or_else(copy)?;
+    child.require_unchanged()?;
     let lost = draft.keep_attributes(child.attributes)?;
     draft.commit()?;
-    Ok(lost)
+    Ok((proven, lost))
 }
 
 impl Replaced<'_> {
+    /// A draft of its new version with `patches` in it, durable but for its name.
+    fn patched(&self, patches: &[Patch], is_refused: &AtomicBool) -> Result<AtomicFile> {
+        let content = Revocable {
+            content: &**self.file,
+            is_refused,
+        };
+        let draft = self.copied(&content)?;
+        write(&draft, patches)?;
+        draft.sink().sync()?;
+        Ok(draft)
+    }
+
     /// A draft of its new version, which holds what `content` holds.
     fn copied(&self, content: &dyn Source) -> Result<AtomicFile> {
         let draft = AtomicFile::of_existing(self.place, &**self.file, self.opened, content)?;
@@ -53,6 +90,38 @@ impl Replaced<'_> {
             return Ok(());
         }
         Err(changed(self.place))
+    }
+}
+
+/// A file that is copied while it is not sure that the copy is wanted.
+#[derive(Debug)]
+struct Revocable<'a> {
+    content: &'a dyn Source,
+    /// Whether it is not wanted any more.
+    is_refused: &'a AtomicBool,
+}
+
+impl Source for Revocable<'_> {
+    fn len(&self) -> Bytes {
+        self.content.len()
+    }
+
+    fn read_at(&self, at: FileOffset, buf: &mut [u8]) -> Result<()> {
+        if self.is_refused.load(Ordering::Relaxed) {
+            return Err(Error::new(
+                Kind::Interrupted,
+                "the copy is not wanted any more",
+            ));
+        }
+        self.content.read_at(at, buf)
+    }
+
+    fn stored_at(&self, at: FileOffset) -> Result<AllocatedRange> {
+        self.content.stored_at(at)
+    }
+
+    fn file(&self) -> Option<&File> {
+        self.content.file()
     }
 }
 

@@ -1,6 +1,10 @@
 //! `attach`: a child names the local copy of its base, after both were proven. Only its link fields change.
 
-use imgdelta_core::{AtomicFile, Attributes, Error, Kind, ParentSpec, Result};
+use std::sync::Arc;
+
+use imgdelta_core::{
+    AtomicFile, Attributes, Error, FileVersion, Kind, ParentSpec, Patch, Result, Source,
+};
 use imgdelta_delta::{self as delta, attach as engine};
 use imgdelta_registry::{OpenSpec, child_rule, needs_search, new_parent, refuse_inputs};
 use serde::Serialize;
@@ -102,9 +106,13 @@ impl Attach {
         self.require_link(&pair, context)?;
         require_base_format(driver, &pair.base)?;
         refuse_inputs(&self.child.path, &pair.base.versions())?;
-        let base_from_memory = self.prove(&pair, context)?;
         let parent = new_parent(&pair.base.top, &self.child.path)?;
-        let lost = self.relink(&pair, &parent)?;
+        let patches = self.link(&pair, &parent)?;
+        let (base_from_memory, lost) = if self.dry_run {
+            (self.prove(&pair, context)?, None)
+        } else {
+            self.relink(&pair, &patches, context)?
+        };
         let mut notes = pair.notes();
         notes.extend(lost);
         Ok(AttachReport {
@@ -157,8 +165,8 @@ impl Attach {
         })
     }
 
-    /// Writes the link into the very file that was opened; what to say if that could not keep all that it had.
-    fn relink(&self, pair: &ChildPair, parent: &ParentSpec) -> Result<Option<String>> {
+    /// The bytes of the child's file that name `parent`.
+    fn link(&self, pair: &ChildPair, parent: &ParentSpec) -> Result<Vec<Patch>> {
         let driver = pair.child.top.driver;
         let relink = driver.relink.ok_or_else(|| {
             Error::new(
@@ -174,23 +182,36 @@ impl Attach {
                 .with_hint("unpack it first, or use 'imgdelta apply', which reads it as it is")
                 .in_file(&self.child.path));
         }
-        let file = pair.child.metadata().files.first();
-        let (file, opened) = file
-            .zip(pair.child.top.stamp.as_ref())
-            .ok_or_else(|| Error::new(Kind::Unsupported, "the child has no file"))?;
-        let patches = relink(file, parent).map_err(|error| error.in_file(&self.child.path))?;
-        if self.dry_run {
-            return Ok(None);
-        }
+        let (file, _) = opened_file(pair)?;
+        relink(file, parent).map_err(|error| error.in_file(&self.child.path))
+    }
+
+    /// Proves all, and writes the link into the very file that was opened: into a copy, which is made meanwhile. True if the base's digests were
+    /// remembered, and what to say if the copy could not keep all that the child had.
+    fn relink(
+        &self,
+        pair: &ChildPair,
+        patches: &[Patch],
+        context: &Context,
+    ) -> Result<(bool, Option<String>)> {
         // The file itself, not a link to it, gets the new bytes.
         let place = std::fs::canonicalize(&self.child.path)
             .map_err(|cause| Error::host("cannot find", cause).in_file(&self.child.path))?;
+        let (file, opened) = opened_file(pair)?;
         let child = delta::Replaced {
             place: &place,
             file,
             opened,
             attributes: self.attributes,
         };
-        Ok(lost_note(&place, &delta::relink(child, &patches)?))
+        let (is_remembered, lost) = delta::relink(child, patches, || self.prove(pair, context))?;
+        Ok((is_remembered, lost_note(&place, &lost)))
     }
+}
+
+/// The child's file, and the version in which it was opened.
+fn opened_file(pair: &ChildPair) -> Result<(&Arc<dyn Source>, &FileVersion)> {
+    let file = pair.child.metadata().files.first();
+    file.zip(pair.child.top.stamp.as_ref())
+        .ok_or_else(|| Error::new(Kind::Unsupported, "the child has no file"))
 }

@@ -1,8 +1,6 @@
 //! What `make` does task by task: takes a part of both disks, has it compared by any worker, and commits in order what was found. How it is
 //! compared stands in `compare`.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use imgdelta_core::{Bytes, ImageWriter, Kind, Result};
 
 use super::{
@@ -10,6 +8,7 @@ use super::{
     task::{DiffContext, DiffTask, Sides, WindowBuffers, damaged_memory},
 };
 use crate::{
+    buffer::SpareBuffers,
     chain::Chain,
     digest_cache::{LeafReader, LeafRun, windows_of},
     disk_hasher::DiskHasher,
@@ -40,21 +39,15 @@ pub(super) struct DiffSink {
 /// Compares the disks of a context.
 pub(super) struct Differ<'a> {
     context: DiffContext<'a>,
-    /// Buffers that nobody compares in now, the one used last on top. They are as many as tasks are processed at a time, not as workers there
-    /// are: buffers that take turns leave the core's cache before they are used again.
-    buffers: Mutex<Vec<WindowBuffers>>,
+    buffers: SpareBuffers<WindowBuffers>,
 }
 
 impl<'a> Differ<'a> {
     pub(super) const fn new(context: DiffContext<'a>) -> Self {
         Self {
             context,
-            buffers: Mutex::new(Vec::new()),
+            buffers: SpareBuffers::new(),
         }
-    }
-
-    fn buffers(&self) -> MutexGuard<'_, Vec<WindowBuffers>> {
-        self.buffers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -93,17 +86,15 @@ impl<'a> Stage for Differ<'a> {
         if task.plan.relation != Relation::Unknown {
             return Ok(());
         }
-        let buffers = self.buffers().pop();
-        let mut buffers = buffers.unwrap_or_else(WindowBuffers::new);
-        Comparison {
-            context: self.context,
-            unit_writer,
-            buffers: &mut buffers,
-            task,
-        }
-        .run()?;
-        self.buffers().push(buffers);
-        Ok(())
+        self.buffers.lend(WindowBuffers::new, |buffers| {
+            Comparison {
+                context: self.context,
+                unit_writer,
+                buffers,
+                task,
+            }
+            .run()
+        })
     }
 
     fn commit(
