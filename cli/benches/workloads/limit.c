@@ -2,6 +2,7 @@
  *
  *   limit cmp A B          reads both and compares them
  *   limit delta A B OUT    the same, and writes each window of B that differs, one behind the other
+ *   limit proven A B OUT   the same, and the SHA-256 of each window of A, and of each of B that differs
  *   limit copy A OUT       reads A and writes it past the page cache to room that was made before, without its holes
  *   limit sha A            the SHA-256 of each window of A, each thread one stream at a time
  *
@@ -21,7 +22,7 @@
 #include <unistd.h>
 
 enum { WINDOW = 64 << 10, STEP = 1 << 20, PAGE = 4096 };
-enum mode { CMP, DELTA, COPY, SHA };
+enum mode { CMP, DELTA, PROVEN, COPY, SHA };
 
 struct range { off_t from, to; };
 struct ranges { struct range *all; size_t count, room; };
@@ -140,14 +141,18 @@ static void hash(EVP_MD_CTX *context, const char *bytes, size_t len)
 		fail("sha256");
 }
 
-static void compare(char *mine, char *other, off_t at)
+static void compare(EVP_MD_CTX *context, char *mine, char *other, off_t at)
 {
 	size_t had = get(one, mine, WINDOW, at), has = get(two, other, WINDOW, at);
 
+	if (mode == PROVEN)
+		hash(context, mine, had);
 	if (had == has && !memcmp(mine, other, has))
 		return;
 	atomic_fetch_add(&differing, 1);
-	if (mode == DELTA)
+	if (mode == PROVEN)
+		hash(context, other, has);
+	if (mode != CMP)
 		put(other, has);
 }
 
@@ -171,7 +176,7 @@ static void *loop(void *nothing)
 			if (mode == SHA)
 				hash(context, mine, get(one, mine, WINDOW, at + done));
 			else
-				compare(mine, other, at + done);
+				compare(context, mine, other, at + done);
 		}
 	}
 	return nothing;
@@ -213,28 +218,28 @@ static void run(void)
 
 int main(int argc, char **argv)
 {
-	static const char *names[] = { "cmp", "delta", "copy", "sha" };
-	static const int counts[] = { 4, 5, 4, 3 };
+	static const char *names[] = { "cmp", "delta", "proven", "copy", "sha" };
+	static const int counts[] = { 4, 5, 5, 4, 3 };
 	int known = 0;
 
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 5; i++) {
 		if (argc > 1 && argc == counts[i] && !strcmp(argv[1], names[i])) {
 			mode = i;
 			known = 1;
 		}
 	}
 	if (!known) {
-		fprintf(stderr, "usage: limit cmp A B | delta A B OUT | copy A OUT | sha A\n");
+		fprintf(stderr, "usage: limit cmp A B | delta A B OUT | proven A B OUT | copy A OUT | sha A\n");
 		return 2;
 	}
 	one = opened(argv[2], O_RDONLY);
 	add_data(&work, one);
-	if (mode == CMP || mode == DELTA) {
+	if (mode <= PROVEN) {
 		two = opened(argv[3], O_RDONLY);
 		add_data(&work, two);
 	}
 	merge(&work);
-	if (mode == DELTA)
+	if (mode == DELTA || mode == PROVEN)
 		out = opened(argv[4], O_RDWR | O_CREAT | O_TRUNC);
 	if (mode == COPY) {
 		out = opened(argv[3], O_RDWR | O_CREAT | O_TRUNC | O_DIRECT);

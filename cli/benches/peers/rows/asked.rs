@@ -14,8 +14,11 @@ const PACKED: &str = "qemu-img convert -m 16 -W, sync";
 
 /// A bare loop.
 const BARE: &str = "bare loop";
+/// A bare loop that proves base and what differs, as `make` must.
+const BARE_PROVEN: &str = "bare loop with SHA-256";
 
 const SMALL: [&str; 2] = ["base.raw", "small.raw"];
+const RANDOM: [&str; 2] = ["rand1.raw", "rand2.raw"];
 
 pub(super) fn all(bench: &Bench<'_>) -> Vec<Row> {
     let parts = [makes, sparse_makes, reads, converts, compressed, restores];
@@ -28,9 +31,9 @@ fn make(bench: &Bench<'_>, base: &str, target: &str, option: &str) -> Job {
     bench.job(Some("child.qcow2"), &[&line])
 }
 
-/// The bare loop of `make`.
-fn delta(bench: &Bench<'_>, base: &str, target: &str) -> Job {
-    let line = format!("limit delta @{base} @{target} %peer.delta");
+/// The bare loop of `make`, `delta` without digests or `proven` with those of the base and of what differs.
+fn bare(bench: &Bench<'_>, mode: &str, base: &str, target: &str) -> Job {
+    let line = format!("limit {mode} @{base} @{target} %peer.delta");
     bench.limit(Some("peer.delta"), &line)
 }
 
@@ -38,15 +41,17 @@ fn makes(bench: &Bench<'_>) -> Vec<Row> {
     let [base, small] = SMALL;
     let of_small = || make(bench, base, small, "");
     let rebased = |target| bench.rebased("raw", base, target);
-    let of_random = make(bench, "rand1.raw", "rand2.raw", "");
-    let rebased_random = bench.rebased("raw", "rand1.raw", "rand2.raw");
+    let beside = |mode| bare(bench, mode, base, small);
+    let of_random = || make(bench, RANDOM[0], RANDOM[1], "");
+    let rebased_random = bench.rebased("raw", RANDOM[0], RANDOM[1]);
     vec![
         Row::new("make small", REBASE, of_small(), rebased(small))
             .on(&["small"], &SMALL)
             .asked(2.5),
-        Row::new("make small", BARE, of_small(), delta(bench, base, small))
+        Row::new("make small", BARE, of_small(), beside("delta"))
             .on(&["small"], &SMALL)
             .asked(0.7),
+        Row::new("make small", BARE_PROVEN, of_small(), beside("proven")).on(&["small"], &SMALL),
         compressed_make(bench),
         Row::new(
             "make apt",
@@ -56,9 +61,16 @@ fn makes(bench: &Bench<'_>) -> Vec<Row> {
         )
         .on(&["apt"], &[base, "apt.raw"])
         .asked(3.0),
-        Row::new("make random", REBASE, of_random, rebased_random)
-            .on(&["random"], &["rand1.raw", "rand2.raw"])
+        Row::new("make random", REBASE, of_random(), rebased_random)
+            .on(&["random"], &RANDOM)
             .asked(2.0),
+        Row::new(
+            "make random",
+            BARE_PROVEN,
+            of_random(),
+            bare(bench, "proven", RANDOM[0], RANDOM[1]),
+        )
+        .on(&["random"], &RANDOM),
     ]
 }
 
@@ -89,7 +101,8 @@ fn sparse_makes(bench: &Bench<'_>) -> Vec<Row> {
         Row::new("make sparse 1 TiB", beside, of_sparse(), peer).on(&["sparse"], &sparse)
     };
     vec![
-        row(BARE, delta(bench, base, target)).asked(0.5),
+        row(BARE, bare(bench, "delta", base, target)).asked(0.5),
+        row(BARE_PROVEN, bare(bench, "proven", base, target)),
         row(REBASE, rebased),
     ]
 }
