@@ -9,7 +9,9 @@ use std::{
     process::Command,
 };
 
-use host::{are_there, blank, contents, is_kept, listed, name, partclone, peek, run, unused};
+use host::{
+    are_there, blank, contents, is_kept, listed, name, partclone, peek, run, unmount_served, unused,
+};
 use imgdelta_guest::{EntryKind, Run, Runs};
 
 const TOOLS: [(&str, &str); 3] = [
@@ -54,7 +56,7 @@ fn make(folder: &Path, tree: &Path, size: u64, options: &str) -> (PathBuf, bool)
             let path = format!("many/a file of a long and boring name {}", number * 3 + 1);
             fs::copy(tree.join(&path), mounted.join(&path)).expect("it is written");
         }
-        run(&["umount", name(&mounted)], "");
+        unmount_served(&mounted);
         run(&["losetup", "-d", &device], "");
         return (path, true);
     }

@@ -10,7 +10,8 @@ use std::{
 };
 
 use host::{
-    are_there, blank, contents, is_kept, listed, name, partclone, poke, run, unused, verdict,
+    are_there, blank, contents, is_kept, listed, name, partclone, poke, run, unmount_served,
+    unused, verdict,
 };
 use imgdelta_guest::{EntryKind, Run, Runs, Verdict};
 
@@ -66,7 +67,7 @@ fn make(
     }
     fs::write(mounted.join("torn"), vec![9; 300_000]).expect("it is written");
     more(&mounted);
-    run(&["umount", name(&mounted)], "");
+    unmount_served(&mounted);
     Some(path)
 }
 

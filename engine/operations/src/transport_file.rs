@@ -8,7 +8,7 @@ use imgdelta_registry::{OpenSpec, Opened};
 use imgdelta_transport::{DRIVER, TransportFile, TransportImage, is_transport};
 
 /// What the workers of a run over a transport file take together.
-const SITE_MEMORY: Bytes = Bytes::mib(12);
+const SITE_MEMORY: Bytes = Bytes::mib(8);
 
 /// Whether a transport file is meant: one that says so itself, and of which no format was said.
 pub(crate) fn is_meant(spec: &OpenSpec) -> bool {

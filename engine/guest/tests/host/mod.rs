@@ -9,7 +9,7 @@
 )]
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, Write},
     os::unix::fs::FileExt,
     path::Path,
@@ -150,6 +150,24 @@ pub(crate) fn run(words: &[&str], input: &str) -> String {
     said
 }
 
+/// Unmounts what a process serves by FUSE, and waits until that has ended: it writes down that all was left in order when the host has forgotten it.
+pub(crate) fn unmount_served(mounted: &Path) {
+    run(&["umount", name(mounted)], "");
+    let is_its_server = |line: &[u8]| {
+        let mut words = line.split(|byte| *byte == 0);
+        words.any(|word| word == name(mounted).as_bytes())
+    };
+    for _ in 0..600 {
+        let processes = fs::read_dir("/proc").expect("Linux has it").flatten();
+        let mut lines = processes.filter_map(|one| fs::read(one.path().join("cmdline")).ok());
+        if !lines.any(|line| is_its_server(&line)) {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    panic!("what serves {} does not end", mounted.display());
+}
+
 /// Unmounts a loop mount of `image`, and waits until nobody has it: a mount namespace that another process began meanwhile keeps it mounted.
 pub(crate) fn unmount(mounted: &Path, image: &Path) {
     run(&["umount", name(mounted)], "");
@@ -185,7 +203,7 @@ pub(crate) fn partclone_within(seconds: &str, system: &str, image: &Path) -> Opt
     if !done.status.success() {
         return None;
     }
-    let text = std::fs::read_to_string(&map).expect("it wrote a map");
+    let text = fs::read_to_string(&map).expect("it wrote a map");
     let number = |text: &str| u64::from_str_radix(text.trim_start_matches("0x"), 16);
     let rows = text.lines().filter_map(|line| {
         let [at, len, "?"] = line.split_whitespace().collect::<Vec<_>>()[..] else {
