@@ -190,7 +190,7 @@ pub(crate) fn partclone(system: &str, image: &Path) -> Runs {
 pub(crate) fn partclone_within(seconds: &str, system: &str, image: &Path) -> Option<Runs> {
     let (map, log) = (image.with_extension("map"), image.with_extension("log"));
     // It writes over nothing.
-    let _ = std::fs::remove_file(&map);
+    let _ = fs::remove_file(&map);
     let program = format!("partclone.{system}");
     let [image, map_name, log] = [image, &map, &log].map(|path| path.to_str().expect("a name"));
     let done = Command::new("timeout")
