@@ -14,14 +14,14 @@ pub(crate) struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// A step from its words; `imgdelta` is the program under test, `limit` the bare loops, what ends in `.sh` a script of the workloads.
+    /// A step from its words; `imgdelta` is the program under test, `limit` the bare loops, what ends in `.sh` or `.py` a script of the workloads.
     fn step(&self, words: &str) -> Step {
         let place = |word: &str| match (word.strip_prefix('@'), word.strip_prefix('%')) {
             (Some(name), _) => self.work.join(name).into(),
             (_, Some(name)) => self.work.join("out").join(name).into(),
             _ if word == "imgdelta" => self.imgdelta.into(),
             _ if word == "limit" => self.work.join("limit").into(),
-            _ if word.ends_with(".sh") => crate::scripts().join(word).into(),
+            _ if word.ends_with(".sh") || word.ends_with(".py") => crate::scripts().join(word).into(),
             _ => word.into(),
         };
         words.split_whitespace().map(place).collect()
