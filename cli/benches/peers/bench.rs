@@ -21,7 +21,9 @@ impl Bench<'_> {
             (_, Some(name)) => self.work.join("out").join(name).into(),
             _ if word == "imgdelta" => self.imgdelta.into(),
             _ if word == "limit" => self.work.join("limit").into(),
-            _ if word.ends_with(".sh") || word.ends_with(".py") => crate::scripts().join(word).into(),
+            _ if word.ends_with(".sh") || word.ends_with(".py") => {
+                crate::scripts().join(word).into()
+            }
             _ => word.into(),
         };
         words.split_whitespace().map(place).collect()

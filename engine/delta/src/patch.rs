@@ -59,7 +59,6 @@ pub fn relink<T>(
     let proven = proven?;
     // A host that gives no thread more has it copied now.
     let mut draft = copied.unwrap_or_else(copy)?;
-    child.require_unchanged()?;
     let lost = draft.keep_attributes(child.attributes)?;
     draft.commit()?;
     Ok((proven, lost))
