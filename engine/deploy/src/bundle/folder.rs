@@ -2,6 +2,7 @@
 //!
 //! Everything in it is written whole or not at all, for a stick may be pulled out at any time; files of other programs are left alone.
 
+mod blocks;
 mod cut;
 mod medium;
 mod parity;
@@ -26,7 +27,8 @@ pub use self::cut::Piecing;
 
 use super::{
     DeliveryContext,
-    entry::{BundleEntry, FileEntry, Recipient},
+    entry::{BundleEntry, Recipient},
+    file_entry::FileEntry,
     howto,
     index::{INDEX, Index, SCHEMA, SCHEMA_1, read_index},
     pack::{DiffInputs, Order, Packed},
@@ -153,7 +155,7 @@ impl Bundle {
         order: &Order,
         context: &DeliveryContext<'_>,
     ) -> Result<Packed> {
-        let mut inputs = DiffInputs::open(headquarters, order)?;
+        let mut inputs = DiffInputs::open(headquarters, order)?.hashing_blocks();
         let known = self
             .index
             .items
@@ -167,12 +169,14 @@ impl Bundle {
                 is_new: false,
                 left_out: inputs.left_out(),
                 notes: inputs.notes(),
+                blocks: None,
             },
             None => {
                 context.run.work.progress.go_on()?;
                 self.pack_new(headquarters, &mut inputs, order, context)?
             }
         };
+        self.put_blocks(&mut packed, context)?;
         self.put_parity(&mut packed.entry, known.as_ref(), context)?;
         if let Some(known) = known {
             packed.entry.add_recipients(&known.sites);
@@ -199,10 +203,11 @@ impl Bundle {
         let Some(wanted) = requested.wanted()? else {
             return self.pack(headquarters, &order, context);
         };
-        let inputs = DiffInputs::open(headquarters, &order)?;
+        let inputs = DiffInputs::open(headquarters, &order)?.hashing_blocks();
         let packed = inputs.pack_windows(headquarters, &wanted, &self.folder, context);
         match packed.and_then(|packed| self.cut_where_it_lies(packed, &order, context)) {
             Ok(mut packed) => {
+                self.put_blocks(&mut packed, context)?;
                 packed.entry.add_recipients(&order.sites);
                 self.add(packed.entry.clone())?;
                 Ok(packed)

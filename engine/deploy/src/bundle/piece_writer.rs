@@ -13,9 +13,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     DeliveryContext, block_digests,
-    entry::FileEntry,
+    block_list::blocks_name,
+    file_entry::FileEntry,
     hash::{BlockHash, digest, read, sha256_on_medium},
-    piece_list::{Cut, PieceList, StoredFile, blocks_name},
+    piece_list::{Cut, PieceList, StoredFile},
 };
 
 /// A packed file that is to lie on a medium in pieces.

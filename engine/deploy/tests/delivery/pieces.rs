@@ -2,6 +2,7 @@
 
 mod damage;
 mod runs;
+mod uncut;
 pub(crate) mod world;
 
 use std::{fs, process::Command};

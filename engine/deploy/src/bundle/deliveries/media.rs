@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{Deliveries, nothing};
 use crate::bundle::{
     DeliveryContext,
-    entry::FileEntry,
+    file_entry::FileEntry,
     folder::Bundle,
     healing::{HealedFile, heal, not_healed},
     index::MediumNumber,

@@ -9,7 +9,8 @@ use super::Bundle;
 use crate::{
     bundle::{
         DeliveryContext,
-        entry::{BundleEntry, FileEntry},
+        entry::BundleEntry,
+        file_entry::FileEntry,
         hash::digest,
         healing::{HealedFile, heal},
         piece_list::{ParityEntry, StoredFile, parity_name},

@@ -8,7 +8,7 @@ use std::{
 
 use imgdelta_core::{Bytes, Error, Format, Result};
 use imgdelta_deploy::{
-    bundle::{BundleEntry, PieceList, VerifiedDelivery, verify},
+    bundle::{BundleEntry, PieceList, StoredFile, VerifiedDelivery, verify},
     deployment::{Deploy, Deployed, Destination, deploy_many},
 };
 use imgdelta_repository::catalogue::Repository;
@@ -36,7 +36,17 @@ pub(super) struct World {
 }
 
 impl World {
+    /// What differs lies on the stick in pieces.
     pub(super) fn new(native: bool, own: u64) -> Result<Self> {
+        Self::with(native, own, Some(PIECE))
+    }
+
+    /// What differs lies on the stick in one file, of three blocks.
+    pub(super) fn uncut(native: bool, own: u64) -> Result<Self> {
+        Self::with(native, own, None)
+    }
+
+    fn with(native: bool, own: u64, piece: Option<Bytes>) -> Result<Self> {
         let place = Place::new();
         let hq = place.repository("hq", Format::Qcow2)?;
         let site = place.repository("site", Format::Raw)?;
@@ -51,7 +61,7 @@ impl World {
             site,
             native,
         };
-        let deployed = world.deploy(Some(PIECE))?;
+        let deployed = world.deploy(piece)?;
         assert!(deployed.failure().is_none(), "{deployed:?}");
         Ok(world)
     }
@@ -81,6 +91,14 @@ impl World {
 
     pub(super) fn list(&self) -> Result<PieceList> {
         Ok(self.entry()?.file.pieces.expect("it is cut"))
+    }
+
+    /// The files that a site needs: manifest, file, or the pieces of that.
+    pub(super) fn needed(&self) -> Result<Vec<StoredFile>> {
+        let stored = self.entry()?;
+        let stored = stored.stored();
+        let is_needed = |file: &StoredFile| !file.name.as_str().ends_with(".blocks");
+        Ok(stored.filter(is_needed).collect())
     }
 
     /// What a look through the stick finds.
