@@ -8,8 +8,11 @@ use std::{
 use imgdelta_core::{Kind, Result};
 use imgdelta_deploy::bundle::StoredFile;
 
-use super::world::{PIECE, World, disks, edit, sha256sum};
-use crate::place::stored;
+use super::world::{PIECE, World, disks};
+use crate::{
+    place::stored,
+    scene::{edit, sha256sum},
+};
 
 /// How long a block is.
 const BLOCK: usize = 4 << 20;
@@ -137,7 +140,7 @@ fn whatever_is_done_to_a_piece_is_told_with_its_name_and_its_block() -> Result<(
         }
         rotated(&world, &pieces[..2])?;
         rotated(&world, &pieces)?;
-        world.must_come(2)?;
+        world.must_come()?;
     }
     Ok(())
 }
@@ -164,7 +167,7 @@ fn whatever_is_done_to_an_uncut_file_is_told_with_its_name_and_its_block() -> Re
         if native {
             rotated(&world, &files)?;
         }
-        world.must_come(2)?;
+        world.must_come()?;
     }
     Ok(())
 }
