@@ -8,6 +8,7 @@ use imgdelta_core::{Error, Kind, Result};
 use imgdelta_operations::received_image::ReceivedFile;
 use imgdelta_repository::catalogue::{Repository, Signer};
 
+pub(super) use self::media::DamagedPart;
 pub use self::media::MediaState;
 use super::{
     DeliveryContext,

@@ -1,5 +1,7 @@
 //! A delivery on several media: taken in any order, resumed, never believed beyond what is listed.
 
+mod alone;
+
 use std::{
     fs,
     ops::Deref,
