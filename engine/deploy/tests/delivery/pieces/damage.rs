@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use imgdelta_core::{Kind, Result};
+use imgdelta_core::{Format, Kind, Result};
 use imgdelta_deploy::bundle::StoredFile;
 
 use super::world::{PIECE, World, disks};
@@ -169,6 +169,33 @@ fn whatever_is_done_to_an_uncut_file_is_told_with_its_name_and_its_block() -> Re
         }
         world.must_come()?;
     }
+    Ok(())
+}
+
+#[test]
+fn pieces_of_two_images_in_each_others_places_are_told() -> Result<()> {
+    let world = World::new(false, 2)?;
+    let other = disks(4).1;
+    world
+        .place
+        .add(&world.hq, "other", &other, Format::Raw, Some("old"))?;
+    let deployed = world.deploy_all(&["new", "other"], Some(PIECE))?;
+    assert!(deployed.failure().is_none(), "{deployed:?}");
+    let lists = world.place.index("stick")?.items;
+    let [first, second] = [0, 1].map(|item| {
+        let pieces = lists[item].file.pieces.clone();
+        pieces.expect("it is cut").files
+    });
+    rotated(&world, &[first[0].clone(), second[0].clone()])?;
+    // The last one is shorter.
+    rotated(
+        &world,
+        &[first[1].clone(), second[2].clone(), second[1].clone()],
+    )?;
+    assert_eq!(world.look()?.faults().count(), 0);
+    let received = world.place.receive("stick", &world.site)?;
+    assert_eq!(received.entered().count(), 2);
+    assert_eq!(stored(&world.site, "other")?, other.bytes());
     Ok(())
 }
 

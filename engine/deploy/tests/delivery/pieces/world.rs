@@ -59,13 +59,17 @@ impl World {
     }
 
     pub(super) fn deploy(&self, piece: Option<Bytes>) -> Result<Deployed> {
+        self.deploy_all(&["new"], piece)
+    }
+
+    pub(super) fn deploy_all(&self, images: &[&str], piece: Option<Bytes>) -> Result<Deployed> {
         let deploy = Deploy {
             native: self.native,
             piece,
             packing: self.place.at("packing"),
             bundle: Some(self.place.at("stick")),
             sites: vec![Destination::Carried(self.site.inventory()?)],
-            ..deploy(&self.hq, &["new"])
+            ..deploy(&self.hq, images)
         };
         let deployed = deploy_many(&deploy, &self.place.context());
         assert_eq!(self.packing(), 0, "nothing is left where it was packed");
