@@ -135,6 +135,7 @@ pub use self::{
     verify::{FileState, VerifiedDelivery, VerifiedFile, verify},
 };
 pub(crate) use self::{
+    folder::Aside,
     medium_space::{require_space_in_folder, require_space_on_medium},
     outcome::can_retry_with_other_base,
     receiver::Receiver,

@@ -2,6 +2,7 @@
 //!
 //! Everything in it is written whole or not at all, for a stick may be pulled out at any time; files of other programs are left alone.
 
+mod aside;
 mod blocks;
 mod cut;
 mod medium;
@@ -23,7 +24,9 @@ use imgdelta_delta::Digest;
 use imgdelta_operations::{Stage, received_image::ReceivedFile};
 use imgdelta_repository::catalogue::{Name, Repository, RepositoryId};
 
+pub(crate) use self::aside::Aside;
 pub use self::cut::Piecing;
+pub(in crate::bundle) use self::parity::RequireRoom;
 
 use super::{
     DeliveryContext,

@@ -9,6 +9,7 @@ use imgdelta_core::{Bytes, Error, Kind, Result};
 
 use super::{
     DeliveryContext,
+    entry::BundleEntry,
     file_entry::FileEntry,
     folder::Bundle,
     index::{Index, MOST_MEDIA, MediumNumber},
@@ -133,6 +134,19 @@ fn common_bytes(packed: &Index) -> Result<u64> {
         common = common.saturating_add(sum);
     }
     Ok(common)
+}
+
+/// How much a medium must hold for all of it.
+///
+/// # Errors
+/// As [`Index::to_json`].
+pub(super) fn room_for(index: &Index) -> Result<Bytes> {
+    let list = (index.to_json()?.len() as u64).saturating_mul(3);
+    let files = index.items.iter().flat_map(BundleEntry::stored);
+    let files = files.map(|file| on_medium(file.length));
+    Ok(Bytes(
+        files.fold(OWN_FILES.saturating_add(list), u64::saturating_add),
+    ))
 }
 
 /// What a file of that length takes at most.

@@ -330,7 +330,7 @@ impl<'a> ReceiveRun<'a> {
 
     /// As [`take`](Self::take), its own failures being errors.
     fn try_to_take(&mut self, leg: Leg, entry: &BundleEntry) -> Result<Outcome> {
-        let whole = self.whole_files(leg.entry)?;
+        let whole = self.whole_files(leg)?;
         if self.is_dry {
             return Ok(match leg.is_step {
                 true => Outcome::Step,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use imgdelta_core::{Error, FileSource, Kind, Result};
+use imgdelta_core::{Bytes, Error, FileSource, Kind, Result};
 use imgdelta_operations::{
     Stage,
     refilled_transport::{DamagedParts, damaged_parts},
@@ -11,15 +11,18 @@ use imgdelta_repository::catalogue::{Name, Repository};
 use serde::Serialize;
 
 use super::{Deliveries, nothing};
-use crate::bundle::{
-    DeliveryContext,
-    file_entry::FileEntry,
-    folder::Bundle,
-    healing::{HealedFile, heal, not_healed},
-    index::MediumNumber,
-    piece_writer::put,
-    staged_media::StagedMedia,
-    stored_file::{Look, Part, find, parts},
+use crate::{
+    bundle::{
+        DeliveryContext,
+        file_entry::FileEntry,
+        folder::Bundle,
+        healing::{HealedFile, heal, not_healed},
+        index::MediumNumber,
+        piece_writer::put,
+        staged_media::StagedMedia,
+        stored_file::{Look, Part, find, parts},
+    },
+    space::{Space, SpaceNeed},
 };
 
 /// What has come of a delivery on several media.
@@ -91,6 +94,7 @@ impl Deliveries {
         site: &Repository,
         context: &DeliveryContext<'_>,
     ) -> Result<Kept> {
+        self.require_space_to_keep(entries, site)?;
         let mut kept = Kept::default();
         for number in entries {
             let (bundle, entry) = self.entry(*number).ok_or_else(nothing)?;
@@ -110,6 +114,34 @@ impl Deliveries {
             }
         }
         Ok(kept)
+    }
+
+    /// Makes sure that there is room for what lies here and was not kept before.
+    fn require_space_to_keep(&self, entries: &[usize], site: &Repository) -> Result<()> {
+        let mut need = SpaceNeed::default();
+        for number in entries {
+            let (bundle, entry) = self.entry(*number).ok_or_else(nothing)?;
+            let Some(set) = bundle.media_set() else {
+                continue;
+            };
+            let (here, staged) = (self.given_of(*number), StagedMedia::find(site, &set)?);
+            let is_kept = |part: &Part<'_>| {
+                let place = staged.as_ref()?.folder().join(part.stored.name.as_str());
+                let found = place.symlink_metadata().ok()?;
+                Some(found.len() == part.stored.length)
+            };
+            for part in entry.files().flat_map(parts) {
+                let medium = part.stored.medium;
+                let is_here = medium.is_none_or(|medium| here.contains(&medium));
+                if is_here && is_kept(&part) != Some(true) {
+                    need = need.and(SpaceNeed::exactly(Bytes(part.stored.length)));
+                }
+            }
+        }
+        let place = site.folder().display().to_string();
+        let what = "what is kept until the other media have come";
+        need.require(what, Space::at(site.folder()), &place)?;
+        Ok(())
     }
 
     /// What is damaged of the file of an entry, of which these parts are, as far as it lies here: `None`, if that shows only with the other media.

@@ -33,7 +33,7 @@ impl Bundle {
         let digests = match hashed {
             Some(digests) => digests,
             None => {
-                let place = self.folder.join(file.name.as_str());
+                let place = self.find(&file.name)?;
                 let source = FileSource::open(&place)?;
                 let progress = context.run.work.progress;
                 let (length, sha256, digests) = digest_blocks(&source, BLOCK, progress)?;
