@@ -61,7 +61,10 @@ fn what_a_medium_does_not_hold_is_refused_before_anything_is_written() {
         assert!(said.contains(words), "{words}: {said}");
     }
     assert!(!place.path("stick").exists());
+    // A folder that was there stays.
+    fs::create_dir(place.path("stick")).expect("room");
     let said = place.refused(&format!("{DEPLOY} -o stick --media 4MB --json"), 8);
+    assert!(files(&place, "stick").is_empty());
     assert!(said.contains("\"no_space\""), "{said}");
     // What it says that is needed is enough, and a byte less is not.
     let needed = said.split_once("needed ").expect("it is said").1;

@@ -60,6 +60,8 @@ pub struct Bundle {
     percent: Option<Percent>,
     /// The folder, open and locked, while something is added to it.
     lock: Option<Arc<FileLock>>,
+    /// Whether its folder was made to add to it.
+    is_made: bool,
 }
 
 impl Bundle {
@@ -77,6 +79,7 @@ impl Bundle {
     /// # Errors
     /// As [`open`](Self::open), but that there may be none yet; Busy.
     pub fn begin(folder: &Path, wait: Duration) -> Result<Self> {
+        let is_made = !folder.exists();
         create_folders(folder)?;
         let held = lock(folder, wait)?;
         finish_commits(folder)?;
@@ -95,6 +98,7 @@ impl Bundle {
             piecing: None,
             percent: None,
             lock: Some(Arc::new(held)),
+            is_made,
         })
     }
 

@@ -8,8 +8,14 @@ use tempfile::TempDir;
 use super::Bundle;
 use crate::{
     bundle::{DeliveryContext, media::room_for, piece_list::StoredFile, piece_writer::put},
-    space::{Space, SpaceNeed},
+    space::{Space, SpaceNeed, explain_full},
 };
+
+/// What goes there, in words.
+const WHAT: &str = "what goes on this medium";
+
+/// What is left where that ends early.
+const LEFT: &str = "files that were put there are whole: the next run keeps them";
 
 /// A delivery's next state, of which only what is new was packed.
 #[derive(Debug)]
@@ -79,16 +85,12 @@ impl Bundle {
         self.require_room(room_for(&index)?, size)?;
         let names: HashSet<&str> = files.iter().map(|file| file.name.as_str()).collect();
         self.sweep_pieces(|name| names.contains(name));
-        self.require_free(&new)?;
+        let need = self.require_free(&new)?;
         for file in new {
             let place = self.folder.join(file.name.as_str());
-            put(
-                &FileSource::open(&packed_at(file))?,
-                0,
-                file,
-                &place,
-                context,
-            )?;
+            let source = FileSource::open(&packed_at(file))?;
+            put(&source, 0, file, &place, context)
+                .map_err(|error| explain_full(error, WHAT, need, &self.folder, LEFT))?;
         }
         self.list(index)
     }
@@ -102,8 +104,10 @@ impl Bundle {
             true => "",
             false => ", with what lies there already",
         };
-        // Only an empty one can be deleted so.
-        let _ = fs::remove_dir(&self.folder);
+        if self.is_made {
+            // Only an empty one can be deleted so.
+            let _ = fs::remove_dir(&self.folder);
+        }
         let message = format!("what is carried needs {needed}{others}, the medium holds {size}");
         Err(Error::new(Kind::Host, message)
             .with_code(Error::NO_SPACE)
@@ -114,7 +118,7 @@ impl Bundle {
     }
 
     /// Makes sure that there is room for these files, as far as they do not lie there yet.
-    pub(super) fn require_free(&self, files: &[&StoredFile]) -> Result<()> {
+    pub(super) fn require_free(&self, files: &[&StoredFile]) -> Result<SpaceNeed> {
         let is_missing = |file: &&&StoredFile| {
             let found = fs::symlink_metadata(self.folder.join(file.name.as_str()));
             found.map_or(true, |found| found.len() != file.length)
@@ -123,7 +127,7 @@ impl Bundle {
         let needs = missing.map(|file| SpaceNeed::exactly(Bytes(file.length)));
         let need = needs.fold(SpaceNeed::default(), SpaceNeed::and);
         let shown = self.folder.display().to_string();
-        need.require("what goes on this medium", Space::at(&self.folder), &shown)?;
-        Ok(())
+        need.require(WHAT, Space::at(&self.folder), &shown)?;
+        Ok(need)
     }
 }
