@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use imgdelta_core::{AtomicFile, Bytes, Error, Existing, FileSource, Kind, Result};
+use imgdelta_core::{AtomicFile, Bytes, Error, FileSource, Kind, Result};
 use imgdelta_operations::Stage;
 
 use super::Bundle;
@@ -76,7 +76,7 @@ impl Bundle {
         need.require(&format!("'{name}'"), Space::at(&self.folder), &shown)?;
         (context.on_stage)(Stage::Check(&data_place));
         let data = FileSource::open(&data_place)?;
-        let draft = AtomicFile::create(&place, Existing::Replace)?;
+        let draft = AtomicFile::create_part(&place)?;
         let sink = draft.sink();
         parity::write(&data, &stored.sha256, &shape, &*sink, progress)?;
         sink.sync()?;

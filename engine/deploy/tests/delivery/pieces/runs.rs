@@ -78,6 +78,56 @@ fn pieces_of_another_run_that_nothing_lists_go_in_the_end() -> Result<()> {
 }
 
 #[test]
+fn what_is_half_written_is_called_part_and_goes_with_its_process() -> Result<()> {
+    let world = World::new(false, 2)?;
+    let (stick, list) = (world.stick(), world.list()?);
+    let part = |number: usize| stick.join(format!("{}.part", list.files[number].name));
+    let [dead, living, folder] = [0, 1, 2].map(part);
+    let letter = stick.join("letter.001.part");
+    for half in [&dead, &living, &letter] {
+        fs::write(half, "half").expect("room");
+    }
+    fs::create_dir(&folder).expect("room");
+    let held = fs::File::open(&living).expect("there");
+    held.try_lock().expect("nobody has it");
+    // The piece that another process writes, and the one whose name a folder has, are written all the same.
+    for file in &list.files {
+        edit(&stick.join(file.name.as_str()), |bytes| bytes[9] ^= 1);
+    }
+    let deployed = world.deploy(Some(PIECE))?;
+    let notes = &deployed.sites[0].notes;
+    let says = |note: &&String| note.contains("half written; deleted");
+    assert_eq!(notes.iter().filter(says).count(), 1, "{notes:?}");
+    assert!(!dead.exists());
+    assert!(living.exists() && folder.exists() && letter.exists());
+    drop(held);
+    fs::remove_dir(&folder).expect("it is empty");
+    assert_eq!(world.look()?.faults().count(), 0);
+    let names = || -> Vec<String> {
+        let entries = fs::read_dir(&stick).expect("readable").flatten();
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        names.filter(|name| name.ends_with(".part")).collect()
+    };
+    assert_eq!(names().len(), 2, "the dead one's, and a letter");
+    // Whoever looks at the stick meanwhile sees which one is written.
+    let name = list.files[0].name.as_str();
+    let is_seen = (0..20).any(|_| {
+        edit(&stick.join(name), |bytes| bytes[9] ^= 1);
+        std::thread::scope(|scope| {
+            let deploying = scope.spawn(|| world.deploy(Some(PIECE)).expect("it is mended"));
+            let mut is_seen = false;
+            while !deploying.is_finished() {
+                is_seen |= names().contains(&format!("{name}.part"));
+            }
+            is_seen
+        })
+    });
+    assert!(is_seen);
+    assert_eq!(names(), ["letter.001.part"]);
+    world.must_come()
+}
+
+#[test]
 fn damaged_and_lost_pieces_are_refilled_by_their_windows() -> Result<()> {
     for is_lost in [false, true] {
         let world = World::new(false, 2)?;
