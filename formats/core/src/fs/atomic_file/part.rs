@@ -86,7 +86,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::{FileOffset, Sink as _};
+    use crate::FileOffset;
 
     /// The names in a folder.
     fn names(folder: &Path) -> Vec<String> {
