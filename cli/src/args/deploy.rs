@@ -42,7 +42,7 @@ of IMGDELTA_TMPDIR first.
 With --parity 2, 5 or 10 a file NAME.parity lies beside each file. Where so many percent of a file go bad on the way, a run of sectors or single ones, \
 'imgdelta receive' heals it in the site's own folder and says so; more of it is asked for with 'receive --request'.
 
---media SIZE says how much the medium holds; said several times, what is too long for one is laid on several: each is asked for on the terminal when it is its \
+--media SIZE says how much the medium holds: what is more is refused before anything is written there, and so it is packed in the folder of IMGDELTA_TMPDIR first; said several times, what is too long for one is laid on several: each is asked for on the terminal when it is its \
 turn, or has a folder of its own, with -o for each. Every medium carries the whole list and says which of how many it is; 'imgdelta receive' takes them in any order.
 
 With ssh:// imgdelta is called on the other host through the system's ssh, with keys, agent and configuration as they are (IMGDELTA_SSH names another \

@@ -180,3 +180,53 @@ fn a_host_without_room_is_told_before_anything_is_sent() {
     assert_eq!(said.exit, 0, "{}{}", said.out, said.err);
     must_have(&place, &site, "after there was room");
 }
+
+#[test]
+fn a_damaged_stick_is_healed_only_where_there_is_room_for_what_that_writes() {
+    let place = headquarters();
+    let Some((medium, site)) = with_small_site(&place) else {
+        return;
+    };
+    place.ok(&format!("inventory --repo {site} -o site.inv"));
+    place.ok("deploy patched --repo hq --for site.inv -o stick --parity 5");
+    let stick = fs::read_dir(place.path("stick")).expect("readable");
+    let names = stick.map(|entry| entry.expect("readable").file_name());
+    let mut names = names.map(|name| name.to_string_lossy().into_owned());
+    let part = names.find(|name| name.ends_with(".imgdelta"));
+    let part = format!("stick/{}", part.expect("a transport file"));
+    place.change(&part, |bytes| bytes[1 << 20] ^= 1);
+    // The file has 4.5 MiB, the parity and all else far less.
+    medium.fill("photographs", 4 << 20);
+    let before = files(&medium.root());
+    let said = place.run(&format!("receive stick --repo {site}"));
+    assert_eq!(said.exit, 8, "{}{}", said.out, said.err);
+    let words = "what is healed, and made of that, needs at least";
+    assert!(said.err.contains(words), "{}", said.err);
+    assert_eq!(files(&medium.root()), before);
+    must_be_without(&place, &site, "no room to heal");
+    fs::remove_file(medium.root().join("photographs")).expect("it is there");
+    place.ok(&format!("receive stick --repo {site}"));
+    must_have(&place, &site, "healed where there is room");
+}
+
+#[test]
+fn a_medium_of_several_is_kept_only_where_there_is_room_for_it() {
+    let place = headquarters();
+    let Some((medium, site)) = with_small_site(&place) else {
+        return;
+    };
+    place.ok(&format!("inventory --repo {site} -o site.inv"));
+    place.ok("deploy patched --repo hq --for site.inv -o one -o two -o three --media 4MB");
+    medium.fill("photographs", 1 << 20);
+    let before = files(&medium.root());
+    let said = place.run(&format!("receive two --repo {site}"));
+    assert_eq!(said.exit, 8, "{}{}", said.out, said.err);
+    let words = "what is kept until the other media have come needs";
+    assert!(said.err.contains(words), "{}", said.err);
+    assert_eq!(files(&medium.root()), before);
+    fs::remove_file(medium.root().join("photographs")).expect("it is there");
+    for folder in ["two", "one", "three"] {
+        place.ok(&format!("receive {folder} --repo {site}"));
+    }
+    must_have(&place, &site, "kept where there is room");
+}

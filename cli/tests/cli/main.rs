@@ -31,6 +31,7 @@ mod keeps;
 mod lines;
 mod links;
 mod machines;
+mod media;
 mod medium;
 mod migration;
 mod moved;

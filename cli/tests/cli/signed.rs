@@ -34,14 +34,14 @@ fn keygen(place: &Place, words: &[&str], input: &str) -> (bool, String) {
 }
 
 /// Makes a key.
-fn new_key(place: &Place, name: &str) {
+pub(crate) fn new_key(place: &Place, name: &str) {
     let words = ["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", name];
     let (is_made, said) = keygen(place, &words, "");
     assert!(is_made, "{said}");
 }
 
 /// The line of a file of signers.
-fn line(place: &Place, id: &str, options: &str, key: &str) -> String {
+pub(crate) fn line(place: &Place, id: &str, options: &str, key: &str) -> String {
     let public = String::from_utf8(place.read(&format!("{key}.pub"))).expect("text");
     format!("{id} {options} {public}")
 }

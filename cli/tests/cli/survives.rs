@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::place::{Place, Said};
 
 /// The same command under the host's limit for the length of files, in units of 512 bytes.
-fn limited(place: &Place, line: &str, limit: u32) -> Said {
+pub(crate) fn limited(place: &Place, line: &str, limit: u32) -> Said {
     under(place, line, &format!("ulimit -f {limit}"))
 }
 

@@ -9,7 +9,9 @@
 //! |---|---|
 //! | [`index`] | `delivery.json`: what a delivery holds, and for whom |
 //! | [`entry`] | one image as it travels: an entry of the list, which is what travels over a connection, too |
+//! | [`file_entry`] | a file of an entry: whole or in pieces, and what lies beside it |
 //! | [`piece_list`] | a long file in pieces, as it is listed |
+//! | [`block_list`] | the digests of a file's blocks, as they are listed |
 //! | [`folder`] | a delivery on disk: opened, added to, its files looked at |
 //! | [`media`] | a delivery laid on several media |
 //! | [`signature`] | by whom the list was made |
@@ -74,8 +76,10 @@
 //! ```
 
 mod block_digests;
+pub mod block_list;
 mod deliveries;
 pub mod entry;
+pub mod file_entry;
 mod file_names;
 pub mod folder;
 mod hash;
@@ -111,8 +115,10 @@ use imgdelta_operations::Stage;
 use imgdelta_repository::catalogue::Run;
 
 pub use self::{
+    block_list::BlockList,
     deliveries::MediaState,
-    entry::{BundleEntry, EntryForm, FileEntry, ImageRef, Recipient},
+    entry::{BundleEntry, EntryForm, ImageRef, Recipient},
+    file_entry::FileEntry,
     folder::{Bundle, Piecing},
     healing::HealedFile,
     index::{Index, MediumNumber, SCHEMA, SCHEMA_1},
@@ -129,6 +135,7 @@ pub use self::{
     verify::{FileState, VerifiedDelivery, VerifiedFile, verify},
 };
 pub(crate) use self::{
+    folder::Aside,
     medium_space::{require_space_in_folder, require_space_on_medium},
     outcome::can_retry_with_other_base,
     receiver::Receiver,

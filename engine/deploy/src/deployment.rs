@@ -71,6 +71,8 @@ pub struct Deploy<'a> {
     pub leave_out: Vec<Unneeded>,
     /// How long pieces of files are on a medium, if that is said, see [`Piecing`](crate::bundle::Piecing).
     pub piece: Option<Bytes>,
+    /// How much the medium holds, if that is said: what does not fit is refused before anything is written on it.
+    pub room: Option<Bytes>,
     /// How much parity lies beside the files on a medium, if that is said.
     pub parity: Option<Percent>,
     /// In which form sites that are reached keep them.
@@ -97,6 +99,7 @@ impl<'a> From<&'a Repository> for Deploy<'a> {
             level: LEVEL,
             leave_out: Vec::new(),
             piece: None,
+            room: None,
             parity: None,
             store: StoreOptions::default(),
             spare: 0,

@@ -11,6 +11,9 @@ use imgdelta_repository::planning::BESIDE;
 /// How the line begins that says what is free.
 const FREE: &str = "free  ";
 
+/// What helps where a file would be too long.
+const SHORTER: &str = "onto a medium it goes in pieces: 'imgdelta deploy --piece 1GiB'; else choose a place with exFAT, ext4, XFS or NTFS, and see that 'ulimit -f' allows it";
+
 /// What files of disks take at least: header, tables and one manifest.
 const LEAST_FILE: Bytes = Bytes::kib(16);
 
@@ -154,7 +157,7 @@ fn too_long(what: &str, needed: Bytes, most: Bytes, place: &str) -> Error {
     );
     Error::new(Kind::Host, message)
         .with_code(Error::FILE_TOO_LONG)
-        .with_hint("choose a place with exFAT, ext4, XFS or NTFS")
+        .with_hint(SHORTER)
 }
 
 /// Says of a file system that became full what was needed and what is free, and what was left there; other errors stay as they are. What was
@@ -189,6 +192,10 @@ pub(crate) fn explain_full(
         _ => error.with_code(Error::NO_SPACE),
     };
     let error = why.into_iter().fold(error, Error::with_detail);
+    let hint = match error.code() {
+        Error::FILE_TOO_LONG => SHORTER,
+        _ => "make room there, and run the same command again",
+    };
     error
         .with_detail(format!(
             "without it {} ({} bytes) are free in {}",
@@ -197,7 +204,7 @@ pub(crate) fn explain_full(
             place.display()
         ))
         .with_detail(left)
-        .with_hint("make room there, and run the same command again")
+        .with_hint(hint)
 }
 
 #[cfg(test)]

@@ -10,15 +10,43 @@ pub use imgdelta_transport::WantedWindows;
 
 use crate::{received_image::ReceivedFile, transport_file::file_in};
 
-/// The damaged windows of the transport file in `file`; `None`, if it is damaged elsewhere, so that all of it is to be sent again.
+/// What of a transport file is damaged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DamagedParts {
+    /// These windows, and nothing else of what was looked at.
+    Windows(WantedWindows),
+    /// Its map, or more windows than can be asked for.
+    Elsewhere,
+    /// Its header, its manifest or its indexes: of the rest nothing can be said.
+    Unreadable,
+}
+
+impl DamagedParts {
+    /// The windows, if they are all that is damaged; `None`: all of the file is to be sent again.
+    #[must_use]
+    pub fn windows(self) -> Option<WantedWindows> {
+        match self {
+            Self::Windows(windows) => Some(windows),
+            Self::Elsewhere | Self::Unreadable => None,
+        }
+    }
+}
+
+/// What is damaged of the transport file in `file`, as far as it is here: `is_here` says that of a run of its bytes, by its start and its length.
 ///
 /// # Errors
 /// Host, if the host cannot read.
-pub fn damaged_windows(file: &ReceivedFile) -> Result<Option<WantedWindows>> {
+pub fn damaged_parts(
+    file: &ReceivedFile,
+    is_here: &dyn Fn(u64, u64) -> bool,
+) -> Result<DamagedParts> {
     match file_in(Arc::clone(&file.bytes), &file.path) {
-        Ok(opened) => WantedWindows::of(&opened),
+        Ok(opened) => {
+            let windows = WantedWindows::within(&opened, is_here)?;
+            Ok(windows.map_or(DamagedParts::Elsewhere, DamagedParts::Windows))
+        }
         Err(error) if error.kind() == Kind::Host => Err(error),
-        Err(_) => Ok(None),
+        Err(_) => Ok(DamagedParts::Unreadable),
     }
 }
 

@@ -26,14 +26,25 @@ impl Damage {
     /// # Errors
     /// Host, if the host cannot read.
     pub fn of(file: &TransportFile) -> Result<Self> {
+        Self::within(file, &|_, _| true)
+    }
+
+    /// As [`of`](Self::of), of a file that is not all here: only at records that are, by where each begins in the file and how long it is.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub fn within(file: &TransportFile, is_here: &dyn Fn(u64, u64) -> bool) -> Result<Self> {
         let mut damage = Self::default();
         for number in 0..file.head().windows() {
-            if is_damaged(file.window_record(number))? {
+            let entry = file.window_entry(number);
+            let is_looked_at = entry.map_or(true, |entry| is_here(entry.at, entry.packed.into()));
+            if is_looked_at && is_damaged(file.window_record(number))? {
                 damage.windows.push(number);
             }
         }
         for (place, entry) in file.segments().iter().enumerate() {
-            if is_damaged(file.runs(place))? {
+            let is_looked_at = is_here(entry.at, entry.packed.into());
+            if is_looked_at && is_damaged(file.runs(place))? {
                 damage.segments.push(entry.number);
             }
         }

@@ -83,7 +83,18 @@ impl WantedWindows {
     /// # Errors
     /// Host, if the host cannot read.
     pub fn of(file: &TransportFile) -> Result<Option<Self>> {
-        let damage = Damage::of(file)?;
+        Self::within(file, &|_, _| true)
+    }
+
+    /// As [`of`](Self::of), of a file that is not all here: of the records that are, by where each begins in the file and how long it is.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub fn within(
+        file: &TransportFile,
+        is_here: &dyn Fn(u64, u64) -> bool,
+    ) -> Result<Option<Self>> {
+        let damage = Damage::within(file, is_here)?;
         let count = damage.windows.len() as u64;
         if !damage.segments.is_empty() || !(1..=MOST_WINDOWS).contains(&count) {
             return Ok(None);

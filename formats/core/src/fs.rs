@@ -22,7 +22,7 @@ mod rollback;
 mod standing;
 pub mod version;
 
-pub use atomic_file::{AtomicFile, Attributes, Existing};
+pub use atomic_file::{AtomicFile, Attributes, Existing, part_of, remove_dead_part};
 pub use draft::DeadDraft;
 pub use draft_name::{DraftKind, draft_kind};
 pub use file_system::FileSystem;

@@ -1,7 +1,7 @@
-//! The digests of a piece's blocks, and which of its blocks are not what they must be.
+//! The digests of the blocks of a piece, or of a whole file, and which of its blocks are not what they must be.
 //!
-//! They stand in a file of their own, as what sha256sum writes of each block: `split -b BLOCK --filter=sha256sum PIECE` writes the same for a piece. The
-//! list has that file's digest. They prove nothing that the digest of a piece does not; they say where it is wrong.
+//! They stand in a file of their own, as what sha256sum writes of each block: `split -b BLOCK --filter=sha256sum FILE` writes the same. The
+//! list has that file's digest. They prove nothing that the digest of the file does not; they say where it is wrong.
 
 use std::{fmt, path::PathBuf};
 
@@ -10,15 +10,15 @@ use imgdelta_delta::{Digest, RunProgress};
 use imgdelta_repository::catalogue::Name;
 
 use super::{
-    entry::FileEntry,
+    block_list::{BLOCK, LINE},
     hash::{BlockHash, digest, read},
-    piece_list::{LINE, PieceList},
+    piece_list::StoredFile,
 };
 
 /// Most runs of blocks that a message names.
 const MOST_NAMED: usize = 8;
 
-/// The digests of the blocks of one piece.
+/// The digests of the blocks of one file that lies there.
 #[derive(Debug)]
 pub(super) struct BlockDigests {
     block: u64,
@@ -32,44 +32,85 @@ pub(super) fn text<'d>(digests: impl IntoIterator<Item = &'d Digest>) -> String 
     lines.collect()
 }
 
+/// Where the digests of a file's blocks are said.
+#[derive(Clone, Debug)]
+pub(super) enum BlockSource {
+    /// It is one block: its own digest is that of the block.
+    Own,
+    /// In that file, for blocks of `block` bytes, behind so many of others.
+    Listed {
+        /// The file.
+        file: StoredFile,
+        /// How long a block is in bytes.
+        block: u64,
+        /// How many digests stand before.
+        before: u64,
+    },
+    /// Nowhere.
+    Unknown,
+}
+
+impl BlockSource {
+    /// That of a file of so many bytes for which there is no list.
+    pub(super) const fn without_list(length: u64) -> Self {
+        match length > 0 && length <= BLOCK.0 {
+            true => Self::Own,
+            false => Self::Unknown,
+        }
+    }
+}
+
 impl BlockDigests {
-    /// Those of piece `number`, from the file that `find` finds.
+    /// Those of a file, or a piece; `find` finds files of the delivery. `None`, if they are said nowhere.
     ///
     /// # Errors
-    /// Corrupt or Digest, if that is not what was put there; Host.
-    pub(super) fn of_piece(
-        file: &FileEntry,
-        pieces: &PieceList,
-        number: usize,
+    /// Corrupt or Digest, if the file that holds them is not what was put there; Host.
+    pub(super) fn of(
+        part: &StoredFile,
+        from: &BlockSource,
         find: &dyn Fn(&Name) -> Result<PathBuf>,
-    ) -> Result<Self> {
-        let place = find(&pieces.blocks.name)?;
+    ) -> Result<Option<Self>> {
+        let (listed, block, before) = match from {
+            BlockSource::Unknown => return Ok(None),
+            BlockSource::Own => {
+                return Ok(Some(Self {
+                    block: part.length,
+                    length: part.length,
+                    digests: vec![part.sha256],
+                }));
+            }
+            BlockSource::Listed {
+                file,
+                block,
+                before,
+            } => (file, *block, *before),
+        };
+        let place = find(&listed.name)?;
         let source = FileSource::open(&place)?;
-        let required = (pieces.blocks.length, pieces.blocks.sha256);
+        let required = (listed.length, listed.sha256);
         // However long it is: what is not listed is not read.
         let is_it =
             source.len().0 == required.0 && digest(&source, &RunProgress::default())? == required;
         if !is_it {
             return Err(Error::new(Kind::Digest, "is not what was put there").in_file(&place));
         }
-        let cut = pieces.cut(file.length);
-        let at = cut.blocks_before(number).saturating_mul(LINE);
-        let length = cut.blocks(number).saturating_mul(LINE);
+        let count = part.length.div_ceil(block.max(1));
+        let (at, length) = (before.saturating_mul(LINE), count.saturating_mul(LINE));
         let lines = read_vec(&source, FileOffset(at), Bytes(length))?;
         let lines = String::from_utf8_lossy(&lines);
         let parsed = lines
             .lines()
             .map(|line| line.strip_suffix("  -")?.parse().ok());
         let digests: Option<Vec<Digest>> = parsed.collect();
-        let digests = digests.filter(|digests| digests.len() as u64 == cut.blocks(number));
+        let digests = digests.filter(|digests| digests.len() as u64 == count);
         let digests = digests.ok_or_else(|| {
             Error::new(Kind::Corrupt, "holds no digests of blocks").in_file(&place)
         })?;
-        Ok(Self {
-            block: cut.block(),
-            length: cut.length(number),
+        Ok(Some(Self {
+            block,
+            length: part.length,
             digests,
-        })
+        }))
     }
 
     /// How many there are.
@@ -78,7 +119,7 @@ impl BlockDigests {
     }
 }
 
-/// Blocks of a piece that are not what they must be.
+/// Blocks of a file that are not what they must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct DamagedBlocks {
     /// Runs: the first block, counted from 1, and the last one.
@@ -90,7 +131,7 @@ pub(super) struct DamagedBlocks {
 }
 
 impl DamagedBlocks {
-    /// Reads a piece block by block. One that it is too short for is damaged.
+    /// Reads a file block by block. One that it is too short for is damaged.
     ///
     /// # Errors
     /// Host, if the host cannot read; Interrupted.
@@ -124,7 +165,7 @@ impl DamagedBlocks {
         })
     }
 
-    /// Where the first of them begins in the piece, if there is one.
+    /// Where the first of them begins in the file, if there is one.
     pub(super) fn first(&self) -> Option<u64> {
         let (first, _) = self.runs.first()?;
         Some(first.saturating_sub(1).saturating_mul(self.block))

@@ -8,11 +8,12 @@ use imgdelta_core::{Error, Kind, Result};
 use imgdelta_operations::received_image::ReceivedFile;
 use imgdelta_repository::catalogue::{Repository, Signer};
 
+pub(super) use self::media::DamagedPart;
 pub use self::media::MediaState;
 use super::{
     DeliveryContext,
     entry::{BundleEntry, EntryForm},
-    folder::Bundle,
+    folder::{Bundle, RequireRoom},
     healing::HealedFile,
     index::{Index, MediumNumber},
     staged_media::StagedMedia,
@@ -103,18 +104,18 @@ impl Deliveries {
         bundle.check(entry, context)
     }
 
-    /// Heals what is damaged of an entry's files into `folder`, or says whether it can.
+    /// Heals what is damaged of an entry's files into a folder with room for it, or says whether it can.
     ///
     /// # Errors
     /// As [`Bundle::heal`].
     pub(super) fn heal(
         &self,
         number: usize,
-        folder: Option<&Path>,
+        to: Option<(&Path, &RequireRoom<'_>)>,
         context: &DeliveryContext<'_>,
     ) -> Result<std::result::Result<Vec<HealedFile>, Option<String>>> {
         let (bundle, entry) = self.entry(number).ok_or_else(nothing)?;
-        bundle.heal(entry, folder, context)
+        bundle.heal(entry, to, context)
     }
 
     /// The entry with windows that were packed anew for the transport file of that one.

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use imgdelta_core::{Error, Format, Kind, Result};
-use imgdelta_delta::{ContentId, Digest};
+use imgdelta_delta::ContentId;
 use imgdelta_repository::catalogue::{
     ImageId, Name, Record, RepositoryId, Tag,
     inventory::{PIECES, TAKES, TRANSPORT, WINDOWS},
@@ -14,7 +14,7 @@ use imgdelta_repository::catalogue::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::piece_list::{ParityEntry, PieceList, StoredFile};
+use super::{file_entry::FileEntry, piece_list::StoredFile};
 
 /// Most words, and most bytes of one, in `requires`.
 const MOST_REQUIRED: usize = 64;
@@ -136,63 +136,6 @@ impl ImageRef {
     }
 }
 
-/// A file of a delivery, in the delivery's own folder.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileEntry {
-    /// Its name: never a path.
-    pub name: Name,
-    /// How long it is in bytes.
-    pub length: u64,
-    /// The SHA-256 of its bytes.
-    #[serde(with = "as_text")]
-    pub sha256: Digest,
-    /// The pieces that lie there in its place, if it is cut: one behind the other they are the file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pieces: Option<PieceList>,
-    /// On which medium it lies whole, if the delivery lies on several; `None`: on each of them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub medium: Option<u32>,
-    /// Its parity, if it lies there whole and has some.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parity: Option<ParityEntry>,
-}
-
-impl FileEntry {
-    /// A file that lies there whole.
-    pub(super) const fn whole(name: Name, length: u64, sha256: Digest) -> Self {
-        Self {
-            name,
-            length,
-            sha256,
-            pieces: None,
-            medium: None,
-            parity: None,
-        }
-    }
-
-    /// It, as it lies there whole.
-    pub(super) fn as_stored(&self) -> StoredFile {
-        StoredFile {
-            name: self.name.clone(),
-            length: self.length,
-            sha256: self.sha256,
-            medium: self.medium,
-            parity: self.parity,
-        }
-    }
-
-    /// The files that lie there: itself, or its pieces and the digests of their blocks; and the parity of each.
-    #[must_use]
-    pub fn stored(&self) -> Vec<StoredFile> {
-        let stored: Vec<StoredFile> = match &self.pieces {
-            Some(pieces) => pieces.stored().cloned().collect(),
-            None => vec![self.as_stored()],
-        };
-        let with_parity = stored.into_iter().flat_map(StoredFile::with_parity);
-        with_parity.collect()
-    }
-}
-
 /// A site that is going to use an entry.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Recipient {
@@ -256,8 +199,7 @@ impl BundleEntry {
     /// The same, its file lying there whole.
     pub(super) fn in_one_file(&self) -> Self {
         let mut entry = self.clone();
-        entry.file.pieces = None;
-        entry.file.parity = None;
+        entry.file = self.file.by_itself();
         entry.requires = entry.words().map(str::to_owned).collect();
         entry
     }
@@ -343,17 +285,16 @@ impl BundleEntry {
         Ok(())
     }
 
-    /// What cannot be of how its files are cut. A manifest is short, and lies there whole.
+    /// What cannot be of how its files lie there. A manifest is short, and lies there whole.
     fn validate_pieces(&self) -> Result<()> {
         let cut = self.manifest.iter().find(|file| file.pieces.is_some());
         if let Some(cut) = cut {
             return Err(faulty(&format!("'{}' is a manifest in pieces", cut.name)));
         }
-        let (Some(pieces), file) = (&self.file.pieces, &self.file) else {
-            return Ok(());
-        };
-        let cannot_be = |what| faulty(&format!("'{}' has {what}", file.name));
-        pieces.validate(&file.name, file.length).map_err(cannot_be)
+        self.files().try_for_each(|file| {
+            let cannot_be = |what| faulty(&format!("'{}' has {what}", file.name));
+            file.validate().map_err(cannot_be)
+        })
     }
 
     /// Makes sure that all is known here that it takes to make the image.

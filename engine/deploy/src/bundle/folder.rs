@@ -2,6 +2,8 @@
 //!
 //! Everything in it is written whole or not at all, for a stick may be pulled out at any time; files of other programs are left alone.
 
+mod aside;
+mod blocks;
 mod cut;
 mod medium;
 mod parity;
@@ -22,11 +24,14 @@ use imgdelta_delta::Digest;
 use imgdelta_operations::{Stage, received_image::ReceivedFile};
 use imgdelta_repository::catalogue::{Name, Repository, RepositoryId};
 
+pub(crate) use self::aside::Aside;
 pub use self::cut::Piecing;
+pub(in crate::bundle) use self::parity::RequireRoom;
 
 use super::{
     DeliveryContext,
-    entry::{BundleEntry, FileEntry, Recipient},
+    entry::{BundleEntry, Recipient},
+    file_entry::FileEntry,
     howto,
     index::{INDEX, Index, SCHEMA, SCHEMA_1, read_index},
     pack::{DiffInputs, Order, Packed},
@@ -55,6 +60,8 @@ pub struct Bundle {
     percent: Option<Percent>,
     /// The folder, open and locked, while something is added to it.
     lock: Option<Arc<FileLock>>,
+    /// Whether its folder was made to add to it.
+    is_made: bool,
 }
 
 impl Bundle {
@@ -72,6 +79,7 @@ impl Bundle {
     /// # Errors
     /// As [`open`](Self::open), but that there may be none yet; Busy.
     pub fn begin(folder: &Path, wait: Duration) -> Result<Self> {
+        let is_made = !folder.exists();
         create_folders(folder)?;
         let held = lock(folder, wait)?;
         finish_commits(folder)?;
@@ -90,6 +98,7 @@ impl Bundle {
             piecing: None,
             percent: None,
             lock: Some(Arc::new(held)),
+            is_made,
         })
     }
 
@@ -153,7 +162,7 @@ impl Bundle {
         order: &Order,
         context: &DeliveryContext<'_>,
     ) -> Result<Packed> {
-        let mut inputs = DiffInputs::open(headquarters, order)?;
+        let mut inputs = DiffInputs::open(headquarters, order)?.hashing_blocks();
         let known = self
             .index
             .items
@@ -167,12 +176,14 @@ impl Bundle {
                 is_new: false,
                 left_out: inputs.left_out(),
                 notes: inputs.notes(),
+                blocks: None,
             },
             None => {
                 context.run.work.progress.go_on()?;
                 self.pack_new(headquarters, &mut inputs, order, context)?
             }
         };
+        self.put_blocks(&mut packed, context)?;
         self.put_parity(&mut packed.entry, known.as_ref(), context)?;
         if let Some(known) = known {
             packed.entry.add_recipients(&known.sites);
@@ -199,10 +210,11 @@ impl Bundle {
         let Some(wanted) = requested.wanted()? else {
             return self.pack(headquarters, &order, context);
         };
-        let inputs = DiffInputs::open(headquarters, &order)?;
+        let inputs = DiffInputs::open(headquarters, &order)?.hashing_blocks();
         let packed = inputs.pack_windows(headquarters, &wanted, &self.folder, context);
         match packed.and_then(|packed| self.cut_where_it_lies(packed, &order, context)) {
             Ok(mut packed) => {
+                self.put_blocks(&mut packed, context)?;
                 packed.entry.add_recipients(&order.sites);
                 self.add(packed.entry.clone())?;
                 Ok(packed)

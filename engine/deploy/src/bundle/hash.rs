@@ -9,28 +9,20 @@ use sha2::{Digest as _, Sha256};
 /// How much is read at once.
 const CHUNK: usize = 1 << 20;
 
-/// The length of a file and the SHA-256 of its bytes.
+/// The length of a file and the SHA-256 of its bytes, read from the medium where the host lets go of what it remembers of the file.
 ///
 /// # Errors
 /// Host, if the host cannot read it; Interrupted.
-pub(super) fn sha256(file: &Path, progress: &RunProgress) -> Result<(u64, Digest)> {
-    digest(&FileSource::open(file)?, progress)
-}
-
-/// As [`sha256`], read from the medium where the host lets go of what it remembers of the file.
-///
-/// # Errors
-/// As [`sha256`].
 pub(super) fn sha256_on_medium(file: &Path, progress: &RunProgress) -> Result<(u64, Digest)> {
     let source = FileSource::open(file)?;
     source.forget();
     digest(&source, progress)
 }
 
-/// As [`sha256`], of a file that is open.
+/// As [`sha256_on_medium`], of a file that is open, wherever its bytes come from.
 ///
 /// # Errors
-/// As [`sha256`].
+/// As [`sha256_on_medium`].
 pub(super) fn digest(source: &dyn Source, progress: &RunProgress) -> Result<(u64, Digest)> {
     let len = source.len();
     let mut hash = Sha256::new();
@@ -40,6 +32,26 @@ pub(super) fn digest(source: &dyn Source, progress: &RunProgress) -> Result<(u64
         Ok(())
     })?;
     Ok((len.0, Digest(hash.finalize().into())))
+}
+
+/// As [`digest`], and the digests of its blocks of so many bytes.
+///
+/// # Errors
+/// As [`digest`].
+pub(super) fn digest_blocks(
+    source: &dyn Source,
+    block: Bytes,
+    progress: &RunProgress,
+) -> Result<(u64, Digest, Vec<Digest>)> {
+    let len = source.len();
+    let (mut hash, mut blocks) = (Sha256::new(), BlockHash::new(block.0));
+    progress.begin(len);
+    read(source, (0, len.0), progress, |_, part| {
+        hash.update(part);
+        blocks.update(part);
+        Ok(())
+    })?;
+    Ok((len.0, Digest(hash.finalize().into()), blocks.finish()))
 }
 
 /// Passes `len` bytes of a file from `from` on to `to`, in order, each part with where it begins in them.

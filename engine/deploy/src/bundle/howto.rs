@@ -101,6 +101,14 @@ fn entry_text(text: &mut String, entry: &BundleEntry) -> std::fmt::Result {
     if let Some(pieces) = &entry.file.pieces {
         pieces_text(text, entry, pieces)?;
     }
+    if let (Some(list), Some(blocks)) = (entry.file.blocks, entry.file.blocks_file()) {
+        let block = Bytes(list.block);
+        writeln!(
+            text,
+            "    blocks      {} has the SHA-256 of every {block} of it",
+            blocks.name
+        )?;
+    }
     if entry.stored().any(|file| file.parity.is_some()) {
         writeln!(
             text,

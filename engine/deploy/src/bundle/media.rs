@@ -9,7 +9,8 @@ use imgdelta_core::{Bytes, Error, Kind, Result};
 
 use super::{
     DeliveryContext,
-    entry::FileEntry,
+    entry::BundleEntry,
+    file_entry::FileEntry,
     folder::Bundle,
     index::{Index, MOST_MEDIA, MediumNumber},
     piece_list::StoredFile,
@@ -104,11 +105,12 @@ fn assign(packed: &Index, media: &[Medium]) -> Result<Index> {
     for entry in &mut index.items {
         let file = &mut entry.file;
         let Some(pieces) = &mut file.pieces else {
-            file.medium = Some(room.take(&file.as_stored())?);
+            file.medium = Some(room.take(&file.stored())?);
             continue;
         };
         for piece in &mut pieces.files {
-            piece.medium = Some(room.take(piece)?);
+            let files: Vec<StoredFile> = piece.clone().with_parity().collect();
+            piece.medium = Some(room.take(&files)?);
         }
     }
     let of = room.number;
@@ -132,6 +134,19 @@ fn common_bytes(packed: &Index) -> Result<u64> {
         common = common.saturating_add(sum);
     }
     Ok(common)
+}
+
+/// How much a medium must hold for all of it.
+///
+/// # Errors
+/// As [`Index::to_json`].
+pub(super) fn room_for(index: &Index) -> Result<Bytes> {
+    let list = (index.to_json()?.len() as u64).saturating_mul(3);
+    let files = index.items.iter().flat_map(BundleEntry::stored);
+    let files = files.map(|file| on_medium(file.length));
+    Ok(Bytes(
+        files.fold(OWN_FILES.saturating_add(list), u64::saturating_add),
+    ))
 }
 
 /// What a file of that length takes at most.
@@ -173,11 +188,11 @@ impl<'a> Room<'a> {
         true
     }
 
-    /// The number of the medium that takes that file, and its parity.
-    fn take(&mut self, file: &StoredFile) -> Result<u32> {
-        let length = file.length;
-        let parity = file.parity.map_or(0, |parity| on_medium(parity.length));
-        let needed = on_medium(length).saturating_add(parity);
+    /// The number of the medium that takes these files: one, and what lies beside it.
+    fn take(&mut self, files: &[StoredFile]) -> Result<u32> {
+        let length = files.first().map_or(0, |file| file.length);
+        let lengths = files.iter().map(|file| on_medium(file.length));
+        let needed = lengths.fold(0, u64::saturating_add);
         while self.left < needed {
             if !self.next() {
                 return Err(Error::new(
@@ -213,8 +228,8 @@ mod tests {
         let mut room = Room::new(&media, 1 << 20);
         let mut take = |mib: u64| {
             let name = "piece".parse().expect("a name");
-            let file = FileEntry::whole(name, mib << 20, Digest::default()).as_stored();
-            room.take(&file).map_err(|error| error.code())
+            let file = FileEntry::whole(name, mib << 20, Digest::default());
+            room.take(&file.stored()).map_err(|error| error.code())
         };
         // The second one holds nothing but the list.
         assert_eq!([4, 4, 4, 5].map(&mut take), [Ok(1), Ok(1), Ok(3), Ok(3)]);

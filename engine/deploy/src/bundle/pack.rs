@@ -9,6 +9,7 @@ mod source_image;
 use std::path::Path;
 
 use imgdelta_core::{Bytes, Format, Result};
+use imgdelta_delta::Digest;
 use imgdelta_operations::{UnusedBytes, sent_transport::LEVEL};
 use imgdelta_repository::catalogue::{ImageId, Repository};
 
@@ -73,6 +74,8 @@ pub struct Packed {
     pub left_out: Option<UnusedBytes>,
     /// What the user should know.
     pub notes: Vec<String>,
+    /// The digests of its file's blocks of 4 MiB, where they were asked for and the file was written now.
+    pub(super) blocks: Option<Vec<Digest>>,
 }
 
 /// Writes an image's files into `folder`, replacing what is called the same. Nothing lists them yet: see

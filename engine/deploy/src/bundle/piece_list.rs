@@ -8,6 +8,8 @@ use imgdelta_delta::Digest;
 use imgdelta_repository::catalogue::{Name, text::as_text};
 use serde::{Deserialize, Serialize};
 
+use super::block_list::{BLOCK, BLOCKS, LEAST_BLOCK, LINE, LONGEST_BLOCKS, blocks_name};
+
 /// The least length of a piece.
 pub const LEAST_PIECE: Bytes = Bytes::mib(1);
 
@@ -17,26 +19,11 @@ pub const PIECE_LIMIT: Bytes = Bytes::gib(4);
 /// How long pieces are where nobody says it.
 pub const USUAL_PIECE: Bytes = Bytes::gib(1);
 
-/// How long a block is that has a digest of its own, where a piece is not shorter.
-const BLOCK: Bytes = Bytes::mib(4);
-
-/// The shortest block that is read: of shorter ones there would be more than can be looked at.
-const LEAST_BLOCK: u64 = 1 << 16;
-
 /// Most pieces of a file: the list is read into memory.
 const MOST_PIECES: u64 = 65_536;
 
-/// The longest file with digests of blocks: those of 4 TiB, in blocks of 4 MiB.
-const LONGEST_BLOCKS: u64 = 68 << 20;
-
-/// How long the line of one digest is: 64 digits, and what sha256sum writes behind them for its standard input.
-pub(super) const LINE: u64 = 68;
-
 /// Fewest digits of a piece's number.
 const DIGITS: usize = 3;
-
-/// What the name of the file with the digests of blocks ends with.
-pub(super) const BLOCKS: &str = ".blocks";
 
 /// What the name of a file with the parity of another one ends with.
 pub(super) const PARITY: &str = ".parity";
@@ -214,20 +201,9 @@ impl Cut {
     pub(super) fn name(&self, file: &Name, piece: usize) -> Result<Name, String> {
         let digits = self.count().to_string().len().max(DIGITS);
         let number = piece.saturating_add(1);
-        named(format!("{file}.{number:0digits$}"))
+        let name = format!("{file}.{number:0digits$}");
+        name.parse().map_err(|error| format!("{error}"))
     }
-}
-
-/// What the file with the digests of blocks is called.
-///
-/// # Errors
-/// In words, if that is no name.
-pub(super) fn blocks_name(file: &Name) -> Result<Name, String> {
-    named(format!("{file}{BLOCKS}"))
-}
-
-fn named(name: String) -> Result<Name, String> {
-    name.parse().map_err(|error| format!("{error}"))
 }
 
 /// The name of the file whose piece, digests of blocks or parity a file of this name is; `None`, if it is none of them.

@@ -10,7 +10,8 @@ use imgdelta_operations::received_image::ReceivedFile;
 use imgdelta_repository::catalogue::Name;
 
 use super::{
-    entry::{FileEntry, faulty},
+    entry::faulty,
+    file_entry::FileEntry,
     piece_list::{Cut, StoredFile},
     stored_file::find,
 };

@@ -1,4 +1,4 @@
-//! A packed file put onto a medium in pieces: each written beside its place, synced, read back from the medium, and only then renamed. A piece that
+//! A packed file put onto a medium in pieces: each written beside its place as `NAME.part`, synced, read back from the medium, and only then renamed. A piece that
 //! lies there already is kept if its bytes are right, whatever its length or time says.
 
 use std::{fs, path::Path};
@@ -13,9 +13,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     DeliveryContext, block_digests,
-    entry::FileEntry,
+    block_list::blocks_name,
+    file_entry::FileEntry,
     hash::{BlockHash, digest, read, sha256_on_medium},
-    piece_list::{Cut, PieceList, StoredFile, blocks_name},
+    piece_list::{Cut, PieceList, StoredFile},
 };
 
 /// A packed file that is to lie on a medium in pieces.
@@ -129,7 +130,7 @@ pub(super) fn put(
     if is_there(place, listed, progress)? {
         return Ok(());
     }
-    let draft = AtomicFile::create(place, Existing::Replace)?;
+    let draft = AtomicFile::create_part(place)?;
     let sink = draft.sink();
     read(source, (from, listed.length), progress, |at, part| {
         sink.write_at(FileOffset(at), part)

@@ -7,6 +7,7 @@
 mod healed;
 mod mended;
 mod report;
+mod waiting;
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -70,6 +71,8 @@ pub struct Received {
     /// Which media must still come, if the delivery lies on several and not all that is for this site is here: nothing was entered then, and what lies on
     /// those that are here is kept in the repository.
     pub media: Option<MediaState>,
+    /// What is damaged on the media that are here, while others must still come: it is not kept, and all else is.
+    pub damage: Option<Error>,
     /// What came damaged and on no other way, to be asked for once more: see [`Request`](super::Request).
     pub damaged: Vec<RequestedEntry>,
     /// What came damaged and was healed by its parity, or would be.
@@ -82,7 +85,8 @@ impl Received {
     /// The first failure. That some images have no base here is none, as long as there is one that has.
     #[must_use]
     pub fn failure(&self) -> Option<&Error> {
-        self.images.iter().find_map(ReceivedImage::failure)
+        let of_images = self.images.iter().find_map(ReceivedImage::failure);
+        self.damage.as_ref().or(of_images)
     }
 
     /// The images that were entered.
@@ -234,25 +238,8 @@ impl<'a> ReceiveRun<'a> {
         let listing = self.receiver.site().list()?;
         Ok(Received {
             media: None,
+            damage: None,
             damaged: self.requested()?,
-            images: self.named_as_here(&listing),
-            signers: self.signers,
-            healed: self.healed,
-            notes: self.notes,
-        })
-    }
-
-    /// Keeps what is here until the other media have come.
-    fn wait_for_media(mut self, entries: &[usize], media: MediaState) -> Result<Received> {
-        let site = self.receiver.site();
-        if !self.is_dry {
-            let healed = self.bundle.keep(entries, site, self.context)?;
-            self.tell_healed(healed);
-        }
-        let listing = site.list()?;
-        Ok(Received {
-            media: Some(media),
-            damaged: Vec::new(),
             images: self.named_as_here(&listing),
             signers: self.signers,
             healed: self.healed,
@@ -343,7 +330,7 @@ impl<'a> ReceiveRun<'a> {
 
     /// As [`take`](Self::take), its own failures being errors.
     fn try_to_take(&mut self, leg: Leg, entry: &BundleEntry) -> Result<Outcome> {
-        let whole = self.whole_files(leg.entry)?;
+        let whole = self.whole_files(leg)?;
         if self.is_dry {
             return Ok(match leg.is_step {
                 true => Outcome::Step,

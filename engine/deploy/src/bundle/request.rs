@@ -16,7 +16,8 @@ use imgdelta_repository::catalogue::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    entry::{BundleEntry, EntryForm, FileEntry, ImageRef, Recipient},
+    entry::{BundleEntry, EntryForm, ImageRef, Recipient},
+    file_entry::FileEntry,
     pack::{Form, Order},
 };
 
@@ -94,12 +95,7 @@ impl RequestedEntry {
             form: entry.form,
             format: entry.format,
             // In which pieces it lay, and where, nobody needs to know.
-            file: FileEntry {
-                pieces: None,
-                medium: None,
-                parity: None,
-                ..entry.file.clone()
-            },
+            file: entry.file.by_itself(),
             windows: windows.map(|windows| WindowList {
                 runs: windows.runs().to_vec(),
                 sha256: windows.promise(),

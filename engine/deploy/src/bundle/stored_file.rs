@@ -10,8 +10,8 @@ use imgdelta_delta::{Digest, RunProgress};
 use imgdelta_repository::catalogue::Name;
 
 use super::{
-    block_digests::{BlockDigests, DamagedBlocks},
-    entry::FileEntry,
+    block_digests::{BlockDigests, BlockSource, DamagedBlocks},
+    file_entry::FileEntry,
     hash::digest,
     piece_list::{PieceList, StoredFile},
 };
@@ -65,6 +65,8 @@ pub(super) struct Part<'a> {
     pub(super) stored: StoredFile,
     /// Of which file it is a piece, and its place among them.
     piece: Option<(&'a FileEntry, &'a PieceList, usize)>,
+    /// Where the digests of its blocks are said.
+    blocks: BlockSource,
     /// Whether a site needs it.
     pub(super) is_needed: bool,
 }
@@ -72,23 +74,33 @@ pub(super) struct Part<'a> {
 /// The files that a listed file lies there as.
 pub(super) fn parts(file: &FileEntry) -> Vec<Part<'_>> {
     let Some(pieces) = &file.pieces else {
+        let listed = file.blocks_file().zip(file.blocks);
+        let listed = listed.map(|(file, list)| BlockSource::Listed {
+            file,
+            block: list.block,
+            before: 0,
+        });
         let whole = Part {
             stored: file.as_stored(),
             piece: None,
+            blocks: listed.unwrap_or_else(|| BlockSource::without_list(file.length)),
             is_needed: true,
         };
-        return whole.with_parity().collect();
+        let blocks = file.blocks_file().map(Part::beside);
+        return whole.with_parity().chain(blocks).collect();
     };
+    let cut = pieces.cut(file.length);
     let piece = |(number, stored): (usize, &StoredFile)| Part {
         stored: stored.clone(),
         piece: Some((file, pieces, number)),
+        blocks: BlockSource::Listed {
+            file: pieces.blocks.clone(),
+            block: cut.block(),
+            before: cut.blocks_before(number),
+        },
         is_needed: true,
     };
-    let blocks = Part {
-        stored: pieces.blocks.clone(),
-        piece: None,
-        is_needed: false,
-    };
+    let blocks = Part::beside(pieces.blocks.clone());
     let parts = pieces.files.iter().enumerate().map(piece);
     parts.flat_map(Part::with_parity).chain([blocks]).collect()
 }
@@ -109,13 +121,19 @@ pub(super) struct Look<'a> {
 }
 
 impl Part<'_> {
-    /// It, and its parity, which a site can do without.
-    fn with_parity(self) -> impl Iterator<Item = Self> {
-        let parity = self.stored.parity_file().map(|stored| Self {
+    /// What lies beside another one and a site can do without.
+    const fn beside(stored: StoredFile) -> Self {
+        Self {
+            blocks: BlockSource::without_list(stored.length),
             stored,
             piece: None,
             is_needed: false,
-        });
+        }
+    }
+
+    /// It, and its parity.
+    fn with_parity(self) -> impl Iterator<Item = Self> {
+        let parity = self.stored.parity_file().map(Self::beside);
         [Some(self), parity].into_iter().flatten()
     }
 
@@ -158,12 +176,9 @@ impl Part<'_> {
                 (Kind::Corrupt, message)
             }
         };
-        let Some((file, pieces, number)) = self.piece else {
-            return Ok(damaged(kind, &whole, place));
-        };
-        let digests = BlockDigests::of_piece(file, pieces, number, look.find);
-        let digests = match digests {
-            Ok(digests) => digests,
+        let digests = match BlockDigests::of(&self.stored, &self.blocks, look.find) {
+            Ok(Some(digests)) => digests,
+            Ok(None) => return Ok(damaged(kind, &whole, place)),
             Err(error) if error.kind() == Kind::Interrupted => return Err(error),
             Err(error) => {
                 let message = format!("{whole}; which block is damaged is not known: {error}");

@@ -1,10 +1,11 @@
 //! Files of a delivery that no entry lists, deleted.
 //!
 //! A medium that is pulled out after its list was written and before the files of a dropped image were deleted, or while an image was put onto it, holds
-//! such files; nothing else would ever take them away.
+//! such files; nothing else would ever take them away. So do files that were half written, `NAME.part`.
 
 use std::{collections::HashSet, fs, path::Path};
 
+use imgdelta_core::fs::{part_of, remove_dead_part};
 use imgdelta_repository::catalogue::Name;
 
 use super::{entry::BundleEntry, file_names::is_file_name, index::Index};
@@ -20,6 +21,10 @@ pub(super) fn sweep(folder: &Path, index: &Index, stays: impl Fn(&str) -> bool) 
     for entry in entries {
         let name = entry.file_name();
         let name = name.to_str();
+        if name.and_then(part_of).is_some_and(is_file_name) {
+            notes.extend(without_part(&entry.path()));
+            continue;
+        }
         let name = name.filter(|name| is_file_name(name) && !stays(name));
         let Some(name) = name.and_then(|name| name.parse::<Name>().ok()) else {
             continue;
@@ -36,4 +41,11 @@ pub(super) fn sweep(folder: &Path, index: &Index, stays: impl Fn(&str) -> bool) 
     }
     notes.sort_unstable();
     notes
+}
+
+/// Takes away what a dead process left half written, and says so; what a living one writes stays, and so does what is not known to be no such.
+fn without_part(place: &Path) -> Option<String> {
+    let is_gone = remove_dead_part(place).unwrap_or(false);
+    let shown = place.display();
+    is_gone.then(|| format!("{shown}: an interrupted run left it half written; deleted"))
 }

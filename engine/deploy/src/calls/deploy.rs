@@ -317,6 +317,7 @@ impl Deploy {
             level: self.level,
             leave_out: self.leave_out.clone(),
             piece: self.piece,
+            room: self.room_on_one(),
             parity: self.parity,
             store: self.store,
             spare: self.spare,

@@ -208,7 +208,14 @@ impl Receive {
         let listing = site.list()?;
         let mut notes = unreadable(&listing);
         notes.extend(came.notes);
-        let request = self.write_request(&site, came.damaged, &mut notes)?;
+        let request = match came.damage.is_some() && came.damaged.is_empty() {
+            // What is to be asked for shows with another medium; the damage itself is told.
+            true => None,
+            false => self.write_request(&site, came.damaged, &mut notes)?,
+        };
+        if let (Some(error), Some(media)) = (came.damage, &came.media) {
+            return Err(self.kept_beside(asked_for(error, request), media));
+        }
         let taken = came.images;
         let is_alone = taken.len() == 1;
         let mut images = Vec::new();
@@ -255,6 +262,23 @@ impl Receive {
         }
         Request::new(site.about().id.clone(), damaged).write(place, Existing::Replace)?;
         Ok(Some(shown(place)))
+    }
+}
+
+impl Receive {
+    /// A damage on one of several media, with what became of the rest.
+    fn kept_beside(&self, error: Error, media: &MediaState) -> Error {
+        let missing: Vec<String> = media.missing.iter().map(ToString::to_string).collect();
+        error
+            .with_detail(format!(
+                "all else of {} is kept here; media that must still come: {}",
+                self.delivery.display(),
+                missing.join(", ")
+            ))
+            .with_detail(
+                "what was damaged must come once more: this medium with the last of the others, or one that is sound"
+                    .to_owned(),
+            )
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, path::Path};
 
-use imgdelta_core::Result;
+use imgdelta_core::{Bytes, Result};
 use imgdelta_repository::{
     catalogue::{ImageId, Inventory},
     planning::Pair,
@@ -10,7 +10,7 @@ use imgdelta_repository::{
 
 use super::site::{Sender, Sent, Site, TransferRequest};
 use crate::{
-    bundle::{Bundle, Outcome, Packed, Piecing, SigningKey, require_space_on_medium},
+    bundle::{Aside, Bundle, Outcome, Packed, Piecing, SigningKey, require_space_on_medium},
     parity::Percent,
 };
 
@@ -18,6 +18,8 @@ use crate::{
 pub struct Medium<'a> {
     sender: Sender<'a>,
     bundle: Bundle,
+    /// Where it is packed first, if the medium holds so much and no more.
+    aside: Option<Aside>,
     /// What was packed in this run, by base and image.
     packed: HashMap<(Option<ImageId>, ImageId), Packed>,
 }
@@ -41,6 +43,7 @@ impl<'a> Medium<'a> {
         Ok(Self {
             sender,
             bundle,
+            aside: None,
             packed: HashMap::new(),
         })
     }
@@ -80,6 +83,15 @@ impl<'a> Medium<'a> {
         require_space_on_medium(pairs, self.bundle.index(), self.bundle.folder())
     }
 
+    /// It holds so much and no more: what is put on it from now on is packed in a folder in `packing` first, until it is known that all of it fits.
+    ///
+    /// # Errors
+    /// Host, if the host cannot make the folder.
+    pub(super) fn limit(&mut self, size: Bytes, packing: &Path) -> Result<()> {
+        self.aside = Some(self.bundle.aside(size, packing)?);
+        Ok(())
+    }
+
     /// Takes over what it lists already, for it is about to be signed.
     ///
     /// # Errors
@@ -91,8 +103,11 @@ impl<'a> Medium<'a> {
     /// Nothing more is put on it: sums are written, and the list is signed, if there is a key.
     ///
     /// # Errors
-    /// As [`Bundle::finish`].
+    /// As [`Bundle::finish`]; Host (`no_space`), if it does not hold what was packed for it: nothing of that was written then.
     pub(super) fn finish(&mut self, key: Option<&SigningKey>) -> Result<()> {
+        if let Some(aside) = self.aside.take() {
+            self.bundle.take_over_from(aside, self.sender.context)?;
+        }
         self.bundle.finish(key)
     }
 
@@ -118,13 +133,17 @@ impl<'a> Medium<'a> {
         } = self.sender;
         let order = request.order();
         let key = (order.base.clone(), order.image.clone());
+        let bundle = match &mut self.aside {
+            Some(aside) => aside.bundle(),
+            None => &mut self.bundle,
+        };
         if let Some(packed) = self.packed.get(&key)
             && request.form.takes(packed.entry.file_format())
         {
-            self.bundle.is_also_for(&packed.entry, &order.sites)?;
+            bundle.is_also_for(&packed.entry, &order.sites)?;
             return Ok(packed.clone());
         }
-        let packed = self.bundle.pack(headquarters, &order, context)?;
+        let packed = bundle.pack(headquarters, &order, context)?;
         self.packed.insert(key, packed.clone());
         Ok(packed)
     }

@@ -135,6 +135,9 @@ impl<'a> Runner<'a> {
         medium.cut_files(piecing, inventories.iter().all(|one| one.takes(PIECES)))?;
         medium.add_parity(self.deploy.parity);
         let mut space_note = medium.require_space(&batch.pairs)?;
+        if let Some(size) = self.deploy.room {
+            medium.limit(size, &self.deploy.packing)?;
+        }
         let mut outcomes = Vec::with_capacity(inventories.len());
         for (inventory, route) in inventories.into_iter().zip(batch.routes) {
             let mut outcome = SiteOutcome::default();

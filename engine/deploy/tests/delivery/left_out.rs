@@ -1,6 +1,9 @@
 //! What nobody needs is left out of what sites are sent, month after month, on every way. What is free partclone says; e2fsck and debugfs say what they
 //! think of the file system that a site has then.
 
+mod refilled;
+mod swaps;
+
 use std::{
     fs,
     path::{Path, PathBuf},

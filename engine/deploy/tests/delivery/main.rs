@@ -27,6 +27,7 @@ mod pipe;
 mod place;
 mod refills;
 mod refusals;
+mod scene;
 mod second_ways;
 mod sticks;
 mod stops;

@@ -1,9 +1,11 @@
 //! A delivery on several media: taken in any order, resumed, never believed beyond what is listed.
 
+mod alone;
+
 use std::{
     fs,
+    ops::Deref,
     path::{Path, PathBuf},
-    process::Command,
     sync::{Arc, Mutex},
 };
 
@@ -16,36 +18,29 @@ use imgdelta_deploy::{
     },
 };
 use imgdelta_operations::Context;
-use imgdelta_repository::catalogue::Repository;
 
-use crate::place::{Place, Windows, assert_sound, files_below, names, stored};
+use crate::{
+    place::{files_below, names, stored},
+    scene::{Scene, disks, edit, sha256sum},
+};
 
 /// Each takes two pieces of 1 MiB, beside the list.
 const SIZE: Bytes = Bytes::mib(4);
 
-fn disks() -> (Windows, Windows) {
-    let old = Windows::new(160, 1);
-    let new = old.with(8..88, 2);
-    (old, new)
-}
+/// The scene, and 5 MiB for the site on three media.
+struct World(Scene);
 
-/// Headquarters, a site, and 5 MiB for it on three media.
-struct World {
-    place: Place,
-    site: Repository,
+impl Deref for World {
+    type Target = Scene;
+
+    fn deref(&self) -> &Scene {
+        &self.0
+    }
 }
 
 impl World {
     fn new(format: Format) -> Result<Self> {
-        let place = Place::new();
-        let hq = place.repository("hq", Format::Qcow2)?;
-        let site = place.repository("site", format)?;
-        let (old, new) = disks();
-        place.add(&hq, "old", &old, Format::Raw, None)?;
-        place.add(&hq, "new", &new, Format::Raw, Some("old"))?;
-        place.add(&site, "old", &old, Format::Raw, None)?;
-        fs::create_dir(place.at("packing")).expect("room");
-        Ok(Self { place, site })
+        Scene::new(format, disks()).map(Self)
     }
 
     fn folder(&self, number: u32) -> PathBuf {
@@ -61,10 +56,7 @@ impl World {
     }
 
     fn call(&self, is_native: bool) -> Deploy {
-        Deploy::new(self.place.at("hq"), ["new"])
-            .to(Destination::Inventory(self.place.at("site")))
-            .native(is_native)
-            .packing_folder(self.place.at("packing"))
+        self.carrying().native(is_native)
     }
 
     fn deploy(&self, is_native: bool) -> Result<DeployReport> {
@@ -72,10 +64,7 @@ impl World {
         let report = call
             .media(self.media(), AskForMedium::default())
             .run(&Context::new());
-        let left = fs::read_dir(self.place.at("packing"))
-            .expect("there")
-            .count();
-        assert_eq!(left, 0, "nothing is left where it was packed");
+        assert_eq!(self.packing(), 0, "nothing is left where it was packed");
         report
     }
 
@@ -107,27 +96,8 @@ impl World {
 
     fn must_be_entered(&self) -> Result<()> {
         assert_eq!(names(&self.site)?, ["new", "old"]);
-        assert_eq!(stored(&self.site, "new")?, disks().1.bytes());
-        assert_eq!(
-            fs::read_dir(self.site.incoming()).expect("there").count(),
-            0
-        );
-        assert_sound(&self.site, &self.place)
+        self.must_have_come()
     }
-}
-
-fn edit(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
-    let mut bytes = fs::read(path).expect("it reads");
-    change(&mut bytes);
-    fs::write(path, bytes).expect("room");
-}
-
-fn is_what_sha256sum_says(folder: &Path) -> bool {
-    let said = Command::new("sha256sum")
-        .args(["--strict", "-c", "SHA256SUMS"])
-        .current_dir(folder)
-        .output();
-    said.expect("coreutils").status.success()
 }
 
 #[test]
@@ -150,7 +120,7 @@ fn media_are_taken_in_any_order_one_by_one_or_at_once() -> Result<()> {
             let medium = index.medium.expect("it says so");
             assert_eq!((medium.number, medium.of), (number, 3));
             assert!(index.requires.contains(&"media".to_owned()));
-            assert!(is_what_sha256sum_says(&folder));
+            assert!(sha256sum(&folder));
             let found = verify(&folder, None, &world.place.context())?;
             assert_eq!(found.faults().count(), 0);
             let length: u64 = files_below(&folder)

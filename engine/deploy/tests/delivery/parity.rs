@@ -12,10 +12,10 @@ use imgdelta_deploy::{
 };
 use imgdelta_operations::Context;
 
-use self::world::{World, disks, parity_of};
+use self::world::{World, parity_of};
 use crate::{
-    pieces::world::{edit, sha256sum},
-    place::{assert_sound, files_below, stored},
+    place::files_below,
+    scene::{edit, sha256sum},
 };
 
 #[test]
@@ -253,8 +253,7 @@ fn what_is_damaged_on_one_of_several_media_is_kept_healed() -> Result<()> {
     }
     assert!(entered);
     assert_eq!(healed, 6);
-    assert_eq!(stored(&world.site, "new")?, disks().1.bytes());
-    assert_sound(&world.site, &world.place)
+    world.must_have_come()
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod damage;
 mod runs;
+mod uncut;
 pub(crate) mod world;
 
 use std::{fs, process::Command};
@@ -14,8 +15,8 @@ use imgdelta_deploy::{
 };
 use imgdelta_operations::Context;
 
-use self::world::{PIECE, World, sha256sum};
-use crate::place::deploy;
+use self::world::{PIECE, World};
+use crate::{place::deploy, scene::sha256sum};
 
 #[test]
 fn a_long_file_lies_in_pieces_that_anybody_puts_together() -> Result<()> {
@@ -54,7 +55,7 @@ fn a_long_file_lies_in_pieces_that_anybody_puts_together() -> Result<()> {
             "{howto}"
         );
         assert!(howto.contains("copy /b"), "{howto}");
-        world.must_come(2)?;
+        world.must_come()?;
         // And again: it is there.
         assert!(
             world

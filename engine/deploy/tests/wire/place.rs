@@ -148,6 +148,7 @@ fn entry(record: &Record, file: &str, bytes: &[u8]) -> Result<BundleEntry> {
             sha256: Digest::plain(bytes),
             pieces: None,
             medium: None,
+            blocks: None,
             parity: None,
         },
         manifest: None,

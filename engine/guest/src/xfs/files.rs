@@ -35,7 +35,7 @@ pub(crate) fn files(volume: Window<'_>) -> Found<Walk<Xfs<'_>>> {
     let (mut heads, mut chunks) = (Vec::new(), Vec::new());
     for group in 0..fs.groups {
         heads.push(fs.run(fs.in_group(group, 0, 1)?, 4 * fs.sector));
-        chunks.extend(inodes(&volume, &fs, group, |_, _| Ok(()))?);
+        chunks.extend(inodes(&volume, &fs, group, |_, _| Ok(()), |_, _| Ok(()))?);
     }
     add("heads of allocation groups", heads);
     add("inodes", chunks);
@@ -53,12 +53,13 @@ pub(crate) fn files(volume: Window<'_>) -> Found<Walk<Xfs<'_>>> {
     Ok(Walk::new(xfs, root, metadata))
 }
 
-/// Hands each inode of a group that is in use to `see`, with its number: the blocks that inodes stand in.
+/// Hands each inode of a group that is in use to `see`, with its number, and of each that is free to `pass` where it stands: the blocks that inodes stand in.
 pub(super) fn inodes(
     volume: &Window<'_>,
     fs: &Superblock,
     group: u32,
     mut see: impl FnMut(u64, &Inode) -> Found<()>,
+    mut pass: impl FnMut(u64, u64) -> Found<()>,
 ) -> Found<Vec<Run>> {
     let head = InodeHead::read(volume, fs, group)?;
     let tree = Btree {
@@ -89,8 +90,9 @@ pub(super) fn inodes(
             let number = fs.inode_of(group, first.saturating_add(inside));
             let at = fs.inode_at(number)?;
             found.push(fs.run(at, fs.inode));
-            if free >> inside & 1 == 0 {
-                see(number, &Inode::read(volume, fs, at)?)?;
+            match free >> inside & 1 {
+                0 => see(number, &Inode::read(volume, fs, at)?)?,
+                _ => pass(number, at)?,
             }
         }
         Ok(())

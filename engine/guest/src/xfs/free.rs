@@ -5,6 +5,7 @@ use super::{
     files::{inodes, seen},
     fork::Reader,
     group::FreeHead,
+    inode::Inode,
     log,
     superblock::Superblock,
 };
@@ -28,6 +29,11 @@ pub(crate) fn unused(volume: &Window<'_>) -> Found<Unused> {
             listed.push(fs.run(fs.in_group(group, block, 1)?, fs.block));
         }
     }
+    if listed.iter().any(|run| free.meets(*run)) {
+        return Err(Fault::unsound(
+            "blocks of the list of free blocks are in the tree of them, too",
+        ));
+    }
     let free = free.with(&Runs::of(listed));
     kept.extend(fs.log.map(|(at, len)| fs.run(at, len)));
     if kept.iter().any(|run| free.meets(*run)) {
@@ -35,7 +41,7 @@ pub(crate) fn unused(volume: &Window<'_>) -> Found<Unused> {
     }
     let mut reader = Reader::new(*volume, fs.clone());
     for group in 0..fs.groups {
-        let chunks = inodes(volume, &fs, group, |number, inode| {
+        let see = |number, inode: &Inode| {
             let found = seen(&mut reader, inode)?;
             if found.iter().any(|run| free.meets(*run)) {
                 return Err(Fault::Unsound(format!(
@@ -43,6 +49,9 @@ pub(crate) fn unused(volume: &Window<'_>) -> Found<Unused> {
                 )));
             }
             Ok(())
+        };
+        let chunks = inodes(volume, &fs, group, see, |number, at| {
+            is_free(volume, number, at)
         })?;
         if chunks.iter().any(|run| free.meets(*run)) {
             return Err(Fault::unsound("blocks of inodes are called free"));
@@ -52,6 +61,17 @@ pub(crate) fn unused(volume: &Window<'_>) -> Found<Unused> {
         free,
         ..Unused::default()
     })
+}
+
+/// Makes sure that an inode is free which its tree calls so: it is nothing, and has no blocks that somebody could miss.
+fn is_free(volume: &Window<'_>, number: u64, at: u64) -> Found<()> {
+    let bytes = volume.array::<4>(at)?;
+    match bytes.starts_with(b"IN") && be::<u16>(&bytes, 2) != 0 {
+        false => Ok(()),
+        true => Err(Fault::Unsound(format!(
+            "inode {number} is in use, and its tree calls it free"
+        ))),
+    }
 }
 
 /// Adds the free blocks of a group: where its heads are, and the blocks of the tree.

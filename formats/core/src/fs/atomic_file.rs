@@ -4,6 +4,9 @@
 //! somebody else put there meanwhile, no other version than the one that was opened, no device that is in use.
 
 mod commit;
+mod part;
+
+pub use part::{part_of, remove_dead_part};
 
 use std::{
     ffi::OsStr,

@@ -42,32 +42,44 @@ pub(crate) fn create_beside(place: &Path, mode: u32) -> Result<(PathBuf, File)> 
     // Two runs may make the same file at once: the loser must not write into the winner's draft.
     for attempt in 0..MOST {
         let draft = draft_of(place, name, attempt);
-        // Once more where a dead one's was taken away.
-        for _ in 0..2 {
-            let created = File::options()
-                .read(true)
-                .write(true)
-                .create_new(true)
-                .mode(mode)
-                .open(&draft);
-            match created {
-                Ok(file) => {
-                    if is_locked(&file, &draft)? && is_only_at(&file, &draft) {
-                        Rollback::clear(&draft);
-                        return Ok((draft, file));
-                    }
-                    break;
-                }
-                Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
-                    if !remove_dead(&draft, place)? {
-                        break;
-                    }
-                }
-                Err(cause) => return Err(Error::host("cannot create", cause).in_file(place)),
-            }
+        if let Some(file) = create_as(&draft, place, mode)? {
+            return Ok((draft, file));
         }
     }
     Err(Error::new(Kind::Busy, "is being written by many other runs").in_file(place))
+}
+
+/// Creates the file at `draft`, empty and locked, as the draft of what will stand at `place`. What a dead process left there is taken away; `None`, if a
+/// living one has it, or something else stands there.
+///
+/// # Errors
+/// Host, if the host cannot.
+pub(crate) fn create_as(draft: &Path, place: &Path, mode: u32) -> Result<Option<File>> {
+    // Once more where a dead one's was taken away.
+    for _ in 0..2 {
+        let created = File::options()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(draft);
+        match created {
+            Ok(file) => {
+                let is_ours = is_locked(&file, draft)? && is_only_at(&file, draft);
+                if is_ours {
+                    Rollback::clear(draft);
+                }
+                return Ok(is_ours.then_some(file));
+            }
+            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
+                if !remove_dead(draft, place)? {
+                    return Ok(None);
+                }
+            }
+            Err(cause) => return Err(Error::host("cannot create", cause).in_file(place)),
+        }
+    }
+    Ok(None)
 }
 
 /// Locks a new draft: until then, another run may have taken it for a dead one's.

@@ -70,9 +70,13 @@ pub(crate) fn draft_of(place: &Path, name: &OsStr, attempt: u32) -> PathBuf {
     place.with_file_name(format!("{PREFIX}{hash:016x}{number}.tmp"))
 }
 
-/// The second name of what the draft replaces.
+/// The second name of what the draft replaces: hidden, also where the draft is not.
 pub(crate) fn kept_of(draft: &Path) -> PathBuf {
-    draft.with_extension("old")
+    let name = draft.file_name().unwrap_or_default();
+    match draft_kind(name) {
+        Some(_) => draft.with_extension("old"),
+        None => draft_of(draft, name, 0).with_extension("old"),
+    }
 }
 
 /// What versions before would have called the drafts of `place`, and the second names of what they replaced.
@@ -124,6 +128,14 @@ mod tests {
         ] {
             assert_eq!(draft_kind(OsStr::new(name)), kind, "{name}");
         }
+    }
+
+    #[test]
+    fn what_a_draft_replaces_is_hidden_where_the_draft_is_not() {
+        let kept = kept_of(Path::new("/d/piece.001.part"));
+        assert_eq!(kept.parent(), Some(Path::new("/d")));
+        let name = kept.file_name().expect("a name");
+        assert_eq!(draft_kind(name), Some(DraftKind::Kept));
     }
 
     #[test]

@@ -13,7 +13,8 @@ use super::Bundle;
 use crate::{
     bundle::{
         DeliveryContext,
-        entry::{BundleEntry, FileEntry},
+        entry::BundleEntry,
+        file_entry::FileEntry,
         pack::{DiffInputs, Form, Order, Packed},
         piece_list::{StoredFile, USUAL_PIECE, whole_name},
         piece_writer::{CutFile, put},

@@ -1,18 +1,15 @@
 //! A medium of several: it is given what is to lie on it, and found to be one of a set.
 
-use std::{collections::HashSet, fs, path::Path};
+use std::{collections::HashSet, path::Path};
 
-use imgdelta_core::{Bytes, Error, FileSource, Kind, Result};
+use imgdelta_core::{Error, FileSource, Kind, Result};
 use imgdelta_delta::Digest;
 
 use super::Bundle;
-use crate::{
-    bundle::{
-        DeliveryContext,
-        index::{Index, MediumNumber},
-        piece_writer::put,
-    },
-    space::{Space, SpaceNeed},
+use crate::bundle::{
+    DeliveryContext,
+    index::{Index, MediumNumber},
+    piece_writer::put,
 };
 
 impl Bundle {
@@ -40,17 +37,7 @@ impl Bundle {
         let files = index.held();
         let names: HashSet<&str> = files.iter().map(|file| file.name.as_str()).collect();
         self.sweep_pieces(|name| names.contains(name));
-        let is_missing = |place: &Path, length| {
-            let found = fs::symlink_metadata(place);
-            found.map_or(true, |found| found.len() != length)
-        };
-        let missing = files
-            .iter()
-            .filter(|file| is_missing(&self.folder.join(file.name.as_str()), file.length));
-        let needs = missing.map(|file| SpaceNeed::exactly(Bytes(file.length)));
-        let need = needs.fold(SpaceNeed::default(), SpaceNeed::and);
-        let shown = self.folder.display().to_string();
-        need.require("what goes on this medium", Space::at(&self.folder), &shown)?;
+        self.require_free(&files.iter().collect::<Vec<_>>())?;
         let mut bytes = 0_u64;
         for file in &files {
             let source = FileSource::open(&packed.folder.join(file.name.as_str()))?;

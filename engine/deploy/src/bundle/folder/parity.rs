@@ -2,14 +2,15 @@
 
 use std::path::Path;
 
-use imgdelta_core::{AtomicFile, Bytes, Error, Existing, FileSource, Kind, Result};
+use imgdelta_core::{AtomicFile, Bytes, Error, FileSource, Kind, Result};
 use imgdelta_operations::Stage;
 
 use super::Bundle;
 use crate::{
     bundle::{
         DeliveryContext,
-        entry::{BundleEntry, FileEntry},
+        entry::BundleEntry,
+        file_entry::FileEntry,
         hash::digest,
         healing::{HealedFile, heal},
         piece_list::{ParityEntry, StoredFile, parity_name},
@@ -18,6 +19,9 @@ use crate::{
     parity::{self, Parity, Percent, Shape},
     space::{Space, SpaceNeed},
 };
+
+/// Makes sure that there is room for so much.
+pub(in crate::bundle) type RequireRoom<'a> = dyn Fn(Bytes) -> Result<()> + 'a;
 
 impl Bundle {
     /// Beside each file that is put there from now on lies so much parity.
@@ -64,7 +68,7 @@ impl Bundle {
         };
         let progress = context.run.work.progress;
         let place = self.folder.join(name.as_str());
-        let data_place = self.folder.join(stored.name.as_str());
+        let data_place = self.find(&stored.name)?;
         let shape =
             Shape::of(stored.length, percent).map_err(|error| error.in_file(&data_place))?;
         let need = SpaceNeed::exactly(Bytes(shape.parity_len()));
@@ -72,7 +76,7 @@ impl Bundle {
         need.require(&format!("'{name}'"), Space::at(&self.folder), &shown)?;
         (context.on_stage)(Stage::Check(&data_place));
         let data = FileSource::open(&data_place)?;
-        let draft = AtomicFile::create(&place, Existing::Replace)?;
+        let draft = AtomicFile::create_part(&place)?;
         let sink = draft.sink();
         parity::write(&data, &stored.sha256, &shape, &*sink, progress)?;
         sink.sync()?;
@@ -94,15 +98,15 @@ impl Bundle {
         }))
     }
 
-    /// Heals what is damaged of an entry's files, writing it whole into `folder`; without that it only says whether it can. What was, or can be, healed, or
-    /// why it cannot be, in words: `None`, if something is damaged that has no parity.
+    /// Heals what is damaged of an entry's files, writing it whole into a folder, after it was asked whether there is room for so much; without that it
+    /// only says whether it can. What was, or can be, healed, or why it cannot be, in words: `None`, if something is damaged that has no parity.
     ///
     /// # Errors
-    /// Host, if what is healed cannot be written; Interrupted.
+    /// Host, if what is healed cannot be written; those of who was asked; Interrupted.
     pub(in crate::bundle) fn heal(
         &self,
         entry: &BundleEntry,
-        folder: Option<&Path>,
+        to: Option<(&Path, &RequireRoom<'_>)>,
         context: &DeliveryContext<'_>,
     ) -> Result<std::result::Result<Vec<HealedFile>, Option<String>>> {
         let progress = context.run.work.progress;
@@ -113,16 +117,24 @@ impl Bundle {
             find: &|name| self.find(name),
             named: &|digest| self.index.file_of(digest),
         };
-        let mut healed = Vec::new();
+        let mut damaged = Vec::new();
         for part in entry.files().flat_map(parts).filter(|part| part.is_needed) {
             let name = &part.stored.name;
             let found = self.find(name).and_then(|place| part.fault(&place, &look));
             match found {
                 Ok((_, None)) => continue,
                 Err(error) if error.kind() == Kind::Interrupted => return Err(error),
-                _ => {}
+                _ if part.stored.parity.is_none() => return Ok(Err(None)),
+                _ => damaged.push(part),
             }
-            let to = folder.map(|folder| folder.join(name.as_str()));
+        }
+        if let Some((_, require)) = to {
+            let lengths = damaged.iter().map(|part| part.stored.length);
+            require(Bytes(lengths.fold(0, u64::saturating_add)))?;
+        }
+        let mut healed = Vec::new();
+        for part in damaged {
+            let to = to.map(|(folder, _)| folder.join(part.stored.name.as_str()));
             let healing = heal(&part.stored, look.find, to.as_deref(), progress)?;
             match healing {
                 Some(Ok(one)) => healed.push(one),

@@ -38,6 +38,7 @@ impl Bundle {
             piecing: None,
             percent: None,
             lock: None,
+            is_made: false,
         })
     }
 

@@ -6,21 +6,16 @@ use imgdelta_core::Format;
 use imgdelta_delta::{ContentId, Digest};
 
 use super::{
-    super::entry::{EntryForm, FileEntry, ImageRef, Recipient},
+    super::entry::{EntryForm, ImageRef, Recipient},
+    super::file_entry::FileEntry,
     *,
 };
 
 fn entry() -> Result<BundleEntry> {
     let content = |letter: &str| ContentId(Digest::plain(letter.as_bytes()));
     let file = |name: &str| -> Result<FileEntry> {
-        Ok(FileEntry {
-            name: name.parse()?,
-            length: 5,
-            sha256: Digest::plain(name.as_bytes()),
-            pieces: None,
-            medium: None,
-            parity: None,
-        })
+        let digest = Digest::plain(name.as_bytes());
+        Ok(FileEntry::whole(name.parse()?, 5, digest))
     };
     Ok(BundleEntry {
         base: Some(ImageRef {

@@ -13,11 +13,12 @@ use imgdelta_operations::{
 };
 use imgdelta_repository::catalogue::{Listing, Name, Record, Repository};
 
-use self::files::reading_all_if_changed;
+use self::files::{WrittenFile, reading_all_if_changed};
 use super::{Form, Order, Packed, source_image::SourceImage};
 use crate::bundle::{
     DeliveryContext,
-    entry::{BundleEntry, EntryForm, EntryKey, FileEntry, ImageRef, MOST_ANCESTORS},
+    entry::{BundleEntry, EntryForm, EntryKey, ImageRef, MOST_ANCESTORS},
+    file_entry::FileEntry,
 };
 
 /// The image and its base, open, and the form in which it travels.
@@ -32,6 +33,8 @@ pub(in crate::bundle) struct DiffInputs {
     level: i32,
     /// Why the form is not the one that was asked for.
     instead: Option<String>,
+    /// Whether files are hashed by their blocks too.
+    hashes_blocks: bool,
 }
 
 impl DiffInputs {
@@ -63,6 +66,7 @@ impl DiffInputs {
             format: Format::Qcow2,
             level: LEVEL,
             instead: None,
+            hashes_blocks: false,
         };
         match order.form {
             Form::Transport { level } if inputs.base.is_some() => {
@@ -72,6 +76,13 @@ impl DiffInputs {
             Form::Child(native) => inputs.choose_child(native),
         }
         Ok(inputs)
+    }
+
+    /// What is written from now on is hashed by its blocks too: it goes on a medium as it is.
+    #[must_use]
+    pub(in crate::bundle) fn hashing_blocks(mut self) -> Self {
+        self.hashes_blocks = true;
+        self
     }
 
     /// A child of that format travels, where there can be one.
@@ -173,7 +184,7 @@ impl DiffInputs {
     fn packed(
         &self,
         (form, format): (EntryForm, Format),
-        (file, manifest): (FileEntry, Option<FileEntry>),
+        (file, manifest): (WrittenFile, Option<FileEntry>),
         data: Option<Bytes>,
     ) -> Packed {
         let record = &self.image.record;
@@ -190,7 +201,7 @@ impl DiffInputs {
             ancestors: self.ancestors.clone(),
             form,
             format,
-            file,
+            file: file.entry,
             manifest,
             requires: form.requires().map(str::to_owned).into_iter().collect(),
             sites: Vec::new(),
@@ -200,6 +211,7 @@ impl DiffInputs {
             is_new: true,
             left_out: self.left_out(),
             notes: self.notes(),
+            blocks: file.blocks,
         }
     }
 }

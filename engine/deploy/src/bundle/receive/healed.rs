@@ -12,6 +12,7 @@ use crate::{
         outcome::Outcome,
         schedule::Leg,
         staging_folder::StagingFolder,
+        storage_need::StorageEstimate,
         stored_file::DAMAGED,
         unpack::EntryFiles,
     },
@@ -33,7 +34,8 @@ impl ReceiveRun<'_> {
     ///
     /// # Errors
     /// What is damaged, as [`Bundle::check`](crate::bundle::Bundle::check); Host; Interrupted.
-    pub(super) fn whole_files(&mut self, number: usize) -> Result<WholeFiles> {
+    pub(super) fn whole_files(&mut self, leg: Leg) -> Result<WholeFiles> {
+        let number = leg.entry;
         let Err(error) = self.bundle.check(number, self.context) else {
             return Ok(WholeFiles::There);
         };
@@ -42,7 +44,7 @@ impl ReceiveRun<'_> {
         if !is_damage || !self.entry(number).is_some_and(has_parity) {
             return self.windows_instead(number, error).map(WholeFiles::Windows);
         }
-        match self.heal(number)? {
+        match self.heal(leg)? {
             Ok(staging) => Ok(WholeFiles::Healed(staging)),
             Err(why) => {
                 let error = match why {
@@ -57,17 +59,16 @@ impl ReceiveRun<'_> {
     /// Heals an entry's files; where nothing is to be written it only says whether it can.
     fn heal(
         &mut self,
-        number: usize,
+        leg: Leg,
     ) -> Result<std::result::Result<Option<StagingFolder>, Option<String>>> {
         let staging = match self.is_dry {
             true => None,
             false => Some(StagingFolder::make(self.receiver.site())?),
         };
-        if staging.is_some() {
-            self.require_space_to_heal(number)?;
-        }
         let folder = staging.as_ref().map(|staging| staging.folder.through());
-        let healed = self.bundle.heal(number, folder.as_deref(), self.context);
+        let require = |needed| self.require_space_to_heal(leg, needed);
+        let to = folder.as_deref().map(|folder| (folder, &require as _));
+        let healed = self.bundle.heal(leg.entry, to, self.context);
         let healed = healed.map_err(|error| match &staging {
             Some(staging) => staging.folder.named(error),
             None => error,
@@ -78,15 +79,19 @@ impl ReceiveRun<'_> {
         }))
     }
 
-    /// At least the shortest of its files must have room in the repository.
-    fn require_space_to_heal(&self, number: usize) -> Result<()> {
-        let lengths = self.entry(number).into_iter().flat_map(BundleEntry::stored);
-        let lengths = lengths.filter(|file| file.parity.is_some());
-        let least = lengths.map(|file| file.length).min().unwrap_or_default();
-        let folder = self.receiver.site().folder();
-        let place = folder.display().to_string();
-        let need = SpaceNeed::exactly(Bytes(least));
-        need.require("what is healed", Space::at(folder), &place)?;
+    /// The files that are healed must have room in the repository, and beside them the image that is made of them.
+    fn require_space_to_heal(&self, leg: Leg, needed: Bytes) -> Result<()> {
+        let site = self.receiver.site();
+        let storage = StorageEstimate {
+            store: self.store,
+            default_format: site.about().default_format,
+        };
+        let entry = self.entry(leg.entry).filter(|_| !leg.is_step);
+        let image = entry.map(|entry| storage.entry(entry));
+        let need = SpaceNeed::exactly(needed).and(image.unwrap_or_default());
+        let place = site.folder().display().to_string();
+        let what = "what is healed, and made of that,";
+        need.require(what, Space::at(site.folder()), &place)?;
         Ok(())
     }
 

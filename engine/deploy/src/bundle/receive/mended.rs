@@ -1,7 +1,7 @@
 //! Transport files that came damaged: mended by windows that came anew, or asked for once more.
 
 use imgdelta_core::{Error, Result};
-use imgdelta_operations::refilled_transport::damaged_windows;
+use imgdelta_operations::refilled_transport::{DamagedParts, damaged_parts};
 
 use super::ReceiveRun;
 use crate::bundle::{
@@ -88,8 +88,9 @@ impl ReceiveRun<'_> {
             // Of a file that is not there nothing can be kept.
             let file = self.bundle.open_file(*number).ok();
             let file = file.filter(|_| entry.form == EntryForm::Transport);
-            let windows = file.map(|file| damaged_windows(&file)).transpose()?;
-            requested.push(RequestedEntry::of(entry, site, windows.flatten()));
+            let damaged = file.map(|file| damaged_parts(&file, &|_, _| true));
+            let windows = damaged.transpose()?.and_then(DamagedParts::windows);
+            requested.push(RequestedEntry::of(entry, site, windows));
         }
         Ok(requested)
     }

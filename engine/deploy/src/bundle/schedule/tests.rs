@@ -2,7 +2,10 @@ use imgdelta_core::{Format, Result};
 use imgdelta_delta::Digest;
 
 use super::*;
-use crate::bundle::entry::{EntryForm, FileEntry, ImageRef, Recipient};
+use crate::bundle::{
+    entry::{EntryForm, ImageRef, Recipient},
+    file_entry::FileEntry,
+};
 
 const HERE: &str = "00000000-0000-4000-8000-000000000001";
 const THERE: &str = "00000000-0000-4000-8000-000000000002";
@@ -14,14 +17,7 @@ fn content(name: &str) -> ContentId {
 /// An entry that makes the image from its base, `-` being nothing, in a file of that length.
 fn entry(base: &str, image: &str, length: u64, sites: &[(&str, bool)]) -> Result<BundleEntry> {
     let shipped = |name: String| -> Result<FileEntry> {
-        Ok(FileEntry {
-            name: name.parse()?,
-            length,
-            sha256: Digest::default(),
-            pieces: None,
-            medium: None,
-            parity: None,
-        })
+        Ok(FileEntry::whole(name.parse()?, length, Digest::default()))
     };
     let pointer = |name: &str| -> Result<ImageRef> {
         Ok(ImageRef {

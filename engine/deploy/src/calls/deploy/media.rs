@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     bundle::{
-        Bundle, BundleEntry, LEAST_PIECE, MediumNumber, SigningKey, USUAL_PIECE,
+        Bundle, LEAST_PIECE, MediumNumber, SigningKey, USUAL_PIECE,
         media::{LaidMedium, Medium, lay_out},
     },
     calls::context::{cut_short, shown, with_delivery_context},
@@ -81,26 +81,21 @@ impl Deploy {
         sizes.into_iter().reduce(sum)
     }
 
+    /// How much the only medium holds, if that is said.
+    pub(super) fn room_on_one(&self) -> Option<Bytes> {
+        match &self.media[..] {
+            [medium] => medium.size,
+            _ => None,
+        }
+    }
+
     /// As [`run`](Self::run), onto one medium whose size is known.
     pub(super) fn run_onto_one(&self, context: &Context) -> Result<DeployReport> {
         let cut = Self {
             piece: self.piece.or(Some(USUAL_PIECE)),
             ..self.clone()
         };
-        let mut report = cut.run_once(context)?;
-        let carried = self.medium.as_deref().map(Bundle::open);
-        let (Some(Ok(bundle)), Some(size)) = (carried, self.room_on_media()) else {
-            return Ok(report);
-        };
-        let lengths = bundle.index().items.iter().map(BundleEntry::bytes);
-        let length = Bytes(lengths.fold(0, u64::saturating_add));
-        if length > size {
-            report.notes.push(format!(
-                "{}: all that is listed there is {length}, a medium of {size} does not hold it",
-                bundle.folder().display()
-            ));
-        }
-        Ok(report)
+        cut.run_once(context)
     }
 
     /// As [`run`](Self::run), onto several media.

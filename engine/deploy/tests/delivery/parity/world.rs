@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    ops::Deref,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -9,47 +10,34 @@ use std::{
 use imgdelta_core::{Bytes, Error, Format, Result};
 use imgdelta_deploy::{
     bundle::{BundleEntry, StoredFile},
-    calls::{
-        Deploy, Destination, ImageOutcome, Receive, ReceiveReport, VerifyDelivery,
-        VerifyDeliveryReport,
-    },
+    calls::{Deploy, ImageOutcome, Receive, ReceiveReport, VerifyDelivery, VerifyDeliveryReport},
     parity::Percent,
 };
 use imgdelta_operations::Context;
-use imgdelta_repository::catalogue::Repository;
 
-use crate::place::{Place, Windows, assert_sound, files_below, stored};
+use crate::{
+    place::files_below,
+    scene::{Scene, disks},
+};
 
-pub(super) fn disks() -> (Windows, Windows) {
-    let old = Windows::new(160, 1);
-    let new = old.with(8..88, 2);
-    (old, new)
-}
+/// The scene, and a stick with parity.
+pub(super) struct World(Scene);
 
-/// Headquarters, a site, and 5 MiB and a bit for it.
-pub(super) struct World {
-    pub(super) place: Place,
-    pub(super) site: Repository,
+impl Deref for World {
+    type Target = Scene;
+
+    fn deref(&self) -> &Scene {
+        &self.0
+    }
 }
 
 impl World {
     pub(super) fn new(format: Format) -> Result<Self> {
-        let place = Place::new();
-        let hq = place.repository("hq", Format::Qcow2)?;
-        let site = place.repository("site", format)?;
-        let (old, new) = disks();
-        place.add(&hq, "old", &old, Format::Raw, None)?;
-        place.add(&hq, "new", &new, Format::Raw, Some("old"))?;
-        place.add(&site, "old", &old, Format::Raw, None)?;
-        fs::create_dir(place.at("packing")).expect("room");
-        Ok(Self { place, site })
+        Scene::new(format, disks()).map(Self)
     }
 
     pub(super) fn deploy(&self) -> Deploy {
-        Deploy::new(self.place.at("hq"), ["new"])
-            .to(Destination::Inventory(self.place.at("site")))
-            .medium(self.place.at("stick"))
-            .packing_folder(self.place.at("packing"))
+        self.carrying().medium(self.place.at("stick"))
     }
 
     pub(super) fn put(&self, percent: u8, piece: Option<Bytes>, native: bool) -> Result<()> {
@@ -122,16 +110,12 @@ impl World {
             .filter(|note| note.contains("were healed by its parity"));
         assert_eq!(told.count(), count);
         assert_eq!(report.images[0].fate, ImageOutcome::Entered);
-        assert_eq!(stored(&self.site, "new")?, disks().1.bytes());
         assert_eq!(
             files_below(&self.stick()),
             before,
             "nothing is written on the medium"
         );
-        assert_sound(&self.site, &self.place)?;
-        let incoming = fs::read_dir(self.site.incoming()).into_iter().flatten();
-        assert_eq!(incoming.count(), 0, "what was healed aside is gone");
-        Ok(())
+        self.must_have_come()
     }
 
     /// What the how-to says makes the whole file of its pieces, and not of their parity too.

@@ -12,8 +12,8 @@ use imgdelta_deploy::{
 };
 use imgdelta_operations::Context;
 
-use super::world::{PIECE, World, disks, edit};
-use crate::place::{assert_sound, files_below, stored};
+use super::world::{PIECE, World};
+use crate::{place::files_below, scene::edit};
 
 #[test]
 fn a_second_run_keeps_the_pieces_whose_bytes_are_right_and_no_others() -> Result<()> {
@@ -48,7 +48,7 @@ fn a_second_run_keeps_the_pieces_whose_bytes_are_right_and_no_others() -> Result
     assert_ne!(inode(&places[2]), before[2]);
     assert_eq!(files_below(&stick), all);
     assert_eq!(world.look()?.faults().count(), 0);
-    world.must_come(2)
+    world.must_come()
 }
 
 #[test]
@@ -74,7 +74,57 @@ fn pieces_of_another_run_that_nothing_lists_go_in_the_end() -> Result<()> {
     assert!(!stick.join(other.as_str()).exists());
     assert!(stick.join("letter.001").exists(), "somebody else's stays");
     assert!(stick.join(list.files[0].name.as_str()).exists());
-    world.must_come(2)
+    world.must_come()
+}
+
+#[test]
+fn what_is_half_written_is_called_part_and_goes_with_its_process() -> Result<()> {
+    let world = World::new(false, 2)?;
+    let (stick, list) = (world.stick(), world.list()?);
+    let part = |number: usize| stick.join(format!("{}.part", list.files[number].name));
+    let [dead, living, folder] = [0, 1, 2].map(part);
+    let letter = stick.join("letter.001.part");
+    for half in [&dead, &living, &letter] {
+        fs::write(half, "half").expect("room");
+    }
+    fs::create_dir(&folder).expect("room");
+    let held = fs::File::open(&living).expect("there");
+    held.try_lock().expect("nobody has it");
+    // The piece that another process writes, and the one whose name a folder has, are written all the same.
+    for file in &list.files {
+        edit(&stick.join(file.name.as_str()), |bytes| bytes[9] ^= 1);
+    }
+    let deployed = world.deploy(Some(PIECE))?;
+    let notes = &deployed.sites[0].notes;
+    let says = |note: &&String| note.contains("half written; deleted");
+    assert_eq!(notes.iter().filter(says).count(), 1, "{notes:?}");
+    assert!(!dead.exists());
+    assert!(living.exists() && folder.exists() && letter.exists());
+    drop(held);
+    fs::remove_dir(&folder).expect("it is empty");
+    assert_eq!(world.look()?.faults().count(), 0);
+    let names = || -> Vec<String> {
+        let entries = fs::read_dir(&stick).expect("readable").flatten();
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        names.filter(|name| name.ends_with(".part")).collect()
+    };
+    assert_eq!(names().len(), 2, "the dead one's, and a letter");
+    // Whoever looks at the stick meanwhile sees which one is written.
+    let name = list.files[0].name.as_str();
+    let is_seen = (0..20).any(|_| {
+        edit(&stick.join(name), |bytes| bytes[9] ^= 1);
+        std::thread::scope(|scope| {
+            let deploying = scope.spawn(|| world.deploy(Some(PIECE)).expect("it is mended"));
+            let mut is_seen = false;
+            while !deploying.is_finished() {
+                is_seen |= names().contains(&format!("{name}.part"));
+            }
+            is_seen
+        })
+    });
+    assert!(is_seen);
+    assert_eq!(names(), ["letter.001.part"]);
+    world.must_come()
 }
 
 #[test]
@@ -111,8 +161,7 @@ fn damaged_and_lost_pieces_are_refilled_by_their_windows() -> Result<()> {
             "{windows}"
         );
         receive(&[&refill, &stick])?;
-        assert_eq!(stored(&world.site, "new")?, disks(2).1.bytes());
-        assert_sound(&world.site, &world.place)?;
+        world.must_have_come()?;
     }
     Ok(())
 }

@@ -1,19 +1,17 @@
 //! Headquarters, a site, and what differs on its way on a stick, in pieces.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{ops::Deref, path::PathBuf};
 
 use imgdelta_core::{Bytes, Error, Format, Result};
 use imgdelta_deploy::{
-    bundle::{BundleEntry, PieceList, VerifiedDelivery, verify},
+    bundle::{BundleEntry, PieceList, StoredFile, VerifiedDelivery, verify},
     deployment::{Deploy, Deployed, Destination, deploy_many},
 };
-use imgdelta_repository::catalogue::Repository;
 
-use crate::place::{Place, Windows, assert_sound, deploy, files_below, stored};
+use crate::{
+    place::{Windows, deploy, files_below},
+    scene::Scene,
+};
 
 /// A piece has a block of 4 MiB and one of 1 MiB.
 pub(super) const PIECE: Bytes = Bytes::mib(5);
@@ -29,45 +27,52 @@ pub(super) fn disks(own: u64) -> (Windows, Windows) {
 
 /// Headquarters, a site, and what differs on its way on a stick.
 pub(super) struct World {
-    pub(super) place: Place,
-    pub(super) hq: Repository,
-    pub(super) site: Repository,
+    scene: Scene,
     native: bool,
 }
 
+impl Deref for World {
+    type Target = Scene;
+
+    fn deref(&self) -> &Scene {
+        &self.scene
+    }
+}
+
 impl World {
+    /// What differs lies on the stick in pieces.
     pub(super) fn new(native: bool, own: u64) -> Result<Self> {
-        let place = Place::new();
-        let hq = place.repository("hq", Format::Qcow2)?;
-        let site = place.repository("site", Format::Raw)?;
-        let (old, new) = disks(own);
-        place.add(&hq, "old", &old, Format::Raw, None)?;
-        place.add(&hq, "new", &new, Format::Raw, Some("old"))?;
-        place.add(&site, "old", &old, Format::Raw, None)?;
-        fs::create_dir(place.at("packing")).expect("room");
-        let world = Self {
-            place,
-            hq,
-            site,
-            native,
-        };
-        let deployed = world.deploy(Some(PIECE))?;
+        Self::with(native, own, Some(PIECE))
+    }
+
+    /// What differs lies on the stick in one file, of three blocks.
+    pub(super) fn uncut(native: bool, own: u64) -> Result<Self> {
+        Self::with(native, own, None)
+    }
+
+    fn with(native: bool, own: u64, piece: Option<Bytes>) -> Result<Self> {
+        let scene = Scene::new(Format::Raw, disks(own))?;
+        let world = Self { scene, native };
+        let deployed = world.deploy(piece)?;
         assert!(deployed.failure().is_none(), "{deployed:?}");
         Ok(world)
     }
 
     pub(super) fn deploy(&self, piece: Option<Bytes>) -> Result<Deployed> {
+        self.deploy_all(&["new"], piece)
+    }
+
+    pub(super) fn deploy_all(&self, images: &[&str], piece: Option<Bytes>) -> Result<Deployed> {
         let deploy = Deploy {
             native: self.native,
             piece,
             packing: self.place.at("packing"),
             bundle: Some(self.place.at("stick")),
             sites: vec![Destination::Carried(self.site.inventory()?)],
-            ..deploy(&self.hq, &["new"])
+            ..deploy(&self.hq, images)
         };
         let deployed = deploy_many(&deploy, &self.place.context());
-        let left = fs::read_dir(self.place.at("packing")).expect("there");
-        assert_eq!(left.count(), 0, "nothing is left where it was packed");
+        assert_eq!(self.packing(), 0, "nothing is left where it was packed");
         deployed
     }
 
@@ -81,6 +86,14 @@ impl World {
 
     pub(super) fn list(&self) -> Result<PieceList> {
         Ok(self.entry()?.file.pieces.expect("it is cut"))
+    }
+
+    /// The files that a site needs: manifest, file, or the pieces of that.
+    pub(super) fn needed(&self) -> Result<Vec<StoredFile>> {
+        let stored = self.entry()?;
+        let stored = stored.stored();
+        let is_needed = |file: &StoredFile| !file.name.as_str().ends_with(".blocks");
+        Ok(stored.filter(is_needed).collect())
     }
 
     /// What a look through the stick finds.
@@ -119,26 +132,10 @@ impl World {
     }
 
     /// Receives, and what came is what was sent.
-    pub(super) fn must_come(&self, own: u64) -> Result<()> {
+    pub(super) fn must_come(&self) -> Result<()> {
         assert_eq!(self.look()?.faults().count(), 0);
         let received = self.place.receive("stick", &self.site)?;
         assert!(received.failure().is_none(), "{received:?}");
-        assert_eq!(stored(&self.site, "new")?, disks(own).1.bytes());
-        assert_sound(&self.site, &self.place)
+        self.must_have_come()
     }
-}
-
-pub(crate) fn edit(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
-    let mut bytes = fs::read(path).expect("it reads");
-    change(&mut bytes);
-    fs::write(path, bytes).expect("room");
-}
-
-/// What sha256sum says of the stick, the sums of which it is given.
-pub(crate) fn sha256sum(stick: &Path) -> bool {
-    let said = Command::new("sha256sum")
-        .args(["--strict", "-c", "SHA256SUMS"])
-        .current_dir(stick)
-        .output();
-    said.expect("coreutils").status.success()
 }

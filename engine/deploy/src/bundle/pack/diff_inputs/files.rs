@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use imgdelta_core::{
-    Bytes, Error, Existing, FileOffset, Format, Kind, Outputs, ParentSpec, Result,
+    Bytes, Error, Existing, FileOffset, FileSource, Format, Kind, Outputs, ParentSpec, Result,
+    Source as _,
 };
 use imgdelta_delta::{Digest, digest_cache::LeafReader};
 use imgdelta_operations::{
@@ -21,11 +22,22 @@ use imgdelta_repository::{
 use super::DiffInputs;
 use crate::bundle::{
     DeliveryContext,
-    entry::{EntryForm, EntryKey, FileEntry},
+    block_list::{BLOCK, BlockList},
+    entry::{EntryForm, EntryKey},
+    file_entry::FileEntry,
     file_names::{WINDOWS, file_names},
-    hash::sha256,
+    hash::{digest, digest_blocks},
     pack::{Packed, encoding, source_image::SourceImage},
 };
+
+/// A file that was written.
+#[derive(Debug)]
+pub(super) struct WrittenFile {
+    /// As it is listed.
+    pub(super) entry: FileEntry,
+    /// The digests of its blocks, where they were asked for and it has more than one.
+    pub(super) blocks: Option<Vec<Digest>>,
+}
 
 impl DiffInputs {
     /// Writes those windows of the transport file, for nobody yet.
@@ -68,7 +80,7 @@ impl DiffInputs {
         known: Option<(LeafReader, LeafReader)>,
         folder: &Path,
         context: &DeliveryContext<'_>,
-    ) -> Result<(FileEntry, Option<FileEntry>)> {
+    ) -> Result<(WrittenFile, Option<FileEntry>)> {
         if self.format != Format::Transport {
             let (file, manifest) = self.child(base, known, folder, context)?;
             return Ok((file, Some(manifest)));
@@ -102,10 +114,10 @@ impl DiffInputs {
         name: Name,
         written: WrittenTransport,
         context: &DeliveryContext<'_>,
-    ) -> Result<FileEntry> {
+    ) -> Result<WrittenFile> {
         base.require(written.made.base.as_ref())?;
         self.image.require(written.made.target.as_ref())?;
-        let file = file_entry(name, written.drafts.written_at(), context)?;
+        let file = self.written(name, written.drafts.written_at(), context)?;
         written.drafts.commit()?;
         Ok(file)
     }
@@ -117,7 +129,7 @@ impl DiffInputs {
         known: Option<(LeafReader, LeafReader)>,
         folder: &Path,
         context: &DeliveryContext<'_>,
-    ) -> Result<(FileEntry, FileEntry)> {
+    ) -> Result<(WrittenFile, FileEntry)> {
         let (name, manifest_name) = self.file_names()?;
         let image = &self.image;
         let spec = self.spec(folder, &name, encoding::of_child(image.disk.size()))?;
@@ -136,7 +148,7 @@ impl DiffInputs {
         drafts
             .other(manifest_name.as_str())?
             .write_at(FileOffset::ZERO, &manifest)?;
-        let file = file_entry(name, drafts.written_at(), context)?;
+        let file = self.written(name, drafts.written_at(), context)?;
         drafts.commit()?;
         let (length, digest) = (manifest.len() as u64, Digest::plain(&manifest));
         let manifest = FileEntry::whole(manifest_name, length, digest);
@@ -156,16 +168,42 @@ impl DiffInputs {
         data: Option<Bytes>,
         folder: &Path,
         context: &DeliveryContext<'_>,
-    ) -> Result<FileEntry> {
+    ) -> Result<WrittenFile> {
         let (name, _) = self.file_names()?;
         let disk = &self.image.disk.chain;
         let data = data.unwrap_or_else(|| disk.size());
         let spec = self.spec(folder, &name, encoding::of_whole(data))?;
         let (copied, drafts) = write_whole(disk, &spec, context.run.work)?;
         self.image.require(copied.proof.as_ref())?;
-        let file = file_entry(name, drafts.written_at(), context)?;
+        let file = self.written(name, drafts.written_at(), context)?;
         drafts.commit()?;
         Ok(file)
+    }
+
+    /// A file that was written, as it is listed.
+    fn written(
+        &self,
+        name: Name,
+        written_at: &Path,
+        context: &DeliveryContext<'_>,
+    ) -> Result<WrittenFile> {
+        let progress = context.run.work.progress;
+        let source = FileSource::open(written_at)?;
+        let has_blocks = self.hashes_blocks && BlockList::is_of(source.len().0);
+        let (length, sha256, blocks) = match has_blocks {
+            false => {
+                let (length, sha256) = digest(&source, progress)?;
+                (length, sha256, None)
+            }
+            true => {
+                let (length, sha256, blocks) = digest_blocks(&source, BLOCK, progress)?;
+                (length, sha256, Some(blocks))
+            }
+        };
+        Ok(WrittenFile {
+            entry: FileEntry::whole(name, length, sha256),
+            blocks,
+        })
     }
 
     /// What its file and its manifest are called.
@@ -220,10 +258,4 @@ pub(super) fn reading_all_if_changed<T>(
         "cache_damaged" | "base_changed" | "target_changed" => work(None),
         _ => Err(error),
     })
-}
-
-/// A file that was written, as it is listed.
-fn file_entry(name: Name, written_at: &Path, context: &DeliveryContext<'_>) -> Result<FileEntry> {
-    let (length, sha256) = sha256(written_at, context.run.work.progress)?;
-    Ok(FileEntry::whole(name, length, sha256))
 }
