@@ -108,6 +108,11 @@ impl Scene {
             .current_dir(self.at("stick"))
             .output()?;
         assert!(said.status.success(), "{why}: {said:?}");
+        let left = fs::read_dir(self.at("stick"))?.flatten();
+        let is_half = |name: &str| name.ends_with(".part");
+        let left = left.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let left: Vec<String> = left.filter(|name| is_half(name)).collect();
+        assert!(left.is_empty(), "{why}: {left:?}");
         self.ok("verify stick")?;
         Ok(())
     }

@@ -120,20 +120,7 @@ impl<'a> Runner<'a> {
                 .with_hint("say one with -o"));
         };
         let batch = self.batch(self.listing, &inventories, Transport::SharedMedium)?;
-        let of_version_1 = inventories.iter().any(|one| one.deliveries < 2);
-        let mut medium = Medium::begin(self.sender(), folder, of_version_1)?;
-        let key = self.deploy.sign.as_ref();
-        if key.is_some() {
-            medium.adopt()?;
-        }
-        let all_take = inventories.iter().all(|one| one.takes(TRANSPORT));
-        let may_hold_transport = medium.may_hold_transport(all_take)?;
-        let piecing = Piecing {
-            size: self.deploy.piece,
-            packing: self.deploy.packing.clone(),
-        };
-        medium.cut_files(piecing, inventories.iter().all(|one| one.takes(PIECES)))?;
-        medium.add_parity(self.deploy.parity);
+        let (mut medium, may_hold_transport) = self.begin_medium(folder, &inventories)?;
         let mut space_note = medium.require_space(&batch.pairs)?;
         if let Some(size) = self.deploy.room {
             medium.limit(size, &self.deploy.packing)?;
@@ -166,11 +153,33 @@ impl<'a> Runner<'a> {
             outcome.route = Some(route);
             outcomes.push(outcome);
         }
-        medium.finish(key)?;
+        medium.finish(self.deploy.sign.as_ref())?;
         if let Some(last) = outcomes.last_mut() {
             last.notes.append(&mut medium.take_notes());
         }
         Ok(outcomes)
+    }
+
+    /// The medium, to be added to in a form that all of these sites read; and whether that may be the transport form.
+    fn begin_medium(
+        &self,
+        folder: &Path,
+        inventories: &[&Inventory],
+    ) -> Result<(Medium<'_>, bool)> {
+        let of_version_1 = inventories.iter().any(|one| one.deliveries < 2);
+        let mut medium = Medium::begin(self.sender(), folder, of_version_1)?;
+        if self.deploy.sign.is_some() {
+            medium.adopt()?;
+        }
+        let all_take = |word| inventories.iter().all(|one| one.takes(word));
+        let may_hold_transport = medium.may_hold_transport(all_take(TRANSPORT))?;
+        let piecing = Piecing {
+            size: self.deploy.piece,
+            packing: self.deploy.packing.clone(),
+        };
+        medium.cut_files(piecing, all_take(PIECES))?;
+        medium.add_parity(self.deploy.parity);
+        Ok((medium, may_hold_transport))
     }
 
     /// Sends to a site that can be reached by a path.
