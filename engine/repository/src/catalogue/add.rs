@@ -80,7 +80,7 @@ impl Repository {
             |file: &PathBuf| file.starts_with(&self.paths.folder) && *file != add.image.path;
         match error.code() {
             "parent_unknown" => true,
-            "input_changed" | "parent_missing" => {
+            "input_changed" | "parent_missing" | "image_missing" => {
                 error.location().file.as_ref().is_some_and(is_here)
             }
             _ => false,
