@@ -298,3 +298,33 @@ pub(crate) fn name_of(path: &Path) -> Result<Name> {
     let name = stem.parse::<Name>();
     name.map_err(|error| error.in_file(path).with_hint("give one with --name"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_take_away_meanwhile_is_no_failure_of_the_image_that_is_added() -> Result<()> {
+        let folder = tempfile::tempdir().expect("a place");
+        let repository = Repository::init(&folder.path().join("hq"), Format::Qcow2)?;
+        let (own, other) = (repository.folder().join("a"), repository.folder().join("b"));
+        let outside = folder.path().join("c");
+        let add = Add {
+            image: OpenSpec::of(&own),
+            ..Add::default()
+        };
+        for (code, is_theirs) in [
+            ("image_missing", true),
+            ("parent_missing", true),
+            ("input_changed", true),
+            ("no_space", false),
+        ] {
+            for (file, is_there) in [(&other, true), (&own, false), (&outside, false)] {
+                let error = Error::new(Kind::Chain, "it is gone").with_code(code);
+                let found = repository.is_of_others(&error.in_file(file), &add);
+                assert_eq!(found, is_theirs && is_there, "{code}: {}", file.display());
+            }
+        }
+        Ok(())
+    }
+}
