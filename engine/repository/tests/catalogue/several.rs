@@ -2,8 +2,7 @@
 
 use std::{fs, path::Path, process::Command, thread, time::Duration};
 
-use imgdelta_core::{Bytes, Format, Kind, Result};
-use imgdelta_delta::{ExecContext, RunProgress};
+use imgdelta_core::{Format, Kind, Result};
 use imgdelta_registry::OpenSpec;
 use imgdelta_repository::catalogue::{Add, Repository, Run};
 
@@ -88,50 +87,6 @@ fn of_two_that_add_the_same_at_once_one_enters_it() -> Result<()> {
     let new = new.into_iter().filter(|is_new| *is_new).count();
     assert_eq!(new, 1);
     assert_eq!(Repository::open(&place.at("hq"))?.list()?.len(), 1);
-    Ok(())
-}
-
-#[test]
-fn an_image_whose_base_is_removed_while_it_is_read_is_stored_without_that() -> Result<()> {
-    const LEN: usize = 64 << 20;
-    let place = Place::new();
-    let repository = place.repository("hq")?;
-    let mut disk: Vec<u8> = (0..LEN as u32 / 4)
-        .flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes())
-        .collect();
-    place.add(&repository, &place.write("base.raw", &disk))?;
-    disk[1000] ^= 1;
-    let add = Add {
-        image: OpenSpec::of(place.write("next.raw", &disk)),
-        dedup: true,
-        ..Add::default()
-    };
-    let progress = RunProgress::default();
-    let run = Run {
-        work: ExecContext {
-            progress: &progress,
-            ..place.work()
-        },
-        ..place.run()
-    };
-    let added = thread::scope(|scope| {
-        let adding = scope.spawn(|| repository.add(&add, &run));
-        while progress.done() == Bytes::ZERO && !adding.is_finished() {
-            thread::yield_now();
-        }
-        // The records were read: the base is known, and chosen when all of the disk is.
-        let other = Repository::open(&place.at("hq"))?;
-        other.remove("base", &place.run())?;
-        adding.join().expect("no panic")
-    })?;
-    assert_eq!(added.record.parent, None, "{:?}", added.notes);
-    assert_eq!(repository.list()?.len(), 1);
-    assert!(
-        repository
-            .verify(&[], &place.run(), |_| ())?
-            .iter()
-            .all(|one| one.is_sound())
-    );
     Ok(())
 }
 
