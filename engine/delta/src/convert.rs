@@ -258,12 +258,12 @@ impl<'a> Stage for Copier<'a> {
         Ok(())
     }
 
-    fn flush(&self, unit_writer: &mut UnitWriter, task: ConvertTask) -> Result<()> {
-        if task.units > 0 {
-            unit_writer.write()
-        } else {
-            Ok(())
-        }
+    fn needs_flush(&self, task: &ConvertTask) -> bool {
+        task.units > 0
+    }
+
+    fn flush(&self, unit_writer: &mut UnitWriter, _: ConvertTask) -> Result<()> {
+        unit_writer.write()
     }
 }
 

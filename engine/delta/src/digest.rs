@@ -89,7 +89,8 @@ fn hash<'a>(
     beside: Option<&'a BaseCheck<'a>>,
     work: ExecContext<'a>,
 ) -> Result<HashSink<'a>> {
-    let step = exec::step(WINDOW, disk.block_size());
+    // A task has as much as is hashed at once, or the lanes of a wide processor stay empty.
+    let step = exec::step(leaf_batch::buffer(), disk.block_size());
     let base = beside.map(BaseCheck::disk);
     let decoding = base.map_or(Decoding::default(), Chain::decoding);
     let decoding = decoding.max(disk.decoding());

@@ -167,7 +167,7 @@ impl Costs {
     }
 }
 
-/// The length of a task for a writer of such units, and readers of such blocks: a power of two.
+/// The length of a task that is to hold such units, and blocks of readers: a power of two.
 pub(crate) fn step(unit: Bytes, block: Bytes) -> Bytes {
     let step = Bytes::mib(1).max(unit).max(block.min(LONGEST_STEP));
     Bytes(step.0.next_power_of_two())

@@ -199,8 +199,10 @@ impl LayerTask {
     }
 }
 
-/// Most windows of a task that are read.
-const STEP: u64 = 16;
+/// Most windows of a task that are read: as many as are hashed at once, and no fewer than a mebibyte has.
+fn longest_task() -> usize {
+    leaf_batch::together().max(16)
+}
 
 impl Stage for Reader<'_> {
     type Task = LayerTask;
@@ -216,7 +218,7 @@ impl Stage for Reader<'_> {
             leaves: Vec::new(),
         };
         let mut to_read = 0;
-        while to_read < STEP && source.at.0 < self.size.0 {
+        while to_read < longest_task() && source.at.0 < self.size.0 {
             let first = source.at.0 / WINDOW.0;
             let silent = self.silent_until(source)?;
             let whole = if silent.0 >= self.size.0 {

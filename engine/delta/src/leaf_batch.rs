@@ -1,7 +1,7 @@
 //! Leaves of several windows at once.
 //!
 //! One SHA-256 waits for itself: the instructions of a round need those of the round before. Independent ones do not, so the processor hashes
-//! four windows, or sixteen, in the time of two or of four. The digests are the same; `sha2` is the measure of that, at start-up and in the tests, and what
+//! four windows, or sixteen or 32, in the time of two, or of three to six. The digests are the same; `sha2` is the measure of that, at start-up and in the tests, and what
 //! hashes where the two disagree or the feature `multi-buffer` is off.
 
 use imgdelta_core::{Bytes, Result, is_zero};
@@ -10,13 +10,13 @@ use sha2::{Digest as _, Sha256};
 
 use crate::tree::{Digest, RepeatedSubtrees, WINDOW};
 
-/// How many windows this processor hashes at once, 4 to 16. No more are read into a buffer than that: four stay in the nearer caches of a core.
+/// How many windows this processor hashes at once, 4 to 32. No more are read into a buffer than that: four stay in the nearer caches of a core.
 pub(crate) fn together() -> usize {
     #[cfg(feature = "multi-buffer")]
     let lanes = tape_sha256::lane_width();
     #[cfg(not(feature = "multi-buffer"))]
     let lanes = 4;
-    lanes.clamp(4, 16)
+    lanes.clamp(4, 32)
 }
 
 /// A buffer of that many windows, in bytes.
@@ -156,7 +156,7 @@ mod tests {
             .collect();
         // Each length alone among others, and batches of one length: both have ways of their own.
         for len in (0..400).chain([4095, 4096, 65_535, 65_536]) {
-            for count in [1, 2, 3, 4, 5, 16, 17, 33] {
+            for count in [1, 2, 3, 4, 5, 16, 17, 32, 33] {
                 let windows: Vec<&[u8]> = (0..count).map(|at| &bytes[at..at + len]).collect();
                 let alone: Vec<Digest> = windows.iter().copied().map(Digest::leaf).collect();
                 assert_eq!(hashed(&[0], &windows), alone, "{count} of {len} bytes");

@@ -22,6 +22,7 @@ use crate::{
     disk_hasher::{DiskHasher, Proof},
     exec::{self, Costs, ExecContext},
     layer::LayerHasher,
+    leaf_batch,
     planner::{ExtentPlanner, PlanOptions},
     tree::{ContentId, Digest},
     unit_writer::{Seed, UnitWriter},
@@ -122,7 +123,8 @@ impl Make<'_> {
         let block = self.base.block_size().max(self.target.block_size());
         let decoding = self.base.decoding().max(self.target.decoding());
         let encoder = writer.encoder().memory();
-        let costs = Costs::new(shape.unit, encoder, decoding, exec::step(shape.unit, block));
+        let longest = exec::step(shape.unit.max(leaf_batch::buffer()), block);
+        let costs = Costs::new(shape.unit, encoder, decoding, longest);
         let (step, count) = self.work.crew(self.work.io_workers(), &costs);
         let end = self.end(shape);
         let whole = [shape.unit, zero_run.unwrap_or_default(), decoding.unit];

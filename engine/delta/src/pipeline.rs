@@ -1,28 +1,34 @@
-//! The bounded, ordered pipeline that every run of the engine is: workers take tasks from a source, process them side by side, commit
+//! The bounded, ordered pipeline that every run of the engine is: threads take tasks from a source, process them side by side, commit
 //! them to a sink in the order in which they were taken, and then flush what is left to be written.
 //!
 //! ```text
 //! next_task (source lock) -> process (parallel) -> commit (sink lock, in order) -> flush (parallel)
 //! ```
 //!
-//! Where workers are more than the threads that compute, as many process at a time as there are threads, while others flush.
+//! A worker is what a task is worked on with: buffers, compressors. Threads are another matter: as many compute as were asked for, each task with
+//! any worker that is spare, and none waits for the turn of its task. Where workers are more than those threads, other threads flush, and tasks are
+//! announced some way ahead.
 //!
 //! Source and sink have a lock each, so that tables are read while others are written. What the sink sees depends on the order of the tasks
-//! alone, not on the number of workers. Memory is bounded: no worker holds more than one task.
+//! alone, not on the number of workers. Memory is bounded: no worker holds more than one task, and no
+//! more tasks are announced than there are workers.
 //!
 //! No method of a stage may wait for the pool that it runs on (`par_iter`, `join`, `scope`): a thread that waits there takes up other work,
 //! and that may be a worker whose turn comes only after the task of the one that waits.
 
-mod gate;
+mod crew;
 
-use std::sync::{
-    Condvar, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use imgdelta_core::{Error, Kind, Result};
 
-use self::gate::Gate;
+use self::crew::{Crew, Filled};
 use crate::exec::ExecContext;
 
 /// What is done with each task.
@@ -55,7 +61,13 @@ pub(crate) trait Stage: Sync {
         sink: &mut Self::Sink,
     ) -> Result<()>;
 
-    /// What remains to be done once it is committed. Parallel.
+    /// Whether anything remains to be done once it is committed.
+    fn needs_flush(&self, task: &Self::Task) -> bool {
+        let _ = task;
+        false
+    }
+
+    /// What remains to be done then. Parallel.
     fn flush(&self, worker: &mut Self::Worker, task: Self::Task) -> Result<()> {
         let _ = (worker, task);
         Ok(())
@@ -75,129 +87,135 @@ pub(crate) fn run<S: Stage>(
     workers: Vec<S::Worker>,
     (source, sink): (S::Source, S::Sink),
 ) -> Result<(S::Source, S::Sink)> {
+    let count = workers.len();
     let pipeline: Pipeline<'_, S> = Pipeline {
         stage,
         source: Mutex::new(SourceState {
             source,
             taken: 0,
             is_drained: false,
+            ahead: BTreeMap::new(),
         }),
-        sink: Mutex::new(OrderedState {
-            sink,
+        sink: Mutex::new(sink),
+        processed: Mutex::new(Processed {
             turn: 0,
+            is_committing: false,
+            waiting: BTreeMap::new(),
             failure: None,
         }),
-        gate: (workers.len() > exec.threads.max(1)).then(|| Gate::new(exec.threads)),
-        turns: OrderedTurns(workers.iter().map(|_| Condvar::new()).collect()),
-        has_failed: AtomicBool::new(false),
+        crew: Crew::new(workers, exec.threads),
+        others: count.saturating_sub(exec.threads.max(1)),
+        failed: AtomicU64::new(NONE),
     };
-    exec.side_by_side(workers, |worker| pipeline.attend(worker))?;
-    let source = pipeline.source.into_inner();
-    let sink = pipeline.sink.into_inner();
-    let sink = sink.unwrap_or_else(PoisonError::into_inner);
-    match sink.failure {
+    exec.side_by_side(vec![(); count], |()| pipeline.attend())?;
+    let processed = pipeline.processed.into_inner();
+    match processed.unwrap_or_else(PoisonError::into_inner).failure {
         Some((_, error)) => Err(error),
         None => Ok((
-            source.unwrap_or_else(PoisonError::into_inner).source,
-            sink.sink,
+            within(pipeline.source.into_inner()).source,
+            within(pipeline.sink.into_inner()),
         )),
     }
 }
 
-struct Pipeline<'a, S: Stage> {
-    stage: &'a S,
-    source: Mutex<SourceState<S::Source>>,
-    sink: Mutex<OrderedState<S::Sink>>,
-    /// Where workers wait to process, if they are more than the threads that compute.
-    gate: Option<Gate>,
-    turns: OrderedTurns,
-    /// Whether there is a failure: looked at without the sink's lock.
-    has_failed: AtomicBool,
+/// What a lock held, whether or not somebody panicked with it.
+fn within<T>(lock: std::result::Result<T, PoisonError<T>>) -> T {
+    lock.unwrap_or_else(PoisonError::into_inner)
 }
 
-struct SourceState<S> {
+struct Pipeline<'a, S: Stage> {
+    stage: &'a S,
+    source: Mutex<SourceState<S::Source, S::Task>>,
+    sink: Mutex<S::Sink>,
+    processed: Mutex<Processed<S>>,
+    crew: Crew<S::Worker, S::Task>,
+    /// How many workers there are beyond those that compute: so many tasks are announced ahead.
+    others: usize,
+    /// The number of the earliest task that failed, or [`NONE`]: looked at without a lock.
+    failed: AtomicU64,
+}
+
+/// No task has failed.
+const NONE: u64 = u64::MAX;
+
+struct SourceState<S, T> {
     source: S,
     /// The number of the next task to be taken.
     taken: u64,
     is_drained: bool,
+    /// Tasks that have been announced, by number.
+    ahead: BTreeMap<u64, T>,
 }
 
-struct OrderedState<S> {
-    sink: S,
+/// What has been processed. Nobody waits for the turn of a task: who finds it to be its turn commits it, and those that follow it.
+struct Processed<S: Stage> {
     /// The number of the task that is to be committed next.
     turn: u64,
+    is_committing: bool,
+    /// By number, whose turn has not come.
+    waiting: BTreeMap<u64, Filled<S::Worker, S::Task>>,
     /// The failure of the earliest task that failed.
     failure: Option<(u64, Error)>,
 }
 
-/// Where workers wait for their turn, one condition a worker: at the end of a turn only the one whose turn is next is woken. No two that
-/// wait share a condition, since the tasks that are worked on are at most as many as workers, and follow one another.
-struct OrderedTurns(Vec<Condvar>);
-
-impl OrderedTurns {
-    /// Lets go of the sink until something happened that concerns task `number`.
-    fn wait<'a, T>(&self, number: u64, sink: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
-        match self.condition(number) {
-            Some(condition) => condition.wait(sink).unwrap_or_else(PoisonError::into_inner),
-            None => sink,
-        }
-    }
-
-    /// It is the turn of task `number`.
-    fn call(&self, number: u64) {
-        if let Some(condition) = self.condition(number) {
-            condition.notify_one();
-        }
-    }
-
-    /// Something happened that concerns all.
-    fn call_all(&self) {
-        self.0.iter().for_each(Condvar::notify_all);
-    }
-
-    fn condition(&self, number: u64) -> Option<&Condvar> {
-        let number = number.checked_rem(self.0.len() as u64)?;
-        self.0.get(usize::try_from(number).ok()?)
-    }
-}
-
-/// A worker that panics must not leave the others waiting for its turn.
+/// A worker that panics must not leave others waiting for it.
 struct PanicAlarm<'a, 'b, S: Stage>(&'a Pipeline<'b, S>);
 
 impl<S: Stage> Drop for PanicAlarm<'_, '_, S> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.0.fail(0, Error::new(Kind::Host, "a worker panicked"));
+            self.0.crew.abandon();
         }
     }
 }
 
 impl<S: Stage> Pipeline<'_, S> {
-    /// One worker's part: task after task until there is none, or something failed.
-    fn attend(&self, mut worker: S::Worker) {
+    /// One thread's part: it computes, if not enough others do, and flushes what was committed.
+    fn attend(&self) {
         let _alarm = PanicAlarm(self);
-        while let Some((number, mut task)) = self.take() {
-            let done = self
-                .process(number, &mut worker, &mut task)
-                .and_then(|()| self.commit(number, &mut worker, &mut task))
-                .and_then(|is_committed| {
-                    if is_committed {
-                        self.stage.flush(&mut worker, task)
-                    } else {
-                        Ok(())
-                    }
+        if let Some(_place) = self.crew.place() {
+            // The worker first: who has a task must not have to wait for one.
+            while let Some(worker) = self.crew.spare(|filled| self.flush(filled)) {
+                let Some((number, task)) = self.take() else {
+                    self.crew.give_back(worker);
+                    break;
+                };
+                self.compute(Filled {
+                    number,
+                    worker,
+                    task,
                 });
-            if let Err(error) = done {
-                self.fail(number, error);
             }
+        }
+        while let Some(filled) = self.crew.filled() {
+            self.flush(filled);
         }
     }
 
-    /// The next task and its number.
+    /// The next task and its number: the earliest that was announced, once enough are.
     fn take(&self) -> Option<(u64, S::Task)> {
+        while let Some((number, task)) = self.fetch() {
+            self.stage.announce(&task);
+            if self.others == 0 {
+                return Some((number, task));
+            }
+            let mut state = self.source.lock().ok()?;
+            state.ahead.insert(number, task);
+            if state.ahead.len() > self.others {
+                break;
+            }
+        }
+        // What comes after a failure is not begun; what comes before it may fail too, and is then the earliest.
+        let taken = self.source.lock().ok()?.ahead.pop_first();
+        taken.filter(|(number, _)| *number < self.failed.load(Ordering::Acquire))
+    }
+
+    /// A task of the source.
+    fn fetch(&self) -> Option<(u64, S::Task)> {
         // A source whose lock is poisoned panicked half-way: nothing more comes from it.
         let mut state = self.source.lock().ok()?;
-        if state.is_drained || self.has_failed.load(Ordering::Acquire) {
+        if state.is_drained || self.failed.load(Ordering::Acquire) != NONE {
             return None;
         }
         let number = state.taken;
@@ -217,44 +235,91 @@ impl<S: Stage> Pipeline<'_, S> {
         }
     }
 
-    /// Processes the task as soon as there is a place.
-    fn process(&self, number: u64, worker: &mut S::Worker, task: &mut S::Task) -> Result<()> {
-        self.stage.announce(task);
-        let _place = self.gate.as_ref().map(|gate| gate.enter(number));
-        self.stage.process(worker, task)
+    /// Processes a task, and commits it and what follows it if its turn has come.
+    fn compute(&self, mut filled: Filled<S::Worker, S::Task>) {
+        let done = self.stage.process(&mut filled.worker, &mut filled.task);
+        if let Err(error) = done {
+            self.fail(filled.number, error);
+            return self.crew.give_back(filled.worker);
+        }
+        let mut processed = self.processed();
+        processed.waiting.insert(filled.number, filled);
+        while let Some(next) = processed.next() {
+            drop(processed);
+            let is_committed = self.commit(next);
+            processed = self.processed();
+            processed.is_committing = false;
+            processed.turn += u64::from(is_committed);
+        }
+        let dropped = processed.dropped();
+        drop(processed);
+        dropped.for_each(|filled| self.crew.give_back(filled.worker));
     }
 
-    /// Commits the task when its turn has come; false if an earlier one failed and it never will.
-    fn commit(&self, number: u64, worker: &mut S::Worker, task: &mut S::Task) -> Result<bool> {
-        let mut state = self.ordered();
-        loop {
-            let failed = state.failure.as_ref();
-            if failed.is_some_and(|(failed, _)| *failed <= number) {
-                return Ok(false);
-            }
-            if state.turn == number {
-                break;
-            }
-            state = self.turns.wait(number, state);
+    /// Commits a task whose turn has come; false if that failed.
+    fn commit(&self, mut filled: Filled<S::Worker, S::Task>) -> bool {
+        let mut sink = within(self.sink.lock());
+        let done = self
+            .stage
+            .commit(&mut filled.worker, &mut filled.task, &mut sink);
+        drop(sink);
+        let is_committed = done.is_ok();
+        if let Err(error) = done {
+            self.fail(filled.number, error);
         }
-        self.stage.commit(worker, task, &mut state.sink)?;
-        state.turn += 1;
-        self.turns.call(state.turn);
-        Ok(true)
+        if is_committed && self.stage.needs_flush(&filled.task) {
+            self.crew.hand_on(filled);
+        } else {
+            self.crew.give_back(filled.worker);
+        }
+        is_committed
+    }
+
+    fn flush(&self, filled: Filled<S::Worker, S::Task>) {
+        let Filled {
+            number,
+            mut worker,
+            task,
+        } = filled;
+        if let Err(error) = self.stage.flush(&mut worker, task) {
+            self.fail(number, error);
+        }
+        self.crew.give_back(worker);
     }
 
     fn fail(&self, number: u64, error: Error) {
-        let mut state = self.ordered();
-        let failed = state.failure.as_ref();
+        let mut processed = self.processed();
+        let failed = processed.failure.as_ref();
         if failed.is_none_or(|(failed, _)| number < *failed) {
-            state.failure = Some((number, error));
+            processed.failure = Some((number, error));
         }
-        self.has_failed.store(true, Ordering::Release);
-        self.turns.call_all();
+        self.failed.fetch_min(number, Ordering::Release);
+        let dropped = processed.dropped();
+        drop(processed);
+        dropped.for_each(|filled| self.crew.give_back(filled.worker));
     }
 
-    fn ordered(&self) -> MutexGuard<'_, OrderedState<S::Sink>> {
-        self.sink.lock().unwrap_or_else(PoisonError::into_inner)
+    fn processed(&self) -> MutexGuard<'_, Processed<S>> {
+        within(self.processed.lock())
+    }
+}
+
+impl<S: Stage> Processed<S> {
+    /// The task whose turn it is, if it is there and nobody commits one.
+    fn next(&mut self) -> Option<Filled<S::Worker, S::Task>> {
+        let failed = self.failure.as_ref().map_or(NONE, |(failed, _)| *failed);
+        if self.is_committing || self.turn >= failed {
+            return None;
+        }
+        let next = self.waiting.remove(&self.turn)?;
+        self.is_committing = true;
+        Some(next)
+    }
+
+    /// What a failure leaves without a turn.
+    fn dropped(&mut self) -> impl Iterator<Item = Filled<S::Worker, S::Task>> + use<S> {
+        let failed = self.failure.as_ref().map_or(NONE, |(failed, _)| *failed);
+        self.waiting.split_off(&failed).into_values()
     }
 }
 

@@ -125,12 +125,12 @@ impl<'a> Stage for Differ<'a> {
         Ok(())
     }
 
-    fn flush(&self, unit_writer: &mut UnitWriter, task: DiffTask) -> Result<()> {
-        if task.units > 0 {
-            unit_writer.write()
-        } else {
-            Ok(())
-        }
+    fn needs_flush(&self, task: &DiffTask) -> bool {
+        task.units > 0
+    }
+
+    fn flush(&self, unit_writer: &mut UnitWriter, _: DiffTask) -> Result<()> {
+        unit_writer.write()
     }
 }
 

@@ -81,15 +81,22 @@ impl Stage for Squares {
         Ok(())
     }
 
+    fn needs_flush(&self, _: &Self::Task) -> bool {
+        true
+    }
+
     fn flush(&self, (): &mut (), task: Self::Task) -> Result<()> {
         self.held.fetch_sub(1, Ordering::Relaxed);
         self.reach(Part::Flush, task.0)
     }
 }
 
-fn run_squares(stage: &Squares, workers: usize) -> Result<Vec<u64>> {
+/// Threads that compute, and workers: all the same, or some that only flush.
+const CREWS: [(usize, usize); 7] = [(1, 1), (2, 2), (8, 8), (64, 64), (1, 4), (2, 8), (8, 16)];
+
+fn run_squares(stage: &Squares, (threads, workers): (usize, usize)) -> Result<Vec<u64>> {
     let progress = RunProgress::default();
-    let exec = ExecContext::new(workers, &progress);
+    let exec = ExecContext::new(threads, &progress);
     let (_, squares) = run(stage, &exec, vec![(); workers], (0, Vec::new()))?;
     Ok(squares)
 }
@@ -97,24 +104,29 @@ fn run_squares(stage: &Squares, workers: usize) -> Result<Vec<u64>> {
 #[test]
 fn the_sink_sees_the_same_order_for_any_number_of_workers() -> Result<()> {
     let expected: Vec<u64> = (1..=TASKS).map(|n| n * n).collect();
-    for workers in [1, 2, 3, 8, 64] {
+    for crew in CREWS {
         let stage = Squares::new(None, false);
-        assert_eq!(run_squares(&stage, workers)?, expected, "{workers} workers");
+        assert_eq!(run_squares(&stage, crew)?, expected, "{crew:?}");
         let most = stage.most_held.load(Ordering::Relaxed);
-        assert!(most <= workers + 1, "{workers} workers held {most} tasks");
+        let (threads, workers) = crew;
+        let announced = workers - threads;
+        assert!(
+            most <= workers + announced + 1,
+            "{crew:?} held {most} tasks"
+        );
     }
     Ok(())
 }
 
 #[test]
 fn the_earliest_failure_is_reported_and_nothing_hangs() {
-    for workers in [1, 2, 8, 64] {
+    for crew in CREWS {
         for part in PARTS {
             for first in [1, 500] {
                 let stage = Squares::new(Some((part, first)), false);
-                let error = run_squares(&stage, workers).expect_err("it fails");
+                let error = run_squares(&stage, crew).expect_err("it fails");
                 let expected = format!("task {first}");
-                assert_eq!(error.message(), expected, "{part:?}, {workers} workers");
+                assert_eq!(error.message(), expected, "{part:?}, {crew:?}");
             }
         }
     }
@@ -122,10 +134,10 @@ fn the_earliest_failure_is_reported_and_nothing_hangs() {
 
 #[test]
 fn a_panic_in_any_part_is_carried_and_nothing_hangs() {
-    for workers in [1, 2, 8, 64] {
+    for crew in CREWS {
         for part in PARTS {
             let stage = Squares::new(Some((part, 300)), true);
-            let ended = catch_unwind(AssertUnwindSafe(|| run_squares(&stage, workers)));
+            let ended = catch_unwind(AssertUnwindSafe(|| run_squares(&stage, crew)));
             let panic = ended.expect_err("it panics");
             let message = panic.downcast_ref::<String>().expect("a message");
             assert!(message.contains("told to panic"), "{message}");
@@ -237,5 +249,78 @@ fn more_workers_than_threads_come_to_an_end() -> Result<()> {
     let stage = Squares::new(None, false);
     let (_, squares) = run(&stage, &exec, vec![(); 64], (0, Vec::new()))?;
     assert_eq!(squares.len() as u64, TASKS);
+    Ok(())
+}
+
+/// Tasks of which the first is held up, while it is processed or flushed, until the last has been processed.
+struct HeldUp {
+    part: Part,
+    last: u32,
+    is_processed: Mutex<bool>,
+    told: Condvar,
+}
+
+impl HeldUp {
+    fn pass(&self, part: Part, task: u32) {
+        let is_processed = self.is_processed.lock().expect("not poisoned");
+        if (part, task) == (self.part, 1) {
+            let wait = Duration::from_secs(20);
+            let waited = self
+                .told
+                .wait_timeout_while(is_processed, wait, |is_processed| !*is_processed);
+            assert!(!waited.expect("not poisoned").1.timed_out(), "all waited");
+        }
+    }
+}
+
+impl Stage for HeldUp {
+    type Task = u32;
+    type Worker = ();
+    type Source = u32;
+    type Sink = Vec<u32>;
+
+    fn next_task(&self, source: &mut u32) -> Result<Option<u32>> {
+        *source += 1;
+        Ok((*source <= self.last).then_some(*source))
+    }
+
+    fn process(&self, (): &mut (), task: &mut u32) -> Result<()> {
+        self.pass(Part::Process, *task);
+        if *task == self.last {
+            *self.is_processed.lock().expect("not poisoned") = true;
+            self.told.notify_all();
+        }
+        Ok(())
+    }
+
+    fn commit(&self, (): &mut (), task: &mut u32, sink: &mut Vec<u32>) -> Result<()> {
+        sink.push(*task);
+        Ok(())
+    }
+
+    fn needs_flush(&self, _: &u32) -> bool {
+        true
+    }
+
+    fn flush(&self, (): &mut (), task: u32) -> Result<()> {
+        self.pass(Part::Flush, task);
+        Ok(())
+    }
+}
+
+#[test]
+fn threads_go_on_computing_while_an_earlier_task_takes_long() -> Result<()> {
+    let progress = RunProgress::default();
+    for part in [Part::Process, Part::Flush] {
+        let stage = HeldUp {
+            part,
+            last: 6,
+            is_processed: Mutex::new(false),
+            told: Condvar::new(),
+        };
+        let exec = ExecContext::new(2, &progress);
+        let (_, order) = run(&stage, &exec, vec![(); 8], (0, Vec::new()))?;
+        assert_eq!(order, [1, 2, 3, 4, 5, 6]);
+    }
     Ok(())
 }
