@@ -87,9 +87,14 @@ impl PagedTable {
         }
         let start = FileOffset(number * PAGE as u64);
         let len = self.source.len().0.saturating_sub(start.0).min(PAGE as u64);
-        let mut page = vec![0; Bytes(len).in_memory()];
-        self.source.read_at(start, &mut page)?;
-        let page: Arc<[u8]> = page.into();
+        let mut page: Arc<[u8]> = match len == PAGE as u64 {
+            true => Arc::new([0; PAGE]),
+            false => vec![0; Bytes(len).in_memory()].into(),
+        };
+        // Nobody else has it yet.
+        if let Some(bytes) = Arc::get_mut(&mut page) {
+            self.source.read_at(start, bytes)?;
+        }
         self.cache.pages.insert(key, Arc::clone(&page));
         Ok((page, inside))
     }

@@ -23,6 +23,9 @@ use crate::{
 /// L2 tables that are read side by side take at most this together.
 const MOST_READ: Bytes = Bytes::mib(8);
 
+/// Where there are no more L2 tables than this, they are read sooner than another thread wakes up.
+const FEW: usize = 16;
+
 /// One walk through an image.
 pub(crate) struct CheckWalk<'a> {
     /// The image.
@@ -236,7 +239,19 @@ impl CheckWalk<'_> {
             };
             self.fault(in_l1(fault, root.at));
         }
-        let cluster = geometry.cluster();
+        if tables.len() <= FEW {
+            let mut bytes = vec![0; geometry.cluster().in_memory()];
+            return tables.iter().try_for_each(|(at, index)| {
+                self.source.read_at(*at, &mut bytes)?;
+                self.table(root, *at, *index, &bytes)
+            });
+        }
+        self.tables_side_by_side(root, &tables)
+    }
+
+    /// The L2 tables of a root, several read at a time.
+    fn tables_side_by_side(&mut self, root: Root, tables: &[(FileOffset, u64)]) -> Result<()> {
+        let cluster = self.meta.geometry.cluster();
         let most = Bytes(MOST_READ.0 / cluster.0.max(1)).in_memory();
         let together = parallel::width().min(most).max(1);
         for part in tables.chunks(together) {

@@ -8,9 +8,13 @@ use imgdelta_core::{Bytes, FileOffset, PagedTable, Result, Source, is_zero};
 
 use crate::{fault::Fault, geometry::Geometry, layout::RefcountEntry, validate::ValidatedHeader};
 
+/// How much of a table is passed over at once.
+const PIECE: Bytes = Bytes::kib(64);
+
 /// The refcounts of an image.
 #[derive(Debug)]
 pub(crate) struct Refcounts {
+    source: Arc<dyn Source>,
     pages: PagedTable,
     geometry: Geometry,
     /// Where the table is, and its entries.
@@ -27,6 +31,7 @@ impl Refcounts {
     pub(crate) fn new(source: &Arc<dyn Source>, meta: &ValidatedHeader) -> Self {
         let clusters = u64::from(meta.header.refcount_table_clusters);
         Self {
+            source: Arc::clone(source),
             pages: PagedTable::new(Arc::clone(source)),
             geometry: meta.geometry,
             table: FileOffset(meta.header.refcount_table_offset),
@@ -56,13 +61,28 @@ impl Refcounts {
         Ok(self.validate(RefcountEntry(u64::from_be_bytes(bytes))))
     }
 
-    /// The first entry from `index` on that is not 0; `None`: there is none. Tables have room for far more blocks than most images use.
+    /// The first entry from `index` on that is not 0; `None`: there is none. Tables have room for far more blocks than most images use: what
+    /// lies behind the page of `index` is read in long pieces.
     pub(crate) fn next_entry(&self, index: u64) -> Result<Option<u64>> {
-        let entry = Bytes(RefcountEntry::SIZE).in_memory();
         let mut index = index;
+        let mut piece = Vec::new();
+        let mut is_first = true;
         while index < self.entries {
-            let (page, inside) = self.pages.page(self.entry_place(index))?;
-            let entries = page.get(inside..).unwrap_or_default().chunks_exact(entry);
+            let place = self.entry_place(index);
+            let page;
+            let bytes = if is_first {
+                let (whole, inside) = self.pages.page(place)?;
+                page = whole;
+                page.get(inside..).unwrap_or_default()
+            } else {
+                let left = self.end.0.saturating_sub(place.0);
+                let rest = (self.entries - index).saturating_mul(RefcountEntry::SIZE);
+                let len = PIECE.min(Bytes(left)).min(Bytes(rest));
+                piece.resize(len.in_memory(), 0);
+                self.source.read_at(place, &mut piece)?;
+                &*piece
+            };
+            let entries = bytes.chunks_exact(Bytes(RefcountEntry::SIZE).in_memory());
             let there = entries.len() as u64;
             let found = entries
                 .zip(index..self.entries)
@@ -73,6 +93,7 @@ impl Refcounts {
                 None if there == 0 => return Ok(Some(index)),
                 None => index = index.saturating_add(there),
             }
+            is_first = false;
         }
         Ok(None)
     }
@@ -156,17 +177,19 @@ mod tests {
 
     #[test]
     fn entries_that_are_not_zero_are_found_in_any_page_of_the_table() -> Result<()> {
-        let (start, entries) = (512_u64, 3000_u64);
-        let named = [0, 511, 512, 1700, 2999];
+        let (start, entries) = (512_u64, 30_000_u64);
+        let named = [0, 511, 512, 1700, 2999, 29_999];
         let table = |named: &[u64], len: u64| {
             let mut bytes = vec![0; Bytes(start + len * 8).in_memory()];
             for index in named {
                 let at = Bytes(start + index * 8).in_memory();
                 bytes[at + 5] = 1;
             }
+            let source: Arc<dyn Source> = Arc::new(MemSource(bytes));
             Refcounts {
-                end: Bytes::from(bytes.len()),
-                pages: PagedTable::new(Arc::new(MemSource(bytes))),
+                end: source.len(),
+                pages: PagedTable::new(Arc::clone(&source)),
+                source,
                 geometry: Geometry {
                     version: 3,
                     cluster_bits: 16,
