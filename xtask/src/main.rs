@@ -12,7 +12,7 @@ use std::{
 };
 
 /// What can be asked for, and what it does.
-const TASKS: [(&str, &str); 5] = [
+const TASKS: [(&str, &str); 6] = [
     (
         "dist [--check]",
         "what users install: a static program, a Debian package, checksums; --check builds twice",
@@ -20,6 +20,10 @@ const TASKS: [(&str, &str); 5] = [
     (
         "soak formats",
         "every format with every set of options over every pair of disks, held against other readers",
+    ),
+    (
+        "soak faults",
+        "every call of a command that changes a file, each failing in every way; the tests take two ways in turn",
     ),
     (
         "soak repository [--seconds N] [--seed N]",
@@ -41,12 +45,13 @@ fn main() -> ExitCode {
     let started = Instant::now();
     let done = match words.as_slice() {
         ["soak", "formats"] => formats(),
+        ["soak", "faults"] => faults(),
         ["soak", "repository", settings @ ..] => match settings_of(settings) {
             Some(settings) => repository(&settings),
             None => return usage(),
         },
         // All of it.
-        ["soak"] => formats() && repository(&Settings::default()),
+        ["soak"] => formats() && faults() && repository(&Settings::default()),
         ["dist", how @ ..] => dist::dist(how)
             .inspect_err(|why| eprintln!("error: {why}"))
             .is_ok(),
@@ -76,6 +81,11 @@ fn usage() -> ExitCode {
 /// The conformance matrix in full; its normal run meets each set of options once.
 fn formats() -> bool {
     soak("cli", "conformance", &[("IMGDELTA_SOAK", "1")])
+}
+
+/// The sweeps of faults in full.
+fn faults() -> bool {
+    soak("faults", "", &[("IMGDELTA_SOAK", "1")])
 }
 
 /// How long, and what is drawn.

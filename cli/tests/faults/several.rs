@@ -14,7 +14,7 @@ use crate::{
 /// What the image is called.
 const MAIN: &str = "disk.vmdk";
 
-/// Every call that changes a file goes wrong once, in every way.
+/// Every call that changes a file goes wrong, in some ways or in all.
 fn sweep(scene: io::Result<Scene>) -> Outcome {
     let Some(shim) = Shim::find() else {
         return Ok(());
@@ -24,11 +24,15 @@ fn sweep(scene: io::Result<Scene>) -> Outcome {
     let calls = calls(&scene, shim)?;
     let mut failed = 0;
     for at in 1..=calls.len() {
-        for fault in Fault::ALL {
+        for fault in Fault::all_at(at, calls.len()) {
             failed += usize::from(point(&scene, shim, at, fault)?);
         }
     }
-    assert!(failed > 12, "{}: {failed} points had an effect", scene.name);
+    assert!(
+        failed > calls.len() / 2,
+        "{}: {failed} points had an effect",
+        scene.name
+    );
     Ok(())
 }
 

@@ -37,6 +37,15 @@ impl Fault {
         Self::IoOn,
     ];
 
+    /// What goes wrong at call `at` of `calls`: every call fails in two ways in turn, the first and the last in all. `cargo xtask soak faults` tries
+    /// all of them everywhere.
+    pub(crate) fn all_at(at: usize, calls: usize) -> impl Iterator<Item = Self> {
+        let all = soaks() || at == 1 || at == calls;
+        let in_turn = move |(number, _): &(usize, Self)| all || (at + number).is_multiple_of(3);
+        let faults = Self::ALL.into_iter().enumerate();
+        faults.filter(in_turn).map(|(_, fault)| fault)
+    }
+
     /// Whether the process does not live to see it.
     pub(crate) const fn is_death(self) -> bool {
         matches!(self, Self::Kill | Self::Torn)
@@ -57,6 +66,11 @@ impl Fault {
             Self::IoOn => "eio-on",
         }
     }
+}
+
+/// Whether everything is asked for.
+pub(crate) fn soaks() -> bool {
+    std::env::var("IMGDELTA_SOAK").is_ok_and(|value| value == "1")
 }
 
 /// The library, ready to be loaded.

@@ -1,4 +1,4 @@
-//! A line swept: each call that changes a file goes wrong once, in every way. What stands there then is what stood there before or what
+//! A line swept: each call that changes a file goes wrong, in two ways in turn, or in every way where the run soaks. What stands there then is what stood there before or what
 //! was to come, the repositories are sound, and the same line once more finishes the job.
 
 use std::io;
@@ -10,11 +10,11 @@ use super::{
 };
 use crate::{
     Outcome,
-    shim::{Fault, Shim},
+    shim::{Fault, Shim, soaks},
     watched,
 };
 
-/// More calls than are tried in every way.
+/// More calls than are tried in several ways each.
 const MANY: usize = 120;
 
 /// What a line may say when it is repeated after it was done.
@@ -52,11 +52,12 @@ fn points(world: &World, calls: &[Call]) -> Vec<(usize, Fault)> {
     let mut points = Vec::new();
     for (at, call) in (1..).zip(calls) {
         let is_edge = at == 1 || at == calls.len();
-        // Calls that only lead to the next step go wrong in two ways in turn; of a long list each step does in one way, of the rest every
-        // third call.
+        // Calls that only lead to the next step go wrong in two ways in turn, and so do steps unless the run soaks; of a long list each step
+        // does in one way, of the rest every third call.
         let share = match (is_edge, call.is_step(), calls.len() > MANY) {
-            (true, _, _) | (_, true, false) => 1,
-            (_, false, false) => 3,
+            (true, _, _) => 1,
+            (_, true, false) if soaks() => 1,
+            (_, _, false) => 3,
             (_, true, true) => 6,
             (_, false, true) => 18,
         };
