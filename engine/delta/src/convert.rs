@@ -112,7 +112,9 @@ impl Convert<'_> {
         let decoding = self.disk.decoding();
         let decoding = base.map_or(decoding, |base| decoding.max(base.disk().decoding()));
         let encoder = writer.encoder().memory();
-        let costs = Costs::new(shape.unit, encoder, decoding, LONGEST_STEP);
+        let at_once = self.work.windows_at_once(1);
+        let beside = base.map_or(Bytes::ZERO, |_| leaf_batch::room(at_once));
+        let costs = Costs::new(shape.unit, encoder, decoding, LONGEST_STEP).with_windows(beside);
         let (step, count) = self.work.crew(self.work.io_workers(), &costs);
         let zero_run = if shape.marks_zero {
             writer.zero_run()
@@ -148,6 +150,7 @@ impl Convert<'_> {
             copy: self,
             shape,
             base,
+            at_once,
             base_buffers: SpareBuffers::new(),
         };
         let (_, sink) = pipeline::run(&copier, &self.work, workers, (planner, sink))?;
@@ -184,7 +187,9 @@ struct Copier<'a> {
     copy: &'a Convert<'a>,
     shape: WriterLayout,
     base: Option<&'a BaseCheck<'a>>,
-    /// Windows of the base, if that is to be proven too: as many as are hashed together.
+    /// How many windows are hashed at once.
+    at_once: usize,
+    /// So many windows of the base, if that is to be proven too.
     base_buffers: SpareBuffers<Aligned>,
 }
 
@@ -231,7 +236,7 @@ impl<'a> Stage for Copier<'a> {
         task.leaves = self.read(unit_writer, &task.plan, image_len.max(len))?;
         if let Some(beside) = self.base {
             let own = (task.leaves.as_slice(), self.copy.disk.size());
-            let buffer = || Aligned::zeroed(leaf_batch::buffer());
+            let buffer = || Aligned::zeroed(leaf_batch::room(self.at_once));
             let read = |buffer: &mut Aligned| beside.leaves(buffer, &task.plan, own);
             task.base = self.base_buffers.lend(buffer, read)?;
         }

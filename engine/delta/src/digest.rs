@@ -89,9 +89,10 @@ fn hash<'a>(
     beside: Option<&'a BaseCheck<'a>>,
     work: ExecContext<'a>,
 ) -> Result<HashSink<'a>> {
-    // A task has as much as is hashed at once, or the lanes of a wide processor stay empty.
-    let step = exec::step(leaf_batch::buffer(), disk.block_size());
     let base = beside.map(BaseCheck::disk);
+    let room = leaf_batch::room(work.windows_at_once(1 + usize::from(base.is_some())));
+    // A task has as much as is hashed at once, or the lanes of a wide processor stay empty.
+    let step = exec::step(room, disk.block_size());
     let decoding = base.map_or(Decoding::default(), Chain::decoding);
     let decoding = decoding.max(disk.decoding());
     let options = PlanOptions {
@@ -111,8 +112,8 @@ fn hash<'a>(
     };
     work.progress.begin(end);
     // As much at once as is hashed together, or decoded.
-    let portion = leaf_batch::buffer().max(decoding.unit.round_up(WINDOW).min(step));
-    let beside_room = base.map_or(Bytes::ZERO, |_| leaf_batch::buffer());
+    let portion = room.max(decoding.unit.round_up(WINDOW).min(step));
+    let beside_room = base.map_or(Bytes::ZERO, |_| room);
     let each = Bytes(portion.0 + beside_room.0 + decoding.memory.0);
     let workers = work.cpu_workers(each, || HashWorker {
         disk: Aligned::zeroed(portion),

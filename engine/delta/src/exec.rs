@@ -5,7 +5,7 @@ mod pool;
 use imgdelta_core::Bytes;
 
 pub use self::pool::Pool;
-use crate::{progress::RunProgress, tree::WINDOW};
+use crate::{leaf_batch, progress::RunProgress, tree::WINDOW};
 
 /// What the buffers of all workers of a run take at most, unless the caller says otherwise: 64 MiB.
 pub const MEMORY: Bytes = Bytes::mib(64);
@@ -79,11 +79,34 @@ impl<'a> ExecContext<'a> {
     /// How long tasks are, and how many workers take them. The longest steps at which the memory feeds all that are wanted; else the shortest
     /// ones, and as many workers as it feeds then.
     pub(crate) fn crew(&self, wanted: usize, costs: &Costs) -> (Bytes, usize) {
+        let computing = self.threads.max(1) as u64;
+        let fed = |step: Bytes| {
+            let each = costs.at(step);
+            let with_windows = Bytes(each.0.saturating_add(costs.beside.0));
+            let taken = with_windows.0.saturating_mul(computing);
+            let count = match self.memory.0.checked_sub(taken) {
+                Some(left) => computing + left / each.0.max(1),
+                None => self.memory.0 / with_windows.0.max(1),
+            };
+            Bytes(count).in_memory().max(2).min(wanted)
+        };
         let mut step = costs.longest;
-        while step > costs.shortest && self.fed(wanted, costs.at(step)) < wanted {
+        while step > costs.shortest && fed(step) < wanted {
             step = Bytes(step.0 / 2).max(costs.shortest);
         }
-        (step, self.fed(wanted, costs.at(step)))
+        (step, fed(step))
+    }
+
+    /// How many windows each thread reads and hashes at once, of each of `disks`: as many as the processor hashes together, and no more than that, since
+    /// few stay in the nearer caches of a core; less where the windows of all threads would take more than half of the memory.
+    pub(crate) fn windows_at_once(&self, disks: usize) -> usize {
+        let buffers = self.threads.max(1).saturating_mul(disks.max(1)) as u64;
+        let share = Bytes(self.memory.0 / 2 / buffers / WINDOW.0).in_memory();
+        let lanes = leaf_batch::lanes();
+        let fitting = (1..=lanes)
+            .rev()
+            .find(|windows| windows.is_power_of_two() && *windows <= share);
+        fitting.unwrap_or(1).clamp(4, lanes)
     }
 
     /// Workers for work that mostly waits for the disk: four times as many as threads, so that the disk always has several tasks to write
@@ -136,6 +159,8 @@ pub(crate) struct Costs {
     shortest: Bytes,
     /// What it takes however long its tasks are.
     fixed: Bytes,
+    /// What each thread that computes takes beside the workers.
+    beside: Bytes,
     /// Whether it holds, beside the bytes of its task, what they were compressed to.
     is_compressed: bool,
 }
@@ -157,8 +182,14 @@ impl Costs {
             longest,
             shortest: shortest.min(longest),
             fixed: Bytes(encoder.0.saturating_add(disk.memory.0)),
+            beside: Bytes::ZERO,
             is_compressed,
         }
+    }
+
+    /// With windows that each thread that computes keeps beside the workers, of so many bytes.
+    pub(crate) fn with_windows(self, beside: Bytes) -> Self {
+        Self { beside, ..self }
     }
 
     fn at(&self, step: Bytes) -> Bytes {
@@ -202,6 +233,51 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn windows_of_all_threads_take_at_most_half_of_the_memory() {
+        let progress = RunProgress::default();
+        let lanes = leaf_batch::lanes();
+        for memory in [Bytes::mib(8), MEMORY] {
+            for threads in [1, 2, 3, 16, 64, 256] {
+                for disks in [1, 2] {
+                    let exec = ExecContext {
+                        memory,
+                        ..ExecContext::new(threads, &progress)
+                    };
+                    let windows = exec.windows_at_once(disks);
+                    let taken = leaf_batch::room(windows).0 * (threads * disks) as u64;
+                    assert!(windows == 4 || taken <= memory.0 / 2, "{threads}: {taken}");
+                    assert!(windows.is_power_of_two() && (4..=lanes).contains(&windows));
+                }
+            }
+        }
+        assert_eq!(ExecContext::new(2, &progress).windows_at_once(2), lanes);
+    }
+
+    #[test]
+    fn what_stands_beside_the_workers_leaves_them_less_memory() {
+        let progress = RunProgress::default();
+        let exec = ExecContext::new(16, &progress);
+        let plain = Costs::new(
+            Bytes::kib(64),
+            Bytes::ZERO,
+            Decoding::default(),
+            LONGEST_STEP,
+        );
+        let beside = Bytes::mib(2);
+        let (step, count) = exec.crew(exec.io_workers(), &plain.with_windows(beside));
+        let taken = step.0 * count as u64 + 16 * beside.0;
+        assert!(
+            taken <= MEMORY.0,
+            "{count} workers of {step:?} take {taken}"
+        );
+        assert_eq!((step, count), (Bytes::mib(2), 16));
+        // More threads than the memory feeds: some have nothing to do, but not nearly all.
+        let exec = ExecContext::new(256, &progress);
+        let (step, count) = exec.crew(exec.io_workers(), &plain.with_windows(Bytes::kib(512)));
+        assert_eq!((step, count), (Bytes::mib(1), 42));
     }
 
     #[test]

@@ -147,10 +147,17 @@ pub fn layer_digest(image: &dyn Image, work: ExecContext<'_>) -> Result<Digest> 
         ahead: VecDeque::new(),
     };
     let decoding = Decoding::of(image.compressed_unit());
-    let room = leaf_batch::buffer();
+    let at_once = work.windows_at_once(1);
+    let room = leaf_batch::room(at_once);
     let each = Bytes(room.0.saturating_add(decoding.memory.0));
     let workers = work.cpu_workers(each, || vec![0; room.in_memory()]);
-    let reader = Reader { image, size, work };
+    let longest_task = at_once.max(16);
+    let reader = Reader {
+        image,
+        size,
+        longest_task,
+        work,
+    };
     let prover = LayerHasher::new(size);
     let (_, prover) = pipeline::run(&reader, &work, workers, (source, prover))?;
     Ok(prover.finish())
@@ -159,6 +166,8 @@ pub fn layer_digest(image: &dyn Image, work: ExecContext<'_>) -> Result<Digest> 
 struct Reader<'a> {
     image: &'a dyn Image,
     size: Bytes,
+    /// Most windows of a task that are read: as many as are hashed at once, and no fewer than a mebibyte has.
+    longest_task: usize,
     work: ExecContext<'a>,
 }
 
@@ -199,11 +208,6 @@ impl LayerTask {
     }
 }
 
-/// Most windows of a task that are read: as many as are hashed at once, and no fewer than a mebibyte has.
-fn longest_task() -> usize {
-    leaf_batch::together().max(16)
-}
-
 impl Stage for Reader<'_> {
     type Task = LayerTask;
     type Worker = Vec<u8>;
@@ -218,7 +222,7 @@ impl Stage for Reader<'_> {
             leaves: Vec::new(),
         };
         let mut to_read = 0;
-        while to_read < longest_task() && source.at.0 < self.size.0 {
+        while to_read < self.longest_task && source.at.0 < self.size.0 {
             let first = source.at.0 / WINDOW.0;
             let silent = self.silent_until(source)?;
             let whole = if silent.0 >= self.size.0 {

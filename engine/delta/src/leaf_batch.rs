@@ -10,18 +10,18 @@ use sha2::{Digest as _, Sha256};
 
 use crate::tree::{Digest, RepeatedSubtrees, WINDOW};
 
-/// How many windows this processor hashes at once, 4 to 32. No more are read into a buffer than that: four stay in the nearer caches of a core.
-pub(crate) fn together() -> usize {
+/// How many windows this processor hashes at once, 4 to 32: a power of two.
+pub(crate) fn lanes() -> usize {
     #[cfg(feature = "multi-buffer")]
     let lanes = tape_sha256::lane_width();
     #[cfg(not(feature = "multi-buffer"))]
     let lanes = 4;
-    lanes.clamp(4, 32)
+    lanes.next_power_of_two().clamp(4, 32)
 }
 
-/// A buffer of that many windows, in bytes.
-pub(crate) fn buffer() -> Bytes {
-    Bytes(WINDOW.0.saturating_mul(together() as u64))
+/// What so many windows take, in bytes.
+pub(crate) const fn room(windows: usize) -> Bytes {
+    Bytes(WINDOW.0.saturating_mul(windows as u64))
 }
 
 /// The leaves of `windows`, in their order. The leaf of a whole window of zeros is known.
@@ -94,10 +94,8 @@ pub(crate) fn completed(
     let mut found = Vec::new();
     loop {
         let mut lens = Vec::new();
-        for (slot, at) in buffer
-            .chunks_mut(WINDOW.in_memory())
-            .zip(unknown.by_ref().take(together()))
-        {
+        // The slots first: where they have run out, none of the unknown is taken.
+        for (slot, at) in buffer.chunks_mut(WINDOW.in_memory()).zip(&mut unknown) {
             lens.push(read(at, slot)?);
         }
         let slots = buffer.chunks(WINDOW.in_memory()).zip(&lens);

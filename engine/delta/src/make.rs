@@ -123,8 +123,11 @@ impl Make<'_> {
         let block = self.base.block_size().max(self.target.block_size());
         let decoding = self.base.decoding().max(self.target.decoding());
         let encoder = writer.encoder().memory();
-        let longest = exec::step(shape.unit.max(leaf_batch::buffer()), block);
-        let costs = Costs::new(shape.unit, encoder, decoding, longest);
+        let at_once = self.work.windows_at_once(2);
+        let windows = leaf_batch::room(at_once);
+        let longest = exec::step(shape.unit.max(windows), block);
+        let costs = Costs::new(shape.unit, encoder, decoding, longest)
+            .with_windows(Bytes(windows.0.saturating_mul(2)));
         let (step, count) = self.work.crew(self.work.io_workers(), &costs);
         let end = self.end(shape);
         let whole = [shape.unit, zero_run.unwrap_or_default(), decoding.unit];
@@ -159,6 +162,7 @@ impl Make<'_> {
             target: self.target,
             proves: self.proves,
             work: self.work,
+            at_once,
             shape,
             zero_run,
         });

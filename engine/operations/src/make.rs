@@ -18,6 +18,7 @@ use crate::{
     output::{ImageOutput, shown},
     space::explain,
     target::{ResolvedTarget, Target},
+    transport_file,
     unneeded::{Unneeded, UnusedBytes},
 };
 
@@ -178,12 +179,15 @@ impl Make {
         context.begin(Stage::Make(path));
         let reduced = Reduced::of(&self.leave_out, base, target)?;
         let sent = reduced.as_ref().map_or(target, |reduced| &reduced.disk);
+        let exec = context.exec(self.output.ids)?;
+        // What was promised comes out of a transport file.
+        let work = promised.map_or(exec, |_| transport_file::at_site(exec));
         let made = delta::Make {
             base: &base.chain,
             target: &sent.chain,
             proves: true,
             memory: context.digest_cache(),
-            work: context.exec(self.output.ids)?,
+            work,
         }
         .run(writer)
         .map_err(|error| explain(error, &sent.chain))?;

@@ -34,10 +34,10 @@ impl Copier<'_> {
         }
         let (mut leaves, mut from) = (Vec::new(), Bytes::ZERO);
         while from < len {
-            let to = Bytes(from.0.saturating_add(leaf_batch::buffer().0)).min(len);
+            let to = Bytes(from.0.saturating_add(leaf_batch::room(self.at_once).0)).min(len);
             self.read_between(unit_writer, task, (from, to))?;
             let bytes = unit_writer.data().get(from.in_memory()..to.in_memory());
-            let numbers = numbers.by_ref().take(leaf_batch::together());
+            let numbers = numbers.by_ref().take(self.at_once);
             leaves.extend(leaf_batch::leaves_of(
                 size,
                 numbers,

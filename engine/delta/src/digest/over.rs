@@ -57,8 +57,9 @@ pub fn prove_over(
     };
     let prover = DiskHasher::new(disk.size(), keeping);
     work.progress.begin(end);
-    let each = Bytes(leaf_batch::buffer().0 + disk.decoding().memory.0);
-    let workers = work.cpu_workers(each, || Aligned::zeroed(leaf_batch::buffer()));
+    let room = leaf_batch::room(work.windows_at_once(1));
+    let each = Bytes(room.0 + disk.decoding().memory.0);
+    let workers = work.cpu_workers(each, || Aligned::zeroed(room));
     let hasher = Hasher { disk, base, work };
     let (source, prover) = pipeline::run(&hasher, &work, workers, (source, prover))?;
     disk.prove_unchanged()?;

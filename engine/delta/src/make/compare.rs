@@ -54,7 +54,7 @@ impl<'a> Comparison<'a, '_> {
         let windows = self.task.plan.windows_to_read();
         let windows = windows.map(|window| self.window(window, (base.next(), target.next())));
         let windows: Vec<Window> = windows.collect();
-        for group in windows.chunks(leaf_batch::together()) {
+        for group in windows.chunks(self.context.at_once.max(1)) {
             let found = self.group(group)?;
             self.task.windows.extend(found);
         }

@@ -86,7 +86,8 @@ impl<'a> Stage for Differ<'a> {
         if task.plan.relation != Relation::Unknown {
             return Ok(());
         }
-        self.buffers.lend(WindowBuffers::new, |buffers| {
+        let new = || WindowBuffers::new(self.context.at_once);
+        self.buffers.lend(new, |buffers| {
             Comparison {
                 context: self.context,
                 unit_writer,

@@ -22,6 +22,8 @@ pub(super) struct DiffContext<'a> {
     /// Whether windows are hashed.
     pub(super) proves: bool,
     pub(super) work: ExecContext<'a>,
+    /// How many windows are read and hashed at once.
+    pub(super) at_once: usize,
     pub(super) shape: WriterLayout,
     /// The shortest run of which the child can say that it is zero; `None`: it cannot.
     pub(super) zero_run: Option<Bytes>,
@@ -66,10 +68,11 @@ pub(super) struct WindowBuffers {
 }
 
 impl WindowBuffers {
-    pub(super) fn new() -> Self {
+    /// For so many windows of each.
+    pub(super) fn new(windows: usize) -> Self {
         Self {
-            base: Aligned::zeroed(leaf_batch::buffer()),
-            target: Aligned::zeroed(leaf_batch::buffer()),
+            base: Aligned::zeroed(leaf_batch::room(windows)),
+            target: Aligned::zeroed(leaf_batch::room(windows)),
         }
     }
 
