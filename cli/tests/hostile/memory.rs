@@ -9,6 +9,8 @@ use crate::{
 
 /// What a run may hold, whatever threads it has.
 const MOST: u64 = 128 << 20;
+/// What one may hold that compresses nothing.
+const MOST_PLAIN: u64 = 96 << 20;
 /// Enough for 32 workers to have a cluster of 2 MiB at once.
 const SIZE: usize = 64 << 20;
 
@@ -25,10 +27,7 @@ fn folder() -> std::io::Result<tempfile::TempDir> {
         bytes.extend_from_slice(&(if state.is_multiple_of(8) { 0 } else { state }).to_le_bytes());
     }
     File::create(folder.path().join("disk.raw"))?.write_all(&bytes)?;
-    bytes
-        .iter_mut()
-        .step_by(100_000)
-        .for_each(|byte| *byte ^= 1);
+    bytes.iter_mut().step_by(50_000).for_each(|byte| *byte ^= 1);
     File::create(folder.path().join("other.raw"))?.write_all(&bytes)?;
     Ok(folder)
 }
@@ -47,7 +46,12 @@ fn runs(folder: &std::path::Path, line: &str, threads: &[u16]) -> Outcome {
         assert_eq!(ended.code, Some(0), "{line} -j {threads}: {ended}");
         let (peak, took) = (ended.peak >> 20, ended.took);
         eprintln!("{peak:>4} MiB, {took:?}: {line} -j {threads}");
-        assert!(ended.peak < MOST, "{line} -j {threads}: {ended}");
+        let most = if line.contains("compression_type") || line.contains("packed") {
+            MOST
+        } else {
+            MOST_PLAIN
+        };
+        assert!(ended.peak < most, "{line} -j {threads}: {ended}");
     }
     Ok(())
 }
@@ -56,6 +60,9 @@ fn runs(folder: &std::path::Path, line: &str, threads: &[u16]) -> Outcome {
 fn memory_does_not_grow_with_the_number_of_threads() -> Outcome {
     let folder = folder()?;
     let folder = folder.path();
+    // Every window differs: each thread that compares holds those of both disks that it hashes at once.
+    let plain = "make -b disk.raw -t other.raw -o child.qcow2 --no-cache --force";
+    runs(folder, plain, &[1, 2, 16, 64, 256])?;
     let large = "--option cluster_size=2M --force";
     for codec in ["zlib", "zstd"] {
         let compressed = format!("{large} --option compression_type={codec}");
