@@ -5,9 +5,9 @@ use std::{
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
 };
 
-/// The workers of a pipeline, which are more than its threads that compute. Those threads hand on what is to be flushed and take another
-/// worker, so that they never wait for the disk and none has to be woken for the next task: where threads take turns in computing, the
-/// one that is woken often waits for the other's core while its own has nothing to do.
+/// The workers of a pipeline. Threads that compute hand on what is to be flushed and take another worker: as long as one is spare they do not
+/// wait for the disk, and none has to be woken for the next task. Where threads take turns in computing, the one that is woken often waits for
+/// the other's core while its own has nothing to do.
 ///
 /// Roles are given as threads come, so that one thread alone does all: a pool may have fewer than were asked for.
 pub(super) struct Crew<W, T> {

@@ -252,7 +252,7 @@ fn more_workers_than_threads_come_to_an_end() -> Result<()> {
     Ok(())
 }
 
-/// Tasks of which the first is held up, while it is processed or flushed, until the last has been processed.
+/// Tasks of which the first is held up while it is processed, or all before the last while they are flushed, until the last has been processed.
 struct HeldUp {
     part: Part,
     last: u32,
@@ -263,7 +263,11 @@ struct HeldUp {
 impl HeldUp {
     fn pass(&self, part: Part, task: u32) {
         let is_processed = self.is_processed.lock().expect("not poisoned");
-        if (part, task) == (self.part, 1) {
+        let is_held_up = match part {
+            Part::Flush => task < self.last,
+            _ => task == 1,
+        };
+        if part == self.part && is_held_up {
             let wait = Duration::from_secs(20);
             let waited = self
                 .told
@@ -309,16 +313,17 @@ impl Stage for HeldUp {
 }
 
 #[test]
-fn threads_go_on_computing_while_an_earlier_task_takes_long() -> Result<()> {
+fn threads_go_on_computing_while_earlier_tasks_take_long() -> Result<()> {
     let progress = RunProgress::default();
-    for part in [Part::Process, Part::Flush] {
+    // Another one goes on where one is held up, and one alone does not wait for the disk.
+    for (part, threads) in [(Part::Process, 2), (Part::Flush, 1)] {
         let stage = HeldUp {
             part,
             last: 6,
             is_processed: Mutex::new(false),
             told: Condvar::new(),
         };
-        let exec = ExecContext::new(2, &progress);
+        let exec = ExecContext::new(threads, &progress);
         let (_, order) = run(&stage, &exec, vec![(); 8], (0, Vec::new()))?;
         assert_eq!(order, [1, 2, 3, 4, 5, 6]);
     }
