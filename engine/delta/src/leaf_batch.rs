@@ -15,7 +15,7 @@ pub(crate) fn lanes() -> usize {
     #[cfg(feature = "multi-buffer")]
     let lanes = tape_sha256::lane_width();
     #[cfg(not(feature = "multi-buffer"))]
-    let lanes = 4;
+    let lanes: usize = 4;
     lanes.next_power_of_two().clamp(4, 32)
 }
 
