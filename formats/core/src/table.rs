@@ -3,12 +3,12 @@
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
 };
 
-use crate::{BlockCache, Bytes, FileOffset, Result, Source};
+use crate::{BlockCache, Bytes, FileOffset, Result, Source, is_zero};
 
 /// Bytes in a page.
 pub const PAGE: usize = 4096;
@@ -87,14 +87,15 @@ impl PagedTable {
         }
         let start = FileOffset(number * PAGE as u64);
         let len = self.source.len().0.saturating_sub(start.0).min(PAGE as u64);
-        let mut page: Arc<[u8]> = match len == PAGE as u64 {
-            true => Arc::new([0; PAGE]),
-            false => vec![0; Bytes(len).in_memory()].into(),
-        };
-        // Nobody else has it yet.
-        if let Some(bytes) = Arc::get_mut(&mut page) {
+        let mut room = [0; PAGE];
+        let bytes = room.get_mut(..Bytes(len).in_memory()).unwrap_or_default();
+        if !bytes.is_empty() {
             self.source.read_at(start, bytes)?;
         }
+        let page = match bytes.len() {
+            PAGE if is_zero(bytes) => Arc::clone(zero_page()),
+            _ => Arc::from(&*bytes),
+        };
         self.cache.pages.insert(key, Arc::clone(&page));
         Ok((page, inside))
     }
@@ -113,6 +114,13 @@ impl PagedTable {
             None => crate::read_array(&*self.source, at),
         }
     }
+}
+
+/// A page of zeros, which all that are kept share: of the tables of a long chain most say nothing of most of the disk, and memory for each would
+/// cost more than reading it does.
+fn zero_page() -> &'static Arc<[u8]> {
+    static OF_ZEROS: OnceLock<Arc<[u8]>> = OnceLock::new();
+    OF_ZEROS.get_or_init(|| Arc::new([0; PAGE]))
 }
 
 #[cfg(test)]
@@ -153,6 +161,19 @@ mod tests {
             }
         }
         assert_eq!(cache.pages.len(), KEPT);
+        Ok(())
+    }
+
+    #[test]
+    fn pages_of_zeros_are_one() -> Result<()> {
+        let bytes = [vec![0; 2 * PAGE], vec![1; PAGE], vec![0; 100]].concat();
+        let table = PagedTable::new(Arc::new(MemSource(bytes)));
+        let pages = (0..5).map(|number| table.page(FileOffset(number * PAGE as u64)));
+        let pages: Vec<Arc<[u8]>> = pages.map(|page| Ok(page?.0)).collect::<Result<_>>()?;
+        assert!(Arc::ptr_eq(&pages[0], &pages[1]));
+        let lens: Vec<usize> = pages.iter().map(|page| page.len()).collect();
+        assert_eq!(lens, [PAGE, PAGE, PAGE, 100, 0]);
+        assert!(is_zero(&pages[0]) && pages[2].iter().all(|byte| *byte == 1));
         Ok(())
     }
 
