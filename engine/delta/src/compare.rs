@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use imgdelta_core::{Bytes, Result, SECTOR, VirtOffset, is_same};
 
 use crate::{
-    buffer::Aligned,
+    buffer::{Aligned, SpareBuffers},
     chain::Chain,
     exec::{self, ExecContext},
     pipeline::{self, Stage},
@@ -85,14 +85,13 @@ impl Compare<'_> {
         };
         self.work.progress.begin(end);
         let each = Bytes(2 * WINDOW.0 + decoding.memory.0);
-        let workers = self
-            .work
-            .cpu_workers(each, || (Aligned::zeroed(WINDOW), Aligned::zeroed(WINDOW)));
+        let threads = self.work.threads_fed(each);
         let comparer = Comparer {
             compare: self,
             is_decided: AtomicBool::new(sizes_differ),
+            buffers: SpareBuffers::new(),
         };
-        let (_, mut sink) = pipeline::run(&comparer, &self.work, workers, (planner, sink))?;
+        let (_, mut sink) = pipeline::compute(&comparer, &self.work, threads, (planner, sink))?;
         sink.flush()?;
         self.one.prove_unchanged()?;
         self.other.prove_unchanged()?;
@@ -111,6 +110,8 @@ struct Comparer<'a> {
     compare: &'a Compare<'a>,
     /// Whether there is a difference: what stops early asks for no more then.
     is_decided: AtomicBool,
+    /// A window of each disk.
+    buffers: SpareBuffers<(Aligned, Aligned)>,
 }
 
 struct CompareTask {
@@ -124,7 +125,7 @@ struct CompareTask {
 
 impl<'a> Stage for Comparer<'a> {
     type Task = CompareTask;
-    type Worker = (Aligned, Aligned);
+    type Worker = ();
     type Source = ExtentPlanner<'a>;
     type Sink = CompareSink<'a>;
 
@@ -148,10 +149,37 @@ impl<'a> Stage for Comparer<'a> {
         }
     }
 
-    fn process(&self, (one, other): &mut Self::Worker, task: &mut CompareTask) -> Result<()> {
+    fn process(&self, (): &mut (), task: &mut CompareTask) -> Result<()> {
         if task.plan.relation != Relation::Unknown {
             return Ok(());
         }
+        let new = || (Aligned::zeroed(WINDOW), Aligned::zeroed(WINDOW));
+        self.buffers.lend(new, |both| self.look(both, task))
+    }
+
+    fn commit(&self, (): &mut (), task: &mut CompareTask, sink: &mut Self::Sink) -> Result<()> {
+        sink.found.windows += task.windows;
+        if sink.found.first.is_none() {
+            sink.found.first = task.first;
+        }
+        let mut changed = 0;
+        for (at, len) in &task.runs {
+            changed += len.0;
+            sink.add(*at, *len)?;
+        }
+        sink.found.bytes = Bytes(sink.found.bytes.0 + changed);
+        if !sink.found.is_none() {
+            self.is_decided.store(true, Ordering::Relaxed);
+        }
+        let progress = self.compare.work.progress;
+        progress.advance(task.plan.len, Bytes(changed));
+        Ok(())
+    }
+}
+
+impl Comparer<'_> {
+    /// Holds the windows of a task against each other.
+    fn look(&self, (one, other): &mut (Aligned, Aligned), task: &mut CompareTask) -> Result<()> {
         let windows: Vec<TaskWindow> = task.plan.windows_to_read().collect();
         for TaskWindow { at, len, .. } in windows {
             let extents = extents_of(&task.plan.extents, at, len);
@@ -176,30 +204,6 @@ impl<'a> Stage for Comparer<'a> {
                 note_difference(at, one, other, task);
             }
         }
-        Ok(())
-    }
-
-    fn commit(
-        &self,
-        _: &mut Self::Worker,
-        task: &mut CompareTask,
-        sink: &mut Self::Sink,
-    ) -> Result<()> {
-        sink.found.windows += task.windows;
-        if sink.found.first.is_none() {
-            sink.found.first = task.first;
-        }
-        let mut changed = 0;
-        for (at, len) in &task.runs {
-            changed += len.0;
-            sink.add(*at, *len)?;
-        }
-        sink.found.bytes = Bytes(sink.found.bytes.0 + changed);
-        if !sink.found.is_none() {
-            self.is_decided.store(true, Ordering::Relaxed);
-        }
-        let progress = self.compare.work.progress;
-        progress.advance(task.plan.len, Bytes(changed));
         Ok(())
     }
 }

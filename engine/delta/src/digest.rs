@@ -12,7 +12,7 @@ use self::against::Against;
 pub use self::{against::Verdict, over::prove_over};
 use crate::{
     base_check::{BaseCheck, BaseProgress},
-    buffer::Aligned,
+    buffer::{Aligned, SpareBuffers},
     chain::Chain,
     digest_cache::{DigestCache, LeafReader, LeafWriter, windows_of},
     disk_hasher::{DiskHasher, Proof},
@@ -115,16 +115,15 @@ fn hash<'a>(
     let portion = room.max(decoding.unit.round_up(WINDOW).min(step));
     let beside_room = base.map_or(Bytes::ZERO, |_| room);
     let each = Bytes(portion.0 + beside_room.0 + decoding.memory.0);
-    let workers = work.cpu_workers(each, || HashWorker {
-        disk: Aligned::zeroed(portion),
-        base: Aligned::zeroed(beside_room),
-    });
+    let threads = work.threads_fed(each);
     let hasher = Hasher {
         disk,
         base: beside,
         work,
+        room: (portion, beside_room),
+        buffers: SpareBuffers::new(),
     };
-    let (_, sink) = pipeline::run(&hasher, &work, workers, (planner, sink))?;
+    let (_, sink) = pipeline::compute(&hasher, &work, threads, (planner, sink))?;
     disk.prove_unchanged()?;
     Ok(sink)
 }
@@ -235,6 +234,9 @@ struct Hasher<'a> {
     disk: &'a Chain,
     base: Option<&'a BaseCheck<'a>>,
     work: ExecContext<'a>,
+    /// What each of a thread's buffers holds.
+    room: (Bytes, Bytes),
+    buffers: SpareBuffers<HashBuffers>,
 }
 
 struct HashTask {
@@ -245,7 +247,7 @@ struct HashTask {
 }
 
 /// One thread's buffers.
-struct HashWorker {
+struct HashBuffers {
     disk: Aligned,
     /// Empty where there is no base to be proven.
     base: Aligned,
@@ -253,7 +255,7 @@ struct HashWorker {
 
 impl<'a> Stage for Hasher<'a> {
     type Task = HashTask;
-    type Worker = HashWorker;
+    type Worker = ();
     type Source = ExtentPlanner<'a>;
     type Sink = HashSink<'a>;
 
@@ -266,38 +268,19 @@ impl<'a> Stage for Hasher<'a> {
         }))
     }
 
-    fn process(&self, worker: &mut HashWorker, task: &mut HashTask) -> Result<()> {
+    fn process(&self, (): &mut (), task: &mut HashTask) -> Result<()> {
         if task.plan.relation == Relation::Zero {
             return Ok(());
         }
-        let (mut from, end) = (Bytes::ZERO, task.plan.to_read());
-        let size = self.disk.size();
-        let mut numbers = task.plan.windows_to_read().map(|window| window.number);
-        while from < end {
-            let buffer = worker.disk.bytes_mut();
-            let len = Bytes(end.0 - from.0).in_memory().min(buffer.len());
-            let bytes = buffer.get_mut(..len).unwrap_or_default();
-            task.plan
-                .read_packed(self.disk, Side::Target, from, bytes)?;
-            let count = Bytes(Bytes::from(len).pieces(WINDOW)).in_memory();
-            let numbers = numbers.by_ref().take(count);
-            task.leaves
-                .extend(leaf_batch::leaves_of(size, numbers, bytes));
-            from = Bytes(from.0.saturating_add(len as u64));
-        }
-        if let Some(base) = self.base {
-            let own = (task.leaves.as_slice(), self.disk.size());
-            task.base = base.leaves(&mut worker.base, &task.plan, own)?;
-        }
-        Ok(())
+        let (disk, base) = self.room;
+        let new = || HashBuffers {
+            disk: Aligned::zeroed(disk),
+            base: Aligned::zeroed(base),
+        };
+        self.buffers.lend(new, |buffers| self.hash(buffers, task))
     }
 
-    fn commit(
-        &self,
-        _: &mut HashWorker,
-        task: &mut HashTask,
-        sink: &mut HashSink<'a>,
-    ) -> Result<()> {
+    fn commit(&self, (): &mut (), task: &mut HashTask, sink: &mut HashSink<'a>) -> Result<()> {
         let (mut leaves, mut bases) = (task.leaves.iter(), task.base.iter());
         for section in task.plan.sections() {
             match section {
@@ -326,6 +309,32 @@ impl<'a> Stage for Hasher<'a> {
             }
         }
         self.work.progress.advance(task.plan.len, Bytes::ZERO);
+        Ok(())
+    }
+}
+
+impl Hasher<'_> {
+    /// Hashes what is to be read of a task.
+    fn hash(&self, buffers: &mut HashBuffers, task: &mut HashTask) -> Result<()> {
+        let (mut from, end) = (Bytes::ZERO, task.plan.to_read());
+        let size = self.disk.size();
+        let mut numbers = task.plan.windows_to_read().map(|window| window.number);
+        while from < end {
+            let buffer = buffers.disk.bytes_mut();
+            let len = Bytes(end.0 - from.0).in_memory().min(buffer.len());
+            let bytes = buffer.get_mut(..len).unwrap_or_default();
+            task.plan
+                .read_packed(self.disk, Side::Target, from, bytes)?;
+            let count = Bytes(Bytes::from(len).pieces(WINDOW)).in_memory();
+            let numbers = numbers.by_ref().take(count);
+            task.leaves
+                .extend(leaf_batch::leaves_of(size, numbers, bytes));
+            from = Bytes(from.0.saturating_add(len as u64));
+        }
+        if let Some(base) = self.base {
+            let own = (task.leaves.as_slice(), self.disk.size());
+            task.base = base.leaves(&mut buffers.base, &task.plan, own)?;
+        }
         Ok(())
     }
 }

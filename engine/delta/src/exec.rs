@@ -65,15 +65,10 @@ impl<'a> ExecContext<'a> {
         self.new_ids.unwrap_or(of_content)
     }
 
-    /// Workers for work that computes, one a thread, as many as the memory feeds; each takes `each` bytes.
-    pub(crate) fn cpu_workers<W>(&self, each: Bytes, worker: impl FnMut() -> W) -> Vec<W> {
-        workers(self.fed(self.threads.max(1), each), worker)
-    }
-
-    /// How many of `wanted` workers that take `each` bytes the memory feeds.
-    fn fed(&self, wanted: usize, each: Bytes) -> usize {
+    /// How many threads compute whose buffers take `each` bytes: as many as were asked for and the memory feeds.
+    pub(crate) fn threads_fed(&self, each: Bytes) -> usize {
         let fed = Bytes(self.memory.0 / each.0.max(1)).in_memory();
-        fed.max(2).min(wanted)
+        fed.max(2).min(self.threads.max(1))
     }
 
     /// How long tasks are, and how many workers take them. The longest steps at which the memory feeds all that are wanted; else the shortest

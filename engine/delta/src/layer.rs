@@ -9,6 +9,7 @@ use imgdelta_core::{BlockState, Bytes, Extent, Image, Result, SECTOR, VirtOffset
 use sha2::{Digest as _, Sha256};
 
 use crate::{
+    buffer::SpareBuffers,
     digest_cache::windows_of,
     exec::{Decoding, ExecContext},
     leaf_batch,
@@ -150,16 +151,18 @@ pub fn layer_digest(image: &dyn Image, work: ExecContext<'_>) -> Result<Digest> 
     let at_once = work.windows_at_once(1);
     let room = leaf_batch::room(at_once);
     let each = Bytes(room.0.saturating_add(decoding.memory.0));
-    let workers = work.cpu_workers(each, || vec![0; room.in_memory()]);
+    let threads = work.threads_fed(each);
     let longest_task = at_once.max(16);
     let reader = Reader {
         image,
         size,
         longest_task,
         work,
+        room,
+        buffers: SpareBuffers::new(),
     };
     let prover = LayerHasher::new(size);
-    let (_, prover) = pipeline::run(&reader, &work, workers, (source, prover))?;
+    let (_, prover) = pipeline::compute(&reader, &work, threads, (source, prover))?;
     Ok(prover.finish())
 }
 
@@ -169,6 +172,9 @@ struct Reader<'a> {
     /// Most windows of a task that are read: as many as are hashed at once, and no fewer than a mebibyte has.
     longest_task: usize,
     work: ExecContext<'a>,
+    /// What a buffer holds.
+    room: Bytes,
+    buffers: SpareBuffers<Vec<u8>>,
 }
 
 /// How far the layer has been asked, and cut into tasks.
@@ -210,7 +216,7 @@ impl LayerTask {
 
 impl Stage for Reader<'_> {
     type Task = LayerTask;
-    type Worker = Vec<u8>;
+    type Worker = ();
     type Source = Asked;
     type Sink = LayerHasher;
 
@@ -243,33 +249,12 @@ impl Stage for Reader<'_> {
         Ok((!task.runs.is_empty()).then_some(task))
     }
 
-    fn process(&self, buf: &mut Vec<u8>, task: &mut LayerTask) -> Result<()> {
-        let read = task.runs.iter().filter_map(|run| match run {
-            WindowRun::Silent(_) => None,
-            WindowRun::Read(first, count) => Some(*first..first.saturating_add(*count)),
-        });
-        let mut numbers = read.flatten().peekable();
-        while numbers.peek().is_some() {
-            let mut windows = Vec::new();
-            let slots = buf.chunks_mut(WINDOW.in_memory());
-            for (slot, number) in slots.zip(numbers.by_ref()) {
-                let sectors = self.read_window(number, &task.extents, slot)?;
-                windows.push(LayerWindow {
-                    sectors,
-                    bytes: slot,
-                });
-            }
-            task.leaves.extend(leaves(&windows));
-        }
-        Ok(())
+    fn process(&self, (): &mut (), task: &mut LayerTask) -> Result<()> {
+        let new = || vec![0; self.room.in_memory()];
+        self.buffers.lend(new, |buffer| self.hash(buffer, task))
     }
 
-    fn commit(
-        &self,
-        _: &mut Vec<u8>,
-        task: &mut LayerTask,
-        prover: &mut LayerHasher,
-    ) -> Result<()> {
+    fn commit(&self, (): &mut (), task: &mut LayerTask, prover: &mut LayerHasher) -> Result<()> {
         let mut leaves = task.leaves.iter();
         let mut done = 0_u64;
         for run in &task.runs {
@@ -290,6 +275,28 @@ impl Stage for Reader<'_> {
 }
 
 impl Reader<'_> {
+    /// Hashes what a task has to read.
+    fn hash(&self, buf: &mut [u8], task: &mut LayerTask) -> Result<()> {
+        let read = task.runs.iter().filter_map(|run| match run {
+            WindowRun::Silent(_) => None,
+            WindowRun::Read(first, count) => Some(*first..first.saturating_add(*count)),
+        });
+        let mut numbers = read.flatten().peekable();
+        while numbers.peek().is_some() {
+            let mut windows = Vec::new();
+            let slots = buf.chunks_mut(WINDOW.in_memory());
+            for (slot, number) in slots.zip(numbers.by_ref()) {
+                let sectors = self.read_window(number, &task.extents, slot)?;
+                windows.push(LayerWindow {
+                    sectors,
+                    bytes: slot,
+                });
+            }
+            task.leaves.extend(leaves(&windows));
+        }
+        Ok(())
+    }
+
     /// Up to where the layer says nothing from the next task's start on.
     fn silent_until(&self, source: &mut Asked) -> Result<VirtOffset> {
         let at = source.at;

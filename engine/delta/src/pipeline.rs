@@ -7,7 +7,7 @@
 //!
 //! A worker is what a task is worked on with: buffers, compressors. Threads are another matter: as many compute as were asked for, each task with
 //! any worker that is spare, and none waits for the turn of its task. Where workers are more than those threads, other threads flush, and tasks are
-//! announced some way ahead.
+//! announced some way ahead. Where nothing is flushed, a task keeps no worker until its turn: its buffers are lent to it while it is processed.
 //!
 //! Source and sink have a lock each, so that tables are read while others are written. What the sink sees depends on the order of the tasks
 //! alone, not on the number of workers. Memory is bounded: no worker holds more than one task, and no
@@ -85,38 +85,38 @@ pub(crate) fn run<S: Stage>(
     stage: &S,
     exec: &ExecContext<'_>,
     workers: Vec<S::Worker>,
-    (source, sink): (S::Source, S::Sink),
+    ends: (S::Source, S::Sink),
 ) -> Result<(S::Source, S::Sink)> {
     let count = workers.len();
-    let pipeline: Pipeline<'_, S> = Pipeline {
-        stage,
-        source: Mutex::new(SourceState {
-            source,
-            taken: 0,
-            is_drained: false,
-            ahead: BTreeMap::new(),
-        }),
-        sink: Mutex::new(sink),
-        processed: Mutex::new(Processed {
-            turn: 0,
-            is_committing: false,
-            waiting: BTreeMap::new(),
-            failure: None,
-        }),
-        crew: Crew::new(workers, exec.threads),
-        others: count.saturating_sub(exec.threads.max(1)),
-        failed: AtomicU64::new(NONE),
-    };
-    exec.side_by_side(vec![(); count], |()| pipeline.attend())?;
-    let processed = pipeline.processed.into_inner();
-    match processed.unwrap_or_else(PoisonError::into_inner).failure {
-        Some((_, error)) => Err(error),
-        None => Ok((
-            within(pipeline.source.into_inner()).source,
-            within(pipeline.sink.into_inner()),
-        )),
-    }
+    let others = count.saturating_sub(exec.threads.max(1));
+    let crew = Crew::new(workers, exec.threads);
+    Pipeline::new(stage, crew, others, ends).run(exec, count)
 }
+
+/// Runs `stage`, which keeps nothing from task to task, to its end on `threads` threads. More tasks are under way than threads: a thread whose task
+/// is done before its turn goes on with another. Where it had to wait, two threads with long tasks and short ones in turn took as long as one.
+///
+/// # Errors
+/// As [`run`].
+///
+/// # Panics
+/// As [`run`].
+pub(crate) fn compute<S: Stage<Worker = ()>>(
+    stage: &S,
+    exec: &ExecContext<'_>,
+    threads: usize,
+    ends: (S::Source, S::Sink),
+) -> Result<(S::Source, S::Sink)> {
+    let waiting = threads.saturating_mul(WAITING_EACH).min(MOST_WAITING);
+    let crew = Crew::new(vec![(); threads.saturating_add(waiting)], threads);
+    Pipeline::new(stage, crew, 0, ends).run(exec, threads)
+}
+
+/// How many tasks of each thread may wait for their turn where none keeps buffers.
+const WAITING_EACH: usize = 3;
+
+/// How many of all threads: a task may have much to tell.
+const MOST_WAITING: usize = 16;
 
 /// What a lock held, whether or not somebody panicked with it.
 fn within<T>(lock: std::result::Result<T, PoisonError<T>>) -> T {
@@ -170,7 +170,48 @@ impl<S: Stage> Drop for PanicAlarm<'_, '_, S> {
     }
 }
 
-impl<S: Stage> Pipeline<'_, S> {
+impl<'a, S: Stage> Pipeline<'a, S> {
+    /// Before its first task. So many are announced ahead.
+    fn new(
+        stage: &'a S,
+        crew: Crew<S::Worker, S::Task>,
+        others: usize,
+        (source, sink): (S::Source, S::Sink),
+    ) -> Self {
+        Self {
+            stage,
+            source: Mutex::new(SourceState {
+                source,
+                taken: 0,
+                is_drained: false,
+                ahead: BTreeMap::new(),
+            }),
+            sink: Mutex::new(sink),
+            processed: Mutex::new(Processed {
+                turn: 0,
+                is_committing: false,
+                waiting: BTreeMap::new(),
+                failure: None,
+            }),
+            crew,
+            others,
+            failed: AtomicU64::new(NONE),
+        }
+    }
+
+    /// All of it, on so many threads.
+    fn run(self, exec: &ExecContext<'_>, threads: usize) -> Result<(S::Source, S::Sink)> {
+        exec.side_by_side(vec![(); threads], |()| self.attend())?;
+        let processed = self.processed.into_inner();
+        match processed.unwrap_or_else(PoisonError::into_inner).failure {
+            Some((_, error)) => Err(error),
+            None => Ok((
+                within(self.source.into_inner()).source,
+                within(self.sink.into_inner()),
+            )),
+        }
+    }
+
     /// One thread's part: it computes, if not enough others do, and flushes what was committed.
     fn attend(&self) {
         let _alarm = PanicAlarm(self);

@@ -3,7 +3,7 @@
 use imgdelta_core::{AtomicFile, Bytes, Error, Kind, Result, VirtOffset};
 
 use crate::{
-    buffer::Aligned,
+    buffer::{Aligned, SpareBuffers},
     chain::Chain,
     digest_cache::{LeafReader, LeafRun, LeafWriter, windows_of},
     disk_hasher::{DiskHasher, Proof},
@@ -59,9 +59,15 @@ pub fn prove_over(
     work.progress.begin(end);
     let room = leaf_batch::room(work.windows_at_once(1));
     let each = Bytes(room.0 + disk.decoding().memory.0);
-    let workers = work.cpu_workers(each, || Aligned::zeroed(room));
-    let hasher = Hasher { disk, base, work };
-    let (source, prover) = pipeline::run(&hasher, &work, workers, (source, prover))?;
+    let threads = work.threads_fed(each);
+    let hasher = Hasher {
+        disk,
+        base,
+        work,
+        room,
+        buffers: SpareBuffers::new(),
+    };
+    let (source, prover) = pipeline::compute(&hasher, &work, threads, (source, prover))?;
     disk.prove_unchanged()?;
     if source.base.finish(false).id != expected {
         return Err(wrong_leaves("do not make its content id"));
@@ -84,6 +90,9 @@ struct Hasher<'a> {
     disk: &'a Chain,
     base: &'a Chain,
     work: ExecContext<'a>,
+    /// What a buffer holds.
+    room: Bytes,
+    buffers: SpareBuffers<Aligned>,
 }
 
 struct HashTask {
@@ -96,7 +105,7 @@ struct HashTask {
 
 impl<'a> Stage for Hasher<'a> {
     type Task = HashTask;
-    type Worker = Aligned;
+    type Worker = ();
     type Source = HashSource<'a>;
     type Sink = DiskHasher;
 
@@ -128,10 +137,29 @@ impl<'a> Stage for Hasher<'a> {
         }))
     }
 
-    fn process(&self, buffer: &mut Aligned, task: &mut HashTask) -> Result<()> {
+    fn process(&self, (): &mut (), task: &mut HashTask) -> Result<()> {
         if task.plan.relation != Relation::Unknown {
             return Ok(());
         }
+        let new = || Aligned::zeroed(self.room);
+        self.buffers.lend(new, |buffer| self.hash(buffer, task))
+    }
+
+    fn commit(&self, (): &mut (), task: &mut HashTask, disk: &mut DiskHasher) -> Result<()> {
+        let range = windows(task.plan.at, task.plan.len);
+        match task.plan.relation {
+            Relation::Zero => disk.zeros(range.end - range.start),
+            Relation::Same => task.known.iter().for_each(|run| disk.run(run)),
+            Relation::Unknown => task.leaves.iter().for_each(|leaf| disk.leaf(leaf)),
+        }
+        self.work.progress.advance(task.plan.len, Bytes::ZERO);
+        Ok(())
+    }
+}
+
+impl Hasher<'_> {
+    /// Hashes what of a task is not the base's.
+    fn hash(&self, buffer: &mut Aligned, task: &mut HashTask) -> Result<()> {
         let end = task.plan.end().min(VirtOffset(self.disk.size().0));
         let mut known = task.known.iter().flat_map(LeafRun::iter);
         let numbers: Vec<u64> = windows(task.plan.at, end.since(task.plan.at)).collect();
@@ -156,19 +184,6 @@ impl<'a> Stage for Hasher<'a> {
         Ok(())
     }
 
-    fn commit(&self, _: &mut Aligned, task: &mut HashTask, disk: &mut DiskHasher) -> Result<()> {
-        let range = windows(task.plan.at, task.plan.len);
-        match task.plan.relation {
-            Relation::Zero => disk.zeros(range.end - range.start),
-            Relation::Same => task.known.iter().for_each(|run| disk.run(run)),
-            Relation::Unknown => task.leaves.iter().for_each(|leaf| disk.leaf(leaf)),
-        }
-        self.work.progress.advance(task.plan.len, Bytes::ZERO);
-        Ok(())
-    }
-}
-
-impl Hasher<'_> {
     /// Whether a window of these extents is the base's own: a short one only where both disks end in it at the same place.
     fn is_base_s(&self, extents: &[Extent], len: Bytes) -> bool {
         let is_whole = len == WINDOW || self.disk.size() == self.base.size();

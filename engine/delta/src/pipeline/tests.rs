@@ -303,7 +303,7 @@ impl Stage for HeldUp {
     }
 
     fn needs_flush(&self, _: &u32) -> bool {
-        true
+        self.part == Part::Flush
     }
 
     fn flush(&self, (): &mut (), task: u32) -> Result<()> {
@@ -315,17 +315,40 @@ impl Stage for HeldUp {
 #[test]
 fn threads_go_on_computing_while_earlier_tasks_take_long() -> Result<()> {
     let progress = RunProgress::default();
+    let stage = |part| HeldUp {
+        part,
+        last: 6,
+        is_processed: Mutex::new(false),
+        told: Condvar::new(),
+    };
     // Another one goes on where one is held up, and one alone does not wait for the disk.
     for (part, threads) in [(Part::Process, 2), (Part::Flush, 1)] {
-        let stage = HeldUp {
-            part,
-            last: 6,
-            is_processed: Mutex::new(false),
-            told: Condvar::new(),
-        };
         let exec = ExecContext::new(threads, &progress);
-        let (_, order) = run(&stage, &exec, vec![(); 8], (0, Vec::new()))?;
+        let (_, order) = run(&stage(part), &exec, vec![(); 8], (0, Vec::new()))?;
         assert_eq!(order, [1, 2, 3, 4, 5, 6]);
+    }
+    // Where no task keeps buffers, two threads have as many under way.
+    let exec = ExecContext::new(2, &progress);
+    let (_, order) = compute(&stage(Part::Process), &exec, 2, (0, Vec::new()))?;
+    assert_eq!(order, [1, 2, 3, 4, 5, 6]);
+    Ok(())
+}
+
+#[test]
+fn what_only_computes_keeps_the_order_and_tells_the_earliest_failure() -> Result<()> {
+    let progress = RunProgress::default();
+    let squares: Vec<u64> = (1..=TASKS).map(|n| n * n).collect();
+    for threads in [1, 2, 8, 64] {
+        let exec = ExecContext::new(threads, &progress);
+        let ends = || (0, Vec::new());
+        let stage = Squares::new(None, false);
+        let (_, found) = compute(&stage, &exec, threads, ends())?;
+        assert_eq!(found, squares, "{threads} threads");
+        for part in PARTS {
+            let stage = Squares::new(Some((part, 500)), false);
+            let error = compute(&stage, &exec, threads, ends()).expect_err("it fails");
+            assert_eq!(error.message(), "task 500", "{part:?}, {threads} threads");
+        }
     }
     Ok(())
 }
