@@ -1,5 +1,8 @@
 //! Files to write to: by address, by any thread. What is written becomes a file only through a [`AtomicFile`](crate::AtomicFile).
 
+mod pipe;
+mod write_back;
+
 use std::{
     fmt,
     fs::File,
@@ -8,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
 };
 
@@ -17,6 +20,8 @@ use rustix::fs::{
     ioctl_ficlone, seek,
 };
 
+pub use self::pipe::PipeSink;
+use self::write_back::WriteBack;
 use crate::{Bytes, Error, FileOffset, FreeSpace, Result, Source, fs::FileSystem, is_zero};
 
 /// Where the host's direct writes must start and end, in file and memory.
@@ -143,6 +148,8 @@ pub struct FileSink {
     file_system: FileSystem,
     /// Whether it began as a clone of another file.
     is_clone: AtomicBool,
+    /// How far the host was told to begin to write back; `None`: it decides itself.
+    write_back: Option<WriteBack>,
 }
 
 impl FileSink {
@@ -157,6 +164,15 @@ impl FileSink {
             path: path.to_owned(),
             is_device,
             is_clone: AtomicBool::new(false),
+            write_back: None,
+        }
+    }
+
+    /// The same; the host begins to write to the disk while more is written, so that there is little left to wait for in [`sync`](Sink::sync).
+    pub(crate) fn written_back_early(self) -> Self {
+        Self {
+            write_back: Some(WriteBack::default()),
+            ..self
         }
     }
 
@@ -224,7 +240,11 @@ impl Sink for FileSink {
             }
         }
         let written = self.buffered.write_all_at(bytes, at.0);
-        written.map_err(|cause| self.failed("cannot write", cause).at(at))
+        written.map_err(|cause| self.failed("cannot write", cause).at(at))?;
+        if let Some(write_back) = &self.write_back {
+            write_back.written_to(&self.buffered, at);
+        }
+        Ok(())
     }
 
     fn reserve(&self, at: FileOffset, len: Bytes) {
@@ -328,65 +348,6 @@ impl Sink for MemSink {
 
     fn sync(&self) -> Result<()> {
         Ok(())
-    }
-}
-
-/// A pipe: bytes go out in order of address, gaps as zeros.
-#[derive(Debug)]
-pub struct PipeSink<W> {
-    pipe: Mutex<W>,
-    at: AtomicU64,
-}
-
-impl<W: std::io::Write + Send + fmt::Debug> PipeSink<W> {
-    /// Writes to `pipe`.
-    pub const fn new(pipe: W) -> Self {
-        Self {
-            pipe: Mutex::new(pipe),
-            at: AtomicU64::new(0),
-        }
-    }
-
-    fn fill_to(&self, pipe: &mut W, at: u64) -> Result<()> {
-        static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
-        let mut now = self.at.load(Ordering::Relaxed);
-        while now < at {
-            let part = ZEROS
-                .get(..Bytes(at - now).in_memory().min(ZEROS.len()))
-                .unwrap_or(&ZEROS);
-            pipe.write_all(part)
-                .map_err(|cause| Error::host("cannot write", cause))?;
-            now = now.saturating_add(part.len() as u64);
-        }
-        self.at.store(now, Ordering::Relaxed);
-        Ok(())
-    }
-}
-
-impl<W: std::io::Write + Send + fmt::Debug> Sink for PipeSink<W> {
-    fn write_at(&self, at: FileOffset, bytes: &[u8]) -> Result<()> {
-        let mut pipe = self.pipe.lock().unwrap_or_else(PoisonError::into_inner);
-        self.fill_to(&mut pipe, at.0)?;
-        pipe.write_all(bytes)
-            .map_err(|cause| Error::host("cannot write", cause))?;
-        self.at
-            .store(at.0.saturating_add(bytes.len() as u64), Ordering::Relaxed);
-        Ok(())
-    }
-
-    fn set_len(&self, len: Bytes) -> Result<()> {
-        let mut pipe = self.pipe.lock().unwrap_or_else(PoisonError::into_inner);
-        self.fill_to(&mut pipe, len.0)
-    }
-
-    fn sync(&self) -> Result<()> {
-        let mut pipe = self.pipe.lock().unwrap_or_else(PoisonError::into_inner);
-        pipe.flush()
-            .map_err(|cause| Error::host("cannot write", cause))
-    }
-
-    fn is_sequential(&self) -> bool {
-        true
     }
 }
 

@@ -94,7 +94,7 @@ impl AtomicFile {
         Self::check_place(place, existing)?;
         if fs::metadata(place).is_ok_and(|metadata| metadata.file_type().is_block_device()) {
             let file = device::open_unused(place)?;
-            let sink = Arc::new(FileSink::new(file, place, true));
+            let sink = Arc::new(FileSink::new(file, place, true).written_back_early());
             return Ok(Self {
                 sink,
                 place: place.to_owned(),
@@ -143,7 +143,7 @@ impl AtomicFile {
     fn draft(place: &Path, shown: &Path, existing: Existing, kept: Ownership) -> Result<Self> {
         let (temporary, file) = create_beside(place, ANYONE)?;
         Ok(Self {
-            sink: Arc::new(FileSink::new(file, shown, false)),
+            sink: Arc::new(FileSink::new(file, shown, false).written_back_early()),
             place: place.to_owned(),
             temporary: Some(temporary),
             replaces: existing == Existing::Replace,
@@ -271,7 +271,7 @@ impl AtomicFile {
             .map_err(|cause| Error::host("cannot open", cause).in_file(place))?;
         let (temporary, draft) = create_beside(place, OWNER)?;
         let draft = Self {
-            sink: Arc::new(FileSink::new(draft, place, false)),
+            sink: Arc::new(FileSink::new(draft, place, false).written_back_early()),
             place: place.to_owned(),
             temporary: Some(temporary),
             replaces: true,

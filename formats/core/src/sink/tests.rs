@@ -2,15 +2,6 @@
 
 use super::*;
 
-#[test]
-fn a_pipe_fills_gaps_with_zeros() -> Result<()> {
-    let sink = PipeSink::new(Vec::new());
-    sink.write_at(FileOffset(3), b"abc")?;
-    sink.set_len(Bytes(8))?;
-    assert_eq!(*sink.pipe.lock().expect("not poisoned"), b"\0\0\0abc\0\0");
-    Ok(())
-}
-
 /// Remembers where and how much was written.
 #[derive(Debug, Default)]
 struct Writes(Mutex<Vec<(u64, usize)>>, bool);

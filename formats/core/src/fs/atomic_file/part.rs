@@ -47,7 +47,7 @@ impl AtomicFile {
             return Self::create(place, Existing::Replace);
         };
         Ok(Self {
-            sink: Arc::new(FileSink::new(file, place, false)),
+            sink: Arc::new(FileSink::new(file, place, false).written_back_early()),
             place: place.to_owned(),
             temporary: Some(temporary),
             replaces: true,
