@@ -3,11 +3,21 @@
 //! When the list is full, only hashes that end in one more zero bit stay, and of what comes only such are taken: what is found then is a sample
 //! by content: a block of the target is looked up in vain, or belongs to the sample as the same block of the base does.
 
+use imgdelta_core::Bytes;
+
+/// By how many of their uppermost bits entries are found: their groups.
+const GROUP_BITS: u32 = 14;
+const GROUPS: usize = 1 << GROUP_BITS;
+const GROUP_SHIFT: u32 = u64::BITS - GROUP_BITS;
+
 /// A list of places by the hash of what stands there.
 #[derive(Debug)]
 pub(crate) struct SampledIndex {
     /// The hash in the upper bits, the place in the lower ones; in order once it is finished.
     entries: Vec<u64>,
+    /// Where the entries of each value of the uppermost bits start, once it is finished, and where the last ones end: what is looked for is then
+    /// among few.
+    starts: Vec<usize>,
     /// How many bits of an entry are the place.
     place_bits: u32,
     most: usize,
@@ -22,6 +32,7 @@ impl SampledIndex {
         let room = usize::try_from(expected).unwrap_or(usize::MAX).min(most);
         Self {
             entries: Vec::with_capacity(room),
+            starts: Vec::new(),
             place_bits,
             most,
             sampled_bits: 0,
@@ -75,6 +86,23 @@ impl SampledIndex {
     pub(crate) fn finish(&mut self) {
         self.sort();
         self.entries.shrink_to_fit();
+        self.starts.reserve_exact(GROUPS + 1);
+        let mut start = 0;
+        for group in 0..GROUPS as u64 {
+            self.starts.push(start);
+            let rest = self.entries.get(start..).unwrap_or_default();
+            start += rest.partition_point(|entry| entry >> GROUP_SHIFT <= group);
+        }
+        self.starts.push(start);
+    }
+
+    /// The entries whose uppermost bits are those of `upper`.
+    fn group_of(&self, upper: u64) -> &[u64] {
+        let group = Bytes(upper >> GROUP_SHIFT).in_memory();
+        match self.starts.get(group..group.saturating_add(2)) {
+            Some([start, end]) => self.entries.get(*start..*end).unwrap_or_default(),
+            _ => &[],
+        }
     }
 
     /// Where content of that hash may stand.
@@ -83,8 +111,9 @@ impl SampledIndex {
         if !self.takes(upper) {
             return None;
         }
-        let number = self.entries.partition_point(|entry| *entry < upper);
-        let found = self.entries.get(number)?;
+        let group = self.group_of(upper);
+        let number = group.partition_point(|entry| *entry < upper);
+        let found = group.get(number)?;
         (self.upper(*found) == upper).then_some(*found ^ upper)
     }
 
