@@ -1,10 +1,9 @@
 //! A base that is proven in the same pass in which the disk over it is copied: what both have is read and hashed once. Nothing is written
 //! here.
 
-use imgdelta_core::{Bytes, Result};
+use imgdelta_core::{AlignedBuffer, Bytes, Result};
 
 use crate::{
-    buffer::Aligned,
     chain::Chain,
     digest_cache::DigestCache,
     disk_hasher::{DiskHasher, Proof},
@@ -62,7 +61,7 @@ impl<'a> BaseCheck<'a> {
     /// The base's leaves of a task's windows, `targets` being those of the disk of `size` bytes over it.
     pub(crate) fn leaves(
         &self,
-        buffer: &mut Aligned,
+        buffer: &mut AlignedBuffer,
         task: &Task,
         (targets, size): (&[Digest], Bytes),
     ) -> Result<Vec<Digest>> {

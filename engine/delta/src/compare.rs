@@ -4,10 +4,10 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use imgdelta_core::{Bytes, Result, SECTOR, VirtOffset, is_same};
+use imgdelta_core::{AlignedBuffer, Bytes, Result, SECTOR, VirtOffset, is_same};
 
 use crate::{
-    buffer::{Aligned, SpareBuffers},
+    buffer::SpareBuffers,
     chain::Chain,
     exec::{self, ExecContext},
     pipeline::{self, Stage},
@@ -111,7 +111,7 @@ struct Comparer<'a> {
     /// Whether there is a difference: what stops early asks for no more then.
     is_decided: AtomicBool,
     /// A window of each disk.
-    buffers: SpareBuffers<(Aligned, Aligned)>,
+    buffers: SpareBuffers<(AlignedBuffer, AlignedBuffer)>,
 }
 
 struct CompareTask {
@@ -153,7 +153,7 @@ impl<'a> Stage for Comparer<'a> {
         if task.plan.relation != Relation::Unknown {
             return Ok(());
         }
-        let new = || (Aligned::zeroed(WINDOW), Aligned::zeroed(WINDOW));
+        let new = || (AlignedBuffer::zeroed(WINDOW), AlignedBuffer::zeroed(WINDOW));
         self.buffers.lend(new, |both| self.look(both, task))
     }
 
@@ -179,7 +179,11 @@ impl<'a> Stage for Comparer<'a> {
 
 impl Comparer<'_> {
     /// Holds the windows of a task against each other.
-    fn look(&self, (one, other): &mut (Aligned, Aligned), task: &mut CompareTask) -> Result<()> {
+    fn look(
+        &self,
+        (one, other): &mut (AlignedBuffer, AlignedBuffer),
+        task: &mut CompareTask,
+    ) -> Result<()> {
         let windows: Vec<TaskWindow> = task.plan.windows_to_read().collect();
         for TaskWindow { at, len, .. } in windows {
             let extents = extents_of(&task.plan.extents, at, len);

@@ -3,13 +3,13 @@
 mod reading;
 
 use imgdelta_core::{
-    AtomicFile, BlockState, Bytes, Error, FinishParams, ImageWriter, Kind, Result, WriterLayout,
-    is_zero,
+    AlignedBuffer, AtomicFile, BlockState, Bytes, Error, FinishParams, ImageWriter, Kind, Result,
+    WriterLayout, is_zero,
 };
 
 use crate::{
     base_check::{BaseCheck, BaseProgress},
-    buffer::{Aligned, SpareBuffers},
+    buffer::SpareBuffers,
     chain::Chain,
     digest_cache::{DigestCache, LeafWriter},
     disk_hasher::{DiskHasher, Proof},
@@ -190,7 +190,7 @@ struct Copier<'a> {
     /// How many windows are hashed at once.
     at_once: usize,
     /// So many windows of the base, if that is to be proven too.
-    base_buffers: SpareBuffers<Aligned>,
+    base_buffers: SpareBuffers<AlignedBuffer>,
 }
 
 struct ConvertTask {
@@ -236,8 +236,8 @@ impl<'a> Stage for Copier<'a> {
         task.leaves = self.read(unit_writer, &task.plan, image_len.max(len))?;
         if let Some(beside) = self.base {
             let own = (task.leaves.as_slice(), self.copy.disk.size());
-            let buffer = || Aligned::zeroed(leaf_batch::room(self.at_once));
-            let read = |buffer: &mut Aligned| beside.leaves(buffer, &task.plan, own);
+            let buffer = || AlignedBuffer::zeroed(leaf_batch::room(self.at_once));
+            let read = |buffer: &mut AlignedBuffer| beside.leaves(buffer, &task.plan, own);
             task.base = self.base_buffers.lend(buffer, read)?;
         }
         unit_writer.stand(task.plan.standing(self.copy.disk, Side::Target));

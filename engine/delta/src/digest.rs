@@ -5,14 +5,14 @@ mod over;
 
 use std::{sync::mpsc::sync_channel, thread};
 
-use imgdelta_core::{AtomicFile, Bytes, Error, Kind, Result, VirtOffset};
+use imgdelta_core::{AlignedBuffer, AtomicFile, Bytes, Error, Kind, Result, VirtOffset};
 use sha2::{Digest as _, Sha256};
 
 use self::against::Against;
 pub use self::{against::Verdict, over::prove_over};
 use crate::{
     base_check::{BaseCheck, BaseProgress},
-    buffer::{Aligned, SpareBuffers},
+    buffer::SpareBuffers,
     chain::Chain,
     digest_cache::{DigestCache, LeafReader, LeafWriter, windows_of},
     disk_hasher::{DiskHasher, Proof},
@@ -248,9 +248,9 @@ struct HashTask {
 
 /// One thread's buffers.
 struct HashBuffers {
-    disk: Aligned,
+    disk: AlignedBuffer,
     /// Empty where there is no base to be proven.
-    base: Aligned,
+    base: AlignedBuffer,
 }
 
 impl<'a> Stage for Hasher<'a> {
@@ -274,8 +274,8 @@ impl<'a> Stage for Hasher<'a> {
         }
         let (disk, base) = self.room;
         let new = || HashBuffers {
-            disk: Aligned::zeroed(disk),
-            base: Aligned::zeroed(base),
+            disk: AlignedBuffer::zeroed(disk),
+            base: AlignedBuffer::zeroed(base),
         };
         self.buffers.lend(new, |buffers| self.hash(buffers, task))
     }

@@ -9,22 +9,21 @@ mod writing;
 use std::ops::Range;
 
 use imgdelta_core::{
-    BlockState, Bytes, Encoded, Encoder, ImageWriter, Payload, Result, Unit, UnitCoding,
-    VirtOffset, WriterLayout,
+    AlignedBuffer, BlockState, Bytes, Encoded, Encoder, ImageWriter, Payload, Result, Unit,
+    UnitCoding, VirtOffset, WriterLayout,
 };
 use sha2::{Digest as _, Sha256};
 use xxhash_rust::xxh3::xxh3_128;
 
 pub(crate) use self::shared::Standing;
 use self::writing::Write;
-use crate::buffer::Aligned;
 
 /// One thread's part of the disk on its way to a writer.
 pub(crate) struct UnitWriter {
     shape: WriterLayout,
     encoder: Box<dyn Encoder>,
     /// The disk's bytes; grains that are not data are zero.
-    data: Aligned,
+    data: AlignedBuffer,
     /// What each grain of the part is.
     grains: Vec<BlockState>,
     /// What `data` holds besides zeros.
@@ -92,7 +91,7 @@ impl UnitWriter {
         Self {
             shape,
             encoder: writer.encoder(),
-            data: Aligned::zeroed(step),
+            data: AlignedBuffer::zeroed(step),
             grains: Vec::new(),
             filled: Filled::Grains,
             out: Vec::new(),

@@ -13,6 +13,7 @@
 //! | [`writer`] | what the engine tells a format to write |
 //! | [`format`](mod@format), [`driver`] | the formats by name, and each as a table |
 //! | [`source`], [`sink`], [`fs`] | files: read by address, written by address, whole or not at all |
+//! | [`aligned_buffer`] | memory that can be written past the page cache |
 //! | [`table`] | tables in files, read in pages |
 //! | [`cache`] | the blocks that were used last |
 //! | [`contexts`] | codecs' contexts that wait to be used again |
@@ -31,6 +32,7 @@
 
 pub use byteorder;
 
+pub mod aligned_buffer;
 pub mod bitmap;
 pub mod bitset;
 pub mod cache;
@@ -57,6 +59,7 @@ pub mod units;
 pub mod writer;
 pub mod xml;
 
+pub use aligned_buffer::AlignedBuffer;
 pub use bitmap::BitOrder;
 pub use bitset::BitSet;
 pub use cache::BlockCache;

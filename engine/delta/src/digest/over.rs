@@ -1,9 +1,9 @@
 //! The content id of a child, by reading only what it says itself: the rest is its base's, whose leaves are there.
 
-use imgdelta_core::{AtomicFile, Bytes, Error, Kind, Result, VirtOffset};
+use imgdelta_core::{AlignedBuffer, AtomicFile, Bytes, Error, Kind, Result, VirtOffset};
 
 use crate::{
-    buffer::{Aligned, SpareBuffers},
+    buffer::SpareBuffers,
     chain::Chain,
     digest_cache::{LeafReader, LeafRun, LeafWriter, windows_of},
     disk_hasher::{DiskHasher, Proof},
@@ -92,7 +92,7 @@ struct Hasher<'a> {
     work: ExecContext<'a>,
     /// What a buffer holds.
     room: Bytes,
-    buffers: SpareBuffers<Aligned>,
+    buffers: SpareBuffers<AlignedBuffer>,
 }
 
 struct HashTask {
@@ -141,7 +141,7 @@ impl<'a> Stage for Hasher<'a> {
         if task.plan.relation != Relation::Unknown {
             return Ok(());
         }
-        let new = || Aligned::zeroed(self.room);
+        let new = || AlignedBuffer::zeroed(self.room);
         self.buffers.lend(new, |buffer| self.hash(buffer, task))
     }
 
@@ -159,7 +159,7 @@ impl<'a> Stage for Hasher<'a> {
 
 impl Hasher<'_> {
     /// Hashes what of a task is not the base's.
-    fn hash(&self, buffer: &mut Aligned, task: &mut HashTask) -> Result<()> {
+    fn hash(&self, buffer: &mut AlignedBuffer, task: &mut HashTask) -> Result<()> {
         let end = task.plan.end().min(VirtOffset(self.disk.size().0));
         let mut known = task.known.iter().flat_map(LeafRun::iter);
         let numbers: Vec<u64> = windows(task.plan.at, end.since(task.plan.at)).collect();

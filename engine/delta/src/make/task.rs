@@ -2,10 +2,9 @@
 //!
 //! Plain data, so that comparing and the pipeline both use it and neither needs the other's file.
 
-use imgdelta_core::{Bytes, Error, Kind, WriterLayout};
+use imgdelta_core::{AlignedBuffer, Bytes, Error, Kind, WriterLayout};
 
 use crate::{
-    buffer::Aligned,
     chain::Chain,
     digest_cache::LeafRun,
     exec::ExecContext,
@@ -63,16 +62,16 @@ impl WindowDiff {
 
 /// The bytes of as many windows as are hashed together, in the base and in the target: few enough to stay in the core's cache. Each has a slot.
 pub(super) struct WindowBuffers {
-    base: Aligned,
-    target: Aligned,
+    base: AlignedBuffer,
+    target: AlignedBuffer,
 }
 
 impl WindowBuffers {
     /// For so many windows of each.
     pub(super) fn new(windows: usize) -> Self {
         Self {
-            base: Aligned::zeroed(leaf_batch::room(windows)),
-            target: Aligned::zeroed(leaf_batch::room(windows)),
+            base: AlignedBuffer::zeroed(leaf_batch::room(windows)),
+            target: AlignedBuffer::zeroed(leaf_batch::room(windows)),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::FreeSpace;
-use crate::{Bytes, FileOffset, Result, Sink, Source};
+use crate::{AlignedBuffer, Bytes, FileOffset, Result, Sink, Source};
 
 /// Copies all that the host stores of `source` to the file that will stand at `place`.
 ///
@@ -15,12 +15,16 @@ pub(crate) fn copy_stored(source: &dyn Source, sink: &dyn Sink, place: &Path) ->
         let refused = space.require(needed, place);
         refused.map_err(|error| error.with_hint("choose another place for it, with more room"))?;
     }
-    let mut buffer = vec![0; 1 << 20];
+    let mut buffer = AlignedBuffer::zeroed(Bytes::mib(1));
     sink.set_len(source.len())?;
     let mut at = FileOffset::ZERO;
     while at.0 < source.len().0 {
         let stored = source.stored_at(at)?;
+        if stored.is_data {
+            sink.reserve(at, stored.end.since(at));
+        }
         while stored.is_data && at < stored.end {
+            let buffer = buffer.bytes_mut();
             let len = stored.end.since(at).in_memory().min(buffer.len());
             let part = buffer.get_mut(..len).unwrap_or_default();
             source.read_at(at, part)?;
