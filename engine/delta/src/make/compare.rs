@@ -112,8 +112,12 @@ impl<'a> Comparison<'a, '_> {
         let unread: Vec<usize> = (0..windows.len())
             .filter(|slot| matches!(found.get(*slot), Some(None)))
             .collect();
-        for slot in &unread {
-            self.read(Side::Target, *slot, windows.get(*slot))?;
+        for run in unread.chunk_by(|one, other| *other == one + 1) {
+            let (Some(first), count) = (run.first(), run.len()) else {
+                continue;
+            };
+            let windows = windows.get(*first..first.saturating_add(count));
+            self.read_targets(*first, windows.unwrap_or_default())?;
         }
         let own = unread.iter().map(|slot| (windows.get(*slot), *slot));
         let targets = self.leaves(Side::Target, own);
@@ -164,7 +168,7 @@ impl<'a> Comparison<'a, '_> {
         if window.is_alike && (window.is_equal || is_the_base_s) {
             return Ok(true);
         }
-        self.read(Side::Base, beside, Some(window))?;
+        self.read(Side::Base, beside, (window.at, window.len))?;
         let (base, target) = (
             self.buffers.window(Side::Base, beside, window.len),
             self.buffers.window(Side::Target, slot, window.len),
@@ -172,15 +176,28 @@ impl<'a> Comparison<'a, '_> {
         Ok(window.is_alike && is_same(base, target))
     }
 
-    /// Reads one side of a window into a slot.
-    fn read(&mut self, side: Side, slot: usize, window: Option<&Window>) -> Result<()> {
-        let Some(Window { at, len, .. }) = window else {
-            return Ok(());
+    /// Reads the target of windows into the slots from `first` on; at once, where they follow one another on the disk.
+    fn read_targets(&mut self, first: usize, windows: &[Window]) -> Result<()> {
+        let follows = |one: &Window, other: &Window| {
+            other.number == one.number + 1 && one.len == WINDOW.in_memory()
         };
-        let extents = extents_of(&self.task.plan.extents, *at, Bytes::from(*len));
+        let mut slot = first;
+        for run in windows.chunk_by(follows) {
+            if let (Some(start), Some(end)) = (run.first(), run.last()) {
+                let len = (run.len() - 1) * WINDOW.in_memory() + end.len;
+                self.read(Side::Target, slot, (start.at, len))?;
+            }
+            slot += run.len();
+        }
+        Ok(())
+    }
+
+    /// Reads one side of a run, by address and length, into slots from the given one on.
+    fn read(&mut self, side: Side, slot: usize, (at, len): (VirtOffset, usize)) -> Result<()> {
+        let extents = extents_of(&self.task.plan.extents, at, Bytes::from(len));
         let disk = self.disk(side);
-        let bytes = self.buffers.window_mut(side, slot, *len);
-        read_extents(disk, extents, side, *at, bytes)
+        let bytes = self.buffers.window_mut(side, slot, len);
+        read_extents(disk, extents, side, at, bytes)
     }
 
     const fn disk(&self, side: Side) -> &'a Chain {
