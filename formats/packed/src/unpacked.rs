@@ -6,7 +6,9 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, SyncSender, sync_channel},
     },
+    thread,
 };
 
 use imgdelta_core::{
@@ -63,6 +65,17 @@ impl UnpackSpace {
         })
     }
 
+    /// Refuses more than is allowed.
+    fn require_allowed(&self, len: Bytes) -> Result<()> {
+        if len <= self.most {
+            return Ok(());
+        }
+        let message = format!("unpacks to more than {}", self.most);
+        Err(Error::new(Kind::Unsupported, message)
+            .with_code("unpack_limit")
+            .with_hint("--unpack-limit SIZE allows more"))
+    }
+
     fn go_on(&self) -> Result<()> {
         match &self.stop {
             Some(stop) if stop.load(Ordering::Relaxed) => Err(Error::interrupted()),
@@ -98,7 +111,13 @@ impl Unpacked {
         let kept = file.try_clone();
         let kept = kept.map_err(|cause| Error::host("cannot keep what is unpacked", cause))?;
         let sink = FileSink::new(file, &room.folder, false);
-        fill(&sink, packing, codec, &**packed, room)?;
+        let unpacking = Unpacking {
+            packing,
+            codec,
+            packed: &**packed,
+            room,
+        };
+        unpacking.write(&sink)?;
         drop(sink);
         Ok(Some(Self {
             bytes: FileSource::of(kept, &place)?,
@@ -107,34 +126,60 @@ impl Unpacked {
     }
 }
 
-/// Writes what `packed` holds to `sink`, but for what is zero.
-fn fill(
-    sink: &FileSink,
-    packing: &Packing,
+/// A compressed file on its way out.
+struct Unpacking<'a> {
+    packing: &'a Packing,
     codec: Codec,
-    packed: &dyn Source,
-    room: &UnpackSpace,
-) -> Result<()> {
-    let damaged = |cause| damage(packing.noun, cause);
-    let mut stream = codec.unpacked(packed).map_err(damaged)?;
-    let mut buffer = vec![0; STEP];
-    let mut len = 0_u64;
-    loop {
-        room.go_on()?;
-        let filled = fill_buffer(&mut *stream, &mut buffer).map_err(damaged)?;
-        let bytes = buffer.get(..filled).unwrap_or_default();
-        if bytes.is_empty() {
-            return sink.set_len(Bytes(len));
+    packed: &'a dyn Source,
+    room: &'a UnpackSpace,
+}
+
+impl Unpacking<'_> {
+    /// Writes what the file holds to `sink`, but for what is zero. One thread unpacks while the other writes: two buffers go round.
+    fn write(&self, sink: &FileSink) -> Result<()> {
+        let (filled, to_write) = sync_channel(1);
+        let (used, to_fill) = sync_channel(2);
+        thread::scope(move |scope| {
+            let buffers = [(); 2].map(|()| vec![0; STEP]);
+            buffers.into_iter().try_for_each(|one| used.send(one)).ok();
+            scope.spawn(move || {
+                let done = self.unpack(&to_fill, &filled);
+                // Nobody waits for it where writing failed.
+                done.or_else(|error| filled.send(Err(error))).ok();
+            });
+            let mut len = 0_u64;
+            while let Ok(buffer) = to_write.recv() {
+                let buffer = buffer?;
+                let at = FileOffset(len);
+                len = len.saturating_add(buffer.len() as u64);
+                self.room.require_allowed(Bytes(len))?;
+                let written = write_without_zeros(sink, at, &buffer);
+                written.map_err(|error| error.with_hint(UnpackSpace::HINT))?;
+                // Nobody waits for it behind the stream's end.
+                let _ = used.send(buffer);
+            }
+            sink.set_len(Bytes(len))
+        })
+    }
+
+    /// Unpacks into buffers as they come, and hands on each that holds anything, cut to what it holds; ends early where nobody takes them.
+    fn unpack(
+        &self,
+        to_fill: &Receiver<Vec<u8>>,
+        filled: &SyncSender<Result<Vec<u8>>>,
+    ) -> Result<()> {
+        let damaged = |cause| damage(self.packing.noun, cause);
+        let mut stream = self.codec.unpacked(self.packed).map_err(damaged)?;
+        while let Ok(mut buffer) = to_fill.recv() {
+            self.room.go_on()?;
+            buffer.resize(STEP, 0);
+            let len = fill_buffer(&mut *stream, &mut buffer).map_err(damaged)?;
+            buffer.truncate(len);
+            if len == 0 || filled.send(Ok(buffer)).is_err() {
+                break;
+            }
         }
-        let at = FileOffset(len);
-        len = len.saturating_add(filled as u64);
-        if len > room.most.0 {
-            let message = format!("unpacks to more than {}", room.most);
-            return Err(Error::new(Kind::Unsupported, message)
-                .with_code("unpack_limit")
-                .with_hint("--unpack-limit SIZE allows more"));
-        }
-        write_without_zeros(sink, at, bytes).map_err(|error| error.with_hint(UnpackSpace::HINT))?;
+        Ok(())
     }
 }
 
