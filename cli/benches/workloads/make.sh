@@ -183,7 +183,7 @@ make_zstd() {
   mv zstd.part base-zstd.qcow2
 }
 
-# The same 256 MiB in runs of 1 MiB spread over disks of 8 GiB to 64 TiB: raw where ext4 has files so long, qcow2, VHDX; and the same with
+# The same 512 MiB in runs of 2 MiB spread over disks of 8 GiB to 64 TiB: raw where ext4 has files so long, qcow2, VHDX; and the same with
 # a twentieth changed. A raw file of 16 TiB is a window shorter: ext4's longest is.
 make_scaled() {
   [ -d scaled ] && return
@@ -216,18 +216,18 @@ scaled_as() {
   done
 }
 
-# The same 256 MiB in runs of 1 MiB on 8 GiB, dealt out to the layers of chains of 1 to 200.
+# The same 3 GiB in runs of 12 MiB on 8 GiB, dealt out to the layers of chains of 1 to 200.
 make_depths() {
   [ -d depths ] && return
   rm -rf depths.part
-  local depth layer name below run
+  local depth layer name below run len=$((12 * mib / part))
   for depth in 1 2 10 50 200; do
     mkdir -p "depths.part/$depth"
     below=
     for layer in $(seq 0 $((depth - 1))); do
       name=$(printf %03d "$layer").qcow2
       qemu-img create -q -u -f qcow2 ${below:+-F qcow2 -b "$below"} "depths.part/$depth/$name" 8G
-      for run in $(seq "$layer" "$depth" 255); do echo "write -P $((1 + run % 255)) $((run * 32 * mib)) $mib"; done |
+      for run in $(seq "$layer" "$depth" 255); do echo "write -P $((1 + run % 255)) $((run * 32 * mib)) $len"; done |
         qemu-io -t unsafe -f qcow2 "depths.part/$depth/$name" >/dev/null
       below=$name
     done

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Prints qemu-io commands that fill runs of 1 MiB, spread evenly over a disk.
+"""Prints qemu-io commands that fill runs of 2 MiB, spread evenly over a disk.
 
 scaled.py DISK_BYTES RUNS [new]
 With 'new' every 20th run has other bytes.
 """
 import sys
 
-RUN = 1 << 20
+RUN = 2 << 20
 
 
 def main():
