@@ -2,7 +2,7 @@
 # Makes the disk images that the benchmarks work on; what is there already is kept.
 #   make.sh WORK_FOLDER [base|small|apt|copy|vhd|head|sparse|chain|related|random|huge|mixed|zstd|scaled|depths|borg|casync|upgrade|all|none]...
 #   make.sh WORK_FOLDER drop KIND...        removes the disks of these again
-# Needs mke2fs, debugfs, openssl, python3, qemu-img and qemu-io; neither root nor a mount; 60 GiB of disk.
+# Needs mke2fs, debugfs, openssl, python3, qemu-img and qemu-io; neither root nor a mount; 80 GiB of disk.
 # 'all' leaves out what borg and casync know, which needs those two, and the upgrade, which needs root, debootstrap and a mirror of Debian. Where WORK_FOLDER/size says 'quick', data are an eighth.
 # Every choice is seeded; file contents come from this machine's $SOURCE (/usr).
 set -euo pipefail
