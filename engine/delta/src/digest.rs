@@ -5,7 +5,7 @@ mod over;
 
 use std::{sync::mpsc::sync_channel, thread};
 
-use imgdelta_core::{AlignedBuffer, AtomicFile, Bytes, Error, Kind, Result, VirtOffset};
+use imgdelta_core::{AlignedBuffer, AtomicFile, Bytes, Error, Kind, Result, VirtOffset, threads};
 use sha2::{Digest as _, Sha256};
 
 use self::against::Against;
@@ -191,7 +191,7 @@ pub fn plain_sha256(disk: &Chain, work: ExecContext<'_>) -> Result<Digest> {
     let hash = thread::scope(move |scope| {
         let buffers = [(); 2].map(|()| vec![0; step.in_memory()]);
         buffers.into_iter().try_for_each(|one| used.send(one)).ok();
-        scope.spawn(move || {
+        threads::beside(scope, move || {
             let mut at = VirtOffset::ZERO;
             while at.0 < disk.size().0
                 && let Ok(mut buffer) = to_fill.recv()
@@ -205,7 +205,7 @@ pub fn plain_sha256(disk: &Chain, work: ExecContext<'_>) -> Result<Digest> {
                 }
                 at = at.saturating_add(len);
             }
-        });
+        })?;
         let mut hash = Sha256::new();
         while let Ok(read) = to_hash.recv() {
             work.progress.go_on()?;

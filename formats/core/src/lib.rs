@@ -26,6 +26,7 @@
 //! | [`error`] | one error: kind, place, found and required, next step |
 //! | [`options`] | `key=value` |
 //! | [`parallel`] | loops over what is independent, on the caller's threads |
+//! | [`threads`] | a thread beside the caller's |
 //! | [`partition_table`] | partition tables, as they stand on a disk |
 //! | [`percent`] | percent-encoded text, decoded strictly |
 //! | [`xml`] | small XML documents, no entity of which is expanded |
@@ -55,6 +56,7 @@ pub mod reservation;
 pub mod sink;
 pub mod source;
 pub mod table;
+pub mod threads;
 pub mod units;
 pub mod writer;
 pub mod xml;

@@ -13,7 +13,7 @@ use std::{
 
 use imgdelta_core::{
     AllocatedRange, Bytes, Error, FileOffset, FileSink, FileSource, FileVersion, Kind, Result,
-    Sink, Source, write_without_zeros,
+    Sink, Source, threads, write_without_zeros,
 };
 
 use crate::{Packing, codec::Codec, reader::damage};
@@ -142,11 +142,11 @@ impl Unpacking<'_> {
         thread::scope(move |scope| {
             let buffers = [(); 2].map(|()| vec![0; STEP]);
             buffers.into_iter().try_for_each(|one| used.send(one)).ok();
-            scope.spawn(move || {
+            threads::beside(scope, move || {
                 let done = self.unpack(&to_fill, &filled);
                 // Nobody waits for it where writing failed.
                 done.or_else(|error| filled.send(Err(error))).ok();
-            });
+            })?;
             let mut len = 0_u64;
             while let Ok(buffer) = to_write.recv() {
                 let buffer = buffer?;
